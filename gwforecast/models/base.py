@@ -1,0 +1,132 @@
+"""The contract of every forecaster, neural, statistical or naive.
+
+A forecaster stores its settings when it is made, checks and learns in :meth:`Forecaster.fit`, and
+keeps what it learnt in attributes that end in an underscore. It never draws, reads or writes files,
+or scores itself.
+
+Examples
+--------
+A whole forecaster, the mean level of the training rows:
+
+>>> import numpy as np, xarray as xr
+>>> from gwforecast.models.base import Forecaster
+>>> class MeanLevel(Forecaster):
+...     name = "mean"
+...
+...     def fit(self, observations, *, split, progress=None):
+...         return self.refit(observations, split=split, through="train")
+...
+...     def refit(self, observations, *, split, through="validation", progress=None):
+...         fitted = MeanLevel()
+...         rows = through_periods(through)
+...         fitted.mean_ = split.levels(observations, *rows).mean("time")
+...         return fitted
+...
+...     def simulate(self, observations):
+...         level = self.mean_ + xr.zeros_like(observations["level"]).fillna(0.0) * 0.0
+...         return level.transpose("well", "time").to_dataset(name="level")
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Protocol, Self
+
+import xarray as xr
+
+from gwforecast.sequences.split import PERIODS, Period, Split
+
+__all__ = ["Forecaster", "Progress", "through_periods"]
+
+
+class Progress(Protocol):
+    """A callable that is told of the progress of long work; drawing it is the caller's affair."""
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        """Take the name of the work, and how many of how many parts are done."""
+
+
+class Forecaster(abc.ABC):
+    """What every forecaster can do.
+
+    Attributes
+    ----------
+    name : str
+        Short name that is used in tables, figures and file names, e.g. ``"lstm"``.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Fit on the train rows, choosing by the validation rows where there is a choice.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time); rows after the validation period are never read for levels or
+            statistics.
+        split : Split
+            The periods of each well.
+        progress : Progress, optional
+            Told of members or wells done.
+
+        Returns
+        -------
+        Forecaster
+            Itself, fitted.
+        """
+
+    @abc.abstractmethod
+    def refit(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster, fitted on all rows through the end of a period.
+
+        What :meth:`fit` chose (number of updates, orders, features) is kept, nothing is chosen.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used.
+        progress : Progress, optional
+            Told of members or wells done.
+        """
+
+    @abc.abstractmethod
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of every step for which covariates exist.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time). The covariates are used; no level of these rows is.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` (well, time) or (well, time, member), m above the datum of the levels that
+            were fitted; NaN where the forecaster has no prediction.
+        """
+
+
+def through_periods(through: Period) -> tuple[Period, ...]:
+    """Return the periods up to and including one.
+
+    Examples
+    --------
+    >>> through_periods("validation")
+    ('train', 'validation')
+    """
+    return PERIODS[: PERIODS.index(through) + 1]

@@ -1,0 +1,145 @@
+"""Steps, frequencies and the arithmetic of forecasts: issue_time + lead_time = valid_time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "SchemaError",
+    "add_steps",
+    "format_time",
+    "infer_frequency",
+    "regular_times",
+    "steps_per_year",
+    "to_times",
+]
+
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_STEPS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7.0, "MS": 12.0, "ME": 12.0}
+
+
+class SchemaError(ValueError):
+    """Data that do not have the form they must have: rule, what was received, mend."""
+
+
+def to_times(times: object) -> np.ndarray:
+    """Return times as naive UTC ``datetime64[us]``.
+
+    Parameters
+    ----------
+    times : array_like
+        Anything that :class:`pandas.DatetimeIndex` takes, in any unit; stamps with a time zone are
+        converted to UTC first.
+
+    Examples
+    --------
+    >>> to_times(pd.DatetimeIndex(["2020-01-01 02:00"], tz="Europe/Amsterdam"))
+    array(['2020-01-01T01:00:00.000000'], dtype='datetime64[us]')
+    """
+    index = pd.DatetimeIndex(times)  # type: ignore[arg-type]
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    return index.to_numpy().astype("datetime64[us]")
+
+
+def format_time(time: np.datetime64 | pd.Timestamp) -> str:
+    """Return a time as ISO text, without the clock where it is midnight.
+
+    Examples
+    --------
+    >>> format_time(np.datetime64("2020-01-01T00:00", "us"))
+    '2020-01-01'
+    """
+    stamp = pd.Timestamp(time)
+    return stamp.strftime("%Y-%m-%d" if stamp == stamp.normalize() else "%Y-%m-%d %H:%M:%S")
+
+
+def infer_frequency(times: np.ndarray) -> str:
+    """Return the frequency of regular times: ``"D"``, ``"W-MON"`` to ``"W-SUN"``, ``"MS"``, ``"ME"``.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (time,), ``datetime64``, naive, strictly increasing.
+
+    Raises
+    ------
+    SchemaError
+        If there are fewer than two stamps, one is NaT, they are not strictly increasing, or they
+        are not daily, weekly or monthly; the first bad time is named.
+
+    Examples
+    --------
+    >>> infer_frequency(np.array(["2020-01-06", "2020-01-13"], "datetime64[D]"))
+    'W-MON'
+    """
+    times = np.asarray(times)
+    if times.dtype.kind != "M":
+        raise SchemaError(
+            f"Times must be datetime64. Received dtype {times.dtype}. "
+            "Convert them with pandas.to_datetime."
+        )
+    if times.size < 2:
+        raise SchemaError(
+            f"A time axis needs at least two steps. Received {times.size}. "
+            "Check that the file holds more than one row of data."
+        )
+    if np.isnat(times).any():
+        position = int(np.flatnonzero(np.isnat(times))[0])
+        raise SchemaError(
+            f"Times must not be missing. Received NaT at position {position}. "
+            "Remove the row or give its date."
+        )
+    stamps = times.astype("datetime64[us]")
+    steps = np.diff(stamps)
+    if (steps <= np.timedelta64(0, "us")).any():
+        bad = stamps[1:][steps <= np.timedelta64(0, "us")][0]
+        raise SchemaError(
+            f"Times must be strictly increasing. Received {format_time(bad)} at or before the "
+            "stamp before it. Sort them, and keep one row for each time."
+        )
+    day = np.timedelta64(1, "D")
+    if (steps == day).all():
+        return "D"
+    if (steps == 7 * day).all():
+        return f"W-{_WEEKDAYS[pd.Timestamp(stamps[0]).weekday()]}"
+    index = pd.DatetimeIndex(stamps)
+    months = index.year * 12 + index.month
+    if (np.diff(months) == 1).all() and bool((index == index.normalize()).all()):
+        if bool(index.is_month_start.all()):
+            return "MS"
+        if bool(index.is_month_end.all()):
+            return "ME"
+    usual = pd.Series(steps).mode()[0]
+    first = int(np.flatnonzero(steps != usual)[0]) if (steps != usual).any() else 0
+    raise SchemaError(
+        "Times must be regular: daily, weekly, or monthly (first or last day of each month). "
+        f"Received a step of {pd.Timedelta(steps[first])} before "
+        f"{format_time(stamps[first + 1])}. Put the series on a regular axis and leave levels that "
+        "were not observed NaN."
+    )
+
+
+def regular_times(
+    start: np.datetime64 | pd.Timestamp, end: np.datetime64 | pd.Timestamp, frequency: str
+) -> np.ndarray:
+    """Return the regular times from start to end, both included, as ``datetime64[us]``."""
+    return pd.date_range(start, end, freq=frequency).to_numpy().astype("datetime64[us]")
+
+
+def add_steps(time: np.datetime64 | pd.Timestamp, steps: int, frequency: str) -> np.datetime64:
+    """Return the time that lies ``steps`` steps after ``time`` (before, where negative).
+
+    Examples
+    --------
+    >>> add_steps(np.datetime64("2020-01-31"), 1, "ME")
+    np.datetime64('2020-02-29T00:00:00.000000')
+    """
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    return np.datetime64(pd.Timestamp(time) + steps * offset, "us")
+
+
+def steps_per_year(frequency: str) -> float:
+    """Return the mean number of steps in a year, e.g. 365.25 for ``"D"``."""
+    return _STEPS_PER_YEAR[frequency.split("-")[0]]
