@@ -12,13 +12,20 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
-__all__ = ["PERIODS", "Period", "Split", "split_by_date", "split_by_fraction"]
+__all__ = [
+    "PERIODS",
+    "Period",
+    "Split",
+    "require_sequential",
+    "split_by_date",
+    "split_by_fraction",
+]
 
 Period = Literal["train", "validation", "test"]
 PERIODS: tuple[Period, ...] = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """First and last step of each period of each well, both included.
 
@@ -27,9 +34,18 @@ class Split:
     bounds : xarray.Dataset
         Variables ``train``, ``validation`` and ``test`` with dims (well, edge), ``datetime64``,
         where ``edge`` is ``["start", "end"]``. A period that does not exist is NaT.
+
+    Raises
+    ------
+    SchemaError
+        If the variables or dimensions are others, a train period does not exist, or the periods
+        of a well are not in order or overlap.
     """
 
     bounds: xr.Dataset
+
+    def __post_init__(self) -> None:
+        _check_bounds(self.bounds)
 
     def start(self, period: Period) -> xr.DataArray:
         """Return the first step of a period, dims (well,)."""
@@ -39,10 +55,28 @@ class Split:
         """Return the last step of a period, dims (well,)."""
         return self.bounds[period].sel(edge="end", drop=True)
 
+    def end_through(self, period: Period) -> xr.DataArray:
+        """Return the last step of the periods up to and including one, dims (well,).
+
+        Where a period does not exist, this is the end of the period before it.
+        """
+        end = self.end("train")
+        for later in PERIODS[1 : PERIODS.index(period) + 1]:
+            following = self.end(later)
+            end = following.where(following.notnull(), end)
+        return end.rename("end")
+
     def rows(self, observations: xr.Dataset, *periods: Period) -> xr.DataArray:
-        """Return which rows lie in any of the periods, boolean, dims (well, time)."""
+        """Return which rows lie in any of the periods, boolean, dims (well, time).
+
+        Raises
+        ------
+        SchemaError
+            If a well of the observations is not in the split.
+        """
         time = observations[schema.TIME]
         wells = observations[schema.WELL].values
+        self._check_has(wells)
         inside = xr.zeros_like(observations[schema.LEVEL], dtype=bool).drop_attrs()
         for period in periods:
             start = self.start(period).sel({schema.WELL: wells})
@@ -53,6 +87,67 @@ class Split:
     def levels(self, observations: xr.Dataset, *periods: Period) -> xr.DataArray:
         """Return the levels of the periods, NaN elsewhere, dims (well, time), m."""
         return observations[schema.LEVEL].where(self.rows(observations, *periods))
+
+    def period_of(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the name of the period of each row, ``""`` where none, text, dims (well, time)."""
+        names = xr.full_like(observations[schema.LEVEL], "", dtype="<U10").drop_attrs()
+        for period in PERIODS:
+            names = names.where(~self.rows(observations, period), period)
+        return names.astype("<U10").rename("period")
+
+    def to_frame(self, observations: xr.Dataset | None = None) -> pd.DataFrame:
+        """Return the periods as a table: well, period, start, end and the number of levels.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset, optional
+            Dimensions (well, time). Without them there is no column ``levels``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each well and period, in the order of the wells; NaT for a period that does
+            not exist.
+        """
+        wells = self.bounds[schema.WELL].values
+        if observations is not None:
+            wells = observations[schema.WELL].values
+            self._check_has(wells)
+        table = {
+            schema.WELL: np.repeat(wells, len(PERIODS)),
+            "period": np.tile(np.array(PERIODS, dtype=object), wells.size),
+        }
+        for edge in ("start", "end"):
+            chosen = [self.bounds[p].sel({schema.WELL: wells, "edge": edge}) for p in PERIODS]
+            table[edge] = np.stack([c.values for c in chosen], axis=1).ravel()
+        if observations is not None:
+            counts = [self.levels(observations, p).notnull().sum(schema.TIME) for p in PERIODS]
+            table["levels"] = np.stack([c.values for c in counts], axis=1).ravel()
+        return pd.DataFrame(table)
+
+    def _check_has(self, wells: np.ndarray) -> None:
+        missing = ~np.isin(wells, self.bounds[schema.WELL].values)
+        if missing.any():
+            raise SchemaError(
+                f"Each well needs periods of its own. Received well {wells[missing][0]!r}, which "
+                "is not in the split. Split the observations that hold this well."
+            )
+
+
+def require_sequential(split: object) -> Split:
+    """Return a sequential split, and refuse anything else, a random split above all.
+
+    Raises
+    ------
+    TypeError
+        If the split is not a :class:`Split`.
+    """
+    if not isinstance(split, Split):
+        raise TypeError(
+            "Windows, forecasters and audits need periods that follow each other in time. Received "
+            f"a {type(split).__name__}. Use split_by_fraction or split_by_date."
+        )
+    return split
 
 
 def split_by_fraction(
@@ -86,7 +181,20 @@ def split_by_fraction(
     ValueError
         If the fractions are not positive with a sum of at most 1, or the gap is negative.
     SchemaError
-        If a well has too few levels for a level in each period.
+        If a well has too few levels for a level in each period, or the gap leaves none in one.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> times = pd.date_range("2020-01-01", periods=10)
+    >>> level = xr.Dataset(
+    ...     {"level": (("well", "time"), np.arange(10.0)[None])}, {"well": ["a"], "time": times}
+    ... )
+    >>> split_by_fraction(level).to_frame()
+      well      period      start        end
+    0    a       train 2020-01-01 2020-01-06
+    1    a  validation 2020-01-07 2020-01-08
+    2    a        test 2020-01-09 2020-01-10
     """
     if not (0 < train < 1 and 0 <= validation < 1 and train + validation <= 1 + 1e-12):
         raise ValueError(
@@ -125,7 +233,21 @@ def split_by_fraction(
             )
         )
     train_end, validation_end, test_end = (np.array(c) for c in zip(*cuts, strict=True))
-    return _bounds(observations, train_end, validation_end, test_end, gap)
+    wanted = [
+        p
+        for p, share in zip(PERIODS, (train, validation, 1 - train - validation), strict=True)
+        if share > 1e-12
+    ]
+    split = _bounds(observations, train_end, validation_end, test_end, gap)
+    for period in wanted:
+        lost = ~split.levels(observations, period).notnull().any(schema.TIME).values
+        if lost.any():
+            raise SchemaError(
+                f"Each period of a split needs an observed level. Well "
+                f"{observations[schema.WELL].values[lost][0]!r} has none left in {period} after a "
+                f"gap of {gap} steps. Use a shorter gap, or a longer record."
+            )
+    return split
 
 
 def split_by_date(
@@ -154,31 +276,57 @@ def split_by_date(
     SchemaError
         If the dates are not in order, or a well has no level in the train period.
     """
-    first, second = pd.Timestamp(validation_start), pd.Timestamp(test_start)
+    first, second = _date(validation_start), _date(test_start)
     times = observations[schema.TIME].values
-    ordered = pd.Timestamp(times[0]) < first <= second
-    if test_end is not None:
-        ordered = ordered and second <= pd.Timestamp(test_end)
-    if not ordered:
+    stop = None if test_end is None else _date(test_end)
+    ordered = times[0] < first <= second and first <= times[-1]
+    if not ordered or (stop is not None and not second <= stop):
         raise SchemaError(
-            "The dates of a split must be in order: start of the data < validation_start <= "
-            f"test_start <= test_end. Received {timeline.format_time(times[0])}, {first}, "
-            f"{second}, {test_end}. Correct the dates."
+            "The dates of a split must be in order, and validation_start inside the data: start of "
+            "the data < validation_start <= test_start <= test_end. Received data of "
+            f"{timeline.format_time(times[0])} to {timeline.format_time(times[-1])}, "
+            f"{validation_start}, {test_start}, {test_end}. Correct the dates."
         )
     wells = observations[schema.WELL].values
     observed = observations[schema.LEVEL].notnull().values
-    without = wells[~observed[:, times < first.to_datetime64()].any(axis=1)]
+    without = wells[~observed[:, times < first].any(axis=1)]
     if without.size:
         raise SchemaError(
-            f"Each well needs a level before validation_start, {first:%Y-%m-%d}. Well "
+            f"Each well needs a level before validation_start, {timeline.format_time(first)}. Well "
             f"{without[0]!r} has none. Choose a later date, or leave the well out."
         )
     last = [times[np.flatnonzero(row)[-1]] for row in observed]
-    ends = last if test_end is None else [np.datetime64(pd.Timestamp(test_end), "us")] * wells.size
-    before_first = times[times < first.to_datetime64()][-1]
-    before_second = times[times < second.to_datetime64()][-1]
+    ends = last if stop is None else [stop] * wells.size
+    before_first = times[times < first][-1]
+    before_second = times[times < second][-1]
     shape = np.full(wells.size, before_first), np.full(wells.size, before_second)
     return _bounds(observations, *shape, np.array(ends, "datetime64[us]"), gap)
+
+
+def _date(date: str | pd.Timestamp) -> np.datetime64:
+    return np.datetime64(timeline.to_times([date])[0])
+
+
+def _check_bounds(bounds: xr.Dataset) -> None:
+    lacking = [period for period in PERIODS if period not in bounds]
+    dims = {period: bounds[period].dims for period in PERIODS if period in bounds}
+    if lacking or any(d != (schema.WELL, "edge") for d in dims.values()):
+        raise SchemaError(
+            f"The bounds of a split are the variables {', '.join(PERIODS)} over (well, edge). "
+            f"Received {dims}. Make the split with split_by_fraction or split_by_date."
+        )
+    edges = np.concatenate([bounds[p].sel(edge=["start", "end"]).values for p in PERIODS], axis=1)
+    for well, row in zip(bounds[schema.WELL].values, edges, strict=True):
+        pairs = row.reshape(-1, 2)
+        present = pairs[~np.isnat(pairs).any(axis=1)]
+        in_order = (present[:, 0] <= present[:, 1]).all()
+        disjoint = (present[1:, 0] > present[:-1, 1]).all()
+        if np.isnat(pairs[0]).any() or not in_order or not disjoint:
+            raise SchemaError(
+                "The periods of a split begin with a train period, in order and without overlap. "
+                f"Received {pairs.astype('datetime64[D]').astype(str).tolist()} for well {well!r}. "
+                "Correct these dates."
+            )
 
 
 def _bounds(
