@@ -1,0 +1,278 @@
+"""Static attributes as numbers, by an encoding that is learnt on training wells only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Self
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.schema import SchemaError
+
+__all__ = ["AttributeEncoder"]
+
+
+class AttributeEncoder:
+    """Standardise numeric attributes and encode categories.
+
+    Parameters
+    ----------
+    onehot : bool
+        One column of 0 and 1 for each category; otherwise one column of integer codes, 1 to K in
+        alphabetical order.
+    unknown : {"error", "code"}
+        What to do with a category that no training well has: raise, or give it the code 0 (with
+        ``onehot``, 0 in every column).
+    categories : iterable of str
+        Numeric attributes that are categories, e.g. land cover classes; text always is.
+
+    Attributes
+    ----------
+    names_ : tuple of str
+        Attributes that were fitted.
+    columns_ : tuple of str
+        Columns of the encoded array: the attribute, or ``attribute=category`` with ``onehot``.
+    levels_ : dict of str to numpy.ndarray of str
+        Categories of each categorical attribute, sorted.
+    center_, scale_ : dict of str to float
+        Mean and (population) standard deviation of each numeric attribute over training wells.
+    notes_ : tuple of str
+        One line for each numeric attribute that is the same at all training wells (scale 1).
+
+    Examples
+    --------
+    >>> observations = xr.Dataset(
+    ...     {"soil": ("well", ["sand", "clay", "sand"]), "depth": ("well", [1.0, 3.0, 2.0])},
+    ...     {"well": ["a", "b", "c"]},
+    ... )
+    >>> AttributeEncoder().fit(observations, wells=["a", "b"]).transform(observations).values
+    array([[ 2., -1.],
+           [ 1.,  1.],
+           [ 2.,  0.]])
+    """
+
+    names_: tuple[str, ...]
+    columns_: tuple[str, ...]
+    levels_: dict[str, np.ndarray]
+    center_: dict[str, float]
+    scale_: dict[str, float]
+    notes_: tuple[str, ...]
+
+    def __init__(
+        self,
+        *,
+        onehot: bool = False,
+        unknown: Literal["error", "code"] = "error",
+        categories: Iterable[str] = (),
+    ) -> None:
+        if unknown not in ("error", "code"):
+            raise ValueError(
+                f"An unknown category is an 'error' or gets a 'code'. Received {unknown!r}. "
+                "Use one of the two."
+            )
+        self.onehot = onehot
+        self.unknown: Literal["error", "code"] = unknown
+        self.categories = tuple(categories)
+
+    def fit(
+        self,
+        observations: xr.Dataset,
+        *,
+        wells: Iterable[str] | None = None,
+        names: Iterable[str] | None = None,
+    ) -> Self:
+        """Learn the encoding from the training wells.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Static attributes with dims (well,).
+        wells : iterable of str, optional
+            The training wells; by default all.
+        names : iterable of str, optional
+            The attributes; by default all.
+
+        Raises
+        ------
+        SchemaError
+            If an attribute or a well is not there, or a value is missing.
+        """
+        self.names_ = tuple(schema.attribute_names(observations) if names is None else names)
+        _check_present(observations, self.names_)
+        if wells is not None:
+            chosen = list(wells)
+            absent = [w for w in chosen if w not in observations[schema.WELL].values]
+            if absent or not chosen:
+                raise SchemaError(
+                    f"An encoding is learnt from wells of the observations, at least one. Received "
+                    f"{absent[:1] or chosen}, not among them. Correct the names of the wells."
+                )
+            observations = observations.sel({schema.WELL: chosen})
+        self.levels_, self.center_, self.scale_, notes = {}, {}, {}, []
+        columns: list[str] = []
+        for name in self.names_:
+            if self._is_category(name, observations[name]):
+                self.levels_[name] = np.unique(_as_text(observations[name]))
+                levels = [f"{name}={level}" for level in self.levels_[name]]
+                columns += levels if self.onehot else [name]
+                continue
+            values = _as_numbers(observations[name])
+            self.center_[name], self.scale_[name] = float(values.mean()), float(values.std())
+            if self.scale_[name] <= 1e-12 * max(1.0, abs(self.center_[name])):
+                self.scale_[name] = 1.0
+                notes.append(
+                    f"{name!r} is the same, {self.center_[name]:g}, at all {values.size} training "
+                    "wells: its scale is set to 1."
+                )
+            columns.append(name)
+        self.columns_, self.notes_ = tuple(columns), tuple(notes)
+        return self
+
+    def transform(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the encoded attributes, float64, dims (well, attribute).
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Static attributes with dims (well,), of any wells.
+
+        Raises
+        ------
+        SchemaError
+            If an attribute is not there, a value is missing, or a category is unknown and that is
+            an error.
+        """
+        _check_present(observations, self.names_)
+        blocks: list[np.ndarray] = [np.empty((observations.sizes[schema.WELL], 0))]
+        for name in self.names_:
+            if name not in self.levels_:
+                values = _as_numbers(observations[name])
+                blocks.append(((values - self.center_[name]) / self.scale_[name])[:, None])
+                continue
+            codes = self._codes(observations[name])
+            if self.onehot:
+                kinds = np.arange(1, self.levels_[name].size + 1)
+                blocks.append((codes[:, None] == kinds).astype(float))
+            else:
+                blocks.append(codes[:, None].astype(float))
+        return xr.DataArray(
+            np.concatenate(blocks, axis=1),
+            {schema.WELL: observations[schema.WELL].values, "attribute": list(self.columns_)},
+            (schema.WELL, "attribute"),
+            name="attributes",
+        )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the state as plain arrays, for :meth:`from_arrays`."""
+        numbers = [n for n in self.names_ if n not in self.levels_]
+        arrays = {
+            "names": np.array(self.names_, dtype=str),
+            "onehot": np.array(self.onehot),
+            "unknown": np.array(self.unknown),
+            "columns": np.array(self.columns_, dtype=str),
+            "notes": np.array(self.notes_, dtype=str),
+            "center": np.array([self.center_[n] for n in numbers], dtype=float),
+            "scale": np.array([self.scale_[n] for n in numbers], dtype=float),
+        }
+        return arrays | {f"levels:{name}": levels for name, levels in self.levels_.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the encoder whose state :meth:`to_arrays` gave.
+
+        Raises
+        ------
+        SchemaError
+            If an array is missing, or a scale is not positive and finite.
+        """
+        missing = [
+            key
+            for key in ("names", "onehot", "unknown", "columns", "notes", "center", "scale")
+            if key not in arrays
+        ]
+        if missing:
+            raise SchemaError(
+                f"The state of an encoder is what AttributeEncoder.to_arrays gives. Received none "
+                f"of {missing}. Save it again."
+            )
+        levels = {
+            key.removeprefix("levels:"): value.astype(str)
+            for key, value in arrays.items()
+            if key.startswith("levels:")
+        }
+        unknown: Literal["error", "code"] = "code" if str(arrays["unknown"]) == "code" else "error"
+        encoder = cls(onehot=bool(arrays["onehot"]), unknown=unknown, categories=levels)
+        encoder.names_ = tuple(arrays["names"].astype(str).tolist())
+        numbers = [n for n in encoder.names_ if n not in levels]
+        scale, center = arrays["scale"], arrays["center"]
+        if not (np.isfinite(scale).all() and (scale > 0).all() and np.isfinite(center).all()):
+            raise SchemaError(
+                f"Centre and scale must be finite, and the scale positive. Received {center} and "
+                f"{scale} for {numbers}. Fit the encoder again."
+            )
+        encoder.levels_ = levels
+        encoder.center_ = dict(zip(numbers, center.tolist(), strict=True))
+        encoder.scale_ = dict(zip(numbers, scale.tolist(), strict=True))
+        encoder.columns_ = tuple(arrays["columns"].astype(str).tolist())
+        encoder.notes_ = tuple(arrays["notes"].astype(str).tolist())
+        return encoder
+
+    def _is_category(self, name: str, values: xr.DataArray) -> bool:
+        return name in self.categories or values.dtype.kind not in "fiub"
+
+    def _codes(self, values: xr.DataArray) -> np.ndarray:
+        name, text = str(values.name), _as_text(values)
+        levels = self.levels_[name]
+        position = np.minimum(np.searchsorted(levels, text), levels.size - 1)
+        known = levels[position] == text
+        if self.unknown == "error" and not known.all():
+            first = int(np.flatnonzero(~known)[0])
+            raise SchemaError(
+                f"A category must be one of those of the training wells. Received {text[first]!r} "
+                f"for {name!r} at well {values[schema.WELL].values[first]!r}; known are "
+                f"{levels.tolist()}. Train with such a well, or set unknown='code'."
+            )
+        return np.where(known, position + 1, 0)
+
+
+def _check_present(observations: xr.Dataset, names: Iterable[str]) -> None:
+    held = schema.attribute_names(observations)
+    missing = [name for name in names if name not in held]
+    if missing:
+        raise SchemaError(
+            f"Each static attribute must be a variable over (well,). Received {held}, which lacks "
+            f"{missing}. Add it with Dataset.assign."
+        )
+
+
+def _as_text(values: xr.DataArray) -> np.ndarray:
+    raw = values.values
+    if raw.dtype.kind in "iub":
+        return raw.astype(str)
+    items = raw.tolist()
+    for well, item in zip(values[schema.WELL].values, items, strict=True):
+        if item is None or item != item or (isinstance(item, str) and not item.strip()):
+            raise SchemaError(
+                f"A category must not be missing. Received {item!r} for {values.name!r} at well "
+                f"{well!r}. Give it a category of its own, e.g. 'unknown'."
+            )
+    whole = [str(int(i)) if isinstance(i, float) and i.is_integer() else str(i) for i in items]
+    return np.array(whole, dtype=str)
+
+
+def _as_numbers(values: xr.DataArray) -> np.ndarray:
+    if values.dtype.kind not in "fiub":
+        raise SchemaError(
+            f"An attribute that was fitted as a number must be a number. Received "
+            f"{values.name!r} of dtype {values.dtype}. Convert it with astype(float)."
+        )
+    numbers = values.values.astype(float)
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        raise SchemaError(
+            f"A numeric attribute must be finite. Received {numbers[bad][0]} for {values.name!r} at "
+            f"well {values[schema.WELL].values[bad][0]!r}. Give its value, or leave it out."
+        )
+    return numbers

@@ -1,0 +1,121 @@
+"""Means over lags: a long memory of the weather in a few numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["lag_edges", "lagged_means"]
+
+
+def lag_edges(lookback: int) -> np.ndarray:
+    """Return edges of lag bins that double in width: 0, 1, 2-3, 4-7, ... up to the lookback.
+
+    Parameters
+    ----------
+    lookback : int
+        Number of steps seen, the present one among them; at least 1.
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Bin k holds the lags ``edges[k]`` to ``edges[k + 1] - 1``. A last bin of less than half the
+        width it would have is joined to the one before.
+
+    Raises
+    ------
+    ValueError
+        If the lookback is less than 1.
+
+    Examples
+    --------
+    >>> lag_edges(16)
+    array([ 0,  1,  2,  4,  8, 16])
+    >>> lag_edges(20)
+    array([ 0,  1,  2,  4,  8, 20])
+    """
+    if lookback < 1:
+        raise ValueError(
+            f"A lookback is at least 1 step. Received {lookback}. Use the present step with 1."
+        )
+    edges = [0, 1]
+    while edges[-1] * 2 <= lookback:
+        edges.append(edges[-1] * 2)
+    if lookback > edges[-1]:
+        if len(edges) > 2 and 2 * (lookback - edges[-1]) < edges[-1]:
+            edges[-1] = lookback
+        else:
+            edges.append(lookback)
+    return np.array(edges)
+
+
+def lagged_means(
+    values: np.ndarray, edges: np.ndarray, *, before: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the mean of each variable over bins of past steps; the present is lag 0.
+
+    Causal: the result at a step depends on this step and those before it, bit for bit.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (well, time, variable).
+    edges : numpy.ndarray of int
+        Increasing from 0 or more; bin k holds the lags ``edges[k]`` to ``edges[k + 1] - 1`` in
+        steps, e.g. from :func:`lag_edges`.
+    before : numpy.ndarray, optional
+        Shape (well, variable): what each variable is taken to be before the first step. By default
+        a bin takes the mean of the steps that exist, and is NaN where none does.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (well, time, variable * bins), all bins of the first variable first. A bin with a
+        missing step is NaN.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the edges do not increase from 0 or more.
+
+    Examples
+    --------
+    >>> lagged_means(np.array([[[1.0], [2.0], [4.0]]]), np.array([0, 1, 3]))[0]
+    array([[1. , nan],
+           [2. , 1. ],
+           [4. , 1.5]])
+    """
+    edges = np.asarray(edges)
+    if values.ndim != 3 or edges.ndim != 1 or edges.size < 2:
+        raise ValueError(
+            "Lagged means take values of shape (well, time, variable) and at least two edges. "
+            f"Received shapes {values.shape} and {edges.shape}. Add the missing dimension."
+        )
+    if edges[0] < 0 or (np.diff(edges) <= 0).any():
+        raise ValueError(
+            f"Edges of lags increase from 0 or more; a negative lag would look ahead. Received "
+            f"{edges.tolist()}. Sort them and take the negative ones out."
+        )
+    n_wells, n_times, n_variables = values.shape
+    missing = np.isnan(values)
+    # Sums of deviations keep the digits of a variable with a large offset, e.g. pressure.
+    origin = values[:, :1] if before is None else np.asarray(before, float)[:, None]
+    origin = np.where(np.isfinite(origin), origin, 0.0)
+    total = _cumulated(np.where(missing, 0.0, values - origin))
+    holes = _cumulated(missing.astype(np.int64))
+    means = np.empty((n_wells, n_times, n_variables, edges.size - 1))
+    stop = np.arange(1, n_times + 1)
+    for k in range(edges.size - 1):
+        newest = np.maximum(stop - edges[k], 0)
+        oldest = np.maximum(stop - edges[k + 1], 0)
+        width = (newest - oldest)[:, None]
+        divisor = np.where(width > 0, width, 1) if before is None else edges[k + 1] - edges[k]
+        mean = (total[:, newest] - total[:, oldest]) / divisor + origin
+        if before is None:
+            mean = np.where(width > 0, mean, np.nan)
+        means[..., k] = np.where(holes[:, newest] > holes[:, oldest], np.nan, mean)
+    return means.reshape(n_wells, n_times, n_variables * (edges.size - 1))
+
+
+def _cumulated(values: np.ndarray) -> np.ndarray:
+    zero = np.zeros_like(values[:, :1])
+    return np.concatenate([zero, np.cumsum(values, axis=1)], axis=1)

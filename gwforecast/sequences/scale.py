@@ -1,0 +1,330 @@
+"""Scales of variables and encodings of static attributes, learnt on training rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Self, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+
+__all__ = ["METHODS", "Method", "Scaler"]
+
+Method = Literal["standard", "minmax", "none"]
+METHODS: tuple[Method, ...] = ("standard", "minmax", "none")
+Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
+_POOLED = ""
+
+
+class Scaler:
+    """Centre and scale numeric variables by statistics of the given rows only.
+
+    Parameters
+    ----------
+    per_well : bool
+        Statistics of each well alone; otherwise of the given rows of all wells together.
+    methods : mapping of str to {"standard", "minmax", "none"}, optional
+        How to scale a variable; those not named are scaled by ``"standard"``: mean and (population)
+        standard deviation. ``"minmax"`` maps the rows' range to 0 to 1, ``"none"`` changes nothing.
+
+    Attributes
+    ----------
+    names_, wells_ : numpy.ndarray of str
+        Variables and wells; pooled statistics have one well, ``""``.
+    center_, scale_ : numpy.ndarray
+        Shape (well, variable), in the units of the variable.
+    first_, last_, n_ : numpy.ndarray
+        First and last row that was used, and how many, shape (well, variable).
+    notes_ : tuple of str
+        One line for each variable that was constant on the rows, and has scale 1 therefore.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> observations = xr.Dataset(
+    ...     {"level": (("well", "time"), [[1.0, 3.0, 100.0]])},
+    ...     {"well": ["a"], "time": pd.date_range("2020-01-01", periods=3)},
+    ... )
+    >>> rows = xr.DataArray([[True, True, False]], observations.coords, ("well", "time"))
+    >>> scaler = Scaler().fit(observations, rows=rows, names=["level"])
+    >>> scaler.transform(observations["level"]).values
+    array([[-1.,  1., 98.]])
+    """
+
+    names_: np.ndarray
+    wells_: np.ndarray
+    center_: np.ndarray
+    scale_: np.ndarray
+    first_: np.ndarray
+    last_: np.ndarray
+    n_: np.ndarray
+    notes_: tuple[str, ...]
+
+    def __init__(
+        self, *, per_well: bool = True, methods: Mapping[str, Method] | None = None
+    ) -> None:
+        self.per_well = per_well
+        self.methods = dict(methods or {})
+        wrong = {name: m for name, m in self.methods.items() if m not in METHODS}
+        if wrong:
+            raise ValueError(
+                f"A variable is scaled by one of {', '.join(METHODS)}. Received {wrong}. "
+                "Correct the method."
+            )
+
+    def fit(
+        self,
+        observations: xr.Dataset,
+        *,
+        rows: xr.DataArray,
+        names: Iterable[str] | None = None,
+    ) -> Self:
+        """Learn centre and scale from the given rows.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        rows : xarray.DataArray
+            Which rows may be used, boolean, dims (well, time), e.g. ``split.rows(obs, "train")``.
+        names : iterable of str, optional
+            Variables over (well, time); by default the level and all covariates.
+
+        Raises
+        ------
+        SchemaError
+            If a variable is not there, or has no finite value on the rows of a well.
+        """
+        known = [schema.LEVEL, *schema.covariate_names(observations)]
+        chosen = known if names is None else list(names)
+        missing = [name for name in chosen if name not in known]
+        if missing:
+            raise SchemaError(
+                f"A scaled variable must be the level or a covariate. Received {missing}; the "
+                f"observations hold {known}. Correct the name, or add the series."
+            )
+        xr.align(rows, observations[schema.LEVEL], join="exact")
+        allowed = rows.transpose(schema.WELL, schema.TIME).values.astype(bool)
+        times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
+        wells = observations[schema.WELL].values
+        self.names_ = np.array(chosen, dtype=str)
+        self.wells_ = wells.astype(str) if self.per_well else np.array([_POOLED])
+        shape = (self.wells_.size, len(chosen))
+        self.center_, self.scale_ = np.zeros(shape), np.ones(shape)
+        self.n_ = np.zeros(shape, dtype=np.int64)
+        self.first_, self.last_ = (np.empty(shape, schema.TIME_DTYPE) for _ in range(2))
+        notes: list[str] = []
+        for j, name in enumerate(chosen):
+            values = observations[name].transpose(schema.WELL, schema.TIME).values
+            used = allowed & np.isfinite(values)
+            self._check_rows(used, name=name, wells=wells)
+            if self.per_well:
+                position = np.arange(times.size)
+                first = used.argmax(axis=1)
+                last = np.where(used, position, -1).max(axis=1)
+                self.n_[:, j] = used.sum(axis=1)
+            else:
+                any_well = np.flatnonzero(used.any(axis=0))
+                first, last = any_well[[0]], any_well[[-1]]
+                self.n_[:, j] = used.sum()
+            self.first_[:, j], self.last_[:, j] = times[first], times[last]
+            self.center_[:, j], self.scale_[:, j] = self._learn(values, used, name=name)
+            notes += self._settle_constant(j, name)
+        self.notes_ = tuple(notes)
+        return self
+
+    def transform(self, data: Labelled) -> Labelled:
+        """Return data with the fitted variables scaled, and all others as they are.
+
+        Parameters
+        ----------
+        data : xarray.DataArray or xarray.Dataset
+            Any dimensions with ``well`` among them, or without it if the statistics are pooled.
+            A DataArray must have the name of a fitted variable.
+
+        Raises
+        ------
+        SchemaError
+            If a DataArray's name, or a well, was not fitted.
+        """
+        if isinstance(data, xr.DataArray):
+            center, scale = self._labelled(str(data.name), data)
+            scaled = (data - center) / scale
+            scaled.attrs = {**data.attrs, "units": "1"} if self._changes(data.name) else data.attrs
+            return scaled.transpose(*data.dims).rename(data.name)
+        held = [str(name) for name in self.names_ if name in data]
+        return data.assign({name: self.transform(data[name]) for name in held})
+
+    def inverse(self, data: xr.DataArray, name: str) -> xr.DataArray:
+        """Return scaled data of a variable in its own units.
+
+        Parameters
+        ----------
+        data : xarray.DataArray
+            Any dimensions with ``well`` among them, e.g. (well, time, member).
+        name : str
+            The variable.
+        """
+        center, scale = self._labelled(name, data)
+        return (data * scale + center).transpose(*data.dims).rename(name)
+
+    def statistics(
+        self, name: str, wells: Iterable[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return centre and scale of a variable as arrays of shape (well,).
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+        wells : iterable of str, optional
+            In this order; by default the wells of the fit.
+        """
+        if name not in self.names_:
+            raise SchemaError(
+                f"A scaler knows the variables it was fitted on. Received {name!r}; it knows "
+                f"{self.names_.tolist()}. Fit it with this variable among the names."
+            )
+        j = int(np.flatnonzero(self.names_ == name)[0])
+        if wells is None:
+            return self.center_[:, j], self.scale_[:, j]
+        chosen = list(wells)
+        if not self.per_well:
+            shape = (len(chosen),)
+            return np.broadcast_to(self.center_[:, j], shape), np.broadcast_to(
+                self.scale_[:, j], shape
+            )
+        index = {well: i for i, well in enumerate(self.wells_.tolist())}
+        unknown = [well for well in chosen if well not in index]
+        if unknown:
+            raise SchemaError(
+                f"A scaler knows the wells it was fitted on. Received {unknown[0]!r}, which is "
+                "none of them. Fit it with this well, or pool the wells with per_well=False."
+            )
+        positions = [index[well] for well in chosen]
+        return self.center_[positions, j], self.scale_[positions, j]
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the state as plain arrays, for :meth:`from_arrays`."""
+        methods = [self.methods.get(str(name), "standard") for name in self.names_]
+        return {
+            "names": self.names_,
+            "wells": self.wells_,
+            "methods": np.array(methods, dtype=str),
+            "per_well": np.array(self.per_well),
+            "center": self.center_,
+            "scale": self.scale_,
+            "first": self.first_.astype(np.int64),
+            "last": self.last_.astype(np.int64),
+            "n": self.n_,
+            "notes": np.array(self.notes_, dtype=str),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the scaler whose state :meth:`to_arrays` gave.
+
+        Raises
+        ------
+        SchemaError
+            If an array is missing or has another shape, or a scale is not positive and finite.
+        """
+        wanted = ("names", "wells", "methods", "per_well", "center", "scale", "first", "last", "n",
+                  "notes")  # fmt: skip
+        missing = [key for key in wanted if key not in arrays]
+        if missing:
+            raise SchemaError(
+                f"The state of a scaler needs {', '.join(wanted)}. Received none of "
+                f"{missing}. Save it again with Scaler.to_arrays."
+            )
+        names = arrays["names"].astype(str)
+        methods: dict[str, Method] = dict(
+            zip(names.tolist(), arrays["methods"].tolist(), strict=True)
+        )
+        scaler = cls(per_well=bool(arrays["per_well"]), methods=methods)
+        scaler.names_, scaler.wells_ = names, arrays["wells"].astype(str)
+        shape = (scaler.wells_.size, names.size)
+        for key in ("center", "scale", "first", "last", "n"):
+            if arrays[key].shape != shape:
+                raise SchemaError(
+                    f"The state of a scaler has arrays of shape (well, variable) = {shape}. "
+                    f"Received {key} of shape {arrays[key].shape}. Save it again."
+                )
+        sound = np.isfinite(arrays["center"]) & np.isfinite(arrays["scale"]) & (arrays["scale"] > 0)
+        if not sound.all():
+            i, j = (int(index[0]) for index in np.nonzero(~sound))
+            raise SchemaError(
+                f"Centre and scale must be finite, and the scale positive. Received "
+                f"{arrays['center'][i, j]} and {arrays['scale'][i, j]} for {names[j]!r} of well "
+                f"{scaler.wells_[i]!r}. Fit the scaler again."
+            )
+        scaler.center_, scaler.scale_ = (
+            arrays["center"].astype(float),
+            arrays["scale"].astype(float),
+        )
+        scaler.first_ = arrays["first"].astype(np.int64).astype(schema.TIME_DTYPE)
+        scaler.last_ = arrays["last"].astype(np.int64).astype(schema.TIME_DTYPE)
+        scaler.n_, scaler.notes_ = arrays["n"], tuple(arrays["notes"].astype(str).tolist())
+        return scaler
+
+    def _learn(
+        self, values: np.ndarray, used: np.ndarray, *, name: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        axis = 1 if self.per_well else None
+        method = self.methods.get(name, "standard")
+        shape = (self.wells_.size, 1)
+        if method == "none":
+            return np.zeros(shape[0]), np.ones(shape[0])
+        if method == "minmax":
+            low = np.where(used, values, np.inf).min(axis=axis)
+            high = np.where(used, values, -np.inf).max(axis=axis)
+            return np.atleast_1d(low), np.atleast_1d(high - low)
+        n = used.sum(axis=axis)
+        mean = np.reshape(np.where(used, values, 0.0).sum(axis=axis) / n, shape)
+        # Two passes: a level of hundreds of metres varies by centimetres.
+        deviation = np.where(used, values - mean, 0.0)
+        mean = mean + np.reshape(deviation.sum(axis=axis) / n, shape)
+        variance = np.reshape(
+            np.square(np.where(used, values - mean, 0.0)).sum(axis=axis) / n, shape
+        )
+        return mean[:, 0], np.sqrt(variance[:, 0])
+
+    def _settle_constant(self, j: int, name: str) -> list[str]:
+        constant = self.scale_[:, j] <= 1e-12 * np.maximum(1.0, np.abs(self.center_[:, j]))
+        notes = []
+        for i in np.flatnonzero(constant):
+            of = f" of well {self.wells_[i]!r}" if self.per_well else ""
+            first, last = (timeline.format_time(t[i, j]) for t in (self.first_, self.last_))
+            notes.append(
+                f"{name!r}{of} is constant, {self.center_[i, j]:g}, on the {self.n_[i, j]} rows "
+                f"from {first} to {last}: its scale is set to 1."
+            )
+        self.scale_[constant, j] = 1.0
+        return notes
+
+    def _check_rows(self, used: np.ndarray, *, name: str, wells: np.ndarray) -> None:
+        empty = ~used.any(axis=1) if self.per_well else np.full(1, not used.any())
+        if empty.any():
+            of = f"well {wells[empty.argmax()]!r}" if self.per_well else "all wells"
+            raise SchemaError(
+                f"A scale needs at least one value on the rows it is learnt from. Received none "
+                f"for {name!r} of {of}. Leave out the variable or the well, or move the split."
+            )
+
+    def _labelled(self, name: str, data: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+        if not self.per_well and schema.WELL not in data.dims:
+            center, scale = self.statistics(name)
+            return xr.DataArray(center[0]), xr.DataArray(scale[0])
+        wells = data[schema.WELL].values
+        coords = {schema.WELL: wells}
+        center, scale = self.statistics(name, wells.tolist())
+        return (
+            xr.DataArray(center, coords, (schema.WELL,)),
+            xr.DataArray(scale, coords, (schema.WELL,)),
+        )
+
+    def _changes(self, name: object) -> bool:
+        return self.methods.get(str(name), "standard") != "none"
