@@ -1,0 +1,268 @@
+"""Index-first windows: what a model may see, and when, as positions on the time axis.
+
+A window is a run of ``lookback`` warm-up steps and then ``targets`` target steps. Windows are
+chosen as positions; data are gathered from arrays that are held once, batch by batch, so that
+memory is that of the data and not lookback times it.
+
+*Sequence to value* is ``targets=1``: one window for each observed level. *Sequence to sequence* has
+many targets behind one warm-up, and the levels that were not observed are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["WindowBatches", "Windows", "epoch_starts", "sequence_windows", "value_windows"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Positions of windows on the time axis.
+
+    Parameters
+    ----------
+    well : numpy.ndarray
+        Row of the well of each window, shape (window,), int.
+    target_start : numpy.ndarray
+        Position of the first target of each window, shape (window,), int.
+    lookback : int
+        Steps before the first target that the model sees: the warm-up.
+    targets : int
+        Target steps in a window.
+
+    Examples
+    --------
+    >>> windows = Windows(np.array([0]), np.array([10]), lookback=4, targets=2)
+    >>> int(windows.input_start[0]), int(windows.target_stop[0]), windows.length
+    (6, 12, 6)
+    """
+
+    well: np.ndarray
+    target_start: np.ndarray
+    lookback: int
+    targets: int
+
+    def __post_init__(self) -> None:
+        if self.lookback < 0 or self.targets < 1:
+            raise ValueError(
+                "A window needs a lookback of at least 0 steps and at least 1 target. Received "
+                f"lookback={self.lookback}, targets={self.targets}. Correct these settings."
+            )
+
+    def __len__(self) -> int:
+        return int(self.target_start.size)
+
+    @property
+    def length(self) -> int:
+        """Steps of a window, warm-up and targets together."""
+        return self.lookback + self.targets
+
+    @property
+    def target_stop(self) -> np.ndarray:
+        """Position after the last target of each window."""
+        return self.target_start + self.targets
+
+    @property
+    def input_start(self) -> np.ndarray:
+        """Position of the first input of each window; negative before the start of the data."""
+        return self.target_start - self.lookback
+
+    @property
+    def input_stop(self) -> np.ndarray:
+        """Position after the last input of each window, which is that after its last target."""
+        return self.target_stop
+
+    def take(self, index: np.ndarray | slice) -> Windows:
+        """Return some of the windows."""
+        return Windows(self.well[index], self.target_start[index], self.lookback, self.targets)
+
+    def gather(self, values: np.ndarray, *, fill: float = 0.0) -> np.ndarray:
+        """Return the inputs of each window.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Shape (well, time, variable).
+        fill : float
+            Value of the steps outside the data; 0 is the training mean of scaled values.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (window, lookback + targets, variable).
+        """
+        positions = self.input_start[:, None] + np.arange(self.length)
+        return _gather(values, self.well, positions, fill)
+
+    def gather_targets(self, values: np.ndarray) -> np.ndarray:
+        """Return the targets of each window, shape (window, targets); NaN where there is none.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Shape (well, time).
+        """
+        positions = self.target_start[:, None] + np.arange(self.targets)
+        return _gather(values, self.well, positions, np.nan)
+
+
+def _gather(values: np.ndarray, well: np.ndarray, positions: np.ndarray, fill: float) -> np.ndarray:
+    inside = (positions >= 0) & (positions < values.shape[1])
+    gathered: np.ndarray = values[well[:, None], np.where(inside, positions, 0)]
+    gathered[~inside] = fill
+    return gathered
+
+
+def value_windows(rows: np.ndarray, *, lookback: int) -> Windows:
+    """Return one window for each row that is a target: sequence to value.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        Shape (well, time), boolean: which levels are targets.
+    lookback : int
+        Steps seen before the step of the target, whose own covariates are seen too.
+    """
+    well, time = np.nonzero(rows)
+    return Windows(well, time, lookback, 1)
+
+
+def sequence_windows(rows: np.ndarray, *, lookback: int, targets: int) -> Windows:
+    """Return windows that tile each well's targets once: sequence to sequence.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        Shape (well, time), boolean: which levels are targets.
+    lookback : int
+        Warm-up steps.
+    targets : int
+        Target steps of a window; the last window may reach beyond the targets, which masks them.
+    """
+    wells, starts = [], []
+    for well, row in enumerate(rows):
+        observed = np.flatnonzero(row)
+        if observed.size:
+            tiles = np.arange(observed[0], observed[-1] + 1, targets)
+            wells.append(np.full(tiles.size, well))
+            starts.append(tiles)
+    empty = [np.zeros(0, int)]
+    return Windows(
+        np.concatenate(wells or empty), np.concatenate(starts or empty), lookback, targets
+    )
+
+
+def epoch_starts(
+    row: np.ndarray, *, targets: int, batch_size: int, epochs: int, seed: int
+) -> np.ndarray:
+    """Return where the windows of each update of a training start.
+
+    Each epoch sees each target of one well once. Where a window has many targets the tiles are
+    shifted at random from epoch to epoch, so that no level always follows the same warm-up.
+
+    Parameters
+    ----------
+    row : numpy.ndarray
+        Shape (time,), boolean: which levels are targets.
+    targets : int
+        Target steps of a window.
+    batch_size : int
+        Windows in an update, at most.
+    epochs : int
+        Number of epochs.
+    seed : int
+        Seed of shifts and shuffles.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (epoch, update, window), int32: position of the first target. Where the windows do
+        not fill the last update, some are seen twice.
+    """
+    observed = np.flatnonzero(row)
+    rng = np.random.default_rng(seed)
+    if targets == 1:
+        tiles = np.broadcast_to(observed, (epochs, observed.size))
+    else:
+        count = -(-(observed[-1] - observed[0] + targets) // targets)
+        shifts = rng.integers(targets, size=(epochs, 1))
+        tiles = np.clip(observed[0] - shifts + targets * np.arange(count), 0, row.size - 1)
+    tiles = rng.permuted(tiles, axis=1)
+    size = min(batch_size, tiles.shape[1])
+    updates = -(-tiles.shape[1] // size)
+    filled = tiles[:, np.arange(updates * size) % tiles.shape[1]]
+    return filled.reshape(epochs, updates, size).astype(np.int32)
+
+
+class WindowBatches:
+    """Batches of windows, gathered when they are asked for: a generator for any Keras ``fit``.
+
+    Parameters
+    ----------
+    windows : Windows
+        Positions.
+    levels : numpy.ndarray
+        Shape (well, time), scaled; NaN is masked.
+    past, future : numpy.ndarray, optional
+        Covariates, shape (well, time, variable), scaled: known to the issue time (the step before
+        the first target), and known to the valid time.
+    static : numpy.ndarray, optional
+        Static attributes, shape (well, attribute), scaled.
+    batch_size : int
+        Windows in a batch.
+    seed : int, optional
+        Shuffle the windows anew at each pass; in their order by default.
+
+    Yields
+    ------
+    inputs : dict of str to numpy.ndarray
+        ``past`` (batch, lookback, variable), ``future`` (batch, lookback + targets, variable) and
+        ``static`` (batch, attribute), those that were given.
+    targets, weights : numpy.ndarray
+        Both (batch, targets); the weight is 0, and the target too, where no level was observed.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        levels: np.ndarray,
+        *,
+        past: np.ndarray | None = None,
+        future: np.ndarray | None = None,
+        static: np.ndarray | None = None,
+        batch_size: int = 32,
+        seed: int | None = None,
+    ) -> None:
+        self.windows = windows
+        self.levels = levels
+        self.covariates = {"past": past, "future": future}
+        self.static = static
+        self.batch_size = batch_size
+        self._rng = None if seed is None else np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.windows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray]]:
+        order = np.arange(len(self.windows))
+        if self._rng is not None:
+            self._rng.shuffle(order)
+        for first in range(0, order.size, self.batch_size):
+            yield self._batch(self.windows.take(order[first : first + self.batch_size]))
+
+    def _batch(self, windows: Windows) -> tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray]:
+        inputs = {
+            name: windows.gather(values)
+            for name, values in self.covariates.items()
+            if values is not None
+        }
+        if "past" in inputs:
+            inputs["past"] = inputs["past"][:, : windows.lookback]
+        if self.static is not None:
+            inputs["static"] = self.static[windows.well]
+        targets = windows.gather_targets(self.levels)
+        weights = np.isfinite(targets).astype(targets.dtype)
+        return inputs, np.where(weights > 0, targets, 0), weights
