@@ -1,0 +1,50 @@
+# make demo   install in .venv and run the main job on the embedded (synthetic) data
+# make test   install the test tools too, then run the linters and all tests
+# make lint   ruff and mypy only
+# make clean  remove what make and the tests have made
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; (3, 11) <= sys.version_info[:2] < (3, 14) and print("$(name)")' 2>/dev/null)))
+VENV ?= .venv
+OUT ?= demo-results
+JOBS ?= 2
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(BIN)/gwforecast demo --out $(OUT)
+
+test: $(VENV)/.installed-test lint
+	$(BIN)/python -m pytest -n $(JOBS) -q
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "gwforecast needs Python 3.11, 3.12 or 3.13. Found: \
+	$$(python3 --version 2>/dev/null || echo none). Install one of them, or name it: \
+	make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+	echo "gwforecast needs Python 3.11, 3.12 or 3.13. Received: $$($(PYTHON) --version). Name \
+	another one: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "$(PYTHON) cannot make virtual environments: its venv module is not there. Install it \
+	(on Debian and Ubuntu: the package python3-venv) and call make again." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf build dist demo-results .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
