@@ -32,11 +32,14 @@ from __future__ import annotations
 import abc
 from typing import Protocol, Self
 
+import numpy as np
 import xarray as xr
 
+from gwforecast import schema
+from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = ["Forecaster", "Progress", "through_periods"]
+__all__ = ["Forecaster", "Progress", "through_periods", "well_positions"]
 
 
 class Progress(Protocol):
@@ -130,3 +133,31 @@ def through_periods(through: Period) -> tuple[Period, ...]:
     ('train', 'validation')
     """
     return PERIODS[: PERIODS.index(through) + 1]
+
+
+def well_positions(observations: xr.Dataset, fitted: np.ndarray, *, name: str) -> np.ndarray:
+    """Return where each well of the observations stands among the fitted wells, shape (well,).
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        With the coordinate ``well``.
+    fitted : numpy.ndarray of str
+        Wells that a forecaster was fitted on, shape (well,).
+    name : str
+        Name of the forecaster, for the message.
+
+    Raises
+    ------
+    SchemaError
+        If a well was not fitted.
+    """
+    index = {well: i for i, well in enumerate(fitted.tolist())}
+    wells = observations[schema.WELL].values.tolist()
+    unknown = [well for well in wells if well not in index]
+    if unknown:
+        raise SchemaError(
+            f"A forecaster simulates the wells it was fitted on. Received {unknown[0]!r}, which is "
+            f"none of them. Fit {name!r} with this well."
+        )
+    return np.array([index[well] for well in wells], dtype=np.intp)

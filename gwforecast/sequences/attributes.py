@@ -272,7 +272,8 @@ def _as_numbers(values: xr.DataArray) -> np.ndarray:
     bad = ~np.isfinite(numbers)
     if bad.any():
         raise SchemaError(
-            f"A numeric attribute must be finite. Received {numbers[bad][0]} for {values.name!r} at "
-            f"well {values[schema.WELL].values[bad][0]!r}. Give its value, or leave it out."
+            f"A numeric attribute must be finite. Received {numbers[bad][0]} for "
+            f"{values.name!r} at well {values[schema.WELL].values[bad][0]!r}. Give its value, or "
+            "leave the attribute out."
         )
     return numbers

@@ -1,0 +1,330 @@
+"""Statistical baselines on covariates: linear regression on lagged means of the weather."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterable
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
+from gwforecast.models.ridge import Regression, ridge
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.lags import lag_edges, lagged_means
+from gwforecast.sequences.split import Period, Split, require_sequential
+
+__all__ = ["LinearLagged"]
+
+_YEARS = (1, 2, 4)
+
+
+class LinearLagged(Forecaster):
+    """Regress the level of each well on lagged means of its covariates and the season.
+
+    The columns are the mean of each covariate over lags of 0, 1, 2-3, 4-7, ... steps up to the
+    lookback, a distributed lag [1]_ in few numbers, and sines and cosines of the day of the year.
+    statsmodels' OLS fits the standardised columns with a light ridge penalty [2]_, objective
+    ``RSS / (2 n) + strength / 2 * sum(coefficients ** 2)``. Lookback and strength of each well are
+    those with the smallest squared error on its validation rows; without validation levels, the
+    first lookback and the middle strength.
+
+    Weather before the first step of the covariates is taken to be the mean of the fitted rows, as
+    the early steps of a record would otherwise be lost. A step with a covariate missing within the
+    lookback is dropped from the fit, and NaN in the simulation: nothing is filled.
+
+    Parameters
+    ----------
+    lookbacks : iterable of int, optional
+        Steps of weather to choose from; by default one, two and four years.
+    strengths : iterable of float
+        Ridge strengths to choose from, 0 or more.
+    harmonics : int
+        Pairs of sine and cosine of the year, 0 or more.
+    covariates : iterable of str, optional
+        By default all, but for those of kind ``"season"`` if there are harmonics.
+
+    Attributes
+    ----------
+    wells_ : numpy.ndarray of str
+        The wells that were given.
+    covariates_ : tuple of str
+        The covariates that are used.
+    regressions_ : dict of str to Regression
+        The fitted regression of each well.
+    failed_ : dict of str to str
+        Wells that could not be fitted and why; their levels are NaN.
+
+    References
+    ----------
+    .. [1] Almon, S. (1965). The distributed lag between capital appropriations and expenditures.
+       Econometrica 33, 178-196. https://doi.org/10.2307/1911894
+    .. [2] Hoerl, A. E., and Kennard, R. W. (1970). Ridge regression: biased estimation for
+       nonorthogonal problems. Technometrics 12, 55-67.
+       https://doi.org/10.1080/00401706.1970.10488634
+    """
+
+    name = "linear"
+    wells_: np.ndarray
+    covariates_: tuple[str, ...]
+    regressions_: dict[str, Regression]
+    failed_: dict[str, str]
+    _frequency: str
+    _attrs: dict[str, object]
+
+    def __init__(
+        self,
+        *,
+        lookbacks: Iterable[int] | None = None,
+        strengths: Iterable[float] = (0.03, 0.1, 0.3),
+        harmonics: int = 2,
+        covariates: Iterable[str] | None = None,
+    ) -> None:
+        self.lookbacks = None if lookbacks is None else tuple(lookbacks)
+        self.strengths = tuple(strengths)
+        self.harmonics = harmonics
+        self.covariates = None if covariates is None else tuple(covariates)
+        if self.lookbacks is not None and (not self.lookbacks or min(self.lookbacks) < 1):
+            raise ValueError(
+                f"Lookbacks are one or more numbers of steps, each at least 1. Received "
+                f"{self.lookbacks}. Leave them out for one, two and four years."
+            )
+        if not self.strengths or not all(0 <= s < np.inf for s in self.strengths):
+            raise ValueError(
+                f"Ridge strengths are one or more finite numbers of at least 0. Received "
+                f"{self.strengths}. Use (0,) for ordinary least squares."
+            )
+        if harmonics < 0:
+            raise ValueError(
+                f"The number of harmonics is 0 or more. Received {harmonics}. The usual is 2."
+            )
+
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Fit on the train rows, with lookback and strength by the validation rows.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        progress : Progress, optional
+            Told of wells done.
+
+        Raises
+        ------
+        SchemaError
+            If a covariate that was asked for is not there. A well that cannot be fitted warns.
+        """
+        self._learn(observations, split=split, periods=("train",), chosen=None, progress=progress)
+        return self
+
+    def refit(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster, fitted on all rows through the end of a period.
+
+        Lookback and strength of each well are kept. A well that was not fitted before gets the
+        first lookback and the middle strength.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used.
+        progress : Progress, optional
+            Told of wells done.
+        """
+        fitted = copy.copy(self)
+        chosen = dict(getattr(self, "regressions_", {}))
+        fitted._learn(
+            observations,
+            split=split,
+            periods=through_periods(through),
+            chosen=chosen,
+            progress=progress,
+        )
+        return fitted
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of every step whose covariates exist within the lookback.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), with the covariates of the fit and their history: before the
+            first step they are taken to be the mean of the fitted rows. No level is used.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` (well, time), m above the datum of the levels that were fitted.
+
+        Raises
+        ------
+        SchemaError
+            If a well was not fitted, a covariate is missing, or the frequency is another.
+        """
+        well_positions(observations, self.wells_, name=self.name)
+        self._check_covariates(observations)
+        times = observations[schema.TIME].values
+        frequency = timeline.infer_frequency(times)
+        if frequency != self._frequency:
+            raise SchemaError(
+                f"A regression on lags simulates the frequency it was fitted on. Received "
+                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
+            )
+        wells = observations[schema.WELL].values
+        values = np.full((wells.size, times.size), np.nan)
+        for i, well in enumerate(wells.tolist()):
+            if well in self.regressions_:
+                regression = self.regressions_[well]
+                columns = self._columns(
+                    self._weather(observations, i), times, regression.lookback, regression.before
+                )
+                values[i] = regression.predict(columns)
+        level = xr.DataArray(
+            values,
+            {schema.WELL: observations[schema.WELL], schema.TIME: observations[schema.TIME]},
+            (schema.WELL, schema.TIME),
+            attrs=self._attrs,
+        )
+        return level.to_dataset(name=schema.LEVEL)
+
+    def _learn(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        periods: tuple[Period, ...],
+        chosen: dict[str, Regression] | None,
+        progress: Progress | None,
+    ) -> None:
+        split = require_sequential(split)
+        if self.covariates is not None:
+            self.covariates_ = self.covariates
+        else:
+            self.covariates_ = tuple(
+                name
+                for name in schema.covariate_names(observations)
+                if not self.harmonics
+                or schema.covariate_kind(name, observations[name].attrs) != "season"
+            )
+        self._check_covariates(observations)
+        if not self.covariates_ and not self.harmonics:
+            raise SchemaError(
+                f"{self.name!r} needs a covariate or a harmonic of the year. Received neither. Add "
+                "a covariate, or set harmonics=2."
+            )
+        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        self._attrs = dict(observations[schema.LEVEL].attrs)
+        self.wells_ = observations[schema.WELL].values
+        self.regressions_, self.failed_ = {}, {}
+        rows = split.rows(observations, *periods).values
+        judges = split.levels(observations, "validation").values
+        for i, well in enumerate(self.wells_.tolist()):
+            try:
+                settings = self._candidates() if chosen is None else self._kept(chosen.get(well))
+                self.regressions_[well] = self._fit_well(
+                    observations, i, rows=rows[i], judge=judges[i], settings=settings
+                )
+            except (SchemaError, np.linalg.LinAlgError) as error:
+                self.failed_[well] = str(error)
+                warnings.warn(
+                    f"{self.name!r} could not be fitted at well {well!r}, whose levels are NaN "
+                    f"now: {error}",
+                    stacklevel=3,
+                )
+            if progress is not None:
+                progress(f"fit {self.name}", i + 1, self.wells_.size)
+
+    def _candidates(self) -> list[tuple[int, tuple[float, ...]]]:
+        lookbacks = self.lookbacks or tuple(
+            round(years * timeline.steps_per_year(self._frequency)) for years in _YEARS
+        )
+        return [(lookback, self.strengths) for lookback in lookbacks]
+
+    def _kept(self, before: Regression | None) -> list[tuple[int, tuple[float, ...]]]:
+        if before is not None:
+            return [(before.lookback, (before.strength,))]
+        lookback, strengths = self._candidates()[0]
+        return [(lookback, (strengths[len(strengths) // 2],))]
+
+    def _fit_well(
+        self,
+        observations: xr.Dataset,
+        i: int,
+        *,
+        rows: np.ndarray,
+        judge: np.ndarray,
+        settings: list[tuple[int, tuple[float, ...]]],
+    ) -> Regression:
+        weather = self._weather(observations, i)
+        times = observations[schema.TIME].values
+        level = np.where(rows, observations[schema.LEVEL].values[i], np.nan)
+        before = _means_on(weather, rows, self.covariates_)
+        if not np.isfinite(judge).any():
+            lookback, strengths = settings[0]
+            settings = [(lookback, (strengths[len(strengths) // 2],))]
+        best: Regression | None = None
+        smallest = np.inf
+        for lookback, strengths in settings:
+            columns = self._columns(weather, times, lookback, before)
+            for regression in ridge(
+                columns, level, rows=rows, strengths=strengths, lookback=lookback, before=before
+            ):
+                error = np.square(regression.predict(columns) - judge)
+                usable = np.isfinite(error)
+                mean = float(error[usable].mean()) if usable.any() else np.inf
+                if best is None or mean < smallest:
+                    best, smallest = regression, mean
+        assert best is not None  # noqa: S101 - settings are never empty
+        return best
+
+    def _weather(self, observations: xr.Dataset, i: int) -> np.ndarray:
+        series = [observations[name].values[i] for name in self.covariates_]
+        empty = np.empty((observations.sizes[schema.TIME], 0))
+        return np.stack(series, axis=-1).astype(float) if series else empty
+
+    def _columns(
+        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
+    ) -> np.ndarray:
+        lagged = lagged_means(weather[None], lag_edges(lookback), before=before[None])[0]
+        angle = 2 * np.pi * (pd.DatetimeIndex(times).day_of_year.to_numpy() - 1) / 365.25
+        season = [f(k * angle) for k in range(1, self.harmonics + 1) for f in (np.sin, np.cos)]
+        return np.column_stack([lagged, *season])
+
+    def _check_covariates(self, observations: xr.Dataset) -> None:
+        held = schema.covariate_names(observations)
+        missing = [name for name in self.covariates_ if name not in held]
+        if missing:
+            raise SchemaError(
+                f"{self.name!r} needs the covariates {list(self.covariates_)}. Received {held}, "
+                f"which lacks {missing}. Add the series, or fit without it."
+            )
+
+
+def _means_on(weather: np.ndarray, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    chosen = weather[rows]
+    finite = np.isfinite(chosen)
+    empty = ~finite.any(axis=0)
+    if empty.any():
+        raise SchemaError(
+            f"A covariate needs values on the fitted rows. Received none for "
+            f"{names[int(empty.argmax())]!r}. Give its values, or fit without it."
+        )
+    return np.asarray(np.where(finite, chosen, 0.0).sum(axis=0) / finite.sum(axis=0))
