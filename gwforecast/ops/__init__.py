@@ -1,0 +1,1 @@
+"""Conductors: the only modules that touch disk, clock and processes."""
