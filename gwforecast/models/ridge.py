@@ -95,9 +95,8 @@ def ridge(
     center, scale = X.mean(axis=0), X.std(axis=0)
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
     intercept = float(y[0] + (y - y[0]).mean())
-    # The triangle of a QR holds all that the penalised fits need of the rows.
-    q, r = np.linalg.qr((X - center) / scale)
-    reduced = OLS(q.T @ (y - intercept), r, hasconst=False)
+    Z, deviation = (X - center) / scale, y - intercept
+    reduced = _reduce(Z, deviation)
     return [
         Regression(
             lookback=lookback,
@@ -105,7 +104,13 @@ def ridge(
             before=before,
             center=center,
             scale=scale,
-            coefficients=_coefficients(reduced, strength * n / r.shape[0]),
+            coefficients=(
+                np.asarray(
+                    reduced.fit_regularized(alpha=strength * n / reduced.nobs, L1_wt=0.0).params
+                )
+                if strength > 0
+                else np.asarray(OLS(deviation, Z).fit(method="pinv").params)
+            ),
             intercept=intercept,
             n_rows=n,
             n_without_level=int((rows & ~observed).sum()),
@@ -115,7 +120,16 @@ def ridge(
     ]
 
 
-def _coefficients(model: OLS, strength: float) -> np.ndarray:
-    if strength == 0:
-        return np.asarray(model.fit(method="pinv").params)
-    return np.asarray(model.fit_regularized(alpha=strength, L1_wt=0.0).params)
+def _reduce(Z: np.ndarray, deviation: np.ndarray) -> OLS:
+    """Return a problem of as many rows as columns that has the same ridge solutions.
+
+    Its penalty is per row, so that strengths are scaled by the ratio of the numbers of rows. The
+    square of the condition number does no harm under a penalty, and products of matrices are much
+    faster than an orthogonal decomposition where threads compete for cores.
+    """
+    values, vectors = np.linalg.eigh(Z.T @ Z)
+    root = np.sqrt(np.maximum(values, 0.0))
+    kept = values > 1e-13 * values[-1]
+    target = vectors.T @ (Z.T @ deviation)
+    target = np.where(kept, target / np.where(kept, root, 1.0), 0.0)
+    return OLS(target, np.where(kept, root, 0.0)[:, None] * vectors.T, hasconst=False)
