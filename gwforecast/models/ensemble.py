@@ -1,0 +1,374 @@
+"""What every neural forecaster does: an ensemble of networks per well, driven by covariates.
+
+The way down is here: labelled observations are scaled, turned into arrays and trained on by the
+engine. The way up is here too: outputs become levels with labels, in metres, one for each member.
+"""
+
+from __future__ import annotations
+
+import abc
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data.features import DEFAULT_FEATURES, derive_features
+from gwforecast.data.fill import require_covariates
+from gwforecast.models import training
+from gwforecast.models.base import Forecaster, Progress, through_periods
+from gwforecast.models.losses import LOSSES
+from gwforecast.models.optimizers import OPTIMIZERS
+from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.split import Period, Split
+from gwforecast.sequences.windows import epoch_starts
+
+__all__ = ["NeuralForecaster"]
+
+FEWEST_TARGETS = 20
+
+
+@dataclass(kw_only=True)
+class NeuralForecaster(Forecaster):
+    """An ensemble of networks for each well, trained on covariates alone.
+
+    Parameters
+    ----------
+    covariates : sequence of str, optional
+        Covariates that the networks see; by default all.
+    features : sequence of str
+        Derived covariates, names from :data:`gwforecast.data.features.FEATURES`.
+    lookback : int, optional
+        Steps of weather before the first target of a window; by default one year.
+    targets : int, optional
+        Target steps behind one warm-up; by default one year.
+    loss : {"mse", "mae", "huber", "nse"}
+        Loss of scaled levels.
+    optimizer : {"adam", "rmsprop", "sgd"}
+        How the weights are updated.
+    learning_rate : float
+        Highest learning rate; it falls to a hundredth of it along a cosine.
+    weight_decay, l2 : float
+        Decoupled weight decay, and the weight of the squared kernels in the loss.
+    clip_norm : float
+        Largest global norm of a gradient.
+    dropout, noise : float
+        Share of the states dropped, and standard deviation of noise on the scaled inputs, both in
+        training only.
+    epochs : int
+        Passes over the training targets, at most.
+    batch_size : int
+        Windows in an update.
+    patience : int, optional
+        Epochs without a better validation loss after which a network stops; by default none stops
+        early. The weights of the best epoch are kept in any case.
+    members : int
+        Networks with first weights, shuffles and dropout of their own. The prediction is their
+        median.
+    seed : int
+        Seed of member 0; member k has ``seed + k``.
+    workers : int, optional
+        Networks trained at once; by default as many as there are cores.
+
+    Attributes
+    ----------
+    lookback_, targets_ : int
+        Lookback and targets that were used.
+    wells_ : list of str
+        Wells that were fitted; others are NaN in a simulation.
+    scaler_ : Scaler
+        Scales of level and covariates, from the fitted rows.
+    inputs_ : list of str
+        Covariates that the networks see, derived ones included.
+    weights_ : list of numpy.ndarray
+        Weights in the order of the network's variables, each (well, member, ...).
+    best_epochs_ : xarray.DataArray
+        Epoch of the best weights, dims (well, member).
+    history_ : pandas.DataFrame
+        Columns well, member, epoch, loss, validation_loss (scaled, so that 1 is the variance).
+    """
+
+    covariates: Sequence[str] | None = None
+    features: Sequence[str] = DEFAULT_FEATURES
+    lookback: int | None = None
+    targets: int | None = None
+    loss: str = "mse"
+    optimizer: str = "adam"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    l2: float = 0.0
+    clip_norm: float = 1.0
+    dropout: float = 0.4
+    noise: float = 0.2
+    epochs: int = 300
+    batch_size: int = 8
+    patience: int | None = None
+    members: int = 10
+    seed: int = 0
+    workers: int | None = None
+
+    @abc.abstractmethod
+    def build(
+        self, inputs: int, *, seed: int = 0, outputs: int = 1, output_activation: str = "linear"
+    ) -> keras.Model:
+        """Return the Keras network for a number of inputs, with first weights by the seed."""
+
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Train on the train rows; keep each member's weights of the best validation epoch."""
+        self._check_settings()
+        return self._fit(observations, split, ("train",), None, progress)
+
+    def refit(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster trained on all rows through a period.
+
+        Each network runs through the same schedule for the median number of epochs that were best
+        in :meth:`fit`; there is no validation and nothing is chosen.
+        """
+        again = copy.copy(self)
+        epochs = self.best_epochs_.median("member").round().astype(int)
+        return again._fit(observations, split, through_periods(through), epochs, progress)
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of every step at which all covariates exist, (well, time, member), m."""
+        wells = [w for w in observations[schema.WELL].values if w in self.wells_]
+        inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
+        network = self.build(inputs.shape[-1])
+        lookback, targets = self.window
+        scaled = np.full((*complete.shape, self.members), np.nan)
+        for number, well in enumerate(wells):
+            position = self.wells_.index(well)
+            outputs = training.predict(
+                network,
+                [[w[position, m] for w in self.weights_] for m in range(self.members)],
+                inputs=inputs[number],
+                lookback=lookback,
+                targets=targets,
+                workers=training.settle_workers(self.workers),
+            )
+            scaled[number] = np.where(complete[number, :, None], outputs[..., 0].T, np.nan)
+        level = xr.DataArray(
+            scaled,
+            dims=(schema.WELL, schema.TIME, schema.MEMBER),
+            coords={
+                schema.WELL: wells,
+                schema.TIME: observations[schema.TIME].values,
+                schema.MEMBER: np.arange(self.members) + self.seed,
+            },
+        )
+        level = self.scaler_.inverse(level, schema.LEVEL)
+        level = level.reindex({schema.WELL: observations[schema.WELL].values})
+        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
+        return level.to_dataset(name=schema.LEVEL)
+
+    def _fit(
+        self,
+        observations: xr.Dataset,
+        split: Split,
+        periods: tuple[Period, ...],
+        epochs: xr.DataArray | None,
+        progress: Progress | None,
+    ) -> Self:
+        rows = split.rows(observations, *periods)
+        self.wells_ = self._fit_wells(observations, rows)
+        observations = observations.sel({schema.WELL: self.wells_})
+        rows = rows.sel({schema.WELL: self.wells_})
+        self._settle_window(observations)
+        self._learn_inputs(observations, rows)
+        data = self._data(observations, rows, split if epochs is None else None)
+        recipe = self._recipe()
+        network = self.build(data.inputs.shape[-1], seed=self.seed)
+        trained = training.train(
+            network,
+            recipe,
+            data,
+            list(self._jobs(data, recipe, epochs)),
+            workers=training.settle_workers(self.workers),
+            progress=progress,
+        )
+        self._keep(trained)
+        return self
+
+    def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
+        levels = observations[schema.LEVEL].where(rows).count(schema.TIME)
+        few = levels < FEWEST_TARGETS
+        for well in observations[schema.WELL].values[few.values]:
+            warnings.warn(
+                f"A network needs at least {FEWEST_TARGETS} levels to be fitted. Well {well!r} has "
+                f"{int(levels.sel({schema.WELL: well}))} and is left out of {self.name!r}. Give it "
+                "a longer record or a longer train period.",
+                stacklevel=4,
+            )
+        wells = [str(w) for w in observations[schema.WELL].values[~few.values]]
+        if not wells:
+            raise schema.SchemaError(
+                f"At least one well must have {FEWEST_TARGETS} levels in the rows that are fitted. "
+                f"Received none among {observations.sizes[schema.WELL]}. Use a longer record."
+            )
+        return wells
+
+    def _derived(self, observations: xr.Dataset) -> xr.Dataset:
+        names = self.covariates
+        chosen = schema.covariate_names(observations) if names is None else list(names)
+        schema.validate_observations(observations, covariates=chosen)
+        require_covariates(observations, names=chosen)
+        return derive_features(observations[[schema.LEVEL, *chosen]], self.features)
+
+    def _learn_inputs(self, observations: xr.Dataset, rows: xr.DataArray) -> None:
+        derived = self._derived(observations)
+        self.inputs_ = schema.covariate_names(derived)
+        if not self.inputs_:
+            raise schema.SchemaError(
+                f"{self.name!r} needs at least one covariate or derived feature. Received none. "
+                "Add the weather, or use features=('season',)."
+            )
+        self.scaler_ = Scaler().fit(derived, rows=rows, names=[schema.LEVEL, *self.inputs_])
+
+    def _inputs(self, observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Return scaled inputs (well, time, input) without NaN, and where all exist (well, time).
+
+        Before the first and after the last value of a covariate its training mean is taken.
+        """
+        derived = self._derived(observations)
+        scaled = self.scaler_.transform(derived[self.inputs_])
+        values = np.stack([scaled[name].values for name in self.inputs_], axis=-1)
+        complete = np.isfinite(values).all(axis=-1)
+        return self._network_inputs(np.nan_to_num(values, nan=0.0)), complete
+
+    def _network_inputs(self, values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float32)
+
+    def _data(
+        self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None
+    ) -> training.Data:
+        inputs, complete = self._inputs(observations)
+        scaled = self.scaler_.transform(observations[schema.LEVEL])
+        targets = scaled.where(rows).values
+        held_out = np.full_like(targets, np.nan)
+        if split is not None:
+            held_out = scaled.where(split.rows(observations, "validation")).values
+        return training.Data(
+            inputs,
+            np.where(complete, targets, np.nan).astype(np.float32),
+            np.where(complete, held_out, np.nan).astype(np.float32),
+        )
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Warm-up and target steps of a window."""
+        return self.lookback_, self.targets_
+
+    def _settle_window(self, observations: xr.Dataset) -> None:
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        year = round(timeline.steps_per_year(frequency))
+        self.lookback_ = year if self.lookback is None else self.lookback
+        self.targets_ = year if self.targets is None else self.targets
+
+    def _recipe(self) -> training.Recipe:
+        lookback, targets = self.window
+        return training.Recipe(
+            loss=LOSSES[self.loss],
+            optimizer=self.optimizer,
+            weight_decay=self.weight_decay,
+            clip_norm=self.clip_norm,
+            patience=self.epochs if self.patience is None else self.patience,
+            lookback=lookback,
+            targets=targets,
+        )
+
+    def _jobs(
+        self, data: training.Data, recipe: training.Recipe, epochs: xr.DataArray | None
+    ) -> Any:
+        inputs = data.inputs.shape[-1]
+        first = [
+            [np.asarray(v) for v in self.build(inputs, seed=seed).trainable_variables]
+            for seed in range(self.seed, self.seed + self.members)
+        ]
+        for well, name in enumerate(self.wells_):
+            row = np.isfinite(data.targets[well])
+            held_out = np.flatnonzero(np.isfinite(data.validation_targets[well]))
+            validation = np.zeros(0, int)
+            if held_out.size:
+                validation = np.arange(held_out[0], held_out[-1] + 1, recipe.targets)
+            for member, weights in enumerate(first):
+                starts = epoch_starts(
+                    row,
+                    targets=recipe.targets,
+                    batch_size=self.batch_size,
+                    epochs=self.epochs,
+                    seed=self.seed + member,
+                )
+                rates = self._rates(starts.shape[0] * starts.shape[1])
+                run = self.epochs if epochs is None else int(epochs.sel({schema.WELL: name}))
+                yield training.Job(
+                    well=well,
+                    weights=weights,
+                    starts=starts[:run],
+                    rates=rates,
+                    validation=validation.astype(np.int32),
+                    seed=self.seed + member,
+                )
+
+    def _rates(self, updates: int) -> np.ndarray:
+        """Return the learning rate of each update: ten steps up, then a cosine down to 1 %."""
+        step = np.arange(updates)
+        cosine = 0.5 * (1 + np.cos(np.pi * step / updates))
+        rates = self.learning_rate * (0.01 + 0.99 * cosine) * np.minimum(1.0, (step + 1) / 10)
+        return rates.astype(np.float32)
+
+    def _keep(self, trained: Sequence[training.Trained]) -> None:
+        shape = (len(self.wells_), self.members)
+        self.weights_ = [
+            np.stack(parts).reshape(*shape, *parts[0].shape)
+            for parts in zip(*(t.weights for t in trained), strict=True)
+        ]
+        members = np.arange(self.members) + self.seed
+        self.best_epochs_ = xr.DataArray(
+            np.reshape([t.best_epoch for t in trained], shape),
+            coords={schema.WELL: self.wells_, schema.MEMBER: members},
+            dims=(schema.WELL, schema.MEMBER),
+        )
+        labels = [(well, member) for well in self.wells_ for member in members]
+        self.history_ = pd.concat(
+            [
+                pd.DataFrame(
+                    {
+                        "well": well,
+                        "member": member,
+                        "epoch": np.arange(1, t.loss.size + 1),
+                        "loss": t.loss,
+                        "validation_loss": t.validation_loss,
+                    }
+                )
+                for (well, member), t in zip(labels, trained, strict=True)
+            ],
+            ignore_index=True,
+        )
+
+    def _check_settings(self) -> None:
+        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {sorted(known)}. Received {getattr(self, name)!r}. "
+                    f"Correct the setting {name!r} of {self.name!r}."
+                )
+        for name in ("epochs", "batch_size", "members"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1. Received {getattr(self, name)}. Correct the "
+                    f"setting {name!r} of {self.name!r}."
+                )

@@ -1,0 +1,214 @@
+"""Networks: sizes in, Keras model out.
+
+Each maps covariates (batch, step, input) to outputs (batch, step, output), one for each step, and
+looks at no step after it. They are plain Keras models: ``compile`` and ``fit`` work on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from gwforecast.models.layers import FusedLSTM
+
+__all__ = ["build_cnn", "build_gru", "build_lstm", "build_mlp"]
+
+
+def build_lstm(
+    inputs: int,
+    *,
+    units: Sequence[int] = (32,),
+    activation: str = "tanh",
+    dropout: float = 0.0,
+    noise: float = 0.0,
+    l2: float = 0.0,
+    outputs: int = 1,
+    output_activation: str = "linear",
+    seed: int = 0,
+) -> keras.Model:
+    """Return a network of LSTM layers, each followed by dropout, and a linear head.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of covariates.
+    units : sequence of int
+        Size of each layer.
+    activation : str
+        Activation of cell and state, a name that Keras knows.
+    dropout : float
+        Share of the states that is set to zero in training, the same ones at all steps of a
+        sequence (Gal and Ghahramani 2016, arXiv:1512.05287).
+    noise : float
+        Standard deviation of the Gaussian noise on the scaled inputs in training.
+    l2 : float
+        Weight of the squared kernels in the loss.
+    outputs : int
+        Number of outputs at each step: 1 level, or 3 classes.
+    output_activation : str
+        ``"linear"`` for a level, ``"softmax"`` for classes.
+    seed : int
+        Seed of the first weights.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
+    """
+    covariates = x = keras.Input((None, inputs))
+    x = _noise(x, noise)
+    for layer, size in enumerate(units):
+        x = FusedLSTM(
+            size,
+            activation=activation,
+            return_sequences=True,
+            **_recurrent_start(seed, layer, l2),
+        )(x)
+        x = _sequence_dropout(x, dropout, size)
+    return keras.Model(covariates, _head(x, outputs, output_activation, l2, seed), name="lstm")
+
+
+def build_gru(
+    inputs: int,
+    *,
+    units: Sequence[int] = (32,),
+    activation: str = "tanh",
+    dropout: float = 0.0,
+    noise: float = 0.0,
+    l2: float = 0.0,
+    outputs: int = 1,
+    output_activation: str = "linear",
+    seed: int = 0,
+) -> keras.Model:
+    """Return a network of GRU layers; the arguments are those of :func:`build_lstm`.
+
+    References
+    ----------
+    Cho et al. (2014), doi:10.3115/v1/D14-1179.
+    """
+    covariates = x = keras.Input((None, inputs))
+    x = _noise(x, noise)
+    for layer, size in enumerate(units):
+        x = keras.layers.GRU(
+            size,
+            activation=activation,
+            return_sequences=True,
+            **_recurrent_start(seed, layer, l2),
+        )(x)
+        x = _sequence_dropout(x, dropout, size)
+    return keras.Model(covariates, _head(x, outputs, output_activation, l2, seed), name="gru")
+
+
+def build_cnn(
+    inputs: int,
+    *,
+    lookback: int,
+    units: int = 32,
+    kernel_size: int = 3,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    noise: float = 0.0,
+    l2: float = 0.0,
+    outputs: int = 1,
+    output_activation: str = "linear",
+    seed: int = 0,
+) -> keras.Model:
+    """Return causal convolutions whose dilation grows until they see ``lookback`` steps.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of covariates.
+    lookback : int
+        Steps that the deepest layer sees, at least.
+    units : int
+        Number of filters of each layer.
+    kernel_size : int
+        Steps of each filter; the dilation grows by this factor from layer to layer.
+    activation, dropout, noise, l2, outputs, output_activation, seed
+        As in :func:`build_lstm`.
+
+    References
+    ----------
+    Van den Oord et al. (2016), arXiv:1609.03499; Bai et al. (2018), arXiv:1803.01271.
+    """
+    covariates = x = keras.Input((None, inputs))
+    x = _noise(x, noise)
+    seen, layer = 1, 0
+    while seen < lookback:
+        x = keras.layers.Conv1D(
+            units,
+            kernel_size,
+            padding="causal",
+            dilation_rate=kernel_size**layer,
+            activation=activation,
+            kernel_initializer=keras.initializers.GlorotUniform(_seed(seed, layer)),
+            kernel_regularizer=_penalty(l2),
+        )(x)
+        x = _sequence_dropout(x, dropout, units)
+        seen += (kernel_size - 1) * kernel_size**layer
+        layer += 1
+    return keras.Model(covariates, _head(x, outputs, output_activation, l2, seed), name="cnn")
+
+
+def build_mlp(
+    inputs: int,
+    *,
+    units: Sequence[int] = (64, 32),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    noise: float = 0.0,
+    l2: float = 0.0,
+    outputs: int = 1,
+    output_activation: str = "linear",
+    seed: int = 0,
+) -> keras.Model:
+    """Return dense layers that see one step of (lagged) covariates; arguments as above."""
+    covariates = x = keras.Input((None, inputs))
+    x = _noise(x, noise)
+    for layer, size in enumerate(units):
+        x = keras.layers.Dense(
+            size,
+            activation=activation,
+            kernel_initializer=keras.initializers.GlorotUniform(_seed(seed, layer)),
+            kernel_regularizer=_penalty(l2),
+        )(x)
+        x = keras.layers.Dropout(dropout)(x) if dropout else x
+    return keras.Model(covariates, _head(x, outputs, output_activation, l2, seed), name="mlp")
+
+
+def _noise(x: keras.KerasTensor, noise: float) -> keras.KerasTensor:
+    return keras.layers.GaussianNoise(noise)(x) if noise else x
+
+
+def _sequence_dropout(x: keras.KerasTensor, dropout: float, size: int) -> keras.KerasTensor:
+    return keras.layers.Dropout(dropout, noise_shape=(None, 1, size))(x) if dropout else x
+
+
+def _head(
+    x: keras.KerasTensor, outputs: int, activation: str, l2: float, seed: int
+) -> keras.KerasTensor:
+    return keras.layers.Dense(
+        outputs,
+        activation=activation,
+        kernel_initializer=keras.initializers.GlorotUniform(_seed(seed, 99)),
+        kernel_regularizer=_penalty(l2),
+    )(x)
+
+
+def _recurrent_start(seed: int, layer: int, l2: float) -> dict[str, Any]:
+    return {
+        "kernel_initializer": keras.initializers.GlorotUniform(_seed(seed, 2 * layer)),
+        "recurrent_initializer": keras.initializers.Orthogonal(seed=_seed(seed, 2 * layer + 1)),
+        "kernel_regularizer": _penalty(l2),
+        "recurrent_regularizer": _penalty(l2),
+    }
+
+
+def _penalty(l2: float) -> keras.Regularizer | None:
+    return keras.regularizers.L2(l2) if l2 else None
+
+
+def _seed(seed: int, part: int) -> int:
+    return 100 * seed + part
