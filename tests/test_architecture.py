@@ -30,12 +30,16 @@ LADDER = (
 
 MODELS_LADDER = (
     ("base",),
-    ("naive", "ridge", "statistical", "layers", "optimizers", "inference", "intervals"),
+    ("naive", "ridge", "statistical", "layers", "losses", "optimizers", "inference", "intervals"),
     ("networks", "training"),
+    ("ensemble",),
     ("neural",),
 )
 
-KERAS_HOMES = {f"models.{n}" for n in ("layers", "networks", "neural", "optimizers", "training")}
+KERAS_HOMES = {
+    f"models.{n}"
+    for n in ("ensemble", "layers", "losses", "networks", "neural", "optimizers", "training")
+}
 KERAS = {"keras", "tensorflow", "torch", "jax"}
 MATPLOTLIB_HOMES = {"plots"}
 MATPLOTLIB = {"matplotlib", "mpl_toolkits", "seaborn", "plotly"}

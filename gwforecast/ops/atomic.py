@@ -44,7 +44,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write text as UTF-8 with ``\\n`` at line ends, atomically; return the path."""
+    """Write text as UTF-8 with newlines as they are, atomically; return the path."""
     return write_atomically(path, lambda target: target.write_bytes(text.encode("utf-8")))
 
 

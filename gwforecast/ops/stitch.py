@@ -1,0 +1,183 @@
+"""One forecaster over all rows: three fits, each used only on rows after those that it has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.intervals import QUANTILES, ConformalInterval
+from gwforecast.sequences.split import PERIODS, Period, Split
+
+__all__ = ["HISTORY_COLUMNS", "Predicted", "fitted_through", "predict"]
+
+HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What one forecaster gives.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Dimensions (well, time, quantile), m; NaN where there is no prediction.
+    history : pandas.DataFrame
+        Training history of the first fit; no rows for a forecaster without one.
+    failed : dict of str to str
+        Wells without a prediction, and why.
+    """
+
+    level: xr.DataArray
+    history: pd.DataFrame
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
+    """Return the last period whose levels a prediction of each row may be fitted on.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+
+    Returns
+    -------
+    xarray.DataArray
+        Text, dims (well, time): ``"train"`` up to the end of the validation period,
+        ``"validation"`` up to the end of the test period, ``"test"`` after it.
+    """
+    wells = {schema.WELL: observations[schema.WELL].values}
+    time = observations[schema.TIME]
+    rows = xr.full_like(observations[schema.LEVEL], "train", dtype="<U10").drop_attrs()
+    for earlier, later in (("validation", "validation"), ("test", "test")):
+        end = split.end_through(cast("Period", earlier)).sel(wells)
+        rows = rows.where(~(time > end).transpose(*rows.dims), later)
+    return rows.astype("<U10").rename("fitted_through")
+
+
+def predict(
+    forecaster: Forecaster,
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    progress: Progress | None = None,
+) -> Predicted:
+    """Fit, refit and simulate, so that no row is predicted by a fit that has seen its level later.
+
+    Rows of the train and validation period come from the fit on the train period, rows of the test
+    period from a refit through the validation period, later rows from a refit through the test
+    period. The interval is learnt once, from the first fit's errors in the validation period.
+    Where the wells fail together, each is tried alone.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        Not fitted yet.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+    progress : Progress, optional
+        Told of members and wells done.
+
+    Raises
+    ------
+    Exception
+        What the forecaster raises, where there is one well only.
+    """
+    wells = observations[schema.WELL].values
+    try:
+        return _predict(forecaster, observations, split, progress)
+    except Exception as error:
+        if wells.size == 1:
+            raise
+        return _predict_each(forecaster, observations, split, progress, error)
+
+
+def _predict(
+    forecaster: Forecaster, observations: xr.Dataset, split: Split, progress: Progress | None
+) -> Predicted:
+    fitted = forecaster.fit(observations, split=split, progress=progress)
+    first = fitted.simulate(observations)
+    interval = _interval(first, observations, split)
+    level = _quantiles(first, interval)
+    source = fitted_through(observations, split)
+    failed = _failed(fitted)
+    for through in PERIODS[1:]:
+        if (source == through).any():
+            again = fitted.refit(observations, split=split, through=through, progress=progress)
+            later = _quantiles(again.simulate(observations), interval)
+            level = level.where(source != through, later)
+            failed |= _failed(again)
+    return Predicted(level, _history(fitted), failed | _without(level, failed))
+
+
+def _predict_each(
+    forecaster: Forecaster,
+    observations: xr.Dataset,
+    split: Split,
+    progress: Progress | None,
+    error: Exception,
+) -> Predicted:
+    parts, failed = [], {}
+    for well in observations[schema.WELL].values:
+        try:
+            alone = observations.sel({schema.WELL: [well]})
+            parts.append(_predict(forecaster, alone, split, progress))
+        except Exception as reason:
+            failed[str(well)] = f"{type(reason).__name__}: {reason}"
+    if not parts:
+        raise error
+    level = xr.concat([part.level for part in parts], schema.WELL)
+    return Predicted(
+        level.reindex({schema.WELL: observations[schema.WELL]}),
+        pd.concat([part.history for part in parts], ignore_index=True),
+        failed | {w: r for part in parts for w, r in part.failed.items()},
+    )
+
+
+def _interval(
+    simulation: xr.Dataset, observations: xr.Dataset, split: Split
+) -> ConformalInterval | None:
+    rows = split.rows(observations, "validation")
+    if not np.isfinite(observations[schema.LEVEL].where(rows)).any():
+        return None
+    return ConformalInterval().fit(simulation, observations, rows=rows)
+
+
+def _quantiles(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:
+    if interval is not None:
+        level = interval.apply(simulation)[schema.LEVEL]
+        return level.transpose(schema.WELL, schema.TIME, schema.QUANTILE)
+    level = simulation[schema.LEVEL]
+    if schema.MEMBER in level.dims:
+        level = level.median(schema.MEMBER)
+    return level.expand_dims({schema.QUANTILE: [0.5]}, axis=-1).reindex(
+        {schema.QUANTILE: list(QUANTILES)}
+    )
+
+
+def _failed(fitted: Forecaster) -> dict[str, str]:
+    return {str(w): str(r) for w, r in getattr(fitted, "failed_", {}).items()}
+
+
+def _history(fitted: Forecaster) -> pd.DataFrame:
+    history = getattr(fitted, "history_", None)
+    if history is None:
+        return pd.DataFrame(columns=HISTORY_COLUMNS)
+    return cast("pd.DataFrame", history)
+
+
+def _without(level: xr.DataArray, failed: dict[str, str]) -> dict[str, str]:
+    """Return the wells without any finite prediction that no reason is known for."""
+    none = ~np.isfinite(level).any([schema.TIME, schema.QUANTILE]).values
+    wells = np.asarray(level[schema.WELL].values)[none]
+    return {str(w): "no prediction is finite" for w in wells if str(w) not in failed}
