@@ -1,0 +1,356 @@
+"""The leakage audit: rows that scalers, features and windows use, and proofs by perturbation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.perturb import (
+    REPLACEMENTS,
+    Replacement,
+    describe,
+    difference,
+    replaced,
+    rows_after,
+)
+from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.split import PERIODS, Period, Split, require_sequential
+
+__all__ = ["AuditedForecaster", "AuditedWindows", "LeakageAudit", "audit", "audit_forecaster"]
+
+STATISTICS = "statistics come from fitted rows only"
+AHEAD = "no value depends on later rows"
+TARGETS = "targets lie in their own period"
+INPUTS = "inputs end with their target at the latest"
+LEVELS = "no level outside the fitted periods is used"
+CLOSED = "a simulation uses no level"
+_COLUMNS = ["part", "name", "well", "period", "rule", "first", "last", "n", "passed", "note"]
+
+Feature = Callable[[xr.Dataset], xr.DataArray]
+Row = dict[str, object]
+
+
+class AuditedWindows(Protocol):
+    """Windows as positions on the time axis, each array of shape (window,), stops excluded."""
+
+    @property
+    def well(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def input_start(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def input_stop(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def target_start(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def target_stop(self) -> np.ndarray: ...  # noqa: D102
+
+
+class AuditedForecaster(Protocol):
+    """What the audit needs of a forecaster; see ``gwforecast.models.base.Forecaster``."""
+
+    def fit(self, observations: xr.Dataset, *, split: Split) -> Self:
+        """Fit on the train rows and return itself."""
+
+    def refit(self, observations: xr.Dataset, *, split: Split, through: Period) -> Self:
+        """Return a new forecaster, fitted through the end of a period."""
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return ``level`` (well, time[, member | quantile])."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeakageAudit:
+    """The result of an audit; print it, or read its table.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row for each part, name, well, period and rule: the first and last row that was used,
+        how many, whether the rule holds, and a note.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def passed(self) -> bool:
+        """Whether every rule holds."""
+        return bool(self.table["passed"].all())
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Rows of the table whose rule is broken."""
+        return self.table[~self.table["passed"].astype(bool)]
+
+    def __add__(self, other: LeakageAudit) -> LeakageAudit:
+        """Return both audits as one."""
+        return LeakageAudit(pd.concat([self.table, other.table], ignore_index=True))
+
+    def __str__(self) -> str:
+        shown = self.table.assign(
+            passed=np.where(self.table["passed"].astype(bool), "pass", "LEAK"),
+            **{edge: self.table[edge].map(_day) for edge in ("first", "last")},
+        )
+        n, bad = len(self.table), len(self.failures)
+        verdict = f"Leakage audit: {n - bad} of {n} rules hold" + (
+            f", {bad} BROKEN." if bad else "."
+        )
+        return verdict if n == 0 else f"{verdict}\n{shown.to_string(index=False)}"
+
+
+def audit(
+    observations: xr.Dataset,
+    split: Split,
+    *,
+    scaler: Scaler | None = None,
+    features: Mapping[str, Feature] | None = None,
+    windows: AuditedWindows | Mapping[Period, AuditedWindows] | None = None,
+    through: Period = "train",
+) -> LeakageAudit:
+    """List the rows that scaler, features and windows use, and judge each by its rule.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+    scaler : Scaler, optional
+        Fitted. Its recorded rows must lie in the fitted periods, and its centre and scale are
+        computed again from them.
+    features : mapping of str to callable, optional
+        Functions that derive a covariate (well, time) from observations. Every row after the end
+        of a period is replaced by missing values, noise and 1e6; up to the end the feature must be
+        the same, bit for bit. They may not change with levels after the fitted periods.
+    windows : AuditedWindows or mapping of period to AuditedWindows, optional
+        Windows of one period, train if none is named. Inputs may look back over a split; targets
+        with a level may not leave their period, and inputs may not pass their target.
+    through : {"train", "validation", "test"}
+        Last period whose rows statistics may use.
+
+    Raises
+    ------
+    TypeError
+        If the split is not sequential.
+    """
+    require_sequential(split)
+    rows: list[Row] = []
+    if scaler is not None:
+        rows += _audit_scaler(observations, split, scaler, through)
+    for name, feature in (features or {}).items():
+        rows += _audit_feature(observations, split, name, feature, through)
+    if windows is not None:
+        by_period = windows if isinstance(windows, Mapping) else {PERIODS[0]: windows}
+        for period, chosen in by_period.items():
+            rows += _audit_windows(observations, split, chosen, period)
+    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
+
+
+def audit_forecaster(
+    forecaster_factory: Callable[[], AuditedForecaster],
+    observations: xr.Dataset,
+    split: Split,
+    *,
+    refit_through: Iterable[Period] = ("train", "validation"),
+    replacements: Iterable[Replacement] = REPLACEMENTS,
+    name: str = "forecaster",
+) -> LeakageAudit:
+    """Prove by perturbation that a forecaster does not know what it must not know.
+
+    What it must not know is replaced by missing values, noise and 1e6, the forecaster is fitted
+    again, and its levels are compared bit for bit. Makes about ``2 + len(refit_through)`` fits for
+    each replacement.
+
+    Parameters
+    ----------
+    forecaster_factory : callable
+        Returns a new forecaster, with the same seeds each time.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+    refit_through : iterable of {"train", "validation", "test"}
+        Refits to prove as well. Validation rows may choose in a fit, but not in a refit through train.
+    replacements : iterable of {"missing", "noise", "huge"}
+        What to put in place. Where covariates that are missing are refused with a SchemaError, the
+        rule holds.
+    name : str
+        Name in the table.
+    """
+    require_sequential(split)
+    fitted = forecaster_factory().fit(observations, split=split)
+    known = fitted.simulate(observations)[schema.LEVEL]
+    chosen = tuple(refit_through)
+    everywhere = xr.ones_like(observations[schema.LEVEL], dtype=bool)
+    covariates = schema.covariate_names(observations)
+    rows: list[Row] = []
+
+    def prove(rule: str, period: str, run: Callable[[], xr.Dataset], *, by: Replacement,
+              expected: xr.DataArray, upto: xr.DataArray = everywhere) -> None:  # fmt: skip
+        row: Row = {"part": "forecaster", "name": name, "well": "all", "period": period,
+                    "rule": rule}  # fmt: skip
+        rows.append(row | _outcome(run, expected=expected, upto=upto, by=by))
+
+    def fit(changed: xr.Dataset) -> xr.Dataset:
+        return forecaster_factory().fit(changed, split=split).simulate(changed)
+
+    def refit(changed: xr.Dataset, period: Period) -> xr.Dataset:
+        return fitted.refit(changed, split=split, through=period).simulate(changed)
+
+    known_refit = {p: refit(observations, p)[schema.LEVEL] for p in chosen}
+    for by in replacements:
+        outside = ~split.rows(observations, "train", "validation")
+        changed = replaced(observations, [schema.LEVEL], rows=outside, by=by)
+        prove(LEVELS, "fit", partial(fit, changed), by=by, expected=known)
+        for p in chosen:
+            outside = ~split.rows(observations, *PERIODS[: PERIODS.index(p) + 1])
+            changed = replaced(observations, [schema.LEVEL], rows=outside, by=by)
+            run = partial(refit, changed, p)
+            prove(LEVELS, f"refit through {p}", run, by=by, expected=known_refit[p])
+        changed = replaced(observations, [schema.LEVEL], rows=everywhere, by=by)
+        prove(CLOSED, "simulate", partial(fitted.simulate, changed), by=by, expected=known)
+        for period in ("train", "validation") if covariates else ():
+            later = rows_after(observations, split, period)
+            changed = replaced(observations, covariates, rows=later, by=by)
+            run = partial(fitted.simulate, changed)
+            prove(AHEAD, f"simulate, {period}", run, by=by, expected=known, upto=~later)
+        if covariates:
+            prove(AHEAD, "fit", partial(fit, changed), by=by, expected=known, upto=~later)
+    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
+
+
+def _outcome(
+    run: Callable[[], xr.Dataset], *, expected: xr.DataArray, upto: xr.DataArray, by: Replacement
+) -> Row:
+    times = expected[schema.TIME].values[upto.any(schema.WELL).values]
+    outcome: Row = {"first": times[0], "last": times[-1], "n": int(upto.sum())}
+    try:
+        steps = difference(run()[schema.LEVEL], expected, rows=upto)
+    except SchemaError as error:
+        # To refuse missing covariates is no leak; a value that fails elsewhere is one.
+        refused = by == "missing" and not bool(upto.all())
+        return outcome | {"passed": refused, "note": f"{by}: refused, {error}"}
+    return outcome | {"passed": steps.size == 0, "note": f"{by}: {describe(steps)}"}
+
+
+def _audit_scaler(
+    observations: xr.Dataset, split: Split, scaler: Scaler, through: Period
+) -> list[Row]:
+    allowed = split.rows(observations, *PERIODS[: PERIODS.index(through) + 1])
+    names = scaler.names_.tolist()
+    wanted = Scaler(per_well=scaler.per_well, methods=scaler.methods)
+    if scaler.per_well:
+        observations = observations.sel({schema.WELL: scaler.wells_})
+        allowed = allowed.sel({schema.WELL: scaler.wells_})
+    wanted.fit(observations, rows=allowed, names=names)
+    rows: list[Row] = []
+    for i, j in np.ndindex(scaler.center_.shape):
+        notes = []
+        if scaler.first_[i, j] < wanted.first_[i, j] or scaler.last_[i, j] > wanted.last_[i, j]:
+            notes.append(f"fitted rows end at {_day(wanted.last_[i, j])}")
+        if scaler.n_[i, j] > wanted.n_[i, j]:
+            notes.append(f"only {wanted.n_[i, j]} rows are fitted rows")
+        same = all(
+            np.isclose(mine[i, j], theirs[i, j], rtol=1e-6, atol=1e-6 * wanted.scale_[i, j])
+            for mine, theirs in (
+                (scaler.center_, wanted.center_),
+                (scaler.scale_, wanted.scale_),
+            )
+        )
+        if scaler.n_[i, j] == wanted.n_[i, j] and not same:
+            notes.append("centre and scale are not those of the recorded rows")
+        passed = not notes
+        if scaler.n_[i, j] < wanted.n_[i, j]:
+            notes.append(f"{wanted.n_[i, j]} rows could be used; values not computed again")
+        rows.append(
+            {
+                "part": "scaler",
+                "name": names[j],
+                "well": scaler.wells_[i] or "all",
+                "period": through,
+                "rule": STATISTICS,
+                "first": scaler.first_[i, j],
+                "last": scaler.last_[i, j],
+                "n": int(scaler.n_[i, j]),
+                "passed": passed,
+                "note": "; ".join(notes) or "same centre and scale from the fitted rows",
+            }
+        )
+    return rows
+
+
+def _audit_feature(
+    observations: xr.Dataset, split: Split, name: str, feature: Feature, through: Period
+) -> list[Row]:
+    expected = feature(observations)
+    series = [schema.LEVEL, *schema.covariate_names(observations)]
+    outside = ~split.rows(observations, *PERIODS[: PERIODS.index(through) + 1])
+    everywhere = xr.ones_like(outside)
+    trials = [(LEVELS, through, [schema.LEVEL], outside, everywhere)]
+    for p in PERIODS[:2]:
+        later = rows_after(observations, split, p)
+        trials.append((AHEAD, p, series, later, ~later))
+    rows: list[Row] = []
+    for rule, period, names, where, upto in trials:
+        for by in REPLACEMENTS:
+            run = partial(_derive, feature, replaced(observations, names, rows=where, by=by))
+            row: Row = {"part": "feature", "name": name, "well": "all", "period": period}
+            outcome = _outcome(run, expected=expected, upto=upto, by=by)
+            rows.append(row | {"rule": rule} | outcome)
+    return rows
+
+
+def _derive(feature: Feature, observations: xr.Dataset) -> xr.Dataset:
+    return feature(observations).to_dataset(name=schema.LEVEL)
+
+
+def _audit_windows(
+    observations: xr.Dataset, split: Split, windows: AuditedWindows, period: Period
+) -> list[Row]:
+    times = observations[schema.TIME].values
+    inside = split.rows(observations, period).values
+    outside = observations[schema.LEVEL].notnull().values & ~inside
+    so_far = np.concatenate([np.zeros((outside.shape[0], 1), int), outside.cumsum(axis=1)], axis=1)
+    well = np.asarray(windows.well)
+    begin, end = np.asarray(windows.target_start), np.asarray(windows.target_stop)
+    oldest, newest = np.asarray(windows.input_start), np.asarray(windows.input_stop)
+    strays = so_far[well, np.clip(end, 0, times.size)] > so_far[well, np.clip(begin, 0, times.size)]
+    strays |= (begin < 0) | (end > times.size) | (end <= begin)
+    ahead = newest > end
+    rows: list[Row] = []
+    for i in np.unique(well):
+        mine = well == i
+        back = int((~inside[i, np.clip(oldest[mine], 0, times.size - 1)]).sum())
+        for rule, broken, first, last, note in (
+            (TARGETS, strays[mine], begin[mine], end[mine], "with a target outside"),
+            (INPUTS, ahead[mine], oldest[mine], newest[mine], "with inputs after their target"),
+        ):
+            n = int(broken.sum())
+            looking = f", {back} look back out of the period" if rule == INPUTS else ""
+            rows.append(
+                {
+                    "part": "windows",
+                    "name": type(windows).__name__,
+                    "well": str(observations[schema.WELL].values[i]),
+                    "period": period,
+                    "rule": rule,
+                    "first": times[np.clip(first.min(), 0, times.size - 1)],
+                    "last": times[np.clip(last.max() - 1, 0, times.size - 1)],
+                    "n": int(mine.sum()),
+                    "passed": n == 0,
+                    "note": f"{n} windows {note}{looking}",
+                }
+            )
+    return rows
+
+
+def _day(time: object) -> str:
+    stamp = pd.Timestamp(time)  # type: ignore[arg-type]
+    return "" if pd.isna(stamp) else timeline.format_time(stamp)
