@@ -34,13 +34,34 @@ LEVEL_UNITS = "m"
 TIME_DTYPE = np.dtype("datetime64[us]")
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "rain": ("rr", "p", "rain", "rainfall", "precip", "precipitation", "prcp", "prec", "pr", "tp",
-             "rd", "hyras_pr"),
+    "rain": (
+        "rr",
+        "p",
+        "rain",
+        "rainfall",
+        "precip",
+        "precipitation",
+        "prcp",
+        "prec",
+        "pr",
+        "tp",
+        "rd",
+        "hyras_pr",
+    ),
     "temperature": ("tg", "t", "tas", "temp", "temperature", "t2m", "tmean", "tavg", "hyras_tas"),
     "temperature_min": ("tn", "tmin", "tasmin", "hyras_tasmin"),
     "temperature_max": ("tx", "tmax", "tasmax", "hyras_tasmax"),
-    "evapotranspiration": ("et", "et0", "pet", "epot", "ev24", "evap", "evaporation",
-                           "evapotranspiration", "dwd_evapo_fao"),
+    "evapotranspiration": (
+        "et",
+        "et0",
+        "pet",
+        "epot",
+        "ev24",
+        "evap",
+        "evaporation",
+        "evapotranspiration",
+        "dwd_evapo_fao",
+    ),
     "humidity": ("hu", "rh", "hurs", "humidity", "relative_humidity", "hyras_hurs"),
     "radiation": ("qq", "rsds", "ssrd", "radiation", "srad", "hyras_rsds"),
     "wind": ("fg", "wind", "sfcwind", "wind_speed"),
@@ -156,7 +177,7 @@ def validate_simulation(simulation: xr.Dataset) -> xr.Dataset:
         )
     if QUANTILE in dims:
         quantiles = simulation[QUANTILE].values
-        if not (np.all(np.diff(quantiles) > 0) and 0 < quantiles[0] and quantiles[-1] < 1):
+        if not (np.all(np.diff(quantiles) > 0) and quantiles[0] > 0 and quantiles[-1] < 1):
             raise SchemaError(
                 f"Quantiles must increase inside (0, 1). Received {quantiles.tolist()}. "
                 "Sort them with Dataset.sortby('quantile')."
@@ -179,7 +200,7 @@ def _check_wells(wells: np.ndarray) -> None:
     unique, counts = np.unique(wells.astype(str), return_counts=True)
     if (counts > 1).any():
         raise SchemaError(
-            f"Names of wells must be unique. Received {unique[counts > 1][0]!r} "
+            f"Names of wells must be unique. Received {str(unique[counts > 1][0])!r} "
             f"{counts.max()} times. Rename or merge these wells."
         )
 
@@ -201,6 +222,6 @@ def _check_variable(variable: xr.DataArray) -> None:
         well, time = (int(index[0]) for index in np.nonzero(infinite))
         raise SchemaError(
             f"{name!r} must be finite or NaN. Received {variable.values[well, time]} at well "
-            f"{variable[WELL].values[well]!r}, {timeline.format_time(variable[TIME].values[time])}"
-            ". Replace it by NaN or the measured value."
+            f"{str(variable[WELL].values[well])!r}, "
+            f"{timeline.format_time(variable[TIME].values[time])}. Replace it by NaN or the measured value."
         )

@@ -134,8 +134,8 @@ class _Naive(Forecaster):
             self.failed_[str(well)] = f"{n} levels on the fitted rows"
             warnings.warn(
                 f"{self.name!r} needs at least {self._needed()} levels to be fitted on. Received "
-                f"{n} at well {well!r}, whose levels are NaN now. Leave the well out, or move the "
-                "split.",
+                f"{n} at well {str(well)!r}, whose levels are NaN now. Leave the well out, or "
+                "move the split.",
                 stacklevel=3,
             )
         self._learn(levels, times)

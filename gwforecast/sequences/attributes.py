@@ -230,8 +230,8 @@ class AttributeEncoder:
         if self.unknown == "error" and not known.all():
             first = int(np.flatnonzero(~known)[0])
             raise SchemaError(
-                f"A category must be one of those of the training wells. Received {text[first]!r} "
-                f"for {name!r} at well {values[schema.WELL].values[first]!r}; known are "
+                f"A category must be one of those of the training wells. Received "
+                f"{str(text[first])!r} for {name!r} at well {str(values[schema.WELL].values[first])!r}; known are "
                 f"{levels.tolist()}. Train with such a well, or set unknown='code'."
             )
         return np.where(known, position + 1, 0)
@@ -256,7 +256,7 @@ def _as_text(values: xr.DataArray) -> np.ndarray:
         if item is None or item != item or (isinstance(item, str) and not item.strip()):
             raise SchemaError(
                 f"A category must not be missing. Received {item!r} for {values.name!r} at well "
-                f"{well!r}. Give it a category of its own, e.g. 'unknown'."
+                f"{str(well)!r}. Give it a category of its own, e.g. 'unknown'."
             )
     whole = [str(int(i)) if isinstance(i, float) and i.is_integer() else str(i) for i in items]
     return np.array(whole, dtype=str)
@@ -273,7 +273,7 @@ def _as_numbers(values: xr.DataArray) -> np.ndarray:
     if bad.any():
         raise SchemaError(
             f"A numeric attribute must be finite. Received {numbers[bad][0]} for "
-            f"{values.name!r} at well {values[schema.WELL].values[bad][0]!r}. Give its value, or "
-            "leave the attribute out."
+            f"{values.name!r} at well {str(values[schema.WELL].values[bad][0])!r}. Give its value, "
+            "or leave the attribute out."
         )
     return numbers

@@ -177,7 +177,7 @@ def audit_forecaster(
     split : Split
         The periods of each well.
     refit_through : iterable of {"train", "validation", "test"}
-        Refits to prove as well. Validation rows may choose in a fit, but not in a refit through train.
+        Refits to prove as well. Validation rows may choose in a fit, not in a refit on train.
     replacements : iterable of {"missing", "noise", "huge"}
         What to put in place. Where covariates that are missing are refused with a SchemaError, the
         rule holds.

@@ -201,8 +201,8 @@ class Scaler:
         unknown = [well for well in chosen if well not in index]
         if unknown:
             raise SchemaError(
-                f"A scaler knows the wells it was fitted on. Received {unknown[0]!r}, which is "
-                "none of them. Fit it with this well, or pool the wells with per_well=False."
+                f"A scaler knows the wells it was fitted on. Received {str(unknown[0])!r}, which "
+                "is none of them. Fit it with this well, or pool the wells with per_well=False."
             )
         positions = [index[well] for well in chosen]
         return self.center_[positions, j], self.scale_[positions, j]
@@ -258,8 +258,8 @@ class Scaler:
             i, j = (int(index[0]) for index in np.nonzero(~sound))
             raise SchemaError(
                 f"Centre and scale must be finite, and the scale positive. Received "
-                f"{arrays['center'][i, j]} and {arrays['scale'][i, j]} for {names[j]!r} of well "
-                f"{scaler.wells_[i]!r}. Fit the scaler again."
+                f"{arrays['center'][i, j]} and {arrays['scale'][i, j]} for {str(names[j])!r} of "
+                f"well {str(scaler.wells_[i])!r}. Fit the scaler again."
             )
         scaler.center_, scaler.scale_ = (
             arrays["center"].astype(float),
@@ -296,7 +296,7 @@ class Scaler:
         constant = self.scale_[:, j] <= 1e-12 * np.maximum(1.0, np.abs(self.center_[:, j]))
         notes = []
         for i in np.flatnonzero(constant):
-            of = f" of well {self.wells_[i]!r}" if self.per_well else ""
+            of = f" of well {str(self.wells_[i])!r}" if self.per_well else ""
             first, last = (timeline.format_time(t[i, j]) for t in (self.first_, self.last_))
             notes.append(
                 f"{name!r}{of} is constant, {self.center_[i, j]:g}, on the {self.n_[i, j]} rows "
@@ -308,7 +308,7 @@ class Scaler:
     def _check_rows(self, used: np.ndarray, *, name: str, wells: np.ndarray) -> None:
         empty = ~used.any(axis=1) if self.per_well else np.full(1, not used.any())
         if empty.any():
-            of = f"well {wells[empty.argmax()]!r}" if self.per_well else "all wells"
+            of = f"well {str(wells[empty.argmax()])!r}" if self.per_well else "all wells"
             raise SchemaError(
                 f"A scale needs at least one value on the rows it is learnt from. Received none "
                 f"for {name!r} of {of}. Leave out the variable or the well, or move the split."

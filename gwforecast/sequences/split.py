@@ -129,8 +129,8 @@ class Split:
         missing = ~np.isin(wells, self.bounds[schema.WELL].values)
         if missing.any():
             raise SchemaError(
-                f"Each well needs periods of its own. Received well {wells[missing][0]!r}, which "
-                "is not in the split. Split the observations that hold this well."
+                f"Each well needs periods of its own. Received well {str(wells[missing][0])!r}, "
+                "which is not in the split. Split the observations that hold this well."
             )
 
 
@@ -221,7 +221,7 @@ def split_by_fraction(
         ]
         if empty:
             raise SchemaError(
-                f"Each period of a split needs an observed level. Well {well!r} has "
+                f"Each period of a split needs an observed level. Well {str(well)!r} has "
                 f"{positions.size} levels, which leaves none for {', '.join(empty)}. Use a longer "
                 "record, or set the periods by date."
             )
@@ -244,8 +244,8 @@ def split_by_fraction(
         if lost.any():
             raise SchemaError(
                 f"Each period of a split needs an observed level. Well "
-                f"{observations[schema.WELL].values[lost][0]!r} has none left in {period} after a "
-                f"gap of {gap} steps. Use a shorter gap, or a longer record."
+                f"{str(observations[schema.WELL].values[lost][0])!r} has none left in {period} after "
+                f"a gap of {gap} steps. Use a shorter gap, or a longer record."
             )
     return split
 
@@ -293,7 +293,7 @@ def split_by_date(
     if without.size:
         raise SchemaError(
             f"Each well needs a level before validation_start, {timeline.format_time(first)}. Well "
-            f"{without[0]!r} has none. Choose a later date, or leave the well out."
+            f"{str(without[0])!r} has none. Choose a later date, or leave the well out."
         )
     last = [times[np.flatnonzero(row)[-1]] for row in observed]
     ends = last if stop is None else [stop] * wells.size
@@ -324,8 +324,8 @@ def _check_bounds(bounds: xr.Dataset) -> None:
         if np.isnat(pairs[0]).any() or not in_order or not disjoint:
             raise SchemaError(
                 "The periods of a split begin with a train period, in order and without overlap. "
-                f"Received {pairs.astype('datetime64[D]').astype(str).tolist()} for well {well!r}. "
-                "Correct these dates."
+                f"Received {pairs.astype('datetime64[D]').astype(str).tolist()} for well "
+                f"{str(well)!r}. Correct these dates."
             )
 
 

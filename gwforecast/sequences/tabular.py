@@ -101,7 +101,7 @@ def random_split(
         positions = np.flatnonzero(observed.values[i])
         if positions.size == 0:
             raise SchemaError(
-                f"Each well of a split needs an observed level. Well {well!r} has none. "
+                f"Each well of a split needs an observed level. Well {str(well)!r} has none. "
                 "Leave the well out."
             )
         generator = np.random.default_rng([seed, *str(well).encode()])
