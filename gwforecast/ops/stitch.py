@@ -105,7 +105,8 @@ def predict(
 def _predict(
     forecaster: Forecaster, observations: xr.Dataset, split: Split, progress: Progress | None
 ) -> Predicted:
-    fitted = forecaster.fit(observations, split=split, progress=progress)
+    told = _relay(progress, f"{forecaster.name}: train")
+    fitted = forecaster.fit(observations, split=split, progress=told)
     first = fitted.simulate(observations)
     interval = _interval(first, observations, split)
     level = _quantiles(first, interval)
@@ -113,11 +114,23 @@ def _predict(
     failed = _failed(fitted)
     for through in PERIODS[1:]:
         if (source == through).any():
-            again = fitted.refit(observations, split=split, through=through, progress=progress)
+            told = _relay(progress, f"{forecaster.name}: refit through {through}")
+            again = fitted.refit(observations, split=split, through=through, progress=told)
             later = _quantiles(again.simulate(observations), interval)
             level = level.where(source != through, later)
             failed |= _failed(again)
     return Predicted(level, _history(fitted), failed | _without(level, failed))
+
+
+def _relay(progress: Progress | None, name: str) -> Progress | None:
+    """Return a progress that tells of all work under one name."""
+    if progress is None:
+        return None
+
+    def told(task: str, done: int, total: int) -> None:  # noqa: ARG001
+        progress(name, done, total)
+
+    return told
 
 
 def _predict_each(

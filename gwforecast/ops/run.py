@@ -1,0 +1,354 @@
+"""The main jobs, from observations to scores, tables and figures."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.data.quality import check_observations
+from gwforecast.models.base import Forecaster, Progress
+from gwforecast.ops import figures as drawing
+from gwforecast.ops import outputs, record, stitch
+from gwforecast.ops.atomic import write_text
+from gwforecast.ops.forecasters import DEFAULT_MODELS, make_forecasters
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Split, split_by_fraction
+from gwforecast.verification.scores import score_table
+
+__all__ = ["Evaluation", "check", "evaluate"]
+
+OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an evaluation gives.
+
+    Parameters
+    ----------
+    predictions : xarray.Dataset
+        ``level`` (model, well, time, quantile), m, NaN where a model has none; the central
+        prediction is quantile 0.5. ``fitted_through`` (well, time): the last period whose levels
+        the fit behind each row had seen.
+    scores : pandas.DataFrame
+        Columns model, well, period, metric, value, n.
+    history : pandas.DataFrame
+        Columns model, well, member, epoch, loss, validation_loss.
+    findings : pandas.DataFrame
+        What is doubtful in the observations.
+    outcomes : pandas.DataFrame
+        Columns model, well, status (``"ok"`` or ``"failed"``), reason.
+    split : Split
+        The periods.
+    seconds : dict of str to float
+        Duration of each stage.
+    paths : dict of str to pathlib.Path
+        The files that were written, by their names in the folder.
+    """
+
+    predictions: xr.Dataset
+    scores: pd.DataFrame
+    history: pd.DataFrame
+    findings: pd.DataFrame
+    outcomes: pd.DataFrame
+    split: Split
+    seconds: dict[str, float]
+    paths: dict[str, Path] = field(default_factory=dict)
+
+
+def check(observations: xr.Dataset) -> pd.DataFrame:
+    """Return what is doubtful in observations, as of today; nothing is changed.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+
+    Returns
+    -------
+    pandas.DataFrame
+        The findings of :func:`gwforecast.data.quality.check_observations`.
+    """
+    return check_observations(observations, now=_now())
+
+
+def evaluate(
+    observations: xr.Dataset,
+    *,
+    split: Split | None = None,
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    baseline: str = "climatology",
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    out: Path | str | None = None,
+    figures: int = 12,
+    inputs: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Show how well the levels can be modelled from the weather alone.
+
+    Each model is fitted on the train period, choosing by the validation period, then refitted
+    through the validation period to predict the test period, and through the test period to
+    predict what comes after the last level. A model or well that fails is named in ``outcomes`` and
+    in a warning, and the others go on.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time): ``level`` in m, covariates, static attributes.
+    split : Split, optional
+        The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
+    models : sequence of str or Forecaster
+        Names of :data:`gwforecast.ops.forecasters.FORECASTERS`, or forecasters.
+    settings : mapping, optional
+        Settings by model and name, e.g. ``{"lstm": {"units": [64]}}``.
+    baseline : str
+        The model that skill is measured against.
+    seed, members, workers : int, optional
+        Seed, number of networks and of networks trained at once, for models that have them.
+    out : pathlib.Path or str, optional
+        Folder for tables, predictions, figures and the record of the run; by default none.
+    figures : int
+        Number of wells, in their order, that figures are drawn of.
+    inputs : iterable of pathlib.Path
+        Files that the observations were read from; their checksums go into the record.
+    progress : Progress, optional
+        Told of models, and of members and wells within them.
+
+    Returns
+    -------
+    Evaluation
+        Predictions, scores, outcomes and paths.
+
+    Raises
+    ------
+    SchemaError
+        If the observations do not have their form, or no well can be split.
+    RuntimeError
+        If no model could be fitted.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> times = pd.date_range("2010-01-01", "2014-12-31")
+    >>> wave = 10 + np.sin(2 * np.pi * np.arange(times.size) / 365.25)
+    >>> observations = xr.Dataset(
+    ...     {"level": (("well", "time"), wave[None])}, {"well": ["a"], "time": times}
+    ... )
+    >>> evaluation = evaluate(observations, models=["climatology", "persistence"])
+    >>> scores = evaluation.scores.set_index(["model", "period", "metric"])["value"]
+    >>> bool(scores["climatology", "test", "rmse"] < 0.05)
+    True
+    """
+    started, watch = _now(), _Stopwatch()
+    schema.validate_observations(observations)
+    shared = {"seed": seed, "members": members, "workers": workers}
+    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    outputs.file_names(map(str, observations[schema.WELL].values))
+    with watch("check"):
+        findings = check(observations)
+    with watch("split"):
+        split, unfit = (split, {}) if split is not None else _split(observations)
+    with_periods = observations.sel({schema.WELL: split.bounds[schema.WELL].values})
+    predicted, outcomes = _predict_all(forecasters, with_periods, split, unfit, watch, progress)
+    with watch("score"):
+        predictions = _gather(predicted, with_periods, split)
+        scores = score_table(predictions, with_periods, split, baseline=baseline)
+    evaluation = Evaluation(
+        predictions=predictions,
+        scores=scores,
+        history=_history(predicted),
+        findings=findings,
+        outcomes=outcomes,
+        split=split,
+        seconds=watch.seconds,
+    )
+    if out is not None:
+        with watch("write"):
+            evaluation.paths.update(_write_tables(evaluation, Path(out)))
+        with watch("draw"):
+            evaluation.paths.update(
+                drawing.draw_all(evaluation, with_periods, folder=Path(out), wells=figures)
+            )
+        run = _describe(observations, forecasters, baseline=baseline, inputs=inputs, seed=seed)
+        _write_record(evaluation, run, started=started, folder=Path(out))
+    return evaluation
+
+
+class _Stopwatch:
+    """Seconds by stage; the same stage adds up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
+
+
+def _now() -> pd.Timestamp:
+    return pd.Timestamp(dt.datetime.now(dt.UTC).replace(tzinfo=None))
+
+
+def _split(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
+    """Split by the default fractions; wells that cannot be split are returned with the reason."""
+    try:
+        return split_by_fraction(observations), {}
+    except SchemaError as error:
+        wells = observations[schema.WELL].values
+        bounds, unfit = [], {}
+        for well in wells:
+            try:
+                bounds.append(split_by_fraction(observations.sel({schema.WELL: [well]})).bounds)
+            except SchemaError as reason:
+                unfit[str(well)] = str(reason)
+        if not bounds:
+            raise
+        warnings.warn(
+            f"Each well needs levels in each period. {len(unfit)} of {wells.size} wells do not and "
+            f"are left out, the first for this reason: {error}",
+            stacklevel=3,
+        )
+        return Split(xr.concat(bounds, schema.WELL)), unfit
+
+
+def _predict_all(
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    split: Split,
+    unfit: Mapping[str, str],
+    watch: _Stopwatch,
+    progress: Progress | None,
+) -> tuple[dict[str, stitch.Predicted], pd.DataFrame]:
+    predicted, rows = {}, []
+    wells = [str(well) for well in observations[schema.WELL].values]
+    for done, (name, forecaster) in enumerate(forecasters.items()):
+        if progress is not None:
+            progress("models", done, len(forecasters))
+        failed = dict(unfit)
+        with watch(f"fit {name}"):
+            try:
+                predicted[name] = stitch.predict(
+                    forecaster, observations, split=split, progress=progress
+                )
+                failed |= predicted[name].failed
+            except Exception as error:
+                failed |= dict.fromkeys(wells, f"{type(error).__name__}: {error}")
+        _warn_of(name, {well: reason for well, reason in failed.items() if well not in unfit})
+        rows += [(name, well, "failed", reason) for well, reason in failed.items()]
+        rows += [(name, well, "ok", "") for well in wells if well not in failed]
+    if progress is not None:
+        progress("models", len(forecasters), len(forecasters))
+    if not predicted:
+        raise RuntimeError(f"A run needs one model that can be fitted. Received none. {rows[0][3]}")
+    return predicted, pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
+
+
+def _warn_of(model: str, failed: Mapping[str, str]) -> None:
+    if not failed:
+        return
+    well, reason = next(iter(failed.items()))
+    more = f" So did {len(failed) - 1} more wells." if len(failed) > 1 else ""
+    warnings.warn(f"Model {model!r} failed at well {well!r}: {reason}{more}", stacklevel=4)
+
+
+def _gather(
+    predicted: Mapping[str, stitch.Predicted], observations: xr.Dataset, split: Split
+) -> xr.Dataset:
+    levels = xr.concat(
+        [one.level.drop_attrs() for one in predicted.values()],
+        pd.Index(list(predicted), name=schema.MODEL, dtype=object),
+        join="exact",
+    )
+    attrs = observations[schema.LEVEL].attrs
+    levels.attrs = {**attrs, "units": schema.LEVEL_UNITS, "long_name": "predicted level"}
+    source = stitch.fitted_through(observations, split)
+    source.attrs = {"long_name": "last period whose levels the fit behind this row had seen"}
+    predictions = xr.Dataset({schema.LEVEL: levels, "fitted_through": source})
+    predictions.attrs = {
+        "Conventions": "CF-1.12",
+        "title": "Groundwater levels simulated from covariates",
+        "source": f"gwforecast {record.versions()['gwforecast']}",
+    }
+    return predictions
+
+
+def _history(predicted: Mapping[str, stitch.Predicted]) -> pd.DataFrame:
+    columns = [schema.MODEL, *stitch.HISTORY_COLUMNS]
+    parts = [
+        one.history.assign(**{schema.MODEL: name})[columns]
+        for name, one in predicted.items()
+        if len(one.history)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _write_tables(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
+    tables = {
+        "scores.csv": evaluation.scores,
+        "findings.csv": evaluation.findings,
+        "history.csv": evaluation.history,
+    }
+    paths = {name: outputs.write_table(t, folder / name) for name, t in tables.items()}
+    name = "predictions.nc"
+    paths[name] = outputs.write_predictions(evaluation.predictions, folder / name)
+    return paths | outputs.write_challenge_tables(evaluation.predictions, folder)
+
+
+def _describe(
+    observations: xr.Dataset,
+    forecasters: Mapping[str, Forecaster],
+    *,
+    baseline: str,
+    inputs: Iterable[Path],
+    seed: int,
+) -> dict[str, object]:
+    return {
+        "seed": seed,
+        "baseline": baseline,
+        "models": {name: record.forecaster_settings(one) for name, one in forecasters.items()},
+        "inputs": record.file_checksums(inputs),
+        "observations": {
+            "sha256": record.dataset_sha256(observations),
+            "wells": observations.sizes[schema.WELL],
+            "start": observations[schema.TIME].values[0],
+            "end": observations[schema.TIME].values[-1],
+            "covariates": schema.covariate_names(observations),
+            "attributes": schema.attribute_names(observations),
+        },
+    }
+
+
+def _write_record(
+    evaluation: Evaluation, run: Mapping[str, object], *, started: pd.Timestamp, folder: Path
+) -> None:
+    """Write ``run.json``, last of all: where it is, the other files are whole."""
+    content = {
+        "started": started,
+        "finished": _now(),
+        "versions": record.versions(),
+        "cores": os.cpu_count(),
+        **run,
+        "split": evaluation.split.to_frame().to_dict("records"),
+        "outcomes": evaluation.outcomes.to_dict("records"),
+        "seconds": evaluation.seconds,
+        "outputs": [*evaluation.paths, "run.json"],
+    }
+    evaluation.paths["run.json"] = write_text(folder / "run.json", record.dump_json(content))
