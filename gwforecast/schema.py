@@ -223,5 +223,6 @@ def _check_variable(variable: xr.DataArray) -> None:
         raise SchemaError(
             f"{name!r} must be finite or NaN. Received {variable.values[well, time]} at well "
             f"{str(variable[WELL].values[well])!r}, "
-            f"{timeline.format_time(variable[TIME].values[time])}. Replace it by NaN or the measured value."
+            f"{timeline.format_time(variable[TIME].values[time])}. Replace it by NaN or "
+            "the measured value."
         )

@@ -244,8 +244,8 @@ def split_by_fraction(
         if lost.any():
             raise SchemaError(
                 f"Each period of a split needs an observed level. Well "
-                f"{str(observations[schema.WELL].values[lost][0])!r} has none left in {period} after "
-                f"a gap of {gap} steps. Use a shorter gap, or a longer record."
+                f"{str(observations[schema.WELL].values[lost][0])!r} has none left in {period} "
+                f"after a gap of {gap} steps. Use a shorter gap, or a longer record."
             )
     return split
 
