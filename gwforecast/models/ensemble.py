@@ -9,9 +9,9 @@ from __future__ import annotations
 import abc
 import copy
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Self
 
 import keras
 import numpy as np
@@ -29,9 +29,32 @@ from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 from gwforecast.sequences.windows import epoch_starts
 
-__all__ = ["NeuralForecaster"]
+__all__ = ["Head", "NeuralForecaster"]
 
 FEWEST_TARGETS = 20
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a network gives at each step, and what it is held against.
+
+    Parameters
+    ----------
+    outputs : int
+        Number of outputs.
+    activation : str
+        Activation of the outputs.
+    loss : str, optional
+        Name of the loss; by default the forecaster's setting.
+    target : callable, optional
+        Maps level (well, time) to targets (well, time), NaN where there is none; by default the
+        scaled level.
+    """
+
+    outputs: int = 1
+    activation: str = "linear"
+    loss: str | None = None
+    target: Callable[[xr.DataArray], xr.DataArray] | None = None
 
 
 @dataclass(kw_only=True)
@@ -75,6 +98,8 @@ class NeuralForecaster(Forecaster):
         Seed of member 0; member k has ``seed + k``.
     workers : int, optional
         Networks trained at once; by default as many as there are cores.
+    head : Head
+        Outputs of the networks; by default the level.
 
     Attributes
     ----------
@@ -112,11 +137,10 @@ class NeuralForecaster(Forecaster):
     members: int = 10
     seed: int = 0
     workers: int | None = None
+    head: Head = field(default=Head(), repr=False)
 
     @abc.abstractmethod
-    def build(
-        self, inputs: int, *, seed: int = 0, outputs: int = 1, output_activation: str = "linear"
-    ) -> keras.Model:
+    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
         """Return the Keras network for a number of inputs, with first weights by the seed."""
 
     def fit(
@@ -145,11 +169,23 @@ class NeuralForecaster(Forecaster):
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step at which all covariates exist, (well, time, member), m."""
-        wells = [w for w in observations[schema.WELL].values if w in self.wells_]
+        scaled = self.outputs(observations).isel(output=0, drop=True)
+        level = self.scaler_.inverse(scaled.sel({schema.WELL: self._known(observations)}), "level")
+        level = level.reindex({schema.WELL: observations[schema.WELL].values})
+        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
+        return level.to_dataset(name=schema.LEVEL)
+
+    def outputs(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return what the networks give, dims (well, time, member, output), scaled.
+
+        NaN where a covariate does not exist, and for wells that were not fitted.
+        """
+        workers = training.settle_workers(self.workers)
+        wells = self._known(observations)
         inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
         network = self.build(inputs.shape[-1])
         lookback, targets = self.window
-        scaled = np.full((*complete.shape, self.members), np.nan)
+        values = np.full((*complete.shape, self.members, self.head.outputs), np.nan)
         for number, well in enumerate(wells):
             position = self.wells_.index(well)
             outputs = training.predict(
@@ -158,22 +194,22 @@ class NeuralForecaster(Forecaster):
                 inputs=inputs[number],
                 lookback=lookback,
                 targets=targets,
-                workers=training.settle_workers(self.workers),
+                workers=workers,
             )
-            scaled[number] = np.where(complete[number, :, None], outputs[..., 0].T, np.nan)
-        level = xr.DataArray(
-            scaled,
-            dims=(schema.WELL, schema.TIME, schema.MEMBER),
+            values[number, complete[number]] = outputs.swapaxes(0, 1)[complete[number]]
+        labelled = xr.DataArray(
+            values,
+            dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),
             coords={
                 schema.WELL: wells,
                 schema.TIME: observations[schema.TIME].values,
                 schema.MEMBER: np.arange(self.members) + self.seed,
             },
         )
-        level = self.scaler_.inverse(level, schema.LEVEL)
-        level = level.reindex({schema.WELL: observations[schema.WELL].values})
-        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
-        return level.to_dataset(name=schema.LEVEL)
+        return labelled.reindex({schema.WELL: observations[schema.WELL].values})
+
+    def _known(self, observations: xr.Dataset) -> list[str]:
+        return [str(w) for w in observations[schema.WELL].values if w in self.wells_]
 
     def _fit(
         self,
@@ -183,6 +219,7 @@ class NeuralForecaster(Forecaster):
         epochs: xr.DataArray | None,
         progress: Progress | None,
     ) -> Self:
+        workers = training.settle_workers(self.workers)  # before TensorFlow starts
         rows = split.rows(observations, *periods)
         self.wells_ = self._fit_wells(observations, rows)
         observations = observations.sel({schema.WELL: self.wells_})
@@ -197,7 +234,7 @@ class NeuralForecaster(Forecaster):
             recipe,
             data,
             list(self._jobs(data, recipe, epochs)),
-            workers=training.settle_workers(self.workers),
+            workers=workers,
             progress=progress,
         )
         self._keep(trained)
@@ -256,11 +293,14 @@ class NeuralForecaster(Forecaster):
         self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None
     ) -> training.Data:
         inputs, complete = self._inputs(observations)
-        scaled = self.scaler_.transform(observations[schema.LEVEL])
-        targets = scaled.where(rows).values
+        level = observations[schema.LEVEL]
+        target = self.scaler_.transform(level)
+        if self.head.target is not None:
+            target = self.head.target(level)
+        targets = target.where(rows).values
         held_out = np.full_like(targets, np.nan)
         if split is not None:
-            held_out = scaled.where(split.rows(observations, "validation")).values
+            held_out = target.where(split.rows(observations, "validation")).values
         return training.Data(
             inputs,
             np.where(complete, targets, np.nan).astype(np.float32),
@@ -281,7 +321,7 @@ class NeuralForecaster(Forecaster):
     def _recipe(self) -> training.Recipe:
         lookback, targets = self.window
         return training.Recipe(
-            loss=LOSSES[self.loss],
+            loss=LOSSES[self.head.loss or self.loss],
             optimizer=self.optimizer,
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
@@ -292,7 +332,7 @@ class NeuralForecaster(Forecaster):
 
     def _jobs(
         self, data: training.Data, recipe: training.Recipe, epochs: xr.DataArray | None
-    ) -> Any:
+    ) -> Iterator[training.Job]:
         inputs = data.inputs.shape[-1]
         first = [
             [np.asarray(v) for v in self.build(inputs, seed=seed).trainable_variables]
@@ -312,7 +352,7 @@ class NeuralForecaster(Forecaster):
                     epochs=self.epochs,
                     seed=self.seed + member,
                 )
-                rates = self._rates(starts.shape[0] * starts.shape[1])
+                rates = training.cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
                 run = self.epochs if epochs is None else int(epochs.sel({schema.WELL: name}))
                 yield training.Job(
                     well=well,
@@ -322,13 +362,6 @@ class NeuralForecaster(Forecaster):
                     validation=validation.astype(np.int32),
                     seed=self.seed + member,
                 )
-
-    def _rates(self, updates: int) -> np.ndarray:
-        """Return the learning rate of each update: ten steps up, then a cosine down to 1 %."""
-        step = np.arange(updates)
-        cosine = 0.5 * (1 + np.cos(np.pi * step / updates))
-        rates = self.learning_rate * (0.01 + 0.99 * cosine) * np.minimum(1.0, (step + 1) / 10)
-        return rates.astype(np.float32)
 
     def _keep(self, trained: Sequence[training.Trained]) -> None:
         shape = (len(self.wells_), self.members)

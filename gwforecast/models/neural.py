@@ -33,9 +33,7 @@ class LSTM(NeuralForecaster):
     units: Sequence[int] = (32,)
     activation: str = "tanh"
 
-    def build(
-        self, inputs: int, *, seed: int = 0, outputs: int = 1, output_activation: str = "linear"
-    ) -> keras.Model:
+    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
         """Return the Keras network for a number of inputs, with first weights by the seed."""
         return networks.build_lstm(
             inputs,
@@ -44,8 +42,8 @@ class LSTM(NeuralForecaster):
             dropout=self.dropout,
             noise=self.noise,
             l2=self.l2,
-            outputs=outputs,
-            output_activation=output_activation,
+            outputs=self.head.outputs,
+            output_activation=self.head.activation,
             seed=seed,
         )
 
@@ -56,9 +54,7 @@ class GRU(LSTM):
 
     name = "gru"
 
-    def build(
-        self, inputs: int, *, seed: int = 0, outputs: int = 1, output_activation: str = "linear"
-    ) -> keras.Model:
+    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
         """Return the Keras network for a number of inputs, with first weights by the seed."""
         return networks.build_gru(
             inputs,
@@ -67,8 +63,8 @@ class GRU(LSTM):
             dropout=self.dropout,
             noise=self.noise,
             l2=self.l2,
-            outputs=outputs,
-            output_activation=output_activation,
+            outputs=self.head.outputs,
+            output_activation=self.head.activation,
             seed=seed,
         )
 
@@ -94,9 +90,7 @@ class CNN(NeuralForecaster):
     kernel_size: int = 3
     activation: str = "relu"
 
-    def build(
-        self, inputs: int, *, seed: int = 0, outputs: int = 1, output_activation: str = "linear"
-    ) -> keras.Model:
+    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
         """Return the Keras network for a number of inputs, with first weights by the seed."""
         return networks.build_cnn(
             inputs,
@@ -107,8 +101,8 @@ class CNN(NeuralForecaster):
             dropout=self.dropout,
             noise=self.noise,
             l2=self.l2,
-            outputs=outputs,
-            output_activation=output_activation,
+            outputs=self.head.outputs,
+            output_activation=self.head.activation,
             seed=seed,
         )
 
@@ -136,9 +130,7 @@ class MLP(NeuralForecaster):
     epochs: int = 60
     batch_size: int = 64
 
-    def build(
-        self, inputs: int, *, seed: int = 0, outputs: int = 1, output_activation: str = "linear"
-    ) -> keras.Model:
+    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
         """Return the Keras network for a number of inputs, with first weights by the seed."""
         return networks.build_mlp(
             inputs,
@@ -147,8 +139,8 @@ class MLP(NeuralForecaster):
             dropout=self.dropout,
             noise=self.noise,
             l2=self.l2,
-            outputs=outputs,
-            output_activation=output_activation,
+            outputs=self.head.outputs,
+            output_activation=self.head.activation,
             seed=seed,
         )
 

@@ -24,7 +24,7 @@ from gwforecast.models.base import Progress
 from gwforecast.models.losses import Loss
 from gwforecast.models.optimizers import OPTIMIZERS, clip_by_norm, zero_slots
 
-__all__ = ["Data", "Job", "Recipe", "Trained", "predict", "settle_workers", "train"]
+__all__ = ["Data", "Job", "Recipe", "Trained", "cosine_rates", "predict", "settle_workers", "train"]
 
 PREDICTED_AT_ONCE = 256  # windows, which bounds the memory of long simulations
 
@@ -133,6 +133,19 @@ def settle_workers(workers: int | None) -> int:
     except RuntimeError:
         pass
     return workers
+
+
+def cosine_rates(peak: float, updates: int) -> np.ndarray:
+    """Return the learning rate of each update: ten steps up, then a cosine down to 1 % of the peak.
+
+    References
+    ----------
+    Loshchilov and Hutter (2017), arXiv:1608.03983.
+    """
+    step = np.arange(updates)
+    cosine = 0.5 * (1 + np.cos(np.pi * step / updates))
+    rates = peak * (0.01 + 0.99 * cosine) * np.minimum(1.0, (step + 1) / 10)
+    return rates.astype(np.float32)
 
 
 def train(
