@@ -191,11 +191,12 @@ def _check_wells(wells: np.ndarray) -> None:
             "Observations need at least one well. Received none. Check the filter or the folder "
             "that the wells were read from."
         )
-    for name in wells:
+    for name in wells.tolist():
         if not isinstance(name, str) or not name.strip():
             raise SchemaError(
                 f"Names of wells must be non-empty text. Received {name!r}. "
-                "Convert them with dataset.assign_coords(well=dataset.well.astype(str))."
+                "Convert numbers with dataset.assign_coords(well=dataset.well.astype(str)), and give "
+                "empty ones a name."
             )
     unique, counts = np.unique(wells.astype(str), return_counts=True)
     if (counts > 1).any():

@@ -230,9 +230,10 @@ class AttributeEncoder:
         if self.unknown == "error" and not known.all():
             first = int(np.flatnonzero(~known)[0])
             raise SchemaError(
-                f"A category must be one of those of the training wells. Received "
-                f"{str(text[first])!r} for {name!r} at well {str(values[schema.WELL].values[first])!r}; "
-                f"known are {levels.tolist()}. Train with such a well, or set unknown='code'."
+                "A category must be one of those of the training wells. Received "
+                f"{str(text[first])!r} for {name!r} at well "
+                f"{str(values[schema.WELL].values[first])!r}; known are {levels.tolist()}. Train "
+                "with such a well, or set unknown='code'."
             )
         return np.where(known, position + 1, 0)
 

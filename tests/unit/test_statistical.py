@@ -1,0 +1,201 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import xarray as xr
+
+from gwforecast.models.naive import DayOfYearClimatology
+from gwforecast.models.statistical import LinearLagged
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.lags import lag_edges, lagged_means
+from gwforecast.sequences.split import split_by_date, split_by_fraction
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def linear_wells(n_times=400, seed=0, noise=0.0, freq="W-MON"):
+    """Levels that are an exact linear function of lagged means of rain over 8 steps."""
+    random = np.random.default_rng(seed)
+    rain = random.gamma(1.0, 2.0, (2, n_times, 1))
+    means = lagged_means(rain, lag_edges(8), before=np.zeros((2, 1)))
+    level = 10 + means @ np.array([0.1, 0.3, 0.8, 1.5]) + noise * random.normal(size=(2, n_times))
+    level[:, :8] = np.nan  # before that the weather is not known
+    dims = ("well", "time")
+    return xr.Dataset(
+        {"level": (dims, level), "rr": (dims, rain[..., 0])},
+        {"well": ["a", "b"], "time": pd.date_range("2001-01-01", periods=n_times, freq=freq)},
+    )
+
+
+def nse(observed, predicted):
+    both = np.isfinite(observed) & np.isfinite(predicted)
+    observed, predicted = observed[both], predicted[both]
+    return 1 - np.square(observed - predicted).sum() / np.square(observed - observed.mean()).sum()
+
+
+def test_an_exactly_linear_well_is_found_exactly():
+    observations = linear_wells()
+    split = split_by_fraction(observations)
+    fitted = LinearLagged(lookbacks=[8], strengths=[0.0], harmonics=0).fit(
+        observations, split=split
+    )
+    level = fitted.simulate(observations)["level"]
+    known = observations.level.notnull()
+    np.testing.assert_allclose(level.where(known), observations.level.where(known), rtol=1e-9)
+    regression = fitted.regressions_["a"]
+    np.testing.assert_allclose(
+        regression.coefficients / regression.scale, [0.1, 0.3, 0.8, 1.5], rtol=1e-8
+    )
+    assert regression.n_rows == int(split.levels(observations, "train")[0].notnull().sum())
+    assert regression.n_without_level == 8
+
+
+def test_the_ridge_is_that_of_statsmodels_on_all_rows():
+    observations = linear_wells(noise=0.3)
+    split = split_by_fraction(observations)
+    fitted = LinearLagged(lookbacks=[8], strengths=[0.2], harmonics=1).fit(
+        observations, split=split
+    )
+    train = split.levels(observations, "train").values[0]
+    rows = split.rows(observations, "train").values[0]
+    rain = observations.rr.values[:1, :, None]
+    columns = lagged_means(rain, lag_edges(8), before=rain[:, rows].mean(axis=1))[0]
+    angle = 2 * np.pi * (pd.DatetimeIndex(observations.time.values).day_of_year - 1) / 365.25
+    columns = np.column_stack([columns, np.sin(angle), np.cos(angle)])[np.isfinite(train)]
+    y = train[np.isfinite(train)]
+    standard = (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    expected = sm.OLS(y - y.mean(), standard).fit_regularized(alpha=0.2, L1_wt=0.0).params
+    np.testing.assert_allclose(fitted.regressions_["a"].coefficients, expected, rtol=1e-8)
+
+
+def test_the_validation_rows_choose_the_lookback():
+    observations = linear_wells(noise=0.05)
+    split = split_by_fraction(observations)
+    fitted = LinearLagged(lookbacks=[1, 8, 100]).fit(observations, split=split)
+    assert {r.lookback for r in fitted.regressions_.values()} == {8}
+    again = fitted.refit(observations, split=split)
+    for well, regression in fitted.regressions_.items():
+        assert again.regressions_[well].lookback == regression.lookback
+        assert again.regressions_[well].strength == regression.strength
+        assert again.regressions_[well].n_rows > regression.n_rows
+
+
+def test_without_validation_levels_the_first_lookback_and_middle_strength_are_taken():
+    observations = linear_wells()
+    split = split_by_fraction(observations, train=0.8, validation=0.0)
+    fitted = LinearLagged(lookbacks=[4, 8]).fit(observations, split=split)
+    assert {(r.lookback, r.strength) for r in fitted.regressions_.values()} == {(4, 0.1)}
+
+
+@pytest.mark.parametrize(
+    ("freq", "lookbacks"),
+    [("D", {365, 730, 1461}), ("W-SUN", {52, 104, 209}), ("MS", {12, 24, 48})],
+)
+def test_the_usual_lookbacks_are_one_two_and_four_years(freq, lookbacks):
+    observations = linear_wells(freq=freq)
+    fitted = LinearLagged().fit(observations, split=split_by_fraction(observations))
+    assert {r.lookback for r in fitted.regressions_.values()} <= lookbacks
+
+
+def test_missing_covariates_are_dropped_and_counted_and_never_filled():
+    observations = linear_wells()
+    observations["rr"][0, 50] = np.nan
+    split = split_by_fraction(observations)
+    fitted = LinearLagged(lookbacks=[8]).fit(observations, split=split)
+    assert fitted.regressions_["a"].n_without_covariates == 8
+    assert fitted.regressions_["b"].n_without_covariates == 0
+    level = fitted.simulate(observations)["level"].values
+    assert np.flatnonzero(np.isnan(level[0])).tolist() == list(range(50, 58))
+    assert np.isfinite(level[1]).all()
+
+
+def test_a_covariate_that_is_missing_altogether_fails_its_well_only():
+    observations = linear_wells()
+    observations["rr"][1] = np.nan
+    with pytest.warns(UserWarning, match="(?s)well 'b'.*none for 'rr'"):
+        fitted = LinearLagged().fit(observations, split=split_by_fraction(observations))
+    level = fitted.simulate(observations)["level"]
+    assert level.sel(well="b").isnull().all()
+    assert level.sel(well="a").notnull().all()
+
+
+def test_season_covariates_stay_out_beside_harmonics():
+    observations = linear_wells().assign(Tsin=lambda o: 0 * o.rr + 1)
+    split = split_by_fraction(observations)
+    assert LinearLagged().fit(observations, split=split).covariates_ == ("rr",)
+    plain = LinearLagged(harmonics=0).fit(observations, split=split)
+    assert plain.covariates_ == ("rr", "Tsin")
+
+
+def fitted_on(observations):
+    return LinearLagged(lookbacks=[8]).fit(observations, split=split_by_fraction(observations))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda _o: LinearLagged(lookbacks=[]), "one or more numbers of steps"),
+        (lambda _o: LinearLagged(lookbacks=[0]), "each at least 1"),
+        (lambda _o: LinearLagged(strengths=[]), "one or more finite"),
+        (lambda _o: LinearLagged(strengths=[-0.1]), "at least 0"),
+        (lambda _o: LinearLagged(harmonics=-1), "harmonics is 0 or more"),
+        (lambda o: fitted_on(o).simulate(o.drop_vars("rr")), r"lacks \['rr'\]"),
+        (lambda o: fitted_on(o).simulate(o.assign_coords(well=["a", "x"])), "Received 'x'"),
+        (
+            lambda o: fitted_on(o).simulate(
+                o.assign_coords(time=pd.date_range("2001-01-01", periods=o.sizes["time"]))
+            ),
+            "Received D, fitted was W-MON",
+        ),
+        (
+            lambda o: LinearLagged(harmonics=0).fit(o.drop_vars("rr"), split=split_by_fraction(o)),
+            "needs a covariate or a harmonic",
+        ),
+        (
+            lambda o: LinearLagged(covariates=["qq"]).fit(o, split=split_by_fraction(o)),
+            r"lacks \['qq'\]",
+        ),
+    ],
+)
+def test_messages(call, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        call(linear_wells())
+    assert isinstance(caught.value, SchemaError | ValueError)
+
+
+def test_progress_is_told_well_by_well():
+    observations, told = linear_wells(), []
+    LinearLagged(lookbacks=[8]).fit(
+        observations,
+        split=split_by_fraction(observations),
+        progress=lambda task, done, total: told.append((task, done, total)),
+    )
+    assert told == [("fit linear", 1, 2), ("fit linear", 2, 2)]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the real wells in ../shared/data")
+def test_it_beats_climatology_on_a_real_well_in_validation():
+    folder = DATA / "challenge" / "Netherlands"
+    heads = pd.read_csv(folder / "heads.csv", index_col=0, parse_dates=True).iloc[:, 0]
+    weather = pd.read_csv(folder / "input_data.csv", index_col=0, parse_dates=True)
+    dims = ("well", "time")
+    observations = xr.Dataset(
+        {"level": (dims, heads.reindex(weather.index).to_numpy()[None])}
+        | {name: (dims, weather[name].to_numpy()[None]) for name in weather},
+        {"well": ["NL"], "time": weather.index.to_numpy()},
+    )
+    split = split_by_date(
+        observations, validation_start="2012-01-01", test_start=heads.index[-1] + pd.Timedelta("1D")
+    )
+    target = split.levels(observations, "validation").values
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = [
+            nse(target, f.fit(observations, split=split).simulate(observations)["level"].values)
+            for f in (LinearLagged(), DayOfYearClimatology())
+        ]
+    assert scores[0] > 0.5
+    assert scores[0] > scores[1] + 0.2
