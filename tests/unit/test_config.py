@@ -1,0 +1,147 @@
+"""Settings: what is given is kept, what is wrong is named with its place and a mend."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from gwforecast.ops import forecasters
+from gwforecast.ops.config import (
+    MODEL_NAMES,
+    CNNSettings,
+    LayeredSettings,
+    LinearSettings,
+    Settings,
+    load_settings,
+)
+
+WRONG = [
+    ("levels = 'a.csv'", "levels is unknown", "Remove it"),
+    ("[data]", "data.levels must be given", "Received nothing"),
+    ("[split]\ntrain = 0.5", "data must be given", "the table [data]"),
+    ("[data]\nlevels = 5", "data.levels must be a path", "Received 5"),
+    ("[data]\nlevels = ''", "data.levels must be a path", "Received ''"),
+    ("[data]\nlevels = 'a'\nleels = 'b'", "data.leels is unknown", "Did you mean 'levels'?"),
+    ("[data]\nlevels = 'a'\nwells = 'w'", "data.wells must be a list", "Received 'w'"),
+    ("data = 3", "data must be a table in brackets", "Received 3"),
+    ("[split]\ntrain = '0.6'", "split.train must be a number", "Received '0.6'"),
+    ("[split]\ntrain = 1.5", "split.train must be less than 1", "Received 1.5"),
+    ("[split]\ntrain = 0", "split.train must be greater than 0", "Received 0"),
+    ("[split]\ntrain = nan", "split.train must be", "Received nan"),
+    ("[split]\nvalidation = -0.1", "split.validation must be at least 0", "Received -0.1"),
+    ("[split]\ngap = 1.5", "split.gap must be a whole number", "Received 1.5"),
+    ("[split]\ngap = true", "split.gap must be a whole number", "Received True"),
+    ("[split]\ntest_start = '31.12.2010'", "must be a date like 2016-01-31", "'31.12.2010'"),
+    ("[split]\ntest_start = 2010", "split.test_start must be text in quotes", "Received 2010"),
+    ("[models]\nuse = ['lstm', 'arima']", "models.use.1 must be one of 'lstm'", "'arima'"),
+    ("[models]\nuse = []", "models.use must have at least 1 item", "Received []"),
+    ("[models]\nseed = -1", "models.seed must be at least 0", "Received -1"),
+    ("[models]\nbaseline = 'mean'", "models.baseline must be one of", "'mean'"),
+    ("[lstm]\nloss = 'rmse'", "lstm.loss must be one of 'mse'", "Received 'rmse'"),
+    ("[lstm]\nunits = [0]", "lstm.units.0 must be at least 1", "'units' in the table [lstm]"),
+    ("[lstm]\nunits = 32", "lstm.units must be a list in brackets", "Received 32"),
+    ("[lstm]\ndropout = 1.0", "lstm.dropout must be less than 1", "Received 1.0"),
+    ("[lstm]\nlearning_rate = 0.0", "lstm.learning_rate must be greater than 0", "0.0"),
+    ("[lstm]\nlearning_rate = inf", "lstm.learning_rate must be a finite number", "inf"),
+    ("[lstm]\nmember = 3", "lstm.member is unknown", "Did you mean 'members'?"),
+    ("[mlp]\nepochs = '30'", "mlp.epochs must be a whole number", "Received '30'"),
+    ("[linear]\nharmonics = -1", "linear.harmonics must be at least 0", "Received -1"),
+    ("[output]\nfigures = -2", "output.figures must be at least 0", "Received -2"),
+    ("[lstn]\nunits = [1]", "lstn is unknown: the tables must be among", "Did you mean 'lstm'?"),
+]
+
+
+@pytest.mark.parametrize(("text", "rule", "mend"), WRONG)
+def test_wrong_settings_are_refused_with_place_and_mend(
+    tmp_path: Path, text: str, rule: str, mend: str
+) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="wrong in") as caught:
+        load_settings(path)
+    message = str(caught.value)
+    assert rule in message
+    assert mend in message
+    assert str(path) in message
+    assert "pydantic" not in message
+
+
+def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 1\n[split]\ngap = -1\n[models]\nseed = 'x'\n")
+    with pytest.raises(ValueError, match="3 settings are wrong") as caught:
+        load_settings(path)
+    assert len(str(caught.value).splitlines()) == 4
+
+
+@pytest.mark.parametrize("content", [b"[data\n", b"levels = heads.csv", b"\xff\xfe\x00a"])
+def test_files_that_are_not_toml_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"A configuration must be .* Received .*run\.toml"):
+        load_settings(path)
+
+
+def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="not there"):
+        load_settings(tmp_path / "no.toml")
+    with pytest.raises(FileNotFoundError, match="a folder"):
+        load_settings(tmp_path)
+
+
+def test_paths_are_relative_to_the_file_and_those_of_options_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 'a.csv'\ncovariates = '/b/c.csv'\n[output]\nfolder = 'out'\n")
+    settings = load_settings(path, overrides={"data": {"attributes": Path("d.csv")}})
+    assert settings.data.levels == tmp_path / "a.csv"
+    assert settings.data.covariates == Path("/b/c.csv")
+    assert settings.data.attributes == Path("d.csv")
+    assert settings.output.folder == tmp_path / "out"
+
+
+def test_options_go_before_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 'a.csv'\n[models]\nseed = 4\nmembers = 2\n")
+    settings = load_settings(path, overrides={"models": {"seed": 5}})
+    assert (settings.models.seed, settings.models.members) == (5, 2)
+
+
+def test_dates_may_be_dates_or_text(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        "[data]\nlevels='a'\n[split]\nvalidation_start = 2010-01-31\ntest_start = '2011-01-31'\n"
+    )
+    split = load_settings(path).split
+    assert split.validation_start == "2010-01-31"
+    assert split.test_start == "2011-01-31T00:00:00"
+
+
+def test_only_what_was_given_is_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 'a'\n[lstm]\nunits = [8, 4]\ndropout = 0\n")
+    settings = load_settings(path)
+    assert settings.of_model("lstm") == {"dropout": 0.0, "units": [8, 4]}
+    assert settings.of_model("mlp") == {}
+    assert settings.of_model("persistence") == {}
+
+
+def test_names_of_models_are_those_that_can_be_made() -> None:
+    assert tuple(forecasters.FORECASTERS) == MODEL_NAMES
+    default = Settings.model_validate({"data": {"levels": "a"}}).models.use
+    assert tuple(default) == forecasters.DEFAULT_MODELS
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_settings_of_a_model_are_its_arguments(name: str) -> None:
+    section = Settings.model_fields.get(name)
+    offered = set(section.annotation.model_fields) if section else set()
+    (forecaster,) = forecasters.make_forecasters([name], settings={}, shared={}).values()
+    assert offered == set(inspect.signature(type(forecaster)).parameters)
+
+
+def test_sections_are_checked_by_type() -> None:
+    for section in (LayeredSettings, CNNSettings, LinearSettings):
+        with pytest.raises(ValueError, match="covariates"):
+            section.model_validate({"covariates": "rain"})
