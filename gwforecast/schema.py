@@ -195,8 +195,8 @@ def _check_wells(wells: np.ndarray) -> None:
         if not isinstance(name, str) or not name.strip():
             raise SchemaError(
                 f"Names of wells must be non-empty text. Received {name!r}. "
-                "Convert numbers with dataset.assign_coords(well=dataset.well.astype(str)), and give "
-                "empty ones a name."
+                "Convert numbers with dataset.assign_coords(well=dataset.well.astype(str)), and "
+                "give empty ones a name."
             )
     unique, counts = np.unique(wells.astype(str), return_counts=True)
     if (counts > 1).any():

@@ -215,21 +215,8 @@ class LinearLagged(Forecaster):
         progress: Progress | None,
     ) -> None:
         split = require_sequential(split)
-        if self.covariates is not None:
-            self.covariates_ = self.covariates
-        else:
-            self.covariates_ = tuple(
-                name
-                for name in schema.covariate_names(observations)
-                if not self.harmonics
-                or schema.covariate_kind(name, observations[name].attrs) != "season"
-            )
+        self.covariates_ = self._chosen_covariates(observations)
         self._check_covariates(observations)
-        if not self.covariates_ and not self.harmonics:
-            raise SchemaError(
-                f"{self.name!r} needs a covariate or a harmonic of the year. Received neither. Add "
-                "a covariate, or set harmonics=2."
-            )
         self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
         self._attrs = dict(observations[schema.LEVEL].attrs)
         self.wells_ = observations[schema.WELL].values
@@ -251,6 +238,22 @@ class LinearLagged(Forecaster):
                 )
             if progress is not None:
                 progress(f"fit {self.name}", i + 1, self.wells_.size)
+
+    def _chosen_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
+        if self.covariates is not None:
+            return self.covariates
+        chosen = tuple(
+            name
+            for name in schema.covariate_names(observations)
+            if not self.harmonics
+            or schema.covariate_kind(name, observations[name].attrs) != "season"
+        )
+        if not chosen and not self.harmonics:
+            raise SchemaError(
+                f"{self.name!r} needs a covariate or a harmonic of the year. Received neither. Add "
+                "a covariate, or set harmonics=2."
+            )
+        return chosen
 
     def _candidates(self) -> list[tuple[int, tuple[float, ...]]]:
         lookbacks = self.lookbacks or tuple(

@@ -112,6 +112,7 @@ def audit(
     scaler: Scaler | None = None,
     features: Mapping[str, Feature] | None = None,
     windows: AuditedWindows | Mapping[Period, AuditedWindows] | None = None,
+    targets: xr.DataArray | None = None,
     through: Period = "train",
 ) -> LeakageAudit:
     """List the rows that scaler, features and windows use, and judge each by its rule.
@@ -132,6 +133,10 @@ def audit(
     windows : AuditedWindows or mapping of period to AuditedWindows, optional
         Windows of one period, train if none is named. Inputs may look back over a split; targets
         with a level may not leave their period, and inputs may not pass their target.
+    targets : xarray.DataArray, optional
+        The levels that all these windows are given as targets, NaN where masked, dims (well, time);
+        by default all observed levels. Windows that reach over the end of their period are sound
+        where the levels there are masked, e.g. by ``split.levels(observations, "train")``.
     through : {"train", "validation", "test"}
         Last period whose rows statistics may use.
 
@@ -148,8 +153,10 @@ def audit(
         rows += _audit_feature(observations, split, name, feature, through)
     if windows is not None:
         by_period = windows if isinstance(windows, Mapping) else {PERIODS[0]: windows}
+        given = observations[schema.LEVEL] if targets is None else targets
+        xr.align(given, observations[schema.LEVEL], join="exact")
         for period, chosen in by_period.items():
-            rows += _audit_windows(observations, split, chosen, period)
+            rows += _audit_windows(given, split.rows(observations, period), chosen, period)
     return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
 
 
@@ -252,23 +259,7 @@ def _audit_scaler(
     wanted.fit(observations, rows=allowed, names=names)
     rows: list[Row] = []
     for i, j in np.ndindex(scaler.center_.shape):
-        notes = []
-        if scaler.first_[i, j] < wanted.first_[i, j] or scaler.last_[i, j] > wanted.last_[i, j]:
-            notes.append(f"fitted rows end at {_day(wanted.last_[i, j])}")
-        if scaler.n_[i, j] > wanted.n_[i, j]:
-            notes.append(f"only {wanted.n_[i, j]} rows are fitted rows")
-        same = all(
-            np.isclose(mine[i, j], theirs[i, j], rtol=1e-6, atol=1e-6 * wanted.scale_[i, j])
-            for mine, theirs in (
-                (scaler.center_, wanted.center_),
-                (scaler.scale_, wanted.scale_),
-            )
-        )
-        if scaler.n_[i, j] == wanted.n_[i, j] and not same:
-            notes.append("centre and scale are not those of the recorded rows")
-        passed = not notes
-        if scaler.n_[i, j] < wanted.n_[i, j]:
-            notes.append(f"{wanted.n_[i, j]} rows could be used; values not computed again")
+        passed, note = _judge_statistics(scaler, wanted, i, j)
         rows.append(
             {
                 "part": "scaler",
@@ -280,10 +271,30 @@ def _audit_scaler(
                 "last": scaler.last_[i, j],
                 "n": int(scaler.n_[i, j]),
                 "passed": passed,
-                "note": "; ".join(notes) or "same centre and scale from the fitted rows",
+                "note": note,
             }
         )
     return rows
+
+
+def _judge_statistics(scaler: Scaler, wanted: Scaler, i: int, j: int) -> tuple[bool, str]:
+    broken = []
+    if scaler.first_[i, j] < wanted.first_[i, j] or scaler.last_[i, j] > wanted.last_[i, j]:
+        broken.append(f"fitted rows end at {_day(wanted.last_[i, j])}")
+    if scaler.n_[i, j] > wanted.n_[i, j]:
+        broken.append(f"only {wanted.n_[i, j]} rows are fitted rows")
+    near = 1e-6 * wanted.scale_[i, j]
+    same = (
+        abs(scaler.center_[i, j] - wanted.center_[i, j]) <= near
+        and abs(scaler.scale_[i, j] - wanted.scale_[i, j]) <= near
+    )
+    if scaler.n_[i, j] == wanted.n_[i, j] and not same:
+        broken.append("centre and scale are not those of the recorded rows")
+    if broken:
+        return False, "; ".join(broken)
+    if same:
+        return True, "same centre and scale from the fitted rows"
+    return True, f"{wanted.n_[i, j]} rows could be used; values not computed again"
 
 
 def _audit_feature(
@@ -312,17 +323,16 @@ def _derive(feature: Feature, observations: xr.Dataset) -> xr.Dataset:
 
 
 def _audit_windows(
-    observations: xr.Dataset, split: Split, windows: AuditedWindows, period: Period
+    targets: xr.DataArray, rows_of_period: xr.DataArray, windows: AuditedWindows, period: Period
 ) -> list[Row]:
-    times = observations[schema.TIME].values
-    inside = split.rows(observations, period).values
-    outside = observations[schema.LEVEL].notnull().values & ~inside
+    times = targets[schema.TIME].values
+    inside = rows_of_period.values
+    outside = targets.notnull().values & ~inside
     so_far = np.concatenate([np.zeros((outside.shape[0], 1), int), outside.cumsum(axis=1)], axis=1)
     well = np.asarray(windows.well)
     begin, end = np.asarray(windows.target_start), np.asarray(windows.target_stop)
     oldest, newest = np.asarray(windows.input_start), np.asarray(windows.input_stop)
     strays = so_far[well, np.clip(end, 0, times.size)] > so_far[well, np.clip(begin, 0, times.size)]
-    strays |= (begin < 0) | (end > times.size) | (end <= begin)
     ahead = newest > end
     rows: list[Row] = []
     for i in np.unique(well):
@@ -338,7 +348,7 @@ def _audit_windows(
                 {
                     "part": "windows",
                     "name": type(windows).__name__,
-                    "well": str(observations[schema.WELL].values[i]),
+                    "well": str(targets[schema.WELL].values[i]),
                     "period": period,
                     "rule": rule,
                     "first": times[np.clip(first.min(), 0, times.size - 1)],

@@ -118,7 +118,7 @@ class Scaler:
         self.first_, self.last_ = (np.empty(shape, schema.TIME_DTYPE) for _ in range(2))
         notes: list[str] = []
         for j, name in enumerate(chosen):
-            values = observations[name].transpose(schema.WELL, schema.TIME).values
+            values = observations[name].transpose(schema.WELL, schema.TIME).values.astype(float)
             used = allowed & np.isfinite(values)
             self._check_rows(used, name=name, wells=wells)
             if self.per_well:

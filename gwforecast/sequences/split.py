@@ -203,51 +203,39 @@ def split_by_fraction(
         )
     observed = observations[schema.LEVEL].notnull().values
     times = observations[schema.TIME].values
+    shares = dict(zip(PERIODS, (train, validation, 1 - train - validation), strict=True))
+    wanted = [period for period, share in shares.items() if share > 1e-12]
     cuts = []
     for row, well in zip(observed, observations[schema.WELL].values, strict=True):
         positions = np.flatnonzero(row)
         n_train = round(train * positions.size)
-        n_validation = round((train + validation) * positions.size) - n_train
-        n_test = positions.size - n_train - n_validation
-        empty = [
-            period
-            for period, n, share in zip(
-                PERIODS,
-                (n_train, n_validation, n_test),
-                (train, validation, 1 - train - validation),
-                strict=True,
-            )
-            if n == 0 and share > 1e-12
-        ]
+        n_fitted = round((train + validation) * positions.size)
+        counts = dict(
+            zip(PERIODS, (n_train, n_fitted - n_train, positions.size - n_fitted), strict=True)
+        )
+        empty = [period for period in wanted if counts[period] == 0]
         if empty:
             raise SchemaError(
                 f"Each period of a split needs an observed level. Well {str(well)!r} has "
                 f"{positions.size} levels, which leaves none for {', '.join(empty)}. Use a longer "
                 "record, or set the periods by date."
             )
-        cuts.append(
-            (
-                times[positions[n_train - 1]],
-                times[positions[n_train + n_validation - 1]],
-                times[positions[-1]],
-            )
-        )
-    train_end, validation_end, test_end = (np.array(c) for c in zip(*cuts, strict=True))
-    wanted = [
-        p
-        for p, share in zip(PERIODS, (train, validation, 1 - train - validation), strict=True)
-        if share > 1e-12
-    ]
+        cuts.append(times[positions[[n_train - 1, n_fitted - 1, -1]]])
+    train_end, validation_end, test_end = np.array(cuts).T
     split = _bounds(observations, train_end, validation_end, test_end, gap)
+    _check_gap(observations, split, wanted, gap)
+    return split
+
+
+def _check_gap(observations: xr.Dataset, split: Split, wanted: list[Period], gap: int) -> None:
     for period in wanted:
         lost = ~split.levels(observations, period).notnull().any(schema.TIME).values
         if lost.any():
             raise SchemaError(
-                f"Each period of a split needs an observed level. Well "
+                "Each period of a split needs an observed level. Well "
                 f"{str(observations[schema.WELL].values[lost][0])!r} has none left in {period} "
                 f"after a gap of {gap} steps. Use a shorter gap, or a longer record."
             )
-    return split
 
 
 def split_by_date(

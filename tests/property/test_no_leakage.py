@@ -16,6 +16,7 @@ from gwforecast.sequences.audit import audit, audit_forecaster
 from gwforecast.sequences.perturb import replaced, rows_after
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import split_by_date, split_by_fraction
+from gwforecast.sequences.windows import sequence_windows, value_windows
 
 FORECASTERS = [
     pytest.param(Persistence, id="persistence"),
@@ -279,6 +280,19 @@ def test_the_audit_judges_windows_by_their_targets_and_inputs():
     ahead = audit(observations, split, windows=Cut(*np.nonzero(rows), 10, ahead=1))
     assert set(ahead.failures["rule"]) == {"inputs end with their target at the latest"}
     assert not (sound + stray).passed
+
+
+def test_the_packages_own_windows_are_sound_with_their_masked_targets():
+    observations = aquifer()
+    split = split_by_fraction(observations)
+    targets = split.levels(observations, "train")
+    rows = targets.notnull().values
+    values = value_windows(rows, lookback=12)
+    sequences = sequence_windows(rows, lookback=12, targets=50)
+    assert audit(observations, split, windows=values).passed
+    assert audit(observations, split, windows=sequences, targets=targets).passed
+    unmasked = audit(observations, split, windows=sequences)
+    assert set(unmasked.failures["rule"]) == {"targets lie in their own period"}
 
 
 def test_rows_after_a_period_follow_each_wells_own_end():

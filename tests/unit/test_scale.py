@@ -40,6 +40,15 @@ def test_fitted_rows_have_mean_0_and_sd_1(per_well):
         assert scaled[name].attrs["units"] == "1"
 
 
+def test_single_precision_data_keep_double_precision_statistics():
+    observations = dataset(offset=3000.0)
+    rows = first_rows(observations)
+    single = Scaler().fit(observations.astype("float32"), rows=rows)
+    double = Scaler().fit(observations.astype("float32").astype(float), rows=rows)
+    np.testing.assert_array_equal(single.center_, double.center_)
+    np.testing.assert_array_equal(single.scale_, double.scale_)
+
+
 def test_minmax_and_none():
     observations = dataset()
     rows = first_rows(observations)
