@@ -96,7 +96,6 @@ def ridge(
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
     intercept = float(y[0] + (y - y[0]).mean())
     Z, deviation = (X - center) / scale, y - intercept
-    reduced = _reduce(Z, deviation)
     return [
         Regression(
             lookback=lookback,
@@ -104,20 +103,30 @@ def ridge(
             before=before,
             center=center,
             scale=scale,
-            coefficients=(
-                np.asarray(
-                    reduced.fit_regularized(alpha=strength * n / reduced.nobs, L1_wt=0.0).params
-                )
-                if strength > 0
-                else np.asarray(OLS(deviation, Z).fit(method="pinv").params)
-            ),
+            coefficients=coefficients,
             intercept=intercept,
             n_rows=n,
             n_without_level=int((rows & ~observed).sum()),
             n_without_covariates=int(observed.sum()) - n,
         )
+        for strength, coefficients in zip(
+            strengths, _coefficients(Z, deviation, strengths), strict=True
+        )
+    ]
+
+
+def _coefficients(
+    Z: np.ndarray, deviation: np.ndarray, strengths: tuple[float, ...]
+) -> list[np.ndarray]:
+    reduced = _reduce(Z, deviation)
+    scale = deviation.size / reduced.nobs
+    fits = [
+        reduced.fit_regularized(alpha=strength * scale, L1_wt=0.0)
+        if strength > 0
+        else OLS(deviation, Z).fit(method="pinv")
         for strength in strengths
     ]
+    return [np.asarray(fit.params) for fit in fits]
 
 
 def _reduce(Z: np.ndarray, deviation: np.ndarray) -> OLS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self
@@ -166,14 +166,14 @@ def audit_forecaster(
     split: Split,
     *,
     refit_through: Iterable[Period] = ("train", "validation"),
-    replacements: Iterable[Replacement] = REPLACEMENTS,
+    replacements: Sequence[Replacement] = REPLACEMENTS,
     name: str = "forecaster",
 ) -> LeakageAudit:
     """Prove by perturbation that a forecaster does not know what it must not know.
 
     What it must not know is replaced by missing values, noise and 1e6, the forecaster is fitted
-    again, and its levels are compared bit for bit. Makes about ``2 + len(refit_through)`` fits for
-    each replacement.
+    again, and its levels are compared bit for bit. Makes about
+    ``(2 + len(refit_through)) * (1 + len(replacements))`` fits.
 
     Parameters
     ----------
@@ -185,52 +185,66 @@ def audit_forecaster(
         The periods of each well.
     refit_through : iterable of {"train", "validation", "test"}
         Refits to prove as well. Validation rows may choose in a fit, not in a refit on train.
-    replacements : iterable of {"missing", "noise", "huge"}
+    replacements : sequence of {"missing", "noise", "huge"}
         What to put in place. Where covariates that are missing are refused with a SchemaError, the
         rule holds.
     name : str
         Name in the table.
     """
-    require_sequential(split)
-    fitted = forecaster_factory().fit(observations, split=split)
-    known = fitted.simulate(observations)[schema.LEVEL]
-    chosen = tuple(refit_through)
-    everywhere = xr.ones_like(observations[schema.LEVEL], dtype=bool)
-    covariates = schema.covariate_names(observations)
     rows: list[Row] = []
+    for proof in _proofs(forecaster_factory, observations, split, tuple(refit_through)):
+        expected = proof.run(observations)[schema.LEVEL]
+        for by in replacements:
+            changed = replaced(observations, proof.names, rows=proof.where, by=by)
+            outcome = _outcome(
+                partial(proof.run, changed), expected=expected, upto=~proof.free, by=by
+            )
+            row: Row = {"part": "forecaster", "name": name, "well": "all", "period": proof.period}
+            rows.append(row | {"rule": proof.rule} | outcome)
+    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
 
-    def prove(rule: str, period: str, run: Callable[[], xr.Dataset], *, by: Replacement,
-              expected: xr.DataArray, upto: xr.DataArray = everywhere) -> None:  # fmt: skip
-        row: Row = {"part": "forecaster", "name": name, "well": "all", "period": period,
-                    "rule": rule}  # fmt: skip
-        rows.append(row | _outcome(run, expected=expected, upto=upto, by=by))
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """A run, the variables and rows to replace, and the rows that are free to change then."""
+
+    rule: str
+    period: str
+    run: Callable[[xr.Dataset], xr.Dataset]
+    names: list[str]
+    where: xr.DataArray
+    free: xr.DataArray
+
+
+def _proofs(
+    factory: Callable[[], AuditedForecaster],
+    observations: xr.Dataset,
+    split: Split,
+    refit_through: tuple[Period, ...],
+) -> Iterator[_Proof]:
+    fitted = factory().fit(observations, split=require_sequential(split))
 
     def fit(changed: xr.Dataset) -> xr.Dataset:
-        return forecaster_factory().fit(changed, split=split).simulate(changed)
+        return factory().fit(changed, split=split).simulate(changed)
 
-    def refit(changed: xr.Dataset, period: Period) -> xr.Dataset:
+    def refit(period: Period, changed: xr.Dataset) -> xr.Dataset:
         return fitted.refit(changed, split=split, through=period).simulate(changed)
 
-    known_refit = {p: refit(observations, p)[schema.LEVEL] for p in chosen}
-    for by in replacements:
-        outside = ~split.rows(observations, "train", "validation")
-        changed = replaced(observations, [schema.LEVEL], rows=outside, by=by)
-        prove(LEVELS, "fit", partial(fit, changed), by=by, expected=known)
-        for p in chosen:
-            outside = ~split.rows(observations, *PERIODS[: PERIODS.index(p) + 1])
-            changed = replaced(observations, [schema.LEVEL], rows=outside, by=by)
-            run = partial(refit, changed, p)
-            prove(LEVELS, f"refit through {p}", run, by=by, expected=known_refit[p])
-        changed = replaced(observations, [schema.LEVEL], rows=everywhere, by=by)
-        prove(CLOSED, "simulate", partial(fitted.simulate, changed), by=by, expected=known)
-        for period in ("train", "validation") if covariates else ():
-            later = rows_after(observations, split, period)
-            changed = replaced(observations, covariates, rows=later, by=by)
-            run = partial(fitted.simulate, changed)
-            prove(AHEAD, f"simulate, {period}", run, by=by, expected=known, upto=~later)
-        if covariates:
-            prove(AHEAD, "fit", partial(fit, changed), by=by, expected=known, upto=~later)
-    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
+    level, covariates = [schema.LEVEL], schema.covariate_names(observations)
+    everywhere = xr.ones_like(observations[schema.LEVEL], dtype=bool)
+    unseen = ~split.rows(observations, "train", "validation")
+    yield _Proof(LEVELS, "fit", fit, level, unseen, ~everywhere)
+    for p in refit_through:
+        unseen = ~split.rows(observations, *PERIODS[: PERIODS.index(p) + 1])
+        run = partial(refit, p)
+        yield _Proof(LEVELS, f"refit through {p}", run, level, unseen, ~everywhere)
+    yield _Proof(CLOSED, "simulate", fitted.simulate, level, everywhere, ~everywhere)
+    if covariates:
+        for p in PERIODS[:2]:
+            later = rows_after(observations, split, p)
+            yield _Proof(AHEAD, f"simulate, {p}", fitted.simulate, covariates, later, later)
+        later = rows_after(observations, split, "validation")
+        yield _Proof(AHEAD, "fit", fit, covariates, later, later)
 
 
 def _outcome(

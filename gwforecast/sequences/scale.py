@@ -121,16 +121,10 @@ class Scaler:
             values = observations[name].transpose(schema.WELL, schema.TIME).values.astype(float)
             used = allowed & np.isfinite(values)
             self._check_rows(used, name=name, wells=wells)
-            if self.per_well:
-                position = np.arange(times.size)
-                first = used.argmax(axis=1)
-                last = np.where(used, position, -1).max(axis=1)
-                self.n_[:, j] = used.sum(axis=1)
-            else:
-                any_well = np.flatnonzero(used.any(axis=0))
-                first, last = any_well[[0]], any_well[[-1]]
-                self.n_[:, j] = used.sum()
-            self.first_[:, j], self.last_[:, j] = times[first], times[last]
+            of = used if self.per_well else used.any(axis=0, keepdims=True)
+            self.first_[:, j] = times[of.argmax(axis=1)]
+            self.last_[:, j] = times[times.size - 1 - of[:, ::-1].argmax(axis=1)]
+            self.n_[:, j] = used.sum(axis=1) if self.per_well else used.sum()
             self.center_[:, j], self.scale_[:, j] = self._learn(values, used, name=name)
             notes += self._settle_constant(j, name)
         self.notes_ = tuple(notes)
