@@ -31,14 +31,26 @@ LADDER = (
 MODELS_LADDER = (
     ("base",),
     ("naive", "ridge", "statistical", "layers", "losses", "optimizers", "inference", "intervals"),
-    ("networks", "training"),
+    ("networks",),
+    ("graphs",),
+    ("training",),
     ("ensemble",),
-    ("neural",),
+    ("neural", "classes"),
 )
 
 KERAS_HOMES = {
-    f"models.{n}"
-    for n in ("ensemble", "layers", "losses", "networks", "neural", "optimizers", "training")
+    f"models.{name}"
+    for name in [
+        "layers",
+        "losses",
+        "optimizers",
+        "networks",
+        "graphs",
+        "training",
+        "ensemble",
+        "neural",
+        "classes",
+    ]
 }
 KERAS = {"keras", "tensorflow", "torch", "jax"}
 MATPLOTLIB_HOMES = {"plots"}
@@ -47,6 +59,7 @@ CLOCK_HOMES = {"ops.run"}
 PRINT_HOMES = {"cli"}
 PICKLES = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
 CLOCK_CALLS = {"now", "utcnow", "today", "fromtimestamp"}
+MODULE_NAME = re.compile(rf"^{PACKAGE}(?:\.\w+)+$")
 MAX_FILE, MAX_FUNCTION = 400, 40
 
 
@@ -65,7 +78,7 @@ def imports(tree: ast.AST, module: str, known: set[str]) -> Iterator[tuple[str, 
     """Yield the dotted name and line of each import, also inside functions and ``TYPE_CHECKING``.
 
     ``from gwforecast.data import readers`` is an import of ``gwforecast.data.readers``; relative
-    imports are resolved; a module named in ``importlib.import_module("...")`` counts as well.
+    imports are resolved; a name of a module in a text, to be imported later, counts as well.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -78,11 +91,10 @@ def imports(tree: ast.AST, module: str, known: set[str]) -> Iterator[tuple[str, 
             for alias in node.names:
                 whole = f"{base}.{alias.name}"
                 below = whole.removeprefix(f"{PACKAGE}.")
-                yield (whole if below in known else base), node.lineno
-        elif _called_name(node) == "import_module" and isinstance(node, ast.Call) and node.args:
-            name = node.args[0]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                yield name.value, node.lineno
+                is_module = below in known or whole == f"{PACKAGE}.__version__"
+                yield (whole if is_module else base), node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from ((name, node.lineno) for name in MODULE_NAME.findall(node.value))
 
 
 def _called_name(node: ast.AST) -> str:
@@ -109,9 +121,10 @@ def upward(tree: ast.AST, module: str, known: set[str]) -> Iterator[str]:
         if name.split(".")[0] != PACKAGE:
             continue
         target = name.removeprefix(PACKAGE).lstrip(".")
-        if target == "":
-            if not (module.startswith(("ops", "cli")) and _takes_version(tree, line)):
-                yield f"{module}:{line} imports the table of public names"
+        if target == "__version__" and module.split(".")[0] in {"ops", "cli"}:
+            continue
+        if target in {"", "__version__"}:
+            yield f"{module}:{line} imports the table of public names"
             continue
         there = _rung(LADDER, target.split(".")[0])
         if there is None:
@@ -129,13 +142,6 @@ def _upward_in_models(module: str, target: str, line: int) -> Iterator[str]:
         yield f"{module}:{line} imports {target}: one of them is on no rung within models"
     elif there > here:
         yield f"{module}:{line} imports {target}, which is above it"
-
-
-def _takes_version(tree: ast.AST, line: int) -> bool:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.lineno == line:
-            return [alias.name for alias in node.names] == ["__version__"]
-    return False
 
 
 def foreign(tree: ast.AST, module: str, known: set[str]) -> Iterator[str]:
@@ -251,7 +257,10 @@ BAD = [
     (upward, "data.readers", "from ..models.naive import Drift"),
     (upward, "data.readers", "def f():\n    import gwforecast.models.naive"),
     (upward, "data.readers", "import importlib\nimportlib.import_module('gwforecast.cli')"),
+    (upward, "data.readers", "LATER = {'lstm': 'gwforecast.models.neural'}"),
     (upward, "schema", "from gwforecast import evaluate"),
+    (upward, "ops.run", "from gwforecast import __version__, evaluate"),
+    (upward, "data.readers", "from gwforecast import __version__"),
     (upward, "timeline", "from gwforecast import schema"),
     (upward, "models.naive", "from gwforecast.models import neural"),
     (upward, "models.naive", "from .neural import LSTM"),
@@ -279,7 +288,8 @@ def test_the_rule_finds_what_it_forbids(rule, module: str, source: str) -> None:
 
 GOOD = [
     (upward, "ops.run", "from gwforecast import plots, schema"),
-    (upward, "ops.run", "from gwforecast import __version__"),
+    (upward, "ops.run", "from gwforecast import __version__, schema"),
+    (upward, "ops.run", "LATER = {'lstm': 'gwforecast.models.neural'}"),
     (upward, "models.neural", "from gwforecast.models.layers import FastLSTM"),
     (upward, "models.neural", "from .base import Forecaster"),
     (upward, "", "from gwforecast.ops.run import evaluate"),

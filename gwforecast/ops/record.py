@@ -14,17 +14,23 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from gwforecast import __version__
+
 __all__ = ["dataset_sha256", "dump_json", "file_checksums", "forecaster_settings", "versions"]
 
 _LIBRARIES = (
-    "gwforecast", "numpy", "pandas", "xarray", "scipy", "statsmodels", "hydroeval", "keras",
+    "numpy", "pandas", "xarray", "scipy", "statsmodels", "hydroeval", "keras",
     "tensorflow", "matplotlib", "h5netcdf",
 )  # fmt: skip
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, the system and the libraries, without importing them."""
-    found = {"python": platform.python_version(), "system": platform.platform()}
+    found = {
+        "gwforecast": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
     for library in _LIBRARIES:
         try:
             found[library] = metadata.version(library)

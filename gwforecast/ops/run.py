@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from gwforecast import schema
+from gwforecast import __version__, schema
 from gwforecast.data.quality import check_observations
 from gwforecast.models.base import Forecaster, Progress
 from gwforecast.ops import figures as drawing
@@ -152,45 +152,33 @@ def evaluate(
     >>> bool(scores["climatology", "test", "rmse"] < 0.05)
     True
     """
-    started, watch = _now(), _Stopwatch()
-    schema.validate_observations(observations)
+    watch = _Stopwatch()
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    schema.validate_observations(observations)
     outputs.file_names(map(str, observations[schema.WELL].values))
     with watch("check"):
         findings = check(observations)
     with watch("split"):
         split, unfit = (split, {}) if split is not None else _split(observations)
-    with_periods = observations.sel({schema.WELL: split.bounds[schema.WELL].values})
-    predicted, outcomes = _predict_all(forecasters, with_periods, split, unfit, watch, progress)
+    used = observations.drop_sel({schema.WELL: list(unfit)})
+    predicted, outcomes = _predict_all(forecasters, used, split, unfit, watch, progress)
     with watch("score"):
-        predictions = _gather(predicted, with_periods, split)
-        scores = score_table(predictions, with_periods, split, baseline=baseline)
-    evaluation = Evaluation(
-        predictions=predictions,
-        scores=scores,
-        history=_history(predicted),
-        findings=findings,
-        outcomes=outcomes,
-        split=split,
-        seconds=watch.seconds,
-    )
+        predictions = _gather(predicted, used, split)
+        scores = score_table(predictions, used, split, baseline=baseline)
+    history = _history(predicted)
+    evaluation = Evaluation(predictions, scores, history, findings, outcomes, split, watch.seconds)
     if out is not None:
-        with watch("write"):
-            evaluation.paths.update(_write_tables(evaluation, Path(out)))
-        with watch("draw"):
-            evaluation.paths.update(
-                drawing.draw_all(evaluation, with_periods, folder=Path(out), wells=figures)
-            )
-        run = _describe(observations, forecasters, baseline=baseline, inputs=inputs, seed=seed)
-        _write_record(evaluation, run, started=started, folder=Path(out))
+        run = _describe(observations, forecasters, baseline=baseline, inputs=inputs)
+        _write(evaluation, used, run, folder=Path(out), figures=figures, watch=watch)
     return evaluation
 
 
 class _Stopwatch:
-    """Seconds by stage; the same stage adds up."""
+    """When it was started, and seconds by stage; the same stage adds up."""
 
     def __init__(self) -> None:
+        self.started = _now()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -285,7 +273,7 @@ def _gather(
     predictions.attrs = {
         "Conventions": "CF-1.12",
         "title": "Groundwater levels simulated from covariates",
-        "source": f"gwforecast {record.versions()['gwforecast']}",
+        "source": f"gwforecast {__version__}",
     }
     return predictions
 
@@ -300,28 +288,14 @@ def _history(predicted: Mapping[str, stitch.Predicted]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _write_tables(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
-    tables = {
-        "scores.csv": evaluation.scores,
-        "findings.csv": evaluation.findings,
-        "history.csv": evaluation.history,
-    }
-    paths = {name: outputs.write_table(t, folder / name) for name, t in tables.items()}
-    name = "predictions.nc"
-    paths[name] = outputs.write_predictions(evaluation.predictions, folder / name)
-    return paths | outputs.write_challenge_tables(evaluation.predictions, folder)
-
-
 def _describe(
     observations: xr.Dataset,
     forecasters: Mapping[str, Forecaster],
     *,
     baseline: str,
     inputs: Iterable[Path],
-    seed: int,
 ) -> dict[str, object]:
     return {
-        "seed": seed,
         "baseline": baseline,
         "models": {name: record.forecaster_settings(one) for name, one in forecasters.items()},
         "inputs": record.file_checksums(inputs),
@@ -336,12 +310,24 @@ def _describe(
     }
 
 
-def _write_record(
-    evaluation: Evaluation, run: Mapping[str, object], *, started: pd.Timestamp, folder: Path
+def _write(
+    evaluation: Evaluation,
+    observations: xr.Dataset,
+    run: Mapping[str, object],
+    *,
+    folder: Path,
+    figures: int,
+    watch: _Stopwatch,
 ) -> None:
-    """Write ``run.json``, last of all: where it is, the other files are whole."""
+    """Write tables, then figures, then ``run.json``: where it is, the other files are whole."""
+    (folder / "run.json").unlink(missing_ok=True)
+    with watch("write"):
+        evaluation.paths.update(_write_tables(evaluation, folder))
+    with watch("draw"):
+        drawn = drawing.draw_all(evaluation, observations, folder=folder, wells=figures)
+        evaluation.paths.update(drawn)
     content = {
-        "started": started,
+        "started": watch.started,
         "finished": _now(),
         "versions": record.versions(),
         "cores": os.cpu_count(),
@@ -352,3 +338,15 @@ def _write_record(
         "outputs": [*evaluation.paths, "run.json"],
     }
     evaluation.paths["run.json"] = write_text(folder / "run.json", record.dump_json(content))
+
+
+def _write_tables(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
+    tables = {
+        "scores.csv": evaluation.scores,
+        "findings.csv": evaluation.findings,
+        "history.csv": evaluation.history,
+    }
+    paths = {name: outputs.write_table(t, folder / name) for name, t in tables.items()}
+    name = "predictions.nc"
+    paths[name] = outputs.write_predictions(evaluation.predictions, folder / name)
+    return paths | outputs.write_challenge_tables(evaluation.predictions, folder)

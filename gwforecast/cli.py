@@ -1,0 +1,234 @@
+"""The command line: ``gwforecast evaluate | check | demo``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from gwforecast import __version__
+
+if TYPE_CHECKING:
+    from gwforecast.models.base import Progress as Told
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Model groundwater levels: LSTM and MLP networks beside honest baselines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+screen = Console(highlight=False, markup=False)
+errors = Console(highlight=False, markup=False, stderr=True)
+_WANTED = {"traceback": False}
+
+Config = Annotated[Path | None, typer.Argument(help="TOML file; options go before its settings.")]
+Levels = Annotated[Path | None, typer.Option(help="File of levels, or folder with one per well.")]
+Covariates = Annotated[Path | None, typer.Option(help="File or folder of the weather.")]
+Attributes = Annotated[Path | None, typer.Option(help="File of static attributes of the wells.")]
+Well = Annotated[list[str] | None, typer.Option(help="Only this well; may be repeated.")]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option("--day-first/--month-first", help="Order in dates like 03/04/2020."),
+]
+Datum = Annotated[str | None, typer.Option(help="Vertical datum of the levels, e.g. NAP.")]
+Fill = Annotated[
+    list[str] | None,
+    typer.Option(help="Fill gaps of a kind of covariate: temperature=linear."),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the results; 'results' by default.")]
+Models = Annotated[str | None, typer.Option(help="Models by name, with commas: lstm,mlp,linear.")]
+Members = Annotated[int | None, typer.Option(min=1, help="Networks in each ensemble.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Networks trained at once.")]
+Shares = Annotated[
+    str | None, typer.Option("--split", help="Shares of train and validation: 0.6,0.2.")
+]
+Start = Annotated[str | None, typer.Option(help="First day of the period, e.g. 2012-01-01.")]
+Gap = Annotated[int | None, typer.Option(min=0, help="Steps left out between the periods.")]
+Figures = Annotated[int | None, typer.Option(min=0, help="Number of wells that are drawn.")]
+
+
+_SETTINGS = {
+    "levels": ("data", "levels"),
+    "covariates": ("data", "covariates"),
+    "attributes": ("data", "attributes"),
+    "well": ("data", "wells"),
+    "day_first": ("data", "day_first"),
+    "datum": ("data", "datum"),
+    "fill": ("data", "fill"),
+    "validation_start": ("split", "validation_start"),
+    "test_start": ("split", "test_start"),
+    "gap": ("split", "gap"),
+    "models": ("models", "use"),
+    "members": ("models", "members"),
+    "seed": ("models", "seed"),
+    "workers": ("models", "workers"),
+    "out": ("output", "folder"),
+    "figures": ("output", "figures"),
+}
+"""Table and setting of the configuration that each option goes before."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        screen.print(f"gwforecast {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+]
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+    ] = False,
+) -> None:
+    _WANTED["traceback"] = show_traceback
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    config: Config = None,
+    levels: Levels = None,
+    covariates: Covariates = None,
+    attributes: Attributes = None,
+    well: Well = None,
+    day_first: DayFirst = None,
+    datum: Datum = None,
+    fill: Fill = None,
+    shares: Shares = None,
+    validation_start: Start = None,
+    test_start: Start = None,
+    gap: Gap = None,
+    models: Models = None,
+    members: Members = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    out: Out = None,
+    figures: Figures = None,
+) -> None:
+    """Fit the models on past levels, predict later ones from the weather, and score them.
+
+    Ends with 0 if all went well, 1 if a model or well failed, 2 if data or settings are unusable.
+    """
+    from gwforecast.ops import config as settings_file
+    from gwforecast.ops import jobs
+
+    settings = settings_file.load_settings(config, overrides=_overrides(context.params))
+    with _progress() as told:
+        evaluation = jobs.evaluate(settings, progress=told)
+    _show_evaluation(evaluation, settings.output.folder)
+
+
+def _overrides(given: Mapping[str, Any]) -> dict[str, dict[str, object]]:
+    """Return the options that were given as settings by table and name."""
+    tables: dict[str, dict[str, object]] = {}
+    for option, value in given.items():
+        if option in _SETTINGS and value not in (None, []):
+            table, name = _SETTINGS[option]
+            tables.setdefault(table, {})[name] = value
+    if isinstance(given.get("models"), str):
+        tables["models"]["use"] = [name.strip() for name in given["models"].split(",")]
+    if given.get("fill"):
+        tables["data"]["fill"] = dict(_pair(item) for item in given["fill"])
+    if given.get("shares"):
+        tables.setdefault("split", {}).update(_shares(given["shares"]))
+    return tables
+
+
+def _pair(item: str) -> tuple[str, str]:
+    kind, equals, rule = item.partition("=")
+    if not equals:
+        raise ValueError(
+            f"--fill takes a kind of covariate and a rule with = between. Received {item!r}. Write "
+            "for example --fill temperature=linear."
+        )
+    return kind.strip(), rule.strip()
+
+
+def _shares(text: str) -> dict[str, object]:
+    try:
+        train, validation = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"--split takes the shares of the train and the validation period. Received {text!r}. "
+            "Write for example --split 0.6,0.2; the rest is the test period."
+        ) from None
+    return {"train": train, "validation": validation}
+
+
+@contextmanager
+def _progress() -> Iterator[Told | None]:
+    """Give a progress that draws bars on standard error; None where that is no terminal."""
+    if not errors.is_terminal:
+        yield None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def told(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(_clean(task), total=total)
+            bars.update(tasks[task], completed=done, total=total)
+
+        yield told
+
+
+def _clean(text: str) -> str:
+    """Return text with control characters made visible, as names and files may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    errors.print(Text(f"warning: {_clean(str(message))}", style="yellow"), soft_wrap=True)
+
+
+def _end_with(error: BaseException, code: int) -> int:
+    if _WANTED["traceback"]:
+        traceback.print_exception(error)
+    errors.print(Text(f"error: {_clean(str(error))}", style="bold red"), soft_wrap=True)
+    return code
+
+
+def main() -> None:
+    """Run the command line; a user's error is one message, and ends with 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        app()
+    except (ValueError, TypeError, OSError) as error:
+        sys.exit(_end_with(error, 2))
+    except RuntimeError as error:
+        sys.exit(_end_with(error, 1))

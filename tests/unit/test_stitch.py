@@ -1,0 +1,151 @@
+"""Three fits for one prediction: no row comes from a fit that had seen its level or a later one."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.ops import stitch
+from gwforecast.sequences.split import split_by_date, split_by_fraction
+
+TIMES = pd.date_range("2000-01-01", "2009-12-31")
+
+
+class LastSeen(Forecaster):
+    """Predicts the number of days between the first step and the last level that it was shown."""
+
+    name = "last_seen"
+
+    def fit(self, observations, *, split, progress=None) -> Self:
+        return self.refit(observations, split=split, through="train", progress=progress)
+
+    def refit(self, observations, *, split, through="validation", progress=None) -> Self:
+        seen = split.levels(observations, *through_periods(through)).notnull()
+        fitted = LastSeen()
+        days = xr.DataArray(np.arange(seen.sizes["time"], dtype=float), dims="time")
+        fitted.last_ = days.where(seen.drop_vars("time")).max("time")
+        if progress is not None:
+            progress("fit", 1, 1)
+        return fitted
+
+    def simulate(self, observations) -> xr.Dataset:
+        level = self.last_ + 0.0 * xr.zeros_like(observations["level"]).fillna(0.0)
+        return level.transpose("well", "time").to_dataset(name="level")
+
+
+class FailsAt(LastSeen):
+    """Fails where one of the wells is among those that it is fitted on."""
+
+    def __init__(self, well: str = "") -> None:
+        self.well = well
+
+    def fit(self, observations, *, split, progress=None) -> Self:
+        if self.well in observations["well"].values:
+            raise ValueError(f"no luck with {self.well}")
+        return super().fit(observations, split=split, progress=progress)
+
+
+@pytest.fixture
+def observations() -> xr.Dataset:
+    level = np.random.default_rng(5).normal(10, 1, (3, TIMES.size))
+    level[0, 3000:] = np.nan
+    level[1, :1000] = np.nan
+    level[1, 3300:] = np.nan
+    return xr.Dataset(
+        {"level": (("well", "time"), level, {"units": "m"})},
+        {"well": ["a", "b", "c"], "time": TIMES},
+    )
+
+
+def test_each_row_comes_from_a_fit_on_the_periods_before_it(observations: xr.Dataset) -> None:
+    split = split_by_fraction(observations)
+    level = stitch.predict(LastSeen(), observations, split=split).level
+    seen = level.sel(quantile=0.5)
+    day = xr.DataArray(np.arange(TIMES.size), dims="time", coords={"time": TIMES})
+    period = split.period_of(observations)
+    held_out = (period == "validation") | (period == "test") | (period == "")
+    assert (seen < day).where(held_out, True).all()
+    source = stitch.fitted_through(observations, split)
+    for through in ("train", "validation", "test"):
+        end = split.end_through(through)
+        expected = (end - day["time"][0].drop_vars("time")) / np.timedelta64(1, "D")
+        rows = source == through
+        np.testing.assert_array_equal(
+            seen.where(rows, drop=False).max("time").dropna("well"),
+            expected.where(rows.any("time")).dropna("well"),
+        )
+
+
+def test_rows_after_the_last_level_are_fitted_through_the_test_period(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations)
+    source = stitch.fitted_through(observations, split)
+    assert (source.sel(well="a")[3000:] == "test").all()
+    assert (source.sel(well="a")[2999] == "validation").all()
+    assert not (source.sel(well="c") == "test").any()
+
+
+@pytest.mark.parametrize("forecaster", [DayOfYearClimatology(), Persistence()])
+@pytest.mark.parametrize("period", ["validation", "test"])
+def test_levels_of_a_period_change_nothing_before_its_end(
+    observations: xr.Dataset, forecaster: Forecaster, period: str
+) -> None:
+    split = split_by_date(observations, validation_start="2006-01-01", test_start="2007-01-01")
+    before = stitch.predict(forecaster, observations, split=split).level.sel(quantile=0.5)
+    rows = split.rows(observations, period)
+    changed = observations.assign(level=observations["level"] + 100.0 * rows)
+    after = stitch.predict(forecaster, changed, split=split).level.sel(quantile=0.5)
+    past = observations["time"] <= split.end(period)
+    xr.testing.assert_allclose(after.where(past), before.where(past))
+
+
+def test_one_failing_well_leaves_the_others_as_they_are(observations: xr.Dataset) -> None:
+    split = split_by_fraction(observations)
+    whole = stitch.predict(LastSeen(), observations, split=split)
+    part = stitch.predict(FailsAt("b"), observations, split=split)
+    assert part.failed == {"b": "ValueError: no luck with b"}
+    assert part.level["well"].values.tolist() == ["a", "b", "c"]
+    assert part.level.sel(well="b").isnull().all()
+    xr.testing.assert_allclose(
+        part.level.sel(well=["a", "c"], quantile=0.5).drop_attrs(),
+        whole.level.sel(well=["a", "c"], quantile=0.5).drop_attrs(),
+    )
+
+
+def test_what_fails_everywhere_is_raised(observations: xr.Dataset) -> None:
+    one = observations.sel(well=["b"])
+    with pytest.raises(ValueError, match="no luck"):
+        stitch.predict(FailsAt("b"), one, split=split_by_fraction(one))
+
+
+def test_without_a_validation_period_there_is_a_prediction_but_no_interval(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations, train=0.8, validation=0.0)
+    level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    assert np.isfinite(level.sel(quantile=0.5)).all()
+    assert level.drop_sel(quantile=0.5).isnull().all()
+
+
+def test_quantiles_do_not_cross(observations: xr.Dataset) -> None:
+    split = split_by_fraction(observations)
+    level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    assert (level.diff("quantile") >= 0).all()
+
+
+def test_progress_is_told_of_each_fit(observations: xr.Dataset) -> None:
+    told = []
+    split = split_by_fraction(observations)
+    stitch.predict(LastSeen(), observations, split=split, progress=lambda *a: told.append(a))
+    assert told == [
+        ("last_seen: train", 1, 1),
+        ("last_seen: refit through validation", 1, 1),
+        ("last_seen: refit through test", 1, 1),
+    ]
