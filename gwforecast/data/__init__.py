@@ -1,0 +1,1 @@
+"""What was measured: readers, samples, quality, derived covariates."""

@@ -68,7 +68,7 @@ def derive_features(
 
 def add_season(observations: xr.Dataset) -> xr.Dataset:
     """Add ``season_sin`` and ``season_cos``, the day of the year on a circle (dimensionless)."""
-    days = pd.DatetimeIndex(observations[schema.TIME].values).dayofyear.to_numpy()
+    days = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
     angle = 2 * np.pi * days / 365.25
     shape = observations[schema.LEVEL].shape
     return observations.assign(
@@ -191,7 +191,7 @@ def add_evapotranspiration(observations: xr.Dataset) -> xr.Dataset:
         return observations
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     days = 365.25 / timeline.steps_per_year(frequency)
-    day = pd.DatetimeIndex(observations[schema.TIME].values).dayofyear.to_numpy()
+    day = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
     radiation = extraterrestrial_radiation(day, observations["latitude"].values[:, None])
     amount = days * radiation / 2.45 * np.maximum(temperature.values + 5.0, 0.0) / 100.0
     long_name = "potential evapotranspiration, Oudin et al. 2005"

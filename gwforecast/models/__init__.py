@@ -1,0 +1,1 @@
+"""Forecasters: neural, statistical and naive."""

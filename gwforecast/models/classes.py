@@ -10,7 +10,8 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import Progress
-from gwforecast.models.ensemble import Head, NeuralForecaster
+from gwforecast.models.ensemble import NeuralForecaster
+from gwforecast.models.networks import Head
 from gwforecast.sequences.normal import CLASSES, Normal
 from gwforecast.sequences.split import Split
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import abc
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -24,37 +23,15 @@ from gwforecast.data.fill import require_covariates
 from gwforecast.models import training
 from gwforecast.models.base import Forecaster, Progress, through_periods
 from gwforecast.models.losses import LOSSES
+from gwforecast.models.networks import Architecture, Head
 from gwforecast.models.optimizers import OPTIMIZERS
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 from gwforecast.sequences.windows import epoch_starts
 
-__all__ = ["Head", "NeuralForecaster"]
+__all__ = ["NeuralForecaster"]
 
 FEWEST_TARGETS = 20
-
-
-@dataclass(frozen=True)
-class Head:
-    """What a network gives at each step, and what it is held against.
-
-    Parameters
-    ----------
-    outputs : int
-        Number of outputs.
-    activation : str
-        Activation of the outputs.
-    loss : str, optional
-        Name of the loss; by default the forecaster's setting.
-    target : callable, optional
-        Maps level (well, time) to targets (well, time), NaN where there is none; by default the
-        scaled level.
-    """
-
-    outputs: int = 1
-    activation: str = "linear"
-    loss: str | None = None
-    target: Callable[[xr.DataArray], xr.DataArray] | None = None
 
 
 @dataclass(kw_only=True)
@@ -140,8 +117,18 @@ class NeuralForecaster(Forecaster):
     head: Head = field(default=Head(), repr=False)
 
     @abc.abstractmethod
-    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
-        """Return the Keras network for a number of inputs, with first weights by the seed."""
+    def architecture(self, inputs: int) -> Architecture:
+        """Return the network's architecture for a number of inputs."""
+
+    def _architecture(self, kind: str, inputs: int, **own: object) -> Architecture:
+        shared = {
+            "dropout": self.dropout,
+            "noise": self.noise,
+            "l2": self.l2,
+            "outputs": self.head.outputs,
+            "output_activation": self.head.activation,
+        }
+        return Architecture(kind, inputs, tuple(sorted({**own, **shared}.items())))
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
@@ -183,13 +170,12 @@ class NeuralForecaster(Forecaster):
         workers = training.settle_workers(self.workers)
         wells = self._known(observations)
         inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
-        network = self.build(inputs.shape[-1])
         lookback, targets = self.window
         values = np.full((*complete.shape, self.members, self.head.outputs), np.nan)
         for number, well in enumerate(wells):
             position = self.wells_.index(well)
             outputs = training.predict(
-                network,
+                self.architecture(inputs.shape[-1]),
                 [[w[position, m] for w in self.weights_] for m in range(self.members)],
                 inputs=inputs[number],
                 lookback=lookback,
@@ -228,9 +214,8 @@ class NeuralForecaster(Forecaster):
         self._learn_inputs(observations, rows)
         data = self._data(observations, rows, split if epochs is None else None)
         recipe = self._recipe()
-        network = self.build(data.inputs.shape[-1], seed=self.seed)
         trained = training.train(
-            network,
+            self.architecture(data.inputs.shape[-1]),
             recipe,
             data,
             list(self._jobs(data, recipe, epochs)),
@@ -243,7 +228,7 @@ class NeuralForecaster(Forecaster):
     def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
         levels = observations[schema.LEVEL].where(rows).count(schema.TIME)
         few = levels < FEWEST_TARGETS
-        for well in observations[schema.WELL].values[few.values]:
+        for well in map(str, observations[schema.WELL].values[few.values]):
             warnings.warn(
                 f"A network needs at least {FEWEST_TARGETS} levels to be fitted. Well {well!r} has "
                 f"{int(levels.sel({schema.WELL: well}))} and is left out of {self.name!r}. Give it "
@@ -333,9 +318,9 @@ class NeuralForecaster(Forecaster):
     def _jobs(
         self, data: training.Data, recipe: training.Recipe, epochs: xr.DataArray | None
     ) -> Iterator[training.Job]:
-        inputs = data.inputs.shape[-1]
+        architecture = self.architecture(data.inputs.shape[-1])
         first = [
-            [np.asarray(v) for v in self.build(inputs, seed=seed).trainable_variables]
+            [np.asarray(v) for v in architecture.build(seed=seed).trainable_variables]
             for seed in range(self.seed, self.seed + self.members)
         ]
         for well, name in enumerate(self.wells_):

@@ -6,14 +6,62 @@ looks at no step after it. They are plain Keras models: ``compile`` and ``fit`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import xarray as xr
 
 from gwforecast.models.layers import FusedLSTM
 
-__all__ = ["build_cnn", "build_gru", "build_lstm", "build_mlp"]
+__all__ = ["NETWORKS", "Architecture", "Head", "build_cnn", "build_gru", "build_lstm", "build_mlp"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that it takes to build a network, in a form that compares and hashes.
+
+    Parameters
+    ----------
+    kind : str
+        Name in :data:`NETWORKS`.
+    inputs : int
+        Number of covariates.
+    settings : tuple of (str, value)
+        Arguments of the function that builds the network, seed left out.
+    """
+
+    kind: str
+    inputs: int
+    settings: tuple[tuple[str, Any], ...]
+
+    def build(self, *, seed: int = 0) -> keras.Model:
+        """Return the network with first weights by a seed."""
+        return NETWORKS[self.kind](self.inputs, **dict(self.settings), seed=seed)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a network gives at each step, and what it is held against.
+
+    Parameters
+    ----------
+    outputs : int
+        Number of outputs.
+    activation : str
+        Activation of the outputs.
+    loss : str, optional
+        Name of the loss; by default the forecaster's setting.
+    target : callable, optional
+        Maps level (well, time) to targets (well, time), NaN where there is none; by default the
+        scaled level.
+    """
+
+    outputs: int = 1
+    activation: str = "linear"
+    loss: str | None = None
+    target: Callable[[xr.DataArray], xr.DataArray] | None = None
 
 
 def build_lstm(
@@ -212,3 +260,12 @@ def _penalty(l2: float) -> keras.Regularizer | None:
 
 def _seed(seed: int, part: int) -> int:
     return 100 * seed + part
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "lstm": build_lstm,
+    "gru": build_gru,
+    "cnn": build_cnn,
+    "mlp": build_mlp,
+}
+"""Functions that build networks, by kind."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from gwforecast.models import networks
 from gwforecast.models.ensemble import NeuralForecaster
+from gwforecast.models.networks import Architecture
 from gwforecast.sequences.lags import lag_edges, lagged_means
 
 __all__ = ["CNN", "GRU", "LSTM", "MLP"]
@@ -33,18 +32,10 @@ class LSTM(NeuralForecaster):
     units: Sequence[int] = (32,)
     activation: str = "tanh"
 
-    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
-        """Return the Keras network for a number of inputs, with first weights by the seed."""
-        return networks.build_lstm(
-            inputs,
-            units=self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            noise=self.noise,
-            l2=self.l2,
-            outputs=self.head.outputs,
-            output_activation=self.head.activation,
-            seed=seed,
+    def architecture(self, inputs: int) -> Architecture:
+        """Return the network's architecture for a number of inputs."""
+        return self._architecture(
+            "lstm", inputs, units=tuple(self.units), activation=self.activation
         )
 
 
@@ -54,18 +45,10 @@ class GRU(LSTM):
 
     name = "gru"
 
-    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
-        """Return the Keras network for a number of inputs, with first weights by the seed."""
-        return networks.build_gru(
-            inputs,
-            units=self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            noise=self.noise,
-            l2=self.l2,
-            outputs=self.head.outputs,
-            output_activation=self.head.activation,
-            seed=seed,
+    def architecture(self, inputs: int) -> Architecture:
+        """Return the network's architecture for a number of inputs."""
+        return self._architecture(
+            "gru", inputs, units=tuple(self.units), activation=self.activation
         )
 
 
@@ -90,20 +73,15 @@ class CNN(NeuralForecaster):
     kernel_size: int = 3
     activation: str = "relu"
 
-    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
-        """Return the Keras network for a number of inputs, with first weights by the seed."""
-        return networks.build_cnn(
+    def architecture(self, inputs: int) -> Architecture:
+        """Return the network's architecture for a number of inputs."""
+        return self._architecture(
+            "cnn",
             inputs,
             lookback=self.lookback_,
             units=self.units,
             kernel_size=self.kernel_size,
             activation=self.activation,
-            dropout=self.dropout,
-            noise=self.noise,
-            l2=self.l2,
-            outputs=self.head.outputs,
-            output_activation=self.head.activation,
-            seed=seed,
         )
 
 
@@ -130,18 +108,10 @@ class MLP(NeuralForecaster):
     epochs: int = 60
     batch_size: int = 64
 
-    def build(self, inputs: int, *, seed: int = 0) -> keras.Model:
-        """Return the Keras network for a number of inputs, with first weights by the seed."""
-        return networks.build_mlp(
-            inputs,
-            units=self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            noise=self.noise,
-            l2=self.l2,
-            outputs=self.head.outputs,
-            output_activation=self.head.activation,
-            seed=seed,
+    def architecture(self, inputs: int) -> Architecture:
+        """Return the network's architecture for a number of inputs."""
+        return self._architecture(
+            "mlp", inputs, units=tuple(self.units), activation=self.activation
         )
 
     @property
