@@ -1,0 +1,219 @@
+"""The embedded data sets: read from the package, verified by sha256, as observations.
+
+They are synthetic: nothing in them was measured, and the truth behind them is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+
+__all__ = ["load_sample", "load_truth", "sample_names", "sample_path"]
+
+DEFAULT_SAMPLE = "synthetic_valley"
+DATUM = "synthetic datum"
+
+_LABELS = {
+    "rain": ("mm/d", "rain", "rain and snow, synthetic"),
+    "temperature": ("degC", "temperature", "mean temperature of the air, synthetic"),
+    "evapotranspiration": (
+        "mm/d",
+        "evapotranspiration",
+        "potential evapotranspiration, Oudin et al. 2005, synthetic",
+    ),
+    "pumping": ("m3/d", "pumping", "abstraction at the well, mean of the month, synthetic"),
+    "station": ("", "", "weather station, synthetic"),
+    "aquifer": ("", "", "category of the aquifer, synthetic"),
+    "x": ("m", "", "easting on a local grid, synthetic"),
+    "y": ("m", "", "northing on a local grid, synthetic"),
+    "ground_level": ("m", "", f"height of the ground above the {DATUM}, synthetic"),
+    "depth": ("m", "", "depth of the well below the ground, synthetic"),
+}
+"""Units, kind and long name by variable."""
+
+_WEATHER = ("rain", "temperature", "evapotranspiration")
+
+
+def sample_names() -> list[str]:
+    """Return the names of the embedded data sets.
+
+    Examples
+    --------
+    >>> sample_names()
+    ['synthetic_valley']
+    """
+    return sorted(_registry())
+
+
+def sample_path(name: str = DEFAULT_SAMPLE) -> Path:
+    """Return the folder that holds the files of an embedded data set.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+    """
+    return _root() / str(_entry(name)["folder"])
+
+
+def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
+    """Return an embedded, synthetic data set as observations.
+
+    Parameters
+    ----------
+    name : str
+        A name from :func:`sample_names`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions (well, time), daily: ``level``, m above the synthetic datum, NaN where nothing
+        was observed; ``rain``, mm/d, ``temperature``, degC, ``evapotranspiration``, mm/d,
+        ``pumping``, m3/d, 0 where the well is not pumped; static attributes (well,).
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+    SchemaError
+        If a file is not the one that was published.
+
+    Examples
+    --------
+    >>> observations = load_sample()
+    >>> observations["level"].dims, observations["level"].attrs["vertical_datum"]
+    (('well', 'time'), 'synthetic datum')
+    """
+    levels = _read(name, "levels.csv", dates=("date",))
+    weather = _read(name, "weather.csv", dates=("date",))
+    pumping = _read(name, "pumping.csv", dates=("date",))
+    attributes = _read(name, "attributes.csv").set_index(schema.WELL)
+    wells = attributes.index.tolist()
+    times = pd.DatetimeIndex(weather["date"].unique()).sort_values()
+    table = levels.pivot(index=schema.WELL, columns="date", values="level")
+    data = {schema.LEVEL: _level(table.reindex(index=wells, columns=times).to_numpy(float))}
+    for variable in _WEATHER:
+        stations = weather.pivot(index="station", columns="date", values=variable)
+        data[variable] = _variable(
+            variable, stations.loc[attributes["station"], times].to_numpy(float)
+        )
+    # Each row of pumping holds until the next one; wells without rows are not pumped.
+    rates = pumping.pivot(index="date", columns=schema.WELL, values="pumping")
+    daily = rates.reindex(times, method="ffill").reindex(columns=wells, fill_value=0.0)
+    data["pumping"] = _variable("pumping", daily.to_numpy(float).T)
+    for attribute in attributes.columns:
+        values = attributes[attribute].to_numpy()
+        text = values.dtype.kind not in "fi"
+        data[attribute] = _variable(attribute, values.astype(str) if text else values.astype(float))
+    return schema.validate_observations(
+        xr.Dataset(data, coords=_coords(wells, times), attrs=_attrs(name))
+    )
+
+
+def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
+    """Return the true levels of a synthetic data set: every day, no gaps, no sensor noise.
+
+    Parameters
+    ----------
+    name : str
+        A name from :func:`sample_names`.
+
+    Returns
+    -------
+    xarray.Dataset
+        A simulation: ``level`` (well, time), m above the synthetic datum.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+    SchemaError
+        If a file is not the one that was published.
+    """
+    table = _read(name, "truth.csv", dates=("date",)).set_index("date")
+    return schema.validate_simulation(
+        xr.Dataset(
+            {schema.LEVEL: _level(table.to_numpy(float).T)},
+            coords=_coords(table.columns.tolist(), pd.DatetimeIndex(table.index)),
+            attrs=_attrs(name) | {"content": "true level without noise or gaps, synthetic"},
+        )
+    )
+
+
+def _root() -> Path:
+    """Return the folder of the data sets: in an installed package, or in the repository."""
+    here = Path(__file__).resolve()
+    places = [here.parents[1] / "datasets", here.parents[2] / "datasets"]
+    for place in places:
+        if (place / "registry.json").is_file():
+            return place
+    raise FileNotFoundError(
+        f"The embedded data sets come with the package. Received no registry.json in {places[0]} "
+        f"or {places[1]}. Install gwforecast again."
+    )
+
+
+def _registry() -> dict[str, dict[str, Any]]:
+    registry: dict[str, dict[str, Any]] = json.loads((_root() / "registry.json").read_text("utf-8"))
+    return registry
+
+
+def _entry(name: str) -> dict[str, Any]:
+    registry = _registry()
+    if name not in registry:
+        raise ValueError(
+            f"A sample must be one of {sorted(registry)}. Received {name!r}. Correct the name; "
+            "your own data are read with gwforecast.read_observations."
+        )
+    return registry[name]
+
+
+def _read(name: str, file: str, *, dates: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Return a table of a data set after its checksum was verified."""
+    path = sample_path(name) / file
+    expected = str(_entry(name)["files"][file]["sha256"])
+    # What is verified is what is parsed: the file is read once.
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise SchemaError(
+            f"A file of the sample {name!r} must have the sha256 {expected[:12]}... of the "
+            f"registry. Received {found[:12]}... for {path}. Restore the file or install "
+            "gwforecast again; your own data go into files of your own."
+        )
+    return pd.read_csv(io.BytesIO(content), parse_dates=list(dates))
+
+
+def _level(values: np.ndarray) -> xr.Variable:
+    attrs = {
+        "units": schema.LEVEL_UNITS,
+        "long_name": "groundwater level, synthetic",
+        "vertical_datum": DATUM,
+    }
+    return xr.Variable((schema.WELL, schema.TIME), values, attrs)
+
+
+def _variable(name: str, values: np.ndarray) -> xr.Variable:
+    dims = (schema.WELL, schema.TIME)[: values.ndim]
+    labels = dict(zip(("units", "kind", "long_name"), _LABELS[name], strict=True))
+    return xr.Variable(dims, values, {key: text for key, text in labels.items() if text})
+
+
+def _coords(wells: list[str], times: pd.DatetimeIndex) -> dict[str, Any]:
+    return {schema.WELL: np.array(wells, dtype=str), schema.TIME: timeline.to_times(times)}
+
+
+def _attrs(name: str) -> dict[str, str]:
+    entry = _entry(name)
+    keys = ("title", "description", "source", "licence")
+    return {key: str(entry[key]) for key in keys} | {"origin": "synthetic, not measured"}
