@@ -40,7 +40,7 @@ MODELS_LADDER = (
 
 KERAS_HOMES = {
     f"models.{name}"
-    for name in [
+    for name in (
         "layers",
         "losses",
         "optimizers",
