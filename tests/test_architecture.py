@@ -50,7 +50,7 @@ KERAS_HOMES = {
         "ensemble",
         "neural",
         "classes",
-    ]
+    )
 }
 KERAS = {"keras", "tensorflow", "torch", "jax"}
 MATPLOTLIB_HOMES = {"plots"}

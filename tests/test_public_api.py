@@ -1,0 +1,85 @@
+"""The public names: there, lazy, typed, and cheap to import."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import gwforecast
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("tensorflow", "keras", "matplotlib", "statsmodels", "xarray", "pandas", "pydantic")
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", gwforecast.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(gwforecast, name)
+    assert name in dir(gwforecast)
+    if name != "__version__":
+        assert (value.__doc__ or "").strip()
+
+
+def test_a_wrong_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'evalute'"):
+        gwforecast.evalute  # noqa: B018
+
+
+def test_types_and_table_name_the_same_homes() -> None:
+    tree = ast.parse((ROOT / "gwforecast" / "__init__.py").read_text("utf-8"))
+    typed = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gwforecast.")
+        for alias in node.names
+    }
+    assert typed == gwforecast._HOMES
+
+
+def test_every_home_says_that_the_name_is_public() -> None:
+    for name, home in gwforecast._HOMES.items():
+        assert name in importlib.import_module(home).__all__, f"{home}.{name}"
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert gwforecast.__version__ == project["version"]
+    assert f"version: {gwforecast.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = f"import sys, gwforecast; print([m for m in {HEAVY!r} if m in sys.modules])"
+    assert python(code).strip() == "[]"
+
+
+def test_the_command_line_starts_without_what_it_may_not_need() -> None:
+    code = f"import sys, gwforecast.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    assert python(code).strip() == "[]"
+
+
+def test_running_baselines_loads_neither_tensorflow_nor_matplotlib() -> None:
+    code = (
+        "import sys, gwforecast.ops.run as run; from gwforecast.ops.forecasters import *;"
+        "make_forecasters(['linear', 'climatology'], settings={}, shared={});"
+        "print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
+    )
+    assert python(code).strip() == "[]"
+
+
+def test_importing_takes_no_longer_than_xarray_and_pandas() -> None:
+    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+    own = min(float(python(code.format("gwforecast"))) for _ in range(3))
+    theirs = min(float(python(code.format("xarray, pandas"))) for _ in range(3))
+    assert own <= 1.2 * theirs
