@@ -1,0 +1,101 @@
+"""Intervals cover what they should, and keep to the forecaster's median."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from gwforecast.models.intervals import QUANTILES, ConformalInterval
+from gwforecast.schema import SchemaError, validate_simulation
+
+
+def dataset(values: np.ndarray, **extra: object) -> xr.Dataset:
+    dims = ("well", "time", "member")[: values.ndim]
+    time = np.datetime64("1990-01-01", "us") + np.arange(values.shape[1]) * np.timedelta64(1, "D")
+    wells = [f"w{i}" for i in range(values.shape[0])]
+    return xr.Dataset({"level": (dims, values)}, {"well": wells, "time": time})
+
+
+@pytest.mark.parametrize("kind", ["normal", "laplace"])
+def test_coverage_is_near_nominal_on_new_rows(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    errors = getattr(rng, kind)(size=(1, 20_000))
+    observations = dataset(5 + errors)
+    simulation = dataset(np.full((1, 20_000), 5.0))
+    rows = xr.zeros_like(observations["level"], dtype=bool)
+    rows[:, :12_000] = True
+    made = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    later = observations["level"][:, 12_000:]
+    for low, high in ((0.025, 0.975), (0.1, 0.9), (0.25, 0.75)):
+        level = made["level"][:, 12_000:]
+        inside = (later >= level.sel(quantile=low)) & (later <= level.sel(quantile=high))
+        assert float(inside.mean()) == pytest.approx(high - low, abs=0.025)
+
+
+def test_quantiles_are_sorted_around_the_median_of_the_members() -> None:
+    rng = np.random.default_rng(1)
+    members = rng.normal(size=(2, 500, 5))
+    observations = dataset(rng.normal(size=(2, 500)))
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    simulation = dataset(members)
+    made = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    validate_simulation(made)
+    assert made["quantile"].values.tolist() == list(QUANTILES)
+    assert (made["level"].diff("quantile") >= 0).all()
+    np.testing.assert_array_equal(made["level"].sel(quantile=0.5), np.median(members, axis=-1))
+
+
+def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() -> None:
+    rng = np.random.default_rng(2)
+    members = rng.normal(size=(1, 1461, 5)) * np.where(np.arange(1461) < 700, 0.1, 3)[:, None]
+    observations = dataset(rng.normal(size=(1, 1461)))
+    simulation = dataset(members)
+    every = xr.ones_like(observations["level"], dtype=bool)
+
+    def width(rows: xr.DataArray) -> xr.DataArray:
+        level = (
+            ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)["level"]
+        )
+        return level.sel(quantile=0.975) - level.sel(quantile=0.025)
+
+    wide = width(every)
+    assert float(wide[:, 700:].mean()) > 1.5 * float(wide[:, :700].mean())
+    constant = dataset(np.zeros((1, 1461)))
+    noise = dataset(rng.normal(size=(1, 1461)))
+    short = every & (every["time"] < np.datetime64("1991-01-01"))
+    widths = [
+        ConformalInterval().fit(constant, noise, rows=r).widths_.sel(quantile=0.975).item()
+        for r in (short, every)
+    ]
+    assert widths[0] / widths[1] == pytest.approx(2 / 1.25, rel=0.15)
+
+
+def test_a_well_with_too_few_errors_has_a_median_only() -> None:
+    observations = dataset(np.random.default_rng(3).normal(size=(2, 50)))
+    observations["level"][1, 5:] = np.nan
+    simulation = dataset(np.zeros((2, 50)))
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    level = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)["level"]
+    assert level[0].notnull().all()
+    assert (level[1].sel(quantile=0.5) == 0).all()
+    assert level[1].drop_sel(quantile=0.5).isnull().all()
+
+
+def test_rows_that_are_not_learnt_from_change_nothing() -> None:
+    rng = np.random.default_rng(4)
+    observations = dataset(rng.normal(size=(1, 400)))
+    simulation = dataset(np.zeros((1, 400)))
+    rows = xr.zeros_like(observations["level"], dtype=bool)
+    rows[:, 100:200] = True
+    first = ConformalInterval().fit(simulation, observations, rows=rows)
+    for other in (np.nan, 1e6):
+        changed = observations.copy(deep=True)
+        changed["level"].values[~rows.values] = other
+        again = ConformalInterval().fit(simulation, changed, rows=rows)
+        assert again.widths_.identical(first.widths_)
+
+
+def test_other_times_are_refused() -> None:
+    observations = dataset(np.zeros((1, 50)))
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    with pytest.raises(SchemaError, match="same wells and times"):
+        ConformalInterval().fit(dataset(np.zeros((1, 40))), observations, rows=rows)
