@@ -27,7 +27,8 @@ def _rows(*arrays: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"All arrays of a metric have the same number of rows. Received {shapes}. Align them."
         )
-    return np.all([np.isfinite(a).all(axis=tuple(range(1, np.ndim(a)))) for a in arrays], axis=0)
+    finite = [np.isfinite(a).all(axis=tuple(range(1, np.ndim(a)))) for a in arrays]
+    return np.asarray(np.logical_and.reduce(finite))
 
 
 def coverage(*, observed: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
