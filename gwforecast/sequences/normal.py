@@ -65,7 +65,7 @@ class Normal:
             if known.sum() < FEWEST_LEVELS:
                 raise SchemaError(
                     f"What is normal takes at least {FEWEST_LEVELS} levels. Well "
-                    f"{observations[schema.WELL].values[well]!r} has {known.sum()} in the rows "
+                    f"{str(observations[schema.WELL].values[well])!r} has {known.sum()} in the rows "
                     "that are fitted. Use a longer record or leave the well out."
                 )
             for month in range(12):

@@ -1,0 +1,107 @@
+"""Derived covariates: closed forms, mass balance, causality, and what they leave alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.data.features import (
+    FEATURES,
+    add_evapotranspiration,
+    add_snow,
+    derive_features,
+    find_covariate,
+    mean_temperature,
+    snow_balance,
+)
+from gwforecast.schema import SchemaError, covariate_names
+
+RNG = np.random.default_rng(0)
+
+
+def observations(frequency: str = "D", steps: int = 800, **covariates: np.ndarray) -> xr.Dataset:
+    time = pd.date_range("2001-01-01", periods=steps, freq=frequency).to_numpy()
+    made = {"rr": RNG.gamma(0.5, 6, (2, steps)), "tg": RNG.normal(3, 7, (2, steps)), **covariates}
+    dataset = xr.Dataset(
+        {"level": (("well", "time"), RNG.normal(size=(2, steps)))},
+        {"well": ["a", "b"], "time": time.astype("datetime64[us]")},
+    )
+    return dataset.assign({name: (("well", "time"), v) for name, v in made.items()})
+
+
+def test_snow_keeps_the_mass() -> None:
+    snowfall, rainfall = RNG.gamma(0.5, 4, (2, 3, 500))
+    storage, liquid = snow_balance(snowfall, rainfall, RNG.gamma(0.5, 8, (3, 500)))
+    np.testing.assert_allclose(
+        np.cumsum(snowfall + rainfall, axis=1), np.cumsum(liquid, axis=1) + storage, rtol=1e-9
+    )
+    assert (storage >= 0).all()
+
+
+def test_without_frost_the_liquid_water_is_the_rain() -> None:
+    warm = observations(tg=np.full((2, 800), 12.0))
+    derived = add_snow(warm)
+    np.testing.assert_array_equal(derived["liquid_water"], warm["rr"])
+    assert (derived["snow_storage"] == 0).all()
+
+
+def test_missing_weather_is_missing_in_the_snow_and_keeps_the_storage() -> None:
+    data = observations(tg=np.full((2, 800), -5.0))
+    data["rr"][:, 10] = np.nan
+    storage = add_snow(data)["snow_storage"]
+    assert storage[:, 10].isnull().all()
+    expected = float(data["rr"][0].sum())
+    assert float(storage[0, -1]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("frequency", ["D", "W-MON", "MS"])
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_feature_looks_at_no_later_step(feature: str, frequency: str) -> None:
+    data = observations(frequency, 200).assign(latitude=("well", [50.0, 51.0]))
+    changed = data.copy(deep=True)
+    for name in ("rr", "tg", "level"):
+        changed[name][:, 120:] = 1e6 if name != "tg" else 25.0
+    before, after = (FEATURES[feature](d).isel(time=slice(0, 120)) for d in (data, changed))
+    xr.testing.assert_identical(before, after)
+
+
+def test_the_given_covariates_are_untouched() -> None:
+    data = observations()
+    kept = data.copy(deep=True)
+    derived = derive_features(data, ("season", "snow", "antecedent"))
+    xr.testing.assert_identical(data, kept)
+    xr.testing.assert_identical(derived[list(kept.data_vars)], kept)
+    assert len(covariate_names(derived)) == 8
+
+
+def test_minimum_and_maximum_stand_in_for_the_mean() -> None:
+    data = observations().drop_vars("tg")
+    data["tn"], data["tx"] = xr.full_like(data["rr"], 2.0), xr.full_like(data["rr"], 8.0)
+    temperature = mean_temperature(data)
+    assert temperature is not None
+    assert (temperature == 5.0).all()
+    assert "snow_storage" in add_snow(data)
+
+
+def test_without_temperature_there_is_no_snow() -> None:
+    data = observations().drop_vars("tg")
+    assert add_snow(data) is data
+    assert find_covariate(data, "temperature") is None
+
+
+def test_kelvin_is_refused() -> None:
+    with pytest.raises(SchemaError, match=r"degC. Received 'tg' with a mean of 28\d.*273.15"):
+        add_snow(observations(tg=RNG.normal(283, 5, (2, 800))))
+
+
+def test_an_unknown_feature_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"one of .*'snow'.*Received 'tides'"):
+        derive_features(observations(), ("tides",))
+
+
+def test_evapotranspiration_is_that_of_oudin_in_summer() -> None:
+    data = observations(tg=np.full((2, 800), 17.0)).assign(latitude=("well", [52.0, 52.0]))
+    amount = add_evapotranspiration(data)["potential_evapotranspiration"]
+    june = amount.sel(time="2001-06-21")
+    # radiation above the atmosphere at 52 degrees north in late June is 41.7 MJ/m2/d (FAO 56)
+    np.testing.assert_allclose(june, 41.7 / 2.45 * 22 / 100, rtol=0.01)
