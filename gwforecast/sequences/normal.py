@@ -60,13 +60,14 @@ class Normal:
         distance = np.minimum(distance, 12 - distance)  # (month, time), in months around the year
         levels = observations[schema.LEVEL].where(rows).values
         limits = np.empty((levels.shape[0], 12, 2))
+        wells = [str(well) for well in observations[schema.WELL].values]
         for well, row in enumerate(levels):
             known = np.isfinite(row)
             if known.sum() < FEWEST_LEVELS:
                 raise SchemaError(
-                    f"What is normal takes at least {FEWEST_LEVELS} levels. Well "
-                    f"{str(observations[schema.WELL].values[well])!r} has {known.sum()} in the rows "
-                    "that are fitted. Use a longer record or leave the well out."
+                    f"What is normal takes at least {FEWEST_LEVELS} levels. Well {wells[well]!r} "
+                    f"has {known.sum()} in the rows that are fitted. Use a longer record or leave "
+                    "the well out."
                 )
             for month in range(12):
                 reach = next(
@@ -78,7 +79,7 @@ class Normal:
             limits,
             dims=(schema.WELL, "month", "tercile"),
             coords={
-                schema.WELL: observations[schema.WELL].values,
+                schema.WELL: wells,
                 "month": np.arange(1, 13),
                 "tercile": [1 / 3, 2 / 3],
             },
