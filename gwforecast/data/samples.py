@@ -100,15 +100,15 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     attributes = _read(name, "attributes.csv").set_index(schema.WELL)
     wells = attributes.index.tolist()
     times = pd.DatetimeIndex(weather["date"].unique()).sort_values()
-    table = levels.pivot(index=schema.WELL, columns="date", values="level")
+    table = _wide(levels, schema.WELL, values="level")
     data = {schema.LEVEL: _level(table.reindex(index=wells, columns=times).to_numpy(float))}
     for variable in _WEATHER:
-        stations = weather.pivot(index="station", columns="date", values=variable)
+        stations = _wide(weather, "station", values=variable)
         data[variable] = _variable(
             variable, stations.loc[attributes["station"], times].to_numpy(float)
         )
     # Each row of pumping holds until the next one; wells without rows are not pumped.
-    rates = pumping.pivot(index="date", columns=schema.WELL, values="pumping")
+    rates = _wide(pumping, schema.WELL, values="pumping").T
     daily = rates.reindex(times, method="ffill").reindex(columns=wells, fill_value=0.0)
     data["pumping"] = _variable("pumping", daily.to_numpy(float).T)
     for attribute in attributes.columns:
@@ -192,6 +192,12 @@ def _read(name: str, file: str, *, dates: tuple[str, ...] = ()) -> pd.DataFrame:
             "gwforecast again; your own data go into files of your own."
         )
     return pd.read_csv(io.BytesIO(content), parse_dates=list(dates))
+
+
+def _wide(table: pd.DataFrame, rows: str, *, values: str) -> pd.DataFrame:
+    """Return a long table as one of rows by date; two values for one date are an error."""
+    # pivot_table, which the linter prefers, would silently average them.
+    return table.pivot(index=rows, columns="date", values=values)  # noqa: PD010
 
 
 def _level(values: np.ndarray) -> xr.Variable:

@@ -1,0 +1,131 @@
+"""A finding, the series that it is about, and the checks that suit any series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gwforecast import timeline
+from gwforecast.data import faults
+
+__all__ = ["Finding", "Series", "clean_steps", "coded_findings", "flat_findings"]
+
+GAUGES = ("level", "pressure", "stage")  # kinds whose value is not 0 in practice
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One doubt about one series.
+
+    Parameters
+    ----------
+    well, variable, check : str
+        Where, and by which check.
+    severity : str
+        ``"ok"``, ``"note"``, ``"warning"`` or ``"error"``.
+    n : int
+        Number of values, or of gaps, that it is about.
+    first, last : numpy.datetime64
+        First and last of their times; NaT where the whole series is meant.
+    value : float
+        The number that decided.
+    message : str
+        The rule, what was received, the mend.
+    positions : numpy.ndarray of int
+        Steps that a flag belongs to.
+    """
+
+    well: str
+    variable: str
+    check: str
+    severity: str
+    n: int
+    first: np.datetime64
+    last: np.datetime64
+    value: float
+    message: str
+    positions: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One variable of one well: values (time,) on the axis of the observations.
+
+    Parameters
+    ----------
+    well, variable, kind : str
+        ``kind`` is ``"level"`` or the kind of a covariate.
+    times : numpy.ndarray
+        Shape (time,), ``datetime64[us]``.
+    values : numpy.ndarray
+        Shape (time,), NaN where missing.
+    """
+
+    well: str
+    variable: str
+    kind: str
+    times: np.ndarray
+    values: np.ndarray
+
+    @property
+    def days(self) -> np.ndarray:
+        """Times in days, (time,)."""
+        return np.asarray(self.times.astype("datetime64[s]").astype(float) / 86400.0)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Positions of the values that are there."""
+        return np.flatnonzero(np.isfinite(self.values))
+
+    def finding(
+        self, check: str, severity: str, *, rule: str, received: str, mend: str,
+        value: float = np.nan, positions: np.ndarray | None = None, n: int | None = None,
+        flagged: bool = True,
+    ) -> Finding:  # fmt: skip
+        """Return a finding about this series; its message has three beats."""
+        places = np.empty(0, int) if positions is None else np.asarray(positions)
+        nat = np.datetime64("NaT", "us")
+        first, last = (self.times[places[[0, -1]]]) if places.size else (nat, nat)
+        when = f" from {timeline.format_time(first)}" if places.size else ""
+        return Finding(
+            self.well, self.variable, check, severity, places.size if n is None else n,
+            first, last, float(value),
+            f"{rule} Received {received}{when} in {self.variable!r} of well {self.well!r}. {mend}",
+            places if flagged else np.empty(0, int),
+        )  # fmt: skip
+
+
+def clean_steps(series: Series) -> np.ndarray:
+    """Return the positions of values that are neither codes nor spikes."""
+    steps = series.known
+    steps = steps[~faults.find_sentinels(series.values[steps], zero=series.kind in GAUGES)]
+    return np.asarray(steps[~faults.find_spikes(series.days[steps], series.values[steps])])
+
+
+def coded_findings(series: Series) -> Iterator[Finding]:
+    """Yield the codes for missing values that were left among the numbers."""
+    values = series.values[series.known]
+    coded = series.known[faults.find_sentinels(values, zero=series.kind in GAUGES)]
+    if coded.size:
+        yield series.finding(
+            "sentinel", "error", positions=coded, value=series.values[coded[0]],
+            rule="What was not measured must be missing, not a number.",
+            received=f"{coded.size} values like {series.values[coded[0]]:g}",
+            mend="Replace them by NaN when the file is read.",
+        )  # fmt: skip
+
+
+def flat_findings(series: Series) -> Iterator[Finding]:
+    """Yield the stretches that stay at one value for too long."""
+    steps = clean_steps(series) if series.kind == "level" else series.known
+    flat = steps[faults.find_flat_lines(series.values[steps])]
+    if flat.size and np.ptp(series.values[steps]) > 0:
+        yield series.finding(
+            "flat_line", "warning", positions=flat, value=flat.size,
+            rule="A series should not stay at one value longer than it does elsewhere.",
+            received=f"{flat.size} steps at {series.values[flat[0]]:.6g}",
+            mend="Look for a stuck or frozen logger, a dry well or a filled gap, and set these "
+            "values to NaN.",
+        )  # fmt: skip
