@@ -1,0 +1,116 @@
+"""Accuracy of the defaults on real wells, from the weather alone: one setting for all.
+
+*Challenge* (Collenteur et al. 2024, doi:10.5194/hess-28-5193-2024): ``evaluate`` sees the levels of
+the calibration period with its default split; the organisers' test period is predicted as any later
+period is, and scored here against the levels that were hidden.
+
+*Germany* (Heudorfer et al. 2024, doi:10.5194/hess-28-525-2024): training before 2008, validation
+2008 to 2011, test 2012 to 2015; NSE against the mean of the levels before the test period.
+
+    python benchmarks/accuracy.py ../shared/data [--wells 59] [--members 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+
+import gwforecast
+from gwforecast.verification import metrics, probabilistic
+
+TEST = {"Netherlands": ("2016-09-23", "2020-11-27"), "Sweden_2": ("2016-01-05", "2020-12-29")}
+PUBLISHED = {"Netherlands": 0.885, "Sweden_2": 0.660}
+WANTED = {"Netherlands": 0.885, "Sweden_2": 0.60}
+COVERAGE = (0.90, 0.98)
+GERMANY = ("lstm", "gru", "cnn", "mlp", "linear", "climatology")
+
+
+def challenge(folder: Path, name: str, members: int) -> bool:
+    """Print the scores of the hidden test period; return whether the stated figures hold."""
+    start = time.perf_counter()
+    observations = gwforecast.read_observations(
+        folder / name / "heads.csv", folder / name / "input_data.csv"
+    )
+    evaluation = gwforecast.evaluate(observations, members=members)
+    seconds = time.perf_counter() - start
+    full = pd.read_csv(folder / name / "heads_full.csv", index_col=0, parse_dates=True).iloc[:, 0]
+    hidden = full.loc[slice(*TEST[name])]
+    print(f"\n{name}: hidden test {TEST[name][0]} to {TEST[name][1]}, {len(hidden)} levels, "
+          f"evaluate in {seconds:.0f} s")  # fmt: skip
+    print(f"{'':16s}{'NSE':>8s}{'RMSE m':>8s}{'KGE ':>8s}{'cover 95':>10s}{'width m':>9s}")
+    values = {}
+    for model in evaluation.predictions["model"].values:
+        level = evaluation.predictions["level"].sel(model=model).isel(well=0)
+        level = level.sel(time=hidden.index.to_numpy())
+        pair = {"observed": hidden.to_numpy(), "predicted": level.sel(quantile=0.5).values}
+        bounds = {
+            "observed": hidden.to_numpy(),
+            "lower": level.sel(quantile=0.025).values,
+            "upper": level.sel(quantile=0.975).values,
+        }
+        values[model] = metrics.nse(**pair), probabilistic.coverage(**bounds)
+        print(f"{model:16s}{values[model][0]:8.3f}{metrics.rmse(**pair):8.3f}"
+              f"{metrics.kge_anomaly(**pair):8.3f}{values[model][1]:10.3f}"
+              f"{probabilistic.interval_width(**bounds):9.2f}", flush=True)  # fmt: skip
+    print(f"{'best published':16s}{PUBLISHED[name]:8.3f}")
+    nse, covered = values["lstm"]
+    return nse >= WANTED[name] and COVERAGE[0] <= covered <= COVERAGE[1]
+
+
+def germany(folder: Path, wells: int, members: int) -> float:
+    """Print the scores of the paper's test period; return the LSTM's mean NSE."""
+    observations = gwforecast.read_observations(folder / "gw", folder / "hyras")
+    observations = observations.isel(well=slice(0, wells))
+    split = gwforecast.split_by_date(
+        observations, validation_start="2008-01-01", test_start="2012-01-01", test_end="2015-12-31"
+    )
+    print(f"\nGermany, {observations.sizes['well']} wells, test 2012 to 2015")
+    print(f"{'':12s}{'mean':>7s}{'median':>8s}{'> 0.5':>7s}{'cover 95':>10s}{'width/sd':>10s}"
+          f"{'seconds':>9s}")  # fmt: skip
+    means = {}
+    deviation = split.levels(observations, "test").std("time").to_series()
+    for model in GERMANY:
+        start = time.perf_counter()
+        scores = gwforecast.evaluate(
+            observations, split=split, models=[model], members=members
+        ).scores
+        seconds = time.perf_counter() - start
+        table = scores[scores["period"] == "test"].pivot_table(
+            index="well", columns="metric", values="value", dropna=False
+        )
+        nse = table["nse_reference"]
+        means[model] = float(nse.mean())
+        width = float((table["width_95"] / deviation).mean())
+        print(f"{model:12s}{means[model]:7.3f}{nse.median():8.3f}{np.mean(nse > 0.5):7.2f}"
+              f"{table['coverage_95'].mean():10.3f}{width:10.2f}{seconds:9.0f}",
+              flush=True)  # fmt: skip
+    return means["lstm"]
+
+
+def main() -> int:
+    """Run both and return 0 where all stated figures hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
+    parser.add_argument("--wells", type=int, default=59)
+    parser.add_argument("--members", type=int, default=10)
+    arguments = parser.parse_args()
+    holds = {
+        name: challenge(arguments.data / "challenge", name, arguments.members) for name in TEST
+    }
+    mean = germany(arguments.data / "germany_weekly", arguments.wells, arguments.members)
+    holds["Germany (mean 0.80)"] = mean >= 0.80
+    missed = [name for name, held in holds.items() if not held]
+    print(f"\n{'missed: ' + ', '.join(missed) if missed else 'all stated figures hold'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
