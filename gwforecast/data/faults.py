@@ -47,6 +47,7 @@ SHIFT = 4.0  # times natural change
 PERSISTENT = 3.5  # times the usual difference of the mean of a year from the year before
 YEAR = 365.0
 MIN_FLAT = 7  # steps
+LONG_RUN = 12  # steps
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,10 @@ def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
     >>> find_sentinels(np.array([98.2, 99.0, 99.9, -9999.0, 98.7])).tolist()
     [False, False, False, True, False]
     """
-    codes = np.append(SENTINELS, 0.0) if zero else SENTINELS
-    nearest = codes[np.abs(values[:, None] - codes).argmin(axis=1)] if values.size else values
-    coded = np.isclose(values, nearest, rtol=1e-6, atol=1e-9)
+    codes = np.sort(np.append(SENTINELS, 0.0) if zero else SENTINELS)
+    above = np.clip(np.searchsorted(codes, values), 1, codes.size - 1)
+    coded = np.isclose(values, codes[above], rtol=1e-6, atol=1e-9)
+    coded |= np.isclose(values, codes[above - 1], rtol=1e-6, atol=1e-9)
     others = values[~coded]
     if not coded.any() or others.size < 2:
         return np.asarray(coded & (np.abs(values) > 9000))
@@ -177,7 +179,8 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
     """Return where a series stays at one value longer than it ever should.
 
     A run is too long if, elsewhere in the series, 99 % of the stretches of the same length range
-    over at least six times the series' own resolution and 3 % of its spread.
+    over at least six times the series' own resolution and 3 % of its spread; or if it has twelve
+    steps and is three times as long as chance allows, given how often values repeat around it.
 
     Parameters
     ----------
@@ -197,6 +200,9 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
     for start, length in zip(starts[:20].tolist(), lengths[:20].tolist(), strict=True):
         if length < MIN_FLAT:
             break
+        if _improbable(values, start, length):
+            found[start : start + length] = True
+            continue
         window = series.rolling(length)
         ranges = (window.max() - window.min()).to_numpy()[length - 1 :]
         first = np.arange(ranges.size)
@@ -208,6 +214,17 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
         if usual >= max(6 * fine, 0.03 * spread) and usual > 0:
             found[start : start + length] = True
     return found
+
+
+def _improbable(values: np.ndarray, start: int, length: int) -> bool:
+    """Return whether chance hardly makes a run of this length among values like those around."""
+    before = np.diff(values[max(start - length, 0) : start]) == 0
+    after = np.diff(values[start + length : start + 2 * length]) == 0
+    repeats, steps = int(before.sum() + after.sum()), before.size + after.size
+    if length < LONG_RUN or steps < LONG_RUN:
+        return False
+    chance = (repeats + 1) / (steps + 2)
+    return bool(length > 3 * np.log(values.size) / -np.log(chance))
 
 
 def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift, str]]:
@@ -257,7 +274,10 @@ def find_shifts(days: np.ndarray, values: np.ndarray, explaining: np.ndarray) ->
     before and after as in Alexandersson (1986), J. Climatol. 6, doi:10.1002/joc.3370060607.
     """
     shifts: list[Shift] = []
-    for position in _steps(days, values, limit=SHIFT, most=5):
+    steps = _steps(days, values, limit=SHIFT, most=5)
+    basis = _basis(explaining) if steps else explaining
+    unexplained = values - basis @ (basis.T @ values)
+    for position in steps:
         size = float(values[position] - values[position - 1])
         held = np.median(values[position : position + 4]) - np.median(
             values[max(position - 4, 0) : position]
@@ -265,17 +285,28 @@ def find_shifts(days: np.ndarray, values: np.ndarray, explaining: np.ndarray) ->
         if held / size < 0.6 or any(abs(s.position - position) < 4 for s in shifts):
             continue
         after = (np.arange(values.size) >= position).astype(float)
-        design = np.column_stack([explaining, after])
-        weights = np.linalg.lstsq(design, values, rcond=None)[0]
-        noise = values - design @ weights
+        own = after - basis @ (basis.T @ after)
+        if own @ own < 1e-6 * (after @ after):
+            continue  # the explaining variables hold this very step
+        weight = float(own @ unexplained / (own @ own))
+        noise = unexplained - weight * own
         elsewhere = np.abs(_year_differences(days, noise))
-        lasting = _year_differences(days, noise + weights[-1] * after)[position - 1]
+        lasting = _year_differences(days, noise + weight * after)[position - 1]
         if np.isnan(lasting):
             continue
         usual = 1.4826 * float(np.nanmedian(elsewhere))
         if abs(lasting) > PERSISTENT * usual and 0.6 < lasting / size < 1.5:
             shifts.append(Shift(position, size))
     return sorted(shifts, key=lambda shift: shift.position)
+
+
+def _basis(explaining: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis (n, rank) of the columns (n, k); columns may depend on others."""
+    size = np.sqrt((explaining**2).sum(axis=0))
+    scaled = explaining[:, size > 0] / size[size > 0]
+    powers, axes = np.linalg.eigh(scaled.T @ scaled)
+    kept = powers > 1e-9 * powers[-1]
+    return np.asarray(scaled @ (axes[:, kept] / np.sqrt(powers[kept])))
 
 
 def _steps(days: np.ndarray, values: np.ndarray, *, limit: float, most: int) -> list[int]:

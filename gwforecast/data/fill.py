@@ -172,10 +172,11 @@ def _fill(
     if not np.isfinite(row).any():
         return values
     edges = np.diff(np.concatenate([[False], gaps, [False]]).astype(np.int8))
-    for start, stop in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+    starts, stops = (np.flatnonzero(edges == sign).tolist() for sign in (1, -1))
+    for start, stop in zip(starts, stops, strict=True):
         after = times[min(stop, times.size - 1)]
         crossed = bool(((cuts > times[max(start - 1, 0)]) & (cuts <= after)).any())
-        values[start:stop] = fill(row, int(start), int(stop), times, crossed)
+        values[start:stop] = fill(row, start, stop, times, crossed)
     return values
 
 
@@ -189,9 +190,9 @@ def _climatology(
     for step, day in enumerate(days[start:stop]):
         apart = np.abs(before - day)
         near = known & (np.minimum(apart, 366 - apart) <= CLIMATOLOGY_WINDOW)
-        chosen = near if near.any() else known
-        if chosen.any():
-            made[step] = row[:start][chosen].mean()
+        used = near if near.any() else known
+        if used.any():
+            made[step] = row[:start][used].mean()
     return made
 
 
@@ -200,8 +201,8 @@ def _interpolate(
 ) -> np.ndarray:
     if crossed or stop - start > LONGEST_INTERPOLATED:
         return _climatology(row, start, stop, times, crossed)
-    ends = np.array([start - 1, stop])
     stamps = times.astype("datetime64[s]").astype(np.int64)
+    ends = [start - 1, stop]
     return np.asarray(np.interp(stamps[start:stop], stamps[ends], row[ends]))
 
 

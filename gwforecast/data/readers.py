@@ -1,0 +1,217 @@
+"""Observations from files: CSV, Parquet, NetCDF, and folders with one file for each well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
+from gwforecast.data.tables import Dialect, read_table
+from gwforecast.schema import SchemaError
+
+__all__ = ["read_observations"]
+
+NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
+TABLES = (".csv", ".txt", ".tsv", ".dat", ".parquet", ".pq")
+GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
+                 "observations", "heads_full")  # fmt: skip
+WELL_DIMENSIONS = ("well", "station", "site", "timeseries", "location")
+
+
+def read_observations(
+    levels: str | os.PathLike[str],
+    covariates: str | os.PathLike[str] | None = None,
+    *,
+    attributes: str | os.PathLike[str] | None = None,
+    wells: Sequence[str] | None = None,
+    well: str | None = None,
+    level_column: str | None = None,
+    reference_level: float | Mapping[str, float] | None = None,
+    datum: str | None = None,
+    units: str | None = None,
+    covariate_units: Mapping[str, str] | None = None,
+    day_first: bool | None = None,
+    decimal: str | None = None,
+    delimiter: str | None = None,
+    at_step: AtStep | None = None,
+    duplicates: Duplicates | None = None,
+    sort: bool = False,
+    missing_values: Iterable[float] = (),
+) -> xr.Dataset:
+    """Read levels, weather and static attributes from files.
+
+    Parameters
+    ----------
+    levels : path
+        CSV or Parquet of one well, or wide or long of several; a folder with one file for each
+        well; or NetCDF with levels and covariates.
+    covariates : path, optional
+        CSV or Parquet that all wells share, or a folder with one file for each well. Files of two
+        folders belong together by their names without what all names of a folder end with.
+    attributes : path, optional
+        CSV or Parquet with a row for each well, its name first.
+    wells : sequence of str, optional
+        Only these wells.
+    day_first, decimal, delimiter
+        How text is written; found out where the file tells, an error where it does not.
+    well, level_column, reference_level, datum, units, covariate_units, at_step, duplicates, sort, \
+missing_values
+        As in :func:`gwforecast.data.assemble.observations_from_frames`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Observations, dims (well, time).
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file or folder does not exist.
+    SchemaError
+        If a file can't be read as such data; names file, line, column, well or time.
+    """
+    path = Path(levels)
+    if path.suffix.lower() in NETCDF:
+        return _chosen(_netcdf(path), wells)
+    dialect = Dialect(delimiter, decimal, day_first)
+    found = _levels(path, dialect)
+    if wells is not None and isinstance(found, dict):
+        found = {name: found[name] for name in _known(wells, list(found), path)}
+    weather = None if covariates is None else _weather(Path(covariates), dialect, found)
+    table = None
+    if attributes is not None:
+        table = read_table(Path(attributes), dialect=Dialect(delimiter, decimal), dated=False)
+    observations = observations_from_frames(
+        found,
+        weather,
+        attributes=table,
+        well=well or (_well_name(path) if not isinstance(found, dict) else None),
+        level_column=level_column,
+        reference_level=reference_level,
+        datum=datum,
+        units=units,
+        covariate_units=covariate_units,
+        at_step=at_step,
+        duplicates=duplicates,
+        sort=sort,
+        missing_values=missing_values,
+    )
+    return _chosen(observations, wells)
+
+
+def _levels(path: Path, dialect: Dialect) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    if not path.is_dir():
+        return read_table(path, dialect=dialect)
+    return {name: read_table(file, dialect=dialect) for name, file in _files(path).items()}
+
+
+def _weather(
+    path: Path, dialect: Dialect, levels: pd.DataFrame | dict[str, pd.DataFrame]
+) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    if not path.is_dir():
+        return read_table(path, dialect=dialect)
+    files = _files(path)
+    if isinstance(levels, dict):
+        without = [name for name in levels if name not in files]
+        if without:
+            raise SchemaError(
+                f"Each well needs a file of covariates. Received none for {len(without)} of "
+                f"{len(levels)} wells in {path}, {without[0]!r} among them; there are some for "
+                f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
+            )
+        files = {name: files[name] for name in levels}
+    return {name: read_table(file, dialect=dialect) for name, file in files.items()}
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the tables of a folder by well: the stem without what all stems end with."""
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in TABLES)
+    if not files:
+        raise SchemaError(
+            f"A folder of wells must hold tables ({', '.join(TABLES)}). Received none in {folder}. "
+            "Check the path."
+        )
+    stems = [file.stem for file in files]
+    suffix = _common_ending(stems)
+    names = [stem.removesuffix(suffix) or stem for stem in stems]
+    return dict(zip(names, files, strict=True))
+
+
+def _common_ending(stems: list[str]) -> str:
+    """Return what all stems end with, from a mark on: wells 10 and 20 do not end with 0."""
+    shortest = min(stems, key=len)
+    candidates = [shortest[k:] for k, mark in enumerate(shortest) if mark in "_-. " and k > 0]
+    if len(stems) == 1:
+        return candidates[-1] if candidates else ""
+    return next((end for end in candidates if all(s.endswith(end) for s in stems)), "")
+
+
+def _well_name(path: Path) -> str:
+    return path.resolve().parent.name if path.stem.lower() in GENERIC_STEMS else path.stem
+
+
+def _known(wells: Sequence[str], there: list[str], path: Path) -> list[str]:
+    unknown = [name for name in wells if name not in there]
+    if unknown:
+        raise SchemaError(
+            f"Wells that are asked for must be in the data. Received {unknown[0]!r}; {path} holds "
+            f"{len(there)} wells, {there[:3]} first. Correct the name."
+        )
+    return list(wells)
+
+
+def _chosen(observations: xr.Dataset, wells: Sequence[str] | None) -> xr.Dataset:
+    if wells is None:
+        return observations
+    there = [str(name) for name in observations[schema.WELL].values]
+    return observations.sel({schema.WELL: _known(wells, there, Path("the file"))})
+
+
+def _netcdf(path: Path) -> xr.Dataset:
+    """Return the observations of a NetCDF file, its dimensions and axis in our form."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"A file of data must exist. Received {path}, which does not. Correct the path."
+        )
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            dataset = opened.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise SchemaError(
+            f"A NetCDF file must be readable as NetCDF 4. Received {path}: {error}. Write it "
+            "again, e.g. with Dataset.to_netcdf(engine='h5netcdf')."
+        ) from None
+    found = [name for name in WELL_DIMENSIONS if name in dataset.dims]
+    if not found or schema.TIME not in dataset.dims:
+        raise SchemaError(
+            f"A NetCDF file must have the dimensions time and one of {WELL_DIMENSIONS}. Received "
+            f"{dict(dataset.sizes)} in {path}. Rename them with Dataset.rename."
+        )
+    dimension = found[0]
+    names = _netcdf_wells(dataset, dimension)
+    dataset = dataset.drop_vars([dimension] if dimension in dataset.coords else [])
+    dataset = dataset.rename({dimension: schema.WELL}) if dimension != schema.WELL else dataset
+    dataset = dataset.assign_coords(
+        {schema.WELL: names, schema.TIME: timeline.to_times(dataset[schema.TIME].values)}
+    )
+    for name, variable in dataset.data_vars.items():
+        if set(variable.dims) == {schema.WELL, schema.TIME}:
+            dataset[name] = variable.transpose(schema.WELL, schema.TIME).astype(float)
+    return schema.validate_observations(dataset)
+
+
+def _netcdf_wells(dataset: xr.Dataset, dimension: str) -> list[str]:
+    """Return names of wells: the dimension's coordinate, or the variable with a CF role."""
+    roles = [
+        name for name, v in dataset.variables.items() if v.attrs.get("cf_role") == "timeseries_id"
+    ]
+    source = dataset[roles[0]] if roles else dataset.get(dimension)
+    if source is None:
+        return [str(k) for k in range(dataset.sizes[dimension])]
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in np.asarray(source.values)]

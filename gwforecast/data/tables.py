@@ -1,0 +1,300 @@
+"""One table from one file, CSV as people have it or Parquet; what is ambiguous is an error."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gwforecast.data.series import TIME_NAMES, WELL_NAMES
+from gwforecast.schema import SchemaError
+
+__all__ = ["Dialect", "read_table"]
+
+SAMPLED = 65_536  # characters that the dialect is told from
+_NUMBER_WITH_COMMA = re.compile(r"^[+-]?\d+,\d+$")
+_DOTTED_DATE = re.compile(r"^\d{1,2}\.\d{1,2}\.\d{4}")
+_SLASHED_DATE = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})")
+_THOUSANDS = re.compile(r"^[+-]?\d{1,3}([ '.,])\d{3}(\1\d{3})*([.,]\d+)?$")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a delimited file is written; None is found out from the file.
+
+    Parameters
+    ----------
+    delimiter : str, optional
+        Between the columns.
+    decimal : str, optional
+        Decimal mark, ``.`` or ``,``.
+    day_first : bool, optional
+        Order of 03/04/2020.
+    """
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    day_first: bool | None = None
+
+
+def read_table(path: Path, *, dialect: Dialect | None = None, dated: bool = True) -> pd.DataFrame:
+    """Return the table of a CSV or Parquet file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.parquet``, or any text of columns.
+    dialect : Dialect, optional
+        How the text is written.
+    dated : bool
+        Whether the rows have a time: the result has a DatetimeIndex then, and the names of the
+        first column otherwise.
+
+    Raises
+    ------
+    SchemaError
+        If the file can't be read as such a table: names file, line, column and value.
+    FileNotFoundError
+        If there is no file.
+    """
+    if not path.exists():
+        raise FileNotFoundError(
+            f"A file of data must exist. Received {path}, which does not. Correct the path; "
+            "relative ones start at the folder of the configuration or of the command."
+        )
+    if path.suffix.lower() in (".parquet", ".pq"):
+        table = _parquet(path)
+    else:
+        table = _text(path, dialect or Dialect())
+    if table.shape[0] == 0:
+        raise SchemaError(
+            f"A table must hold rows of data. Received a header only in {path}. Check the export."
+        )
+    return _dated(table, path, dialect or Dialect()) if dated else _named(table)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise SchemaError(
+            f"A .parquet file must be readable as Parquet. Received {path}: {error}. Write it "
+            "again, or give it its right suffix."
+        ) from None
+    return table.reset_index() if table.index.name or not _plain(table.index) else table
+
+
+def _plain(index: pd.Index) -> bool:
+    return isinstance(index, pd.RangeIndex)
+
+
+def _text(path: Path, dialect: Dialect) -> pd.DataFrame:
+    sample = _sample(path)
+    lines = [line for line in sample.splitlines() if line.strip()]
+    if len(lines) < 1:
+        raise SchemaError(f"A table must hold a header and rows. Received an empty file, {path}.")
+    delimiter = dialect.delimiter or _delimiter(lines, path)
+    decimal = dialect.decimal or _decimal(lines, delimiter)
+    # text first: numbers are converted column by column, so that an error can name its line
+    try:
+        table = pd.read_csv(
+            path, sep=delimiter, dtype=str, encoding="utf-8-sig", skip_blank_lines=True,
+            keep_default_na=False, na_values=["", "NA", "NaN", "nan", "null", "-"],
+            index_col=False,
+        )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise SchemaError(
+            f"All rows must have the columns of the header. Received {path}, where pandas says: "
+            f"{error}. Correct the file, or name the delimiter."
+        ) from None
+    table.columns = [str(name).strip() for name in table.columns]
+    repeated = table.columns[table.columns.duplicated()]
+    if len(repeated):
+        raise SchemaError(
+            f"Columns must have names of their own. Received {repeated[0]!r} twice in {path}. "
+            "Rename one."
+        )
+    for name in table.columns:
+        if _is_text_column(name):
+            continue
+        table[name] = _numbers(table[name], decimal, path)
+    return table
+
+
+def _sample(path: Path) -> str:
+    raw = path.read_bytes()[:SAMPLED]
+    if b"\x00" in raw:
+        raise SchemaError(
+            f"A table must be text or .parquet. Received binary content in {path}. Export it as "
+            "CSV in UTF-8."
+        )
+    try:
+        return raw.decode("utf-8-sig", errors="strict" if len(raw) < SAMPLED else "ignore")
+    except UnicodeDecodeError as error:
+        raise SchemaError(
+            f"A CSV file must be UTF-8. Received byte {raw[error.start]:#x} at position "
+            f"{error.start} of {path}. Save it as UTF-8."
+        ) from None
+
+
+def _delimiter(lines: list[str], path: Path) -> str:
+    header = lines[0]
+    for candidate in ("\t", ";", "|"):
+        if candidate in header:
+            return candidate
+    if "," in header:
+        return ","
+    try:
+        return csv.Sniffer().sniff("\n".join(lines[:20]), delimiters=" ;,\t|").delimiter
+    except csv.Error:
+        raise SchemaError(
+            f"Columns must be separated by a comma, semicolon, tab or bar. Received the header "
+            f"{header[:60]!r} in {path}. Name the delimiter with delimiter=."
+        ) from None
+
+
+def _decimal(lines: list[str], delimiter: str) -> str:
+    if delimiter == ",":
+        return "."
+    cells = [cell.strip() for line in lines[1:200] for cell in line.split(delimiter)]
+    return "," if any(_NUMBER_WITH_COMMA.match(cell) for cell in cells) else "."
+
+
+def _is_text_column(name: str) -> bool:
+    return name.lower() in WELL_NAMES or name.lower() in TIME_NAMES
+
+
+def _numbers(column: pd.Series, decimal: str, path: Path) -> pd.Series:
+    """Return a column as numbers, or as it is where none of it is a number."""
+    text = column.str.strip()
+    plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
+    numbers = pd.to_numeric(plain, errors="coerce")
+    bad = text.notna() & numbers.isna()
+    if not bad.any():
+        return numbers.astype(float)
+    if bad.sum() == text.notna().sum():
+        grouped = text[bad].map(lambda cell: bool(_THOUSANDS.match(cell)))
+        if not grouped.all():
+            return column
+    row = int(np.flatnonzero(bad.to_numpy())[0])
+    hint = "write the number without it" if _THOUSANDS.match(text.iloc[row]) else (
+        "correct the cell, or leave it empty if the value is missing"
+    )  # fmt: skip
+    unit_row = " A row of units under the header must be removed." if row == 0 else ""
+    raise SchemaError(
+        f"A column of numbers must hold numbers only (decimal mark {decimal!r}). Received "
+        f"{text.iloc[row]!r} in line {row + 2}, column {column.name!r} of {path}. Mend: {hint}."
+        f"{unit_row}"
+    )
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose first column is the name of each row, as text."""
+    first = table.columns[0]
+    names = table[first]
+    as_text = names.map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
+    return table.drop(columns=first).set_axis(pd.Index(as_text, name=first), axis=0)
+
+
+def _dated(table: pd.DataFrame, path: Path, dialect: Dialect) -> pd.DataFrame:
+    column = _time_column(table, path)
+    table = table.set_axis(_times(table[column], path, dialect), axis=0).drop(columns=column)
+    counter = [c for c in table.columns if str(c).startswith("Unnamed") or str(c) == ""]
+    for name in counter:  # an index column that a spreadsheet or pandas has added
+        if np.array_equal(table[name].to_numpy(), np.arange(len(table), dtype=float)):
+            table = table.drop(columns=name)
+    return table
+
+
+def _time_column(table: pd.DataFrame, path: Path) -> str:
+    named = [c for c in table.columns if str(c).lower() in TIME_NAMES]
+    if len(named) > 1:
+        raise SchemaError(
+            f"A table must have one column of times. Received {named} in {path}. Leave only one."
+        )
+    if named:
+        return str(named[0])
+    for name in table.columns[:2]:
+        column = table[name]
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return str(name)
+        text = column.dropna().astype(str)
+        if len(text) and re.match(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", text.iloc[0]):
+            return str(name)
+    raise SchemaError(
+        f"A table must have a column of times, first or named {', '.join(TIME_NAMES[:3])}. "
+        f"Received the columns {list(map(str, table.columns))[:8]} in {path}. Name it 'date'."
+    )
+
+
+def _times(column: pd.Series, path: Path, dialect: Dialect) -> pd.DatetimeIndex:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return pd.DatetimeIndex(column)
+    text = column.astype("string").str.strip()
+    if text.isna().any():
+        row = int(np.flatnonzero(text.isna().to_numpy())[0])
+        raise SchemaError(
+            f"Every row needs a time. Received none in line {row + 2} of {path}. Give the date or "
+            "remove the row."
+        )
+    day_first = dialect.day_first
+    if day_first is None:
+        day_first = _day_first(text, path)
+    form = _format(str(text.iloc[0]), day_first)
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=_zoned(text)))
+    except (ValueError, OverflowError):
+        parsed = pd.to_datetime(text, format=form, utc=_zoned(text), errors="coerce")
+        bad = int(np.flatnonzero(parsed.isna().to_numpy())[0]) if parsed.isna().any() else 0
+        raise SchemaError(
+            f"All times of a file must be dates in one form. Received {text.iloc[bad]!r} in line "
+            f"{bad + 2} of {path}, where the first is {text.iloc[0]!r}. Write them like "
+            "2020-01-31."
+        ) from None
+
+
+def _zoned(text: pd.Series) -> bool:
+    return bool(text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True).any()) and bool(
+        text.str.contains(":", regex=False).any()
+    )
+
+
+def _format(first: str, day_first: bool) -> str:
+    """Return the format of dates like the first one."""
+    if re.match(r"^\d{4}-\d{1,2}-\d{1,2}", first):
+        return "ISO8601"
+    mark = next((m for m in "./-" if m in first), "-")
+    if re.match(r"^\d{4}", first):
+        date = f"%Y{mark}%m{mark}%d"
+    else:
+        date = f"%d{mark}%m{mark}%Y" if day_first else f"%m{mark}%d{mark}%Y"
+    clock = first[10:].count(":")
+    return date + ("", " %H:%M", " %H:%M:%S")[min(clock, 2)]
+
+
+def _day_first(text: pd.Series, path: Path) -> bool:
+    """Return whether days come first; refuse where the dates do not tell."""
+    if _DOTTED_DATE.match(str(text.iloc[0])):
+        return True
+    parts = text.str.extract(_SLASHED_DATE)
+    if parts[0].isna().all():
+        return False
+    first, second = (pd.to_numeric(parts[k], errors="coerce") for k in (0, 1))
+    if (first > 12).any() and (second > 12).any():
+        line = int(np.flatnonzero((second > 12).to_numpy())[0])
+        raise SchemaError(
+            f"All dates must have one order. Received days first and months first in {path}, "
+            f"e.g. {text.iloc[line]!r} in line {line + 2}. Write them like 2020-01-31."
+        )
+    if (first > 12).any():
+        return True
+    if (second > 12).any():
+        return False
+    raise SchemaError(
+        f"The order of day and month must be known. Received {text.iloc[0]!r} in {path}, which "
+        "can be both, as all others. Say day_first=True or False (--day-first, --month-first)."
+    )
