@@ -1,0 +1,27 @@
+"""Figures: data and axes in, axes out. Nothing is shown, saved or scored here.
+
+Each function takes ``ax``, and makes a figure where it is None. Save the figure with
+``ax.figure.savefig(path, dpi=200)``, and give it back with :func:`close` where many are made.
+"""
+
+from gwforecast.plots.classes import classes
+from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season
+from gwforecast.plots.gaps import gaps
+from gwforecast.plots.levels import all_models, hydrograph
+from gwforecast.plots.scores import interval_coverage, score_comparison
+from gwforecast.plots.style import close
+from gwforecast.plots.training import training_history
+
+__all__ = [
+    "all_models",
+    "classes",
+    "close",
+    "gaps",
+    "hydrograph",
+    "interval_coverage",
+    "observed_predicted",
+    "residuals",
+    "residuals_by_season",
+    "score_comparison",
+    "training_history",
+]

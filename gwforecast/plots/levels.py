@@ -1,0 +1,298 @@
+"""Levels over time: the hydrograph with rain, periods and a prediction, and all models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from gwforecast import schema
+from gwforecast.plots import prepare, style
+from gwforecast.plots.prepare import Interval, View
+from gwforecast.sequences.split import Period, Split
+
+__all__ = ["all_models", "hydrograph"]
+
+RAIN_SHARE = 0.27
+"""Share of the height that hanging rain may take."""
+
+
+@style.styled
+def hydrograph(
+    observations: xr.Dataset,
+    predictions: xr.Dataset | None = None,
+    *,
+    well: str | None = None,
+    model: str = "lstm",
+    split: Split | None = None,
+    period: Period | tuple[str | pd.Timestamp, str | pd.Timestamp] | None = None,
+    note: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw observed levels, rain from the top, the periods, and a prediction with its interval.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        ``level`` (well, time), m; the covariate of kind rain is drawn, if there is one. Long
+        records of rain are summed to weeks, months, ...; the label of the axis says to what.
+    predictions : xarray.Dataset, optional
+        ``level`` (model, well, time, quantile), m. With a split they are drawn from the start of
+        the test period on, else wherever they are.
+    well : str, optional
+        Which well; may be left out where there is one.
+    model : str
+        Which model.
+    split : Split, optional
+        The periods, shaded and named.
+    period : str or tuple, optional
+        What is shown: a period of the split, or first and last date; by default all levels.
+    note : str, optional
+        Text at the right above the axes, such as the scores of the test period.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure. Rain gets an axis of its own on its right.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes of the levels.
+
+    Raises
+    ------
+    ValueError
+        If the well, model or period is not there, or there is no level to show.
+    """
+    well = prepare.only_well(observations, well)
+    level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
+    predicted, bounds = _shown_prediction(predictions, well=well, model=model, split=split)
+    series = [level] if predicted is None else [level, predicted]
+    view = prepare.view_of(series, period=period, split=split, well=well)
+    name = prepare.rain_name(observations)
+    rain = None if name is None else observations[name].sel({schema.WELL: well}, drop=True)
+
+    ax = style.new_axes(ax, width=style.WIDE, height=3.2)
+    if split is not None:
+        style.shade_periods(ax, prepare.period_spans(split, well=well, view=view), view=view)
+    _draw(ax, level, predicted, bounds, model=model)
+    handles = ax.get_legend_handles_labels()[0]
+    limits = prepare.limits_of([*series, *_both(bounds)], view=view)
+    _level_limits(ax, *limits, rain=rain is not None)
+    if rain is not None:
+        handles += _hang_rain(ax, rain, view=view)
+    style.date_axis(ax, view)
+    ax.set_ylabel(style.level_label(level))
+    style.title(ax, well, note, pad=5 if split is None else 16)
+    days = (view[1] - view[0]) / np.timedelta64(1, "D")
+    style.legend_below(ax, handles=handles, below=22 if days > 600 else 34)  # the year stands there
+    return style.finish(ax)
+
+
+def _shown_prediction(
+    predictions: xr.Dataset | None, *, well: str, model: str, split: Split | None
+) -> tuple[xr.DataArray | None, Interval | None]:
+    if predictions is None:
+        return None, None
+    level = prepare.prediction_of(predictions, well=well, model=model)
+    if split is not None:
+        level = level.where(_from_test_on(level[schema.TIME], split, well=well))
+    return prepare.central(level), prepare.interval(level)
+
+
+def _from_test_on(time: xr.DataArray, split: Split, *, well: str) -> xr.DataArray:
+    start = split.start("test").sel({schema.WELL: well}, drop=True)
+    if start.notnull():
+        return time >= start
+    return time > split.end_through("validation").sel({schema.WELL: well}, drop=True)
+
+
+def _both(bounds: Interval | None) -> list[xr.DataArray]:
+    return [] if bounds is None else [bounds.lower, bounds.upper]
+
+
+def _draw(
+    ax: Axes,
+    level: xr.DataArray,
+    predicted: xr.DataArray | None,
+    bounds: Interval | None,
+    *,
+    model: str,
+) -> None:
+    style.draw_levels(ax, level, label="observed")
+    if predicted is None:
+        return
+    times = predicted[schema.TIME].values
+    label = f"predicted, {style.model_label(model)}"
+    ax.plot(times, predicted.values, color=style.PREDICTED, lw=1.0, label=label, zorder=4)
+    if bounds is not None:
+        ax.fill_between(
+            times,
+            bounds.lower.values,
+            bounds.upper.values,
+            color=style.INTERVAL,
+            lw=0,
+            label=f"{100 * bounds.coverage:.3g} % interval",
+            zorder=1.5,
+        )
+
+
+def _level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:
+    """Show levels from low to high, with room for the rain above, so that neither hides the other.
+
+    Ticks end where the levels end.
+    """
+    span = max(high - low, 0.01)
+    room = 1.15 * span * RAIN_SHARE / (1 - RAIN_SHARE) if rain else 0.0
+    bottom, top = low - 0.06 * span, high + 0.08 * span
+    ax.set_ylim(bottom, top + room)
+    ticks = np.asarray(MaxNLocator(7, steps=style.STEPS).tick_values(bottom, top))
+    ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
+
+
+def _hang_rain(ax: Axes, rain: xr.DataArray, *, view: View) -> list[Any]:
+    """Draw rain as bars from the top on an axis of their own; return what the legend shows."""
+    bars, label = prepare.rain_bars(rain, view=view)
+    hung = ax.twinx()
+    width = bars["end"] - bars["start"]
+    handles: list[Any] = [
+        hung.bar(bars["start"], bars["amount"], width, align="edge", color=style.RAIN, label="rain")
+    ]
+    most = float(bars["amount"].max())
+    most = most if np.isfinite(most) and most > 0 else 1.0
+    hung.set_ylim(most / RAIN_SHARE, 0)
+    ticks = np.asarray(MaxNLocator(4, steps=style.STEPS).tick_values(0, most))
+    hung.set_yticks(ticks[ticks <= most * 1.05])
+    hung.set_ylabel(label, loc="top")
+    lacking = bars[bars["missing"]]
+    if len(lacking):
+        handles.append(
+            hung.bar(
+                lacking["start"],
+                0.03 * most / RAIN_SHARE,
+                width[bars["missing"]],
+                align="edge",
+                color=style.SPARE,
+                label="rain missing",
+            )
+        )
+    style.finish(hung)
+    return handles
+
+
+@style.styled
+def all_models(
+    observations: xr.Dataset,
+    predictions: xr.Dataset,
+    *,
+    well: str | None = None,
+    split: Split | None = None,
+    models: Iterable[str] | None = None,
+    best: str | None = None,
+    notes: Mapping[str, str] | None = None,
+    axes: Iterable[Axes] | None = None,
+) -> list[Axes]:
+    """Draw the predictions of all models for the test period, in panels with the same axes.
+
+    A panel reaches at most half the range of the observed levels beyond them, so that one poor
+    model does not flatten the others; what lies further runs out of the panel.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        ``level`` (well, time), m.
+    predictions : xarray.Dataset
+        ``level`` (model, well, time, quantile), m.
+    well : str, optional
+        Which well; may be left out where there is one.
+    split : Split, optional
+        The test period is shown; without a split, all times with a prediction.
+    models : iterable of str, optional
+        Which models, in this order; by default all.
+    best : str, optional
+        Model whose panel is framed.
+    notes : mapping of str to str, optional
+        Text at the right above the panel of a model, such as its score.
+    axes : iterable of matplotlib.axes.Axes, optional
+        Where to draw, one for each model; by default in a new figure of two columns.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        One for each model.
+
+    Raises
+    ------
+    ValueError
+        If the well or a model is not there, or there are fewer axes than models.
+    """
+    well = prepare.only_well(observations, well)
+    names = [str(m) for m in (predictions[schema.MODEL].values if models is None else models)]
+    shown = [_shown_prediction(predictions, well=well, model=m, split=split) for m in names]
+    level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
+    known = [central for central, _ in shown if central is not None]
+    spans = {} if split is None else prepare.period_spans(split, well=well)
+    view = spans.get("test") or prepare.view_of(known, period=None, split=None, well=well)
+    low, high = prepare.limits_of([level], view=view)
+    far = prepare.limits_of([level, *known], view=view)
+    reach = 0.5 * (high - low)
+    limits = (max(low - reach, far[0]), min(high + reach, far[1]))
+
+    panels = _panels(len(names)) if axes is None else list(axes)
+    if len(panels) < len(names):
+        raise ValueError(
+            f"Each model needs axes of its own. Received {len(panels)} axes for {len(names)} "
+            "models. Give more axes, or name fewer models."
+        )
+    for ax, name, (central, bounds) in zip(panels, names, shown, strict=False):
+        _draw(ax, level, central, bounds, model=name)
+        _level_limits(ax, *limits, rain=False)
+        style.date_axis(ax, view, most=8)
+        style.title(ax, style.model_label(name), (notes or {}).get(name))
+        style.finish(ax)
+        if name == best:
+            _frame(ax)
+    if axes is None:
+        _label_figure(panels[0], level, well=well)
+    return panels[: len(names)]
+
+
+def _panels(count: int) -> list[Axes]:
+    columns = min(2, count)
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(style.WIDE, 0.6 + 1.35 * rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for spare in grid.ravel()[count:]:
+        figure.delaxes(spare)
+    for column in range(columns):  # the lowest panel of each column shows the dates
+        grid[(count - 1 - column) // columns, column].tick_params(labelbottom=True)
+    return list(grid.ravel()[:count])
+
+
+def _frame(ax: Axes) -> None:
+    for spine in ax.spines.values():
+        spine.set(linewidth=1.6, edgecolor=style.PREDICTED)
+
+
+def _label_figure(ax: Axes, level: xr.DataArray, *, well: str) -> None:
+    figure = ax.figure
+    figure.supylabel(style.level_label(level), fontsize=9, color=style.INK)
+    figure.suptitle(well, fontsize=9, fontweight="bold", color=style.INK, x=0.01, ha="left")
+    handles: dict[str, Any] = {}
+    for panel in figure.axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault("predicted" if label.startswith("predicted") else label, handle)
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles)
+    )

@@ -1,0 +1,234 @@
+"""One look for all figures: colour-blind safe colours, sizes for print, axes with units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib import dates
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.rcsetup import cycler
+from matplotlib.transforms import ScaledTranslation
+
+from gwforecast import schema
+from gwforecast.plots.prepare import View, is_sparse
+from gwforecast.sequences.split import Period
+
+__all__ = [
+    "INK",
+    "INTERVAL",
+    "MINUS",
+    "NARROW",
+    "OBSERVED",
+    "PERIOD_MARKS",
+    "PREDICTED",
+    "RAIN",
+    "SPARE",
+    "STEPS",
+    "WIDE",
+    "close",
+    "date_axis",
+    "draw_levels",
+    "finish",
+    "legend_below",
+    "level_label",
+    "model_label",
+    "new_axes",
+    "shade_periods",
+    "styled",
+    "thousands",
+    "title",
+]
+
+OBSERVED = "#0072B2"
+PREDICTED = "#E06C00"
+INTERVAL = "#F9CF96"
+RAIN = "#30B7B7"
+INK = "#333333"
+SPARE = "#999999"
+"""Blue, orange and light orange after Okabe and Ito (2008), turquoise, near black, grey."""
+
+MINUS = "\N{MINUS SIGN}"
+
+PERIOD_SHADES: dict[Period, str] = {
+    "train": "#F4F4F4",
+    "validation": "#E4E4E4",
+    "test": "#F4F4F4",
+}
+_SHORT: dict[Period, str] = {"train": "train", "validation": "val.", "test": "test"}
+PERIOD_MARKS: dict[str, tuple[str, str]] = {
+    "train": ("#B4B4B4", "o"),
+    "validation": ("#56B4E9", "s"),
+    "test": (PREDICTED, "o"),
+}
+"""Colour and marker of each period where it is told by points."""
+
+STEPS = [1, 2, 2.5, 5, 10]
+"""Steps between the ticks of a numeric axis, times a power of ten."""
+
+WIDE, NARROW = 7.0, 3.4
+"""Width of two columns and of one, in inches."""
+
+_MANY = 500
+_LABEL, _TICK = 9, 8
+_STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.labelsize": _LABEL,
+    "axes.linewidth": 0.6,
+    "axes.prop_cycle": cycler(
+        color=[OBSERVED, PREDICTED, "#009E73", "#CC79A7", INK, "#56B4E9", SPARE]
+    ),
+    "axes.titlesize": _LABEL,
+    "font.size": _LABEL,
+    "legend.borderaxespad": 0.0,
+    "legend.columnspacing": 1.4,
+    "legend.fontsize": _TICK,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Let a function draw in our style, and leave that of the user as it was."""
+
+    @wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def new_axes(ax: Axes | None, *, width: float, height: float) -> Axes:
+    """Return the axes that were given, or those of a new figure, size in inches."""
+    if ax is not None:
+        return ax
+    made: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    return made
+
+
+def close(ax: Axes) -> None:
+    """Close the figure of axes, so that the memory of a figure that is saved is given back.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Any axes of the figure.
+    """
+    plt.close(ax.figure)
+
+
+def finish(ax: Axes, *, grid: Literal["x", "y"] | None = None) -> Axes:
+    """Set ticks, spines and, if asked for, a faint grid along ``"x"`` or ``"y"``; return ax."""
+    ax.tick_params(labelsize=_TICK, width=0.6, length=3, color=INK, labelcolor=INK)
+    for spine in ax.spines.values():
+        spine.set(linewidth=0.6, edgecolor=INK)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set(size=_LABEL, color=INK)
+    if grid:
+        ax.grid(axis=grid, color="#D9D9D9", linewidth=0.5)
+    return ax
+
+
+def title(ax: Axes, name: str, note: str | None, *, pad: float = 5) -> None:
+    """Write the name of what is shown at the left above the axes, and a note at the right."""
+    ax.set_title(name, loc="left", fontsize=_LABEL, fontweight="bold", color=INK, pad=pad)
+    if note:
+        ax.set_title(note, loc="right", fontsize=_TICK, color=INK, pad=pad)
+
+
+def date_axis(ax: Axes, view: View, *, most: int = 12) -> None:
+    """Show the view on the x axis, with short dates at no more than ``most`` ticks."""
+    start, end = (float(dates.date2num(edge)) for edge in view)
+    margin = max(0.007 * (end - start), 0.5)  # days
+    ax.set_xlim(start - margin, end + margin)
+    locator = dates.AutoDateLocator(minticks=3, maxticks=most)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+
+
+def level_label(level: xr.DataArray) -> str:
+    """Return the label of an axis of levels, such as ``"level [m above NAP]"``."""
+    units = str(level.attrs.get("units", schema.LEVEL_UNITS))
+    datum = str(level.attrs.get("vertical_datum", "")).strip()
+    return f"level [{units} above {datum}]" if datum else f"level [{units}]"
+
+
+def model_label(model: str) -> str:
+    """Return the name of a model as it is written in figures, such as ``"LSTM"``."""
+    return model.upper() if model in {"lstm", "mlp", "cnn", "gru"} else model.replace("_", " ")
+
+
+def thousands(count: int) -> str:
+    """Return a number with thin spaces between the thousands."""
+    return f"{count:,}".replace(",", "\N{THIN SPACE}")
+
+
+def draw_levels(ax: Axes, level: xr.DataArray, *, label: str, color: str = OBSERVED) -> None:
+    """Draw a series as it was measured, dims (time,): a line that breaks at gaps, or dots.
+
+    Levels with steps between them are dots. Where levels are on every step they are a line, with
+    dots on levels that stand alone.
+    """
+    times, values = level[schema.TIME].values, level.values
+    known = np.isfinite(values)
+    dots: dict[str, Any] = {"ls": "", "marker": "o", "mew": 0.0, "color": color, "zorder": 5}
+    if is_sparse(values):
+        size = 3.0 if known.sum() <= _MANY else 2.0
+        ax.plot(times[known], values[known], ms=size, label=label, **dots)
+        return
+    ax.plot(times, values, "-", lw=0.8, color=color, label=label, zorder=3)
+    beside = np.zeros_like(known)
+    beside[1:] |= known[:-1]
+    beside[:-1] |= known[1:]
+    alone = known & ~beside
+    if alone.any():
+        ax.plot(times[alone], values[alone], ms=1.5, **dots)
+
+
+def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View) -> None:
+    """Shade each period and write its name above the axes, shortened where it is narrow."""
+    first, last = (float(dates.date2num(edge)) for edge in view)
+    for period, span in spans.items():
+        start, end = (float(dates.date2num(edge)) for edge in span)
+        ax.axvspan(start, end, color=PERIOD_SHADES[period], lw=0, zorder=0)
+        if start > first:
+            ax.axvline(start, color=SPARE, lw=0.6, zorder=0.5)
+        narrow = end - start < 0.1 * (last - first)
+        ax.annotate(
+            _SHORT[period] if narrow else period,
+            (0.5 * (start + end), 1.0),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=_TICK,
+            color="#666666",
+            annotation_clip=False,
+        )
+
+
+def legend_below(
+    ax: Axes, *, columns: int = 5, below: float = 22, handles: Iterable[Any] = ()
+) -> None:
+    """Set the legend under the axes, where it hides no data; ``below`` is in points."""
+    drop = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
+    given = list(handles) or ax.get_legend_handles_labels()[0]
+    ax.legend(
+        handles=given,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=ax.transAxes + drop,
+        ncols=columns,
+        markerscale=1.4,
+    )
