@@ -102,12 +102,15 @@ def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
     above = np.clip(np.searchsorted(codes, values), 1, codes.size - 1)
     coded = np.isclose(values, codes[above], rtol=1e-6, atol=1e-9)
     coded |= np.isclose(values, codes[above - 1], rtol=1e-6, atol=1e-9)
-    others = values[~coded]
-    if not coded.any() or others.size < 2:
+    if not coded.any() or coded.sum() > values.size - 2:
         return np.asarray(coded & (np.abs(values) > 9000))
-    low, high = others.min(), others.max()
-    far = 2 * max(high - low, 1e-6)
-    return np.asarray(coded & ((values < low - far) | (values > high + far)))
+    while True:
+        low, high = values[~coded].min(), values[~coded].max()
+        far = 2 * max(high - low, 1e-6)
+        kept = coded & ((values < low - far) | (values > high + far))
+        if (kept == coded).all():
+            return np.asarray(kept)
+        coded = kept  # a level near the others widens what counts as near
 
 
 def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:

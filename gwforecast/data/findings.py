@@ -121,11 +121,14 @@ def flat_findings(series: Series) -> Iterator[Finding]:
     """Yield the stretches that stay at one value for too long."""
     steps = clean_steps(series) if series.kind == "level" else series.known
     flat = steps[faults.find_flat_lines(series.values[steps])]
-    if flat.size and np.ptp(series.values[steps]) > 0:
-        yield series.finding(
-            "flat_line", "warning", positions=flat, value=flat.size,
-            rule="A series should not stay at one value longer than it does elsewhere.",
-            received=f"{flat.size} steps at {series.values[flat[0]]:.6g}",
-            mend="Look for a stuck or frozen logger, a dry well or a filled gap, and set these "
-            "values to NaN.",
-        )  # fmt: skip
+    if not flat.size or np.ptp(series.values[steps]) == 0:
+        return
+    starts, lengths = faults.longest_runs(series.values[flat])
+    yield series.finding(
+        "flat_line", "warning", positions=flat, value=lengths[0],
+        rule="A series should not stay at one value longer than it does elsewhere.",
+        received=f"{flat.size} steps in {starts.size} stretches, the longest {lengths[0]} at "
+        f"{series.values[flat[starts[0]]]:.6g},",
+        mend="Look for a stuck or frozen logger, a dry well or a filled gap, and set these "
+        "values to NaN.",
+    )  # fmt: skip

@@ -11,17 +11,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.data.assemble import observations_from_frames
 from gwforecast.schema import SchemaError
 
-__all__ = ["load_sample", "load_truth", "sample_names", "sample_path"]
+__all__ = ["DEFAULT_SAMPLE", "load_sample", "load_truth", "sample_names", "sample_path"]
 
 DEFAULT_SAMPLE = "synthetic_valley"
 DATUM = "synthetic datum"
+LEVEL_ATTRS = {
+    "units": schema.LEVEL_UNITS,
+    "long_name": "groundwater level, synthetic",
+    "vertical_datum": DATUM,
+}
 
 _LABELS = {
     "rain": ("mm/d", "rain", "rain and snow, synthetic"),
@@ -40,8 +45,6 @@ _LABELS = {
     "depth": ("m", "", "depth of the well below the ground, synthetic"),
 }
 """Units, kind and long name by variable."""
-
-_WEATHER = ("rain", "temperature", "evapotranspiration")
 
 
 def sample_names() -> list[str]:
@@ -96,28 +99,24 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     """
     levels = _read(name, "levels.csv", dates=("date",))
     weather = _read(name, "weather.csv", dates=("date",))
-    pumping = _read(name, "pumping.csv", dates=("date",))
+    pumping = _read(name, "pumping.csv", dates=("date",)).set_index("date")
     attributes = _read(name, "attributes.csv").set_index(schema.WELL)
-    wells = attributes.index.tolist()
-    times = pd.DatetimeIndex(weather["date"].unique()).sort_values()
-    table = _wide(levels, schema.WELL, values="level")
-    data = {schema.LEVEL: _level(table.reindex(index=wells, columns=times).to_numpy(float))}
-    for variable in _WEATHER:
-        stations = _wide(weather, "station", values=variable)
-        data[variable] = _variable(
-            variable, stations.loc[attributes["station"], times].to_numpy(float)
-        )
-    # Each row of pumping holds until the next one; wells without rows are not pumped.
-    rates = _wide(pumping, schema.WELL, values="pumping").T
-    daily = rates.reindex(times, method="ffill").reindex(columns=wells, fill_value=0.0)
-    data["pumping"] = _variable("pumping", daily.to_numpy(float).T)
-    for attribute in attributes.columns:
-        values = attributes[attribute].to_numpy()
-        text = values.dtype.kind not in "fi"
-        data[attribute] = _variable(attribute, values.astype(str) if text else values.astype(float))
-    return schema.validate_observations(
-        xr.Dataset(data, coords=_coords(wells, times), attrs=_attrs(name))
-    )
+    stations = {
+        station: rows.drop(columns="station").set_index("date")
+        for station, rows in weather.groupby("station")
+    }
+    covariates = {}
+    for well, station in attributes["station"].items():
+        # Each row of pumping holds until the next one; wells without rows are not pumped.
+        own = pumping.loc[pumping[schema.WELL] == well, "pumping"]
+        rates = own.reindex(stations[station].index, method="ffill") if len(own) else 0.0
+        covariates[str(well)] = stations[station].assign(pumping=rates)
+    observations = observations_from_frames(levels, covariates, attributes=attributes, datum=DATUM)
+    observations[schema.LEVEL].attrs = LEVEL_ATTRS
+    for variable, (units, kind, long_name) in _LABELS.items():
+        labels = {"units": units, "kind": kind, "long_name": long_name}
+        observations[variable].attrs = {key: text for key, text in labels.items() if text}
+    return observations.assign_attrs(_attrs(name))
 
 
 def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
@@ -141,10 +140,14 @@ def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
         If a file is not the one that was published.
     """
     table = _read(name, "truth.csv", dates=("date",)).set_index("date")
+    values = table.to_numpy(float).T
+    level = xr.Variable((schema.WELL, schema.TIME), values, LEVEL_ATTRS)
+    wells = table.columns.to_numpy().astype(str)
+    times = timeline.to_times(table.index)
     return schema.validate_simulation(
         xr.Dataset(
-            {schema.LEVEL: _level(table.to_numpy(float).T)},
-            coords=_coords(table.columns.tolist(), pd.DatetimeIndex(table.index)),
+            {schema.LEVEL: level},
+            coords={schema.WELL: wells, schema.TIME: times},
             attrs=_attrs(name) | {"content": "true level without noise or gaps, synthetic"},
         )
     )
@@ -192,31 +195,6 @@ def _read(name: str, file: str, *, dates: tuple[str, ...] = ()) -> pd.DataFrame:
             "gwforecast again; your own data go into files of your own."
         )
     return pd.read_csv(io.BytesIO(content), parse_dates=list(dates))
-
-
-def _wide(table: pd.DataFrame, rows: str, *, values: str) -> pd.DataFrame:
-    """Return a long table as one of rows by date; two values for one date are an error."""
-    # pivot_table, which the linter prefers, would silently average them.
-    return table.pivot(index=rows, columns="date", values=values)  # noqa: PD010
-
-
-def _level(values: np.ndarray) -> xr.Variable:
-    attrs = {
-        "units": schema.LEVEL_UNITS,
-        "long_name": "groundwater level, synthetic",
-        "vertical_datum": DATUM,
-    }
-    return xr.Variable((schema.WELL, schema.TIME), values, attrs)
-
-
-def _variable(name: str, values: np.ndarray) -> xr.Variable:
-    dims = (schema.WELL, schema.TIME)[: values.ndim]
-    labels = dict(zip(("units", "kind", "long_name"), _LABELS[name], strict=True))
-    return xr.Variable(dims, values, {key: text for key, text in labels.items() if text})
-
-
-def _coords(wells: list[str], times: pd.DatetimeIndex) -> dict[str, Any]:
-    return {schema.WELL: np.array(wells, dtype=str), schema.TIME: timeline.to_times(times)}
 
 
 def _attrs(name: str) -> dict[str, str]:

@@ -150,7 +150,7 @@ def test_the_sample_has_the_form_of_observations() -> None:
     assert kinds == {k: k for k in ("rain", "temperature", "evapotranspiration", "pumping")}
     for name in sample.data_vars:
         assert "synthetic" in sample[name].attrs["long_name"], name
-        assert "units" in sample[name].attrs or sample[name].dtype.kind == "U", name
+        assert "units" in sample[name].attrs or sample[name].dtype.kind in "UO", name
     assert set(schema.attribute_names(sample)) >= {"aquifer", "ground_level", "x", "y", "depth"}
     for name in schema.covariate_names(sample):
         assert np.isfinite(sample[name].values).all()
