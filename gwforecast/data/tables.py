@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,30 +100,37 @@ def _text(path: Path, dialect: Dialect) -> pd.DataFrame:
         raise SchemaError(f"A table must hold a header and rows. Received an empty file, {path}.")
     delimiter = dialect.delimiter or _delimiter(lines, path)
     decimal = dialect.decimal or _decimal(lines, delimiter)
+    _refuse_repeated(lines[0], delimiter, path)
     # text first: numbers are converted column by column, so that an error can name its line
     try:
-        table = pd.read_csv(
-            path, sep=delimiter, dtype=str, encoding="utf-8-sig", skip_blank_lines=True,
-            keep_default_na=False, na_values=["", "NA", "NaN", "nan", "null", "-"],
-            index_col=False,
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
+            table = pd.read_csv(
+                path, sep=delimiter, dtype=str, encoding="utf-8-sig", skip_blank_lines=True,
+                keep_default_na=False, na_values=["", "NA", "NaN", "nan", "null", "-"],
+                index_col=False,
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
         raise SchemaError(
             f"All rows must have the columns of the header. Received {path}, where pandas says: "
             f"{error}. Correct the file, or name the delimiter."
         ) from None
     table.columns = [str(name).strip() for name in table.columns]
-    repeated = table.columns[table.columns.duplicated()]
-    if len(repeated):
-        raise SchemaError(
-            f"Columns must have names of their own. Received {repeated[0]!r} twice in {path}. "
-            "Rename one."
-        )
     for name in table.columns:
         if _is_text_column(name):
             continue
         table[name] = _numbers(table[name], decimal, path)
     return table
+
+
+def _refuse_repeated(header: str, delimiter: str, path: Path) -> None:
+    names = pd.Index([name.strip() for name in next(csv.reader([header], delimiter=delimiter))])
+    repeated = names[names.duplicated() & (names != "")]
+    if len(repeated):
+        raise SchemaError(
+            f"Columns must have names of their own. Received {repeated[0]!r} twice in {path}. "
+            "Rename one."
+        )
 
 
 def _sample(path: Path) -> str:
