@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from gwforecast import __version__
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gwforecast.models.base import Progress as Told
+    from gwforecast.ops.run import Evaluation
 
 __all__ = ["app", "main"]
 
@@ -30,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-screen = Console(highlight=False, markup=False)
+screen = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(highlight=False, markup=False, stderr=True)
 _WANTED = {"traceback": False}
 
@@ -46,7 +50,7 @@ DayFirst = Annotated[
 Datum = Annotated[str | None, typer.Option(help="Vertical datum of the levels, e.g. NAP.")]
 Fill = Annotated[
     list[str] | None,
-    typer.Option(help="Fill gaps of a kind of covariate: temperature=linear."),
+    typer.Option(help="Fill gaps: by_kind, or temperature=interpolate; may be repeated."),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the results; 'results' by default.")]
 Models = Annotated[str | None, typer.Option(help="Models by name, with commas: lstm,mlp,linear.")]
@@ -80,6 +84,18 @@ _SETTINGS = {
     "figures": ("output", "figures"),
 }
 """Table and setting of the configuration that each option goes before."""
+
+COLUMNS = {
+    "nse": "NSE",
+    "nse_reference": "NSE before",
+    "kge_anomaly": "KGE",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "bias": "bias",
+    "coverage_95": "cover 95",
+    "skill_rmse": "skill",
+}
+"""Metrics of the printed table and the heads of their columns."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -141,33 +157,119 @@ def evaluate(
     settings = settings_file.load_settings(config, overrides=_overrides(context.params))
     with _progress() as told:
         evaluation = jobs.evaluate(settings, progress=told)
-    _show_evaluation(evaluation, settings.output.folder)
+    _print_evaluation(evaluation, settings.output.folder)
 
 
 def _overrides(given: Mapping[str, Any]) -> dict[str, dict[str, object]]:
     """Return the options that were given as settings by table and name."""
     tables: dict[str, dict[str, object]] = {}
     for option, value in given.items():
-        if option in _SETTINGS and value not in (None, []):
+        if option in _SETTINGS and value not in (None, [], ()):
             table, name = _SETTINGS[option]
-            tables.setdefault(table, {})[name] = value
+            several = isinstance(value, list | tuple)
+            tables.setdefault(table, {})[name] = list(value) if several else value
     if isinstance(given.get("models"), str):
         tables["models"]["use"] = [name.strip() for name in given["models"].split(",")]
     if given.get("fill"):
-        tables["data"]["fill"] = dict(_pair(item) for item in given["fill"])
+        tables["data"]["fill"] = _rules(list(given["fill"]))
     if given.get("shares"):
         tables.setdefault("split", {}).update(_shares(given["shares"]))
     return tables
 
 
-def _pair(item: str) -> tuple[str, str]:
-    kind, equals, rule = item.partition("=")
-    if not equals:
-        raise ValueError(
-            f"--fill takes a kind of covariate and a rule with = between. Received {item!r}. Write "
-            "for example --fill temperature=linear."
+@app.command()
+def check(
+    context: typer.Context,
+    config: Config = None,
+    levels: Levels = None,
+    covariates: Covariates = None,
+    attributes: Attributes = None,
+    well: Well = None,
+    day_first: DayFirst = None,
+    datum: Datum = None,
+) -> None:
+    """Print what is doubtful in the data; nothing is changed or written.
+
+    Ends with 0 if nothing is wrong, 1 if there is a finding of severity error, 2 if the data cannot
+    be read.
+    """
+    from gwforecast.ops import config as settings_file
+    from gwforecast.ops import jobs
+
+    settings = settings_file.load_settings(config, overrides=_overrides(context.params))
+    findings = jobs.check(settings)
+    doubts = findings[findings["severity"] != "ok"]
+    _print_table("Findings", doubts.drop(columns=["value"]))
+    screen.print(f"{len(doubts)} findings; nothing was changed.")
+    raise typer.Exit(1 if (doubts["severity"] == "error").any() else 0)
+
+
+@app.command()
+def demo(out: Out = None, members: Members = None, seed: Seed = None) -> None:
+    """Evaluate all models on a well of the embedded data set, which is synthetic."""
+    from gwforecast.ops import jobs
+
+    folder = Path("demo-results") if out is None else out
+    screen.print("The data are synthetic: a seeded physical model whose truth is known.")
+    with _progress() as told:
+        evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=told)
+    _print_evaluation(evaluation, folder)
+
+
+def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Print scores, definitions, failures and paths; end with 1 if there are failures."""
+    from gwforecast.verification.scores import DEFINITIONS, summary
+
+    for period in ("validation", "test"):
+        table = summary(evaluation.scores, period=period, metrics=COLUMNS)
+        wells = evaluation.scores["well"].nunique()
+        title = f"{period} period, " + (f"median of {wells} wells" if wells > 1 else "1 well")
+        _print_table(title, table.rename(columns=COLUMNS).reset_index())
+    for metric, column in COLUMNS.items():
+        screen.print(_clean(f"  {column:<10} {DEFINITIONS[metric]}"))
+    figures = [str(path) for name, path in evaluation.paths.items() if name.endswith(".png")]
+    screen.print("\n".join(["", *map(_clean, figures)]), soft_wrap=True)
+    screen.print(_clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)
+    failed = evaluation.outcomes[evaluation.outcomes["status"] == "failed"]
+    if len(failed):
+        _print_table("Failed", failed.drop(columns=["status"]))
+        raise typer.Exit(1)
+
+
+def _print_table(title: str, table: pd.DataFrame) -> None:
+    drawn = Table(title=_clean(title), title_justify="left", box=None, pad_edge=False)
+    for column in table.columns:
+        numeric = table[column].dtype.kind in "if"
+        drawn.add_column(
+            _clean(str(column)),
+            justify="right" if numeric else "left",
+            no_wrap=column != table.columns[-1],
         )
-    return kind.strip(), rule.strip()
+    for row in table.itertuples(index=False):
+        drawn.add_row(*(Text(_cell(value)) for value in row))
+    screen.print(drawn)
+    screen.print()
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:  # NaN and NaT differ from themselves
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return _clean(str(value))
+
+
+def _rules(items: list[str]) -> object:
+    if items == ["by_kind"]:
+        return "by_kind"
+    pairs = [item.partition("=") for item in items]
+    for item, (name, _, rule) in zip(items, pairs, strict=True):
+        if not (name and rule):
+            raise ValueError(
+                f"--fill takes by_kind, or a covariate or kind and its rule with = between. "
+                f"Received {item!r}. Write for example --fill temperature=interpolate."
+            )
+    return {name.strip(): rule.strip() for name, _, rule in pairs}
 
 
 def _shares(text: str) -> dict[str, object]:
@@ -225,7 +327,8 @@ def _end_with(error: BaseException, code: int) -> int:
 def main() -> None:
     """Run the command line; a user's error is one message, and ends with 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    os.environ.setdefault("MPLBACKEND", "agg")
+    warnings.showwarning = _show_warning
     try:
         app()
     except (ValueError, TypeError, OSError) as error:

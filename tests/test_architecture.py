@@ -53,7 +53,7 @@ KERAS_HOMES = {
     )
 }
 KERAS = {"keras", "tensorflow", "torch", "jax"}
-MATPLOTLIB_HOMES = {"plots"}
+MATPLOTLIB_HOMES = {"plots"}  # and the modules within
 MATPLOTLIB = {"matplotlib", "mpl_toolkits", "seaborn", "plotly"}
 CLOCK_HOMES = {"ops.run"}
 PRINT_HOMES = {"cli"}
@@ -150,7 +150,7 @@ def foreign(tree: ast.AST, module: str, known: set[str]) -> Iterator[str]:
     for name, line in imports(tree, module, known):
         top = name.split(".")[0]
         for libraries, homes in rules:
-            if top in libraries and module not in homes:
+            if top in libraries and not {module, module.split(".")[0]} & homes:
                 yield f"{module}:{line} imports {top}"
     for node in ast.walk(tree):
         if _called_name(node) in {"load_model", "read_pickle", "to_pickle"}:

@@ -12,10 +12,11 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
+from gwforecast.data.series import series_by_well
 from gwforecast.data.tables import Dialect, read_table
 from gwforecast.schema import SchemaError
 
-__all__ = ["read_observations"]
+__all__ = ["read_levels", "read_observations"]
 
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".parquet", ".pq")
@@ -103,6 +104,39 @@ missing_values
         missing_values=missing_values,
     )
     return _chosen(observations, wells)
+
+
+def read_levels(
+    levels: str | os.PathLike[str],
+    *,
+    well: str | None = None,
+    level_column: str | None = None,
+    day_first: bool | None = None,
+    decimal: str | None = None,
+    delimiter: str | None = None,
+) -> dict[str, pd.Series]:
+    """Return the levels of each well as a file holds them: in its order, with all duplicates.
+
+    Parameters
+    ----------
+    levels : path
+        As in :func:`read_observations`; of a NetCDF file nothing is returned, its axis is in order.
+    well, level_column, day_first, decimal, delimiter
+        As in :func:`read_observations`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file or folder does not exist.
+    SchemaError
+        If a file can't be read as levels.
+    """
+    path = Path(levels)
+    if path.suffix.lower() in NETCDF:
+        return {}
+    found = _levels(path, Dialect(delimiter, decimal, day_first))
+    name = well or (_well_name(path) if not isinstance(found, dict) else None)
+    return series_by_well(found, well=name, level_column=level_column).series
 
 
 def _levels(path: Path, dialect: Dialect) -> pd.DataFrame | dict[str, pd.DataFrame]:

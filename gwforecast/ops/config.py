@@ -52,6 +52,21 @@ def _to_date(value: object) -> object:
     return value
 
 
+def _to_heights(value: object) -> object:
+    whole = isinstance(value, int | float) and not isinstance(value, bool)
+    by_well = isinstance(value, dict) and all(isinstance(v, int | float) for v in value.values())
+    if not (value is None or whole or by_well):
+        raise ValueError("a height in m, or a table of heights by well")
+    return value
+
+
+def _to_rules(value: object) -> object:
+    named = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    if not (value is None or value == "by_kind" or named):
+        raise ValueError("'by_kind', or a table of rules by covariate or kind")
+    return value
+
+
 FilePath = Annotated[Path, BeforeValidator(_to_path)]
 Date = Annotated[str, BeforeValidator(_to_date)]
 Positive = Annotated[int, Field(ge=1)]
@@ -76,7 +91,24 @@ class DataSettings(_Section):
     covariates: FilePath | None = None
     attributes: FilePath | None = None
     wells: list[str] | None = None
-    fill: dict[str, str] = Field(default_factory=dict)
+    well: str | None = None
+    level_column: str | None = None
+    reference_level: Annotated[Any, BeforeValidator(_to_heights)] = None
+    datum: str | None = None
+    units: Literal["m", "cm", "mm", "ft"] | None = None
+    covariate_units: dict[str, str] | None = None
+    day_first: bool | None = None
+    decimal: Literal[".", ","] | None = None
+    delimiter: str | None = None
+    at_step: Literal["mean", "last", "first", "nearest"] | None = None
+    duplicates: Literal["first", "last", "mean"] | None = None
+    sort: bool = False
+    missing_values: list[float] = Field(default_factory=list)
+    fill: Annotated[Any, BeforeValidator(_to_rules)] = None
+
+    def reading(self) -> dict[str, Any]:
+        """Return the settings that were given for the reader, by name."""
+        return {n: v for n, v in self.given().items() if n not in ("levels", "covariates", "fill")}
 
 
 class SplitSettings(_Section):

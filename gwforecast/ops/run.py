@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
-from gwforecast.data.quality import check_observations
+from gwforecast.data import quality
 from gwforecast.models.base import Forecaster, Progress
 from gwforecast.ops import figures as drawing
 from gwforecast.ops import outputs, record, stitch
@@ -25,7 +25,7 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.scores import score_table
 
-__all__ = ["Evaluation", "check", "evaluate"]
+__all__ = ["Evaluation", "check", "check_levels", "evaluate"]
 
 OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
 
@@ -79,7 +79,23 @@ def check(observations: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         The findings of :func:`gwforecast.data.quality.check_observations`.
     """
-    return check_observations(observations, now=_now())
+    return quality.check_observations(observations, now=_now())
+
+
+def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
+    """Return what is doubtful in the stamps of levels as they were read, as of today.
+
+    Parameters
+    ----------
+    levels : pandas.Series or pandas.DataFrame
+        Levels by time, in any order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The findings of :func:`gwforecast.data.quality.check_levels`.
+    """
+    return quality.check_levels(levels, now=_now())
 
 
 def evaluate(

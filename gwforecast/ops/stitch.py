@@ -191,6 +191,6 @@ def _history(fitted: Forecaster) -> pd.DataFrame:
 
 def _without(level: xr.DataArray, failed: dict[str, str]) -> dict[str, str]:
     """Return the wells without any finite prediction that no reason is known for."""
-    none = ~np.isfinite(level).any([schema.TIME, schema.QUANTILE]).values
+    none = level.isnull().all([schema.TIME, schema.QUANTILE]).values
     wells = np.asarray(level[schema.WELL].values)[none]
     return {str(w): "no prediction is finite" for w in wells if str(w) not in failed}

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gwforecast.data.readers import read_observations
 from gwforecast.ops import forecasters
 from gwforecast.ops.config import (
     MODEL_NAMES,
     CNNSettings,
+    DataSettings,
     LayeredSettings,
     LinearSettings,
     Settings,
@@ -25,6 +27,12 @@ WRONG = [
     ("[data]\nlevels = ''", "data.levels must be a path", "Received ''"),
     ("[data]\nlevels = 'a'\nleels = 'b'", "data.leels is unknown", "Did you mean 'levels'?"),
     ("[data]\nlevels = 'a'\nwells = 'w'", "data.wells must be a list", "Received 'w'"),
+    ("[data]\nlevels = 'a'\nfill = 'zero'", "data.fill must be 'by_kind', or a table", "'zero'"),
+    ("[data]\nlevels = 'a'\nreference_level = 'x'", "must be a height in m", "Received 'x'"),
+    ("[data]\nlevels = 'a'\nat_step = 'sum'", "data.at_step must be one of 'mean'", "'sum'"),
+    ("[data]\nlevels = 'a'\nmissing_values = -9999", "must be a list", "Received -9999"),
+    ("[data]\nlevels = 'a'\ndatum = 3", "data.datum must be text in quotes", "Received 3"),
+    ("[data]\nlevels = 'a'\nday_first = 'yes'", "must be true or false", "Received 'yes'"),
     ("data = 3", "data must be a table in brackets", "Received 3"),
     ("[split]\ntrain = '0.6'", "split.train must be a number", "Received '0.6'"),
     ("[split]\ntrain = 1.5", "split.train must be less than 1", "Received 1.5"),
@@ -138,7 +146,16 @@ def test_settings_of_a_model_are_its_arguments(name: str) -> None:
     section = Settings.model_fields.get(name)
     offered = set(section.annotation.model_fields) if section else set()
     (forecaster,) = forecasters.make_forecasters([name], settings={}, shared={}).values()
-    assert offered == set(inspect.signature(type(forecaster)).parameters)
+    arguments = set(inspect.signature(type(forecaster)).parameters)
+    assert offered == arguments - {"head"}  # classes are for Python alone
+
+
+def test_settings_of_the_data_are_arguments_of_the_reader() -> None:
+    assert set(DataSettings.model_fields) - {"fill"} == set(
+        inspect.signature(read_observations).parameters
+    )
+    data = DataSettings.model_validate({"levels": "a", "datum": "NAP", "fill": "by_kind"})
+    assert data.reading() == {"datum": "NAP"}
 
 
 def test_sections_are_checked_by_type() -> None:

@@ -1,0 +1,128 @@
+"""The figures of a run: which are drawn, and the files that they go to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.ops.atomic import write_atomically
+from gwforecast.ops.outputs import file_names
+
+if TYPE_CHECKING:
+    from gwforecast.ops.run import Evaluation
+
+__all__ = ["draw_all"]
+
+DPI = 200
+Draw = Callable[[], Any]
+
+
+def draw_all(
+    evaluation: Evaluation, observations: xr.Dataset, *, folder: Path, wells: int
+) -> dict[str, Path]:
+    """Draw the figures of a run as PNG files; one that cannot be drawn is a warning.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is drawn.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    folder : pathlib.Path
+        The folder of the run; figures go into ``figures`` within it.
+    wells : int
+        Number of wells, in their order, that are drawn; 0 for no figure at all.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The files by their names relative to the folder.
+    """
+    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+
+    drawn: dict[str, Path] = {}
+    if wells == 0:
+        return drawn
+    for stem, draw in _of_run(evaluation, observations.isel({schema.WELL: slice(wells)})):
+        name = f"figures/{stem}.png"
+        try:
+            axes = draw()
+        except Exception as error:
+            warnings.warn(
+                f"Figure {name} could not be drawn: {type(error).__name__}: {error}", stacklevel=2
+            )
+            continue
+        ax = axes[0] if isinstance(axes, list) else axes
+        drawn[name] = write_atomically(folder / name, _saver(ax.figure))
+        plots.close(ax)
+    return drawn
+
+
+def _saver(figure: Any) -> Callable[[Path], None]:
+    def save(path: Path) -> None:
+        figure.savefig(path, dpi=DPI, format="png", bbox_inches="tight")
+
+    return save
+
+
+def _of_run(evaluation: Evaluation, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
+    """Yield name and drawing of each figure."""
+    from gwforecast import plots
+
+    scores = evaluation.scores
+    yield "gaps", partial(plots.gaps, observations)
+    for metric in ("nse", "rmse"):
+        yield f"scores_{metric}", partial(plots.score_comparison, scores, metric=metric)
+    yield "interval_coverage", partial(plots.interval_coverage, scores)
+    for well, file in file_names(map(str, observations[schema.WELL].values)).items():
+        yield from _of_well(evaluation, observations, well=well, file=file)
+
+
+def _of_well(
+    evaluation: Evaluation, observations: xr.Dataset, *, well: str, file: str
+) -> Iterator[tuple[str, Draw]]:
+    from gwforecast import plots
+
+    model = _lead(evaluation, well)
+    if model is None:
+        return
+    predictions, split = evaluation.predictions, evaluation.split
+    models = [m for m in map(str, predictions[schema.MODEL].values) if _has(evaluation, m, well)]
+    notes = {m: _note(evaluation, m, well) for m in models}
+    shown = partial(partial, observations=observations, predictions=predictions, well=well)
+    yield (
+        f"hydrograph_{file}",
+        shown(plots.hydrograph, model=model, split=split, note=notes[model]),
+    )
+    yield f"all_models_{file}", shown(plots.all_models, split=split, models=models, notes=notes)
+    for draw in (plots.observed_predicted, plots.residuals, plots.residuals_by_season):
+        yield f"{draw.__name__}_{file}", shown(draw, model=model, split=split)
+    for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
+        if well in set(history[schema.WELL]):
+            yield f"training_{name}_{file}", partial(plots.training_history, history, well=well)
+
+
+def _has(evaluation: Evaluation, model: str, well: str) -> bool:
+    level = evaluation.predictions[schema.LEVEL].sel({schema.MODEL: model, schema.WELL: well})
+    return bool(level.notnull().any())
+
+
+def _lead(evaluation: Evaluation, well: str) -> str | None:
+    """Return the first model that predicts a well."""
+    models = map(str, evaluation.predictions[schema.MODEL].values)
+    return next((model for model in models if _has(evaluation, model, well)), None)
+
+
+def _note(evaluation: Evaluation, model: str, well: str) -> str:
+    """Return the scores of the test period in a line."""
+    scores = evaluation.scores
+    chosen = scores[
+        (scores["model"] == model) & (scores["well"] == well) & (scores["period"] == "test")
+    ].set_index("metric")["value"]
+    return f"test: NSE {chosen['nse']:.2f}, RMSE {chosen['rmse']:.3f} m"

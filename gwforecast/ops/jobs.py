@@ -1,0 +1,194 @@
+"""Whole jobs from settings: files in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.data.assemble import SENTINELS
+from gwforecast.data.fill import fill_covariates
+from gwforecast.data.quality import COLUMNS
+from gwforecast.data.readers import read_levels, read_observations
+from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
+from gwforecast.models.base import Progress
+from gwforecast.ops import run
+from gwforecast.ops.config import Settings, SplitSettings
+from gwforecast.ops.forecasters import DEFAULT_MODELS
+from gwforecast.ops.run import Evaluation
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
+
+__all__ = ["check", "demo", "evaluate", "make_split"]
+
+_RAW = ("well", "level_column", "day_first", "decimal", "delimiter")
+_DATES = ("validation_start", "test_start", "test_end")
+DEMO_WELLS = ("fen",)
+DEMO_SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "lstm": {"members": 3, "epochs": 150},
+    "mlp": {"members": 3},
+}
+
+
+def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluation:
+    """Read, split, fill, evaluate and write, as the settings say.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a configuration.
+    progress : Progress, optional
+        Told of models, members and wells.
+
+    Returns
+    -------
+    Evaluation
+        As of :func:`gwforecast.ops.run.evaluate`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    SchemaError
+        If the data do not have their form.
+    """
+    data, chosen = settings.data, settings.models
+    observations = read_observations(data.levels, data.covariates, **data.reading())
+    split = make_split(observations, settings.split)
+    if data.fill is not None:
+        observations = fill_covariates(
+            observations, rules=data.fill, boundaries=_boundaries(observations, split)
+        )
+    files = [path for path in (data.levels, data.covariates, data.attributes) if path]
+    return run.evaluate(
+        observations,
+        split=split,
+        models=chosen.use,
+        settings={name: settings.of_model(name) for name in chosen.use},
+        baseline=chosen.baseline,
+        seed=chosen.seed,
+        members=chosen.members,
+        workers=chosen.workers,
+        out=settings.output.folder,
+        figures=settings.output.figures,
+        inputs=files,
+        progress=progress,
+    )
+
+
+def check(settings: Settings) -> pd.DataFrame:
+    """Return what is doubtful in the data that the settings name.
+
+    What :func:`evaluate` would refuse is a finding here; the data are then read as leniently as
+    can be, so that the other checks run as well.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a configuration; only the data are used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of :data:`gwforecast.data.quality.COLUMNS`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    SchemaError
+        If a file cannot be read as data at all.
+    """
+    data = settings.data
+    given = data.reading()
+    raw = read_levels(data.levels, **{n: v for n, v in given.items() if n in _RAW})
+    wanted = set(raw) if data.wells is None else set(data.wells)
+    tables = [run.check_levels(series.rename(w)) for w, series in raw.items() if w in wanted]
+    try:
+        observations = read_observations(data.levels, data.covariates, **given)
+    except SchemaError as refusal:
+        lenient: dict[str, Any] = {"sort": True, "duplicates": "first", "at_step": "nearest"}
+        lenient |= given
+        lenient["missing_values"] = [*data.missing_values, *SENTINELS]
+        observations = read_observations(data.levels, data.covariates, **lenient)
+        tables.insert(0, _refused(refusal))
+    tables.append(run.check(observations))
+    return pd.concat([table for table in tables if len(table)], ignore_index=True)
+
+
+def demo(
+    folder: Path, *, members: int | None = None, seed: int = 0, progress: Progress | None = None
+) -> Evaluation:
+    """Evaluate all models on a well of the embedded, synthetic data set.
+
+    The networks are fewer and shorter trained than by default, so that it takes a minute or two.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the results go.
+    members : int, optional
+        Networks in each ensemble.
+    seed : int
+        Seed of all that is random.
+    progress : Progress, optional
+        Told of models, members and wells.
+    """
+    observations = load_sample(DEFAULT_SAMPLE).sel({schema.WELL: list(DEMO_WELLS)})
+    settings = {
+        name: {**given, **({"members": members} if members else {})}
+        for name, given in DEMO_SETTINGS.items()
+    }
+    return run.evaluate(
+        observations,
+        models=DEFAULT_MODELS,
+        settings=settings,
+        seed=seed,
+        out=folder,
+        inputs=[sample_path(DEFAULT_SAMPLE)],
+        progress=progress,
+    )
+
+
+def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | None:
+    """Return the periods that the settings ask for; None for the default of an evaluation.
+
+    Raises
+    ------
+    ValueError
+        If only one of the two dates is given, or shares and dates are.
+    SchemaError
+        If a well has no level in a period.
+    """
+    given = settings.given()
+    shares = {name: given[name] for name in ("train", "validation", "gap") if name in given}
+    dates = {name: given[name] for name in _DATES if name in given}
+    if not dates:
+        return split_by_fraction(observations, **shares) if shares else None
+    mixed = {"train", "validation"} & set(given)
+    if mixed or settings.validation_start is None or settings.test_start is None:
+        raise ValueError(
+            "A split is by shares (train, validation) or by dates (validation_start and "
+            f"test_start, test_end if wanted). Received {', '.join(given)}. Give the one or the "
+            "other."
+        )
+    return split_by_date(observations, **dates, gap=settings.gap)
+
+
+def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.datetime64]:
+    """Return the starts of the validation and test periods, which no filling may look across."""
+    bounds = split_by_fraction(observations) if split is None else split
+    starts = [bounds.start(period).values for period in ("validation", "test")]
+    unique = np.unique(np.concatenate(starts))
+    return list(unique[~np.isnat(unique)])
+
+
+def _refused(error: SchemaError) -> pd.DataFrame:
+    row = {"well": "", "variable": "", "check": "form", "severity": "error", "n": 1}
+    empty = {"first": pd.NaT, "last": pd.NaT, "value": np.nan}
+    return pd.DataFrame([row | empty | {"message": str(error)}], columns=COLUMNS)

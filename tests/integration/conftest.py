@@ -1,0 +1,58 @@
+"""Small real files, and the real command line in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def weather(weeks: int = 600) -> pd.DataFrame:
+    """Return weekly rain, mm, and temperature, degC, from a Monday."""
+    generator = np.random.default_rng(11)
+    times = pd.date_range("2001-01-01", periods=weeks, freq="W-MON", name="date")
+    season = np.cos(2 * np.pi * (np.arange(weeks) - 3) / 52.18)
+    rain = generator.gamma(1.2, 12.0, weeks) * (1 + 0.3 * season)
+    temperature = 9.0 - 8.0 * season + generator.normal(0, 1.5, weeks)
+    return pd.DataFrame({"rain": rain.round(2), "temperature": temperature.round(2)}, index=times)
+
+
+def level(covariates: pd.DataFrame, *, memory: float = 12.0, base: float = 40.0) -> pd.Series:
+    """Return the level of a linear reservoir under recharge, m: its truth is known."""
+    recharge = covariates["rain"] - 1.3 * covariates["temperature"].clip(lower=0)
+    kept, stored = np.exp(-1 / memory), np.zeros(len(covariates))
+    for step in range(1, stored.size):
+        stored[step] = kept * stored[step - 1] + (1 - kept) * recharge.iloc[step]
+    return pd.Series((base + stored / 20).round(3), covariates.index, name="level")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with ``levels.csv`` of 480 of the 600 weeks of ``weather.csv``."""
+    covariates = weather()
+    covariates.to_csv(tmp_path / "weather.csv")
+    level(covariates).iloc[:480].to_csv(tmp_path / "levels.csv")
+    return tmp_path
+
+
+def gwforecast(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command line; fail where it does not end with the code."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gwforecast", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done

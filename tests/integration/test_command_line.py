@@ -1,0 +1,194 @@
+"""The whole path in a real process on real files: outputs in form and number, and failures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from conftest import gwforecast, level, weather
+
+BASELINES = "linear,climatology,seasonal_naive,persistence,drift"
+FILES = ["--levels", "levels.csv", "--covariates", "weather.csv"]
+QUANTILES = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
+
+
+@pytest.fixture
+def results(folder: Path) -> Path:
+    gwforecast("evaluate", *FILES, "--models", BASELINES, "--out", "out", cwd=folder)
+    return folder / "out"
+
+
+def test_every_output_has_its_form(results: Path) -> None:
+    scores = pd.read_csv(results / "scores.csv")
+    assert scores.columns.tolist() == ["model", "well", "period", "metric", "value", "n"]
+    assert scores["model"].unique().tolist() == BASELINES.split(",")
+    assert set(scores["period"]) == {"train", "validation", "test"}
+    with xr.open_dataset(results / "predictions.nc") as predictions:
+        assert predictions["level"].dims == ("model", "well", "time", "quantile")
+        assert predictions["quantile"].values.tolist() == QUANTILES
+        assert predictions["level"].attrs["units"] == "m"
+        assert predictions.sizes["time"] == 600
+    for model in BASELINES.split(","):
+        (table,) = (results / "predictions" / model).glob("*.csv")
+        assert len(pd.read_csv(table)) == 600
+    assert (results / "findings.csv").is_file()
+    assert (results / "history.csv").is_file()
+    assert list((results / "figures").glob("*.png"))
+    assert not list(results.rglob("*.tmp"))
+
+
+def test_scores_can_be_recomputed_from_the_predictions(folder: Path, results: Path) -> None:
+    observed = level(weather()).iloc[:480]
+    with xr.open_dataset(results / "predictions.nc") as predictions:
+        central = predictions["level"].sel(model="linear", quantile=0.5).isel(well=0).to_series()
+    scores = pd.read_csv(results / "scores.csv").set_index(["model", "period", "metric"])
+    rows = slice(384, 480)
+    error = central.iloc[rows].to_numpy() - observed.iloc[rows].to_numpy()
+    spread = observed.iloc[rows] - observed.iloc[rows].mean()
+    value = scores["value"]
+    assert scores.loc[("linear", "test", "nse"), "n"] == 96
+    assert value["linear", "test", "rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert value["linear", "test", "bias"] == pytest.approx(error.mean())
+    expected = 1 - np.sum(error**2) / np.sum(spread.to_numpy() ** 2)
+    assert value["linear", "test", "nse"] == pytest.approx(expected)
+    assert value["linear", "test", "nse"] > value["climatology", "test", "nse"]
+
+
+def test_a_hidden_period_is_predicted_and_close_to_the_truth(results: Path) -> None:
+    truth = level(weather())
+    table = pd.read_csv(results / "predictions.csv", index_col="Date", parse_dates=True)
+    assert table.index.equals(truth.index.rename("Date"))
+    hidden = table.iloc[480:]
+    assert hidden.notna().all().all()
+    error = hidden["Simulated Head"] - truth.iloc[480:]
+    assert np.sqrt(np.mean(error**2)) < truth.iloc[480:].std()
+    assert (hidden["95% Lower Bound"] < hidden["Simulated Head"]).all()
+    assert (hidden["Simulated Head"] < hidden["95% Upper Bound"]).all()
+    with xr.open_dataset(results / "predictions.nc") as predictions:
+        source = predictions["fitted_through"].isel(well=0).values.astype(str)
+    assert source.tolist() == ["train"] * 384 + ["validation"] * 96 + ["test"] * 120
+
+
+def test_the_record_is_strict_json_and_complete(folder: Path, results: Path) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    run = json.loads((results / "run.json").read_text("utf-8"), parse_constant=refuse)
+    digest = hashlib.sha256((folder / "levels.csv").read_bytes()).hexdigest()
+    assert digest in {item["sha256"] for item in run["inputs"]}
+    assert {"check", "split", "fit linear", "score", "write", "draw"} <= set(run["seconds"])
+    assert {item["status"] for item in run["outcomes"]} == {"ok"}
+    assert run["versions"]["gwforecast"]
+    for name in run["outputs"]:
+        assert (results / name).is_file(), name
+
+
+def test_two_runs_write_the_same_numbers(folder: Path) -> None:
+    for out in ("a", "b"):
+        gwforecast("evaluate", *FILES, "--models", "linear,drift", "--out", out, cwd=folder)
+    for name in ("scores.csv", "predictions.csv", "findings.csv"):
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
+
+
+def test_the_table_is_printed_and_nothing_else_on_standard_error(folder: Path) -> None:
+    done = gwforecast("evaluate", *FILES, "--models", "linear,climatology", cwd=folder)
+    assert "NSE" in done.stdout
+    assert "climatology" in done.stdout
+    assert "test period" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "refit" not in done.stderr
+    assert (folder / "results" / "scores.csv").is_file()
+
+
+@pytest.mark.slow
+def test_networks_run_end_to_end(folder: Path) -> None:
+    (folder / "run.toml").write_text(
+        "[data]\nlevels = 'levels.csv'\ncovariates = 'weather.csv'\n"
+        "[models]\nuse = ['lstm', 'mlp', 'climatology']\nmembers = 2\nseed = 3\n"
+        "[lstm]\nunits = [8]\nepochs = 4\nlookback = 26\ntargets = 26\n"
+        "[mlp]\nepochs = 4\n[output]\nfolder = 'out'\n"
+    )
+    gwforecast("evaluate", "run.toml", cwd=folder)
+    history = pd.read_csv(folder / "out" / "history.csv")
+    assert history.groupby("model").size().to_dict() == {"lstm": 8, "mlp": 8}
+    run = json.loads((folder / "out" / "run.json").read_text("utf-8"))
+    assert run["models"]["lstm"]["units"] == [8]
+    assert run["models"]["lstm"]["seed"] == run["models"]["mlp"]["seed"] == 3
+    table = pd.read_csv(folder / "out" / "predictions.csv")
+    lead = pd.read_csv(next((folder / "out" / "predictions" / "lstm").glob("*.csv")))
+    pd.testing.assert_frame_equal(table, lead)
+    assert table["Simulated Head"].notna().all()
+
+
+def test_a_failing_model_leaves_the_others(folder: Path) -> None:
+    (folder / "run.toml").write_text(
+        "[data]\nlevels = 'levels.csv'\ncovariates = 'weather.csv'\n"
+        "[models]\nuse = ['linear', 'climatology']\n[linear]\ncovariates = ['radiation']\n"
+        "[output]\nfolder = 'out'\n"
+    )
+    done = gwforecast("evaluate", "run.toml", cwd=folder, code=1)
+    assert "radiation" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = json.loads((folder / "out" / "run.json").read_text("utf-8"))
+    status = {item["model"]: item["status"] for item in run["outcomes"]}
+    assert status == {"linear": "failed", "climatology": "ok"}
+    assert set(pd.read_csv(folder / "out" / "scores.csv")["model"]) == {"climatology"}
+
+
+def test_a_well_that_is_too_short_leaves_the_others(folder: Path) -> None:
+    levels = pd.read_csv(folder / "levels.csv", index_col=0, parse_dates=True)
+    levels = levels.rename(columns={"level": "long"})
+    levels["short"] = levels["long"].iloc[:2]
+    levels.to_csv(folder / "levels.csv")
+    done = gwforecast(
+        "evaluate", *FILES, "--models", "climatology", "--out", "out", cwd=folder, code=1
+    )
+    assert "short" in done.stdout
+    run = json.loads((folder / "out" / "run.json").read_text("utf-8"))
+    assert {i["well"]: i["status"] for i in run["outcomes"]} == {"short": "failed", "long": "ok"}
+    assert not (folder / "out" / "predictions.csv").exists() or run["observations"]["wells"] == 2
+
+
+BAD_CALLS = [
+    (["evaluate"], "data must be given"),
+    (["evaluate", "--levels", "nowhere.csv"], "nowhere.csv"),
+    (["evaluate", "nowhere.toml"], "nowhere.toml"),
+    (["evaluate", *FILES, "--models", "arima"], "models.use.0 must be one of"),
+    (["evaluate", *FILES, "--split", "0.6"], "--split 0.6,0.2"),
+    (["evaluate", *FILES, "--split", "0.9,0.3", "--models", "drift"], "sum to at most 1"),
+    (["evaluate", *FILES, "--fill", "rain"], "--fill temperature=linear"),
+    (["evaluate", *FILES, "--test-start", "tomorrow"], "split.test_start must be a date"),
+    (["evaluate", *FILES, "--well", "x\x1b[31m", "--models", "drift"], "\\x1b[31m"),
+    (["check", "--levels", "broken.csv"], "broken.csv"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_CALLS)
+def test_what_a_user_got_wrong_is_one_message(
+    folder: Path, arguments: list[str], message: str
+) -> None:
+    (folder / "broken.csv").write_bytes(b"\x00\x01\x02")
+    done = gwforecast(*arguments, cwd=folder, code=2)
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_check_prints_and_changes_nothing(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    done = gwforecast("check", *FILES, cwd=folder)
+    assert "nothing was changed" in done.stdout
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_check_ends_with_one_where_something_is_wrong(folder: Path) -> None:
+    levels = pd.read_csv(folder / "levels.csv", index_col=0)
+    levels.iloc[100:103] = -9999.0
+    levels.to_csv(folder / "levels.csv")
+    done = gwforecast("check", *FILES, cwd=folder, code=1)
+    assert "-9999" in done.stdout
