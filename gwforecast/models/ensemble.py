@@ -102,13 +102,13 @@ class NeuralForecaster(Forecaster):
     targets: int | None = None
     loss: str = "mse"
     optimizer: str = "adam"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
+    learning_rate: float = 3e-3
+    weight_decay: float = 1.0
     l2: float = 0.0
     clip_norm: float = 1.0
     dropout: float = 0.4
     noise: float = 0.2
-    epochs: int = 300
+    epochs: int = 150
     batch_size: int = 8
     patience: int | None = None
     members: int = 10
