@@ -226,7 +226,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
         title = f"{period} period, " + (f"median of {wells} wells" if wells > 1 else "1 well")
         _print_table(title, table.rename(columns=COLUMNS).reset_index())
     for metric, column in COLUMNS.items():
-        screen.print(_clean(f"  {column:<10} {DEFINITIONS[metric]}"))
+        screen.print(_clean(f"  {column:<11} {DEFINITIONS[metric]}"))
     figures = [str(path) for name, path in evaluation.paths.items() if name.endswith(".png")]
     screen.print("\n".join(["", *map(_clean, figures)]), soft_wrap=True)
     screen.print(_clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def weather(weeks: int = 600) -> pd.DataFrame:
+def _weather(weeks: int = 600) -> pd.DataFrame:
     """Return weekly rain, mm, and temperature, degC, from a Monday."""
     generator = np.random.default_rng(11)
     times = pd.date_range("2001-01-01", periods=weeks, freq="W-MON", name="date")
@@ -24,7 +26,7 @@ def weather(weeks: int = 600) -> pd.DataFrame:
     return pd.DataFrame({"rain": rain.round(2), "temperature": temperature.round(2)}, index=times)
 
 
-def level(covariates: pd.DataFrame, *, memory: float = 12.0, base: float = 40.0) -> pd.Series:
+def _level(covariates: pd.DataFrame, *, memory: float = 12.0, base: float = 40.0) -> pd.Series:
     """Return the level of a linear reservoir under recharge, m: its truth is known."""
     recharge = covariates["rain"] - 1.3 * covariates["temperature"].clip(lower=0)
     kept, stored = np.exp(-1 / memory), np.zeros(len(covariates))
@@ -36,14 +38,35 @@ def level(covariates: pd.DataFrame, *, memory: float = 12.0, base: float = 40.0)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with ``levels.csv`` of 480 of the 600 weeks of ``weather.csv``."""
-    covariates = weather()
-    covariates.to_csv(tmp_path / "weather.csv")
-    level(covariates).iloc[:480].to_csv(tmp_path / "levels.csv")
-    return tmp_path
+    return _write_files(tmp_path)
 
 
-def gwforecast(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``folder``, once for all tests of a module; nothing may change its files."""
+    return _write_files(tmp_path_factory.mktemp("shared"))
+
+
+def _write_files(folder: Path) -> Path:
+    covariates = _weather()
+    covariates.to_csv(folder / "weather.csv")
+    _level(covariates).iloc[:480].to_csv(folder / "levels.csv")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def truth() -> pd.Series:
+    """The level of all 600 weeks."""
+    return _level(_weather())
+
+
+@pytest.fixture(scope="session")
+def gwforecast() -> Command:
     """Run the command line; fail where it does not end with the code."""
+    return _run
+
+
+def _run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
     done = subprocess.run(
         [sys.executable, "-m", "gwforecast", *map(str, arguments)],

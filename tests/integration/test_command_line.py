@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import gwforecast, level, weather
 
 BASELINES = "linear,climatology,seasonal_naive,persistence,drift"
 FILES = ["--levels", "levels.csv", "--covariates", "weather.csv"]
 QUANTILES = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
 
 
-@pytest.fixture
-def results(folder: Path) -> Path:
-    gwforecast("evaluate", *FILES, "--models", BASELINES, "--out", "out", cwd=folder)
-    return folder / "out"
+@pytest.fixture(scope="module")
+def results(shared_folder: Path, gwforecast) -> Path:
+    gwforecast("evaluate", *FILES, "--models", BASELINES, "--out", "out", cwd=shared_folder)
+    return shared_folder / "out"
 
 
 def test_every_output_has_its_form(results: Path) -> None:
@@ -42,8 +41,8 @@ def test_every_output_has_its_form(results: Path) -> None:
     assert not list(results.rglob("*.tmp"))
 
 
-def test_scores_can_be_recomputed_from_the_predictions(folder: Path, results: Path) -> None:
-    observed = level(weather()).iloc[:480]
+def test_scores_can_be_recomputed_from_the_predictions(results: Path, truth) -> None:
+    observed = truth.iloc[:480]
     with xr.open_dataset(results / "predictions.nc") as predictions:
         central = predictions["level"].sel(model="linear", quantile=0.5).isel(well=0).to_series()
     scores = pd.read_csv(results / "scores.csv").set_index(["model", "period", "metric"])
@@ -59,8 +58,7 @@ def test_scores_can_be_recomputed_from_the_predictions(folder: Path, results: Pa
     assert value["linear", "test", "nse"] > value["climatology", "test", "nse"]
 
 
-def test_a_hidden_period_is_predicted_and_close_to_the_truth(results: Path) -> None:
-    truth = level(weather())
+def test_a_hidden_period_is_predicted_and_close_to_the_truth(results: Path, truth) -> None:
     table = pd.read_csv(results / "predictions.csv", index_col="Date", parse_dates=True)
     assert table.index.equals(truth.index.rename("Date"))
     hidden = table.iloc[480:]
@@ -74,12 +72,12 @@ def test_a_hidden_period_is_predicted_and_close_to_the_truth(results: Path) -> N
     assert source.tolist() == ["train"] * 384 + ["validation"] * 96 + ["test"] * 120
 
 
-def test_the_record_is_strict_json_and_complete(folder: Path, results: Path) -> None:
+def test_the_record_is_strict_json_and_complete(shared_folder: Path, results: Path) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
     run = json.loads((results / "run.json").read_text("utf-8"), parse_constant=refuse)
-    digest = hashlib.sha256((folder / "levels.csv").read_bytes()).hexdigest()
+    digest = hashlib.sha256((shared_folder / "levels.csv").read_bytes()).hexdigest()
     assert digest in {item["sha256"] for item in run["inputs"]}
     assert {"check", "split", "fit linear", "score", "write", "draw"} <= set(run["seconds"])
     assert {item["status"] for item in run["outcomes"]} == {"ok"}
@@ -88,14 +86,14 @@ def test_the_record_is_strict_json_and_complete(folder: Path, results: Path) -> 
         assert (results / name).is_file(), name
 
 
-def test_two_runs_write_the_same_numbers(folder: Path) -> None:
+def test_two_runs_write_the_same_numbers(folder: Path, gwforecast) -> None:
     for out in ("a", "b"):
         gwforecast("evaluate", *FILES, "--models", "linear,drift", "--out", out, cwd=folder)
     for name in ("scores.csv", "predictions.csv", "findings.csv"):
         assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
 
 
-def test_the_table_is_printed_and_nothing_else_on_standard_error(folder: Path) -> None:
+def test_the_table_is_printed_and_nothing_else_on_standard_error(folder: Path, gwforecast) -> None:
     done = gwforecast("evaluate", *FILES, "--models", "linear,climatology", cwd=folder)
     assert "NSE" in done.stdout
     assert "climatology" in done.stdout
@@ -106,7 +104,7 @@ def test_the_table_is_printed_and_nothing_else_on_standard_error(folder: Path) -
 
 
 @pytest.mark.slow
-def test_networks_run_end_to_end(folder: Path) -> None:
+def test_networks_run_end_to_end(folder: Path, gwforecast) -> None:
     (folder / "run.toml").write_text(
         "[data]\nlevels = 'levels.csv'\ncovariates = 'weather.csv'\n"
         "[models]\nuse = ['lstm', 'mlp', 'climatology']\nmembers = 2\nseed = 3\n"
@@ -125,7 +123,7 @@ def test_networks_run_end_to_end(folder: Path) -> None:
     assert table["Simulated Head"].notna().all()
 
 
-def test_a_failing_model_leaves_the_others(folder: Path) -> None:
+def test_a_failing_model_leaves_the_others(folder: Path, gwforecast) -> None:
     (folder / "run.toml").write_text(
         "[data]\nlevels = 'levels.csv'\ncovariates = 'weather.csv'\n"
         "[models]\nuse = ['linear', 'climatology']\n[linear]\ncovariates = ['radiation']\n"
@@ -140,7 +138,7 @@ def test_a_failing_model_leaves_the_others(folder: Path) -> None:
     assert set(pd.read_csv(folder / "out" / "scores.csv")["model"]) == {"climatology"}
 
 
-def test_a_well_that_is_too_short_leaves_the_others(folder: Path) -> None:
+def test_a_well_that_is_too_short_leaves_the_others(folder: Path, gwforecast) -> None:
     levels = pd.read_csv(folder / "levels.csv", index_col=0, parse_dates=True)
     levels = levels.rename(columns={"level": "long"})
     levels["short"] = levels["long"].iloc[:2]
@@ -161,7 +159,7 @@ BAD_CALLS = [
     (["evaluate", *FILES, "--models", "arima"], "models.use.0 must be one of"),
     (["evaluate", *FILES, "--split", "0.6"], "--split 0.6,0.2"),
     (["evaluate", *FILES, "--split", "0.9,0.3", "--models", "drift"], "sum to at most 1"),
-    (["evaluate", *FILES, "--fill", "rain"], "--fill temperature=linear"),
+    (["evaluate", *FILES, "--fill", "rain"], "--fill temperature=interpolate"),
     (["evaluate", *FILES, "--test-start", "tomorrow"], "split.test_start must be a date"),
     (["evaluate", *FILES, "--well", "x\x1b[31m", "--models", "drift"], "\\x1b[31m"),
     (["check", "--levels", "broken.csv"], "broken.csv"),
@@ -170,7 +168,7 @@ BAD_CALLS = [
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_CALLS)
 def test_what_a_user_got_wrong_is_one_message(
-    folder: Path, arguments: list[str], message: str
+    folder: Path, arguments: list[str], message: str, gwforecast
 ) -> None:
     (folder / "broken.csv").write_bytes(b"\x00\x01\x02")
     done = gwforecast(*arguments, cwd=folder, code=2)
@@ -179,14 +177,14 @@ def test_what_a_user_got_wrong_is_one_message(
     assert "\x1b" not in done.stderr
 
 
-def test_check_prints_and_changes_nothing(folder: Path) -> None:
+def test_check_prints_and_changes_nothing(folder: Path, gwforecast) -> None:
     before = {path: path.read_bytes() for path in folder.iterdir()}
     done = gwforecast("check", *FILES, cwd=folder)
     assert "nothing was changed" in done.stdout
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_check_ends_with_one_where_something_is_wrong(folder: Path) -> None:
+def test_check_ends_with_one_where_something_is_wrong(folder: Path, gwforecast) -> None:
     levels = pd.read_csv(folder / "levels.csv", index_col=0)
     levels.iloc[100:103] = -9999.0
     levels.to_csv(folder / "levels.csv")
