@@ -3,23 +3,96 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gwforecast import plots as plots
+    from gwforecast.data.assemble import observations_from_frames as observations_from_frames
+    from gwforecast.data.depth import level_from_depth as level_from_depth
+    from gwforecast.data.features import derive_features as derive_features
+    from gwforecast.data.fill import fill_covariates as fill_covariates
+    from gwforecast.data.fill import require_covariates as require_covariates
+    from gwforecast.data.readers import read_observations as read_observations
+    from gwforecast.data.samples import load_sample as load_sample
+    from gwforecast.data.samples import load_truth as load_truth
+    from gwforecast.models.base import Forecaster as Forecaster
+    from gwforecast.models.classes import NormalClassifier as NormalClassifier
+    from gwforecast.models.intervals import ConformalInterval as ConformalInterval
+    from gwforecast.models.naive import DayOfYearClimatology as DayOfYearClimatology
+    from gwforecast.models.naive import Drift as Drift
+    from gwforecast.models.naive import Persistence as Persistence
+    from gwforecast.models.naive import SeasonalNaive as SeasonalNaive
+    from gwforecast.models.neural import CNN as CNN
+    from gwforecast.models.neural import GRU as GRU
+    from gwforecast.models.neural import LSTM as LSTM
+    from gwforecast.models.neural import MLP as MLP
+    from gwforecast.models.statistical import LinearLagged as LinearLagged
+    from gwforecast.ops.run import Evaluation as Evaluation
+    from gwforecast.ops.run import check as check
+    from gwforecast.ops.run import evaluate as evaluate
+    from gwforecast.schema import SchemaError as SchemaError
+    from gwforecast.schema import validate_observations as validate_observations
+    from gwforecast.sequences.attributes import AttributeEncoder as AttributeEncoder
+    from gwforecast.sequences.audit import audit as audit
+    from gwforecast.sequences.audit import audit_forecaster as audit_forecaster
+    from gwforecast.sequences.scale import Scaler as Scaler
+    from gwforecast.sequences.split import Split as Split
+    from gwforecast.sequences.split import split_by_date as split_by_date
+    from gwforecast.sequences.split import split_by_fraction as split_by_fraction
+    from gwforecast.sequences.tabular import random_split as random_split
+    from gwforecast.verification import metrics as metrics
+    from gwforecast.verification.scores import score_table as score_table
+    from gwforecast.verification.scores import summary as summary
 
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
+    "AttributeEncoder": "gwforecast.sequences.attributes",
+    "CNN": "gwforecast.models.neural",
+    "ConformalInterval": "gwforecast.models.intervals",
+    "DayOfYearClimatology": "gwforecast.models.naive",
+    "Drift": "gwforecast.models.naive",
+    "Evaluation": "gwforecast.ops.run",
+    "Forecaster": "gwforecast.models.base",
+    "GRU": "gwforecast.models.neural",
+    "LSTM": "gwforecast.models.neural",
+    "LinearLagged": "gwforecast.models.statistical",
+    "MLP": "gwforecast.models.neural",
+    "NormalClassifier": "gwforecast.models.classes",
+    "Persistence": "gwforecast.models.naive",
+    "Scaler": "gwforecast.sequences.scale",
+    "SchemaError": "gwforecast.schema",
+    "SeasonalNaive": "gwforecast.models.naive",
     "Split": "gwforecast.sequences.split",
-    "SchemaError": "gwforecast.timeline",
+    "audit": "gwforecast.sequences.audit",
+    "audit_forecaster": "gwforecast.sequences.audit",
+    "check": "gwforecast.ops.run",
+    "derive_features": "gwforecast.data.features",
+    "evaluate": "gwforecast.ops.run",
+    "fill_covariates": "gwforecast.data.fill",
+    "level_from_depth": "gwforecast.data.depth",
+    "load_sample": "gwforecast.data.samples",
+    "load_truth": "gwforecast.data.samples",
+    "observations_from_frames": "gwforecast.data.assemble",
+    "random_split": "gwforecast.sequences.tabular",
+    "read_observations": "gwforecast.data.readers",
+    "require_covariates": "gwforecast.data.fill",
+    "score_table": "gwforecast.verification.scores",
     "split_by_date": "gwforecast.sequences.split",
     "split_by_fraction": "gwforecast.sequences.split",
+    "summary": "gwforecast.verification.scores",
     "validate_observations": "gwforecast.schema",
 }
 """Public names and the modules that hold them; a module is loaded when its name is first used."""
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+_MODULES = {"metrics": "gwforecast.verification.metrics", "plots": "gwforecast.plots"}
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'gwforecast' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

