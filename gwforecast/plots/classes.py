@@ -15,7 +15,7 @@ COLOURS = ("#E9A36A", "#DEDEDE", "#7FBCE0")
 EDGES = ("#B8560B", "#7A7A7A", style.OBSERVED)
 """Dry orange, grey and wet blue: areas, and the dots of observed classes."""
 
-_ROWS = (1.07, 1.15, 1.23)
+_ROWS = (1.08, 1.19, 1.3)
 """Heights of the three rows of dots, above a probability of 1."""
 
 
@@ -74,7 +74,7 @@ def classes(
     if observed is not None:
         _draw_observed(ax, observed.sel({schema.WELL: well}, drop=True), names=names)
     style.date_axis(ax, view)
-    ax.set(ylim=(0, 1.0 if observed is None else 1.3), ylabel="probability")
+    ax.set(ylim=(0, 1.0 if observed is None else 1.38), ylabel="probability")
     ax.set_yticks(np.linspace(0, 1, 5))
     style.title(ax, well, note)
     style.legend_below(ax)
@@ -89,7 +89,7 @@ def _draw_observed(ax: Axes, observed: xr.DataArray, *, names: list[str]) -> Non
         ax.plot(times[here], np.full(here.sum(), _ROWS[k]), "o", ms=2.6, mew=0, color=EDGES[k])
         ax.annotate(
             name, (1, _ROWS[k]), xycoords=ax.get_yaxis_transform(), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=7, color=EDGES[k],
+            textcoords="offset points", va="center", fontsize=8, color=EDGES[k],
             annotation_clip=False,
         )  # fmt: skip
     ax.annotate(

@@ -73,19 +73,22 @@ def observed_predicted(
                 color=colour,
                 label=f"{label}, n = {style.thousands(n)}",
             )
-    both = np.concatenate([pair["observed"].values, pair["predicted"].values])
-    margin = max(0.04 * (both.max() - both.min()), 0.005)
-    limits = (both.min() - margin, both.max() + margin)
-    ax.plot(limits, limits, color=style.INK, lw=0.8, label="1:1", zorder=1)
-    ax.set(xlim=limits, ylim=limits, box_aspect=1)
-    ticks = MaxNLocator(5, steps=style.STEPS).tick_values(*limits)
-    ticks = ticks[(ticks >= limits[0]) & (ticks <= limits[1])]
-    ax.set(xticks=ticks, yticks=ticks)
+    _square(ax, np.concatenate([pair["observed"].values, pair["predicted"].values]))
     label = style.level_label(observations[schema.LEVEL])
     ax.set(xlabel=f"observed {label}", ylabel=f"predicted {label}")
     style.title(ax, f"{well}, {style.model_label(model)}", note)
     style.legend_below(ax, columns=2, below=36)
     return style.finish(ax)
+
+
+def _square(ax: Axes, values: np.ndarray) -> None:
+    """Give both axes the same limits and ticks, and draw the line of equality."""
+    margin = max(0.04 * (values.max() - values.min()), 0.005)
+    limits = (values.min() - margin, values.max() + margin)
+    ax.plot(limits, limits, color=style.INK, lw=0.8, label="1:1", zorder=1)
+    ticks = np.asarray(MaxNLocator(5, steps=style.STEPS).tick_values(*limits))
+    ticks = ticks[(ticks >= limits[0]) & (ticks <= limits[1])]
+    ax.set(xlim=limits, ylim=limits, xticks=ticks, yticks=ticks, box_aspect=1)
 
 
 @style.styled

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from gwforecast.plots import style
+from gwforecast.plots import prepare, style
 from gwforecast.sequences.split import Period
 from gwforecast.verification.metrics import METRICS
 
@@ -74,7 +74,9 @@ def score_comparison(
     who = str(table["well"].iloc[0]) if wells == 1 else f"{wells} wells"
     style.title(ax, who, f"{period} period, n = {style.thousands(n)}")
     if wells > 1:
-        marks = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+        marks: dict[str, Any] = {}
+        for handle, mark in zip(*ax.get_legend_handles_labels(), strict=True):
+            marks.setdefault(mark, handle)
         style.legend_below(ax, below=36, handles=marks.values())
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
@@ -149,13 +151,19 @@ def _order(table: pd.DataFrame, perfect: float) -> list[str]:
 
 
 @style.styled
-def interval_coverage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def interval_coverage(
+    table: pd.DataFrame, *, period: Period = "test", ax: Axes | None = None
+) -> Axes:
     """Draw the share of levels inside each interval against the share that it promises.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Columns nominal and observed, shares from 0 to 1, and, if there are several models, model.
+        Or scores (model, well, period, metric, value, n) with metrics such as ``coverage_95``, of
+        which the levels of all wells are taken together.
+    period : {"train", "validation", "test"}
+        Which period of the scores.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
@@ -167,14 +175,11 @@ def interval_coverage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If a share is not between 0 and 1.
+        If there is no share, or one is not between 0 and 1.
     """
-    shares = table[["nominal", "observed"]].to_numpy(float)
-    wrong = shares[(shares < 0) | (shares > 1)]
-    if wrong.size:
-        raise ValueError(
-            f"Coverages are shares from 0 to 1. Received {wrong[0]:g}. Divide percentages by 100."
-        )
+    if "metric" in table:
+        table = prepare.coverages(table, period=period)
+    _check_shares(table, period=period)
     ax = style.new_axes(ax, width=style.NARROW, height=3.8)
     ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
     parts = list(table.groupby("model", sort=False)) if "model" in table else [("", table)]
@@ -201,3 +206,17 @@ def interval_coverage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if "model" in table:
         style.legend_below(ax, columns=3, below=36)
     return style.finish(ax)
+
+
+def _check_shares(table: pd.DataFrame, *, period: Period) -> None:
+    if table.empty:
+        raise ValueError(
+            "Coverage is drawn from shares, or from scores such as 'coverage_95'. Received none "
+            f"for period {period!r}. Choose another period, or models with intervals."
+        )
+    shares = table[["nominal", "observed"]].to_numpy(float)
+    wrong = shares[(shares < 0) | (shares > 1)]
+    if wrong.size:
+        raise ValueError(
+            f"Coverages are shares from 0 to 1. Received {wrong[0]:g}. Divide percentages by 100."
+        )

@@ -47,22 +47,7 @@ def training_history(
     ax = style.new_axes(ax, width=style.NARROW * 1.2, height=2.8)
     for column, (name, colour) in _SERIES.items():
         losses = table.pivot_table(index="epoch", columns="member", values=column)
-        if losses.empty:
-            continue
-        for member in losses:
-            several = members > 1
-            ax.plot(
-                losses.index,
-                losses[member],
-                color=colour,
-                lw=0.6 if several else 1.6,
-                alpha=0.45 if several else 1.0,
-                label=None if several else name,
-            )
-        if members > 1:
-            trained = losses.notna().sum(axis=1) >= members / 2
-            median = losses.median(axis=1).where(trained)
-            ax.plot(median.index, median, color=colour, lw=1.8, label=f"{name}, median")
+        _draw_losses(ax, losses, members=members, name=name, color=colour)
     best = _best_epochs(table)
     if len(best):
         label = "best epoch" if members == 1 else "best epochs"
@@ -80,6 +65,19 @@ def training_history(
     style.title(ax, str(table["well"].iloc[0]), f"{members} member{'s'[: members > 1]}")
     style.legend_below(ax, columns=3, below=36)
     return style.finish(ax, grid="y")
+
+
+def _draw_losses(ax: Axes, losses: pd.DataFrame, *, members: int, name: str, color: str) -> None:
+    """Draw the losses (epoch, member) as thin lines under their median, or as one line."""
+    several = members > 1
+    width, alpha = (0.6, 0.45) if several else (1.6, 1.0)
+    for number, member in enumerate(losses):
+        label = name if number == 0 and not several else None
+        ax.plot(losses.index, losses[member], color=color, lw=width, alpha=alpha, label=label)
+    if several and len(losses):
+        trained = losses.notna().sum(axis=1) >= members / 2
+        median = losses.median(axis=1).where(trained)
+        ax.plot(median.index, median, color=color, lw=1.8, label=f"{name}, median")
 
 
 def _of_well(history: pd.DataFrame, well: str | None) -> pd.DataFrame:

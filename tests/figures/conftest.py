@@ -1,0 +1,172 @@
+"""Seeded data in the package's form, and a figure that is closed after each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+
+from gwforecast.sequences.split import Split, split_by_fraction
+
+mpl.use("agg")
+
+QUANTILES = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
+WIDTHS = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
+RAIN_UNITS = {"D": "mm/d", "W": "mm/week", "M": "mm/month"}
+DAYS = {"D": 1.0, "W": 7.0, "M": 30.4}
+
+
+def make_observations(
+    *, start: str = "2010-01-01", steps: int = 2000, frequency: str = "D", wells: int = 1
+) -> xr.Dataset:
+    """Return levels that follow the seasons and their own memory, with a gap, and rain."""
+    rng = np.random.default_rng(7)
+    times = pd.date_range(start, periods=steps, freq=frequency)
+    days = DAYS[frequency[0]]
+    rain = rng.gamma(0.3, 7.0, (wells, steps)) * days
+    memory = np.exp(-days / 60.0)
+    noise = rng.normal(0.0, np.sqrt(1 - memory**2), (wells, steps))
+    level = np.zeros((wells, steps))
+    for step in range(1, steps):
+        level[:, step] = memory * level[:, step - 1] + noise[:, step]
+    season = np.cos(2 * np.pi * (times.day_of_year.to_numpy() - 60) / 365.25)
+    level = np.round(20.0 + 0.6 * season + 0.25 * level, 2)
+    level[:, steps // 5 : steps // 4] = np.nan
+    names = [f"well {number + 1}" for number in range(wells)]
+    attrs = {"units": "m", "vertical_datum": "NAP", "long_name": "groundwater level"}
+    return xr.Dataset(
+        {
+            "level": (("well", "time"), level, attrs),
+            "rain": (("well", "time"), rain, {"units": RAIN_UNITS[frequency[0]]}),
+            "temperature": (("well", "time"), np.tile(10 - 8 * season, (wells, 1))),
+        },
+        coords={"well": names, "time": times.to_numpy().astype("datetime64[us]")},
+    )
+
+
+def make_dips(*, steps: int = 2000, every: int = 7) -> xr.Dataset:
+    """Return daily observations of which the level is dipped once in some days."""
+    observations = make_observations(steps=steps)
+    dipped = np.arange(steps) % every == 0
+    return observations.assign(level=observations["level"].where(xr.DataArray(dipped, dims="time")))
+
+
+def make_predictions(
+    observations: xr.Dataset, *, models: tuple[str, ...] = ("lstm",)
+) -> xr.Dataset:
+    """Return predictions of levels between the observed and their mean, with intervals."""
+    rng = np.random.default_rng(11)
+    level = observations["level"].interpolate_na("time").bfill("time").ffill("time").values
+    mean = level.mean(axis=1, keepdims=True)
+    spread = 0.12 * WIDTHS
+    found = []
+    for number, _ in enumerate(models):
+        slow = pd.DataFrame(rng.normal(0, 0.3, level.T.shape)).ewm(span=20).mean().to_numpy().T
+        share = number / max(len(models) - 1, 1)
+        central = (1 - share) * level + share * mean + slow
+        found.append(central[..., None] + (1 + share) * spread)
+    return xr.Dataset(
+        {"level": (("model", "well", "time", "quantile"), np.array(found), {"units": "m"})},
+        coords={
+            "model": list(models),
+            "well": observations["well"].values,
+            "time": observations["time"].values,
+            "quantile": QUANTILES,
+        },
+    )
+
+
+def make_history(*, members: int = 5) -> pd.DataFrame:
+    """Return losses that fall and level off, of members that stop at different epochs."""
+    rng = np.random.default_rng(3)
+    tables = []
+    for member in range(members):
+        epochs = np.arange(1, 25 + 6 * member)
+        noise = rng.normal(0, 0.004, (2, epochs.size))
+        fall = np.exp(-epochs / 6.0)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "well": "well 1",
+                    "member": member,
+                    "epoch": epochs,
+                    "loss": 0.05 + 0.9 * fall + noise[0],
+                    "validation_loss": 0.15 + 0.9 * fall + 0.001 * epochs + noise[1],
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
+def make_scores(*, wells: int) -> pd.DataFrame:
+    """Return scores of five models, one of them poor, one without any."""
+    rng = np.random.default_rng(5)
+    centres = {"lstm": 0.85, "mlp": 0.7, "climatology": 0.2, "persistence": -2.5, "drift": np.nan}
+    rows = [
+        (model, f"well {number + 1}", "test", metric, value, 0 if np.isnan(centre) else 400)
+        for model, centre in centres.items()
+        for number in range(wells)
+        for noise in [rng.normal(0, 0.08)]
+        for metric, value in (
+            ("nse", centre - abs(noise)),
+            ("rmse", 0.1 * (1.2 - centre) + noise**2),
+        )
+    ]
+    return pd.DataFrame(rows, columns=["model", "well", "period", "metric", "value", "n"])
+
+
+def make_probability(observations: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return probabilities of three classes with a gap, and the observed class."""
+    level = observations["level"]
+    z = (level - level.mean()) / level.std()
+    smooth = z.interpolate_na("time").bfill("time").rolling(time=30, min_periods=1).mean().values
+    odds = np.exp(np.stack([-2 * smooth, 0 * smooth, 2 * smooth], axis=-1))
+    shares = odds / odds.sum(axis=-1, keepdims=True)
+    shares[:, 300:340] = np.nan
+    coords = {"well": level["well"], "time": level["time"], "class": ["below", "near", "above"]}
+    observed = xr.where(z < -0.4, 0.0, xr.where(z > 0.4, 2.0, 1.0)).where(z.notnull())
+    return xr.DataArray(shares, coords, ("well", "time", "class")), observed
+
+
+@pytest.fixture
+def observations() -> xr.Dataset:
+    return make_observations()
+
+
+@pytest.fixture
+def dips() -> xr.Dataset:
+    return make_dips()
+
+
+@pytest.fixture
+def predictions(observations: xr.Dataset) -> xr.Dataset:
+    return make_predictions(observations)
+
+
+@pytest.fixture
+def split(observations: xr.Dataset) -> Split:
+    return split_by_fraction(observations)
+
+
+@pytest.fixture
+def make() -> dict[str, object]:
+    """Return the makers of data, for tests that need others than the usual."""
+    return {
+        "observations": make_observations,
+        "dips": make_dips,
+        "predictions": make_predictions,
+        "history": make_history,
+        "scores": make_scores,
+        "probability": make_probability,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")

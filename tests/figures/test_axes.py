@@ -1,0 +1,532 @@
+"""What stands in the axes: the data themselves, units, periods, and nothing over another."""
+
+from __future__ import annotations
+
+import itertools
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import dates
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+from numpy.testing import assert_allclose, assert_array_equal
+
+from gwforecast import plots
+from gwforecast.plots import style
+from gwforecast.sequences.split import split_by_date, split_by_fraction
+
+
+def line_named(ax, label):
+    return next(line for line in ax.lines if str(line.get_label()).startswith(label))
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def rain_axes(ax):
+    return next(other for other in ax.figure.axes if other is not ax)
+
+
+def boxes(artists, figure):
+    renderer = figure.canvas.get_renderer()
+    return [artist.get_window_extent(renderer) for artist in artists]
+
+
+def shown_ticks(ax, axis="x"):
+    ax.figure.draw_without_rendering()
+    ticks = (ax.xaxis if axis == "x" else ax.yaxis).get_major_ticks()
+    edges = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
+    return [
+        tick.label1
+        for tick in ticks
+        if tick.label1.get_text() and edges[0] <= tick.get_loc() <= edges[1]
+    ]
+
+
+# hydrograph
+
+
+def test_observed_levels_are_drawn_as_they_are_with_their_gaps(observations):
+    line = line_named(plots.hydrograph(observations), "observed")
+    assert_array_equal(line.get_ydata(), observations["level"].values[0])
+    assert np.isnan(line.get_ydata()).any()
+    assert to_hex(line.get_color()).upper() == style.OBSERVED
+    assert line.get_marker() == "None"
+
+
+def test_dips_are_dots_that_no_line_joins(dips):
+    line = line_named(plots.hydrograph(dips), "observed")
+    assert line.get_linestyle() == "None"
+    assert_array_equal(line.get_ydata(), dips["level"].values[dips["level"].notnull().values])
+
+
+def test_a_level_that_stands_alone_is_a_dot(observations):
+    observations["level"][0, 1000:1021] = np.nan
+    observations["level"][0, 1010] = 20.5
+    dots = [line for line in plots.hydrograph(observations).lines if line.get_marker() == "o"]
+    assert [line.get_ydata().tolist() for line in dots] == [[20.5]]
+
+
+def test_the_prediction_begins_with_the_test_period(observations, predictions, split):
+    ax = plots.hydrograph(observations, predictions, split=split)
+    line = line_named(ax, "predicted, LSTM")
+    start = split.start("test").sel(well="well 1").values
+    after = observations["time"].values >= start
+    expected = predictions["level"].sel(model="lstm", well="well 1", quantile=0.5).values
+    assert_array_equal(line.get_ydata()[after], expected[after])
+    assert np.isnan(line.get_ydata()[~after]).all()
+    assert to_hex(line.get_color()).upper() == style.PREDICTED
+    assert "95 % interval" in labels(ax)
+
+
+def test_without_a_test_period_the_prediction_begins_after_the_last(observations, predictions):
+    split = split_by_fraction(observations, train=0.7, validation=0.3)
+    cut = predictions["time"].values[-101]
+    observations["level"] = observations["level"].where(observations["time"] <= cut)
+    split = split_by_fraction(observations, train=0.7, validation=0.3)
+    drawn = line_named(plots.hydrograph(observations, predictions, split=split), "predicted")
+    assert np.isfinite(drawn.get_ydata()).sum() == 100
+
+
+def test_the_interval_holds_its_bounds(observations, predictions):
+    ax = plots.hydrograph(observations, predictions)
+    band = next(c for c in ax.collections if c.get_label() == "95 % interval")
+    heights = band.get_paths()[0].vertices[:, 1]
+    outer = predictions["level"].sel(quantile=[0.025, 0.975])
+    assert heights.min() == pytest.approx(float(outer.min()))
+    assert heights.max() == pytest.approx(float(outer.max()))
+
+
+def test_a_model_without_an_interval_has_none_in_the_legend(observations, predictions):
+    central = predictions.where(predictions["quantile"] == 0.5)
+    assert labels(plots.hydrograph(observations, central)) == [
+        "observed",
+        "predicted, LSTM",
+        "rain",
+    ]
+
+
+def test_rain_hangs_from_the_top_and_above_all_levels(observations, predictions):
+    ax = plots.hydrograph(observations, predictions)
+    hung = rain_axes(ax)
+    bottom, top = hung.get_ylim()
+    assert top == 0 < bottom
+    assert hung.get_ylabel() == "rain [mm/week]"
+    lowest_rain = 1 - max(bar.get_height() for bar in hung.patches) / bottom
+    low, high = ax.get_ylim()
+    highest = max(float(predictions["level"].max()), float(observations["level"].max()))
+    assert (highest - low) / (high - low) < lowest_rain
+    assert all(to_hex(bar.get_facecolor()).upper() == style.RAIN for bar in hung.patches)
+
+
+def test_missing_rain_is_named(observations):
+    observations["rain"][0, 200:300] = np.nan
+    ax = plots.hydrograph(observations)
+    assert labels(ax) == ["observed", "rain", "rain missing"]
+
+
+def test_axes_carry_units_and_datum(observations):
+    assert plots.hydrograph(observations).get_ylabel() == "level [m above NAP]"
+    del observations["level"].attrs["vertical_datum"]
+    assert plots.hydrograph(observations).get_ylabel() == "level [m]"
+
+
+def test_periods_are_shaded_and_named(observations, predictions, split):
+    ax = plots.hydrograph(observations, predictions, split=split)
+    assert [text.get_text() for text in ax.texts] == ["train", "validation", "test"]
+    for text, period in zip(ax.texts, ("train", "validation", "test"), strict=True):
+        start, end = split.bounds[period].sel(well="well 1").values
+        assert_allclose(text.xy[0], np.mean(dates.date2num([start, end])))
+
+
+def test_narrow_periods_have_short_names_that_do_not_meet(observations):
+    split = split_by_date(observations, validation_start="2014-10-01", test_start="2015-02-01")
+    ax = plots.hydrograph(observations, split=split)
+    assert [text.get_text() for text in ax.texts] == ["train", "val.", "test"]
+    ax.figure.draw_without_rendering()
+    train, validation, test = boxes(ax.texts, ax.figure)
+    assert train.x1 < validation.x0 < validation.x1 < test.x0
+
+
+def test_a_period_is_shown_by_its_name(observations, predictions, split):
+    ax = plots.hydrograph(observations, predictions, split=split, period="validation")
+    start, end = dates.date2num(split.bounds["validation"].sel(well="well 1").values)
+    assert_allclose(ax.get_xlim(), [start, end], atol=0.01 * (end - start))
+    assert [text.get_text() for text in ax.texts] == ["validation"]
+
+
+def test_what_is_missing_is_left_out(observations):
+    ax = plots.hydrograph(observations.drop_vars("rain"))
+    assert ax.figure.axes == [ax]
+    assert labels(ax) == ["observed"]
+    assert not ax.texts
+
+
+@pytest.mark.parametrize(
+    ("frequency", "steps"),
+    [("D", 30), ("D", 90), ("D", 400), ("D", 1200), ("D", 22000), ("W-SUN", 3000), ("ME", 240)],
+)
+def test_nothing_overlaps_or_is_cut_whatever_the_length(make, frequency, steps):
+    observations = make["observations"](steps=steps, frequency=frequency, start="1960-01-31")
+    predictions = make["predictions"](observations)
+    split = split_by_fraction(observations)
+    ax = plots.hydrograph(observations, predictions, split=split, note="test: NSE 0.85")
+    ticks = shown_ticks(ax)
+    assert 3 <= len(ticks) <= 12
+    found = boxes(ticks, ax.figure)
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(found))
+    levels = boxes(shown_ticks(ax, "y"), ax.figure)
+    assert len(levels) >= 3
+    assert all(a.y1 < b.y0 for a, b in itertools.pairwise(levels))
+    renderer = ax.figure.canvas.get_renderer()
+    legend = ax.get_legend().get_window_extent(renderer)
+    below = min([*(box.y0 for box in found), ax.get_window_extent(renderer).y0])
+    assert legend.y1 < below
+    offset = ax.xaxis.get_offset_text()
+    assert not offset.get_text() or legend.y1 < offset.get_window_extent(renderer).y0
+    paper = ax.figure.bbox
+    tight = ax.figure.get_tightbbox(renderer).transformed(ax.figure.dpi_scale_trans)
+    assert paper.x0 <= tight.x0 < tight.x1 <= paper.x1
+    assert paper.y0 <= tight.y0 < tight.y1 <= paper.y1
+
+
+def test_a_level_that_never_changes_is_drawn(observations):
+    observations["level"][:] = 3.0
+    low, high = plots.hydrograph(observations).get_ylim()
+    assert low < 3.0 < high
+
+
+# manners, of every figure
+
+
+def drawings(make):
+    observations = make["observations"](steps=800)
+    predictions = make["predictions"](observations, models=("lstm", "mlp"))
+    split = split_by_fraction(observations)
+    probability, observed = make["probability"](observations)
+    shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.7, 0.9]})
+    inputs = [observations, predictions, probability, observed, shares]
+    return inputs, {
+        "hydrograph": lambda ax: plots.hydrograph(observations, predictions, split=split, ax=ax),
+        "observed_predicted": lambda ax: plots.observed_predicted(
+            observations, predictions, split=split, ax=ax
+        ),
+        "residuals": lambda ax: plots.residuals(observations, predictions, split=split, ax=ax),
+        "residuals_by_season": lambda ax: plots.residuals_by_season(
+            observations, predictions, ax=ax
+        ),
+        "all_models": lambda ax: plots.all_models(
+            observations, predictions, models=["mlp"], axes=None if ax is None else [ax]
+        )[0],
+        "training_history": lambda ax: plots.training_history(make["history"](), ax=ax),
+        "score_comparison": lambda ax: plots.score_comparison(make["scores"](wells=4), ax=ax),
+        "classes": lambda ax: plots.classes(probability, observed=observed, ax=ax),
+        "gaps": lambda ax: plots.gaps(observations, ax=ax),
+        "interval_coverage": lambda ax: plots.interval_coverage(shares, ax=ax),
+    }
+
+
+NAMES = sorted(set(plots.__all__) - {"close"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_drawn_where_it_is_asked_for(make, name):
+    given = plt.subplots()[1]
+    assert drawings(make)[1][name](given) is given
+    assert plt.get_fignums() == [given.figure.number]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_changes_neither_settings_nor_data(make, name):
+    inputs, draw = drawings(make)
+    before, copies = dict(mpl.rcParams), [data.copy(deep=True) for data in inputs]
+    made = draw[name](None)
+    assert dict(mpl.rcParams) == before
+    for data, copied in zip(inputs, copies, strict=True):
+        assert data.equals(copied)
+    plots.close(made)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_text_is_of_a_size_that_can_be_read_in_print(make, name):
+    ax = drawings(make)[1][name](None)
+    ax.figure.draw_without_rendering()
+    texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_text()]
+    assert {text.get_fontsize() for text in texts} <= {8.0, 9.0}
+    assert ax.figure.get_figwidth() <= 7.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_saved_as_vectors(make, name, tmp_path):
+    ax = drawings(make)[1][name](None)
+    ax.figure.savefig(tmp_path / "figure.svg")
+    assert "<image" not in (tmp_path / "figure.svg").read_text("utf-8")
+
+
+# errors
+
+
+def test_points_are_told_by_period_in_square_axes(observations, predictions, split):
+    ax = plots.observed_predicted(observations, predictions, split=split)
+    assert ax.get_xlim() == ax.get_ylim()
+    assert_array_equal(ax.get_xticks(), ax.get_yticks())
+    table = split.to_frame(observations).set_index("period")
+    for period in ("train", "validation", "test"):
+        line = line_named(ax, period)
+        assert len(line.get_xdata()) == table.loc[period, "levels"]
+        inside = split.levels(observations, period).values[0]
+        assert_array_equal(line.get_xdata(), inside[np.isfinite(inside)])
+    diagonal = line_named(ax, "1:1")
+    assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
+
+
+def test_residuals_are_positive_where_the_prediction_is_too_high(observations, predictions):
+    raised = predictions + 5.0
+    ax = plots.residuals(observations, raised)
+    drawn = line_named(ax, "residual").get_ydata()
+    assert (drawn[np.isfinite(drawn)] > 0).all()
+    assert np.isnan(drawn).sum() == observations["level"].isnull().sum()
+    assert ax.get_ylim()[0] == -ax.get_ylim()[1]
+
+
+def test_boxes_of_months_hold_the_residuals_of_the_period(observations, predictions, split):
+    month = observations["time"].dt.month
+    shifted = predictions.copy()
+    exact = observations["level"] + 0.01 * month
+    shifted["level"] = exact.expand_dims(model=["lstm"], quantile=[0.5])
+    ax = plots.residuals_by_season(observations, shifted, split=split, period="train")
+    medians = [line for line in ax.lines if to_hex(line.get_color()).upper() == style.PREDICTED]
+    assert_allclose([line.get_ydata()[0] for line in medians], 0.01 * np.arange(1, 13))
+    counts = [int(text.get_text().split("\n")[1]) for text in ax.get_xticklabels()]
+    levels = split.levels(observations, "train").values[0]
+    expected = np.bincount(month.values[np.isfinite(levels)], minlength=13)[1:]
+    assert counts == expected.tolist()
+
+
+def test_a_period_without_predictions_has_no_residuals(observations, predictions, split):
+    later = predictions.where(~split.rows(observations, "train"))
+    with pytest.raises(ValueError, match="Received none for well 'well 1' and model 'lstm'"):
+        plots.residuals_by_season(observations, later, split=split, period="train")
+
+
+# all models
+
+
+def test_each_model_has_a_panel_with_the_same_axes(observations, make, split):
+    names = ("lstm", "mlp", "climatology")
+    predictions = make["predictions"](observations, models=names)
+    axes = plots.all_models(observations, predictions, split=split, best="mlp")
+    assert [ax.get_title(loc="left") for ax in axes] == ["LSTM", "MLP", "climatology"]
+    assert len({ax.get_ylim() for ax in axes}) == 1
+    start, end = dates.date2num(split.bounds["test"].sel(well="well 1").values)
+    assert_allclose(axes[0].get_xlim(), [start, end], atol=0.01 * (end - start))
+    widths = [ax.spines["left"].get_linewidth() for ax in axes]
+    assert widths[1] > widths[0] == widths[2]
+
+
+def test_one_poor_model_does_not_flatten_the_others(observations, make, split):
+    predictions = make["predictions"](observations, models=("lstm", "drift"))
+    predictions["level"].loc[{"model": "drift"}] += 1000.0
+    ax, _ = plots.all_models(observations, predictions, split=split)
+    inside = split.levels(observations, "test")
+    reach = float(inside.max() - inside.min())
+    assert ax.get_ylim()[1] - ax.get_ylim()[0] < 2.5 * reach
+
+
+def test_fewer_axes_than_models_are_refused(observations, make):
+    predictions = make["predictions"](observations, models=("lstm", "mlp"))
+    with pytest.raises(ValueError, match="Received 1 axes for 2 models"):
+        plots.all_models(observations, predictions, axes=[plt.subplots()[1]])
+
+
+# training
+
+
+def test_the_best_epoch_of_each_member_is_marked(make):
+    history = make["history"](members=5)
+    marks = line_named(plots.training_history(history), "best epochs")
+    for member, table in history.groupby("member"):
+        row = table["validation_loss"].to_numpy().argmin()
+        assert marks.get_xdata()[member] == table["epoch"].to_numpy()[row]
+        assert marks.get_ydata()[member] == table["validation_loss"].min()
+
+
+def test_the_median_ends_where_most_members_have_stopped(make):
+    history = make["history"](members=5)
+    median = line_named(plots.training_history(history), "validation, median")
+    last = median.get_xdata()[np.isfinite(median.get_ydata())].max()
+    assert last == history.groupby("member")["epoch"].max().sort_values().iloc[2]
+    first = history[history["epoch"] == 1]["validation_loss"].median()
+    assert median.get_ydata()[0] == first
+
+
+def test_one_member_and_no_validation_are_drawn(make):
+    history = make["history"](members=1).assign(validation_loss=np.nan)
+    ax = plots.training_history(history)
+    assert labels(ax) == ["train"]
+    assert ax.get_title(loc="right") == "1 member"
+
+
+def test_the_scale_of_losses_follows_their_range(make):
+    history = make["history"]()
+    assert plots.training_history(history).get_yscale() == "log"
+    assert plots.training_history(history[history["epoch"] > 15]).get_yscale() == "linear"
+
+
+def test_histories_of_several_wells_ask_for_one(make):
+    two = pd.concat([make["history"](), make["history"]().assign(well="well 2")])
+    with pytest.raises(ValueError, match="Received well=None; there are well 1, well 2"):
+        plots.training_history(two)
+    assert plots.training_history(two, well="well 2").get_title(loc="left") == "well 2"
+
+
+# scores
+
+
+def names_of(ax):
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+@pytest.mark.parametrize("wells", [1, 30])
+@pytest.mark.parametrize("metric", ["nse", "rmse"])
+def test_models_are_in_the_order_of_their_scores(make, wells, metric):
+    scores = make["scores"](wells=wells).sample(frac=1.0, random_state=0)
+    ax = plots.score_comparison(scores, metric=metric)
+    assert names_of(ax) == ["LSTM", "MLP", "climatology", "persistence", "drift"]
+    values = scores[scores["metric"] == metric].groupby("model")["value"].median()
+    digits = 2 if metric == "nse" else 3
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[0] == f"{values['lstm']:.{digits}f}"
+    assert texts[-1] == "no score"
+    n = "400" if wells == 1 else "12\N{THIN SPACE}000"
+    assert ax.get_title(loc="right") == f"test period, n = {n}"
+
+
+def test_poor_scores_are_arrows_at_the_edge(make):
+    ax = plots.score_comparison(make["scores"](wells=30))
+    assert ax.get_xlim()[0] >= -1.1
+    assert labels(ax) == ["well", "median", "well below \N{MINUS SIGN}1"]
+    arrows = line_named(ax, "well below")
+    assert arrows.get_marker() == "<"
+    assert len(arrows.get_xdata()) == 30
+
+
+def test_coverage_is_best_at_what_it_promises():
+    scores = pd.DataFrame(
+        {
+            "model": ["wide", "right", "narrow"],
+            "well": "a",
+            "period": "test",
+            "metric": "coverage_95",
+            "value": [1.0, 0.94, 0.5],
+            "n": 100,
+        }
+    )
+    ax = plots.score_comparison(scores, metric="coverage_95")
+    assert names_of(ax) == ["right", "wide", "narrow"]
+    assert ax.get_xlabel() == "coverage of the 95 % interval"
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("bias", "bias [m]"),
+        ("kge", "KGE"),
+        ("pbias", "PBIAS [%]"),
+        ("interval_score_80", "interval score of the 80 % interval [m]"),
+        ("skill_rmse", "skill in RMSE"),
+        ("crps", "CRPS [m]"),
+        ("own", "own"),
+    ],
+)
+def test_metrics_are_named_with_their_units(make, metric, label):
+    scores = make["scores"](wells=2).assign(metric=metric)
+    assert plots.score_comparison(scores, metric=metric).get_xlabel() == label
+
+
+def test_a_metric_that_is_not_there_is_refused(make):
+    with pytest.raises(
+        ValueError, match=r"Received metric 'kge'.* there are the metrics nse, rmse"
+    ):
+        plots.score_comparison(make["scores"](wells=1), metric="kge")
+
+
+def test_coverage_from_scores_is_coverage_from_shares():
+    scores = pd.DataFrame(
+        {
+            "model": "lstm",
+            "well": "a",
+            "period": "test",
+            "metric": ["coverage_95", "coverage_80"],
+            "value": [0.9, 0.7],
+            "n": 10,
+        }
+    )
+    shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.7, 0.9]})
+    for table in (scores, shares):
+        line = plots.interval_coverage(table).lines[1]
+        assert_allclose(line.get_xdata(), [0.8, 0.95])
+        assert_allclose(line.get_ydata(), [0.7, 0.9])
+
+
+def test_coverage_takes_shares_and_not_percentages():
+    with pytest.raises(ValueError, match=r"Received 95\. Divide"):
+        plots.interval_coverage(pd.DataFrame({"nominal": [95.0], "observed": [0.9]}))
+    with pytest.raises(ValueError, match="Received none for period 'test'"):
+        plots.interval_coverage(pd.DataFrame({"nominal": [], "observed": []}))
+
+
+# classes and gaps
+
+
+def test_areas_of_classes_fill_the_probability(observations, make):
+    probability, observed = make["probability"](observations)
+    ax = plots.classes(probability, observed=observed)
+    assert len(ax.collections) == 3
+    heights = np.concatenate([p.vertices[:, 1] for c in ax.collections for p in c.get_paths()])
+    assert heights.min() == 0.0
+    assert heights.max() == pytest.approx(1.0)
+    assert all(len(c.get_paths()) == 2 for c in ax.collections)  # broken where there is none
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    counts = [len(line.get_xdata()) for line in dots]
+    assert counts == [int((observed == k).sum()) for k in range(3)]
+    assert min(line.get_ydata().min() for line in dots) > 1.0
+
+
+def test_classes_are_three(observations, make):
+    probability, _ = make["probability"](observations)
+    with pytest.raises(ValueError, match="Received 2: below, near"):
+        plots.classes(probability.isel({"class": [0, 1]}))
+
+
+def bars(ax, row):
+    return [path.get_extents().intervalx for path in ax.collections[row].get_paths()]
+
+
+def test_bars_are_broken_where_data_are_missing(observations):
+    ax = plots.gaps(observations)
+    assert names_of(ax) == ["level", "rain", "temperature"]
+    days = dates.date2num(observations["time"].values)
+    assert_allclose(bars(ax, 0), [[days[0], days[400]], [days[500], days[-1] + 1]])
+    assert_allclose(bars(ax, 1), [[days[0], days[-1] + 1]])
+    assert [text.get_text() for text in ax.texts] == ["n = 1\N{THIN SPACE}900", "100 %", "100 %"]
+
+
+def test_dips_are_one_bar_up_to_a_gap(dips):
+    found = bars(plots.gaps(dips), 0)
+    assert len(found) == 2
+    assert found[0][1] - found[0][0] > 300
+
+
+def test_a_covariate_of_many_wells_is_there_where_all_have_it(make):
+    observations = make["observations"](wells=3)
+    observations["rain"][2, 1000:1200] = np.nan
+    observations["level"][1] = np.nan
+    ax = plots.gaps(observations)
+    assert names_of(ax) == ["well 1", "well 2", "well 3", "rain", "temperature"]
+    assert [text.get_text() for text in ax.texts][1::2] == ["n = 0", "90.0 %"]
+    assert names_of(plots.gaps(observations, well="well 3"))[0] == "level"
