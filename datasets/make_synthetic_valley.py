@@ -19,12 +19,20 @@ import pandas as pd
 
 SEED = 20220913
 START, END = "1998-01-01", "2019-12-31"
+LAST_LEVEL = "2018-12-31"  # after it the record holds weather only, and the truth goes on
 SPIN_UP_YEARS = 10  # stores forget how they started before the first day that is written
-LATITUDE = 48.5  # degrees north
+LATITUDE = 48.5  # degrees north, of the southern edge and of the weather stations
+DEGREE = 111_195.0  # m of one degree of latitude
 STATIONS = {"valley": (0.0, 1.0), "upland": (-5.2, 1.3)}
 """Difference in temperature (degC) and factor of the rain against the valley, by station."""
 
-FILES = ("levels.csv", "weather.csv", "pumping.csv", "attributes.csv", "truth.csv")
+FILES = {
+    "levels.csv": "Levels as observed, m: with sensor noise, rounding and gaps; to 2018.",
+    "weather.csv": "Daily weather of the two stations; to 2019.",
+    "pumping.csv": "Abstraction, m3/d: each row holds until the next one; to 2019.",
+    "attributes.csv": "Static attributes of the wells.",
+    "truth.csv": "The true level of each day, m: no noise, no gaps; to 2019.",
+}
 
 
 @dataclass(frozen=True)
@@ -33,32 +41,23 @@ class Well:
 
     Parameters
     ----------
-    station : str
-        Weather station.
-    aquifer : str
-        Category of the aquifer.
+    station, aquifer : str
+        Weather station, and category of the aquifer.
     x, y, ground_level, depth : float
         Position, height of the ground and depth of the well, m.
     base : float
         Level without recharge and pumping, m above the synthetic datum.
     memories : tuple of float
         Time constants of the linear reservoirs in series, d.
-    specific_yield : float
-        Drainable share of the aquifer's volume.
-    soil_capacity : float
-        Water that the soil can hold, mm.
+    specific_yield, soil_capacity : float
+        Drainable share of the aquifer's volume; water that the soil can hold, mm.
     drawdown : float
         Final drawdown by pumping of 1 m3/d, m.
-    first : str
-        First day of the record.
-    every : tuple of int
-        Shortest and longest time between observations, d.
-    noise : float
-        Standard deviation of the sensor's error, m.
-    decimals : int
-        Resolution of the record.
-    gaps : tuple of (str, str)
-        First and last day of each time without observations.
+    first, every, gaps : str, tuple of int, tuple of (str, str)
+        First day of the record; shortest and longest time between observations, d; first and last
+        day of each time without any.
+    noise, decimals : float, int
+        Standard deviation of the sensor's error, m; resolution of the record.
     """
 
     station: str
@@ -80,21 +79,17 @@ class Well:
 
 
 WELLS = {
-    "scarp": Well(
-        "valley", "chalk", 4100.0, 2300.0, 187.6, 42.0, 158.0, (60.0, 400.0), 0.05, 140.0
-    ),
+    "scarp": Well("valley", "chalk", 4.1e3, 2.3e3, 187.6, 42.0, 158.0, (60.0, 400.0), 0.05, 140.0),
     "fen": Well(
         "valley", "sand", 1250.0, 3900.0, 98.4, 6.0, 95.1, (30.0,), 0.06, 90.0,
         first="2003-03-18",
         gaps=(
-            ("2006-11-02", "2007-07-23"),
-            ("2010-02-11", "2010-02-26"),
-            ("2013-05-30", "2014-09-08"),
-            ("2017-01-09", "2017-04-02"),
+            ("2006-11-02", "2007-07-23"), ("2010-02-11", "2010-02-26"),
+            ("2013-05-30", "2014-09-08"), ("2017-01-09", "2017-04-02"),
         ),
     ),
     "ridge": Well(
-        "upland", "fractured rock", 7800.0, 9400.0, 812.3, 35.0, 786.5, (90.0,), 0.04, 60.0
+        "upland", "fractured rock", 7.8e3, 9.4e3, 812.3, 35.0, 786.5, (90.0,), 0.04, 60.0
     ),
     "terrace": Well(
         "valley", "gravel", 2600.0, 3150.0, 109.8, 14.0, 101.2, (120.0,), 0.12, 110.0,
@@ -102,7 +97,7 @@ WELLS = {
     ),
     "works": Well(
         "valley", "gravel", 3050.0, 1700.0, 112.5, 22.0, 104.9, (120.0,), 0.10, 110.0,
-        drawdown=0.0012, first="2004-06-01",
+        drawdown=0.0012, first="2003-06-01",
         gaps=(("2011-08-15", "2011-09-20"), ("2015-12-24", "2016-01-11")),
     ),
 }  # fmt: skip
@@ -118,10 +113,7 @@ def seasonal(day_of_year: np.ndarray, mean: float, amplitude: float, peak: float
 def autoregressive(shocks: np.ndarray, memory: float) -> np.ndarray:
     """Return a stationary AR(1) series of standard deviation 1 from standard normal shocks (day,).
 
-    Parameters
-    ----------
-    memory : float
-        Time in which the autocorrelation falls to 1/e, d.
+    ``memory`` is the time in which the autocorrelation falls to 1/e, d.
     """
     keep = np.exp(-1 / memory)
     values = np.empty_like(shocks)
@@ -241,15 +233,7 @@ def linear_reservoir(inflow: np.ndarray, memory: float, *, start: float = 0.0) -
     """Return the outflow of a linear reservoir at the end of each day, in the units of the inflow.
 
     Exact for an inflow that is constant within each day: a step of 1 gives 1 - exp(-t / memory).
-
-    Parameters
-    ----------
-    inflow : numpy.ndarray
-        Shape (day,).
-    memory : float
-        Time constant, d.
-    start : float
-        Outflow before the first day.
+    ``memory`` is the time constant, d; ``start`` is the outflow before the first day.
     """
     keep = np.exp(-1 / memory)
     outflow = np.empty_like(inflow)
@@ -265,12 +249,8 @@ def true_level(well: Well, recharge: np.ndarray, pumping: np.ndarray) -> np.ndar
 
     Parameters
     ----------
-    well : Well
-        The well.
-    recharge : numpy.ndarray
-        Shape (day,), mm/d.
-    pumping : numpy.ndarray
-        Shape (day,), m3/d.
+    recharge, pumping : numpy.ndarray
+        Shape (day,), mm/d and m3/d.
     """
     outflow = recharge
     for memory in well.memories:
@@ -302,7 +282,7 @@ def observe(truth: pd.Series, well: Well, random: np.random.RandomState) -> pd.S
     visits = np.concatenate([[0], np.cumsum(waits)])
     first = int(truth.index.get_loc(pd.Timestamp(well.first)))
     visits = first + visits[visits < truth.size - first]
-    record = (truth + noise).iloc[visits].round(well.decimals)
+    record = (truth + noise).iloc[visits].round(well.decimals)[:LAST_LEVEL]
     for begin, end in well.gaps:
         record = record[(record.index < begin) | (record.index > end)]
     return record
@@ -360,6 +340,7 @@ def make_valley(seed: int = SEED) -> dict[str, pd.DataFrame]:
         [[name, *(getattr(well, c) for c in columns)] for name, well in WELLS.items()],
         columns=["well", *columns],
     )
+    attributes.insert(5, "latitude", (LATITUDE + attributes["y"] / DEGREE).round(4))
     return {
         "levels.csv": pd.concat(records),
         "weather.csv": long.reset_index().sort_values(["station", "date"], ascending=[False, True]),
@@ -381,19 +362,15 @@ def write_valley(folder: Path, tables: dict[str, pd.DataFrame]) -> dict[str, dic
     for name in FILES:
         table = tables[name]
         if name == "weather.csv":
-            table = table.assign(
-                rain=table["rain"].map("{:.1f}".format),
-                temperature=table["temperature"].map("{:.1f}".format),
-            )
+            one_decimal = {c: table[c].map("{:.1f}".format) for c in ("rain", "temperature")}
+            table = table.assign(**one_decimal)
         text = table.to_csv(
             index=False, date_format="%Y-%m-%d", float_format=FORMATS.get(name), lineterminator="\n"
         )
         content = text.encode()
         (folder / name).write_bytes(content)
-        written[name] = {
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
-        }
+        checksum = hashlib.sha256(content).hexdigest()
+        written[name] = {"sha256": checksum, "bytes": len(content), "description": FILES[name]}
     return written
 
 
@@ -405,8 +382,8 @@ def main(root: Path) -> None:
         "synthetic": True,
         "title": "Synthetic valley: five wells, daily weather 1998 to 2019. Nothing was measured",
         "description": (
-            "Synthetic. Stochastic weather, snow, soil, linear reservoirs and pumping; levels with "
-            "sensor noise and gaps, and the true level of each day."
+            "Synthetic. Stochastic weather, snow, soil, linear reservoirs and pumping; levels to "
+            "2018 with sensor noise and gaps, and the true level of each day to 2019."
         ),
         "source": f"datasets/make_synthetic_valley.py, seed {SEED}",
         "licence": "CC0-1.0",

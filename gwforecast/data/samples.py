@@ -41,6 +41,7 @@ _LABELS = {
     "aquifer": ("", "", "category of the aquifer, synthetic"),
     "x": ("m", "", "easting on a local grid, synthetic"),
     "y": ("m", "", "northing on a local grid, synthetic"),
+    "latitude": ("degrees_north", "", "latitude, synthetic"),
     "ground_level": ("m", "", f"height of the ground above the {DATUM}, synthetic"),
     "depth": ("m", "", "depth of the well below the ground, synthetic"),
 }
@@ -81,7 +82,7 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     -------
     xarray.Dataset
         Dimensions (well, time), daily: ``level``, m above the synthetic datum, NaN where nothing
-        was observed; ``rain``, mm/d, ``temperature``, degC, ``evapotranspiration``, mm/d,
+        was observed, nor in the last year; ``rain``, mm/d, ``temperature``, degC, ``evapotranspiration``, mm/d,
         ``pumping``, m3/d, 0 where the well is not pumped; static attributes (well,).
 
     Raises

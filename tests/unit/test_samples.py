@@ -18,6 +18,7 @@ from gwforecast.data import samples
 from gwforecast.schema import SchemaError
 
 ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("rain", "temperature", "evapotranspiration", "pumping")
 GENERATOR = ROOT / "datasets" / "make_synthetic_valley.py"
 
 
@@ -147,11 +148,19 @@ def test_the_sample_has_the_form_of_observations() -> None:
     assert "synthetic" in sample.attrs["origin"]
     assert sample["level"].attrs["vertical_datum"] == "synthetic datum"
     kinds = {n: sample[n].attrs["kind"] for n in schema.covariate_names(sample)}
-    assert kinds == {k: k for k in ("rain", "temperature", "evapotranspiration", "pumping")}
+    assert kinds == {k: k for k in KINDS}
+    assert "synthetic" in sample.attrs["title"].lower()
     for name in sample.data_vars:
         assert "synthetic" in sample[name].attrs["long_name"], name
         assert "units" in sample[name].attrs or sample[name].dtype.kind in "UO", name
-    assert set(schema.attribute_names(sample)) >= {"aquifer", "ground_level", "x", "y", "depth"}
+    assert set(schema.attribute_names(sample)) >= {
+        "aquifer",
+        "ground_level",
+        "x",
+        "y",
+        "latitude",
+        "depth",
+    }
     for name in schema.covariate_names(sample):
         assert np.isfinite(sample[name].values).all()
 
@@ -206,8 +215,40 @@ def test_wells_are_what_they_are_for() -> None:
     assert year["scarp"] > year["fen"]
 
 
+def test_the_last_year_has_weather_and_truth_but_no_levels() -> None:
+    sample, truth = samples.load_sample(), samples.load_truth()
+    last = {"time": slice("2019-01-01", None)}
+    assert sample.sel(last).sizes["time"] == truth.sel(last).sizes["time"] == 365
+    assert sample["level"].sel(last).isnull().all()
+    ends = [sample["level"].sel(well=w).to_series().last_valid_index() for w in sample["well"]]
+    assert min(ends) > pd.Timestamp("2018-12-24")
+
+
+def faded(series: pd.Series, memories: tuple[float, ...]) -> np.ndarray:
+    means = [series.ewm(alpha=1 - np.exp(-1 / m)).mean().to_numpy() for m in memories]
+    return np.column_stack(means)
+
+
+@pytest.mark.parametrize("well", ["scarp", "fen", "ridge", "terrace", "works"])
+def test_a_linear_model_of_past_weather_explains_the_levels_that_it_did_not_see(well: str) -> None:
+    sample = samples.load_sample().sel(well=well)
+    columns = [faded(sample[n].to_series(), (15, 40, 100, 250, 600)) for n in KINDS]
+    X = np.hstack(columns)
+    observed = np.flatnonzero(np.isfinite(sample["level"].values))
+    train, test = np.split(observed, [int(0.8 * observed.size)])
+    X = (X - X[train].mean(0)) / np.maximum(X[train].std(0), 1e-9)
+    level = sample["level"].values
+    penalty = 1e-3 * train.size * np.eye(X.shape[1])
+    weights = np.linalg.solve(
+        X[train].T @ X[train] + penalty, X[train].T @ (level[train] - level[train].mean())
+    )
+    predicted = level[train].mean() + X[test] @ weights
+    assert 1 - np.mean((level[test] - predicted) ** 2) / level[test].var() > 0.6
+
+
 def test_the_day_of_the_year_is_a_poor_model_of_it() -> None:
     truth = samples.load_truth()["level"]
+    truth = truth.sel(time=slice(None, "2018"))
     split = int(0.8 * truth.sizes["time"])
     past, test = truth[:, :split], truth[:, split:]
     normal = past.groupby("time.dayofyear").mean().sel(dayofyear=test["time"].dt.dayofyear)
