@@ -211,7 +211,7 @@ FRAMES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: observations_from_frames(
             level(index=pd.date_range("2020-01-01", periods=5, freq="W-WED")),
             weather().set_axis(pd.date_range("2020-01-06", periods=40, freq="W-MON"))),
-        r"steps of the covariates \(W-MON\).*2020-01-01"),
+        r"steps of the axis \(W-MON\).*2020-01-01.*at_step"),
     "a sentinel in the rain": (
         lambda: observations_from_frames(level(), weather(rain=[-999.0] * 40)), r"-999.*'rain'"),
     "a missing attribute": (

@@ -8,22 +8,24 @@ each mend is a setting that is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.data.axis import AtStep, covariate_axis, level_axis, on_axis
 from gwforecast.data.depth import level_from_depth
-from gwforecast.data.series import series_by_well
+from gwforecast.data.series import Levels, series_by_well
 from gwforecast.schema import SchemaError
 
 __all__ = ["AtStep", "Duplicates", "observations_from_frames"]
 
-AtStep = Literal["mean", "last", "first", "nearest"]
 Duplicates = Literal["first", "last", "mean"]
 TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048}
+EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2300-12-31")
+HUGE = 1e20
 SENTINELS = (-9999.0, -999.0, -999.9, -99999.0, -9999.9, 9999.0, 99999.0)
 UNITS_BY_KIND = {"rain": "mm", "evapotranspiration": "mm", "temperature": "degC",
                  "temperature_min": "degC", "temperature_max": "degC", "humidity": "%",
@@ -31,7 +33,7 @@ UNITS_BY_KIND = {"rain": "mm", "evapotranspiration": "mm", "temperature": "degC"
 
 
 def observations_from_frames(
-    levels: pd.Series | pd.DataFrame | Mapping[str, pd.Series | pd.DataFrame],
+    levels: pd.Series | pd.DataFrame | Mapping[str, pd.Series | pd.DataFrame] | Levels,
     covariates: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
     *,
     attributes: pd.DataFrame | None = None,
@@ -44,7 +46,7 @@ def observations_from_frames(
     at_step: AtStep | None = None,
     duplicates: Duplicates | None = None,
     sort: bool = False,
-    missing_values: Iterable[float] = (),
+    missing_values: Iterable[float] | float = (),
 ) -> xr.Dataset:
     """Return levels and weather as observations, dims (well, time).
 
@@ -77,7 +79,7 @@ def observations_from_frames(
         What to do with several levels of one time.
     sort : bool
         Sort times that are not in order.
-    missing_values : iterable of float
+    missing_values : float or iterable of float
         Numbers that stand for a missing value, e.g. -9999.
 
     Raises
@@ -93,16 +95,32 @@ def observations_from_frames(
     >>> observations_from_frames(level, weather, datum="NAP")["level"].values
     array([[4. , nan, 4.1, nan]])
     """
-    sentinels = tuple(float(v) for v in missing_values)
-    found = series_by_well(levels, well=well, level_column=level_column)
+    sentinels = tuple(float(v) for v in np.atleast_1d(np.asarray(missing_values, float)))
+    _check_duplicates(duplicates)
+    found = levels
+    if not isinstance(found, Levels):
+        found = series_by_well(found, well=well, level_column=level_column)
     cleaned = {
-        name: _clean(series, f"level of well {name!r}", duplicates, sort, sentinels)
+        name: _clean(
+            series,
+            f"level of well {name!r}",
+            sort=sort,
+            sentinels=sentinels,
+            duplicates=duplicates,
+            choosable=True,
+        )
         for name, series in found.series.items()
     }
-    weather = _weather(covariates, list(cleaned), sort, sentinels)
-    times = _axis(cleaned, weather)
-    frequency = timeline.infer_frequency(times)
-    stacked = np.stack([_on_axis(s, n, times, frequency, at_step) for n, s in cleaned.items()])
+    weather = _weather(covariates, list(cleaned), found.source, sort, sentinels)
+    indexes = [pd.DatetimeIndex(series.index) for series in cleaned.values()]
+    if weather:
+        unique = {id(frame): pd.DatetimeIndex(frame.index) for frame in weather.values()}
+        times = covariate_axis(unique.values(), indexes)
+    else:
+        times = level_axis(indexes, at_step=at_step)
+    stacked = np.stack(
+        [on_axis(s, times, well=name, at_step=at_step) for name, s in cleaned.items()]
+    )
     factor = _factor(units or found.units)
     level = xr.DataArray(
         stacked * factor,
@@ -121,27 +139,33 @@ def observations_from_frames(
     dataset = level.to_dataset(name=schema.LEVEL)
     dataset = dataset.assign(_covariates(weather, list(cleaned), times, covariate_units or {}))
     if attributes is not None:
-        dataset = dataset.assign(_attributes(attributes, list(cleaned)))
+        dataset = dataset.assign(_attributes(attributes, list(cleaned), list(map(str, dataset))))
     return schema.validate_observations(dataset)
+
+
+def _check_duplicates(duplicates: str | None) -> None:
+    if duplicates is not None and duplicates not in get_args(Duplicates):
+        raise ValueError(
+            f"duplicates must be one of {list(get_args(Duplicates))}. Received {duplicates!r}. "
+            "Correct it."
+        )
 
 
 def _clean(
     series: pd.Series,
     what: str,
-    duplicates: Duplicates | None,
+    *,
     sort: bool,
     sentinels: tuple[float, ...],
+    duplicates: Duplicates | None = None,
+    choosable: bool = False,
 ) -> pd.Series:
-    """Return a sorted series without missing rows, or say what is wrong with it."""
+    """Return a series in order, each time once and codes NaN, or say what is wrong with it."""
     times = timeline.to_times(series.index)
+    _check_times(times, what)
     values = series.to_numpy(float)
-    values = np.where(np.isin(values, sentinels), np.nan, values)
-    if np.isnat(times).any():
-        row = int(np.flatnonzero(np.isnat(times))[0])
-        raise SchemaError(
-            f"Every row needs a time. Received none at row {row} of the {what}. Give the date or "
-            "remove the row."
-        )
+    for code in sentinels:
+        values = np.where(np.isclose(values, code, rtol=1e-6, atol=0.0), np.nan, values)
     _refuse_sentinels(values, times, what)
     if sort:
         order = np.argsort(times, kind="stable")
@@ -158,17 +182,39 @@ def _clean(
     if same.size == 0:
         return clean
     if duplicates is None:
+        mend = ", or choose with duplicates='first', 'last' or 'mean'" if choosable else ""
         raise SchemaError(
             f"A time must have one value. Received {values[same[0]]} and {values[same[0] + 1]} at "
             f"{timeline.format_time(times[same[0]])} in the {what}, and {same.size - 1} more such "
-            "pairs. Remove one, or choose with duplicates='first', 'last' or 'mean'."
+            f"pairs. Remove one{mend}."
         )
     return clean.groupby(level=0).agg(duplicates)
 
 
+def _check_times(times: np.ndarray, what: str) -> None:
+    if np.isnat(times).any():
+        row = int(np.flatnonzero(np.isnat(times))[0])
+        raise SchemaError(
+            f"Every row needs a time. Received none at row {row} of the {what}. Give the date or "
+            "remove the row."
+        )
+    odd = (times < EARLIEST) | (times > LATEST)
+    if odd.any():
+        raise SchemaError(
+            f"Times must lie between {EARLIEST} and {LATEST}. Received "
+            f"{timeline.format_time(times[odd][0])} in the {what}. Correct the date, or the unit "
+            "of the times."
+        )
+
+
 def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
-    with np.errstate(invalid="ignore"):
-        suspect = np.isin(values, SENTINELS) | (np.abs(values) >= 1e20)
+    coded = np.zeros(values.shape, bool)
+    for code in SENTINELS:
+        coded |= np.isclose(values, code, rtol=1e-6, atol=0.0)
+    usual = np.abs(values[~coded & np.isfinite(values)])
+    # 9999 can be a measured value, e.g. of millimetres, where others are near it
+    coded &= (values < 0) | (np.abs(values) > 2 * usual.max(initial=0.0))
+    suspect = coded | (np.abs(values) >= HUGE)
     if suspect.any():
         first = int(np.flatnonzero(suspect)[0])
         raise SchemaError(
@@ -181,14 +227,15 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
 def _weather(
     covariates: pd.DataFrame | Mapping[str, pd.DataFrame] | None,
     wells: list[str],
+    source: str,
     sort: bool,
     sentinels: tuple[float, ...],
 ) -> dict[str, pd.DataFrame]:
     """Return a frame of covariates for each well; all have the same columns."""
     if covariates is None:
         return {}
-    if isinstance(covariates, pd.DataFrame):
-        frame = _clean_frame(covariates, "covariates", sort, sentinels)
+    if not isinstance(covariates, Mapping):
+        frame = _clean_frame(covariates, "covariates", source, sort, sentinels)
         return dict.fromkeys(wells, frame)
     without = [name for name in wells if name not in covariates]
     if without:
@@ -198,7 +245,9 @@ def _weather(
             "Add them, or choose wells with wells=[...]."
         )
     frames = {
-        name: _clean_frame(covariates[name], f"covariates of well {name!r}", sort, sentinels)
+        name: _clean_frame(
+            covariates[name], f"covariates of well {name!r}", source, sort, sentinels
+        )
         for name in wells
     }
     columns = {tuple(frame.columns) for frame in frames.values()}
@@ -212,99 +261,44 @@ def _weather(
 
 
 def _clean_frame(
-    frame: pd.DataFrame, what: str, sort: bool, sentinels: tuple[float, ...]
+    frame: object, what: str, source: str, sort: bool, sentinels: tuple[float, ...]
 ) -> pd.DataFrame:
+    if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
+        index = getattr(frame, "index", None)
+        kind = type(frame).__name__ + (f" with {type(index).__name__}" if index is not None else "")
+        raise SchemaError(
+            f"Covariates must be a DataFrame with a DatetimeIndex and a column for each. Received "
+            f"{kind} as {what}. Use Series.to_frame, or set_index with pandas.to_datetime."
+        )
+    labels = [_split_units(str(name))[0] for name in frame.columns]
+    repeated = pd.Index(labels)[pd.Index(labels).duplicated()]
+    if len(repeated):
+        raise SchemaError(
+            f"Covariates must have names of their own. Received {repeated[0]!r} twice in the "
+            f"{what}. Rename one."
+        )
     columns = {}
-    for name in map(str, frame.columns):
-        values = frame[name]
-        if not pd.api.types.is_numeric_dtype(values.dtype):
-            raise SchemaError(
-                f"Covariates must be numbers. Received {name!r} of dtype {values.dtype} in the "
-                f"{what}, first value {values.iloc[0]!r}. Convert it, or leave the column out; "
-                "text belongs to static attributes."
-            )
-        columns[name] = _clean(values, f"{what}, {name!r},", None, sort, sentinels)
-    return pd.DataFrame(columns)
-
-
-def _axis(levels: dict[str, pd.Series], weather: dict[str, pd.DataFrame]) -> np.ndarray:
-    """Return the regular axis of the covariates, extended to hold all levels."""
-    if not weather:
-        return _levels_axis(levels)
-    axes = [timeline.to_times(frame.index) for frame in weather.values()]
-    frequencies = {timeline.infer_frequency(axis) for axis in axes}
-    if len(frequencies) > 1:
-        raise SchemaError(
-            f"All covariates must have one frequency. Received {sorted(frequencies)}. Resample "
-            "them to the same steps, with a sum for rain and a mean for temperature."
+    for label, name in zip(labels, frame.columns, strict=True):
+        _check_covariate(frame[name], label, what, source)
+        columns[str(name)] = _clean(
+            frame[name], f"{what}, column {label!r}", sort=sort, sentinels=sentinels
         )
-    frequency = frequencies.pop()
-    first, last = min(a[0] for a in axes), max(a[-1] for a in axes)
-    stamps = [timeline.to_times(s.index) for s in levels.values() if len(s)]
-    axis = timeline.regular_times(first, last, frequency)
-    return _extended(axis, stamps, frequency) if stamps else axis
+    return pd.DataFrame(columns, index=None if columns else frame.index)
 
 
-def _extended(axis: np.ndarray, stamps: list[np.ndarray], frequency: str) -> np.ndarray:
-    """Return the axis with steps added so that it holds the first and the last level."""
-    first, last = min(s[0] for s in stamps), max(s[-1] for s in stamps)
-    span = max(axis[0] - first, last - axis[-1], np.timedelta64(0, "us"))
-    steps = int(span / np.timedelta64(1, "D")) + 2  # enough for any frequency of a day or more
-    earlier = pd.date_range(end=axis[0], periods=steps, freq=frequency).to_numpy()[:-1]
-    later = pd.date_range(start=axis[-1], periods=steps, freq=frequency).to_numpy()[1:]
-    parts = [earlier[earlier >= first], axis]
-    if last > axis[-1]:
-        parts.append(later[: int(np.searchsorted(later, last)) + 1])
-    return np.concatenate([part.astype(schema.TIME_DTYPE) for part in parts])
-
-
-def _levels_axis(levels: dict[str, pd.Series]) -> np.ndarray:
-    stamps = np.unique(np.concatenate([timeline.to_times(s.index) for s in levels.values()]))
-    try:
-        timeline.infer_frequency(stamps)
-    except SchemaError:
-        days = stamps.astype("datetime64[D]")
-        if stamps.size < 2 or (days != stamps).any():
-            raise
-        return timeline.regular_times(stamps[0], stamps[-1], "D")
-    return stamps
-
-
-def _on_axis(
-    series: pd.Series, well: str, times: np.ndarray, frequency: str, at_step: AtStep | None
-) -> np.ndarray:
-    """Return the levels of a well on the axis, NaN where there is none."""
-    series = series.dropna()
-    stamps = timeline.to_times(series.index)
-    values = np.full(times.size, np.nan)
-    if stamps.size == 0:
-        return values
-    position = np.searchsorted(times, stamps)
-    inside = position < times.size
-    fits = inside & (times[np.minimum(position, times.size - 1)] == stamps)
-    if fits.all():
-        values[position] = series.to_numpy()
-        return values
-    if at_step is None:
-        first = stamps[~fits][0]
+def _check_covariate(values: pd.Series, label: str, what: str, source: str) -> None:
+    if label in (schema.LEVEL, schema.WELL, schema.TIME, source) or label.endswith("_flag"):
         raise SchemaError(
-            f"Levels must fall on the steps of the covariates ({frequency}). Received "
-            f"{timeline.format_time(first)} for well {well!r}, and {int((~fits).sum()) - 1} more "
-            "that do not. Choose with at_step='mean', 'last' or 'first' of the levels since the "
-            "step before, or 'nearest'."
+            "A covariate can't be named like the level, a coordinate or a flag, because the level "
+            f"may not be an input to itself. Received {label!r} in the {what}. Leave the column "
+            "out, or rename it if it is another series."
         )
-    step = position
-    if at_step == "nearest":
-        before = np.maximum(position - 1, 0)
-        after = np.minimum(position, times.size - 1)
-        step = np.where(stamps - times[before] < times[after] - stamps, before, after)
-    elif frequency == "D":  # a day's step holds the levels of that day
-        step = np.searchsorted(times, stamps.astype("datetime64[D]").astype(times.dtype))
-    kept = (step >= 0) & (step < times.size)
-    groups = pd.Series(series.to_numpy()[kept]).groupby(step[kept])
-    made = groups.agg("last" if at_step == "nearest" else at_step)
-    values[made.index.to_numpy()] = made.to_numpy()
-    return values
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise SchemaError(
+            f"Covariates must be numbers. Received {label!r} of dtype {values.dtype} in the "
+            f"{what}, first value {next(iter(values), None)!r}. Convert it, set times as the "
+            "index, or leave the column out; text belongs to static attributes."
+        )
 
 
 def _factor(units: str | None) -> float:
@@ -351,25 +345,46 @@ def _split_units(name: str) -> tuple[str, str | None]:
     return (label.strip(), rest.rstrip("] ").strip()) if bracket and label.strip() else (name, None)
 
 
-def _attributes(attributes: pd.DataFrame, wells: list[str]) -> dict[str, xr.Variable]:
-    table = attributes.set_axis([str(name) for name in attributes.index])
+def _attributes(
+    attributes: pd.DataFrame, wells: list[str], taken: list[str]
+) -> dict[str, xr.Variable]:
+    if not isinstance(attributes, pd.DataFrame):
+        raise SchemaError(
+            "Static attributes must be a DataFrame with a row for each well. Received "
+            f"{type(attributes).__name__}. Use Series.to_frame."
+        )
+    named = [c for c in attributes.columns if str(c) == schema.WELL]
+    table = attributes.set_index(named[0]) if named else attributes
+    table = table.set_axis([str(name) for name in table.index])
     without = [name for name in wells if name not in table.index]
     if without:
         raise SchemaError(
-            f"Each well needs a row of static attributes. Received none for {without[0]!r}. Add "
-            "the row, or leave the attributes out."
+            f"Each well needs a row of static attributes. Received none for {without[0]!r}; there "
+            f"are rows for {list(table.index[:3])} first. Add the row, or leave the attributes out."
         )
-    made = {}
-    for name in map(str, table.columns):
-        values = table.loc[wells, name]
-        if values.isna().any():
-            raise SchemaError(
-                f"Static attributes must have no gaps. Received none for {name!r} of well "
-                f"{str(values.index[values.isna()][0])!r}. Give the value, or leave out the column."
-            )
-        numeric = pd.api.types.is_numeric_dtype(values.dtype)
-        made[name] = xr.Variable(
-            (schema.WELL,),
-            values.to_numpy(float) if numeric else values.astype(str).to_numpy(object),
+    several = table.index[table.index.duplicated()].intersection(wells)
+    if len(several):
+        raise SchemaError(
+            f"Each well has one row of static attributes. Received several for {several[0]!r}. "
+            "Remove all but one."
         )
-    return made
+    clash = [str(c) for c in table.columns if str(c) in (*taken, schema.WELL, schema.TIME)]
+    if clash:
+        raise SchemaError(
+            "A static attribute needs a name that no other variable has. Received "
+            f"{clash[0]!r}, which is a variable over time. Rename the column."
+        )
+    return {str(name): _attribute(table.loc[wells, name], str(name)) for name in table.columns}
+
+
+def _attribute(values: pd.Series, name: str) -> xr.Variable:
+    numeric = pd.api.types.is_numeric_dtype(values.dtype)
+    bad = values.isna() | (np.isinf(values.to_numpy(float, na_value=np.nan)) if numeric else False)
+    if bad.any():
+        raise SchemaError(
+            f"Static attributes must have no gaps and be finite. Received {values[bad].iloc[0]} "
+            f"for {name!r} of well {str(values.index[bad][0])!r}. Give the value, leave out the "
+            "column, or leave out the well with wells=[...]."
+        )
+    made = values.to_numpy(float) if numeric else values.astype(str).to_numpy(object)
+    return xr.Variable((schema.WELL,), made)

@@ -47,6 +47,12 @@ def level_from_depth(
         heights = np.array([float(reference_level[name]) for name in wells])
     else:
         heights = np.full(len(wells), float(reference_level))
+    if not np.isfinite(heights).all():
+        bad = int(np.flatnonzero(~np.isfinite(heights))[0])
+        raise SchemaError(
+            f"A reference level must be a finite height in m above the datum. Received "
+            f"{heights[bad]} for {wells[bad]!r}. Give the surveyed height of the measuring point."
+        )
     reference = xr.DataArray(heights, {schema.WELL: wells}, (schema.WELL,))
     level = (reference - depth_to_water).transpose(*depth_to_water.dims)
     stated = datum or ("relative" if not heights.any() else None)

@@ -50,8 +50,13 @@ def require_covariates(
         If a value is missing inside a covariate's span, or all of them are: names the covariate,
         the well, the number of steps and the dates. A covariate may start late or end early.
     """
-    chosen = schema.covariate_names(observations) if names is None else list(names)
-    for name in chosen:
+    there = schema.covariate_names(observations)
+    for name in there if names is None else list(names):
+        if name not in there:
+            raise SchemaError(
+                f"Every covariate that is asked for must be in the observations. Received "
+                f"{name!r}; there are {there}. Correct the name, or add the series."
+            )
         missing = _missing_inside(observations[name].values)
         if not missing.any():
             continue
@@ -113,13 +118,14 @@ def fill_covariates(
         If a rule is unknown, or ``"zero"`` is asked for by a kind.
     """
     chosen = dict(BY_KIND) if rules == "by_kind" else _checked_rules(observations, rules)
-    cuts = timeline.to_times(list(boundaries)) if boundaries else np.zeros(0, schema.TIME_DTYPE)
+    cuts = timeline.to_times(list(boundaries))
     times = observations[schema.TIME].values
     filled = {}
     for name in schema.covariate_names(observations):
         kind = schema.covariate_kind(name, observations[name].attrs)
         default = "climatology" if rules == "by_kind" else None
-        rule = chosen.get(name, chosen.get(kind, default))
+        of_kind = chosen.get(kind, default)
+        rule = chosen.get(name, of_kind if of_kind != "zero" else None)  # zero is by name only
         missing = _missing_inside(observations[name].values)
         if rule is None or not missing.any():
             continue
@@ -140,8 +146,11 @@ def fill_covariates(
 
 
 def _checked_rules(observations: xr.Dataset, rules: Mapping[str, str] | str) -> dict[str, str]:
-    if isinstance(rules, str):
-        rules = {"rules": rules}
+    if not isinstance(rules, Mapping):
+        raise ValueError(
+            f"Filling rules must be 'by_kind', or a mapping from covariate or kind to one of "
+            f"{sorted(RULES)}. Received {rules!r}. Write e.g. {{'rain': 'climatology'}}."
+        )
     names = schema.covariate_names(observations)
     for name, rule in rules.items():
         if rule not in RULES:

@@ -89,11 +89,9 @@ missing_values
     if attributes is not None:
         table = read_table(Path(attributes), dialect=Dialect(delimiter, decimal), dated=False)
     observations = observations_from_frames(
-        found,
+        series_by_well(found, well=well, default=_well_name(path), level_column=level_column),
         weather,
         attributes=table,
-        well=well or (_well_name(path) if not isinstance(found, dict) else None),
-        level_column=level_column,
         reference_level=reference_level,
         datum=datum,
         units=units,
@@ -135,8 +133,8 @@ def read_levels(
     if path.suffix.lower() in NETCDF:
         return {}
     found = _levels(path, Dialect(delimiter, decimal, day_first))
-    name = well or (_well_name(path) if not isinstance(found, dict) else None)
-    return series_by_well(found, well=name, level_column=level_column).series
+    name = _well_name(path)
+    return series_by_well(found, well=well, default=name, level_column=level_column).series
 
 
 def _levels(path: Path, dialect: Dialect) -> pd.DataFrame | dict[str, pd.DataFrame]:

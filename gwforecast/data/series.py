@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pandas as pd
 
-from gwforecast.schema import SchemaError
+from gwforecast.schema import SchemaError, covariate_kind
 
 __all__ = ["DEPTH_NAMES", "LEVEL_NAMES", "Levels", "TIME_NAMES", "series_by_well"]
 
 LEVEL_NAMES = (
     "head", "level", "gwl", "value", "values", "stand_m_tov_nap", "water_level_masl_m", "wl",
-    "niveau_nappe_eau", "water_level_above_navd88_ft", "groundwater_level", "62611", "62610",
+    "niveau_nappe_eau", "water_level_above_navd88_ft", "water_level_above_site_datum_ft",
+    "groundwater_level", "62611", "62610",
 )  # fmt: skip
 DEPTH_NAMES = (
     "depth_to_water", "dtw", "depth", "water_level_below_ground_m", "water_level_below_surface_m",
-    "water_level_above_site_datum_ft", "72019", "profondeur_nappe",
+    "72019", "profondeur_nappe",
 )  # fmt: skip
 WELL_NAMES = (
     "well", "well_id", "site_no", "monitoring_location_id", "station_id", "unique_id", "station",
@@ -26,8 +27,10 @@ WELL_NAMES = (
 )  # fmt: skip
 TIME_NAMES = (
     "time", "date", "datetime", "ds", "observation_date", "date_mesure", "timestamp", "dates",
+    "yyyymmdd",
 )  # fmt: skip
 USGS_DEPTH = "72019"
+UNITS = ("m", "cm", "mm", "ft")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def series_by_well(
     levels: pd.Series | pd.DataFrame | Mapping[str, pd.Series | pd.DataFrame],
     *,
     well: str | None = None,
+    default: str = "well",
     level_column: str | None = None,
 ) -> Levels:
     """Return a Series for each well from a Series, a frame wide or long, or a mapping.
@@ -66,74 +70,136 @@ def series_by_well(
     Frames of hydropandas (``GroundwaterObs``, ``ObsCollection``) and of USGS dataretrieval are
     known by their attributes and columns.
 
+    Parameters
+    ----------
+    levels : pandas.Series, pandas.DataFrame, or mapping of str to these
+        Levels of one or more wells; the keys of a mapping are the names of the wells.
+    well : str, optional
+        Name of the only well, whatever the data call it.
+    default : str
+        Name of the only well, where the data do not name it.
+    level_column : str, optional
+        Column of the level.
+
     Raises
     ------
     SchemaError
-        If no column or more than one could be the level, or the index holds no times.
+        If no column or more than one could be the level, the index holds no times, or a name is
+        given for more than one well.
     """
     if isinstance(levels, pd.Series):
-        name = well or (str(levels.name) if levels.name not in (None, "") else "well")
-        name = "well" if well is None and _base(name) in (*LEVEL_NAMES, *DEPTH_NAMES) else name
-        depth = _base(str(levels.name)) in DEPTH_NAMES
-        return _checked({name: levels}, str(levels.name), None, depth)
+        label = "" if levels.name is None else str(levels.name)
+        known = _base(label) in (*LEVEL_NAMES, *DEPTH_NAMES)
+        found = Levels(
+            {well or (default if known or not label else label): levels},
+            label or "unnamed",
+            _bracketed(label) if known else None,
+            _base(label) in DEPTH_NAMES,
+        )
+        return _checked(found, well)
     if isinstance(levels, pd.DataFrame):
-        return _from_frame(levels, well, level_column)
+        return _checked(_from_frame(levels, default, level_column), well)
     if isinstance(levels, Mapping) and levels:
-        found = [
-            series_by_well(part, well=str(name), level_column=level_column)
+        parts = {
+            str(name): series_by_well(part, well=str(name), level_column=level_column)
             for name, part in levels.items()
-        ]
-        merged = {name: series for part in found for name, series in part.series.items()}
-        return Levels(merged, found[0].source, found[0].units, found[0].is_depth,
-                      found[0].time_zone)  # fmt: skip
+        }
+        return _checked(_merged(parts), well)
     raise SchemaError(
         "Levels must be a Series, a DataFrame, or a mapping of well to Series, and not empty. "
         f"Received {type(levels).__name__}. Read files with gwforecast.read_observations."
     )
 
 
-def _from_frame(frame: pd.DataFrame, well: str | None, level_column: str | None) -> Levels:
+def _merged(parts: dict[str, Levels]) -> Levels:
+    first_name, first = next(iter(parts.items()))
+    for name, part in parts.items():
+        if (part.units or "m", part.is_depth) != (first.units or "m", first.is_depth):
+            said = [f"{p.source!r} in {p.units or 'm'} of well {n!r}"
+                    for n, p in ((first_name, first), (name, part))]  # fmt: skip
+            raise SchemaError(
+                "All wells must have the same units, and all be levels or all depths. Received "
+                f"{said[0]} and {said[1]}. Convert one of them, or read them apart."
+            )
+    series = {name: part.series[name] for name, part in parts.items()}
+    zones = [part.time_zone for part in parts.values() if part.time_zone]
+    return Levels(series, first.source, first.units, first.is_depth, zones[0] if zones else None)
+
+
+def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> Levels:
     if "obs" in frame.columns:  # an ObsCollection of hydropandas
         parts = {str(n): o for n, o in zip(frame.index, frame["obs"], strict=True)}
-        return series_by_well(cast("Mapping[str, pd.DataFrame]", parts), well=well)
+        return series_by_well(cast("Mapping[str, pd.DataFrame]", parts), level_column=level_column)
+    _refuse_repeated(frame)
     names = {_base(str(c)): c for c in frame.columns}
     time = None
     if not isinstance(frame.index, pd.DatetimeIndex):
         time = next((names[n] for n in TIME_NAMES if n in names), None)
         if time is None:
             raise SchemaError(
-                "A table of levels needs times as its index or in a column named "
+                "A table of levels needs times as its index, a DatetimeIndex, or in a column named "
                 f"{', '.join(TIME_NAMES[:4])}, ... Received the columns "
-                f"{list(map(str, frame.columns))}. Set the index to pandas.to_datetime(...)."
+                f"{list(map(str, frame.columns))}. Set the index with pandas.to_datetime."
             )
     wells = next((names[n] for n in WELL_NAMES if n in names), None)
-    column = _level_column(frame, names, level_column, {time, wells}, long=wells is not None)
+    column = _level_column(frame, level_column, {time, wells}, long=wells is not None)
     table = frame if time is None else frame.set_index(time)
     if not isinstance(table.index, pd.DatetimeIndex):
         table = table.set_axis(_parsed(table.index), axis=0)
     if column is None:
-        used = {str(c): table[c] for c in table.columns if c not in (time, wells)}
-        return _checked(used, "one column for each well", None, False)
+        return _wide(table, frame, {time, wells})
     units = _units(frame, names, column)
     depth = _is_depth(frame, names, column)
     if wells is None:
         own = getattr(frame, "name", None)  # GroundwaterObs has a name
-        name = well or (own if isinstance(own, str) and own else "well")
-        return _checked({name: table[column]}, str(column), units, depth)
-    grouped = {
-        str(key): group[column] for key, group in table.groupby(wells, sort=False, dropna=False)
-    }
-    return _checked(grouped, str(column), units, depth)
+        name = own if isinstance(own, str) and own else default
+        return Levels({name: table[column]}, str(column), units, depth)
+    if table[wells].isna().any():
+        row = int(table[wells].isna().to_numpy().argmax())
+        raise SchemaError(
+            f"Each row of a long table needs a well. Received none in column {str(wells)!r} at row "
+            f"{row}, {table.index[row]}. Give the name of the well, or remove the row."
+        )
+    grouped = {str(key): group[column] for key, group in table.groupby(wells, sort=False)}
+    return Levels(grouped, str(column), units, depth)
 
 
-def _level_column(
-    frame: pd.DataFrame,
-    names: Mapping[str, Any],
-    wanted: str | None,
-    taken: set[Any],
-    *,
-    long: bool,
-) -> Any:
+def _refuse_repeated(frame: pd.DataFrame) -> None:
+    repeated = frame.columns[frame.columns.map(str).duplicated()]
+    if len(repeated):
+        raise SchemaError(
+            f"Columns must have names of their own. Received {str(repeated[0])!r} twice. Rename "
+            "one with DataFrame.set_axis."
+        )
+
+
+def _wide(table: pd.DataFrame, frame: pd.DataFrame, taken: set[Any]) -> Levels:
+    """Return the levels of a table with a column for each well, units in the headers or not."""
+    columns = [c for c in table.columns if c not in taken]
+    weather = [
+        c
+        for c in columns
+        if _base(str(c)) not in ("p", "t") and covariate_kind(_base(str(c))) != "other"
+    ]
+    if weather:
+        raise SchemaError(
+            "A table with a column for each well must hold levels only. Received "
+            f"{str(weather[0])!r}, which names a covariate; the columns are "
+            f"{list(map(str, frame.columns))}. Choose the level with level_column=, and give the "
+            "weather as covariates."
+        )
+    units = {c: _bracketed(str(c)) for c in columns}
+    units = {c: unit if unit in UNITS else None for c, unit in units.items()}
+    if len(set(units.values())) > 1:
+        raise SchemaError(
+            f"All levels must have the same units. Received {list(map(str, columns))}. Convert "
+            "them, and name the units in every header or in none."
+        )
+    named = {str(c).split("[")[0].strip() if units[c] else str(c): table[c] for c in columns}
+    return Levels(named, "one column for each well", next(iter(units.values())))
+
+
+def _level_column(frame: pd.DataFrame, wanted: str | None, taken: set[Any], *, long: bool) -> Any:
     """Return the column of the level, or None for a table with a column for each well."""
     if wanted is not None:
         if wanted not in frame.columns:
@@ -142,7 +208,8 @@ def _level_column(
                 f"{list(map(str, frame.columns))}. Correct the name."
             )
         return wanted
-    found = [names[n] for n in (*LEVEL_NAMES, *DEPTH_NAMES) if n in names and names[n] not in taken]
+    candidates = [c for c in frame.columns if c not in taken and not str(c).endswith("_cd")]
+    found = [c for c in candidates if _base(str(c)) in (*LEVEL_NAMES, *DEPTH_NAMES)]
     if len(found) > 1:
         raise SchemaError(
             f"One column must be the level. Received {len(found)} that could be: "
@@ -170,9 +237,9 @@ def _level_column(
 
 def _units(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | None:
     """Return units from the header ``level [cm]``, a column of units, or the object itself."""
-    header = str(column).replace("(", "[")
-    if "[" in header:
-        return header.partition("[")[2].rstrip("]) ").split(" ")[0]
+    header = _bracketed(str(column))
+    if header:
+        return header
     if "unit_of_measure" in names:
         stated = frame[names["unit_of_measure"]].dropna().astype(str).unique()
         if len(stated) > 1:
@@ -194,6 +261,12 @@ def _is_depth(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> boo
     return _base(str(column)) in DEPTH_NAMES
 
 
+def _bracketed(name: str) -> str | None:
+    """Return the units of a header: ``level [m NAP]`` is in ``m``; None without brackets."""
+    inside = name.replace("(", "[").partition("[")[2].strip(" ])")
+    return inside.split(" ")[0] or None
+
+
 def _base(name: str) -> str:
     """Return a header without units, statistic and case: ``72019_Mean`` is ``72019``."""
     bare = name.replace("(", "[").partition("[")[0].strip().lower()
@@ -211,25 +284,32 @@ def _parsed(index: pd.Index) -> pd.DatetimeIndex:
         ) from None
 
 
-def _checked(
-    series: dict[str, pd.Series], source: str, units: str | None, is_depth: bool
-) -> Levels:
-    zone = None
-    made = {}
+def _checked(found: Levels, well: str | None) -> Levels:
+    series = found.series
+    if well is not None and len(series) > 1:
+        raise SchemaError(
+            f"A name can be given to one well only. Received {well!r} for {len(series)} wells, "
+            f"{list(series)[:3]} first. Leave it out, or choose the level with level_column=."
+        )
+    zone = found.time_zone
     for name, values in series.items():
         if not isinstance(values.index, pd.DatetimeIndex):
             raise SchemaError(
                 f"Levels need a DatetimeIndex. Received {type(values.index).__name__} for well "
                 f"{name!r}. Set it with pandas.to_datetime."
             )
-        if not pd.api.types.is_numeric_dtype(values.dtype):
+        kind = values.dtype
+        if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+            example = next(iter(values.dropna()), None)
             raise SchemaError(
-                f"Levels must be numbers. Received dtype {values.dtype} for well {name!r}. Convert "
-                "them with pandas.to_numeric."
+                f"Levels must be numbers. Received {example!r} of dtype {kind} for well {name!r}, "
+                f"column {found.source!r}. Convert them with pandas.to_numeric; in a file, check "
+                "the decimal mark."
             )
         if values.index.tz is not None:
             zone = str(values.index.tz)
-        made[name] = values
-    if not made or all(len(values) == 0 for values in made.values()):
+    if not series or all(len(values) == 0 for values in series.values()):
         raise SchemaError("Levels must hold at least one row. Received none. Check the source.")
-    return Levels(made, source, units, is_depth, zone)
+    if well is not None:
+        series = {well: next(iter(series.values()))}
+    return replace(found, series=series, time_zone=zone)
