@@ -46,6 +46,14 @@ def covariate_axis(
         )
     first, last = min(a[0] for a in axes), max(a[-1] for a in axes)
     axis = timeline.regular_times(first, last, frequency := frequencies.pop())
+    for other in axes:
+        apart = ~np.isin(other, axis)
+        if apart.any():
+            raise SchemaError(
+                "All covariates must have the same steps. Received "
+                f"{timeline.format_time(other[apart][0])} in one frame, which lies between the "
+                f"steps of another, e.g. {timeline.format_time(axis[0])}. Put them on one axis."
+            )
     stamps = [timeline.to_times(index) for index in levels if len(index)]
     if not stamps:
         return axis
