@@ -57,21 +57,24 @@ def coverage_findings(covariates: list[Series], span: slice) -> Iterator[Finding
     alike: dict[bytes, list[Series]] = {}
     for covariate in covariates:
         if covariate.known.size:
-            alike.setdefault(np.isnan(covariate.values[span]).tobytes(), []).append(covariate)
+            alike.setdefault(np.isnan(covariate.values).tobytes(), []).append(covariate)
+    latest = max((group[0].known[-1] for group in alike.values()), default=0)
     for group in alike.values():
         names = ", ".join(covariate.variable for covariate in group)
         yield from _coverage(replace(group[0], variable=names), span)
+        yield from _shorter(replace(group[0], variable=names), span, int(latest))
 
 
 def _coverage(covariate: Series, span: slice) -> Iterator[Finding]:
     known = covariate.known
     inside = np.arange(len(covariate.values))[span]
-    within = inside[(inside >= known[0]) & (inside <= known[-1])]
+    # Gaps before the first and after the last level count: lookbacks and predictions need them.
+    within = np.arange(known[0], known[-1] + 1)
     missing = within[np.isnan(covariate.values[within])]
     if missing.size:
         yield covariate.finding(
             "covariate_gaps", "warning", positions=missing, value=missing.size / within.size,
-            rule="Covariates must be complete where there are levels.",
+            rule="Covariates must be complete from their first to their last value.",
             flagged=False, received=f"{missing.size} missing values",
             mend="Fill them from a station nearby, or state how to fill this kind of covariate; "
             "missing rain is not zero.",
@@ -87,6 +90,19 @@ def _coverage(covariate: Series, span: slice) -> Iterator[Finding]:
                 received=f"{late.size} steps with levels {word}",
                 mend="Extend the series; levels there can't be modelled.",
             )  # fmt: skip
+
+
+def _shorter(covariate: Series, span: slice, latest: int) -> Iterator[Finding]:
+    """Yield a note where a covariate reaches beyond the levels, but not as far as another does."""
+    end = int(covariate.known[-1])
+    if span.stop is not None and span.stop - 1 <= end < latest:
+        yield covariate.finding(
+            "covariate_ends_early", "note", positions=np.arange(end + 1, latest + 1),
+            value=latest - end, flagged=False,
+            rule="Levels are predicted as far as all covariates reach.",
+            received=f"{latest - end} steps that others have after its last value",
+            mend="Extend the series to predict further.",
+        )  # fmt: skip
 
 
 def _negative(covariate: Series) -> Iterator[Finding]:

@@ -14,7 +14,14 @@ from gwforecast.data.findings import Finding, Series, clean_steps
 from gwforecast.data.level_checks import level_findings, shift_findings
 from gwforecast.schema import SchemaError
 
-__all__ = ["COLUMNS", "FLAGS", "check_levels", "check_observations", "flags"]
+__all__ = [
+    "COLUMNS",
+    "FLAGS",
+    "check_levels",
+    "check_observations",
+    "check_series",
+    "quality_flags",
+]
 
 COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]
 FLAGS = {"pass": 1, "not_evaluated": 2, "suspect": 3, "fail": 4, "missing": 9}
@@ -66,13 +73,15 @@ def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.Da
     return _table(sorted(rows, key=lambda row: order[row.well]))
 
 
-def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.DataFrame:
-    """Return what is doubtful in the stamps of levels as they were read; nothing is changed.
+def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.DataFrame:
+    """Return what is doubtful in the stamps of one well's levels as read; nothing is changed.
 
     Parameters
     ----------
-    levels : pandas.Series or pandas.DataFrame
-        Levels by time, in any order; of a DataFrame each column is a well.
+    levels : pandas.Series
+        Shape (time,), m: levels by time, in any order.
+    well : str
+        Name of the well in the table.
     now : datetime_like, optional
         Stamps after it are an error. By default none counts as future.
 
@@ -85,37 +94,76 @@ def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.
     Raises
     ------
     TypeError
-        If the levels are no Series or DataFrame.
+        If the levels are no Series.
     SchemaError
-        If the index holds no times.
+        If the index holds no times, or the values are no numbers.
 
     Examples
     --------
     >>> days = pd.DatetimeIndex(["2020-01-02", "2020-01-01", "2020-01-01"])
-    >>> check_levels(pd.Series([1.0, 2.0, 3.0], days, name="A"))["check"].tolist()
+    >>> check_series(pd.Series([1.0, 2.0, 3.0], days), well="A")["check"].tolist()
     ['duplicates_conflicting', 'unsorted']
     """
-    if not isinstance(levels, pd.Series | pd.DataFrame):
+    if not isinstance(levels, pd.Series):
         raise TypeError(
-            f"Levels must be a pandas Series or DataFrame. Received {type(levels).__name__}. "
-            "Pass pandas.Series(values, index=times)."
+            f"Levels of one well must be a pandas Series. Received {type(levels).__name__}. "
+            "Pass pandas.Series(values, index=times); check_levels takes several wells."
         )
     if not isinstance(levels.index, pd.DatetimeIndex):
         raise SchemaError(
             f"The index of levels must hold times. Received {type(levels.index).__name__}. Convert "
             "it with pandas.to_datetime."
         )
-    frame = levels.to_frame(levels.name or "level") if isinstance(levels, pd.Series) else levels
-    times = timeline.to_times(frame.index)
+    numbers = pd.to_numeric(levels, errors="coerce").to_numpy(float)
+    text = np.isnan(numbers) & levels.notna().to_numpy()
+    if text.any():
+        place = int(np.flatnonzero(text)[0])
+        raise SchemaError(
+            f"Levels must be numbers. Received {levels.iloc[place]!r} of well {well!r} at "
+            f"{levels.index[place]}. Convert the text, or name it as a code for missing values "
+            "when the file is read."
+        )
+    times = timeline.to_times(levels.index)
     today = None if now is None else timeline.to_times([now])[0]
-    rows: list[Finding] = []
-    for name in frame.columns:
-        values = pd.to_numeric(frame[name]).to_numpy(float)
-        rows += _stamps(Series(str(name), schema.LEVEL, "level", times, values), today)
-    return _table(rows)
+    return _table(list(_stamps(Series(well, schema.LEVEL, "level", times, numbers), today)))
 
 
-def flags(observations: xr.Dataset) -> xr.Dataset:
+def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.DataFrame:
+    """Return what is doubtful in the stamps of levels of one or more wells, as they were read.
+
+    Parameters
+    ----------
+    levels : pandas.Series or pandas.DataFrame
+        Levels by time, m, in any order; of a DataFrame each column is a well, and a Series has the
+        well's name.
+    now : datetime_like, optional
+        Stamps after it are an error. By default none counts as future.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of :func:`check_series` for each well.
+
+    Raises
+    ------
+    TypeError
+        If the levels are no Series or DataFrame.
+    SchemaError
+        If the index holds no times, or the values are no numbers.
+    """
+    if not isinstance(levels, pd.Series | pd.DataFrame):
+        raise TypeError(
+            f"Levels must be a pandas Series or DataFrame. Received {type(levels).__name__}. "
+            "Pass pandas.Series(values, index=times)."
+        )
+    if isinstance(levels, pd.Series):
+        return check_series(levels, well=str(levels.name or schema.LEVEL), now=now)
+    tables = [check_series(levels[name], well=str(name), now=now) for name in levels.columns]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else _table([])
+
+
+def quality_flags(observations: xr.Dataset) -> xr.Dataset:
     """Return a flag for each value of the level and the covariates.
 
     Parameters
@@ -132,7 +180,8 @@ def flags(observations: xr.Dataset) -> xr.Dataset:
 
     References
     ----------
-    U.S. Integrated Ocean Observing System (2020), QARTOD manual, doi:10.25923/x02m-m555.
+    U.S. Integrated Ocean Observing System (2020), Manual for Real-Time Oceanographic Data Quality
+    Control Flags, version 1.2, doi:10.25923/w8y6-d298.
     """
     schema.validate_observations(observations)
     names = [schema.LEVEL, *schema.covariate_names(observations)]

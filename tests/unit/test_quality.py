@@ -11,9 +11,14 @@ import pytest
 import xarray as xr
 
 from gwforecast.data import faults
-from gwforecast.data.quality import COLUMNS, check_levels, check_observations, flags
+from gwforecast.data.quality import (
+    COLUMNS,
+    check_levels,
+    check_observations,
+    check_series,
+    quality_flags,
+)
 from gwforecast.data.samples import load_sample
-from gwforecast.schema import SchemaError
 from gwforecast.timeline import to_times
 
 SAMPLE = load_sample()
@@ -54,7 +59,7 @@ def test_neither_the_table_nor_the_flags_change_the_observations() -> None:
     sample["level"].values[0, observed(sample)[50]] = -9999.0
     before = sample.copy(deep=True)
     check_observations(sample)
-    flags(sample)
+    quality_flags(sample)
     assert sample.identical(before)
 
 
@@ -66,7 +71,7 @@ def test_a_spike_is_found_where_it_is(well: str, size: float) -> None:
     sample["level"].values[0, place] += size * spread(sample)
     row = found(sample, "spikes").iloc[0]
     assert (row["n"], row["first"]) == (1, sample["time"].values[place])
-    flag = flags(sample)["level_flag"].values[0]
+    flag = quality_flags(sample)["level_flag"].values[0]
     assert np.flatnonzero(flag == 3).tolist() == [place]
 
 
@@ -102,7 +107,7 @@ def test_a_shift_is_found_where_it_starts(well: str, size: float) -> None:
     row = found(sample, "shift").iloc[0]
     assert row["first"] == sample["time"].values[start]
     assert row["value"] == pytest.approx(size * spread(one(well)), rel=0.1)
-    assert flags(sample)["level_flag"].values[0, start] == 3
+    assert quality_flags(sample)["level_flag"].values[0, start] == 3
 
 
 def test_a_shift_that_pumping_explains_is_none() -> None:
@@ -122,7 +127,7 @@ def test_a_stuck_logger_is_found(well: str) -> None:
     row = found(sample, "flat_line").iloc[0]
     assert row["first"] <= sample["time"].values[places[0]]
     assert row["last"] >= sample["time"].values[places[-1]]
-    assert (flags(sample)["level_flag"].values[0, places] == 3).all()
+    assert (quality_flags(sample)["level_flag"].values[0, places] == 3).all()
 
 
 def test_runs_that_the_resolution_explains_are_not_flat_lines() -> None:
@@ -138,7 +143,7 @@ def test_codes_for_missing_values_are_found_and_fail(code: float) -> None:
     sample["level"].values[0, places] = code
     row = found(sample, "sentinel").iloc[0]
     assert (row["n"], row["severity"], row["value"]) == (2, "error", code)
-    assert (flags(sample)["level_flag"].values[0, places] == 4).all()
+    assert (quality_flags(sample)["level_flag"].values[0, places] == 4).all()
     assert found(sample, "spikes").empty
     assert found(sample, "unit").empty
 
@@ -237,6 +242,24 @@ def test_covariates_that_lack_the_same_steps_share_a_finding() -> None:
     assert rows["n"].tolist() == [9]
 
 
+@pytest.mark.parametrize("place", [900, 7700])
+def test_gaps_of_covariates_outside_the_levels_are_found(place: int) -> None:
+    sample = one()
+    places = observed(sample)
+    assert not places[0] <= place <= places[-1]
+    sample["rain"].values[0, place] = np.nan
+    row = found(sample, "covariate_gaps", "rain").iloc[0]
+    assert (row["n"], row["first"]) == (1, sample["time"].values[place])
+
+
+def test_a_covariate_that_ends_before_the_others_limits_the_predictions() -> None:
+    sample = one()
+    sample["rain"].values[0, -100:] = np.nan
+    row = found(sample, "covariate_ends_early", "rain").iloc[0]
+    assert (row["severity"], row["n"], row["value"]) == ("note", 100, 100.0)
+    assert row["last"] == sample["time"].values[-1]
+
+
 def test_humidity_and_exchanged_temperatures_are_found() -> None:
     sample = one()
     humid = xr.full_like(sample["rain"], 80.0).assign_attrs(kind="humidity")
@@ -248,7 +271,7 @@ def test_humidity_and_exchanged_temperatures_are_found() -> None:
     sample["humidity"].values[0, 7] = 130.0
     assert len(found(sample, "range", "humidity")) == 1
     assert found(sample, "range", "tmin")["n"].tolist() == [sample.sizes["time"]]
-    assert flags(sample)["humidity_flag"].values[0, 7] == 4
+    assert quality_flags(sample)["humidity_flag"].values[0, 7] == 4
     sample["humidity"] = (sample["humidity"] / 100).assign_attrs(kind="humidity")
     assert len(found(sample, "unit", "humidity")) == 1
 
@@ -280,7 +303,7 @@ def test_wells_with_few_levels_are_named(kept: int, check: str, severity: str) -
     sample = one()
     sample["level"].values[0, observed(sample)[kept:]] = np.nan
     assert found(sample, check)["severity"].tolist() == [severity]
-    flag = flags(sample)["level_flag"].values[0]
+    flag = quality_flags(sample)["level_flag"].values[0]
     assert set(flag) == {0: {9}, 1: {2, 9}, 40: {1, 9}}[kept]
 
 
@@ -319,7 +342,7 @@ def test_every_message_has_three_beats() -> None:
 
 
 def test_flags_have_the_form_of_qartod() -> None:
-    flag = flags(SAMPLE)
+    flag = quality_flags(SAMPLE)
     assert list(flag.data_vars) == [
         f"{n}_flag" for n in ("level", "rain", "temperature", "evapotranspiration", "pumping")
     ]
@@ -329,41 +352,6 @@ def test_flags_have_the_form_of_qartod() -> None:
     assert flag["level_flag"].attrs["flag_values"].tolist() == [1, 2, 3, 4, 9]
     merged = SAMPLE.merge(flag)
     assert found(merged, "shift").empty
-
-
-def test_raw_stamps() -> None:
-    text = (
-        "2020-01-01 2020-01-03 2020-01-02 2020-01-04 2020-01-04 2020-01-05 2020-01-05 NaT "
-        "2031-01-01 2020-01-07"
-    )
-    days = pd.DatetimeIndex(text.split())
-    levels = pd.Series([1.0, 1, 1, 1, 1, 1, 2, 1, 1, np.inf], days, name="A")
-    table = check_levels(levels, now="2026-01-01").set_index("check")
-    assert table["n"].to_dict() == {
-        "missing_stamp": 1,
-        "duplicates_conflicting": 2,
-        "duplicates_equal": 2,
-        "unsorted": 2,
-        "future": 1,
-        "infinite": 1,
-    }
-    assert (table["well"] == "A").all()
-    assert table.loc["unsorted", "first"] == pd.Timestamp("2020-01-02")
-    assert table.loc["duplicates_conflicting", "first"] == pd.Timestamp("2020-01-05")
-
-
-def test_sorted_levels_of_several_wells_have_no_raw_findings() -> None:
-    days = pd.date_range("2020-01-01", periods=4, tz="Europe/Berlin")
-    frame = pd.DataFrame({"A": [1.0, np.nan, 2, 3], "B": [2.0, 2, 2, 2]}, index=days)
-    assert check_levels(frame, now="2026-01-01").empty
-    assert list(check_levels(frame).columns) == COLUMNS
-
-
-def test_raw_levels_of_another_form_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"Series or DataFrame. Received list"):
-        check_levels([1.0, 2.0])  # type: ignore[arg-type]
-    with pytest.raises(SchemaError, match=r"must hold times. Received RangeIndex"):
-        check_levels(pd.Series([1.0, 2.0]))
 
 
 def weekly(well: str) -> xr.Dataset:
