@@ -13,9 +13,7 @@ import xarray as xr
 from gwforecast.data import faults
 from gwforecast.data.quality import (
     COLUMNS,
-    check_levels,
     check_observations,
-    check_series,
     quality_flags,
 )
 from gwforecast.data.samples import load_sample
