@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
-from gwforecast.data.series import series_by_well
+from gwforecast.data.series import Levels, series_by_well
 from gwforecast.data.tables import Dialect, read_table
 from gwforecast.schema import SchemaError
 
@@ -43,7 +45,7 @@ def read_observations(
     at_step: AtStep | None = None,
     duplicates: Duplicates | None = None,
     sort: bool = False,
-    missing_values: Iterable[float] = (),
+    missing_values: Iterable[float] | float = (),
 ) -> xr.Dataset:
     """Read levels, weather and static attributes from files.
 
@@ -78,20 +80,20 @@ missing_values
         If a file can't be read as such data; names file, line, column, well or time.
     """
     path = Path(levels)
+    if isinstance(wells, str):
+        raise ValueError(f"wells must be a list of names. Received {wells!r}. Write [{wells!r}].")
     if path.suffix.lower() in NETCDF:
-        return _chosen(_netcdf(path), wells)
+        idle = (covariates, attributes, well, level_column, reference_level, datum, units)
+        return _chosen(_netcdf(path, idle), wells)
     dialect = Dialect(delimiter, decimal, day_first)
-    found = _levels(path, dialect)
-    if wells is not None and isinstance(found, dict):
-        found = {name: found[name] for name in _known(wells, list(found), path)}
-    weather = None if covariates is None else _weather(Path(covariates), dialect, found)
-    table = None
-    if attributes is not None:
-        table = read_table(Path(attributes), dialect=Dialect(delimiter, decimal), dated=False)
-    observations = observations_from_frames(
-        series_by_well(found, well=well, default=_well_name(path), level_column=level_column),
-        weather,
-        attributes=table,
+    weather_path = None if covariates is None else Path(covariates)
+    tables = _levels(path, dialect, weather_path, wells)
+    found = series_by_well(tables, well=well, default=_well_name(path), level_column=level_column)
+    found = _wanted(found, wells, path)
+    return observations_from_frames(
+        found,
+        None if weather_path is None else _weather(weather_path, dialect, found, path),
+        attributes=None if attributes is None else _named_rows(Path(attributes), dialect),
         reference_level=reference_level,
         datum=datum,
         units=units,
@@ -101,7 +103,6 @@ missing_values
         sort=sort,
         missing_values=missing_values,
     )
-    return _chosen(observations, wells)
 
 
 def read_levels(
@@ -137,28 +138,41 @@ def read_levels(
     return series_by_well(found, well=well, default=name, level_column=level_column).series
 
 
-def _levels(path: Path, dialect: Dialect) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    if not path.is_dir():
-        return read_table(path, dialect=dialect)
-    return {name: read_table(file, dialect=dialect) for name, file in _files(path).items()}
-
-
-def _weather(
-    path: Path, dialect: Dialect, levels: pd.DataFrame | dict[str, pd.DataFrame]
+def _levels(
+    path: Path, dialect: Dialect, weather: Path | None = None, wells: Sequence[str] | None = None
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    """Return the table of a file, or those of a folder by well: only those that are wanted."""
     if not path.is_dir():
         return read_table(path, dialect=dialect)
     files = _files(path)
-    if isinstance(levels, dict):
-        without = [name for name in levels if name not in files]
-        if without:
-            raise SchemaError(
-                f"Each well needs a file of covariates. Received none for {len(without)} of "
-                f"{len(levels)} wells in {path}, {without[0]!r} among them; there are some for "
-                f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
-            )
-        files = {name: files[name] for name in levels}
-    return {name: read_table(file, dialect=dialect) for name, file in files.items()}
+    if weather is not None and weather.is_dir():
+        files = _named_alike(files, _files(weather))
+    wanted = list(files) if wells is None else _known(wells, list(files), path)
+    return {name: read_table(files[name], dialect=dialect) for name in wanted}
+
+
+def _weather(
+    path: Path, dialect: Dialect, levels: Levels, level_path: Path
+) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    if not path.is_dir():
+        table = read_table(path, dialect=dialect)
+        if path.resolve() == level_path.resolve():  # one file with the level beside its weather
+            table = table.drop(columns=levels.source, errors="ignore")
+        return table
+    files = _files(path)
+    without = [name for name in levels.series if name not in files]
+    if without:
+        raise SchemaError(
+            f"Each well needs a file of covariates. Received none for {len(without)} of "
+            f"{len(levels.series)} wells in {path}, {without[0]!r} among them; there are some for "
+            f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
+        )
+    return {name: read_table(files[name], dialect=dialect) for name in levels.series}
+
+
+def _named_rows(path: Path, dialect: Dialect) -> pd.DataFrame:
+    """Return a table of attributes; its delimiter is its own, whatever that of the levels is."""
+    return read_table(path, dialect=Dialect(decimal=dialect.decimal), dated=False)
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -169,10 +183,30 @@ def _files(folder: Path) -> dict[str, Path]:
             f"A folder of wells must hold tables ({', '.join(TABLES)}). Received none in {folder}. "
             "Check the path."
         )
-    stems = [file.stem for file in files]
-    suffix = _common_ending(stems)
-    names = [stem.removesuffix(suffix) or stem for stem in stems]
-    return dict(zip(names, files, strict=True))
+    stems = pd.Index([file.stem for file in files])
+    if stems.has_duplicates:
+        first = stems[stems.duplicated()][0]
+        raise SchemaError(
+            f"A folder must hold one file for each well. Received several named {first!r} in "
+            f"{folder}. Leave only one."
+        )
+    suffix = _common_ending(list(stems))
+    return {stem.removesuffix(suffix) or stem: f for stem, f in zip(stems, files, strict=True)}
+
+
+def _named_alike(files: dict[str, Path], others: dict[str, Path]) -> dict[str, Path]:
+    """Return files of levels by the names that the files of covariates have.
+
+    What all stems of a folder end with is not known where it holds one file, or wells whose own
+    names end alike; the longest name of the other folder that a stem begins with tells it.
+    """
+    if set(files) <= set(others):
+        return files
+    named = {}
+    for name, file in files.items():
+        starts = [o for o in others if re.match(rf"{re.escape(o)}(?:[_\-. ]|$)", file.stem)]
+        named[max(starts, key=len, default=name)] = file
+    return named if len(named) == len(files) else files
 
 
 def _common_ending(stems: list[str]) -> str:
@@ -180,12 +214,19 @@ def _common_ending(stems: list[str]) -> str:
     shortest = min(stems, key=len)
     candidates = [shortest[k:] for k, mark in enumerate(shortest) if mark in "_-. " and k > 0]
     if len(stems) == 1:
-        return candidates[-1] if candidates else ""
+        return ""
     return next((end for end in candidates if all(s.endswith(end) for s in stems)), "")
 
 
 def _well_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem.lower() in GENERIC_STEMS else path.stem
+
+
+def _wanted(found: Levels, wells: Sequence[str] | None, path: Path) -> Levels:
+    if wells is None:
+        return found
+    known = _known(wells, list(found.series), path)
+    return replace(found, series={name: found.series[name] for name in known})
 
 
 def _known(wells: Sequence[str], there: list[str], path: Path) -> list[str]:
@@ -205,8 +246,15 @@ def _chosen(observations: xr.Dataset, wells: Sequence[str] | None) -> xr.Dataset
     return observations.sel({schema.WELL: _known(wells, there, Path("the file"))})
 
 
-def _netcdf(path: Path) -> xr.Dataset:
+def _netcdf(path: Path, idle: tuple[object, ...]) -> xr.Dataset:
     """Return the observations of a NetCDF file, its dimensions and axis in our form."""
+    given = [value for value in idle if value is not None]
+    if given:
+        raise ValueError(
+            "A NetCDF file holds levels, covariates and attributes with their names and units. "
+            f"Received {given[0]!r} beside {path}, which would change nothing. Leave it out, or "
+            "set it in the Dataset."
+        )
     if not path.exists():
         raise FileNotFoundError(
             f"A file of data must exist. Received {path}, which does not. Correct the path."
@@ -234,7 +282,9 @@ def _netcdf(path: Path) -> xr.Dataset:
     )
     for name, variable in dataset.data_vars.items():
         if set(variable.dims) == {schema.WELL, schema.TIME}:
-            dataset[name] = variable.transpose(schema.WELL, schema.TIME).astype(float)
+            turned = variable.transpose(schema.WELL, schema.TIME)
+            flag = str(name).endswith("_flag")
+            dataset[name] = turned if flag else turned.astype(float)
     return schema.validate_observations(dataset)
 
 

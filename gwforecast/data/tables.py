@@ -17,9 +17,11 @@ from gwforecast.schema import SchemaError
 __all__ = ["Dialect", "read_table"]
 
 SAMPLED = 65_536  # characters that the dialect is told from
+MISSING = ["", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "null", "-"]
 _NUMBER_WITH_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _DOTTED_DATE = re.compile(r"^\d{1,2}\.\d{1,2}\.\d{4}")
 _SLASHED_DATE = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})")
+_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _THOUSANDS = re.compile(r"^[+-]?\d{1,3}([ '.,])\d{3}(\1\d{3})*([.,]\d+)?$")
 
 
@@ -40,6 +42,17 @@ class Dialect:
     delimiter: str | None = None
     decimal: str | None = None
     day_first: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, ".", ","):
+            raise ValueError(
+                f"A decimal mark must be '.' or ','. Received {self.decimal!r}. Correct it."
+            )
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise ValueError(
+                "A delimiter must be one character, e.g. ',', ';', '|' or a tab. Received "
+                f"{self.delimiter!r}. Correct it."
+            )
 
 
 def read_table(path: Path, *, dialect: Dialect | None = None, dated: bool = True) -> pd.DataFrame:
@@ -70,7 +83,7 @@ def read_table(path: Path, *, dialect: Dialect | None = None, dated: bool = True
     if path.suffix.lower() in (".parquet", ".pq"):
         table = _parquet(path)
     else:
-        table = _text(path, dialect or Dialect())
+        table = _text(path, dialect or Dialect(), first_is_text=not dated)
     if table.shape[0] == 0:
         raise SchemaError(
             f"A table must hold rows of data. Received a header only in {path}. Check the export."
@@ -93,12 +106,15 @@ def _plain(index: pd.Index) -> bool:
     return isinstance(index, pd.RangeIndex)
 
 
-def _text(path: Path, dialect: Dialect) -> pd.DataFrame:
+def _text(path: Path, dialect: Dialect, *, first_is_text: bool) -> pd.DataFrame:
     sample = _sample(path)
     lines = [line for line in sample.splitlines() if line.strip()]
     if len(lines) < 1:
-        raise SchemaError(f"A table must hold a header and rows. Received an empty file, {path}.")
-    delimiter = dialect.delimiter or _delimiter(lines, path)
+        raise SchemaError(
+            f"A table must hold a header and rows. Received an empty file, {path}. "
+            "Check the export."
+        )
+    delimiter = _delimiter(lines, path, dialect.delimiter)
     decimal = dialect.decimal or _decimal(lines, delimiter)
     _refuse_repeated(lines[0], delimiter, path)
     # text first: numbers are converted column by column, so that an error can name its line
@@ -107,17 +123,19 @@ def _text(path: Path, dialect: Dialect) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
             table = pd.read_csv(
                 path, sep=delimiter, dtype=str, encoding="utf-8-sig", skip_blank_lines=True,
-                keep_default_na=False, na_values=["", "NA", "NaN", "nan", "null", "-"],
+                keep_default_na=False, na_values=MISSING,
                 index_col=False,
             )  # fmt: skip
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error, path) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
         raise SchemaError(
             f"All rows must have the columns of the header. Received {path}, where pandas says: "
             f"{error}. Correct the file, or name the delimiter."
         ) from None
     table.columns = [str(name).strip() for name in table.columns]
-    for name in table.columns:
-        if _is_text_column(name):
+    for position, name in enumerate(table.columns):
+        if _is_text_column(name) or (first_is_text and position == 0):
             continue
         table[name] = _numbers(table[name], decimal, path)
     return table
@@ -143,14 +161,30 @@ def _sample(path: Path) -> str:
     try:
         return raw.decode("utf-8-sig", errors="strict" if len(raw) < SAMPLED else "ignore")
     except UnicodeDecodeError as error:
-        raise SchemaError(
-            f"A CSV file must be UTF-8. Received byte {raw[error.start]:#x} at position "
-            f"{error.start} of {path}. Save it as UTF-8."
-        ) from None
+        raise _not_utf8(error, path) from None
 
 
-def _delimiter(lines: list[str], path: Path) -> str:
+def _not_utf8(error: UnicodeDecodeError, path: Path) -> SchemaError:
+    return SchemaError(
+        f"A CSV file must be UTF-8. Received byte {error.object[error.start]:#x} in {path}. Save "
+        "it as UTF-8."
+    )
+
+
+def _delimiter(lines: list[str], path: Path, given: str | None) -> str:
     header = lines[0]
+    if header.startswith("#"):
+        raise SchemaError(
+            f"The first line must be the header. Received {header[:60]!r} in {path}. Remove the "
+            "lines of remarks above the header."
+        )
+    if given is not None:
+        if given in header:
+            return given
+        raise SchemaError(
+            f"The delimiter must part the columns. Received {given!r}, which is not in the "
+            f"header {header[:60]!r} of {path}. Correct delimiter=, or leave it out."
+        )
     for candidate in ("\t", ";", "|"):
         if candidate in header:
             return candidate
@@ -166,10 +200,12 @@ def _delimiter(lines: list[str], path: Path) -> str:
 
 
 def _decimal(lines: list[str], delimiter: str) -> str:
-    if delimiter == ",":
-        return "."
-    cells = [cell.strip() for line in lines[1:200] for cell in line.split(delimiter)]
-    return "," if any(_NUMBER_WITH_COMMA.match(cell) for cell in cells) else "."
+    """Return the decimal mark; a comma between commas counts where its cell is quoted."""
+    rows = csv.reader(lines[1:200], delimiter=delimiter)
+    commas = [c.strip() for row in rows for c in row if _NUMBER_WITH_COMMA.match(c.strip())]
+    if delimiter == ",":  # "1,234" between quotes could be a thousand
+        commas = [cell for cell in commas if not _THOUSANDS.match(cell)]
+    return "," if commas else "."
 
 
 def _is_text_column(name: str) -> bool:
@@ -192,7 +228,8 @@ def _numbers(column: pd.Series, decimal: str, path: Path) -> pd.Series:
     hint = "write the number without it" if _THOUSANDS.match(text.iloc[row]) else (
         "correct the cell, or leave it empty if the value is missing"
     )  # fmt: skip
-    unit_row = " A row of units under the header must be removed." if row == 0 else ""
+    of_units = row == 0 and not any(letter.isdigit() for letter in text.iloc[0])
+    unit_row = " A row of units under the header must be removed." if of_units else ""
     raise SchemaError(
         f"A column of numbers must hold numbers only (decimal mark {decimal!r}). Received "
         f"{text.iloc[row]!r} in line {row + 2}, column {column.name!r} of {path}. Mend: {hint}."
@@ -203,9 +240,8 @@ def _numbers(column: pd.Series, decimal: str, path: Path) -> pd.Series:
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose first column is the name of each row, as text."""
     first = table.columns[0]
-    names = table[first]
-    as_text = names.map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
-    return table.drop(columns=first).set_axis(pd.Index(as_text, name=first), axis=0)
+    names = pd.Index(table[first].map(lambda v: str(v).strip()), name=first)
+    return table.drop(columns=first).set_axis(names, axis=0)
 
 
 def _dated(table: pd.DataFrame, path: Path, dialect: Dialect) -> pd.DataFrame:
@@ -231,7 +267,7 @@ def _time_column(table: pd.DataFrame, path: Path) -> str:
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             return str(name)
         text = column.dropna().astype(str)
-        if len(text) and re.match(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", text.iloc[0]):
+        if len(text) and re.match(r"^\s*\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", text.iloc[0]):
             return str(name)
     raise SchemaError(
         f"A table must have a column of times, first or named {', '.join(TIME_NAMES[:3])}. "
@@ -252,35 +288,42 @@ def _times(column: pd.Series, path: Path, dialect: Dialect) -> pd.DatetimeIndex:
     day_first = dialect.day_first
     if day_first is None:
         day_first = _day_first(text, path)
+    zoned = text.str.contains(_ZONE, regex=True) & text.str.contains(":", regex=False)
+    if zoned.any() and not zoned.all():
+        bad = int(np.flatnonzero((zoned != zoned.iloc[0]).to_numpy())[0])
+        raise SchemaError(
+            "All times of a file must have a time zone, or none. Received "
+            f"{text.iloc[bad]!r} in line {bad + 2} of {path}, where the first is "
+            f"{text.iloc[0]!r}. Write them all in UTC."
+        )
     form = _format(str(text.iloc[0]), day_first)
+    utc = bool(zoned.any())
     try:
-        return pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=_zoned(text)))
+        return pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=utc))
     except (ValueError, OverflowError):
-        parsed = pd.to_datetime(text, format=form, utc=_zoned(text), errors="coerce")
+        parsed = pd.to_datetime(text, format=form, utc=utc, errors="coerce")
         bad = int(np.flatnonzero(parsed.isna().to_numpy())[0]) if parsed.isna().any() else 0
+        like = f", where the first is {text.iloc[0]!r}" if bad else ""
         raise SchemaError(
             f"All times of a file must be dates in one form. Received {text.iloc[bad]!r} in line "
-            f"{bad + 2} of {path}, where the first is {text.iloc[0]!r}. Write them like "
-            "2020-01-31."
+            f"{bad + 2} of {path}{like}. Write them like 2020-01-31."
         ) from None
-
-
-def _zoned(text: pd.Series) -> bool:
-    return bool(text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True).any()) and bool(
-        text.str.contains(":", regex=False).any()
-    )
 
 
 def _format(first: str, day_first: bool) -> str:
     """Return the format of dates like the first one."""
     if re.match(r"^\d{4}-\d{1,2}-\d{1,2}", first):
         return "ISO8601"
+    if re.match(r"^\d{8}$", first):
+        return "%Y%m%d"
     mark = next((m for m in "./-" if m in first), "-")
     if re.match(r"^\d{4}", first):
         date = f"%Y{mark}%m{mark}%d"
     else:
         date = f"%d{mark}%m{mark}%Y" if day_first else f"%m{mark}%d{mark}%Y"
-    clock = first[10:].count(":")
+    clock = first.count(":")
+    if re.search(r"[AaPp][Mm]$", first):
+        return date + " " + ("", "%I:%M %p", "%I:%M:%S %p")[min(clock, 2)]
     return date + ("", " %H:%M", " %H:%M:%S")[min(clock, 2)]
 
 
