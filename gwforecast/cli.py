@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -155,6 +156,7 @@ def evaluate(
     from gwforecast.ops import jobs
 
     settings = settings_file.load_settings(config, overrides=_overrides(context.params))
+    _load(settings.models.use)
     with _progress() as told:
         evaluation = jobs.evaluate(settings, progress=told)
     _print_evaluation(evaluation, settings.output.folder)
@@ -211,6 +213,7 @@ def demo(out: Out = None, members: Members = None, seed: Seed = None) -> None:
 
     folder = Path("demo-results") if out is None else out
     screen.print("The data are synthetic: a seeded physical model whose truth is known.")
+    _load(jobs.DEFAULT_MODELS)
     with _progress() as told:
         evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=told)
     _print_evaluation(evaluation, folder)
@@ -232,7 +235,8 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     screen.print(_clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)
     failed = evaluation.outcomes[evaluation.outcomes["status"] == "failed"]
     if len(failed):
-        _print_table("Failed", failed.drop(columns=["status"]))
+        names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
+        _print_table("Failed; the reasons are in run.json", names.reset_index())
         raise typer.Exit(1)
 
 
@@ -281,6 +285,25 @@ def _shares(text: str) -> dict[str, object]:
             "Write for example --split 0.6,0.2; the rest is the test period."
         ) from None
     return {"train": train, "validation": validation}
+
+
+def _load(models: Iterable[str]) -> None:
+    """Import the models, without what TensorFlow's libraries log on standard error meanwhile.
+
+    They do so before any of their settings is read, so the descriptor itself is turned away.
+    """
+    from gwforecast.ops.forecasters import FORECASTERS
+
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        for model in models:
+            importlib.import_module(FORECASTERS[model][0])
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager

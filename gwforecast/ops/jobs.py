@@ -24,7 +24,7 @@ from gwforecast.ops.run import Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
-__all__ = ["check", "demo", "evaluate", "make_split"]
+__all__ = ["DEFAULT_MODELS", "check", "demo", "evaluate", "make_split"]
 
 _RAW = ("well", "level_column", "day_first", "decimal", "delimiter")
 _DATES = ("validation_start", "test_start", "test_end")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import textwrap
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from gwforecast.verification.scores import score_table
 __all__ = ["Evaluation", "check", "check_levels", "evaluate"]
 
 OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
+SHORT = 400  # characters of a reason in a warning; run.json has them all
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +272,8 @@ def _warn_of(model: str, failed: Mapping[str, str]) -> None:
         return
     well, reason = next(iter(failed.items()))
     more = f" So did {len(failed) - 1} more wells." if len(failed) > 1 else ""
-    warnings.warn(f"Model {model!r} failed at well {well!r}: {reason}{more}", stacklevel=4)
+    short = textwrap.shorten(reason, SHORT, placeholder=" ...")
+    warnings.warn(f"Model {model!r} failed at well {well!r}: {short}{more}", stacklevel=4)
 
 
 def _gather(

@@ -111,7 +111,8 @@ def test_networks_run_end_to_end(folder: Path, gwforecast) -> None:
         "[lstm]\nunits = [8]\nepochs = 4\nlookback = 26\ntargets = 26\n"
         "[mlp]\nepochs = 4\n[output]\nfolder = 'out'\n"
     )
-    gwforecast("evaluate", "run.toml", cwd=folder)
+    done = gwforecast("evaluate", "run.toml", cwd=folder)
+    assert done.stderr == ""
     history = pd.read_csv(folder / "out" / "history.csv")
     assert history.groupby("model").size().to_dict() == {"lstm": 8, "mlp": 8}
     run = json.loads((folder / "out" / "run.json").read_text("utf-8"))
