@@ -39,7 +39,7 @@ from gwforecast import schema
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = ["Forecaster", "Progress", "through_periods", "well_positions"]
+__all__ = ["Forecaster", "Progress", "further", "through_periods", "well_positions"]
 
 
 class Progress(Protocol):
@@ -161,3 +161,16 @@ def well_positions(observations: xr.Dataset, fitted: np.ndarray, *, name: str) -
             f"none of them. Fit {name!r} with this well."
         )
     return np.array([index[well] for well in wells], dtype=np.intp)
+
+
+def further(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Return a progress that counts what was done before it, out of a larger total."""
+    if progress is None:
+        return None
+
+    whole = total
+
+    def told(task: str, done: int, total: int) -> None:  # noqa: ARG001
+        progress(task, before + done, whole)
+
+    return told

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -21,7 +21,7 @@ from gwforecast import schema, timeline
 from gwforecast.data.features import DEFAULT_FEATURES, derive_features
 from gwforecast.data.fill import require_covariates
 from gwforecast.models import training
-from gwforecast.models.base import Forecaster, Progress, through_periods
+from gwforecast.models.base import Forecaster, Progress, further, through_periods
 from gwforecast.models.losses import LOSSES
 from gwforecast.models.networks import Architecture, Head
 from gwforecast.models.optimizers import OPTIMIZERS
@@ -32,6 +32,7 @@ from gwforecast.sequences.windows import epoch_starts
 __all__ = ["NeuralForecaster"]
 
 FEWEST_TARGETS = 20
+WELLS_AT_ONCE = 100  # whose scaled data are held at a time
 
 
 @dataclass(kw_only=True)
@@ -151,8 +152,9 @@ class NeuralForecaster(Forecaster):
         in :meth:`fit`; there is no validation and nothing is chosen.
         """
         again = copy.copy(self)
-        epochs = self.best_epochs_.median("member").round().astype(int)
-        return again._fit(observations, split, through_periods(through), epochs, progress)
+        epochs = self.best_epochs_.median(schema.MEMBER).round().astype(int).to_series()
+        chosen = {str(well): int(best) for well, best in epochs.items()}
+        return again._fit(observations, split, through_periods(through), chosen, progress)
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step at which all covariates exist, (well, time, member), m."""
@@ -202,7 +204,7 @@ class NeuralForecaster(Forecaster):
         observations: xr.Dataset,
         split: Split,
         periods: tuple[Period, ...],
-        epochs: xr.DataArray | None,
+        epochs: Mapping[str, int] | None,
         progress: Progress | None,
     ) -> Self:
         workers = training.settle_workers(self.workers)  # before TensorFlow starts
@@ -212,16 +214,19 @@ class NeuralForecaster(Forecaster):
         rows = rows.sel({schema.WELL: self.wells_})
         self._settle_window(observations)
         self._learn_inputs(observations, rows)
-        data = self._data(observations, rows, split if epochs is None else None)
-        recipe = self._recipe()
-        trained = training.train(
-            self.architecture(data.inputs.shape[-1]),
-            recipe,
-            data,
-            list(self._jobs(data, recipe, epochs)),
-            workers=workers,
-            progress=progress,
-        )
+        trained: list[training.Trained] = []
+        for first in range(0, len(self.wells_), WELLS_AT_ONCE):
+            wells = self.wells_[first : first + WELLS_AT_ONCE]
+            group = observations.sel({schema.WELL: wells})
+            data = self._data(group, rows.sel({schema.WELL: wells}), split if not epochs else None)
+            trained += training.train(
+                self.architecture(data.inputs.shape[-1]),
+                self._recipe(),
+                data,
+                list(self._jobs(data, wells, epochs or {})),
+                workers=workers,
+                progress=further(progress, len(trained), len(self.wells_) * self.members),
+            )
         self._keep(trained)
         return self
 
@@ -266,13 +271,16 @@ class NeuralForecaster(Forecaster):
         Before the first and after the last value of a covariate its training mean is taken.
         """
         derived = self._derived(observations)
-        scaled = self.scaler_.transform(derived[self.inputs_])
-        values = np.stack([scaled[name].values for name in self.inputs_], axis=-1)
-        complete = np.isfinite(values).all(axis=-1)
-        return self._network_inputs(np.nan_to_num(values, nan=0.0)), complete
+        shape = (*observations[schema.LEVEL].shape, len(self.inputs_))
+        values = np.empty(shape, np.float32)
+        for number, name in enumerate(self.inputs_):
+            values[..., number] = self.scaler_.transform(derived[name]).values
+        complete = np.asarray(np.isfinite(values).all(axis=-1))
+        np.nan_to_num(values, copy=False, nan=0.0)
+        return self._network_inputs(values), complete
 
     def _network_inputs(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.float32)
+        return values
 
     def _data(
         self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None
@@ -316,37 +324,30 @@ class NeuralForecaster(Forecaster):
         )
 
     def _jobs(
-        self, data: training.Data, recipe: training.Recipe, epochs: xr.DataArray | None
+        self, data: training.Data, wells: Sequence[str], epochs: Mapping[str, int]
     ) -> Iterator[training.Job]:
         architecture = self.architecture(data.inputs.shape[-1])
-        first = [
-            [np.asarray(v) for v in architecture.build(seed=seed).trainable_variables]
-            for seed in range(self.seed, self.seed + self.members)
-        ]
-        for well, name in enumerate(self.wells_):
+        seeds = range(self.seed, self.seed + self.members)
+        first = {s: [np.asarray(v) for v in architecture.build(seed=s).trainable_variables]
+                 for s in seeds}  # fmt: skip
+        _, targets = self.window
+        for well, name in enumerate(wells):
             row = np.isfinite(data.targets[well])
             held_out = np.flatnonzero(np.isfinite(data.validation_targets[well]))
-            validation = np.zeros(0, int)
+            validation = np.zeros(0, np.int32)
             if held_out.size:
-                validation = np.arange(held_out[0], held_out[-1] + 1, recipe.targets)
-            for member, weights in enumerate(first):
+                validation = np.arange(held_out[0], held_out[-1] + 1, targets, dtype=np.int32)
+            for seed, weights in first.items():
                 starts = epoch_starts(
                     row,
-                    targets=recipe.targets,
+                    targets=targets,
                     batch_size=self.batch_size,
                     epochs=self.epochs,
-                    seed=self.seed + member,
+                    seed=seed,
                 )
                 rates = training.cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
-                run = self.epochs if epochs is None else int(epochs.sel({schema.WELL: name}))
-                yield training.Job(
-                    well=well,
-                    weights=weights,
-                    starts=starts[:run],
-                    rates=rates,
-                    validation=validation.astype(np.int32),
-                    seed=self.seed + member,
-                )
+                starts = starts[: epochs.get(name, self.epochs)]
+                yield training.Job(well, weights, starts, rates, validation, seed)
 
     def _keep(self, trained: Sequence[training.Trained]) -> None:
         shape = (len(self.wells_), self.members)

@@ -74,7 +74,7 @@ def compiled_prediction(
         outputs, _ = network.stateless_call(weights, state, windows, training=False)
         return outputs[:, -targets:]
 
-    return run  # type: ignore[no-any-return]
+    return run.get_concrete_function()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=COMPILED_KEPT)
@@ -154,7 +154,8 @@ def compiled_job(
         )
         return best_weights, best_epoch + 1, logs[0].stack(), logs[1].stack()
 
-    return network, run
+    # a concrete function has no lock, which one that fails in a thread would keep for ever
+    return network, run.get_concrete_function()
 
 
 def _update(network: keras.Model, recipe: Recipe, call: Callable[..., Any]) -> Callable[..., Any]:
