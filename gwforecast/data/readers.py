@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,7 @@ def _levels(
         return read_table(path, dialect=dialect)
     files = _files(path)
     if weather is not None and weather.is_dir():
-        files = _named_alike(files, _files(weather))
+        files, _ = _paired(path, weather)
     wanted = list(files) if wells is None else _known(wells, list(files), path)
     return {name: read_table(files[name], dialect=dialect) for name in wanted}
 
@@ -159,7 +160,7 @@ def _weather(
         if path.resolve() == level_path.resolve():  # one file with the level beside its weather
             table = table.drop(columns=levels.source, errors="ignore")
         return table
-    files = _files(path)
+    files = _paired(level_path, path)[1] if level_path.is_dir() else _files(path)
     without = [name for name in levels.series if name not in files]
     if without:
         raise SchemaError(
@@ -194,19 +195,26 @@ def _files(folder: Path) -> dict[str, Path]:
     return {stem.removesuffix(suffix) or stem: f for stem, f in zip(stems, files, strict=True)}
 
 
-def _named_alike(files: dict[str, Path], others: dict[str, Path]) -> dict[str, Path]:
-    """Return files of levels by the names that the files of covariates have.
+def _paired(levels: Path, weather: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return the files of two folders by names of wells that both share, where there are such.
 
     What all stems of a folder end with is not known where it holds one file, or wells whose own
-    names end alike; the longest name of the other folder that a stem begins with tells it.
+    names end alike; what stems of both folders begin with tells it.
     """
+    files, others = _files(levels), _files(weather)
     if set(files) <= set(others):
-        return files
+        return files, others
+    if len(files) == len(others) == 1:
+        file, other = next(iter(files.values())), next(iter(others.values()))
+        words = [re.split(r"([_\-. ])", stem.stem) for stem in (file, other)]
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(*words, strict=False))
+        name = "".join(word for word, _ in same).rstrip("_-. ")
+        return ({name: file}, {name: other}) if name else (files, others)
     named = {}
     for name, file in files.items():
         starts = [o for o in others if re.match(rf"{re.escape(o)}(?:[_\-. ]|$)", file.stem)]
         named[max(starts, key=len, default=name)] = file
-    return named if len(named) == len(files) else files
+    return (named if len(named) == len(files) else files), others
 
 
 def _common_ending(stems: list[str]) -> str:

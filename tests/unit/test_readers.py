@@ -1,7 +1,7 @@
 """Files and frames as people have them: what was written is what is read."""
 
+import tempfile
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,12 @@ LAYOUTS: dict[str, tuple[str, str, str, str]] = {
     "a time zone": ("date,head", "{d:%Y-%m-%dT00:00:00Z},{v}", "", "w.csv"),
     "another zone": ("date,head", "{d:%Y-%m-%dT02:00:00+02:00},{v}", "", "w.csv"),
     "windows line ends": ("date,head\r", "{d:%Y-%m-%d},{v}\r", "\r", "w.csv"),
+    "compact dates": ("YYYYMMDD,head", "{d:%Y%m%d},{v}", "", "w.csv"),
+    "quoted decimal comma": ("date,head", '{d:%Y-%m-%d},"{c}"', "", "w.csv"),
+    "twelve hours": ("date,head", "{d:%m/%d/%Y} 12:00:00 AM,{v}", "", "w.csv"),
+    "fractions of seconds": ("date,head", "{d:%Y-%m-%dT00:00:00.000},{v}", "", "w.csv"),
+    "spaces around names": (" Date , Head ", "{d:%Y-%m-%d},{v}", "", "w.csv"),
+    "an empty last column": ("date,head,", "{d:%Y-%m-%d},{v},", "", "w.csv"),
     "a flag beside": ("date,head,flag", "{d:%Y-%m-%d},{v},ok", "", "w.csv"),
 }
 
@@ -99,6 +105,73 @@ def test_a_folder_of_wells_meets_a_folder_of_weather(tmp_path: Path) -> None:
     xr.testing.assert_equal(chosen, made.sel(well=["BB_2"]))
 
 
+@pytest.mark.parametrize(
+    ("levels", "weathers", "expected"),
+    [
+        (["BB_1_GW-Data"], ["BB_1_weekly", "BB_2_weekly"], ["BB_1"]),
+        (["BB_1_GW-Data"], ["BB_1_weekly"], ["BB_1"]),
+        (["BB_1_GW", "NW_1_GW"], ["BB_1_rain", "BB_2_rain", "NW_1_rain"], ["BB_1", "NW_1"]),
+        (["0012", "0013"], ["0012", "0013", "0014"], ["0012", "0013"]),
+        (["w10", "w20"], ["w10", "w20"], ["w10", "w20"]),
+    ],
+)
+def test_files_of_two_folders_meet_by_their_names(
+    levels: list[str], weathers: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    for folder, names in (("gw", levels), ("rain", weathers)):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            frame = weather() if folder == "rain" else pd.DataFrame({"GWL": VALUES + number}, DAYS)
+            frame.to_csv(tmp_path / folder / f"{name}.csv", index_label="date")
+    made = read_observations(tmp_path / "gw", tmp_path / "rain")
+    assert made["well"].values.tolist() == expected
+    np.testing.assert_allclose(made["level"].values[-1], VALUES + len(levels) - 1)
+
+
+def test_one_file_can_hold_level_and_weather(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    weather().assign(head=VALUES).to_csv(path, index_label="date")
+    made = read_observations(path, path)
+    assert set(made) == {"level", "rr", "tg"}
+    np.testing.assert_array_equal(made["level"].values[0], VALUES)
+
+
+def test_flags_survive_netcdf(tmp_path: Path) -> None:
+    made = observations_from_frames(pd.Series(VALUES, DAYS), weather())
+    made["tg"][0, 5] = np.nan
+    filled = fill_covariates(made, rules="by_kind")
+    filled.to_netcdf(tmp_path / "o.nc", engine="h5netcdf")
+    assert read_observations(tmp_path / "o.nc").identical(filled)
+
+
+def test_ids_of_attributes_stay_text(covariates: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;kf\n0012;1\n27381010;2\n")
+    wide = pd.DataFrame({"27381010": VALUES, "0012": VALUES}, DAYS)
+    wide.to_csv(tmp_path / "l.csv", index_label="date")
+    made = read_observations(tmp_path / "l.csv", covariates, attributes=tmp_path / "a.csv")
+    assert made["kf"].values.tolist() == [2.0, 1.0]
+
+
+@given(
+    st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%Y/%m/%d"]),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from([".", ","]),
+    st.integers(0, 3000),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_dialect_gives_back_what_was_written(
+    form: str, delimiter: str, decimal: str, shift: int
+) -> None:
+    times = DAYS + pd.Timedelta(days=shift)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "w.csv"
+        table = pd.DataFrame({"date": times.strftime(form), "head": VALUES})
+        table.to_csv(path, sep=delimiter, decimal=decimal, index=False)
+        made = read_observations(path)
+    np.testing.assert_array_equal(made["level"].values[0], VALUES)
+    np.testing.assert_array_equal(made["time"].values, times.to_numpy())
+
+
 def test_netcdf_gives_back_what_was_written(tmp_path: Path) -> None:
     made = observations_from_frames({"a": pd.Series(VALUES, DAYS)}, weather(), datum="NAP")
     made.to_netcdf(tmp_path / "o.nc", engine="h5netcdf")
@@ -109,145 +182,12 @@ def test_netcdf_gives_back_what_was_written(tmp_path: Path) -> None:
     xr.testing.assert_equal(read_observations(tmp_path / "s.nc"), made)
 
 
-def test_weekly_levels_sit_on_the_daily_axis() -> None:
-    weekly = pd.Series(VALUES[::7], DAYS[::7], name="w")
-    made = observations_from_frames(weekly, weather())
-    assert made.sizes == {"well": 1, "time": 60}
-    assert made["level"].count() == 9
-    np.testing.assert_array_equal(made["level"].dropna("time").values[0], VALUES[::7])
-
-
-def test_levels_before_and_after_the_weather_are_kept() -> None:
-    early = pd.Series(VALUES, DAYS)
-    made = observations_from_frames(early, weather().iloc[20:40])
-    assert made["level"].count() == 60
-    assert made["rr"].count() == 20
-    require_covariates(made)
-
-
-@pytest.mark.parametrize(("rule", "expected"), [("mean", 2.0), ("last", 3.0), ("first", 1.0)])
-def test_levels_between_the_steps_are_reduced_as_asked(rule: str, expected: float) -> None:
-    stamps = pd.DatetimeIndex(["2020-01-05 06:00", "2020-01-05 12:00", "2020-01-05 18:00"])
-    made = observations_from_frames(pd.Series([1.0, 2.0, 3.0], stamps), weather(), at_step=rule)
-    assert made["level"].sel(time="2020-01-05").item() == expected
-    assert made["level"].count() == 1
-    assert made["level"].attrs["at_step"] == rule
-
-
-def test_depth_becomes_level_with_its_datum() -> None:
-    depth = pd.DataFrame({"depth_to_water": VALUES}, DAYS)
-    made = observations_from_frames(depth, weather(), reference_level=30.0, datum="NAP", well="a")
-    np.testing.assert_allclose(made["level"].values[0], 30 - VALUES)
-    assert made["level"].attrs["vertical_datum"] == "NAP"
-    relative = observations_from_frames(depth, weather(), reference_level=0.0)
-    assert relative["level"].attrs["vertical_datum"] == "relative"
-
-
-def test_feet_of_usgs_become_metres() -> None:
-    frame = pd.DataFrame(
-        {
-            "time": DAYS.tz_localize("UTC"),
-            "monitoring_location_id": "USGS-1",
-            "parameter_code": "72019",
-            "value": VALUES,
-            "unit_of_measure": "ft",
-            "approval_status": "Approved",
-        }
-    )
-    made = observations_from_frames(frame, weather(), reference_level=100.0, datum="NAVD88")
-    assert made["well"].values.tolist() == ["USGS-1"]
-    np.testing.assert_allclose(made["level"].values[0], 100 - VALUES * 0.3048)
-    assert made["level"].attrs["time_zone_in"] == "UTC"
-
-
-def test_hydropandas_objects_are_known_by_their_form() -> None:
-    class GroundwaterObs(pd.DataFrame):
-        """A frame with metadata in attributes, as hydropandas has."""
-
-        _metadata: ClassVar[list[str]] = ["name", "unit", "tube_nr"]
-
-    observed = GroundwaterObs({"values": VALUES, "qualifier": "goedgekeurd"}, DAYS)
-    observed.name, observed.unit, observed.tube_nr = "GMW1_1", "m NAP", 1
-    made = observations_from_frames(observed, weather())
-    assert made["well"].values.tolist() == ["GMW1_1"]
-    assert made["level"].attrs["source_name"] == "values"
-    collection = pd.DataFrame({"obs": [observed]}, index=["GMW1_1"])
-    xr.testing.assert_equal(observations_from_frames(collection, weather()), made)
-
-
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_the_unit_of_the_index_changes_nothing(unit: str) -> None:
-    expected = observations_from_frames(
-        pd.Series(VALUES, DAYS), weather().iloc[:, :0].assign(x=1.0)
-    )
-    made = observations_from_frames(
-        pd.Series(VALUES, DAYS.as_unit(unit)),
-        weather().iloc[:, :0].assign(x=1.0).set_axis(DAYS.as_unit(unit)),
-    )
-    assert made.identical(expected)
-
-
-def test_sentinels_sorting_and_duplicates_are_mended_when_asked() -> None:
-    series = pd.Series([-9999.0, 2.0, 1.0, 3.0], DAYS[[3, 1, 0, 1]])
-    made = observations_from_frames(
-        series, weather(), missing_values=[-9999], sort=True, duplicates="mean"
-    )
-    assert made["level"].values[0, :4].tolist()[:2] == [1.0, 2.5]
-    assert made["level"].count() == 2
-
-
 def test_static_attributes_keep_numbers_and_text(covariates: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("well,depth,aquifer\nw1,12.5,sand\nw2,3,chalk\n")
     pd.DataFrame({"w1": VALUES, "w2": VALUES}, DAYS).to_csv(tmp_path / "l.csv", index_label="date")
     made = read_observations(tmp_path / "l.csv", covariates, attributes=tmp_path / "a.csv")
     assert made["depth"].values.tolist() == [12.5, 3.0]
     assert made["aquifer"].values.tolist() == ["sand", "chalk"]
-
-
-# filling -----------------------------------------------------------------------------------------
-
-
-def holed(start: int = 20, stop: int = 23) -> xr.Dataset:
-    made = observations_from_frames(pd.Series(VALUES, DAYS), weather())
-    for name in ("rr", "tg"):
-        made[name][0, start:stop] = np.nan
-    return made
-
-
-def test_filling_by_kind_is_never_zero_rain_and_is_flagged() -> None:
-    made = holed()
-    filled = fill_covariates(made, rules="by_kind")
-    require_covariates(filled)
-    assert (filled["rr"].values[0, 20:23] > 0).all()
-    line = np.interp([20, 21, 22], [19, 23], made["tg"].values[0, [19, 23]])
-    np.testing.assert_allclose(filled["tg"].values[0, 20:23], line)
-    assert filled["rr_flag"].values[0].nonzero()[0].tolist() == [20, 21, 22]
-    assert made["rr"].isnull().sum() == 3
-
-
-@given(st.integers(1, 50), st.integers(1, 8), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
-def test_causal_rules_use_nothing_after_the_gap(start: int, length: int, seed: int) -> None:
-    made = holed(start, start + length)
-    changed = made.copy(deep=True)
-    changed["rr"][0, start + length :] = np.random.default_rng(seed).normal(
-        size=60 - start - length
-    )
-    for rule in ("climatology", "forward"):
-        one, two = (fill_covariates(d, rules={"rr": rule})["rr"] for d in (made, changed))
-        np.testing.assert_array_equal(one[0, : start + length], two[0, : start + length])
-
-
-def test_interpolation_does_not_cross_a_boundary() -> None:
-    made = holed()
-    changed = made.copy(deep=True)
-    changed["tg"][0, 23:] = 1e6
-    cut = [DAYS[22]]
-    one, two = (
-        fill_covariates(d, rules={"tg": "interpolate"}, boundaries=cut)["tg"]
-        for d in (made, changed)
-    )
-    np.testing.assert_array_equal(one[0, :23], two[0, :23])
 
 
 # real data ---------------------------------------------------------------------------------------
