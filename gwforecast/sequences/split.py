@@ -325,7 +325,10 @@ def _bounds(
     gap: int,
 ) -> Split:
     if gap < 0:
-        raise ValueError(f"The gap of a split must be at least 0 steps. Received {gap}.")
+        raise ValueError(
+            f"The gap of a split must be at least 0 steps. Received {gap}. Leave it out, or give "
+            "the number of steps between the periods."
+        )
     times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
     frequency = timeline.infer_frequency(times)
 
