@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+ROOT = Path(__file__).resolve().parents[2]
 BASELINES = "linear,climatology,seasonal_naive,persistence,drift"
 FILES = ["--levels", "levels.csv", "--covariates", "weather.csv"]
 QUANTILES = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
@@ -101,6 +106,25 @@ def test_the_table_is_printed_and_nothing_else_on_standard_error(folder: Path, g
     assert "\x1b" not in done.stdout + done.stderr
     assert "refit" not in done.stderr
     assert (folder / "results" / "scores.csv").is_file()
+
+
+def test_progress_is_drawn_on_a_terminal(folder: Path) -> None:
+    pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+    reader, writer = pty.openpty()
+    call = [sys.executable, "-m", "gwforecast", "evaluate", *FILES, "--models", "linear"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        call, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=writer
+    ) as process:
+        os.close(writer)
+        drawn = b""
+        with contextlib.suppress(OSError):  # the end of a pseudo-terminal
+            while chunk := os.read(reader, 65536):
+                drawn += chunk
+        os.close(reader)
+    assert process.returncode == 0, drawn.decode()
+    assert b"models" in drawn
+    assert b"linear: refit through test" in drawn
 
 
 @pytest.mark.slow

@@ -1,0 +1,43 @@
+"""What the front page shows runs as it stands there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from gwforecast.ops.config import load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    assert found
+    return found.group(1)
+
+
+def test_the_python_of_the_front_page_runs(folder: Path, truth: pd.Series, monkeypatch) -> None:
+    later = pd.date_range("2004-06-07", periods=600, freq="W-MON", name="time")
+    truth.set_axis(later)[:520].to_csv(folder / "heads.csv", index_label="")
+    weather = pd.read_csv(folder / "weather.csv", index_col=0).set_axis(later)
+    weather.to_csv(folder / "input_data.csv")
+    monkeypatch.chdir(folder)
+    code = block("python").replace('"lstm"', '"drift"')  # a network would take its time
+    assert len(code.strip().splitlines()) <= 12
+    names: dict[str, object] = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    assert "climatology" in printed.getvalue()
+    assert names["predicted"].sizes == {"well": 1, "time": 600}
+
+
+def test_the_configuration_of_the_front_page_is_valid(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(block("toml"))
+    settings = load_settings(path)
+    assert settings.lstm.units == [32]
+    assert settings.data.levels == tmp_path / "heads.csv"
