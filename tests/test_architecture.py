@@ -64,7 +64,6 @@ MAX_FILE, MAX_FUNCTION = 400, 40
 LONGER = {
     "data.assemble observations_from_frames": 46,
     "data.readers read_observations": 47,
-    "models.graphs compiled_job": 73,
     "timeline infer_frequency": 46,
 }
 """Functions that may be longer, and how long: long signatures, and one compiled graph."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import copy
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -104,7 +104,7 @@ class NeuralForecaster(Forecaster):
     loss: str = "mse"
     optimizer: str = "adam"
     learning_rate: float = 3e-3
-    weight_decay: float = 1.0
+    weight_decay: float = 1.5
     l2: float = 0.0
     clip_norm: float = 1.0
     dropout: float = 0.4
@@ -136,7 +136,7 @@ class NeuralForecaster(Forecaster):
     ) -> Self:
         """Train on the train rows; keep each member's weights of the best validation epoch."""
         self._check_settings()
-        return self._fit(observations, split, ("train",), None, progress)
+        return self._fit(observations, split, ("train",), True, progress)
 
     def refit(
         self,
@@ -148,13 +148,10 @@ class NeuralForecaster(Forecaster):
     ) -> Self:
         """Return a new forecaster trained on all rows through a period.
 
-        Each network runs through the same schedule for the median number of epochs that were best
-        in :meth:`fit`; there is no validation and nothing is chosen.
+        Each network runs through its whole schedule; there is no validation and nothing is chosen.
         """
         again = copy.copy(self)
-        epochs = self.best_epochs_.median(schema.MEMBER).round().astype(int).to_series()
-        chosen = {str(well): int(best) for well, best in epochs.items()}
-        return again._fit(observations, split, through_periods(through), chosen, progress)
+        return again._fit(observations, split, through_periods(through), False, progress)
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step at which all covariates exist, (well, time, member), m."""
@@ -204,7 +201,7 @@ class NeuralForecaster(Forecaster):
         observations: xr.Dataset,
         split: Split,
         periods: tuple[Period, ...],
-        epochs: Mapping[str, int] | None,
+        validates: bool,
         progress: Progress | None,
     ) -> Self:
         workers = training.settle_workers(self.workers)  # before TensorFlow starts
@@ -218,12 +215,12 @@ class NeuralForecaster(Forecaster):
         for first in range(0, len(self.wells_), WELLS_AT_ONCE):
             wells = self.wells_[first : first + WELLS_AT_ONCE]
             group = observations.sel({schema.WELL: wells})
-            data = self._data(group, rows.sel({schema.WELL: wells}), split if not epochs else None)
+            data = self._data(group, rows.sel({schema.WELL: wells}), split if validates else None)
             trained += training.train(
                 self.architecture(data.inputs.shape[-1]),
                 self._recipe(),
                 data,
-                list(self._jobs(data, wells, epochs or {})),
+                list(self._jobs(data)),
                 workers=workers,
                 progress=further(progress, len(trained), len(self.wells_) * self.members),
             )
@@ -323,21 +320,18 @@ class NeuralForecaster(Forecaster):
             targets=targets,
         )
 
-    def _jobs(
-        self, data: training.Data, wells: Sequence[str], epochs: Mapping[str, int]
-    ) -> Iterator[training.Job]:
+    def _jobs(self, data: training.Data) -> Iterator[training.Job]:
         architecture = self.architecture(data.inputs.shape[-1])
         seeds = range(self.seed, self.seed + self.members)
-        first = {s: [np.asarray(v) for v in architecture.build(seed=s).trainable_variables]
-                 for s in seeds}  # fmt: skip
+        first = [[np.asarray(v) for v in architecture.build(seed=s).trainable_variables]
+                 for s in seeds]  # fmt: skip
         _, targets = self.window
-        for well, name in enumerate(wells):
-            row = np.isfinite(data.targets[well])
+        for well, row in enumerate(np.isfinite(data.targets)):
             held_out = np.flatnonzero(np.isfinite(data.validation_targets[well]))
             validation = np.zeros(0, np.int32)
             if held_out.size:
                 validation = np.arange(held_out[0], held_out[-1] + 1, targets, dtype=np.int32)
-            for seed, weights in first.items():
+            for seed, weights in zip(seeds, first, strict=True):
                 starts = epoch_starts(
                     row,
                     targets=targets,
@@ -346,7 +340,6 @@ class NeuralForecaster(Forecaster):
                     seed=seed,
                 )
                 rates = training.cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
-                starts = starts[: epochs.get(name, self.epochs)]
                 yield training.Job(well, weights, starts, rates, validation, seed)
 
     def _keep(self, trained: Sequence[training.Trained]) -> None:

@@ -81,62 +81,45 @@ def compiled_prediction(
 def compiled_job(
     architecture: Architecture, recipe: Recipe
 ) -> tuple[keras.Model, Callable[..., Any]]:
-    """Return a network and the function that trains a job: a loop of epochs, in it one of updates.
+    """Return a network and the function that trains a job on it, see :class:`_JobGraph`.
 
     The signature fixes no length, so wells of any length are trained by one trace.
     """
-    network = architecture.build()
-    steps = tf.range(recipe.lookback + recipe.targets)
+    graph = _JobGraph(architecture.build(), recipe)
+    run = tf.function(graph.run, autograph=False, input_signature=_signature(graph.network))
+    # a concrete function has no lock, which one that fails in a thread would keep for ever
+    return graph.network, run.get_concrete_function()
 
-    def gather(x: tf.Tensor, y: tf.Tensor, starts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # data are padded by the lookback, so the first target's position is the first input's
-        positions = starts[:, None] + steps
-        return tf.gather(x, positions), tf.gather(y, positions[:, recipe.lookback :])
 
-    def call(weights: Any, state: Any, x: tf.Tensor, training: bool) -> Any:
-        outputs, state, penalties = network.stateless_call(
-            weights, state, x, training=training, return_losses=True
-        )
-        return outputs[:, -recipe.targets :], state, penalties
+class _JobGraph:
+    """The graph of one job: a loop of epochs, in it a loop of updates, then the validation.
 
-    update = _update(network, recipe, call)
+    Weights, the state of the seeds and the optimizer's slots are carried through the loops, not
+    held in variables, so that any number of jobs can run through one graph at once.
+    """
 
-    def one_epoch(x: Any, y: Any, starts: Any, rates: Any, first: Any, *carried: Any) -> Any:
-        def body(u: Any, weights: Any, state: Any, slots: Any, total: Any) -> Any:
-            batch = gather(x, y, starts[u])
-            fit, *carried = update(batch, weights, state, slots, first + u, rates[first + u])
-            return u + 1, *carried, total + fit
+    def __init__(self, network: keras.Model, recipe: Recipe) -> None:
+        self.network = network
+        self.recipe = recipe
+        self.step = OPTIMIZERS[recipe.optimizer]
+        # biases do not decay
+        self.decays = [
+            recipe.weight_decay * (len(v.shape) > 1) for v in network.trainable_variables
+        ]
 
-        n = tf.shape(starts)[0]
-        loop = tf.while_loop(lambda u, *_: u < n, body, (0, *carried, 0.0), parallel_iterations=1)
-        return *loop[1:-1], loop[-1] / tf.cast(n, tf.float32)
-
-    def validate(x: Any, y: Any, starts: Any, weights: Any, state: Any) -> tf.Tensor:
-        inputs, targets = gather(x, y, starts)
-        return recipe.loss(targets, call(weights, state, inputs, False)[0])
-
-    @tf.function(  # type: ignore[untyped-decorator]
-        autograph=False, input_signature=_signature(network)
-    )
     def run(
-        inputs: Any,
-        targets: Any,
-        validation_targets: Any,
-        well: Any,
-        weights: Any,
-        state: Any,
-        starts: Any,
-        rates: Any,
-        validation: Any,
-    ) -> Any:
-        x, y, y_validation = inputs[well], targets[well], validation_targets[well]
+        self, inputs: Any, targets: Any, held_out: Any, well: Any, weights: Any, state: Any,
+        starts: Any, rates: Any, validation: Any,
+    ) -> Any:  # fmt: skip
+        """Return best weights, their epoch from 1, and the losses of train and validation."""
+        x, y, y_held_out = inputs[well], targets[well], held_out[well]
         n_epochs, n_updates = tf.shape(starts)[0], tf.shape(starts)[1]
 
         def body(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:
-            *carried, fit = one_epoch(x, y, starts[epoch], rates, epoch * n_updates, *carried)
+            fit, carried = self.epoch(x, y, starts[epoch], rates, epoch * n_updates, carried)
             value = tf.cond(
                 tf.size(validation) > 0,
-                lambda: validate(x, y_validation, validation, carried[0], carried[1]),
+                lambda: self.validate(x, y_held_out, validation, carried),
                 lambda: -tf.cast(epoch, tf.float32),  # always better: the last weights are kept
             )
             better = value < best[0]
@@ -144,39 +127,63 @@ def compiled_job(
                 lambda new, old: tf.where(better, new, old), (value, epoch, carried[0]), best
             )
             logs = logs[0].write(epoch, fit), logs[1].write(epoch, value)
-            return epoch + 1, tuple(carried), best, logs
+            return epoch + 1, carried, best, logs
 
+        def goes_on(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:  # noqa: ARG001
+            return (epoch < n_epochs) & (epoch - best[1] <= self.recipe.patience)
+
+        first = (weights, state, zero_slots(weights))
+        none_yet = (np.float32(np.inf), 0, weights)
         _, _, (_, best_epoch, best_weights), logs = tf.while_loop(
-            lambda epoch, _, best, __: (epoch < n_epochs) & (epoch - best[1] <= recipe.patience),
-            body,
-            (0, (weights, state, zero_slots(weights)), (np.float32(np.inf), 0, weights), _logs()),
-            parallel_iterations=1,
+            goes_on, body, (0, first, none_yet, _logs()), parallel_iterations=1
         )
         return best_weights, best_epoch + 1, logs[0].stack(), logs[1].stack()
 
-    # a concrete function has no lock, which one that fails in a thread would keep for ever
-    return network, run.get_concrete_function()
+    def epoch(self, x: Any, y: Any, starts: Any, rates: Any, first: Any, carried: Any) -> Any:
+        """Return the mean loss of an epoch's updates, and what they carry."""
 
+        def body(number: Any, carried: Any, total: Any) -> Any:
+            batch = self.gather(x, y, starts[number])
+            fit, carried = self.update(batch, carried, first + number, rates[first + number])
+            return number + 1, carried, total + fit
 
-def _update(network: keras.Model, recipe: Recipe, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of one update: loss, gradients, clipping, decay and the optimizer."""
-    step = OPTIMIZERS[recipe.optimizer]
-    decays = [recipe.weight_decay * (len(v.shape) > 1) for v in network.trainable_variables]
+        n = tf.shape(starts)[0]
+        _, carried, total = tf.while_loop(
+            lambda number, *_: number < n, body, (0, carried, 0.0), parallel_iterations=1
+        )
+        return total / tf.cast(n, tf.float32), carried
 
-    def update(batch: Any, weights: Any, state: Any, slots: Any, n: Any, rate: Any) -> Any:
+    def update(self, batch: Any, carried: Any, number: Any, rate: Any) -> Any:
+        """Return the loss of a batch before its update, and what the update carries on."""
         inputs, targets = batch
+        weights, state, slots = carried
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            outputs, state, penalties = call(weights, state, inputs, True)
-            fit = recipe.loss(targets, outputs)
+            outputs, state, penalties = self.call(weights, state, inputs, training=True)
+            fit = self.recipe.loss(targets, outputs)
             loss = fit + tf.add_n(penalties) if penalties else fit
-        gradients = clip_by_norm(tape.gradient(loss, weights), recipe.clip_norm)
-        weights = [w - rate * d * w if d else w for w, d in zip(weights, decays, strict=True)]
-        number = tf.cast(n + 1, tf.float32)
-        weights, slots = step(weights, gradients, slots, number, rate)
-        return fit, weights, state, slots
+        gradients = clip_by_norm(tape.gradient(loss, weights), self.recipe.clip_norm)
+        weights = [w - rate * d * w if d else w for w, d in zip(weights, self.decays, strict=True)]
+        weights, slots = self.step(weights, gradients, slots, tf.cast(number + 1, tf.float32), rate)
+        return fit, (weights, state, slots)
 
-    return update
+    def validate(self, x: Any, y: Any, starts: Any, carried: Any) -> Any:
+        """Return the loss of the validation targets, without dropout and noise."""
+        inputs, targets = self.gather(x, y, starts)
+        weights, state, _ = carried
+        return self.recipe.loss(targets, self.call(weights, state, inputs, training=False)[0])
+
+    def gather(self, x: Any, y: Any, starts: Any) -> Any:
+        """Return inputs and targets of windows; the data are padded by the lookback."""
+        positions = starts[:, None] + tf.range(self.recipe.lookback + self.recipe.targets)
+        return tf.gather(x, positions), tf.gather(y, positions[:, self.recipe.lookback :])
+
+    def call(self, weights: Any, state: Any, inputs: Any, *, training: bool) -> Any:
+        """Return outputs at the targets, the state of the seeds, and penalties of the weights."""
+        outputs, state, penalties = self.network.stateless_call(
+            weights, state, inputs, training=training, return_losses=True
+        )
+        return outputs[:, -self.recipe.targets :], state, penalties
 
 
 def _logs() -> tuple[tf.TensorArray, tf.TensorArray]:
