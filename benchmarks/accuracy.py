@@ -30,7 +30,7 @@ TEST = {"Netherlands": ("2016-09-23", "2020-11-27"), "Sweden_2": ("2016-01-05", 
 PUBLISHED = {"Netherlands": 0.885, "Sweden_2": 0.660}
 WANTED = {"Netherlands": 0.885, "Sweden_2": 0.60}
 COVERAGE = (0.90, 0.98)
-GERMANY = ("lstm", "gru", "cnn", "mlp", "linear", "climatology")
+GERMANY = ("lstm", "mlp", "cnn", "gru", "linear", "climatology")
 
 
 def challenge(folder: Path, name: str, members: int) -> bool:
@@ -65,8 +65,11 @@ def challenge(folder: Path, name: str, members: int) -> bool:
     return nse >= WANTED[name] and COVERAGE[0] <= covered <= COVERAGE[1]
 
 
-def germany(folder: Path, wells: int, members: int) -> float:
-    """Print the scores of the paper's test period; return the LSTM's mean NSE."""
+def germany(folder: Path, wells: int, members: int, slow: int) -> float:
+    """Print the scores of the paper's test period; return the LSTM's mean NSE.
+
+    CNN and GRU have no fused kernel, and are trained with ``slow`` members.
+    """
     observations = gwforecast.read_observations(folder / "gw", folder / "hyras")
     observations = observations.isel(well=slice(0, wells))
     split = gwforecast.split_by_date(
@@ -79,8 +82,9 @@ def germany(folder: Path, wells: int, members: int) -> float:
     deviation = split.levels(observations, "test").std("time").to_series()
     for model in GERMANY:
         start = time.perf_counter()
+        number = slow if model in ("cnn", "gru") else members
         scores = gwforecast.evaluate(
-            observations, split=split, models=[model], members=members
+            observations, split=split, models=[model], members=number
         ).scores
         seconds = time.perf_counter() - start
         table = scores[scores["period"] == "test"].pivot_table(
@@ -101,12 +105,18 @@ def main() -> int:
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
     parser.add_argument("--wells", type=int, default=59)
     parser.add_argument("--members", type=int, default=10)
+    parser.add_argument("--slow", type=int, default=1, help="members of CNN and GRU")
+    parser.add_argument("--only", choices=("challenge", "germany"))
     arguments = parser.parse_args()
-    holds = {
-        name: challenge(arguments.data / "challenge", name, arguments.members) for name in TEST
-    }
-    mean = germany(arguments.data / "germany_weekly", arguments.wells, arguments.members)
-    holds["Germany (mean 0.80)"] = mean >= 0.80
+    holds = {}
+    if arguments.only != "germany":
+        for name in TEST:
+            holds[name] = challenge(arguments.data / "challenge", name, arguments.members)
+    if arguments.only != "challenge":
+        mean = germany(
+            arguments.data / "germany_weekly", arguments.wells, arguments.members, arguments.slow
+        )
+        holds["Germany (mean 0.80)"] = mean >= 0.80
     missed = [name for name, held in holds.items() if not held]
     print(f"\n{'missed: ' + ', '.join(missed) if missed else 'all stated figures hold'}")
     return 1 if missed else 0
