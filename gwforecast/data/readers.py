@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -58,6 +59,7 @@ def read_observations(
     covariates : path, optional
         CSV or Parquet that all wells share, or a folder with one file for each well. Files of two
         folders belong together by their names without what all names of a folder end with.
+        The same path again takes the columns beside the level.
     attributes : path, optional
         CSV or Parquet with a row for each well, its name first.
     wells : sequence of str, optional
@@ -91,6 +93,8 @@ missing_values
     tables = _levels(path, dialect, weather_path, wells)
     found = series_by_well(tables, well=well, default=_well_name(path), level_column=level_column)
     found = _wanted(found, wells, path)
+    if weather_path is None:
+        _warn_of_weather(tables, path)
     return observations_from_frames(
         found,
         None if weather_path is None else _weather(weather_path, dialect, found, path),
@@ -155,11 +159,10 @@ def _levels(
 def _weather(
     path: Path, dialect: Dialect, levels: Levels, level_path: Path
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    # one file, or one for each well, with the level beside its weather
+    beside = [levels.source] if path.resolve() == level_path.resolve() else []
     if not path.is_dir():
-        table = read_table(path, dialect=dialect)
-        if path.resolve() == level_path.resolve():  # one file with the level beside its weather
-            table = table.drop(columns=levels.source, errors="ignore")
-        return table
+        return read_table(path, dialect=dialect).drop(columns=beside, errors="ignore")
     files = _paired(level_path, path)[1] if level_path.is_dir() else _files(path)
     without = [name for name in levels.series if name not in files]
     if without:
@@ -168,7 +171,10 @@ def _weather(
             f"{len(levels.series)} wells in {path}, {without[0]!r} among them; there are some for "
             f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
         )
-    return {name: read_table(files[name], dialect=dialect) for name in levels.series}
+    return {
+        name: read_table(files[name], dialect=dialect).drop(columns=beside, errors="ignore")
+        for name in levels.series
+    }
 
 
 def _named_rows(path: Path, dialect: Dialect) -> pd.DataFrame:
@@ -228,6 +234,18 @@ def _common_ending(stems: list[str]) -> str:
 
 def _well_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem.lower() in GENERIC_STEMS else path.stem
+
+
+def _warn_of_weather(tables: pd.DataFrame | dict[str, pd.DataFrame], path: Path) -> None:
+    """Warn of weather beside the level, which is not used unless it is asked for."""
+    table = tables if isinstance(tables, pd.DataFrame) else next(iter(tables.values()))
+    idle = [str(c) for c in table.columns if schema.covariate_kind(str(c)) != "other"]
+    if idle:
+        warnings.warn(
+            f"Covariates are read only from the file of covariates. Received {idle[0]!r} beside "
+            f"the level in {path}. Give the same path as covariates to use its columns.",
+            stacklevel=3,
+        )
 
 
 def _wanted(found: Levels, wells: Sequence[str] | None, path: Path) -> Levels:

@@ -134,6 +134,17 @@ def test_one_file_can_hold_level_and_weather(tmp_path: Path) -> None:
     made = read_observations(path, path)
     assert set(made) == {"level", "rr", "tg"}
     np.testing.assert_array_equal(made["level"].values[0], VALUES)
+    with pytest.warns(UserWarning, match="'rr' beside the level.*same path as covariates"):
+        assert set(read_observations(path)) == {"level"}
+
+
+def test_files_of_a_folder_can_hold_level_and_weather(tmp_path: Path) -> None:
+    for number, name in enumerate(("a", "b")):
+        table = weather().assign(head=VALUES + number)
+        table.to_csv(tmp_path / f"{name}.csv", index_label="date")
+    made = read_observations(tmp_path, tmp_path)
+    assert set(made) == {"level", "rr", "tg"}
+    np.testing.assert_allclose(made["level"].values[1], VALUES + 1)
 
 
 def test_flags_survive_netcdf(tmp_path: Path) -> None:
