@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
+from gwforecast.sequences.normal import CLASSES
 
 __all__ = ["classes"]
 
@@ -69,7 +70,7 @@ def classes(
     for k, name in enumerate(names):
         ax.fill_between(
             times, tops[:, k], tops[:, k + 1], where=known.values, color=COLOURS[k], lw=0,
-            label=f"{name} normal",
+            label=f"{name} normal" if name in CLASSES else name,
         )  # fmt: skip
     if observed is not None:
         _draw_observed(ax, observed.sel({schema.WELL: well}, drop=True), names=names)

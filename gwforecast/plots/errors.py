@@ -89,6 +89,7 @@ def _square(ax: Axes, values: np.ndarray) -> None:
     ticks = np.asarray(MaxNLocator(5, steps=style.STEPS).tick_values(*limits))
     ticks = ticks[(ticks >= limits[0]) & (ticks <= limits[1])]
     ax.set(xlim=limits, ylim=limits, xticks=ticks, yticks=ticks, box_aspect=1)
+    style.plain_numbers(ax.xaxis, ax.yaxis)
 
 
 @style.styled
@@ -135,7 +136,12 @@ def residuals(
     view = prepare.view_of([pair["residual"]], period=None, split=split, well=well)
     ax = style.new_axes(ax, width=style.WIDE, height=2.4)
     if split is not None:
-        style.shade_periods(ax, prepare.period_spans(split, well=well, view=view), view=view)
+        style.shade_periods(
+            ax,
+            prepare.period_spans(split, well=well, view=view),
+            view=view,
+            time=observations[schema.TIME],
+        )
     ax.axhline(0.0, color=style.INK, lw=0.8, zorder=2)
     style.draw_levels(ax, error, label="residual", color=style.PREDICTED)
     largest = max(1.08 * float(np.abs(pair["residual"]).max()), 0.005)

@@ -13,6 +13,9 @@ from gwforecast.plots import prepare, style
 
 __all__ = ["gaps"]
 
+MOST_NAMED = 45
+"""Wells up to which each has a line and a name; of more, every second, third, ... is named."""
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -37,7 +40,8 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
     well : str, optional
         Show one well only; by default all, with a covariate where all wells have it.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, the higher the more rows there are.
+        Where to draw; by default in a new figure, the higher the more rows there are, up to a
+        page. Of more wells than that, every second, third, ... is named.
 
     Returns
     -------
@@ -55,23 +59,41 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
     rows = _rows(observations)
     times = observations[schema.TIME].values
     edges = np.append(times, times[-1] + (times[-1] - times[-2]))
-    ax = style.new_axes(ax, width=style.WIDE, height=0.65 + 0.2 * len(rows))
-    for height, row in enumerate(rows):
+    wells = observations.sizes[schema.WELL]
+    named, centres, heights = _places(wells, covariates=len(rows) - wells)
+    ax = style.new_axes(ax, width=style.WIDE, height=0.65 + 0.2 * len(named))
+    for row, centre, height in zip(rows, centres, heights, strict=True):
         spans = prepare.runs(row.present, longest=row.longest)
         bars = [(edges[first], edges[last + 1] - edges[first]) for first, last in spans]
         if bars:
-            ax.broken_barh(bars, (height - 0.32, 0.64), facecolors=row.colour, lw=0)
+            ax.broken_barh(bars, (centre - height / 2, height), facecolors=row.colour, lw=0)
+    for number in named:
         ax.annotate(
-            row.count, (1, height), xycoords=ax.get_yaxis_transform(), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=8, annotation_clip=False,
+            rows[number].count, (1, centres[number]), xycoords=ax.get_yaxis_transform(),
+            xytext=(4, 0), textcoords="offset points", va="center", fontsize=8,
+            annotation_clip=False,
         )  # fmt: skip
     style.date_axis(ax, (edges[0], edges[-1]))
-    ax.set_yticks(range(len(rows)), [row.name for row in rows])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    if observations.sizes[schema.WELL] == 1:
+    names = [style.shortened(rows[number].name, most=30) for number in named]
+    ax.set_yticks([centres[number] for number in named], names)
+    ax.set_ylim(centres[-1] + 1.9 * heights[-1] / 2, -0.6)
+    if wells == 1:
         style.title(ax, str(observations[schema.WELL].values[0]), None)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
+
+
+def _places(wells: int, *, covariates: int) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Return the numbers of the rows that are named, and the centres and heights of all bars.
+
+    Bars of many wells are thin and touch; a covariate keeps the height of a line of text.
+    """
+    every = -(-wells // MOST_NAMED)
+    named = [*range(0, wells, every), *range(wells, wells + covariates)]
+    steps = np.repeat([1.0, every], [wells, covariates])
+    centres = np.cumsum(steps) - 0.5 * steps - 0.5
+    heights = np.where(np.arange(steps.size) < wells, 0.64 if every == 1 else 1.0, 0.64 * steps)
+    return named, centres, heights
 
 
 def _rows(observations: xr.Dataset) -> list[_Row]:

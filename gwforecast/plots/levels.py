@@ -78,7 +78,12 @@ def hydrograph(
 
     ax = style.new_axes(ax, width=style.WIDE, height=3.2)
     if split is not None:
-        style.shade_periods(ax, prepare.period_spans(split, well=well, view=view), view=view)
+        style.shade_periods(
+            ax,
+            prepare.period_spans(split, well=well, view=view),
+            view=view,
+            time=observations[schema.TIME],
+        )
     _draw(ax, level, predicted, bounds, model=model)
     handles = ax.get_legend_handles_labels()[0]
     limits = prepare.limits_of([*series, *_both(bounds)], view=view)
@@ -123,12 +128,13 @@ def _draw(
     *,
     model: str,
 ) -> None:
-    style.draw_levels(ax, level, label="observed")
+    # A thin line over a wide one: both are seen where they agree.
+    style.draw_levels(ax, level, label="observed", width=0.8 if predicted is None else 0.7)
     if predicted is None:
         return
     times = predicted[schema.TIME].values
     label = f"predicted, {style.model_label(model)}"
-    ax.plot(times, predicted.values, color=style.PREDICTED, lw=1.0, label=label, zorder=4)
+    ax.plot(times, predicted.values, color=style.PREDICTED, lw=1.4, label=label, zorder=2.5)
     if bounds is not None:
         ax.fill_between(
             times,
@@ -152,6 +158,7 @@ def _level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:
     ax.set_ylim(bottom, top + room)
     ticks = np.asarray(MaxNLocator(7, steps=style.STEPS).tick_values(bottom, top))
     ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
+    style.plain_numbers(ax.yaxis)
 
 
 def _hang_rain(ax: Axes, rain: xr.DataArray, *, view: View) -> list[Any]:

@@ -198,11 +198,14 @@ def interval_coverage(
         (0.04, 0.96, "too wide", "left"),
         (0.96, 0.04, "too narrow", "right"),
     ):
-        ax.text(x, y, text, ha=align, va="center", fontsize=8, color=style.SPARE)
-    ax.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1)
+        ax.text(x, y, text, ha=align, va="center", fontsize=8, color=style.SPARE,
+                transform=ax.transAxes)  # fmt: skip
+    least = float(table[["nominal", "observed"]].min().min())
+    low = max(0.0, np.floor(10 * (least - 0.1)) / 10)
+    ax.set(xlim=(low, 1), ylim=(low, 1), box_aspect=1)
     ax.set(xlabel="nominal coverage", ylabel="observed coverage")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MultipleLocator(0.2))
+        axis.set_major_locator(MultipleLocator(0.2 if low < 0.4 else 0.1))
     if "model" in table:
         style.legend_below(ax, columns=3, below=36)
     return style.finish(ax)

@@ -12,7 +12,11 @@ import xarray as xr
 from matplotlib import dates
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.font_manager import FontProperties
 from matplotlib.rcsetup import cycler
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import ScalarFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from gwforecast import schema
@@ -39,7 +43,9 @@ __all__ = [
     "level_label",
     "model_label",
     "new_axes",
+    "plain_numbers",
     "shade_periods",
+    "shortened",
     "styled",
     "thousands",
     "title",
@@ -75,6 +81,8 @@ WIDE, NARROW = 7.0, 3.4
 """Width of two columns and of one, in inches."""
 
 _MANY = 500
+_BESIDE = 1.4
+"""Room that a figure keeps for labels at the left and right of its axes, in inches."""
 _LABEL, _TICK = 9, 8
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -141,10 +149,62 @@ def finish(ax: Axes, *, grid: Literal["x", "y"] | None = None) -> Axes:
 
 
 def title(ax: Axes, name: str, note: str | None, *, pad: float = 5) -> None:
-    """Write the name of what is shown at the left above the axes, and a note at the right."""
-    ax.set_title(name, loc="left", fontsize=_LABEL, fontweight="bold", color=INK, pad=pad)
+    """Write the name of what is shown at the left above the axes, and a note at the right.
+
+    A name that would run into the note, or out of the figure, loses its middle.
+    """
+    room = _points_across(ax) - (_points(note, size=_TICK) + 8 if note else 0)
+    most = len(name)
+    while most > 8 and _points(shortened(name, most=most), size=_LABEL, weight="bold") > room:
+        most -= 1
+    ax.set_title(
+        shortened(name, most=most),
+        loc="left",
+        fontsize=_LABEL,
+        fontweight="bold",
+        color=INK,
+        pad=pad,
+    )
     if note:
         ax.set_title(note, loc="right", fontsize=_TICK, color=INK, pad=pad)
+
+
+def _points_across(ax: Axes) -> float:
+    """Return about how wide axes are, in points; those of a layout that is yet to be made too."""
+    width, place = ax.figure.bbox.width / ax.figure.dpi, ax.get_subplotspec()
+    if place is None or ax.figure.get_layout_engine() is None:
+        return float(72 * width * ax.get_position().width)
+    share = len(place.colspan) / place.get_gridspec().ncols
+    return float(72 * share * (width - _BESIDE * share))
+
+
+def _points(text: str, *, size: float, weight: str = "normal") -> float:
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
+    return float(path.get_extents().width)
+
+
+def shortened(name: str, *, most: int) -> str:
+    """Return a name of at most ``most`` letters, with an ellipsis for the middle of a longer one.
+
+    The end stays, because wells are often told apart by it.
+
+    Examples
+    --------
+    >>> shortened("municipal well 12, deep", most=11)
+    'munic…deep'
+    """
+    if len(name) <= most:
+        return name
+    tail = (most - 1) // 2
+    return name[: most - 1 - tail].rstrip() + "\N{HORIZONTAL ELLIPSIS}" + name[-tail:].lstrip()
+
+
+def plain_numbers(*axes: Axis) -> None:
+    """Write whole levels at the ticks, also where they differ by little: 1234.52, not +1.234e3."""
+    for axis in axes:
+        formatter = ScalarFormatter(useOffset=False)
+        formatter.set_scientific(False)
+        axis.set_major_formatter(formatter)
 
 
 def date_axis(ax: Axes, view: View, *, most: int = 12) -> None:
@@ -174,7 +234,9 @@ def thousands(count: int) -> str:
     return f"{count:,}".replace(",", "\N{THIN SPACE}")
 
 
-def draw_levels(ax: Axes, level: xr.DataArray, *, label: str, color: str = OBSERVED) -> None:
+def draw_levels(
+    ax: Axes, level: xr.DataArray, *, label: str, color: str = OBSERVED, width: float = 0.8
+) -> None:
     """Draw a series as it was measured, dims (time,): a line that breaks at gaps, or dots.
 
     Levels with steps between them are dots. Where levels are on every step they are a line, with
@@ -187,7 +249,7 @@ def draw_levels(ax: Axes, level: xr.DataArray, *, label: str, color: str = OBSER
         size = 3.0 if known.sum() <= _MANY else 2.0
         ax.plot(times[known], values[known], ms=size, label=label, **dots)
         return
-    ax.plot(times, values, "-", lw=0.8, color=color, label=label, zorder=3)
+    ax.plot(times, values, "-", lw=width, color=color, label=label, zorder=3)
     beside = np.zeros_like(known)
     beside[1:] |= known[:-1]
     beside[:-1] |= known[1:]
@@ -196,12 +258,20 @@ def draw_levels(ax: Axes, level: xr.DataArray, *, label: str, color: str = OBSER
         ax.plot(times[alone], values[alone], ms=1.5, **dots)
 
 
-def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View) -> None:
-    """Shade each period and write its name above the axes, shortened where it is narrow."""
+def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View, time: xr.DataArray) -> None:
+    """Shade each period and write its name above the axes, shortened where it is narrow.
+
+    A period whose successor begins at the next step of ``time`` is shaded up to it.
+    """
     first, last = (float(dates.date2num(edge)) for edge in view)
+    begins = {np.datetime64(span[0]) for span in spans.values()}
     for period, span in spans.items():
         start, end = (float(dates.date2num(edge)) for edge in span)
-        ax.axvspan(start, end, color=PERIOD_SHADES[period], lw=0, zorder=0)
+        later = time.values[time.values > span[1]]
+        following = later[0] if later.size and later[0] in begins else span[1]
+        ax.axvspan(
+            start, float(dates.date2num(following)), color=PERIOD_SHADES[period], lw=0, zorder=0
+        )
         if start > first:
             ax.axvline(start, color=SPARE, lw=0.6, zorder=0.5)
         narrow = end - start < 0.1 * (last - first)
@@ -224,11 +294,14 @@ def legend_below(
     """Set the legend under the axes, where it hides no data; ``below`` is in points."""
     drop = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
     given = list(handles) or ax.get_legend_handles_labels()[0]
-    ax.legend(
+    legend = ax.legend(
         handles=given,
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + drop,
         ncols=columns,
-        markerscale=1.4,
+        markerscale=1.6,
     )
+    for handle in legend.legend_handles:  # points that are faint in a cloud are not when alone
+        if handle is not None:
+            handle.set_alpha(1.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -164,6 +165,71 @@ def make() -> dict[str, object]:
         "scores": make_scores,
         "probability": make_probability,
     }
+
+
+# readers of axes
+
+
+def read_line_named(ax, label):
+    return next(line for line in ax.lines if str(line.get_label()).startswith(label))
+
+
+def read_labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def read_rain_axes(ax):
+    return next(other for other in ax.figure.axes if other is not ax)
+
+
+def read_boxes(artists, figure):
+    renderer = figure.canvas.get_renderer()
+    return [artist.get_window_extent(renderer) for artist in artists]
+
+
+def read_shown_ticks(ax, axis="x"):
+    ax.figure.draw_without_rendering()
+    ticks = (ax.xaxis if axis == "x" else ax.yaxis).get_major_ticks()
+    edges = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
+    return [
+        tick.label1
+        for tick in ticks
+        if tick.label1.get_text() and edges[0] <= tick.get_loc() <= edges[1]
+    ]
+
+
+def read_names_of(ax):
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+@pytest.fixture
+def line_named() -> Callable[..., Any]:
+    return read_line_named
+
+
+@pytest.fixture
+def labels() -> Callable[..., Any]:
+    return read_labels
+
+
+@pytest.fixture
+def rain_axes() -> Callable[..., Any]:
+    return read_rain_axes
+
+
+@pytest.fixture
+def boxes() -> Callable[..., Any]:
+    return read_boxes
+
+
+@pytest.fixture
+def shown_ticks() -> Callable[..., Any]:
+    return read_shown_ticks
+
+
+@pytest.fixture
+def names_of() -> Callable[..., Any]:
+    return read_names_of
 
 
 @pytest.fixture(autouse=True)

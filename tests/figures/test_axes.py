@@ -15,189 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gwforecast import plots
 from gwforecast.plots import style
-from gwforecast.sequences.split import split_by_date, split_by_fraction
-
-
-def line_named(ax, label):
-    return next(line for line in ax.lines if str(line.get_label()).startswith(label))
-
-
-def labels(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
-def rain_axes(ax):
-    return next(other for other in ax.figure.axes if other is not ax)
-
-
-def boxes(artists, figure):
-    renderer = figure.canvas.get_renderer()
-    return [artist.get_window_extent(renderer) for artist in artists]
-
-
-def shown_ticks(ax, axis="x"):
-    ax.figure.draw_without_rendering()
-    ticks = (ax.xaxis if axis == "x" else ax.yaxis).get_major_ticks()
-    edges = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
-    return [
-        tick.label1
-        for tick in ticks
-        if tick.label1.get_text() and edges[0] <= tick.get_loc() <= edges[1]
-    ]
-
-
-# hydrograph
-
-
-def test_observed_levels_are_drawn_as_they_are_with_their_gaps(observations):
-    line = line_named(plots.hydrograph(observations), "observed")
-    assert_array_equal(line.get_ydata(), observations["level"].values[0])
-    assert np.isnan(line.get_ydata()).any()
-    assert to_hex(line.get_color()).upper() == style.OBSERVED
-    assert line.get_marker() == "None"
-
-
-def test_dips_are_dots_that_no_line_joins(dips):
-    line = line_named(plots.hydrograph(dips), "observed")
-    assert line.get_linestyle() == "None"
-    assert_array_equal(line.get_ydata(), dips["level"].values[dips["level"].notnull().values])
-
-
-def test_a_level_that_stands_alone_is_a_dot(observations):
-    observations["level"][0, 1000:1021] = np.nan
-    observations["level"][0, 1010] = 20.5
-    dots = [line for line in plots.hydrograph(observations).lines if line.get_marker() == "o"]
-    assert [line.get_ydata().tolist() for line in dots] == [[20.5]]
-
-
-def test_the_prediction_begins_with_the_test_period(observations, predictions, split):
-    ax = plots.hydrograph(observations, predictions, split=split)
-    line = line_named(ax, "predicted, LSTM")
-    start = split.start("test").sel(well="well 1").values
-    after = observations["time"].values >= start
-    expected = predictions["level"].sel(model="lstm", well="well 1", quantile=0.5).values
-    assert_array_equal(line.get_ydata()[after], expected[after])
-    assert np.isnan(line.get_ydata()[~after]).all()
-    assert to_hex(line.get_color()).upper() == style.PREDICTED
-    assert "95 % interval" in labels(ax)
-
-
-def test_without_a_test_period_the_prediction_begins_after_the_last(observations, predictions):
-    split = split_by_fraction(observations, train=0.7, validation=0.3)
-    cut = predictions["time"].values[-101]
-    observations["level"] = observations["level"].where(observations["time"] <= cut)
-    split = split_by_fraction(observations, train=0.7, validation=0.3)
-    drawn = line_named(plots.hydrograph(observations, predictions, split=split), "predicted")
-    assert np.isfinite(drawn.get_ydata()).sum() == 100
-
-
-def test_the_interval_holds_its_bounds(observations, predictions):
-    ax = plots.hydrograph(observations, predictions)
-    band = next(c for c in ax.collections if c.get_label() == "95 % interval")
-    heights = band.get_paths()[0].vertices[:, 1]
-    outer = predictions["level"].sel(quantile=[0.025, 0.975])
-    assert heights.min() == pytest.approx(float(outer.min()))
-    assert heights.max() == pytest.approx(float(outer.max()))
-
-
-def test_a_model_without_an_interval_has_none_in_the_legend(observations, predictions):
-    central = predictions.where(predictions["quantile"] == 0.5)
-    assert labels(plots.hydrograph(observations, central)) == [
-        "observed",
-        "predicted, LSTM",
-        "rain",
-    ]
-
-
-def test_rain_hangs_from_the_top_and_above_all_levels(observations, predictions):
-    ax = plots.hydrograph(observations, predictions)
-    hung = rain_axes(ax)
-    bottom, top = hung.get_ylim()
-    assert top == 0 < bottom
-    assert hung.get_ylabel() == "rain [mm/week]"
-    lowest_rain = 1 - max(bar.get_height() for bar in hung.patches) / bottom
-    low, high = ax.get_ylim()
-    highest = max(float(predictions["level"].max()), float(observations["level"].max()))
-    assert (highest - low) / (high - low) < lowest_rain
-    assert all(to_hex(bar.get_facecolor()).upper() == style.RAIN for bar in hung.patches)
-
-
-def test_missing_rain_is_named(observations):
-    observations["rain"][0, 200:300] = np.nan
-    ax = plots.hydrograph(observations)
-    assert labels(ax) == ["observed", "rain", "rain missing"]
-
-
-def test_axes_carry_units_and_datum(observations):
-    assert plots.hydrograph(observations).get_ylabel() == "level [m above NAP]"
-    del observations["level"].attrs["vertical_datum"]
-    assert plots.hydrograph(observations).get_ylabel() == "level [m]"
-
-
-def test_periods_are_shaded_and_named(observations, predictions, split):
-    ax = plots.hydrograph(observations, predictions, split=split)
-    assert [text.get_text() for text in ax.texts] == ["train", "validation", "test"]
-    for text, period in zip(ax.texts, ("train", "validation", "test"), strict=True):
-        start, end = split.bounds[period].sel(well="well 1").values
-        assert_allclose(text.xy[0], np.mean(dates.date2num([start, end])))
-
-
-def test_narrow_periods_have_short_names_that_do_not_meet(observations):
-    split = split_by_date(observations, validation_start="2014-10-01", test_start="2015-02-01")
-    ax = plots.hydrograph(observations, split=split)
-    assert [text.get_text() for text in ax.texts] == ["train", "val.", "test"]
-    ax.figure.draw_without_rendering()
-    train, validation, test = boxes(ax.texts, ax.figure)
-    assert train.x1 < validation.x0 < validation.x1 < test.x0
-
-
-def test_a_period_is_shown_by_its_name(observations, predictions, split):
-    ax = plots.hydrograph(observations, predictions, split=split, period="validation")
-    start, end = dates.date2num(split.bounds["validation"].sel(well="well 1").values)
-    assert_allclose(ax.get_xlim(), [start, end], atol=0.01 * (end - start))
-    assert [text.get_text() for text in ax.texts] == ["validation"]
-
-
-def test_what_is_missing_is_left_out(observations):
-    ax = plots.hydrograph(observations.drop_vars("rain"))
-    assert ax.figure.axes == [ax]
-    assert labels(ax) == ["observed"]
-    assert not ax.texts
-
-
-@pytest.mark.parametrize(
-    ("frequency", "steps"),
-    [("D", 30), ("D", 90), ("D", 400), ("D", 1200), ("D", 22000), ("W-SUN", 3000), ("ME", 240)],
-)
-def test_nothing_overlaps_or_is_cut_whatever_the_length(make, frequency, steps):
-    observations = make["observations"](steps=steps, frequency=frequency, start="1960-01-31")
-    predictions = make["predictions"](observations)
-    split = split_by_fraction(observations)
-    ax = plots.hydrograph(observations, predictions, split=split, note="test: NSE 0.85")
-    ticks = shown_ticks(ax)
-    assert 3 <= len(ticks) <= 12
-    found = boxes(ticks, ax.figure)
-    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(found))
-    levels = boxes(shown_ticks(ax, "y"), ax.figure)
-    assert len(levels) >= 3
-    assert all(a.y1 < b.y0 for a, b in itertools.pairwise(levels))
-    renderer = ax.figure.canvas.get_renderer()
-    legend = ax.get_legend().get_window_extent(renderer)
-    below = min([*(box.y0 for box in found), ax.get_window_extent(renderer).y0])
-    assert legend.y1 < below
-    offset = ax.xaxis.get_offset_text()
-    assert not offset.get_text() or legend.y1 < offset.get_window_extent(renderer).y0
-    paper = ax.figure.bbox
-    tight = ax.figure.get_tightbbox(renderer).transformed(ax.figure.dpi_scale_trans)
-    assert paper.x0 <= tight.x0 < tight.x1 <= paper.x1
-    assert paper.y0 <= tight.y0 < tight.y1 <= paper.y1
-
-
-def test_a_level_that_never_changes_is_drawn(observations):
-    observations["level"][:] = 3.0
-    low, high = plots.hydrograph(observations).get_ylim()
-    assert low < 3.0 < high
-
+from gwforecast.sequences.split import split_by_fraction
 
 # manners, of every figure
 
@@ -267,10 +85,32 @@ def test_a_figure_is_saved_as_vectors(make, name, tmp_path):
     assert "<image" not in (tmp_path / "figure.svg").read_text("utf-8")
 
 
+LONG = "Monitoring well 12-345-67 screen 2, municipality of Somewhere-an-der-Lahn (deep)"
+
+
+@pytest.mark.parametrize("name", ["hydrograph", "observed_predicted", "training", "scores"])
+def test_a_long_name_of_a_well_runs_into_nothing(
+    observations, predictions, split, make, name, boxes
+):
+    pair = [data.assign_coords(well=[LONG]) for data in (observations, predictions)]
+    note = "test: NSE 0.91, RMSE 0.130 m"
+    ax = {
+        "hydrograph": lambda: plots.hydrograph(*pair, note=note),
+        "observed_predicted": lambda: plots.observed_predicted(*pair, note=note),
+        "training": lambda: plots.training_history(make["history"]().assign(well=LONG)),
+        "scores": lambda: plots.score_comparison(make["scores"](wells=1).assign(well=LONG)),
+    }[name]()
+    ax.figure.draw_without_rendering()
+    left, right = boxes([ax._left_title, ax._right_title], ax.figure)
+    assert left.x1 < right.x0
+    assert left.x0 >= 0
+    assert "\N{HORIZONTAL ELLIPSIS}" in ax.get_title(loc="left")
+
+
 # errors
 
 
-def test_points_are_told_by_period_in_square_axes(observations, predictions, split):
+def test_points_are_told_by_period_in_square_axes(observations, predictions, split, line_named):
     ax = plots.observed_predicted(observations, predictions, split=split)
     assert ax.get_xlim() == ax.get_ylim()
     assert_array_equal(ax.get_xticks(), ax.get_yticks())
@@ -284,7 +124,9 @@ def test_points_are_told_by_period_in_square_axes(observations, predictions, spl
     assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
 
 
-def test_residuals_are_positive_where_the_prediction_is_too_high(observations, predictions):
+def test_residuals_are_positive_where_the_prediction_is_too_high(
+    observations, predictions, line_named
+):
     raised = predictions + 5.0
     ax = plots.residuals(observations, raised)
     drawn = line_named(ax, "residual").get_ydata()
@@ -313,40 +155,10 @@ def test_a_period_without_predictions_has_no_residuals(observations, predictions
         plots.residuals_by_season(observations, later, split=split, period="train")
 
 
-# all models
-
-
-def test_each_model_has_a_panel_with_the_same_axes(observations, make, split):
-    names = ("lstm", "mlp", "climatology")
-    predictions = make["predictions"](observations, models=names)
-    axes = plots.all_models(observations, predictions, split=split, best="mlp")
-    assert [ax.get_title(loc="left") for ax in axes] == ["LSTM", "MLP", "climatology"]
-    assert len({ax.get_ylim() for ax in axes}) == 1
-    start, end = dates.date2num(split.bounds["test"].sel(well="well 1").values)
-    assert_allclose(axes[0].get_xlim(), [start, end], atol=0.01 * (end - start))
-    widths = [ax.spines["left"].get_linewidth() for ax in axes]
-    assert widths[1] > widths[0] == widths[2]
-
-
-def test_one_poor_model_does_not_flatten_the_others(observations, make, split):
-    predictions = make["predictions"](observations, models=("lstm", "drift"))
-    predictions["level"].loc[{"model": "drift"}] += 1000.0
-    ax, _ = plots.all_models(observations, predictions, split=split)
-    inside = split.levels(observations, "test")
-    reach = float(inside.max() - inside.min())
-    assert ax.get_ylim()[1] - ax.get_ylim()[0] < 2.5 * reach
-
-
-def test_fewer_axes_than_models_are_refused(observations, make):
-    predictions = make["predictions"](observations, models=("lstm", "mlp"))
-    with pytest.raises(ValueError, match="Received 1 axes for 2 models"):
-        plots.all_models(observations, predictions, axes=[plt.subplots()[1]])
-
-
 # training
 
 
-def test_the_best_epoch_of_each_member_is_marked(make):
+def test_the_best_epoch_of_each_member_is_marked(make, line_named):
     history = make["history"](members=5)
     marks = line_named(plots.training_history(history), "best epochs")
     for member, table in history.groupby("member"):
@@ -355,7 +167,7 @@ def test_the_best_epoch_of_each_member_is_marked(make):
         assert marks.get_ydata()[member] == table["validation_loss"].min()
 
 
-def test_the_median_ends_where_most_members_have_stopped(make):
+def test_the_median_ends_where_most_members_have_stopped(make, line_named):
     history = make["history"](members=5)
     median = line_named(plots.training_history(history), "validation, median")
     last = median.get_xdata()[np.isfinite(median.get_ydata())].max()
@@ -364,7 +176,7 @@ def test_the_median_ends_where_most_members_have_stopped(make):
     assert median.get_ydata()[0] == first
 
 
-def test_one_member_and_no_validation_are_drawn(make):
+def test_one_member_and_no_validation_are_drawn(make, labels):
     history = make["history"](members=1).assign(validation_loss=np.nan)
     ax = plots.training_history(history)
     assert labels(ax) == ["train"]
@@ -387,13 +199,9 @@ def test_histories_of_several_wells_ask_for_one(make):
 # scores
 
 
-def names_of(ax):
-    return [text.get_text() for text in ax.get_yticklabels()]
-
-
 @pytest.mark.parametrize("wells", [1, 30])
 @pytest.mark.parametrize("metric", ["nse", "rmse"])
-def test_models_are_in_the_order_of_their_scores(make, wells, metric):
+def test_models_are_in_the_order_of_their_scores(make, wells, metric, names_of):
     scores = make["scores"](wells=wells).sample(frac=1.0, random_state=0)
     ax = plots.score_comparison(scores, metric=metric)
     assert names_of(ax) == ["LSTM", "MLP", "climatology", "persistence", "drift"]
@@ -406,7 +214,7 @@ def test_models_are_in_the_order_of_their_scores(make, wells, metric):
     assert ax.get_title(loc="right") == f"test period, n = {n}"
 
 
-def test_poor_scores_are_arrows_at_the_edge(make):
+def test_poor_scores_are_arrows_at_the_edge(make, line_named, labels):
     ax = plots.score_comparison(make["scores"](wells=30))
     assert ax.get_xlim()[0] >= -1.1
     assert labels(ax) == ["well", "median", "well below \N{MINUS SIGN}1"]
@@ -415,7 +223,7 @@ def test_poor_scores_are_arrows_at_the_edge(make):
     assert len(arrows.get_xdata()) == 30
 
 
-def test_coverage_is_best_at_what_it_promises():
+def test_coverage_is_best_at_what_it_promises(names_of):
     scores = pd.DataFrame(
         {
             "model": ["wide", "right", "narrow"],
@@ -507,7 +315,7 @@ def bars(ax, row):
     return [path.get_extents().intervalx for path in ax.collections[row].get_paths()]
 
 
-def test_bars_are_broken_where_data_are_missing(observations):
+def test_bars_are_broken_where_data_are_missing(observations, names_of):
     ax = plots.gaps(observations)
     assert names_of(ax) == ["level", "rain", "temperature"]
     days = dates.date2num(observations["time"].values)
@@ -522,7 +330,7 @@ def test_dips_are_one_bar_up_to_a_gap(dips):
     assert found[0][1] - found[0][0] > 300
 
 
-def test_a_covariate_of_many_wells_is_there_where_all_have_it(make):
+def test_a_covariate_of_many_wells_is_there_where_all_have_it(make, names_of):
     observations = make["observations"](wells=3)
     observations["rain"][2, 1000:1200] = np.nan
     observations["level"][1] = np.nan
@@ -530,3 +338,33 @@ def test_a_covariate_of_many_wells_is_there_where_all_have_it(make):
     assert names_of(ax) == ["well 1", "well 2", "well 3", "rain", "temperature"]
     assert [text.get_text() for text in ax.texts][1::2] == ["n = 0", "90.0 %"]
     assert names_of(plots.gaps(observations, well="well 3"))[0] == "level"
+
+
+def test_more_wells_than_a_page_has_lines_are_drawn_on_a_page(
+    observations, boxes, shown_ticks, names_of
+):
+    wells = 200
+    many = observations.isel(well=np.zeros(wells, int)).assign_coords(
+        well=[f"w{number}" for number in range(wells)]
+    )
+    ax = plots.gaps(many)
+    assert ax.figure.get_figheight() < 11
+    assert len(ax.collections) == wells + 2
+    assert names_of(ax) == [*(f"w{number}" for number in range(0, wells, 5)), "rain", "temperature"]
+    texts = boxes(shown_ticks(ax, "y"), ax.figure)
+    assert all(a.y0 > b.y1 for a, b in itertools.pairwise(texts))
+
+
+def test_coverages_that_lie_close_together_fill_the_axes():
+    shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.85, 0.9]})
+    ax = plots.interval_coverage(shares)
+    assert ax.get_xlim() == ax.get_ylim() == pytest.approx((0.7, 1.0))
+    ax = plots.interval_coverage(shares.assign(observed=[0.02, 0.1]))
+    assert ax.get_xlim() == ax.get_ylim() == (0.0, 1.0)
+
+
+def test_classes_of_other_names_keep_them(observations, make, labels):
+    probability, _ = make["probability"](observations)
+    ax = plots.classes(probability.assign_coords({"class": ["dry", "usual", "wet"]}))
+    assert labels(ax) == ["dry", "usual", "wet"]
+    assert labels(plots.classes(probability))[0] == "below normal"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from gwforecast import plots
 from gwforecast.sequences.split import split_by_fraction
@@ -108,6 +109,14 @@ def test_gaps(make):
     observations["level"][1, :600] = np.nan
     observations["rain"][2, 1000:1200] = np.nan
     return plots.gaps(observations).figure
+
+
+@image
+def test_gaps_of_many_wells(make):
+    observations = make["observations"](wells=150)
+    late = xr.DataArray(np.arange(150) * 7 % 90 * 12, dims="well")
+    observed = observations["level"].where(xr.DataArray(np.arange(2000), dims="time") >= late)
+    return plots.gaps(observations.assign(level=observed.transpose("well", "time"))).figure
 
 
 @image
