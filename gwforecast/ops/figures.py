@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
 from gwforecast.ops.atomic import write_atomically
 from gwforecast.ops.outputs import file_names
+from gwforecast.sequences.split import PERIODS, Period
 
 if TYPE_CHECKING:
     from gwforecast.ops.run import Evaluation
@@ -75,11 +77,12 @@ def _of_run(evaluation: Evaluation, observations: xr.Dataset) -> Iterator[tuple[
     """Yield name and drawing of each figure."""
     from gwforecast import plots
 
-    scores = evaluation.scores
+    scores, period = evaluation.scores, _last_period(evaluation.scores)
     yield "gaps", partial(plots.gaps, observations)
     for metric in ("nse", "rmse"):
-        yield f"scores_{metric}", partial(plots.score_comparison, scores, metric=metric)
-    yield "interval_coverage", partial(plots.interval_coverage, scores)
+        draw = partial(plots.score_comparison, scores, metric=metric, period=period)
+        yield f"scores_{metric}", draw
+    yield "interval_coverage", partial(plots.interval_coverage, scores, period=period)
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
         yield from _of_well(evaluation, observations, well=well, file=file)
 
@@ -101,8 +104,11 @@ def _of_well(
         shown(plots.hydrograph, model=model, split=split, note=notes[model]),
     )
     yield f"all_models_{file}", shown(plots.all_models, split=split, models=models, notes=notes)
-    for draw in (plots.observed_predicted, plots.residuals, plots.residuals_by_season):
+    for draw in (plots.observed_predicted, plots.residuals):
         yield f"{draw.__name__}_{file}", shown(draw, model=model, split=split)
+    of_well = evaluation.scores[evaluation.scores["well"] == well]
+    by_season = shown(plots.residuals_by_season, model=model, split=split)
+    yield f"residuals_by_season_{file}", partial(by_season, period=_last_period(of_well))
     for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
         if well in set(history[schema.WELL]):
             yield f"training_{name}_{file}", partial(plots.training_history, history, well=well)
@@ -119,10 +125,19 @@ def _lead(evaluation: Evaluation, well: str) -> str | None:
     return next((model for model in models if _has(evaluation, model, well)), None)
 
 
+def _last_period(scores: pd.DataFrame) -> Period:
+    """Return the last period that has scores, the test period where none has."""
+    scored = set(scores.loc[scores["value"].notna(), "period"])
+    return next((period for period in reversed(PERIODS) if period in scored), "test")
+
+
 def _note(evaluation: Evaluation, model: str, well: str) -> str:
-    """Return the scores of the test period in a line."""
+    """Return the scores of the last period that is scored in a line, empty where there are none."""
     scores = evaluation.scores
-    chosen = scores[
-        (scores["model"] == model) & (scores["well"] == well) & (scores["period"] == "test")
-    ].set_index("metric")["value"]
-    return f"test: NSE {chosen['nse']:.2f}, RMSE {chosen['rmse']:.3f} m"
+    of_model = scores[(scores["model"] == model) & (scores["well"] == well)]
+    period = _last_period(of_model)
+    chosen = of_model[of_model["period"] == period].set_index("metric")["value"].dropna()
+    if not {"nse", "rmse"} <= set(chosen.index):
+        return ""
+    note = f"{period}: NSE {chosen['nse']:.2f}, RMSE {chosen['rmse']:.3f} m"
+    return note.replace("-", "\N{MINUS SIGN}")

@@ -116,10 +116,14 @@ def _table(scores: pd.DataFrame, *, metric: str, period: str) -> pd.DataFrame:
     table = scores[(scores["metric"] == metric) & (scores["period"] == period)]
     if table["value"].notna().any():
         return table
-    there = ", ".join(sorted(map(str, scores["metric"].unique())))
+    known = scores[scores["value"].notna()]
+    has_metric = known["metric"] == metric
+    what = "period" if has_metric.any() else "metric"
+    there = known.loc[has_metric, "period"] if has_metric.any() else known["metric"]
     raise ValueError(
         f"A comparison needs scores of its metric and period. Received metric {metric!r}, period "
-        f"{period!r}; there are the metrics {there}. Choose one of them."
+        f"{period!r}; there are the {what}s {', '.join(map(str, there.unique())) or 'none'}. "
+        f"Choose another {what}."
     )
 
 

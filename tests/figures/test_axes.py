@@ -263,6 +263,13 @@ def test_a_metric_that_is_not_there_is_refused(make):
         plots.score_comparison(make["scores"](wells=1), metric="kge")
 
 
+def test_a_period_that_is_not_scored_is_refused(make):
+    scores = make["scores"](wells=1)
+    unscored = scores.assign(period="train", value=np.nan)
+    with pytest.raises(ValueError, match=r"period 'train'; there are the periods test\. Choose"):
+        plots.score_comparison(pd.concat([unscored, scores]), period="train")
+
+
 def test_coverage_from_scores_is_coverage_from_shares():
     scores = pd.DataFrame(
         {
