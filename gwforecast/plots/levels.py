@@ -217,7 +217,8 @@ def all_models(
     well : str, optional
         Which well; may be left out where there is one.
     split : Split, optional
-        The test period is shown; without a split, all times with a prediction.
+        The test period is shown, or the validation period where there is no test period; without
+        a split, all times with a prediction.
     models : iterable of str, optional
         Which models, in this order; by default all.
     best : str, optional
@@ -239,16 +240,14 @@ def all_models(
     """
     well = prepare.only_well(observations, well)
     names = [str(m) for m in (predictions[schema.MODEL].values if models is None else models)]
-    shown = [_shown_prediction(predictions, well=well, model=m, split=split) for m in names]
+    spans = {} if split is None else prepare.period_spans(split, well=well)
+    later = split if "test" in spans else None
+    shown = [_shown_prediction(predictions, well=well, model=m, split=later) for m in names]
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
     known = [central for central, _ in shown if central is not None]
-    spans = {} if split is None else prepare.period_spans(split, well=well)
-    view = spans.get("test") or prepare.view_of(known, period=None, split=None, well=well)
-    low, high = prepare.limits_of([level], view=view)
-    far = prepare.limits_of([level, *known], view=view)
-    reach = 0.5 * (high - low)
-    limits = (max(low - reach, far[0]), min(high + reach, far[1]))
-
+    view = spans.get("test") or spans.get("validation")
+    view = view or prepare.view_of(known, period=None, split=None, well=well)
+    limits = _panel_limits(level, known, view=view)
     panels = _panels(len(names)) if axes is None else list(axes)
     if len(panels) < len(names):
         raise ValueError(
@@ -266,6 +265,16 @@ def all_models(
     if axes is None:
         _label_figure(panels[0], level, well=well)
     return panels[: len(names)]
+
+
+def _panel_limits(
+    level: xr.DataArray, predicted: list[xr.DataArray], *, view: View
+) -> tuple[float, float]:
+    """Return the range of all that is shown, at most half of that of the levels beyond them."""
+    low, high = prepare.limits_of([level], view=view)
+    far = prepare.limits_of([level, *predicted], view=view)
+    reach = 0.5 * (high - low)
+    return max(low - reach, far[0]), min(high + reach, far[1])
 
 
 def _panels(count: int) -> list[Axes]:

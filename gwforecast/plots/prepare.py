@@ -260,9 +260,15 @@ def view_of(
 
 
 def limits_of(series: list[xr.DataArray], *, view: View) -> tuple[float, float]:
-    """Return the lowest and highest value in the view, 0 and 1 where there is none."""
+    """Return the lowest and highest value in the view.
+
+    Where the view holds none, they are those of all times, and 0 and 1 where there is none at all.
+    """
     shown = np.concatenate([s.sel({schema.TIME: slice(*view)}).values for s in series])
     known = shown[np.isfinite(shown)]
+    if known.size == 0:
+        every = np.concatenate([s.values for s in series])
+        known = every[np.isfinite(every)]
     return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
 
 

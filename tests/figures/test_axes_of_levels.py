@@ -236,6 +236,26 @@ def test_one_poor_model_does_not_flatten_the_others(observations, make, split):
     assert ax.get_ylim()[1] - ax.get_ylim()[0] < 2.5 * reach
 
 
+def test_without_a_test_period_the_validation_period_is_shown(observations, make):
+    predictions = make["predictions"](observations, models=("lstm", "mlp"))
+    split = split_by_fraction(observations, train=0.8, validation=0.2)
+    ax = plots.all_models(observations, predictions, split=split)[0]
+    start, end = dates.date2num(split.bounds["validation"].sel(well="well 1").values)
+    assert_allclose(ax.get_xlim(), [start, end], atol=0.01 * (end - start))
+    low, high = ax.get_ylim()
+    inside = split.levels(observations, "validation")
+    assert low < float(inside.min()) < float(inside.max()) < high
+
+
+def test_panels_without_a_level_have_the_range_of_all_levels(observations, make):
+    predictions = make["predictions"](observations, models=("lstm", "mlp"))
+    late = observations["time"] >= observations["time"][1500]
+    unseen = observations.assign(level=observations["level"].where(~late))
+    ax = plots.all_models(unseen, predictions.where(late))[0]
+    low, high = ax.get_ylim()
+    assert float(unseen["level"].min()) - 1 < low < high < float(unseen["level"].max()) + 1.5
+
+
 def test_fewer_axes_than_models_are_refused(observations, make):
     predictions = make["predictions"](observations, models=("lstm", "mlp"))
     with pytest.raises(ValueError, match="Received 1 axes for 2 models"):
