@@ -241,11 +241,12 @@ def all_models(
     well = prepare.only_well(observations, well)
     names = [str(m) for m in (predictions[schema.MODEL].values if models is None else models)]
     spans = {} if split is None else prepare.period_spans(split, well=well)
-    later = split if "test" in spans else None
-    shown = [_shown_prediction(predictions, well=well, model=m, split=later) for m in names]
+    view = spans.get("test") or spans.get("validation")
+    if view:  # rows beyond it are of another fit, and a line to them would be of neither
+        predictions = predictions.sel({schema.TIME: slice(*view)})
+    shown = [_shown_prediction(predictions, well=well, model=m, split=None) for m in names]
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
     known = [central for central, _ in shown if central is not None]
-    view = spans.get("test") or spans.get("validation")
     view = view or prepare.view_of(known, period=None, split=None, well=well)
     limits = _panel_limits(level, known, view=view)
     panels = _panels(len(names)) if axes is None else list(axes)

@@ -247,6 +247,16 @@ def test_without_a_test_period_the_validation_period_is_shown(observations, make
     assert low < float(inside.min()) < float(inside.max()) < high
 
 
+def test_panels_end_with_their_period(observations, predictions, split, line_named):
+    known = observations["time"] <= observations["time"][1800]
+    split = split_by_fraction(observations.assign(level=observations["level"].where(known)))
+    (ax,) = plots.all_models(observations, predictions, split=split)
+    expected = predictions["level"].sel(model="lstm", well="well 1", quantile=0.5)
+    edges = split.bounds["test"].sel(well="well 1").values
+    drawn = line_named(ax, "predicted").get_ydata()
+    assert_array_equal(drawn, expected.sel(time=slice(*edges)).values)
+
+
 def test_panels_without_a_level_have_the_range_of_all_levels(observations, make):
     predictions = make["predictions"](observations, models=("lstm", "mlp"))
     late = observations["time"] >= observations["time"][1500]
