@@ -56,7 +56,7 @@ def format_time(time: np.datetime64 | pd.Timestamp) -> str:
 
 
 def infer_frequency(times: np.ndarray) -> str:
-    """Return the frequency of regular times: ``"D"``, ``"W-MON"`` to ``"W-SUN"``, ``"MS"``, ``"ME"``.
+    """Return the frequency of regular times: ``"D"``, ``"W-MON"`` to ``"W-SUN"``, ``MS``, ``ME``.
 
     Parameters
     ----------

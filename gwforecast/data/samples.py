@@ -82,7 +82,8 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     -------
     xarray.Dataset
         Dimensions (well, time), daily: ``level``, m above the synthetic datum, NaN where nothing
-        was observed, nor in the last year; ``rain``, mm/d, ``temperature``, degC, ``evapotranspiration``, mm/d,
+        was observed, nor in the last year; ``rain``, mm/d, ``temperature``, degC,
+        ``evapotranspiration``, mm/d,
         ``pumping``, m3/d, 0 where the well is not pumped; static attributes (well,).
 
     Raises

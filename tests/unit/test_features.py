@@ -90,7 +90,7 @@ def test_without_temperature_there_is_no_snow() -> None:
 
 
 def test_kelvin_is_refused() -> None:
-    with pytest.raises(SchemaError, match=r"degC. Received 'tg' with a mean of 28\d.*273.15"):
+    with pytest.raises(SchemaError, match=r"degC. Received 'tg' with a median of 28\d.*273.15"):
         add_snow(observations(tg=RNG.normal(283, 5, (2, 800))))
 
 
