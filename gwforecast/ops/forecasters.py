@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from gwforecast.models.base import Forecaster
 
-__all__ = ["DEFAULT_MODELS", "FORECASTERS", "make_forecasters"]
+__all__ = ["BLEND", "DEFAULT_MODELS", "FORECASTERS", "NETWORKS", "make_forecasters"]
 
 FORECASTERS: dict[str, tuple[str, str]] = {
     "lstm": ("gwforecast.models.neural", "LSTM"),
@@ -23,6 +23,11 @@ FORECASTERS: dict[str, tuple[str, str]] = {
 }
 """Module and class by name; a module is imported when its model is made, so that baselines alone
 do not wait for TensorFlow."""
+
+NETWORKS = ("lstm", "mlp", "gru", "cnn")
+"""Models of which a blend is made where two or more of them are run."""
+
+BLEND = "blend"
 
 DEFAULT_MODELS = (
     "lstm",

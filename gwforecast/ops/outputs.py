@@ -12,6 +12,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.ops.atomic import write_atomically, write_text
+from gwforecast.ops.forecasters import BLEND
 
 __all__ = [
     "challenge_table",
@@ -123,7 +124,8 @@ def challenge_table(level: xr.DataArray) -> pd.DataFrame:
 def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, Path]:
     """Write ``predictions/<model>/<well>.csv``, and ``predictions.csv`` where there is one well.
 
-    ``predictions.csv`` is the table of the first model. Levels are in m with four decimals.
+    ``predictions.csv`` is the table of the blend of the networks where there is one, else of the
+    first model. Levels are in m with four decimals.
 
     Parameters
     ----------
@@ -139,6 +141,7 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
     """
     wells = file_names(map(str, predictions[schema.WELL].values))
     models = [str(model) for model in predictions[schema.MODEL].values]
+    lead = BLEND if BLEND in models else models[0]
     written: dict[str, Path] = {}
     for model, model_file in file_names(models).items():
         for well, well_file in wells.items():
@@ -147,7 +150,7 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
                 index=False, float_format="%.4f", lineterminator="\n"
             )
             names = [f"predictions/{model_file}/{well_file}.csv"]
-            if model == models[0] and len(wells) == 1:
+            if model == lead and len(wells) == 1:
                 names.append("predictions.csv")
             written |= {name: write_text(folder / name, text) for name in names}
     return written

@@ -21,7 +21,7 @@ from gwforecast.models.base import Forecaster, Progress
 from gwforecast.ops import figures as drawing
 from gwforecast.ops import outputs, record, stitch
 from gwforecast.ops.atomic import write_text
-from gwforecast.ops.forecasters import DEFAULT_MODELS, make_forecasters
+from gwforecast.ops.forecasters import BLEND, DEFAULT_MODELS, NETWORKS, make_forecasters
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.scores import score_table
@@ -119,8 +119,9 @@ def evaluate(
 
     Each model is fitted on the train period, choosing by the validation period, then refitted
     through the validation period to predict the test period, and through the test period to
-    predict what comes after the last level. A model or well that fails is named in ``outcomes`` and
-    in a warning, and the others go on.
+    predict what comes after the last level. Of two or more networks the mean is added as the model
+    ``"blend"``. A model or well that fails is named in ``outcomes`` and in a warning, and the
+    others go on.
 
     Parameters
     ----------
@@ -181,6 +182,9 @@ def evaluate(
         split, unfit = (split, {}) if split is not None else _split(observations)
     used = observations.drop_sel({schema.WELL: list(unfit)})
     predicted, outcomes = _predict_all(forecasters, used, split, unfit, watch, progress)
+    networks = [predicted[name] for name in NETWORKS if name in predicted]
+    if len(networks) > 1:
+        predicted[BLEND] = stitch.blend(networks, used, split=split)
     with watch("score"):
         predictions = _gather(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -14,7 +15,7 @@ from gwforecast.models.base import Forecaster, Progress
 from gwforecast.models.intervals import QUANTILES, ConformalInterval
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = ["HISTORY_COLUMNS", "Predicted", "fitted_through", "predict"]
+__all__ = ["HISTORY_COLUMNS", "Predicted", "blend", "fitted_through", "predict"]
 
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
@@ -100,6 +101,35 @@ def predict(
         if wells.size == 1:
             raise
         return _predict_each(forecaster, observations, split, progress, error)
+
+
+def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split) -> Predicted:
+    """Return the mean of the central predictions of several models, with an interval of its own.
+
+    The mean of forecasts with different errors is better than most of them (Bates and Granger
+    1969, doi:10.1057/jors.1969.103). Where the models disagree its interval is wider. Each row is
+    made of fits that have seen the levels of the same periods.
+
+    Parameters
+    ----------
+    parts : sequence of Predicted
+        What each model gives for the same wells and times; at least two.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The interval is learnt from the errors in the validation period.
+    """
+    centers = [part.level.sel({schema.QUANTILE: 0.5}, drop=True) for part in parts]
+    members = xr.concat(centers, pd.RangeIndex(len(centers), name=schema.MEMBER), join="exact")
+    # the median of the members would ignore one that is NaN
+    members = members.where(members.notnull().all(schema.MEMBER))
+    members = members.transpose(schema.WELL, schema.TIME, schema.MEMBER)
+    simulation = (members - members.median(schema.MEMBER) + members.mean(schema.MEMBER)).to_dataset(
+        name=schema.LEVEL
+    )
+    level = _quantiles(simulation, _interval(simulation, observations, split))
+    history = pd.DataFrame(columns=HISTORY_COLUMNS)
+    return Predicted(level, history, _without(level, {}))
 
 
 def _predict(

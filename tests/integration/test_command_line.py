@@ -143,7 +143,7 @@ def test_networks_run_end_to_end(folder: Path, gwforecast) -> None:
     assert run["models"]["lstm"]["units"] == [8]
     assert run["models"]["lstm"]["seed"] == run["models"]["mlp"]["seed"] == 3
     table = pd.read_csv(folder / "out" / "predictions.csv")
-    lead = pd.read_csv(next((folder / "out" / "predictions" / "lstm").glob("*.csv")))
+    lead = pd.read_csv(next((folder / "out" / "predictions" / "blend").glob("*.csv")))
     pd.testing.assert_frame_equal(table, lead)
     assert table["Simulated Head"].notna().all()
 

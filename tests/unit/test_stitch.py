@@ -149,3 +149,31 @@ def test_progress_is_told_of_each_fit(observations: xr.Dataset) -> None:
         ("last_seen: refit through validation", 1, 1),
         ("last_seen: refit through test", 1, 1),
     ]
+
+
+def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations)
+    parts = [
+        stitch.predict(forecaster, observations, split=split)
+        for forecaster in (DayOfYearClimatology(), Persistence(), LastSeen())
+    ]
+    blended = stitch.blend(parts, observations, split=split).level
+    centers = np.stack([part.level.sel(quantile=0.5).values for part in parts])
+    np.testing.assert_allclose(blended.sel(quantile=0.5), centers.mean(axis=0))
+    assert blended.dims == ("well", "time", "quantile")
+    inside = blended.sel(quantile=0.025) <= blended.sel(quantile=0.975)
+    assert inside.where(blended.sel(quantile=0.5).notnull(), True).all()
+
+
+def test_the_blend_learns_nothing_after_the_validation_period(observations: xr.Dataset) -> None:
+    split = split_by_date(observations, validation_start="2004-01-01", test_start="2006-01-01")
+    parts = [
+        stitch.predict(f, observations, split=split)
+        for f in (DayOfYearClimatology(), Persistence())
+    ]
+    changed = observations.copy(deep=True)
+    changed["level"].loc[{"time": slice("2006-01-01", None)}] = 1e6
+    first, second = (stitch.blend(parts, o, split=split).level for o in (observations, changed))
+    assert first.identical(second)
