@@ -28,7 +28,7 @@ def test_coverage_is_near_nominal_on_new_rows(kind: str) -> None:
     for low, high in ((0.025, 0.975), (0.1, 0.9), (0.25, 0.75)):
         level = made["level"][:, 12_000:]
         inside = (later >= level.sel(quantile=low)) & (later <= level.sel(quantile=high))
-        assert float(inside.mean()) == pytest.approx(high - low, abs=0.025)
+        assert float(inside.mean()) == pytest.approx(high - low, abs=0.03)
 
 
 def test_quantiles_are_sorted_around_the_median_of_the_members() -> None:
@@ -66,7 +66,7 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
         ConformalInterval().fit(constant, noise, rows=r).widths_.sel(quantile=0.975).item()
         for r in (short, every)
     ]
-    assert widths[0] / widths[1] == pytest.approx(2 / 1.25, rel=0.15)
+    assert widths[0] / widths[1] == pytest.approx(2.5 / 1.375, rel=0.15)
 
 
 def test_a_well_with_too_few_errors_has_a_median_only() -> None:
