@@ -1,5 +1,8 @@
 """Accuracy of the defaults on real wells, from the weather alone: one setting for all.
 
+The figures that are held against the stated ones are those of the blend, which ``evaluate`` gives
+as the prediction of a well.
+
 *Challenge* (Collenteur et al. 2024, doi:10.5194/hess-28-5193-2024): ``evaluate`` sees the levels of
 the calibration period with its default split; the organisers' test period is predicted as any later
 period is, and scored here against the levels that were hidden.
@@ -30,7 +33,7 @@ TEST = {"Netherlands": ("2016-09-23", "2020-11-27"), "Sweden_2": ("2016-01-05", 
 PUBLISHED = {"Netherlands": 0.885, "Sweden_2": 0.660}
 WANTED = {"Netherlands": 0.885, "Sweden_2": 0.60}
 COVERAGE = (0.90, 0.98)
-GERMANY = ("lstm", "mlp", "cnn", "gru", "linear", "climatology")
+GERMANY = (("lstm", "mlp"), ("cnn",), ("gru",), ("linear", "climatology"))
 
 
 def challenge(folder: Path, name: str, members: int) -> bool:
@@ -61,12 +64,12 @@ def challenge(folder: Path, name: str, members: int) -> bool:
               f"{metrics.kge_anomaly(**pair):8.3f}{values[model][1]:10.3f}"
               f"{probabilistic.interval_width(**bounds):9.2f}", flush=True)  # fmt: skip
     print(f"{'best published':16s}{PUBLISHED[name]:8.3f}")
-    nse, covered = values["lstm"]
+    nse, covered = values["blend"]
     return nse >= WANTED[name] and COVERAGE[0] <= covered <= COVERAGE[1]
 
 
 def germany(folder: Path, wells: int, members: int, slow: int) -> float:
-    """Print the scores of the paper's test period; return the LSTM's mean NSE.
+    """Print the scores of the paper's test period; return the blend's mean NSE.
 
     CNN and GRU have no fused kernel, and are trained with ``slow`` members.
     """
@@ -78,25 +81,26 @@ def germany(folder: Path, wells: int, members: int, slow: int) -> float:
     print(f"\nGermany, {observations.sizes['well']} wells, test 2012 to 2015")
     print(f"{'':12s}{'mean':>7s}{'median':>8s}{'> 0.5':>7s}{'cover 95':>10s}{'width/sd':>10s}"
           f"{'seconds':>9s}")  # fmt: skip
-    means = {}
+    means: dict[str, float] = {}
     deviation = split.levels(observations, "test").std("time").to_series()
-    for model in GERMANY:
-        start = time.perf_counter()
-        number = slow if model in ("cnn", "gru") else members
-        scores = gwforecast.evaluate(
-            observations, split=split, models=[model], members=number
-        ).scores
-        seconds = time.perf_counter() - start
-        table = scores[scores["period"] == "test"].pivot_table(
-            index="well", columns="metric", values="value", dropna=False
+    for together in GERMANY:
+        number = slow if together[0] in ("cnn", "gru") else members
+        evaluation = gwforecast.evaluate(
+            observations, split=split, models=list(together), members=number
         )
-        nse = table["nse_reference"]
-        means[model] = float(nse.mean())
-        width = float((table["width_95"] / deviation).mean())
-        print(f"{model:12s}{means[model]:7.3f}{nse.median():8.3f}{np.mean(nse > 0.5):7.2f}"
-              f"{table['coverage_95'].mean():10.3f}{width:10.2f}{seconds:9.0f}",
-              flush=True)  # fmt: skip
-    return means["lstm"]
+        test = evaluation.scores[evaluation.scores["period"] == "test"]
+        for model, of_model in test.groupby("model", sort=False):
+            table = of_model.pivot_table(
+                index="well", columns="metric", values="value", dropna=False
+            )
+            nse = table["nse_reference"]
+            means[str(model)] = float(nse.mean())
+            width = float((table["width_95"] / deviation).mean())
+            seconds = evaluation.seconds.get(f"fit {model}", 0.0)
+            print(f"{model:12s}{nse.mean():7.3f}{nse.median():8.3f}{np.mean(nse > 0.5):7.2f}"
+                  f"{table['coverage_95'].mean():10.3f}{width:10.2f}{seconds:9.0f}",
+                  flush=True)  # fmt: skip
+    return means["blend"]
 
 
 def main() -> int:
