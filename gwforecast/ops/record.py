@@ -81,8 +81,12 @@ def dataset_sha256(dataset: xr.Dataset) -> str:
 
 
 def forecaster_settings(forecaster: object) -> dict[str, object]:
-    """Return the settings of a forecaster: its attributes that it did not learn."""
-    return {n: v for n, v in vars(forecaster).items() if not n.startswith("_") and n[-1] != "_"}
+    """Return the settings of a forecaster: its attributes that it did not learn.
+
+    A network's head is left out: classes are for Python alone.
+    """
+    names = [n for n in vars(forecaster) if not n.startswith("_") and n[-1] != "_" and n != "head"]
+    return {name: getattr(forecaster, name) for name in names}
 
 
 def dump_json(value: object) -> str:

@@ -221,8 +221,14 @@ class WindowBatches:
     inputs : dict of str to numpy.ndarray
         ``past`` (batch, lookback, variable), ``future`` (batch, lookback + targets, variable) and
         ``static`` (batch, attribute), those that were given.
-    targets, weights : numpy.ndarray
-        Both (batch, targets); the weight is 0, and the target too, where no level was observed.
+    targets : numpy.ndarray
+        Shape (batch, targets, 1), as a network gives them; 0 where no level was observed.
+    weights : numpy.ndarray
+        Shape (batch, targets): 1, or 0 where no level was observed.
+
+    Notes
+    -----
+    One pass is ``network.fit(iter(batches), shuffle=False)``.
     """
 
     def __init__(
@@ -265,4 +271,4 @@ class WindowBatches:
             inputs["static"] = self.static[windows.well]
         targets = windows.gather_targets(self.levels)
         weights = np.isfinite(targets).astype(targets.dtype)
-        return inputs, np.where(weights > 0, targets, 0), weights
+        return inputs, np.where(weights > 0, targets, 0)[..., None], weights

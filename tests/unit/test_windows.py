@@ -1,5 +1,6 @@
 """Windows hold the rows that they should, whatever the gaps."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,7 +71,7 @@ def test_batches_mask_missing_levels_and_hide_past_covariates() -> None:
     assert inputs["past"].shape == (2, 2, 1)
     assert inputs["future"].shape == (2, 4, 1)
     assert inputs["static"].tolist() == [[7.0], [7.0]]
-    assert targets.tolist() == [[1.0, 0.0], [3.0, 4.0]]
+    assert targets[..., 0].tolist() == [[1.0, 0.0], [3.0, 4.0]]
     assert weights.tolist() == [[1.0, 0.0], [1.0, 1.0]]
     # the past ends before the first target: nothing known later is shown
     assert inputs["past"][1, :, 0].tolist() == [1.0, 2.0]
@@ -90,3 +91,19 @@ def test_batches_do_not_copy_the_data() -> None:
 def test_impossible_windows_are_refused(lookback: int, targets: int) -> None:
     with pytest.raises(ValueError, match=f"lookback={lookback}, targets={targets}"):
         Windows(np.array([0]), np.array([0]), lookback, targets)
+
+
+def test_keras_fits_on_batches() -> None:
+    rng = np.random.default_rng(0)
+    future = rng.normal(size=(1, 300, 2)).astype("float32")
+    levels = future[..., 0].copy()
+    levels[:, ::5] = np.nan
+    windows = sequence_windows(np.isfinite(levels), lookback=5, targets=10)
+    batches = WindowBatches(windows, levels, future=future, batch_size=4, seed=1)
+    inputs = keras.Input((15, 2), name="future")
+    network = keras.Model({"future": inputs}, keras.layers.Dense(1)(inputs)[:, -10:])
+    network.compile(optimizer=keras.optimizers.Adam(0.05), loss="mse")
+    losses = [
+        network.fit(iter(batches), shuffle=False, verbose=0).history["loss"][0] for _ in range(15)
+    ]
+    assert losses[-1] < 0.05 * losses[0]
