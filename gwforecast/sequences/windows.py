@@ -228,7 +228,7 @@ class WindowBatches:
 
     Notes
     -----
-    One pass is ``network.fit(iter(batches), shuffle=False)``.
+    One pass is ``network.fit(iter(batches), steps_per_epoch=len(batches), shuffle=False)``.
     """
 
     def __init__(
