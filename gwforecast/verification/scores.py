@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split
 from gwforecast.verification import probabilistic
+from gwforecast.verification.labelled import aligned
 from gwforecast.verification.metrics import METRICS
+from gwforecast.verification.series import Values
 
-__all__ = ["DEFINITIONS", "score_table", "summary"]
+__all__ = ["DEFINITIONS", "definitions", "score_table", "summary"]
 
 INTERVALS = {"95": (0.025, 0.975), "80": (0.1, 0.9)}
+SKILLS = {"skill_rmse": "rmse", "skill_crps": "crps"}
 COLUMNS = ["model", "well", "period", "metric", "value", "n"]
+DIMS = (schema.MODEL, schema.WELL, schema.TIME, schema.QUANTILE)
 
-DEFINITIONS: dict[str, str] = {
-    **{name: metric.definition for name, metric in METRICS.items()},
-    **{
+
+def definitions(baseline: str = "the baseline") -> dict[str, str]:
+    """Return what each metric of a score table is, by name, in the order of the table.
+
+    Parameters
+    ----------
+    baseline : str
+        The model that the skill is measured against.
+
+    Examples
+    --------
+    >>> definitions("climatology")["skill_rmse"]
+    '1 - RMSE / RMSE of climatology on the same rows'
+    """
+    interval = {
         f"{what}_{level}": f"{text} of the {level} % interval"
         for level in INTERVALS
         for what, text in (
@@ -28,11 +47,19 @@ DEFINITIONS: dict[str, str] = {
             ("width", "mean width in m"),
             ("interval_score", "width and penalty for levels outside, in m,"),
         )
-    },
-    "crps": "continuous ranked probability score from the quantiles, m",
-    "skill_rmse": "1 - RMSE / RMSE of the baseline on the same rows",
-    "skill_crps": "1 - CRPS / CRPS of the baseline on the same rows",
-}
+    }
+    return {
+        **{name: metric.definition for name, metric in METRICS.items()},
+        **interval,
+        "crps": "continuous ranked probability score from the quantiles, m",
+        **{
+            skill: f"1 - {score.upper()} / {score.upper()} of {baseline} on the same rows"
+            for skill, score in SKILLS.items()
+        },
+    }
+
+
+DEFINITIONS: dict[str, str] = definitions()
 """What each metric of a score table is, by name."""
 
 
@@ -42,12 +69,17 @@ def score_table(
     split: Split,
     *,
     baseline: str = "climatology",
+    metrics: Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Score all models on the same rows.
 
     In each period of each well the rows are those in which a level was observed and every model
     that predicts this period of this well at all has a prediction. A model that has none (such as
     persistence in its own training period) has n = 0 and NaN, and takes no row from the others.
+    Coverage, width, interval score and CRPS, and the skill in CRPS, are of those of these rows in
+    which every model that has an interval in this period has one; quantiles that cross are put in
+    order for them. It takes some 10 ms a well with 7 models and 1,600 weeks: half a minute for
+    3,000 wells.
 
     Parameters
     ----------
@@ -56,83 +88,178 @@ def score_table(
     observations : xarray.Dataset
         ``level`` (well, time), m, of the same wells and times.
     split : Split
-        The periods of each well.
+        The periods of each well. The reference of ``nse_reference`` is the mean of the levels of
+        the periods before the scored one; the train period has none.
     baseline : str
         Model that the skill is measured against; without it there is no skill.
+    metrics : iterable of str, optional
+        Names from :data:`DEFINITIONS`; by default all.
 
     Returns
     -------
     pandas.DataFrame
         Columns model, well, period, metric, value, n (the number of rows); see :data:`DEFINITIONS`.
+        Scores of an interval whose quantiles the predictions lack are left out.
+
+    Raises
+    ------
+    SchemaError
+        If the predictions have other dimensions, wells or times, or lack the quantile 0.5.
+    ValueError
+        If a metric has an unknown name.
+
+    Warns
+    -----
+    UserWarning
+        If a prediction is infinite; the model is not scored in this period of this well.
     """
-    level, observed = xr.align(
-        predictions[schema.LEVEL], observations[schema.LEVEL], join="exact", exclude=["model"]
-    )
-    level = level.transpose(schema.MODEL, schema.WELL, schema.TIME, schema.QUANTILE)
-    rows = {period: split.rows(observations, period).values for period in PERIODS}
-    records: list[tuple[object, ...]] = []
-    for number, well in enumerate(observed[schema.WELL].values):
-        before = np.nan
-        for period in PERIODS:
-            inside = rows[period][number]
-            here = observed.values[number, inside]
-            records += _score_period(
-                level.values[:, number, inside], here, level, str(well), period, before, baseline
-            )
-            known = observed.values[number, _before_end(inside)]
-            before = float(np.nanmean(known)) if np.isfinite(known).any() else np.nan
-    return pd.DataFrame(records, columns=COLUMNS)
-
-
-def _before_end(inside: np.ndarray) -> np.ndarray:
-    """Return the rows up to the last of a period."""
-    last = np.flatnonzero(inside)[-1] if inside.any() else -1
-    return np.arange(inside.size) <= last
-
-
-def _score_period(
-    predicted: np.ndarray,
-    observed: np.ndarray,
-    level: xr.DataArray,
-    well: str,
-    period: str,
-    reference: float,
-    baseline: str,
-) -> Iterator[tuple[object, ...]]:
+    level, observed = _labelled(predictions, observations)
     quantiles = level[schema.QUANTILE].values
-    models = [str(m) for m in level[schema.MODEL].values]
-    central = predicted[:, :, int(np.argmin(np.abs(quantiles - 0.5)))]
-    exists = np.isfinite(central).any(axis=1)
-    same = np.isfinite(observed) & np.isfinite(central[exists]).all(axis=0) & exists.any()
-    values = {
-        model: _score_model(
-            observed[same] if exists[k] else np.zeros(0),
-            predicted[k][same] if exists[k] else np.zeros((0, quantiles.size)),
-            quantiles,
-            reference,
+    models = [str(model) for model in level[schema.MODEL].values]
+    names = _names(metrics, quantiles, skill=baseline in models)
+    wells = [str(well) for well in observed[schema.WELL].values]
+    inside = [
+        split.rows(observations, period).transpose(schema.WELL, schema.TIME).values
+        for period in PERIODS
+    ]
+    references = _references(observed.values, inside)
+    shape = (len(wells), len(PERIODS), len(models), len(names))
+    values, counts = np.full(shape, np.nan), np.zeros(shape, dtype=int)
+    for well, period in np.ndindex(shape[:2]):
+        rows = inside[period][well] & np.isfinite(observed.values[well])
+        if not rows.any():
+            continue
+        predicted = level.values[:, well, rows]
+        if np.isinf(predicted).any():
+            predicted = _without_infinite(predicted, models, wells[well], PERIODS[period])
+        scores = _score_rows(
+            observed.values[well, rows], predicted, quantiles, references[well][period], names
         )
-        for k, model in enumerate(models)
+        for skill, score in SKILLS.items() if baseline in models else ():
+            value, n = scores[score]
+            reference = value[models.index(baseline)]
+            scores[skill] = 1 - value / reference if reference > 0 else value * np.nan, n
+        for number, name in enumerate(names):
+            values[well, period, :, number], counts[well, period, :, number] = scores[name]
+    return _frame(values, counts, wells=wells, models=models, names=names)
+
+
+def _labelled(
+    predictions: xr.Dataset, observations: xr.Dataset
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the levels in the order of the dimensions, of the same wells and times."""
+    level, observed = predictions[schema.LEVEL], observations[schema.LEVEL]
+    if set(level.dims) != set(DIMS):
+        raise SchemaError(
+            f"Predictions hold 'level' over {DIMS}. Received dims {level.dims}. Add what is "
+            "lacking with DataArray.expand_dims: the name of the model, or quantile 0.5 of a "
+            "prediction without an interval."
+        )
+    if not np.isclose(level[schema.QUANTILE].values, 0.5).any():
+        raise SchemaError(
+            "The central prediction is the quantile 0.5. Received the quantiles "
+            f"{level[schema.QUANTILE].values.tolist()}. Add it to the predictions."
+        )
+    level, observed = aligned(level, observed)
+    return level.transpose(*DIMS), observed.transpose(schema.WELL, schema.TIME)
+
+
+def _names(metrics: Iterable[str] | None, quantiles: np.ndarray, *, skill: bool) -> list[str]:
+    """Return the metrics that can be scored, of those that are asked for, in their order."""
+    lacking = {
+        f"{what}_{level}"
+        for level, bounds in INTERVALS.items()
+        for what in ("coverage", "width", "interval_score")
+        if not all(np.isclose(quantiles, bound).any() for bound in bounds)
     }
-    for k, model in enumerate(models):
-        n = int(same.sum()) if exists[k] else 0
-        scores = values[model]
-        if baseline in values:
-            for name in ("rmse", "crps"):
-                scores[f"skill_{name}"] = _skill(scores[name], values[baseline][name])
-        for metric, value in scores.items():
-            yield model, well, period, metric, value, n
+    if quantiles.size < 2:
+        lacking |= {"crps", "skill_crps"}
+    if not skill:
+        lacking |= set(SKILLS)
+    wanted = list(DEFINITIONS if metrics is None else metrics)
+    unknown = [name for name in wanted if name not in DEFINITIONS]
+    if unknown:
+        raise ValueError(
+            f"A score table knows the metrics {', '.join(DEFINITIONS)}. Received {unknown[0]!r}. "
+            "Choose among these."
+        )
+    return [name for name in wanted if name not in lacking]
 
 
-def _score_model(
-    observed: np.ndarray, predicted: np.ndarray, quantiles: np.ndarray, reference: float
-) -> dict[str, float]:
-    central = predicted[:, int(np.argmin(np.abs(quantiles - 0.5)))]
+def _references(observed: np.ndarray, inside: list[np.ndarray]) -> list[list[float]]:
+    """Return by well the mean level of the periods before each one, NaN where none."""
+    known = np.isfinite(observed)
+    sums = [np.where(known & rows, observed, 0.0).sum(axis=1) for rows in inside]
+    counts = [(known & rows).sum(axis=1) for rows in inside]
+    with np.errstate(invalid="ignore"):
+        through = np.cumsum(sums, axis=0) / np.cumsum(counts, axis=0)
+    return [[np.nan, *means[:-1]] for means in through.T.tolist()]
+
+
+def _without_infinite(
+    predicted: np.ndarray, models: list[str], well: str, period: str
+) -> np.ndarray:
+    """Return the predictions without the models that predict an infinite level, and warn."""
+    infinite = np.isinf(predicted).any(axis=(1, 2))
+    names = ", ".join(repr(model) for model, bad in zip(models, infinite, strict=True) if bad)
+    warnings.warn(
+        f"Predicted levels must be finite or NaN. Received infinite ones of {names} for well "
+        f"{well!r} in the {period} period, which is not scored for them. Fit with other settings, "
+        "or leave the model out.",
+        stacklevel=3,
+    )
+    return np.where(infinite[:, None, None], np.nan, predicted)
+
+
+def _score_rows(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    quantiles: np.ndarray,
+    reference: float,
+    names: list[str],
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return by metric the values and the numbers of rows, (model,), of one period of one well.
+
+    ``observed`` is (time,), ``predicted`` (model, time, quantile).
+    """
+    center = predicted[..., int(np.argmin(np.abs(quantiles - 0.5)))]
+    exists, same = _common(np.isfinite(center))
     scores = {}
-    for name, metric in METRICS.items():
+    for name in dict.fromkeys([*names, *SKILLS.values()]):
+        if name not in METRICS:
+            continue
         extra = {"reference": reference} if name == "nse_reference" else {}
-        scores[name] = metric.function(observed=observed, predicted=central, **extra)
+        value = np.full(exists.size, np.nan)
+        value[exists] = METRICS[name].function(
+            observed=observed[same], predicted=center[exists][:, same], **extra
+        )
+        scores[name] = value, np.where(exists, same.sum(), 0)
+    complete = np.isfinite(predicted).all(axis=-1) & same & exists[:, None]
+    ranged, rows = _common(complete)
+    scored = _score_intervals(observed[rows], np.sort(predicted[ranged][:, rows]), quantiles)
+    for name, score in scored.items():
+        value = np.full(exists.size, np.nan)
+        value[ranged] = score
+        scores[name] = value, np.where(ranged, rows.sum(), 0)
+    return scores
+
+
+def _common(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which models have any row, (model,), and which rows all of these have, (time,)."""
+    exists = np.asarray(known.any(axis=1))
+    return exists, np.asarray(known[exists].all(axis=0) & exists.any())
+
+
+def _score_intervals(
+    observed: np.ndarray, predicted: np.ndarray, quantiles: np.ndarray
+) -> dict[str, Values]:
+    """Return the scores of the quantiles, each (model,); ``predicted`` is sorted."""
+    scores: dict[str, Values] = {}
     for name, bounds in INTERVALS.items():
-        lower, upper = (predicted[:, int(np.argmin(np.abs(quantiles - bound)))] for bound in bounds)
+        at = [np.flatnonzero(np.isclose(quantiles, bound)) for bound in bounds]
+        if not all(found.size for found in at):
+            continue
+        lower, upper = (predicted[..., found[0]] for found in at)
         pair = {"observed": observed, "lower": lower, "upper": upper}
         scores[f"coverage_{name}"] = probabilistic.coverage(**pair)
         scores[f"width_{name}"] = probabilistic.interval_width(**pair)
@@ -144,8 +271,20 @@ def _score_model(
     return scores
 
 
-def _skill(score: float, baseline: float) -> float:
-    return 1 - score / baseline if baseline > 0 else np.nan
+def _frame(
+    values: np.ndarray,
+    counts: np.ndarray,
+    *,
+    wells: list[str],
+    models: list[str],
+    names: list[str],
+) -> pd.DataFrame:
+    """Return the long table of values and counts over (well, period, model, metric)."""
+    labels = pd.MultiIndex.from_product(
+        [wells, PERIODS, models, names], names=["well", "period", "model", "metric"]
+    )
+    table = labels.to_frame(index=False)
+    return table.assign(value=values.ravel(), n=counts.ravel())[COLUMNS]
 
 
 def summary(
@@ -153,8 +292,9 @@ def summary(
     *,
     period: str = "test",
     metrics: Iterable[str] = ("nse", "kge_anomaly", "rmse", "bias", "coverage_95", "skill_rmse"),
+    over_wells: Literal["median", "mean"] = "median",
 ) -> pd.DataFrame:
-    """Return the median over wells of some metrics, a row for each model, best NSE first.
+    """Return the median or mean over wells of some metrics, a row for each model, best NSE first.
 
     Parameters
     ----------
@@ -164,11 +304,33 @@ def summary(
         Period of the scores.
     metrics : iterable of str
         Columns of the result; ``n`` (the sum of the rows of all wells) is added.
+    over_wells : {"median", "mean"}
+        How the wells are put together; one well with a bad NSE can rule a mean.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index model; the wells in which a model has no score are not in its value.
+
+    Raises
+    ------
+    ValueError
+        If ``over_wells`` is neither.
     """
+    if over_wells not in ("median", "mean"):
+        raise ValueError(
+            f"Scores of wells are put together by 'median' or 'mean'. Received {over_wells!r}. "
+            "Choose one of these."
+        )
     chosen = scores[scores["period"] == period]
     table = chosen.pivot_table(
-        index="model", columns="metric", values="value", aggfunc="median", sort=False, dropna=False
+        index="model",
+        columns="metric",
+        values="value",
+        aggfunc=over_wells,
+        sort=False,
+        dropna=False,
     ).reindex(columns=list(metrics))
-    pairs = chosen[chosen["metric"] == "rmse"].groupby("model")["n"].sum()
-    table["n"] = pairs.reindex(table.index).astype(int)
+    rows = chosen.groupby(["model", "well"])["n"].max().groupby("model").sum()
+    table["n"] = rows.reindex(table.index).astype(int)
     return table.sort_values("nse", ascending=False) if "nse" in table else table

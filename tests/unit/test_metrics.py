@@ -4,14 +4,11 @@ import hydroeval
 import numpy as np
 import pytest
 import scores.continuous
-import scores.probability
-import scoringrules
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
-from gwforecast.verification import metrics, probabilistic
+from gwforecast.verification import efficiency, metrics, probabilistic
 from gwforecast.verification.metrics import METRICS
 
 RNG = np.random.default_rng(5)
@@ -112,71 +109,67 @@ def test_a_mean_has_nse_zero_and_its_bias_shows_in_the_datum_free_kge() -> None:
 def test_shapes_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match=r"same length. Received shapes \(3,\) and \(2,\)"):
         metrics.nse(observed=np.zeros(3), predicted=np.zeros(2))
-    with pytest.raises(ValueError, match="same number of rows"):
-        probabilistic.coverage(observed=np.zeros(3), lower=np.zeros(2), upper=np.zeros(2))
+    with pytest.raises(ValueError, match="one-dimensional observed"):
+        metrics.nse(observed=np.zeros((2, 3)), predicted=np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="two one-dimensional"):
+        metrics.pairs(observed=np.zeros(3), predicted=np.zeros((2, 3)))
 
 
-def test_crps_of_quantiles_is_that_of_the_normal_distribution() -> None:
-    quantiles = (np.arange(1, 4000) - 0.5) / 3999
-    predicted = np.tile(stats.norm.ppf(quantiles, 1.0, 2.0), (OBSERVED.size, 1))
-    observed = OBSERVED - 20
-    ours = probabilistic.crps_quantiles(observed=observed, predicted=predicted, quantiles=quantiles)
-    assert ours == pytest.approx(scoringrules.crps_normal(observed, 1.0, 2.0).mean(), rel=1e-3)
+@pytest.mark.parametrize("name", METRICS)
+def test_infinite_predictions_are_refused_and_not_left_out(name: str) -> None:
+    predicted = PREDICTED.copy()
+    predicted[7] = np.inf
+    with pytest.raises(ValueError, match=r"Received inf in predicted at position \(7,\)"):
+        value(name, OBSERVED, predicted)
 
 
-@pytest.mark.parametrize(("fair", "estimator"), [(True, "fair"), (False, "nrg")])
-def test_crps_of_an_ensemble(fair: bool, estimator: str) -> None:
-    members = OBSERVED[:, None] + RNG.normal(0.1, 0.3, size=(300, 11))
-    ours = probabilistic.crps_ensemble(observed=OBSERVED, members=members, fair=fair)
-    theirs = scoringrules.crps_ensemble(OBSERVED, members, estimator=estimator).mean()
-    assert ours == pytest.approx(float(theirs), rel=1e-9)
+@pytest.mark.parametrize("name", METRICS)
+def test_many_series_at_once_are_each_alone(name: str) -> None:
+    rng = np.random.default_rng(3)
+    predicted = OBSERVED + rng.normal(size=(2, 3, OBSERVED.size))
+    for missing in (0.0, 0.2):
+        predicted[rng.uniform(size=predicted.shape) < missing] = np.nan
+        together = value(name, OBSERVED, predicted)
+        assert np.shape(together) == (2, 3)
+        for at in np.ndindex(2, 3):
+            assert together[at] == pytest.approx(value(name, OBSERVED, predicted[at]), rel=1e-12)
+    assert np.shape(value(name, OBSERVED, predicted[:0])) == (0, 3)
 
 
-def test_crps_of_one_member_is_the_absolute_error() -> None:
-    ours = probabilistic.crps_ensemble(observed=OBSERVED, members=PREDICTED[:, None], fair=False)
-    assert ours == pytest.approx(value("mae", OBSERVED, PREDICTED))
+def test_the_datum_free_kge_is_that_of_anomalies_one_deviation_above_the_datum() -> None:
+    lift = OBSERVED.std() - OBSERVED.mean()
+    theirs = hydroeval.evaluator(hydroeval.kge, PREDICTED + lift, OBSERVED + lift)[0, 0]
+    assert value("kge_anomaly", OBSERVED, PREDICTED) == pytest.approx(theirs, rel=1e-12)
 
 
-def test_interval_scores_agree_with_a_second_library() -> None:
-    lower, upper = PREDICTED - 0.3, PREDICTED + 0.3
-    ours = probabilistic.interval_score(observed=OBSERVED, lower=lower, upper=upper, alpha=0.05)
-    theirs = scoringrules.interval_score(OBSERVED, lower, upper, 0.05).mean()
-    assert ours == pytest.approx(float(theirs), rel=1e-9)
-    ours = probabilistic.pinball_loss(observed=OBSERVED, predicted=lower, quantile=0.1)
-    assert ours == pytest.approx(float(scoringrules.quantile_score(OBSERVED, lower, 0.1).mean()))
-
-
-def test_coverage_of_the_true_interval_is_nominal() -> None:
-    z = np.random.default_rng(1).normal(size=20_000)
-    bound = np.full_like(z, stats.norm.ppf(0.975))
-    assert probabilistic.coverage(observed=z, lower=-bound, upper=bound) == pytest.approx(
-        0.95, abs=0.005
+def test_nse_against_the_scored_mean_is_nse() -> None:
+    ours = metrics.nse_reference(
+        observed=OBSERVED, predicted=PREDICTED, reference=float(OBSERVED.mean())
     )
-    width = probabilistic.interval_width(observed=z, lower=-bound, upper=bound)
-    assert width == pytest.approx(2 * 1.96, abs=0.001)
+    assert ours == pytest.approx(value("nse", OBSERVED, PREDICTED), rel=1e-12)
+    assert np.isnan(metrics.nse_reference(observed=OBSERVED, predicted=PREDICTED, reference=np.nan))
 
 
-def test_scores_of_events_and_classes() -> None:
-    event = (OBSERVED > 20).astype(float)
-    chance = RNG.uniform(size=event.size)
-    theirs = scoringrules.brier_score(event, chance).mean()
-    assert probabilistic.brier_score(observed=event, probability=chance) == pytest.approx(theirs)
-    classes = RNG.integers(0, 3, 300).astype(float)
-    p = RNG.dirichlet([1, 1, 1], 300)
-    theirs = scoringrules.rps_score(classes + 1, p).mean() / 2
-    ours = probabilistic.ranked_probability_score(observed=classes, probability=p)
-    assert ours == pytest.approx(float(theirs))
-    right = np.eye(3)[classes.astype(int)]
-    assert probabilistic.ranked_probability_score(observed=classes, probability=right) == 0
-    assert probabilistic.accuracy(observed=classes, predicted=p.argmax(1)) == np.mean(
-        classes == p.argmax(1)
-    )
+def test_equal_levels_have_errors_and_no_efficiency() -> None:
+    flat = np.full(9, 0.1)  # whose mean is not 0.1 in floating point
+    for name in efficiency.__all__:
+        assert np.isnan(value(name, flat, PREDICTED[:9])), name
+        assert np.isnan(value(name, flat, flat)), name
+    for name in ("rmse", "mae", "bias", "mae_low", "mae_high"):
+        assert value(name, flat, flat + 0.5) == pytest.approx(0.5), name
+    for name in ("kge", "kgeprime", "kgenp", "kge_anomaly", "r2"):
+        assert np.isnan(value(name, OBSERVED[:9], flat)), name
+    for name in ("pbias", "mare"):
+        assert np.isnan(value(name, np.array([-1.0, 1.0]), np.array([0.0, 1.0]))), name
 
 
-def test_nothing_to_score_is_nan() -> None:
-    empty = np.full(4, np.nan)
-    assert np.isnan(probabilistic.coverage(observed=empty, lower=empty, upper=empty))
-    assert np.isnan(probabilistic.crps_ensemble(observed=empty, members=np.zeros((4, 2))))
+def test_what_is_better_agrees_with_what_is_perfect() -> None:
+    rough, fine = OBSERVED + 3 * (PREDICTED - OBSERVED), PREDICTED
+    for name, metric in METRICS.items():
+        worse, better = value(name, OBSERVED, rough), value(name, OBSERVED, fine)
+        assert abs(worse - metric.perfect) > abs(better - metric.perfect), name
+        if metric.larger_is_better is not None:
+            assert metric.larger_is_better == (better > worse), name
 
 
 def test_every_metric_names_its_source() -> None:
@@ -184,6 +177,8 @@ def test_every_metric_names_its_source() -> None:
         text = metric.function.__doc__ or ""
         assert "doi:" in text or "losed form" in text, name
         assert metric.definition
+        assert "Units" in text, name
     for name in probabilistic.__all__:
         text = getattr(probabilistic, name).__doc__ or ""
         assert "doi:" in text or "losed form" in text, name
+        assert "Units" in text, name
