@@ -185,6 +185,19 @@ def test_a_model_without_an_interval_takes_no_row_from_the_intervals(
     assert get(table, model="climatology", metric="rmse", **test)[1] == 40
 
 
+def test_intervals_are_scored_on_rows_of_the_central_prediction(
+    observations: xr.Dataset, split: Split
+) -> None:
+    level = observations["level"].fillna(0.0)
+    made = predictions(observations, bare=level, climatology=level + 1)
+    made["level"].values[0, :, :, [0, 1, 2, 4, 5, 6]] = np.nan
+    made["level"].values[0, :, ::4] = np.nan
+    table = score_table(made, observations, split)
+    for metric in ("rmse", "coverage_95", "crps"):
+        n = get(table, model="climatology", well="b", period="test", metric=metric)[1]
+        assert n == 30, metric
+
+
 def test_infinite_predictions_are_not_scored_and_warn(
     observations: xr.Dataset, split: Split
 ) -> None:
