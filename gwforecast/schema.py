@@ -20,6 +20,8 @@ __all__ = [
     "attribute_names",
     "covariate_kind",
     "covariate_names",
+    "label_forecast",
+    "validate_forecast",
     "validate_observations",
     "validate_simulation",
 ]
@@ -30,6 +32,11 @@ TIME = "time"
 MEMBER = "member"
 QUANTILE = "quantile"
 MODEL = "model"
+ISSUE_TIME = "issue_time"
+LEAD_TIME = "lead_time"
+VALID_TIME = "valid_time"
+WEATHER = "weather"
+NETWORK = "network"
 LEVEL_UNITS = "m"
 TIME_DTYPE = np.dtype("datetime64[us]")
 
@@ -175,14 +182,102 @@ def validate_simulation(simulation: xr.Dataset) -> xr.Dataset:
             f"A simulation holds 'level' over (well, time), with member or quantile last. "
             f"Received dims {dims}. Transpose it with Dataset.transpose."
         )
-    if QUANTILE in dims:
-        quantiles = simulation[QUANTILE].values
-        if not (np.all(np.diff(quantiles) > 0) and quantiles[0] > 0 and quantiles[-1] < 1):
-            raise SchemaError(
-                f"Quantiles must increase inside (0, 1). Received {quantiles.tolist()}. "
-                "Sort them with Dataset.sortby('quantile')."
-            )
+    _check_quantiles(simulation)
     return simulation
+
+
+def label_forecast(
+    level: np.ndarray, *, wells: Iterable[str], issue_times: np.ndarray, frequency: str
+) -> xr.Dataset:
+    """Return forecast levels with their labels, ``level`` (well, issue_time, lead_time[, member]).
+
+    Parameters
+    ----------
+    level : numpy.ndarray
+        Shape (well, issue_time, lead_time) or (well, issue_time, lead_time, member), m; lead times
+        are the steps 1, 2, ... after the issue time.
+    wells : iterable of str
+        Names of the wells.
+    issue_times : numpy.ndarray
+        Shape (issue_time,), ``datetime64``, steps of the observations' time axis.
+    frequency : str
+        Of the time axis, see :func:`gwforecast.timeline.infer_frequency`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``lead_time`` is a timedelta; with monthly steps the number of months. The coordinate
+        ``valid_time`` (issue_time, lead_time) holds the moment that is forecast.
+
+    Examples
+    --------
+    >>> issue = np.array(["2020-01-06"], "datetime64[us]")
+    >>> forecast = label_forecast(np.zeros((1, 1, 2)), wells=["a"], issue_times=issue,
+    ...                           frequency="W-MON")
+    >>> forecast["valid_time"].values.astype("datetime64[D]").tolist()
+    [[datetime.date(2020, 1, 13), datetime.date(2020, 1, 20)]]
+    """
+    dims = (WELL, ISSUE_TIME, LEAD_TIME, MEMBER)[: level.ndim]
+    steps = np.arange(1, level.shape[2] + 1)
+    issue_times = timeline.to_times(issue_times)
+    coords: dict[str, object] = {
+        WELL: np.asarray(list(wells), dtype=object),
+        ISSUE_TIME: issue_times,
+        LEAD_TIME: (LEAD_TIME, *timeline.lead_times(steps, frequency)),
+        VALID_TIME: (
+            (ISSUE_TIME, LEAD_TIME),
+            timeline.valid_times(issue_times, steps, frequency),
+        ),
+    }
+    if level.ndim == 4:
+        coords[MEMBER] = np.arange(level.shape[3])
+    attrs = {"units": LEVEL_UNITS, "long_name": "forecast level"}
+    return xr.Dataset({LEVEL: (dims, level, attrs)}, coords)
+
+
+def validate_forecast(forecast: xr.Dataset) -> xr.Dataset:
+    """Check the form of a forecast and return it unchanged.
+
+    ``level`` (well, issue_time, lead_time), with member or quantile last, and ``valid_time``
+    (issue_time, lead_time), each of which lies after its issue time.
+
+    Raises
+    ------
+    SchemaError
+        If the form does not hold; the message names the rule, what was received and the mend.
+    """
+    base = (WELL, ISSUE_TIME, LEAD_TIME)
+    dims = tuple(map(str, forecast[LEVEL].dims)) if LEVEL in forecast else None
+    if dims not in (base, (*base, MEMBER), (*base, QUANTILE)):
+        raise SchemaError(
+            "A forecast holds 'level' over (well, issue_time, lead_time), with member or quantile "
+            f"last. Received dims {dims}. Transpose it with Dataset.transpose."
+        )
+    if VALID_TIME not in forecast.coords or forecast[VALID_TIME].dims != (ISSUE_TIME, LEAD_TIME):
+        raise SchemaError(
+            "A forecast needs the coordinate 'valid_time' (issue_time, lead_time). Received the "
+            f"coordinates {sorted(map(str, forecast.coords))}. Make it with schema.label_forecast."
+        )
+    early = forecast[VALID_TIME] <= forecast[ISSUE_TIME]
+    if early.any():
+        bad = forecast[ISSUE_TIME].values[early.any(LEAD_TIME).values][0]
+        raise SchemaError(
+            "A forecast is for moments after its issue time. Received a valid_time at or before "
+            f"the issue time {timeline.format_time(bad)}. Lead times start at one step."
+        )
+    _check_quantiles(forecast)
+    return forecast
+
+
+def _check_quantiles(dataset: xr.Dataset) -> None:
+    if QUANTILE not in dataset[LEVEL].dims:
+        return
+    quantiles = dataset[QUANTILE].values
+    if not (np.all(np.diff(quantiles) > 0) and quantiles[0] > 0 and quantiles[-1] < 1):
+        raise SchemaError(
+            f"Quantiles must increase inside (0, 1). Received {quantiles.tolist()}. "
+            "Sort them with Dataset.sortby('quantile')."
+        )
 
 
 def _check_wells(wells: np.ndarray) -> None:

@@ -10,9 +10,12 @@ __all__ = [
     "add_steps",
     "format_time",
     "infer_frequency",
+    "lead_times",
     "regular_times",
     "steps_per_year",
+    "time_positions",
     "to_times",
+    "valid_times",
 ]
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -143,3 +146,76 @@ def add_steps(time: np.datetime64 | pd.Timestamp, steps: int, frequency: str) ->
 def steps_per_year(frequency: str) -> float:
     """Return the mean number of steps in a year, e.g. 365.25 for ``"D"``."""
     return _STEPS_PER_YEAR[frequency.split("-")[0]]
+
+
+def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str, str]]:
+    """Return lead times of a number of steps, and the attributes that say what they are.
+
+    Parameters
+    ----------
+    steps : numpy.ndarray of int
+        Shape (lead_time,).
+    frequency : str
+        Of the time axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        Timedeltas; with monthly steps, which have no fixed length, the number of months.
+    dict of str to str
+        ``long_name``, and ``units`` where they are numbers.
+
+    Examples
+    --------
+    >>> lead_times(np.array([2]), "W-MON")[0].astype("timedelta64[D]")
+    array([14], dtype='timedelta64[D]')
+    """
+    attrs = {"long_name": "time from issue to valid time"}
+    if frequency in ("MS", "ME"):
+        return np.asarray(steps), attrs | {"units": "months"}
+    days = 1 if frequency == "D" else 7
+    return (np.asarray(steps) * days).astype("timedelta64[D]").astype("timedelta64[us]"), attrs
+
+
+def valid_times(issue_times: np.ndarray, steps: np.ndarray, frequency: str) -> np.ndarray:
+    """Return the times some steps after each issue time, shape (issue_time, lead_time).
+
+    Examples
+    --------
+    >>> valid_times(np.array(["2020-01-31"], "datetime64[us]"), np.array([1, 2]), "ME")
+    array([['2020-02-29T00:00:00.000000', '2020-03-31T00:00:00.000000']],
+          dtype='datetime64[us]')
+    """
+    if frequency in ("MS", "ME"):
+        rows = [[add_steps(t, int(step), frequency) for step in steps] for t in issue_times]
+        return np.array(rows, "datetime64[us]").reshape(len(issue_times), len(steps))
+    return to_times(issue_times)[:, None] + lead_times(steps, frequency)[0]
+
+
+def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.ndarray:
+    """Return where some times stand on a time axis, shape (wanted,).
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (time,), increasing.
+    wanted : numpy.ndarray
+        Shape (wanted,).
+    name : str
+        What is looked for, for the message.
+
+    Raises
+    ------
+    SchemaError
+        If one is not on the axis; the first is named.
+    """
+    axis, wanted = to_times(times), to_times(wanted)
+    positions = np.searchsorted(axis, wanted)
+    found = axis[np.minimum(positions, axis.size - 1)] == wanted
+    if not found.all():
+        raise SchemaError(
+            f"Each {name} must be a step of the observations, {format_time(axis[0])} to "
+            f"{format_time(axis[-1])}. Received {format_time(wanted[~found][0])}. Choose a step of "
+            "the time axis."
+        )
+    return np.asarray(positions)

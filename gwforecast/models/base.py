@@ -35,11 +35,19 @@ from typing import Protocol, Self
 import numpy as np
 import xarray as xr
 
-from gwforecast import schema
+from gwforecast import schema, timeline
+from gwforecast.data.forcing import Forcing
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = ["Forecaster", "Progress", "further", "through_periods", "well_positions"]
+__all__ = [
+    "Forecaster",
+    "Progress",
+    "further",
+    "gather_forecast",
+    "through_periods",
+    "well_positions",
+]
 
 
 class Progress(Protocol):
@@ -107,7 +115,6 @@ class Forecaster(abc.ABC):
             Told of members or wells done.
         """
 
-    @abc.abstractmethod
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step for which covariates exist.
 
@@ -121,7 +128,88 @@ class Forecaster(abc.ABC):
         xarray.Dataset
             ``level`` (well, time) or (well, time, member), m above the datum of the levels that
             were fitted; NaN where the forecaster has no prediction.
+
+        Raises
+        ------
+        NotImplementedError
+            If the forecaster works from recent levels only.
         """
+        raise NotImplementedError(
+            f"A simulation is made by a forecaster that works from covariates alone. Received "
+            f"{self.name!r}, which needs recent levels. Use its method forecast."
+        )
+
+    def forecast(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> xr.Dataset:
+        """Return the levels of the steps after each issue time, from what was known then.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time). Levels after an issue time are not used for its forecast, and
+            covariates after it only as far as the forcing says.
+        issue_times : numpy.ndarray
+            Shape (issue_time,), steps of the time axis.
+        horizon : int
+            Number of steps that are forecast: lead times 1 to horizon.
+        forcing : Forcing
+            Where the covariates after the issue time come from; unused by a forecaster without
+            covariates.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` (well, issue_time, lead_time) or (well, issue_time, lead_time, member), m;
+            NaN where the forecaster has none, e.g. before its first observed level.
+
+        Raises
+        ------
+        NotImplementedError
+            If the forecaster simulates only.
+        SchemaError
+            If an issue time is no step of the time axis, or the weather does not reach far enough.
+        """
+        raise NotImplementedError(
+            f"A forecast is made by a forecaster that uses recent levels. Received {self.name!r}, "
+            "which simulates from covariates alone. Wrap it in an error model."
+        )
+
+
+def gather_forecast(level: xr.DataArray, *, issue_times: np.ndarray, horizon: int) -> xr.Dataset:
+    """Return the rows of a simulation that lie after each issue time, as a forecast.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Dimensions (well, time) or (well, time, member), m.
+    issue_times : numpy.ndarray
+        Shape (issue_time,), steps of the time axis.
+    horizon : int
+        Number of lead times.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` (well, issue_time, lead_time[, member]), m; NaN beyond the end of the time axis.
+    """
+    times = level[schema.TIME].values
+    issued = timeline.time_positions(times, issue_times, name="issue time")
+    positions = issued[:, None] + np.arange(1, horizon + 1)
+    inside = positions < times.size
+    values = level.values[:, np.where(inside, positions, 0)]
+    values[:, ~inside] = np.nan
+    return schema.label_forecast(
+        values,
+        wells=level[schema.WELL].values.tolist(),
+        issue_times=issue_times,
+        frequency=timeline.infer_frequency(times),
+    )
 
 
 def through_periods(through: Period) -> tuple[Period, ...]:

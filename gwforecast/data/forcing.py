@@ -1,0 +1,116 @@
+"""Weather after an issue time: where it comes from, and its values for a horizon.
+
+A forecaster asks a :class:`Forcing` for the covariates of the steps after an issue time. Each kind
+answers from what was known then, or says that it does not (``"observed"``: perfect foresight, for
+research).
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+
+__all__ = ["Forcing", "ObservedWeather"]
+
+
+class Forcing(abc.ABC):
+    """Covariates after an issue time.
+
+    Attributes
+    ----------
+    origin : str
+        ``"observed"``, ``"forecast"``, ``"ensemble"``, ``"climatology"`` or ``"scenario"``.
+    """
+
+    origin: str
+
+    @abc.abstractmethod
+    def futures(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_time: np.datetime64,
+        horizon: int,
+        covariates: Sequence[str],
+    ) -> xr.Dataset:
+        """Return the covariates of the steps after an issue time.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time); nothing after the issue time is read but by
+            :class:`ObservedWeather`.
+        issue_time : numpy.datetime64
+            A step of the time axis.
+        horizon : int
+            Number of steps.
+        covariates : sequence of str
+            Names of the covariates that are wanted.
+
+        Returns
+        -------
+        xarray.Dataset
+            Each covariate over (well, weather, time), without NaN; ``weather`` names the versions
+            of the future, ``time`` holds the ``horizon`` steps after the issue time.
+
+        Raises
+        ------
+        SchemaError
+            If a series ends before the horizon does; series, well and date are named.
+        """
+
+
+class ObservedWeather(Forcing):
+    """The weather that was observed: perfect foresight, which no real forecast has."""
+
+    origin = "observed"
+
+    def futures(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_time: np.datetime64,
+        horizon: int,
+        covariates: Sequence[str],
+    ) -> xr.Dataset:
+        """Return the observed covariates of the steps after an issue time, one version."""
+        times = observations[schema.TIME].values
+        frequency = timeline.infer_frequency(times)
+        wanted = timeline.valid_times(
+            timeline.to_times([issue_time]), np.arange(1, horizon + 1), frequency
+        )[0]
+        after = observations[list(covariates)].reindex({schema.TIME: wanted})
+        return complete_futures(
+            after.expand_dims({schema.WEATHER: ["observed"]}, axis=1), issue_time=issue_time
+        )
+
+
+def complete_futures(futures: xr.Dataset, *, issue_time: np.datetime64) -> xr.Dataset:
+    """Check that no value is missing in covariates (well, weather, time); return them unchanged.
+
+    Raises
+    ------
+    SchemaError
+        If a value is missing; the covariate, well, version and first time are named.
+    """
+    for name in futures.data_vars:
+        values = futures[name].transpose(schema.WELL, schema.WEATHER, schema.TIME)
+        missing = np.argwhere(values.isnull().values)
+        if missing.size:
+            well, weather, time = (
+                values[dim].values[i] for dim, i in zip(values.dims, missing[0], strict=True)
+            )
+            raise SchemaError(
+                "Weather after the issue time must reach the end of the horizon. Received "
+                f"{str(name)!r} at well {str(well)!r} without a value at "
+                f"{timeline.format_time(time)} (version {str(weather)!r}, issue time "
+                f"{timeline.format_time(issue_time)}). Shorten the horizon, bring the series up to "
+                "date, or use another forcing, such as climatology."
+            )
+    return futures
