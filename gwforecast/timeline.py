@@ -189,7 +189,7 @@ def valid_times(issue_times: np.ndarray, steps: np.ndarray, frequency: str) -> n
     if frequency in ("MS", "ME"):
         rows = [[add_steps(t, int(step), frequency) for step in steps] for t in issue_times]
         return np.array(rows, "datetime64[us]").reshape(len(issue_times), len(steps))
-    return to_times(issue_times)[:, None] + lead_times(steps, frequency)[0]
+    return np.asarray(to_times(issue_times)[:, None] + lead_times(steps, frequency)[0])
 
 
 def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.ndarray:
