@@ -30,7 +30,19 @@ LADDER = (
 
 MODELS_LADDER = (
     ("base",),
-    ("naive", "ridge", "statistical", "layers", "losses", "optimizers", "inference", "intervals"),
+    (
+        "naive",
+        "ridge",
+        "statistical",
+        "correction",
+        "corrected",
+        "lead_intervals",
+        "layers",
+        "losses",
+        "optimizers",
+        "inference",
+        "intervals",
+    ),
     ("networks",),
     ("graphs",),
     ("training",),

@@ -36,7 +36,8 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.data.forcing import Forcing
+from gwforecast.data import forcing as weather
+from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 
@@ -45,6 +46,7 @@ __all__ = [
     "Progress",
     "further",
     "gather_forecast",
+    "label_projection",
     "through_periods",
     "well_positions",
 ]
@@ -139,6 +141,82 @@ class Forecaster(abc.ABC):
             f"{self.name!r}, which needs recent levels. Use its method forecast."
         )
 
+    def memory(self, frequency: str) -> int:
+        """Return how many steps of weather before a level it may depend on; four years here."""
+        return round(4 * timeline.steps_per_year(frequency))
+
+    def project(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> xr.DataArray:
+        """Return the simulated levels of the steps after each issue time.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time). No level is used.
+        issue_times : numpy.ndarray
+            Shape (issue_time,), steps of the time axis.
+        horizon : int
+            Number of lead times.
+        forcing : Forcing
+            Where the covariates after the issue time come from.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, issue_time, lead_time, weather, member), m, with one weather where it
+            is observed, and one member for a forecaster without members. Where issue times have
+            different weathers they are numbered.
+        """
+        if isinstance(forcing, ObservedWeather):
+            level = _with_members(self.simulate(observations)[schema.LEVEL])
+            gathered = gather_forecast(level, issue_times=issue_times, horizon=horizon)
+            return gathered[schema.LEVEL].expand_dims({schema.WEATHER: ["observed"]}, axis=3)
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        steps = self.memory(frequency)
+        parts = []
+        for issue_time in timeline.to_times(issue_times):
+            continued = weather.continue_weather(
+                observations,
+                issue_time=issue_time,
+                horizon=horizon,
+                forcing=forcing,
+                covariates=self.covariates_of(observations),
+                history=steps,
+            )
+            parts.append(self.simulate_versions(continued).values[:, -horizon:])
+        return label_projection(parts, observations, issue_times=issue_times)
+
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the covariates that are used; all of the observations here."""
+        return schema.covariate_names(observations)
+
+    def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the levels under each of several weathers.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            ``level`` (well, time) and covariates (well, weather, time).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, weather, member), m.
+        """
+        versions = [
+            _with_members(self.simulate(observations.isel({schema.WEATHER: i}))[schema.LEVEL])
+            for i in range(observations.sizes[schema.WEATHER])
+        ]
+        return xr.concat(versions, observations[schema.WEATHER]).transpose(
+            schema.WELL, schema.TIME, schema.WEATHER, schema.MEMBER
+        )
+
     def forecast(
         self,
         observations: xr.Dataset,
@@ -179,6 +257,50 @@ class Forecaster(abc.ABC):
             f"A forecast is made by a forecaster that uses recent levels. Received {self.name!r}, "
             "which simulates from covariates alone. Wrap it in an error model."
         )
+
+
+def _with_members(level: xr.DataArray) -> xr.DataArray:
+    return level if schema.MEMBER in level.dims else level.expand_dims({schema.MEMBER: [0]}, -1)
+
+
+def label_projection(
+    parts: list[np.ndarray], observations: xr.Dataset, *, issue_times: np.ndarray
+) -> xr.DataArray:
+    """Return simulated levels after issue times with their labels.
+
+    Parameters
+    ----------
+    parts : list of numpy.ndarray
+        One for each issue time, shape (well, lead_time, weather, member), m. Where an issue time
+        has fewer weathers than another, the rest is NaN.
+    observations : xarray.Dataset
+        With the wells and the time axis.
+    issue_times : numpy.ndarray
+        Shape (issue_time,).
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions (well, issue_time, lead_time, weather, member), m.
+    """
+    most = max(part.shape[2] for part in parts)
+    filled = [
+        np.pad(part, ((0, 0), (0, 0), (0, most - part.shape[2]), (0, 0)), constant_values=np.nan)
+        for part in parts
+    ]
+    wells, _, _, members = filled[0].shape
+    flat = np.stack(filled, axis=1).reshape(wells, len(parts), -1, most * members)
+    labelled = schema.label_forecast(
+        flat,
+        wells=observations[schema.WELL].values.tolist(),
+        issue_times=issue_times,
+        frequency=timeline.infer_frequency(observations[schema.TIME].values),
+    )[schema.LEVEL]
+    dims = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME, schema.WEATHER, schema.MEMBER)
+    coords = labelled.drop_vars(schema.MEMBER).coords
+    return xr.DataArray(
+        flat.reshape(*flat.shape[:3], most, members), coords, dims, attrs=labelled.attrs
+    )
 
 
 def gather_forecast(level: xr.DataArray, *, issue_times: np.ndarray, horizon: int) -> xr.Dataset:
