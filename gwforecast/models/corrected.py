@@ -172,7 +172,7 @@ class Corrected(Forecaster):
         # rows that a refit has seen: the errors of the fit that had not
         error = error.where(~self._refitted_rows(observations), past)
         error = error.transpose(schema.WELL, schema.TIME, schema.MEMBER)
-        return self.error_model_.states(xr.zeros_like(error), error)
+        return self.error_model_.states(error)
 
     def _refitted_rows(self, observations: xr.Dataset) -> xr.DataArray:
         known = self.past_errors_.notnull()

@@ -62,7 +62,7 @@ class ErrorModel:
     >>> coords = {"well": ["a"], "time": time}
     >>> level = xr.DataArray(np.sin(np.arange(800) / 58.0)[None], coords, ("well", "time"))
     >>> model = ErrorModel().fit(level - 1.0, level, horizon=30)
-    >>> states = model.states(level - 1.0, level)
+    >>> states = model.states(xr.ones_like(level))
     >>> ahead = model.correct(
     ...     level.values[:, 701:731][:, None] - 1, states=states[:, [700]],
     ...     simulated=level.values[:, [700]] - 1, wells=["a"], frequency="D",
@@ -99,30 +99,29 @@ class ErrorModel:
         ])  # fmt: skip
         return self
 
-    def states(self, simulated: xr.DataArray, levels: xr.DataArray) -> np.ndarray:
+    def states(self, errors: xr.DataArray) -> np.ndarray:
         """Return the slow and the fast part of the error at each step, from the levels up to it.
 
         Parameters
         ----------
-        simulated : xarray.DataArray
-            Dimensions (well, time) or (well, time, member), m.
-        levels : xarray.DataArray
-            Dimensions (well, time), m; NaN where nothing was observed.
+        errors : xarray.DataArray
+            Observed minus simulated level, dims (well, time) or (well, time, member), m; NaN where
+            nothing was observed.
 
         Returns
         -------
         numpy.ndarray
             Shape (well, time[, member], 2), m.
         """
-        frequency = timeline.infer_frequency(levels[schema.TIME].values)
-        settings = self._of(levels[schema.WELL].values)
-        year = timeline.steps_per_year(frequency)
-        observed = levels.values
-        values = simulated.values
-        if values.ndim == 3:
-            observed, settings = observed[..., None], settings[:, None]
-        errors = np.moveaxis(observed - values, 1, 0)
-        slow, fast = _filter(errors, np.moveaxis(settings, -1, 0), year=year)
+        frequency = timeline.infer_frequency(errors[schema.TIME].values)
+        settings = self._of(errors[schema.WELL].values)
+        if errors.ndim == 3:
+            settings = settings[:, None]
+        slow, fast = _filter(
+            np.moveaxis(errors.values, 1, 0),
+            np.moveaxis(settings, -1, 0),
+            year=timeline.steps_per_year(frequency),
+        )
         return np.moveaxis(np.stack([slow, fast], axis=-1), 0, 1)
 
     def correct(
