@@ -1,0 +1,131 @@
+"""One forecaster over all issue times of a backtest: fitted, calibrated, refitted, issued."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.data.forcing import Forcing, ObservedWeather
+from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.lead_intervals import LeadInterval
+from gwforecast.sequences.origins import (
+    extend_split,
+    issue_times_of,
+    mask_to_period,
+    observed_at,
+)
+from gwforecast.sequences.split import Split
+
+__all__ = ["Origins", "hindcast"]
+
+CALIBRATION_ORIGINS = 300  # issue times in the validation period, at most
+CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # where each has many weathers
+
+
+@dataclass(frozen=True, eq=False)
+class Origins:
+    """When forecasts of a backtest are issued, and on what.
+
+    Parameters
+    ----------
+    issue_times : numpy.ndarray
+        Shape (issue_time,), increasing.
+    horizon : int
+        Number of lead times.
+    forcing : Forcing
+        Weather after each issue time.
+    refit_every : int, optional
+        Issue times from one refit to the next; by default the fit at the start serves all.
+    sliding : bool
+        A refit sees a window of the same length, not all that came before.
+    """
+
+    issue_times: np.ndarray
+    horizon: int
+    forcing: Forcing = field(default_factory=ObservedWeather)
+    refit_every: int | None = None
+    sliding: bool = False
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield the issue times that one fit serves."""
+        every = self.refit_every or len(self.issue_times)
+        for first in range(0, len(self.issue_times), every):
+            yield self.issue_times[first : first + every]
+
+
+def hindcast(
+    forecaster: Forecaster,
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    origins: Origins,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Return the forecasts that would have been issued in the test period.
+
+    The forecaster comes fitted on the train period. Its intervals are learnt from hindcasts of the
+    validation period; then it is refitted through the validation period, and again where that is
+    asked for, each time on what was known at the first issue time that the refit serves.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        Fitted, with a method ``forecast``.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+    origins : Origins
+        When, how far and on what weather.
+    progress : Progress, optional
+        Told of refits done.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no forecast.
+    """
+    interval = _calibrate(forecaster, observations, split, origins)
+    parts = []
+    blocks = list(origins.blocks())
+    for number, issue_times in enumerate(blocks):
+        known = split
+        if number:
+            known = extend_split(split, issue_times[0], sliding=origins.sliding)
+        forecaster = forecaster.refit(observations, split=known, through="validation")
+        parts.append(_issue(forecaster, observations, issue_times=issue_times, origins=origins))
+        if progress is not None:
+            progress("refits", number + 1, len(blocks))
+    issued = xr.concat(parts, schema.ISSUE_TIME) if len(parts) > 1 else parts[0]
+    issued = mask_to_period(issued, split, period="test")
+    outcome = observed_at(split.levels(observations, "test"), issued)
+    return interval.apply(issued, observed=outcome)
+
+
+def _calibrate(
+    forecaster: Forecaster, observations: xr.Dataset, split: Split, origins: Origins
+) -> LeadInterval:
+    observed = isinstance(origins.forcing, ObservedWeather)
+    most = CALIBRATION_ORIGINS if observed else CALIBRATION_ORIGINS_OF_ENSEMBLES
+    every = issue_times_of(observations, split, period="validation")
+    issue_times = every[:: math.ceil(every.size / most)]
+    past = _issue(forecaster, observations, issue_times=issue_times, origins=origins)
+    past = mask_to_period(past, split, period="validation")
+    return LeadInterval().fit(past, observed_at(split.levels(observations, "validation"), past))
+
+
+def _issue(
+    forecaster: Forecaster, observations: xr.Dataset, *, issue_times: np.ndarray, origins: Origins
+) -> xr.Dataset:
+    forecast = forecaster.forecast(
+        observations,
+        issue_times=issue_times,
+        horizon=origins.horizon,
+        forcing=origins.forcing,
+    )
+    return schema.validate_forecast(forecast)

@@ -1,0 +1,156 @@
+"""Rolling origins: the issue times of a backtest, and the periods that a refit may use at each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Period, Split
+
+__all__ = ["extend_split", "issue_times_of", "mask_to_period", "observed_at"]
+
+
+def issue_times_of(
+    observations: xr.Dataset,
+    split: Split,
+    *,
+    period: Period,
+    stride: int = 1,
+    start: str | pd.Timestamp | np.datetime64 | None = None,
+    end: str | pd.Timestamp | np.datetime64 | None = None,
+) -> np.ndarray:
+    """Return the issue times whose forecasts fall into a period.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well; the issue times serve all of them.
+    period : {"validation", "test"}
+        What is forecast: the first issue time is the last step before the first such period.
+    stride : int
+        Steps from one issue time to the next.
+    start, end : time, optional
+        First and last issue time, instead of those of the period.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (issue_time,), ``datetime64[us]``.
+
+    Raises
+    ------
+    ValueError
+        If the stride is less than 1.
+    SchemaError
+        If there is no issue time.
+    """
+    if stride < 1:
+        raise ValueError(
+            f"The stride of a backtest is at least 1 step. Received {stride}. Use 1 for a forecast "
+            "at each step."
+        )
+    times = timeline.to_times(observations[schema.TIME].values)
+    wells = {schema.WELL: observations[schema.WELL].values}
+    first = split.start(period).sel(wells).values
+    last = split.end(period).sel(wells).values
+    known = ~np.isnat(first)
+    inside = np.zeros(times.size, bool)
+    if known.any():
+        begin = np.searchsorted(times, first[known].min()) - 1
+        stop = np.searchsorted(times, last[known].max())
+        inside[max(begin, 0) : stop] = True
+    lower, upper = (None if t is None else timeline.to_times([t])[0] for t in (start, end))
+    if lower is not None:
+        inside &= times >= lower
+    if upper is not None:
+        inside &= times <= upper
+    found = times[inside][::stride]
+    if found.size == 0:
+        raise SchemaError(
+            f"A backtest needs at least one issue time in the {period} period. Received none "
+            f"between {_shown(start)} and {_shown(end)}. Choose a start and an end within the "
+            "record, or give the split such a period."
+        )
+    return found
+
+
+def observed_at(levels: xr.DataArray, forecast: xr.Dataset) -> xr.DataArray:
+    """Return the level at each valid time, dims (well, issue_time, lead_time), m.
+
+    Parameters
+    ----------
+    levels : xarray.DataArray
+        Dimensions (well, time), m.
+    forecast : xarray.Dataset
+        With the coordinate ``valid_time`` (issue_time, lead_time); NaN where a valid time is no
+        step of the levels.
+    """
+    times = timeline.to_times(levels[schema.TIME].values)
+    valid = forecast[schema.VALID_TIME].values
+    positions = np.minimum(np.searchsorted(times, valid), times.size - 1)
+    wells = levels.sel({schema.WELL: forecast[schema.WELL].values})
+    values = wells.transpose(schema.WELL, schema.TIME).values[:, positions]
+    values = np.where(times[positions] == valid, values, np.nan)
+    dims = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME)
+    coords = {name: forecast[name] for name in (*dims, schema.VALID_TIME)}
+    return xr.DataArray(values, coords, dims, attrs=dict(levels.attrs), name=schema.LEVEL)
+
+
+def mask_to_period(forecast: xr.Dataset, split: Split, *, period: Period) -> xr.Dataset:
+    """Return a forecast with NaN where it is issued too early for a well, or ends too late.
+
+    A forecast of a well is kept from the last step before the period on, and up to the period's
+    last step, so that wells with other periods share one axis of issue times.
+    """
+    wells = {schema.WELL: forecast[schema.WELL].values}
+    first, last = split.start(period).sel(wells), split.end(period).sel(wells)
+    earliest = forecast[schema.VALID_TIME].isel({schema.LEAD_TIME: 0}, drop=True)
+    kept = (earliest >= first) & (forecast[schema.VALID_TIME] <= last)
+    level = forecast[schema.LEVEL]
+    dims = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME)
+    shape = kept.transpose(*dims).values.reshape(level.shape[:3] + (1,) * (level.ndim - 3))
+    return forecast.assign({schema.LEVEL: level.copy(data=np.where(shape, level.values, np.nan))})
+
+
+def extend_split(split: Split, until: np.datetime64, *, sliding: bool = False) -> Split:
+    """Return the split of a later origin: its validation period reaches until a time.
+
+    Parameters
+    ----------
+    split : Split
+        The periods of each well.
+    until : numpy.datetime64
+        The last step that a refit may use; a validation period that ends later is kept.
+    sliding : bool
+        Move the start of the train period by as much as the end moves, so that a refit sees a
+        window of the same length; by default the window expands.
+    """
+    bounds = split.bounds.copy(deep=True)
+    until = timeline.to_times([until])[0]
+    ends = split.end_through("validation").values
+    moved = np.maximum(until - ends, np.timedelta64(0, "us"))
+    validation = bounds["validation"].values
+    train = bounds["train"].values
+    for well in np.flatnonzero(moved > np.timedelta64(0, "us")):
+        if np.isnat(validation[well]).any():
+            train[well, 1] = until
+        else:
+            validation[well, 1] = until
+        if sliding:
+            train[well, 0] = min(train[well, 0] + moved[well], train[well, 1])
+        test = bounds["test"].values
+        if not np.isnat(test[well]).any():
+            later = until + np.timedelta64(1, "us")
+            test[well] = (
+                np.array([later, test[well, 1]]) if test[well, 1] >= later else np.datetime64("NaT")
+            )
+    return Split(bounds)
+
+
+def _shown(time: object) -> str:
+    return "its ends" if time is None else str(time)
