@@ -101,13 +101,44 @@ class Corrected(Forecaster):
             part.refit(observations, split=split, through=through, progress=progress)
             for part in self.parts
         ]
-        return self.with_parts(parts)
+        return self.with_parts(parts, observations, split=split, through=through)
 
-    def with_parts(self, parts: Sequence[Forecaster]) -> Self:
-        """Return a new forecaster with other fits of the parts, and the same error model."""
+    def with_parts(
+        self,
+        parts: Sequence[Forecaster],
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+    ) -> Self:
+        """Return a new forecaster with later fits of the parts, and the same error model.
+
+        Parameters
+        ----------
+        parts : sequence of Forecaster
+            Refits of the parts through the end of a period.
+        observations : xarray.Dataset
+            Dimensions (well, time), of the refits.
+        split : Split
+            The periods of the refits.
+        through : {"train", "validation", "test"}
+            Last period whose rows the refits have seen. Where they reach beyond the errors that are
+            known, those of the fits until now are added, which had not seen these rows.
+        """
         again = copy.copy(self)
         again.parts = list(parts)
+        time = observations[schema.TIME]
+        newer = (time > self._last_error()) & (time <= split.end_through(through))
+        if bool(newer.any()):
+            errors = (observations[schema.LEVEL] - self._central(observations)).where(newer)
+            again.past_errors_ = self.past_errors_.reindex_like(errors).fillna(errors)
         return again
+
+    def _last_error(self) -> xr.DataArray:
+        """Return the time of the last error that is known, dims (well,)."""
+        time = self.past_errors_[schema.TIME]
+        last: xr.DataArray = time.where(self.past_errors_.notnull()).max(schema.TIME)
+        return last
 
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather before a level it may depend on."""
@@ -175,13 +206,7 @@ class Corrected(Forecaster):
         return self.error_model_.states(error)
 
     def _refitted_rows(self, observations: xr.Dataset) -> xr.DataArray:
-        known = self.past_errors_.notnull()
-        time = self.past_errors_[schema.TIME]
-        last = (
-            time.where(known)
-            .max(schema.TIME)
-            .reindex({schema.WELL: observations[schema.WELL].values})
-        )
+        last = self._last_error().reindex({schema.WELL: observations[schema.WELL].values})
         return observations[schema.TIME] <= last
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:

@@ -12,6 +12,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.corrected import Corrected
 from gwforecast.models.lead_intervals import LeadInterval
 from gwforecast.sequences.origins import (
     extend_split,
@@ -64,6 +65,7 @@ def hindcast(
     *,
     split: Split,
     origins: Origins,
+    refitted: dict[tuple[int, int], Forecaster] | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Return the forecasts that would have been issued in the test period.
@@ -82,6 +84,9 @@ def hindcast(
         The periods of each well.
     origins : Origins
         When, how far and on what weather.
+    refitted : dict, optional
+        Refits that are shared with other forecasters of the same parts, by the identity of the part
+        and the number of the refit; new ones are added.
     progress : Progress, optional
         Told of refits done.
 
@@ -91,13 +96,16 @@ def hindcast(
         ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no forecast.
     """
     interval = _calibrate(forecaster, observations, split, origins)
-    parts = []
+    refitted = {} if refitted is None else refitted
+    parts, first = [], forecaster
     blocks = list(origins.blocks())
     for number, issue_times in enumerate(blocks):
         known = split
         if number:
             known = extend_split(split, issue_times[0], sliding=origins.sliding)
-        forecaster = forecaster.refit(observations, split=known, through="validation")
+        forecaster = _refit(
+            forecaster, first, observations, split=known, number=number, refitted=refitted
+        )
         parts.append(_issue(forecaster, observations, issue_times=issue_times, origins=origins))
         if progress is not None:
             progress("refits", number + 1, len(blocks))
@@ -105,6 +113,28 @@ def hindcast(
     issued = mask_to_period(issued, split, period="test")
     outcome = observed_at(split.levels(observations, "test"), issued)
     return interval.apply(issued, observed=outcome)
+
+
+def _refit(
+    forecaster: Forecaster,
+    first: Forecaster,
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    number: int,
+    refitted: dict[tuple[int, int], Forecaster],
+) -> Forecaster:
+    """Return a refit through the validation period; parts that are refitted already are taken."""
+    if isinstance(forecaster, Corrected) and isinstance(first, Corrected):
+        parts = [
+            _refit(part, origin, observations, split=split, number=number, refitted=refitted)
+            for part, origin in zip(forecaster.parts, first.parts, strict=True)
+        ]
+        return forecaster.with_parts(parts, observations, split=split)
+    key = (id(first), number)
+    if key not in refitted:
+        refitted[key] = forecaster.refit(observations, split=split, through="validation")
+    return refitted[key]
 
 
 def _calibrate(

@@ -26,7 +26,17 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.scores import score_table
 
-__all__ = ["Evaluation", "check", "check_levels", "evaluate"]
+__all__ = [
+    "OUTCOME_COLUMNS",
+    "Evaluation",
+    "Stopwatch",
+    "check",
+    "check_levels",
+    "evaluate",
+    "now",
+    "split_wells",
+    "warn_of_failures",
+]
 
 OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
 SHORT = 400  # characters of a reason in a warning; run.json has them all
@@ -81,7 +91,7 @@ def check(observations: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         The findings of :func:`gwforecast.data.quality.check_observations`.
     """
-    return quality.check_observations(observations, now=_now())
+    return quality.check_observations(observations, now=now())
 
 
 def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +107,7 @@ def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         The findings of :func:`gwforecast.data.quality.check_levels`.
     """
-    return quality.check_levels(levels, now=_now())
+    return quality.check_levels(levels, now=now())
 
 
 def evaluate(
@@ -171,7 +181,7 @@ def evaluate(
     >>> bool(scores["climatology", "test", "rmse"] < 0.05)
     True
     """
-    watch = _Stopwatch()
+    watch = Stopwatch()
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
     schema.validate_observations(observations)
@@ -179,7 +189,7 @@ def evaluate(
     with watch("check"):
         findings = check(observations)
     with watch("split"):
-        split, unfit = (split, {}) if split is not None else _split(observations)
+        split, unfit = (split, {}) if split is not None else split_wells(observations)
     used = observations.drop_sel({schema.WELL: list(unfit)})
     predicted, outcomes = _predict_all(forecasters, used, split, unfit, watch, progress)
     networks = [predicted[name] for name in NETWORKS if name in predicted]
@@ -196,15 +206,16 @@ def evaluate(
     return evaluation
 
 
-class _Stopwatch:
+class Stopwatch:
     """When it was started, and seconds by stage; the same stage adds up."""
 
     def __init__(self) -> None:
-        self.started = _now()
+        self.started = now()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        """Time what is done in a stage."""
         start = time.perf_counter()
         try:
             yield
@@ -213,11 +224,12 @@ class _Stopwatch:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
 
 
-def _now() -> pd.Timestamp:
+def now() -> pd.Timestamp:
+    """Return the present moment, naive UTC."""
     return pd.Timestamp(dt.datetime.now(dt.UTC).replace(tzinfo=None))
 
 
-def _split(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
+def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
     """Split by the default fractions; wells that cannot be split are returned with the reason."""
     try:
         return split_by_fraction(observations), {}
@@ -244,7 +256,7 @@ def _predict_all(
     observations: xr.Dataset,
     split: Split,
     unfit: Mapping[str, str],
-    watch: _Stopwatch,
+    watch: Stopwatch,
     progress: Progress | None,
 ) -> tuple[dict[str, stitch.Predicted], pd.DataFrame]:
     predicted, rows = {}, []
@@ -261,7 +273,9 @@ def _predict_all(
                 failed |= predicted[name].failed
             except Exception as error:
                 failed |= dict.fromkeys(wells, f"{type(error).__name__}: {error}")
-        _warn_of(name, {well: reason for well, reason in failed.items() if well not in unfit})
+        warn_of_failures(
+            name, {well: reason for well, reason in failed.items() if well not in unfit}
+        )
         rows += [(name, well, "failed", reason) for well, reason in failed.items()]
         rows += [(name, well, "ok", "") for well in wells if well not in failed]
     if progress is not None:
@@ -271,7 +285,8 @@ def _predict_all(
     return predicted, pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
 
 
-def _warn_of(model: str, failed: Mapping[str, str]) -> None:
+def warn_of_failures(model: str, failed: Mapping[str, str]) -> None:
+    """Warn of the wells that a model failed at, the first with its reason."""
     if not failed:
         return
     well, reason = next(iter(failed.items()))
@@ -340,7 +355,7 @@ def _write(
     *,
     folder: Path,
     figures: int,
-    watch: _Stopwatch,
+    watch: Stopwatch,
 ) -> None:
     """Write tables, then figures, then ``run.json``: where it is, the other files are whole."""
     (folder / "run.json").unlink(missing_ok=True)
@@ -351,7 +366,7 @@ def _write(
         evaluation.paths.update(drawn)
     content = {
         "started": watch.started,
-        "finished": _now(),
+        "finished": now(),
         "versions": record.versions(),
         "cores": os.cpu_count(),
         **run,
