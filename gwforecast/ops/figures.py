@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from gwforecast.sequences.split import PERIODS, Period
 if TYPE_CHECKING:
     from gwforecast.ops.run import Evaluation
 
-__all__ = ["draw_all"]
+__all__ = ["draw_all", "draw_tuning"]
 
 DPI = 200
 Draw = Callable[[], Any]
@@ -64,6 +64,33 @@ def draw_all(
         drawn[name] = write_atomically(folder / name, _saver(ax.figure))
         plots.close(ax)
     return drawn
+
+
+def draw_tuning(
+    trials: pd.DataFrame,
+    *,
+    folder: Path,
+    space: Mapping[str, Sequence[Any]],
+    metric: str,
+    model: str,
+) -> Path:
+    """Draw the trials of a search as ``tuning.png`` in a folder; return its path.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        Columns number, state, value, and one for each setting.
+    folder : pathlib.Path
+        Where the file goes.
+    space, metric, model
+        As of :func:`gwforecast.plots.tuning.tuning`.
+    """
+    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+
+    ax = plots.tuning(trials, space=space, metric=metric, model=model)[0]
+    path = write_atomically(folder / "tuning.png", _saver(ax.figure))
+    plots.close(ax)
+    return path
 
 
 def _saver(figure: Any) -> Callable[[Path], None]:

@@ -11,6 +11,7 @@ from gwforecast.plots.levels import all_models, hydrograph
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.style import close
 from gwforecast.plots.training import training_history
+from gwforecast.plots.tuning import tuning
 
 __all__ = [
     "all_models",
@@ -24,4 +25,5 @@ __all__ = [
     "residuals_by_season",
     "score_comparison",
     "training_history",
+    "tuning",
 ]

@@ -1,0 +1,381 @@
+"""Search for a forecaster's settings on the validation period, resumable and pruned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.models.base import Progress
+from gwforecast.ops import record
+from gwforecast.ops.atomic import write_text
+from gwforecast.ops.figures import draw_tuning
+from gwforecast.ops.outputs import write_table
+from gwforecast.ops.space import Space, check_space, default_space, start, suggest
+from gwforecast.ops.toml import dump_toml
+from gwforecast.ops.trials import REASON, SEARCHED, Task, before_test, make, run, scored_rows
+from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
+from gwforecast.verification.metrics import METRICS
+
+__all__ = ["TRIAL_COLUMNS", "Tuning", "tune"]
+
+TRIAL_COLUMNS = ["number", "state", "value", "seconds", "reason"]
+_HOPELESS = 5  # failures, with no trial complete, after which a search ends
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What a search gives.
+
+    Parameters
+    ----------
+    model : str
+        The model whose settings were searched.
+    metric : str
+        What was made best in the validation period.
+    best : dict of str to object
+        Settings of the best complete trial, those that were fixed included; what
+        ``evaluate(..., settings={model: best})`` takes.
+    value : float
+        Its score, the mean over the wells.
+    trials : pandas.DataFrame
+        Columns number, state (``"complete"``, ``"pruned"``, ``"failed"``), value (of the members
+        that were trained), seconds, reason, and one for each setting that was searched.
+    paths : dict of str to pathlib.Path
+        The files that were written, by their names in the folder.
+    """
+
+    model: str
+    metric: str
+    best: dict[str, Any]
+    value: float
+    trials: pd.DataFrame
+    paths: dict[str, Path] = field(default_factory=dict)
+
+
+def tune(
+    observations: xr.Dataset,
+    *,
+    model: str = "lstm",
+    space: Space | None = None,
+    settings: Mapping[str, object] | None = None,
+    split: Split | None = None,
+    trials: int = 30,
+    metric: str = "nse",
+    timeout: float | None = None,
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    out: Path | str | None = None,
+    tables: Mapping[str, Mapping[str, object]] | None = None,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Search the settings of a forecaster that score best in the validation period.
+
+    Each trial is fitted on the train period, simulates, and is scored on the validation period, as
+    the mean over the wells. Nothing after the validation period is read: the data are cut there
+    before anything else is done, so the test period stays fit to judge the winner.
+
+    The first trial has the model's own defaults, as far as they lie in the space; the others are
+    proposed by a tree-structured Parzen estimator [1]_, seeded anew for each trial, so that a
+    search that was broken off and goes on gives the same trials as one that was not. A trial that
+    was broken off is run again.
+
+    Networks are trained in steps, the first member, then two more, then the others, all wells at
+    once. After each step the ensemble so far is scored, and where it is worse than the median of
+    the complete trials at that step (from the sixth trial on) the trial is pruned [2]_: most bad
+    settings cost one member. Members do not depend on each other, so the last step's score is that
+    of the ensemble that ``evaluate`` would train. Other models are fitted once, and never pruned.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time): ``level`` in m, covariates, static attributes.
+    model : str
+        Name in :data:`gwforecast.ops.forecasters.FORECASTERS`.
+    space : mapping, optional
+        Range by setting, see :data:`gwforecast.ops.space.Space`; by default that of
+        :func:`gwforecast.ops.space.default_space` without the fixed settings.
+    settings : mapping, optional
+        Settings of the model that are fixed, by name.
+    split : Split, optional
+        The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
+    trials : int
+        Complete and pruned trials that there are in the end; those in the folder count.
+    metric : str
+        One of :data:`SEARCHED`; maximised or minimised as its definition has it.
+    timeout : float, optional
+        Seconds after which no further trial is started.
+    seed : int
+        Seed of the search, and of the first member of each network.
+    members, workers : int, optional
+        Networks in each ensemble and networks trained at once, for models that have them.
+    out : pathlib.Path or str, optional
+        Folder of the study, with which the search goes on where it is there, and of tables, figure
+        and ``best.toml``; by default none.
+    tables : mapping, optional
+        Tables that ``best.toml`` holds besides the model's, e.g. ``data`` and ``split``.
+    progress : Progress, optional
+        Told of trials, and of members and wells within them.
+
+    Returns
+    -------
+    Tuning
+        Best settings, trials and paths.
+
+    Raises
+    ------
+    ImportError
+        If optuna is not installed.
+    SchemaError
+        If the observations do not have their form, or no well can be scored.
+    ValueError
+        If metric, number of trials or space cannot be, or the folder holds another search.
+    TypeError
+        If a setting is none of the model's.
+    RuntimeError
+        If no trial could be completed.
+
+    References
+    ----------
+    .. [1] Bergstra, J., Bardenet, R., Bengio, Y., and Kegl, B. (2011). Algorithms for
+       hyper-parameter optimization. Advances in Neural Information Processing Systems 24.
+    .. [2] Akiba, T., Sano, S., Yanase, T., Ohta, T., and Koyama, M. (2019). Optuna: a
+       next-generation hyperparameter optimization framework.
+       https://doi.org/10.1145/3292500.3330701
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> times = pd.date_range("2010-01-01", "2014-12-31")
+    >>> wave = 10 + np.sin(2 * np.pi * np.arange(times.size) / 365.25)
+    >>> observations = xr.Dataset(
+    ...     {"level": (("well", "time"), wave[None])}, {"well": ["a"], "time": times}
+    ... )
+    >>> found = tune(observations, model="climatology", trials=8)
+    >>> found.best["window"] < 15
+    True
+    """
+    optuna = _optuna()
+    _check_numbers(trials, timeout, metric)
+    fixed = dict(settings or {}) | ({} if members is None else {"members": members})
+    schema.validate_observations(observations)
+    split = split_by_fraction(observations) if split is None else require_sequential(split)
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    known = before_test(observations, split)
+    if space is None:
+        space = {n: r for n, r in default_space(model, frequency).items() if n not in fixed}
+    checked = check_space(space, model=model, fixed=fixed)
+    rows = scored_rows(known, split, METRICS[metric])
+    task = Task(model, metric, checked, fixed, seed, workers, known, split, rows, progress)
+    make(task, {})  # refuses wrong fixed settings before anything is searched
+    folder = None if out is None else Path(out)
+    with _quiet(optuna), _study(optuna, task, folder) as study:
+        _search(optuna, study, task, trials, timeout, start(model, checked, frequency))
+        tuning = _gather(optuna, study, task)
+    if folder is not None:
+        tuning.paths.update(_write(tuning, task, folder, dict(tables or {})))
+    return tuning
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise ImportError(
+            "A search for settings needs optuna. Received an environment without it. Install it "
+            "with: pip install 'gwforecast[tune]' (or: pip install 'optuna>=4.4')."
+        ) from None
+    return optuna
+
+
+def _check_numbers(trials: int, timeout: float | None, metric: str) -> None:
+    if trials < 1 or (timeout is not None and not timeout > 0):
+        raise ValueError(
+            f"A search needs at least 1 trial, and a timeout above 0 s if any. Received "
+            f"trials={trials}, timeout={timeout}. The usual are 30 trials without a timeout."
+        )
+    if metric not in SEARCHED:
+        raise ValueError(
+            f"The metric of a search must be one of {', '.join(SEARCHED)}. Received {metric!r}. "
+            "Choose one; the usual is 'nse'."
+        )
+
+
+@contextmanager
+def _quiet(optuna: Any) -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def _study(optuna: Any, task: Task, folder: Path | None) -> Iterator[Any]:
+    """Give the study of a folder, new or to go on with; in memory where there is no folder."""
+    storage: Any = optuna.storages.InMemoryStorage()
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = (folder / "study.db").resolve()
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path.as_posix()}")
+    try:
+        study = optuna.create_study(
+            study_name="gwforecast",
+            storage=storage,
+            direction="maximize" if task.judge.larger_is_better else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+            load_if_exists=True,
+        )
+        _check_same(study, task.identity(), folder)
+        yield study
+    finally:
+        if folder is not None:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _check_same(study: Any, wanted: dict[str, object], folder: Path | None) -> None:
+    held = study.user_attrs.get("search")
+    if held is None:
+        study.set_user_attr("search", wanted)
+        return
+    for name, value in wanted.items():
+        if held.get(name) != value:
+            raise ValueError(
+                f"A search goes on with the {name} that it began with. Received {value!r}; the "
+                f"study in {str(folder)!r} has {held.get(name)!r}. Give another folder, or the "
+                f"{name} of before."
+            )
+
+
+def _search(
+    optuna: Any,
+    study: Any,
+    task: Task,
+    trials: int,
+    timeout: float | None,
+    first: dict[str, Any],
+) -> None:
+    """Run trials until enough are complete or pruned, time is up, or too many fail."""
+    before = len(_states(study, "FAIL"))
+
+    def prepare() -> bool:
+        """Seed the sampler for the next trial, and return whether there is to be one."""
+        numbered = len(_finished(study))
+        done, failed = numbered - len(_states(study, "FAIL")), len(_states(study, "FAIL")) - before
+        study.sampler = optuna.samplers.TPESampler(seed=task.seed + numbered)
+        if task.progress is not None:
+            task.progress("trials", min(done, trials), trials)
+        hopeless = failed >= _HOPELESS and not _states(study, "COMPLETE")
+        return done < trials and failed < trials and not hopeless
+
+    def after(*_: object) -> None:
+        if not prepare():
+            study.stop()
+
+    if prepare():
+        if not _finished(study):
+            study.enqueue_trial(first, skip_if_exists=False)
+        study.optimize(
+            lambda trial: run(optuna, trial, task),
+            timeout=timeout,
+            catch=(Exception,),
+            callbacks=[after],
+        )
+
+
+def _states(study: Any, state: str) -> list[Any]:
+    return [trial for trial in _finished(study) if trial.state.name == state]
+
+
+def _finished(study: Any) -> list[Any]:
+    """Return the trials that ended of their own: not those that were broken off, or still run."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.name in ("COMPLETE", "PRUNED")
+        or (trial.state.name == "FAIL" and REASON in trial.user_attrs)
+    ]
+
+
+def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
+    finished = _finished(study)
+    complete = _states(study, "COMPLETE")
+    if not complete:
+        reasons = [trial.user_attrs[REASON] for trial in finished]
+        raise RuntimeError(
+            f"A search needs one trial that is complete. Received {len(finished)}, and none is: "
+            f"{reasons[0] if reasons else 'there was no time'}. Mend this, or give another space."
+        )
+    sign = -1 if task.judge.larger_is_better else 1
+    best = min(complete, key=lambda trial: sign * trial.value)
+    chosen = {**task.fixed, **suggest(optuna.trial.FixedTrial(best.params), task.space)}
+    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    rows = [
+        {
+            "number": number,
+            "state": states[trial.state.name],
+            "value": np.nan if trial.value is None else trial.value,
+            "seconds": round(trial.duration.total_seconds(), 2),
+            "reason": trial.user_attrs.get(REASON, ""),
+            **_shown(trial.params, task.space),
+        }
+        for number, trial in enumerate(finished)
+    ]
+    table = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *task.space])
+    return Tuning(task.model, task.metric, chosen, float(best.value), table)
+
+
+def _shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Return the settings of a trial as a table has them: a list as its text, else the value."""
+    shown = {}
+    for name, given in space.items():
+        value = params.get(name)
+        value = json.loads(value) if given[0] == "choice" and value is not None else value
+        shown[name] = str(value) if isinstance(value, list) else value
+    return shown
+
+
+def _write(
+    tuning: Tuning, task: Task, folder: Path, tables: dict[str, Mapping[str, object]]
+) -> dict[str, Path]:
+    """Write table, figure and settings, then ``tuning.json``: where it is, the others are whole."""
+    (folder / "tuning.json").unlink(missing_ok=True)
+    paths = {"study.db": folder / "study.db"}
+    paths["trials.csv"] = write_table(tuning.trials, folder / "trials.csv")
+    chosen = {"models": {"use": [task.model], "seed": task.seed}, **tables, task.model: tuning.best}
+    text = dump_toml(chosen, comment=_comment(tuning, task))
+    paths["best.toml"] = write_text(folder / "best.toml", text)
+    paths["tuning.png"] = draw_tuning(
+        tuning.trials, folder=folder, space=task.space, metric=task.metric, model=task.model
+    )
+    wells = task.observations[schema.WELL].values.astype(str)[task.rows.any(axis=1)]
+    content = {
+        "versions": record.versions() | {"optuna": _optuna().__version__},
+        **task.identity(),
+        "periods": task.split.to_frame().query("period != 'test'").to_dict("records"),
+        "wells": wells,
+        "direction": "maximize" if task.judge.larger_is_better else "minimize",
+        "trials": tuning.trials["state"].value_counts().to_dict(),
+        "best": {"value": tuning.value, "settings": tuning.best},
+        "outputs": [*paths, "tuning.json"],
+    }
+    paths["tuning.json"] = write_text(folder / "tuning.json", record.dump_json(content))
+    return paths
+
+
+def _comment(tuning: Tuning, task: Task) -> str:
+    return (
+        f"Best of {len(tuning.trials)} trials for {task.model}: {task.judge.label} "
+        f"{tuning.value:.4f} in the validation period"
+    )
