@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from gwforecast.ops.run import Evaluation as Evaluation
     from gwforecast.ops.run import check as check
     from gwforecast.ops.run import evaluate as evaluate
+    from gwforecast.ops.tune import Tuning as Tuning
+    from gwforecast.ops.tune import tune as tune
     from gwforecast.schema import SchemaError as SchemaError
     from gwforecast.schema import validate_observations as validate_observations
     from gwforecast.sequences.attributes import AttributeEncoder as AttributeEncoder
@@ -64,6 +66,7 @@ _HOMES: dict[str, str] = {
     "SchemaError": "gwforecast.schema",
     "SeasonalNaive": "gwforecast.models.naive",
     "Split": "gwforecast.sequences.split",
+    "Tuning": "gwforecast.ops.tune",
     "audit": "gwforecast.sequences.audit",
     "audit_forecaster": "gwforecast.sequences.audit",
     "check": "gwforecast.ops.run",
@@ -81,6 +84,7 @@ _HOMES: dict[str, str] = {
     "split_by_date": "gwforecast.sequences.split",
     "split_by_fraction": "gwforecast.sequences.split",
     "summary": "gwforecast.verification.scores",
+    "tune": "gwforecast.ops.tune",
     "validate_observations": "gwforecast.schema",
 }
 """Public names and the modules that hold them; a module is loaded when its name is first used."""

@@ -1,4 +1,4 @@
-"""The command line: ``gwforecast evaluate | check | demo``."""
+"""The command line: ``gwforecast evaluate | check | tune | demo``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Model groundwater levels: LSTM and MLP networks beside honest baselines.",
     no_args_is_help=True,
     add_completion=False,
@@ -347,6 +347,9 @@ def _end_with(error: BaseException, code: int) -> int:
     return code
 
 
+import gwforecast.cli_tune  # noqa: E402, F401 - its command goes to the application above
+
+
 def main() -> None:
     """Run the command line; a user's error is one message, and ends with 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -354,7 +357,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app()
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         sys.exit(_end_with(error, 2))
     except RuntimeError as error:
         sys.exit(_end_with(error, 1))

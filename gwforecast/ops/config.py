@@ -34,7 +34,13 @@ DEFAULT_MODELS: tuple[ModelName, ...] = (
     "persistence",
     "drift",
 )
-_PATHS = (("data", "levels"), ("data", "covariates"), ("data", "attributes"), ("output", "folder"))
+_PATHS = (
+    ("data", "levels"),
+    ("data", "covariates"),
+    ("data", "attributes"),
+    ("output", "folder"),
+    ("tune", "folder"),
+)
 
 
 def _to_path(value: object) -> object:
@@ -197,6 +203,17 @@ class OutputSettings(_Section):
     figures: Annotated[int, Field(ge=0)] = 12
 
 
+class TuneSettings(_Section):
+    """A search for the settings of one model."""
+
+    model: ModelName = "lstm"
+    trials: Positive = 30
+    metric: str = "nse"
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    folder: FilePath = Path("tuning")
+    space: dict[str, list[Any]] | None = None
+
+
 class Settings(_Section):
     """All settings of a run, one field for each table of the file."""
 
@@ -211,6 +228,7 @@ class Settings(_Section):
     climatology: ClimatologySettings = ClimatologySettings()
     seasonal_naive: SeasonalNaiveSettings = SeasonalNaiveSettings()
     output: OutputSettings = OutputSettings()
+    tune: TuneSettings = TuneSettings()
 
     def of_model(self, name: str) -> dict[str, Any]:
         """Return the settings that were given for a model, by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from gwforecast.data.readers import read_levels, read_observations
 from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
 from gwforecast.models.base import Progress
 from gwforecast.ops import run
+from gwforecast.ops import tune as search
 from gwforecast.ops.config import Settings, SplitSettings
 from gwforecast.ops.forecasters import DEFAULT_MODELS
 from gwforecast.ops.run import Evaluation
+from gwforecast.ops.tune import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
-__all__ = ["DEFAULT_MODELS", "check", "demo", "evaluate", "make_split"]
+__all__ = ["DEFAULT_MODELS", "check", "demo", "evaluate", "make_split", "tune"]
 
 _RAW = ("well", "level_column", "day_first", "decimal", "delimiter")
 _DATES = ("validation_start", "test_start", "test_end")
@@ -58,12 +61,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         If the data do not have their form.
     """
     data, chosen = settings.data, settings.models
-    observations = read_observations(data.levels, data.covariates, **data.reading())
-    split = make_split(observations, settings.split)
-    if data.fill is not None:
-        observations = fill_covariates(
-            observations, rules=data.fill, boundaries=_boundaries(observations, split)
-        )
+    observations, split = _read(settings)
     files = [path for path in (data.levels, data.covariates, data.attributes) if path]
     return run.evaluate(
         observations,
@@ -77,6 +75,44 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         out=settings.output.folder,
         figures=settings.output.figures,
         inputs=files,
+        progress=progress,
+    )
+
+
+def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
+    """Read, split, fill and search the settings of a model, as the settings say.
+
+    What is set for the model itself is fixed. ``best.toml`` holds data and periods as well, so
+    that an evaluation takes it as it is.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a configuration.
+    progress : Progress, optional
+        Told of trials, and of members and wells within them.
+
+    Returns
+    -------
+    Tuning
+        As of :func:`gwforecast.ops.tune.tune`.
+    """
+    wanted, chosen = settings.tune, settings.models
+    observations, split = _read(settings)
+    return search.tune(
+        observations,
+        model=wanted.model,
+        space=wanted.space,
+        settings=settings.of_model(wanted.model),
+        split=split,
+        trials=wanted.trials,
+        metric=wanted.metric,
+        timeout=wanted.timeout,
+        seed=chosen.seed,
+        members=chosen.members,
+        workers=chosen.workers,
+        out=wanted.folder,
+        tables=_tables(settings),
         progress=progress,
     )
 
@@ -178,6 +214,32 @@ def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | Non
             "other."
         )
     return split_by_date(observations, **dates, gap=settings.gap)
+
+
+def _read(settings: Settings) -> tuple[xr.Dataset, Split | None]:
+    """Return the observations, filled where that is asked for, and the periods."""
+    data = settings.data
+    observations = read_observations(data.levels, data.covariates, **data.reading())
+    split = make_split(observations, settings.split)
+    if data.fill is not None:
+        observations = fill_covariates(
+            observations, rules=data.fill, boundaries=_boundaries(observations, split)
+        )
+    return observations, split
+
+
+def _tables(settings: Settings) -> dict[str, Mapping[str, object]]:
+    """Return what was set of data and periods, with paths as seen from the folder of a search."""
+    folder = settings.tune.folder.resolve()
+    data = settings.data.given()
+    for name in ("levels", "covariates", "attributes"):
+        if data.get(name) is not None:
+            data[name] = Path(os.path.relpath(data[name].resolve(), folder))
+    use = list(dict.fromkeys([settings.tune.model, settings.models.baseline]))
+    models = {"use": use, "baseline": settings.models.baseline, "seed": settings.models.seed}
+    split, output = settings.split.given(), {"folder": "evaluation"}
+    tables = {"data": data, "split": split, "models": models, "output": output}
+    return {name: table for name, table in tables.items() if table}
 
 
 def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.datetime64]:

@@ -12,7 +12,7 @@ from typing import Any
 from gwforecast import timeline
 from gwforecast.ops.forecasters import FORECASTERS
 
-__all__ = ["RESERVED", "Space", "check_space", "default_space", "start", "suggest"]
+__all__ = ["RESERVED", "Space", "check_space", "default_space", "shown", "start", "suggest"]
 
 Space = Mapping[str, Sequence[Any]]
 """Range by setting: kind, then its numbers or its choices.
@@ -210,6 +210,24 @@ def suggest(trial: Any, space: Space) -> dict[str, Any]:
         else:
             settings[name] = trial.suggest_float(name, values[0], values[1], log=kind == "log")
     return settings
+
+
+def shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Return the settings of a trial as a table has them: a list as its text, else the value.
+
+    Parameters
+    ----------
+    params : mapping
+        Of a trial of optuna; a setting that it did not come to is None.
+    space : mapping
+        That :func:`check_space` gave.
+    """
+    shown = {}
+    for name, given in space.items():
+        value = params.get(name)
+        value = json.loads(value) if given[0] == "choice" and value is not None else value
+        shown[name] = str(value) if isinstance(value, list) else value
+    return shown
 
 
 def _known_settings(model: str) -> Mapping[str, inspect.Parameter]:

@@ -18,14 +18,15 @@ from gwforecast.models.base import Progress
 from gwforecast.ops import record
 from gwforecast.ops.atomic import write_text
 from gwforecast.ops.figures import draw_tuning
+from gwforecast.ops.forecasters import NETWORKS
 from gwforecast.ops.outputs import write_table
-from gwforecast.ops.space import Space, check_space, default_space, start, suggest
+from gwforecast.ops.space import Space, check_space, default_space, shown, start, suggest
 from gwforecast.ops.toml import dump_toml
 from gwforecast.ops.trials import REASON, SEARCHED, Task, before_test, make, run, scored_rows
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS
 
-__all__ = ["TRIAL_COLUMNS", "Tuning", "tune"]
+__all__ = ["TRIAL_COLUMNS", "Tuning", "ranked", "tune"]
 
 TRIAL_COLUMNS = ["number", "state", "value", "seconds", "reason"]
 _HOPELESS = 5  # failures, with no trial complete, after which a search ends
@@ -117,7 +118,8 @@ def tune(
     seed : int
         Seed of the search, and of the first member of each network.
     members, workers : int, optional
-        Networks in each ensemble and networks trained at once, for models that have them.
+        Networks in each ensemble, where ``settings`` do not say, and networks trained at once, for
+        models that have them.
     out : pathlib.Path or str, optional
         Folder of the study, with which the search goes on where it is there, and of tables, figure
         and ``best.toml``; by default none.
@@ -166,7 +168,9 @@ def tune(
     """
     optuna = _optuna()
     _check_numbers(trials, timeout, metric)
-    fixed = dict(settings or {}) | ({} if members is None else {"members": members})
+    fixed = dict(settings or {})
+    if members is not None and model in NETWORKS:
+        fixed.setdefault("members", members)
     schema.validate_observations(observations)
     split = split_by_fraction(observations) if split is None else require_sequential(split)
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
@@ -184,6 +188,21 @@ def tune(
     if folder is not None:
         tuning.paths.update(_write(tuning, task, folder, dict(tables or {})))
     return tuning
+
+
+def ranked(tuning: Tuning) -> pd.DataFrame:
+    """Return the trials of a search, the best first: complete ones, then pruned, then failed.
+
+    Parameters
+    ----------
+    tuning : Tuning
+        What a search gave.
+    """
+    order = {"complete": 0, "pruned": 1, "failed": 2}
+    sign = -1 if METRICS[tuning.metric].larger_is_better else 1
+    keys = tuning.trials.assign(state=tuning.trials["state"].map(order))
+    keys["value"] = sign * keys["value"]
+    return tuning.trials.loc[keys.sort_values(["state", "value", "number"]).index]
 
 
 def _optuna() -> Any:
@@ -328,22 +347,12 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
             "value": np.nan if trial.value is None else trial.value,
             "seconds": round(trial.duration.total_seconds(), 2),
             "reason": trial.user_attrs.get(REASON, ""),
-            **_shown(trial.params, task.space),
+            **shown(trial.params, task.space),
         }
         for number, trial in enumerate(finished)
     ]
     table = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *task.space])
     return Tuning(task.model, task.metric, chosen, float(best.value), table)
-
-
-def _shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """Return the settings of a trial as a table has them: a list as its text, else the value."""
-    shown = {}
-    for name, given in space.items():
-        value = params.get(name)
-        value = json.loads(value) if given[0] == "choice" and value is not None else value
-        shown[name] = str(value) if isinstance(value, list) else value
-    return shown
 
 
 def _write(
@@ -353,8 +362,8 @@ def _write(
     (folder / "tuning.json").unlink(missing_ok=True)
     paths = {"study.db": folder / "study.db"}
     paths["trials.csv"] = write_table(tuning.trials, folder / "trials.csv")
-    chosen = {"models": {"use": [task.model], "seed": task.seed}, **tables, task.model: tuning.best}
-    text = dump_toml(chosen, comment=_comment(tuning, task))
+    tables.setdefault("models", {"use": [task.model], "seed": task.seed})
+    text = dump_toml(tables | {task.model: tuning.best}, comment=_comment(tuning, task))
     paths["best.toml"] = write_text(folder / "best.toml", text)
     paths["tuning.png"] = draw_tuning(
         tuning.trials, folder=folder, space=task.space, metric=task.metric, model=task.model

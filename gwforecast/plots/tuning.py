@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from gwforecast.plots import style
 from gwforecast.verification.metrics import METRICS
@@ -17,7 +17,7 @@ from gwforecast.verification.metrics import METRICS
 __all__ = ["tuning"]
 
 _ACROSS = 4  # settings in a row
-_SPREADS = 3.0  # interquartile ranges beyond the quartiles up to which scores are in view
+_SPREADS = 5.0  # interquartile ranges beyond the quartiles up to which scores are in view
 _MARKS: dict[str, dict[str, Any]] = {
     "pruned": {"marker": "o", "ms": 3.5, "mfc": "white", "mec": style.SPARE, "mew": 0.9},
     "complete": {"marker": "o", "ms": 4.5, "mfc": style.OBSERVED, "mec": "white", "mew": 0.4},
@@ -171,13 +171,24 @@ def _scale(ax: Axes, kind: str, *, low: float, high: float) -> None:
         ax.set_xscale("log")
         ratio = (high / low) ** 0.06 if high > low else 1.5
         ax.set_xlim(low / ratio, high * ratio)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=4))
+        ax.set_xticks(_log_ticks(low, high))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator())
     else:
         margin = 0.06 * (high - low) or 0.5
         ax.set_xlim(low - margin, high + margin)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=kind == "int", steps=style.STEPS))
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return two to four round numbers from low to high, and where there are none, the ends."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ([1, 2, 5], [1, 3], [1]):
+        ticks = np.outer(decades, steps).ravel()
+        ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+        if 2 <= ticks.size <= 4:
+            return [float(tick) for tick in ticks]
+    return [low, high]
 
 
 def _draw_marks(
