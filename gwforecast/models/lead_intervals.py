@@ -129,6 +129,7 @@ class LeadInterval:
             outcome = observed.transpose(*level.dims[:3]).values - center
             distance *= np.exp(_track(outcome, distance, forecast))
         quantiles = center[..., None] + np.sign(_LEVELS - 0.5) * distance
+        quantiles[..., ~_SIDES] = center[..., None]
         # those nearer to the centre never lie outside those farther from it
         middle = _LEVELS.size // 2
         quantiles[..., middle:] = np.maximum.accumulate(quantiles[..., middle:], axis=-1)
