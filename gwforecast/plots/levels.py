@@ -10,17 +10,14 @@ import pandas as pd
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
+from gwforecast.plots import rain as rain_bars
 from gwforecast.plots.prepare import Interval, View
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["all_models", "hydrograph"]
-
-RAIN_SHARE = 0.27
-"""Share of the height that hanging rain may take."""
 
 
 @style.styled
@@ -87,9 +84,9 @@ def hydrograph(
     _draw(ax, level, predicted, bounds, model=model)
     handles = ax.get_legend_handles_labels()[0]
     limits = prepare.limits_of([*series, *_both(bounds)], view=view)
-    _level_limits(ax, *limits, rain=rain is not None)
+    rain_bars.level_limits(ax, *limits, rain=rain is not None)
     if rain is not None:
-        handles += _hang_rain(ax, rain, view=view)
+        handles += rain_bars.hang_rain(ax, rain, view=view)
     style.date_axis(ax, view)
     ax.set_ylabel(style.level_label(level))
     style.title(ax, well, note, pad=5 if split is None else 16)
@@ -145,50 +142,6 @@ def _draw(
             label=f"{100 * bounds.coverage:.3g} % interval",
             zorder=1.5,
         )
-
-
-def _level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:
-    """Show levels from low to high, with room for the rain above, so that neither hides the other.
-
-    Ticks end where the levels end.
-    """
-    span = max(high - low, 0.01)
-    room = 1.15 * span * RAIN_SHARE / (1 - RAIN_SHARE) if rain else 0.0
-    bottom, top = low - 0.06 * span, high + 0.08 * span
-    ax.set_ylim(bottom, top + room)
-    ticks = np.asarray(MaxNLocator(7, steps=style.STEPS).tick_values(bottom, top))
-    ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
-    style.plain_numbers(ax.yaxis)
-
-
-def _hang_rain(ax: Axes, rain: xr.DataArray, *, view: View) -> list[Any]:
-    """Draw rain as bars from the top on an axis of their own; return what the legend shows."""
-    bars, label = prepare.rain_bars(rain, view=view)
-    hung = ax.twinx()
-    width = bars["end"] - bars["start"]
-    handles: list[Any] = [
-        hung.bar(bars["start"], bars["amount"], width, align="edge", color=style.RAIN, label="rain")
-    ]
-    most = float(bars["amount"].max())
-    most = most if np.isfinite(most) and most > 0 else 1.0
-    hung.set_ylim(most / RAIN_SHARE, 0)
-    ticks = np.asarray(MaxNLocator(4, steps=style.STEPS).tick_values(0, most))
-    hung.set_yticks(ticks[ticks <= most * 1.05])
-    hung.set_ylabel(label, loc="top")
-    lacking = bars[bars["missing"]]
-    if len(lacking):
-        handles.append(
-            hung.bar(
-                lacking["start"],
-                0.03 * most / RAIN_SHARE,
-                width[bars["missing"]],
-                align="edge",
-                color=style.SPARE,
-                label="rain missing",
-            )
-        )
-    style.finish(hung)
-    return handles
 
 
 @style.styled
@@ -257,7 +210,7 @@ def all_models(
         )
     for ax, name, (central, bounds) in zip(panels, names, shown, strict=False):
         _draw(ax, level, central, bounds, model=name)
-        _level_limits(ax, *limits, rain=False)
+        rain_bars.level_limits(ax, *limits, rain=False)
         style.date_axis(ax, view, most=8)
         style.title(ax, style.model_label(name), (notes or {}).get(name))
         style.finish(ax)

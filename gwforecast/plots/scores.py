@@ -13,7 +13,7 @@ from gwforecast.plots import prepare, style
 from gwforecast.sequences.split import Period
 from gwforecast.verification.metrics import METRICS
 
-__all__ = ["interval_coverage", "score_comparison"]
+__all__ = ["interval_coverage", "metric_label", "perfect_value", "score_comparison"]
 
 _LOWEST_SKILL = -1.0
 """Lower end of the axis of metrics whose perfect value is 1; worse scores are arrows at it."""
@@ -52,7 +52,7 @@ def score_comparison(
         If there is no score of this metric and period.
     """
     table = _table(scores, metric=metric, period=period)
-    perfect, label = _perfect(metric), _label(metric)
+    perfect, label = perfect_value(metric), metric_label(metric)
     order = _order(table, perfect)
     wells = table["well"].nunique()
     ax = style.new_axes(
@@ -127,7 +127,8 @@ def _table(scores: pd.DataFrame, *, metric: str, period: str) -> pd.DataFrame:
     )
 
 
-def _perfect(metric: str) -> float:
+def perfect_value(metric: str) -> float:
+    """Return the value of a metric that a perfect prediction has."""
     if metric in METRICS:
         return float(METRICS[metric].perfect)
     if metric.startswith("coverage_"):
@@ -135,7 +136,14 @@ def _perfect(metric: str) -> float:
     return 1.0 if metric.startswith("skill") else 0.0
 
 
-def _label(metric: str) -> str:
+def metric_label(metric: str) -> str:
+    """Return the label of an axis of a metric, such as ``"RMSE [m]"``.
+
+    Examples
+    --------
+    >>> metric_label("width_95"), metric_label("skill_crps_persistence")
+    ('width of the 95 % interval [m]', 'skill in CRPS against persistence')
+    """
     if metric in METRICS:
         units = METRICS[metric].units
         return METRICS[metric].label + ("" if units == "1" else f" [{units}]")
@@ -144,7 +152,9 @@ def _label(metric: str) -> str:
         units = "" if what == "coverage" else " [m]"
         return f"{what.replace('_', ' ')} of the {level} % interval{units}"
     if metric.startswith("skill_"):
-        return f"skill in {metric.removeprefix('skill_').upper()}"
+        score, _, baseline = metric.removeprefix("skill_").partition("_")
+        against = f" against {style.model_label(baseline)}" if baseline else ""
+        return f"skill in {score.upper()}{against}"
     return "CRPS [m]" if metric == "crps" else metric
 
 
