@@ -311,7 +311,7 @@ def curves(
     full = complete[complete == with_scores.reindex(complete.index.get_level_values("lead")).values]
     rows = pd.MultiIndex.from_frame(known[["lead", "well"]]).isin(full.index)
     common = known[rows]
-    values = common.groupby(["lead", "model"])["value"].mean().unstack("model")
+    values = common.pivot_table("value", index="lead", columns="model", aggfunc="mean")
     numbers, unit = _leads(table, values.index)
     pairs = common.groupby(["lead", "well"])["n"].min().groupby("lead").sum()
     return Curves(
@@ -381,6 +381,4 @@ def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) ->
             moved = (before * number + (start - gap * number) * more) / total
             starts[-1] = [min(max(moved, low), high - gap * (total - 1)), total]
     placed = np.concatenate([start + gap * np.arange(int(number)) for start, number in starts])
-    result = np.empty_like(placed)
-    result[order] = placed
-    return result
+    return np.asarray(placed[np.argsort(order)])
