@@ -13,6 +13,7 @@ __all__ = [
     "lead_times",
     "regular_times",
     "steps_per_year",
+    "steps_since_epoch",
     "time_positions",
     "to_times",
     "valid_times",
@@ -146,6 +147,23 @@ def add_steps(time: np.datetime64 | pd.Timestamp, steps: int, frequency: str) ->
 def steps_per_year(frequency: str) -> float:
     """Return the mean number of steps in a year, e.g. 365.25 for ``"D"``."""
     return _STEPS_PER_YEAR[frequency.split("-")[0]]
+
+
+def steps_since_epoch(time: np.datetime64 | pd.Timestamp, frequency: str) -> int:
+    """Return the number of whole steps from 1 January 1970 to a time.
+
+    Examples
+    --------
+    >>> steps_since_epoch(np.datetime64("1970-01-08"), "W-THU")
+    1
+    >>> steps_since_epoch(np.datetime64("1971-01-31"), "ME")
+    12
+    """
+    stamp = pd.Timestamp(time)
+    if frequency in ("MS", "ME"):
+        return (stamp.year - 1970) * 12 + stamp.month - 1
+    days = (stamp - pd.Timestamp("1970-01-01")).days
+    return int(days if frequency == "D" else days // 7)
 
 
 def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str, str]]:

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["WindowBatches", "Windows", "epoch_starts", "sequence_windows", "value_windows"]
+from gwforecast import timeline
+
+__all__ = [
+    "WindowBatches",
+    "Windows",
+    "epoch_starts",
+    "sequence_windows",
+    "tile_starts",
+    "value_windows",
+]
 
 
 @dataclass(frozen=True)
@@ -195,6 +204,34 @@ def epoch_starts(
     updates = -(-tiles.shape[1] // size)
     filled = tiles[:, np.arange(updates * size) % tiles.shape[1]]
     return filled.reshape(epochs, updates, size).astype(np.int32)
+
+
+def tile_starts(times: np.ndarray, *, targets: int) -> np.ndarray:
+    """Return where tiles of target steps start: at fixed dates, whatever the data start with.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (time,), regular.
+    targets : int
+        Steps of a tile.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positions, ``targets`` apart, from the last at or before the first step; that may be
+        negative.
+
+    Examples
+    --------
+    >>> times = np.arange("2000-01-01", "2000-01-12", dtype="datetime64[D]")
+    >>> tile_starts(times, targets=4)
+    array([-1,  3,  7])
+    >>> tile_starts(times[2:], targets=4)
+    array([-3,  1,  5])
+    """
+    since = timeline.steps_since_epoch(times[0], timeline.infer_frequency(times))
+    return np.arange(-(since % targets), times.size, targets)
 
 
 class WindowBatches:
