@@ -82,7 +82,7 @@ def _print_tuning(tuning: Tuning) -> None:
     counts = tuning.trials["state"].value_counts()
     states = ", ".join(f"{n} {state}" for state, n in counts.items())
     table = ranked(tuning).head(SHOWN).drop(columns=["reason"])
-    for name in table.columns[table.columns.get_loc("seconds") + 1 :]:
+    for name in table.columns.drop(["number", "state", "value", "seconds"]):
         table[name] = [f"{v:.4g}" if isinstance(v, float) else v for v in table[name]]
     label = METRICS[tuning.metric].label
     cli._print_table(
