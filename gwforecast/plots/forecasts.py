@@ -22,6 +22,9 @@ __all__ = ["fan", "hindcasts"]
 BANDS = ("#FCE7CB", style.INTERVAL, "#F2AE63")
 """Paling orange: the widest interval is the palest."""
 
+USUAL = "#8A8A8A"
+"""Grey that is seen on the bands as well."""
+
 ALTERNATING = (style.PREDICTED, "#9C4A00")
 """Tones of lines that follow each other, so that each can be followed."""
 
@@ -132,7 +135,7 @@ def _draw_normal(ax: Axes, level: xr.DataArray, shown: Issued, *, view: View) ->
     times = usual[schema.TIME].values
     for number, width in enumerate((0.7, 1.1, 0.7)):
         ax.plot(
-            times, usual.values[:, number], color=style.SPARE, lw=width, zorder=1.2,
+            times, usual.values[:, number], color=USUAL, lw=width, zorder=2.2,
             ls=(0, (4, 2)) if number == 1 else "-",
             label="past years: median" if number == 1 else "past years: middle 80 %",
         )  # fmt: skip
@@ -148,7 +151,7 @@ def _draw_fan(ax: Axes, level: xr.DataArray) -> list[xr.DataArray]:
     colours = BANDS[-len(found) :] if 0 < len(found) <= len(BANDS) else BANDS
     for number, bounds in enumerate(found):
         colour = colours[min(number, len(colours) - 1)]
-        label = f"{100 * bounds.coverage:.3g} %"
+        label = f"{100 * bounds.coverage:.3g} % interval"
         _draw_band(ax, times, bounds.lower.values, bounds.upper.values, colour, label, number)
     alone = _alone(np.isfinite(middle.values))
     ax.plot(times, middle.values, color=style.PREDICTED, lw=1.5, label="median", zorder=3)

@@ -1,0 +1,146 @@
+"""The state of groundwater against what is normal, month by month."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch, Rectangle
+
+from gwforecast.plots import prepare_skill, style
+from gwforecast.plots.prepare_skill import Months
+
+__all__ = ["status_strip"]
+
+COLOURS = (
+    "#7F3B08", "#D0731B", "#F6BE7A", "#E8E8E8", "#A6D0EA", "#3D8FCB", "#0B3C78",
+)  # fmt: skip
+"""Dry brown to wet blue, both darker the further from normal: also seen without colours."""
+
+_DARK = (True, False, False, False, False, True, True)
+
+MOST_NAMED = 45
+"""Wells up to which each is named; of more, every second, third, ... is."""
+
+_MOST_NUMBERED = 18
+"""Months up to which the percentile is written."""
+
+
+@style.styled
+def status_strip(
+    status: pd.DataFrame,
+    *,
+    issue_time: str | np.datetime64 | pd.Timestamp | None = None,
+    note: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the class of each month for each well, in a row of coloured cells.
+
+    Parameters
+    ----------
+    status : pandas.DataFrame
+        Columns well, time, percentile (0 to 100) and class, one of the seven of the hydrological
+        outlooks: exceptionally low, notably low, below normal, normal, above normal, notably high,
+        exceptionally high; missing where there was no level. One row for each well and month.
+    issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
+        Months after that of it are forecast: they are hatched, and framed.
+    note : str, optional
+        Text at the right above the axes.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, the higher the more wells there are.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, wells from the top in the order of the table. Of few months the percentile is
+        written in the cells.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, a class is another, or a well has two rows for a month.
+    """
+    months = prepare_skill.months_of(status, issue_time=issue_time)
+    wells, count = months.classes.shape
+    every = -(-wells // MOST_NAMED)
+    named = list(range(0, wells, every))
+    ax = style.new_axes(ax, width=style.WIDE, height=1.05 + 0.2 * len(named))
+    edges = np.arange(count + 1) - 0.5
+    line = 0.6 if count <= 120 and every == 1 else 0.0
+    ax.pcolormesh(
+        edges, np.arange(wells + 1) - 0.5, np.ma.masked_invalid(months.classes), vmin=-0.5,
+        vmax=6.5, cmap=ListedColormap(list(COLOURS)), edgecolors="white" if line else "face", linewidth=line,
+    )  # fmt: skip
+    if count <= _MOST_NUMBERED and every == 1:
+        _write_percentiles(ax, months)
+    if months.forecast:
+        _mark_forecast(ax, first=count - months.forecast, months=months, wells=wells)
+    _month_axis(ax, months)
+    names = [style.shortened(months.wells[number], most=26) for number in named]
+    ax.set_yticks(named, names)
+    ax.set(xlim=(-0.5, count - 0.5), ylim=(wells - 0.5, -0.5))
+    if note:
+        ax.set_title(note, loc="right", fontsize=8, pad=14 if months.forecast else 5)
+    _legend(ax, months)
+    style.finish(ax).tick_params(axis="y", length=0)
+    return ax
+
+
+def _write_percentiles(ax: Axes, months: Months) -> None:
+    for row, column in zip(*np.nonzero(np.isfinite(months.percentiles)), strict=True):
+        number = months.classes[row, column]
+        dark = np.isfinite(number) and _DARK[int(number)]
+        ax.text(
+            column, row, f"{months.percentiles[row, column]:.0f}", ha="center", va="center",
+            fontsize=8, color="white" if dark else style.INK,
+        )  # fmt: skip
+
+
+def _mark_forecast(ax: Axes, *, first: int, months: Months, wells: int) -> None:
+    """Hatch the months that are forecast, and frame them."""
+    corner, size = (first - 0.5, -0.5), (months.forecast, wells)
+    if months.classes.shape[1] > _MOST_NUMBERED:  # numbers could not be read on hatching
+        ax.add_patch(Rectangle(corner, *size, fill=False, hatch="////", ec="white", lw=0))
+    ax.add_patch(
+        Rectangle(corner, *size, fill=False, ec=style.INK, lw=1.6, clip_on=False, zorder=4)
+    )
+    ax.annotate(
+        "forecast", (months.classes.shape[1] - 0.5, 1.0),
+        xycoords=ax.get_xaxis_transform(), xytext=(0, 3), textcoords="offset points", ha="right",
+        fontsize=8, annotation_clip=False,
+    )  # fmt: skip
+
+
+def _month_axis(ax: Axes, months: Months) -> None:
+    """Write months where there are few, else years."""
+    count = len(months.times)
+    if count <= 2 * _MOST_NUMBERED:
+        step = 1 if count <= _MOST_NUMBERED else 3
+        shown = [k for k in range(count) if (months.times[k].month - 1) % step == 0]
+        labels = [
+            f"{months.times[k]:%b}" + (
+                f"\n{months.times[k].year}" if k == shown[0] or months.times[k].month == 1 else ""
+            )
+            for k in shown
+        ]  # fmt: skip
+    else:
+        years = sorted({month.year for month in months.times})
+        step = next(s for s in (1, 2, 5, 10, 20, 50) if len(years) / s <= 14)
+        shown = [
+            k for k, month in enumerate(months.times) if month.month == 1 and month.year % step == 0
+        ]
+        labels = [str(months.times[k].year) for k in shown]
+    ax.set_xticks(np.array(shown) - (0.5 if count > 2 * _MOST_NUMBERED else 0.0), labels)
+
+
+def _legend(ax: Axes, months: Months) -> None:
+    handles: list[Any] = [
+        Patch(fc=colour, ec="#BBBBBB", lw=0.4, label=name)
+        for colour, name in zip(COLOURS, prepare_skill.OUTLOOK_CLASSES, strict=True)
+    ]
+    if not np.isfinite(months.classes).all():
+        handles.append(Patch(fc="white", ec="#BBBBBB", lw=0.4, label="no level"))
+    style.legend_below(ax, handles=handles, columns=4, below=34)
