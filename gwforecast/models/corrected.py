@@ -38,9 +38,11 @@ class Corrected(Forecaster):
     ----------
     error_model_ : ErrorModel
         One for all parts together.
-    past_errors_ : xarray.DataArray
-        Observed minus simulated levels of the validation period, (well, time), m, from the fits on
-        the train period: after a refit these rows would look better than they are.
+    since_ : numpy.ndarray
+        Shape (well,): end of the period that the parts are fitted on. Their errors up to it would
+        look smaller than they are, and are not used.
+    known_ : numpy.ndarray
+        Shape (well, 5): what was known of the error at ``since_``, from earlier fits.
 
     Examples
     --------
@@ -64,7 +66,9 @@ class Corrected(Forecaster):
     """
 
     error_model_: ErrorModel
-    past_errors_: xr.DataArray
+    wells_: list[str]
+    since_: np.ndarray
+    known_: np.ndarray
 
     def __init__(self, parts: Sequence[Forecaster], *, name: str | None = None) -> None:
         self.parts = list(parts)
@@ -85,7 +89,9 @@ class Corrected(Forecaster):
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         horizon = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
         self.error_model_ = ErrorModel().fit(central, levels, horizon=horizon)
-        self.past_errors_ = (levels - central).rename("error")
+        self.wells_ = [str(well) for well in observations[schema.WELL].values]
+        self.since_ = _ends(split, self.wells_, "train")
+        self.known_ = np.full((len(self.wells_), 5), np.nan)
         return self
 
     def refit(
@@ -122,23 +128,20 @@ class Corrected(Forecaster):
         split : Split
             The periods of the refits.
         through : {"train", "validation", "test"}
-            Last period whose rows the refits have seen. Where they reach beyond the errors that are
-            known, those of the fits until now are added, which had not seen these rows.
+            Last period whose rows the refits have seen. What is known of the error at its end is
+            taken from the fits until now, which had not seen the last of these rows.
         """
         again = copy.copy(self)
         again.parts = list(parts)
-        time = observations[schema.TIME]
-        newer = (time > self._last_error()) & (time <= split.end_through(through))
-        if bool(newer.any()):
-            errors = (observations[schema.LEVEL] - self._central(observations)).where(newer)
-            again.past_errors_ = self.past_errors_.reindex_like(errors).fillna(errors)
+        ends = np.maximum(_ends(split, self.wells_, through), self.since_)
+        states = self._states(observations, self._central(observations))
+        at_end = np.searchsorted(observations[schema.TIME].values, ends, side="right") - 1
+        index = {str(well): number for number, well in enumerate(observations[schema.WELL].values)}
+        again.known_ = np.stack(
+            [states[index[well], at_end[number]] for number, well in enumerate(self.wells_)]
+        )
+        again.since_ = ends
         return again
-
-    def _last_error(self) -> xr.DataArray:
-        """Return the time of the last error that is known, dims (well,)."""
-        time = self.past_errors_[schema.TIME]
-        last: xr.DataArray = time.where(self.past_errors_.notnull()).max(schema.TIME)
-        return last
 
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather before a level it may depend on."""
@@ -175,7 +178,7 @@ class Corrected(Forecaster):
         flat = projected.values.reshape(*projected.shape[:3], -1)
         level = self.error_model_.correct(
             flat,
-            states=np.tile(states, (1, 1, weathers, 1)),
+            states=np.tile(states[..., :2], (1, 1, weathers, 1)),
             simulated=np.tile(history.values[:, issued], (1, 1, weathers)),
             wells=[str(well) for well in observations[schema.WELL].values],
             frequency=timeline.infer_frequency(times),
@@ -195,23 +198,19 @@ class Corrected(Forecaster):
         )
 
     def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
-        """Return the error's parts at each step, shape (well, time, member, 2), m."""
-        past = self.past_errors_.reindex(
-            {dim: observations[dim].values for dim in (schema.WELL, schema.TIME)}
-        )
-        error = observations[schema.LEVEL] - history
-        # rows that a refit has seen: the errors of the fit that had not
-        error = error.where(~self._refitted_rows(observations), past)
-        error = error.transpose(schema.WELL, schema.TIME, schema.MEMBER)
-        return self.error_model_.states(error)
-
-    def _refitted_rows(self, observations: xr.Dataset) -> xr.DataArray:
-        last = self._last_error().reindex({schema.WELL: observations[schema.WELL].values})
-        return observations[schema.TIME] <= last
+        """Return what is known of the error at each step, shape (well, time[, member], 5)."""
+        error = (observations[schema.LEVEL] - history).transpose(*history.dims)
+        index = {well: number for number, well in enumerate(self.wells_)}
+        rows = [index[str(well)] for well in observations[schema.WELL].values]
+        return self.error_model_.filter(error, since=self.since_[rows], start=self.known_[rows])
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:
         level = self.simulate(observations)[schema.LEVEL]
         return level.median(schema.MEMBER)
+
+
+def _ends(split: Split, wells: Sequence[str], through: Period) -> np.ndarray:
+    return timeline.to_times(split.end_through(through).sel({schema.WELL: list(wells)}).values)
 
 
 def _together(levels: Sequence[xr.DataArray]) -> xr.DataArray:

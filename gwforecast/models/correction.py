@@ -62,7 +62,7 @@ class ErrorModel:
     >>> coords = {"well": ["a"], "time": time}
     >>> level = xr.DataArray(np.sin(np.arange(800) / 58.0)[None], coords, ("well", "time"))
     >>> model = ErrorModel().fit(level - 1.0, level, horizon=30)
-    >>> states = model.states(xr.ones_like(level))
+    >>> states = model.filter(xr.ones_like(level))
     >>> ahead = model.correct(
     ...     level.values[:, 701:731][:, None] - 1, states=states[:, [700]],
     ...     simulated=level.values[:, [700]] - 1, wells=["a"], frequency="D",
@@ -99,30 +99,51 @@ class ErrorModel:
         ])  # fmt: skip
         return self
 
-    def states(self, errors: xr.DataArray) -> np.ndarray:
-        """Return the slow and the fast part of the error at each step, from the levels up to it.
+    def filter(
+        self,
+        errors: xr.DataArray,
+        *,
+        since: np.ndarray | None = None,
+        start: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return what is known of the error at each step, from the levels up to it.
 
         Parameters
         ----------
         errors : xarray.DataArray
             Observed minus simulated level, dims (well, time) or (well, time, member), m; NaN where
             nothing was observed.
+        since : numpy.ndarray, optional
+            Shape (well,), ``datetime64``: errors up to this time are not used; by default all are.
+        start : numpy.ndarray, optional
+            Shape (well, 5): what was known at ``since``; by default nothing.
 
         Returns
         -------
         numpy.ndarray
-            Shape (well, time[, member], 2), m.
+            Shape (well, time[, member], 5): the slow and the fast part in m, their variances and
+            covariance (in units of the variance of the error's changes) as slow, both, fast.
+            Before ``since`` the parts are 0.
         """
-        frequency = timeline.infer_frequency(errors[schema.TIME].values)
+        times = timeline.to_times(errors[schema.TIME].values)
+        year = timeline.steps_per_year(timeline.infer_frequency(times))
         settings = self._of(errors[schema.WELL].values)
-        if errors.ndim == 3:
-            settings = settings[:, None]
-        slow, fast = _filter(
-            np.moveaxis(errors.values, 1, 0),
-            np.moveaxis(settings, -1, 0),
-            year=timeline.steps_per_year(frequency),
+        values = errors.values if errors.ndim == 3 else errors.values[..., None]
+        known = _nothing(settings, year=year)
+        begin = np.full(len(settings), -1)
+        if since is not None:
+            begin = np.searchsorted(times, timeline.to_times(since), side="right") - 1
+        if start is not None:
+            known = np.where(np.isfinite(start), start, known)
+        found = _filter(
+            np.moveaxis(values, 1, 0),
+            np.moveaxis(settings[:, None], -1, 0),
+            year=year,
+            begin=begin[:, None],
+            start=np.moveaxis(known[:, None], -1, 0),
         )
-        return np.moveaxis(np.stack([slow, fast], axis=-1), 0, 1)
+        found = found.swapaxes(0, 1)
+        return found if errors.ndim == 3 else found[:, :, 0]
 
     def correct(
         self,
@@ -140,7 +161,8 @@ class ErrorModel:
         forecast : numpy.ndarray
             Shape (well, issue_time, lead_time[, member]), m, lead times 1, 2, ...
         states : numpy.ndarray
-            Shape (well, issue_time[, member], 2), m: those of the issue times.
+            Shape (well, issue_time[, member], 2 or more), m: the slow and the fast part of the
+            error at the issue times, as of :meth:`filter`.
         simulated : numpy.ndarray
             Shape (well, issue_time[, member]), m: the simulation at the issue times.
         wells : list of str
@@ -186,27 +208,42 @@ def _weights(settings: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.exp(-years / slow), np.exp(-years / fast), doubt * np.exp(-years / doubt_years)
 
 
-def _filter(
-    errors: np.ndarray, settings: np.ndarray, *, year: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the filtered slow and fast part of errors (time, ...), NaN where not observed.
+def _nothing(settings: np.ndarray, *, year: float) -> np.ndarray:
+    """Return what is known before the first error, shape (well, 5), for settings (well, 6)."""
+    slow, fast, share = np.moveaxis(settings, -1, 0)[:3]
+    variances = (1 - share) / -np.expm1(-2 / (slow * year)), share / -np.expm1(-2 / (fast * year))
+    zero = np.zeros_like(slow)
+    return np.stack([zero, zero, variances[0], zero, variances[1]], axis=-1)
 
-    The settings are (6, ...); the result has the shape to which both broadcast behind time.
+
+def _filter(
+    errors: np.ndarray,
+    settings: np.ndarray,
+    *,
+    year: float,
+    begin: np.ndarray | int = -1,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the states (time, ..., 5) of errors (time, ...), NaN where not observed.
+
+    The settings are (6, ...) and the start (5, ...), known at the step ``begin``; the result has
+    the shape to which all broadcast behind time.
     """
     decay_1, decay_2 = np.exp(-1 / (settings[0] * year)), np.exp(-1 / (settings[1] * year))
     change_1, change_2, noise = 1 - settings[2], settings[2], settings[3]
-    shape = np.broadcast_shapes(errors.shape[1:], settings.shape[1:])
-    slow, fast = np.empty((len(errors), *shape)), np.empty((len(errors), *shape))
-    first, second = np.zeros(shape), np.zeros(shape)
-    p11 = np.broadcast_to(change_1 / (1 - decay_1**2), shape)
-    p22 = np.broadcast_to(change_2 / (1 - decay_2**2), shape)
-    p12 = np.zeros(shape)
+    if start is None:
+        start = np.moveaxis(_nothing(np.moveaxis(settings, 0, -1), year=year), -1, 0)
+    shape = np.broadcast_shapes(errors.shape[1:], settings.shape[1:], np.shape(begin))
+    states = np.empty((len(errors), 5, *shape))
+    first, second, p11, p12, p22 = (np.broadcast_to(part, shape) for part in start)
     for step, error in enumerate(errors):
-        if step:
-            first, second = decay_1 * first, decay_2 * second
-            p11, p22 = decay_1**2 * p11 + change_1, decay_2**2 * p22 + change_2
-            p12 = decay_1 * decay_2 * p12
-        known = np.isfinite(error)
+        moves = step > begin
+        # what is known at the beginning fades from then on; before it nothing moves
+        first, second = np.where(moves, decay_1, 1) * first, np.where(moves, decay_2, 1) * second
+        p11 = np.where(moves, decay_1**2 * p11 + change_1, p11)
+        p22 = np.where(moves, decay_2**2 * p22 + change_2, p22)
+        p12 = np.where(moves, decay_1 * decay_2 * p12, p12)
+        known = np.isfinite(error) & moves
         if known.any():
             total = p11 + 2 * p12 + p22 + noise
             gain_1 = np.where(known, (p11 + p12) / total, 0.0)
@@ -218,8 +255,9 @@ def _filter(
                 p12 - gain_1 * (p12 + p22),
                 p22 - gain_2 * (p12 + p22),
             )
-        slow[step], fast[step] = first, second
-    return slow, fast
+        states[step] = first, second, p11, p12, p22
+        states[step, :2] = np.where(step >= begin, states[step, :2], 0.0)
+    return np.moveaxis(states, 1, -1)
 
 
 def _best_settings(
@@ -243,7 +281,8 @@ def _best_settings(
     if not used.any():
         return DEFAULT
     fading = np.array(list(itertools.product(SLOW_YEARS, FAST_YEARS, FAST_SHARES, NOISE_SHARES))).T
-    slow, fast = _filter((level - simulated)[:, None], np.pad(fading, ((0, 2), (0, 0))), year=year)
+    states = _filter((level - simulated)[:, None], np.pad(fading, ((0, 2), (0, 0))), year=year)
+    slow, fast = states[..., 0], states[..., 1]
     doubts = [(0.0, DEFAULT[5]), *itertools.product(DOUBTS[1:], DOUBT_YEARS)]
     change = simulated[ahead] - simulated[origins][:, None]
     weight = used / leads

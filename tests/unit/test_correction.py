@@ -51,10 +51,10 @@ def test_the_filter_is_the_conditional_mean(gaps: bool) -> None:
     if gaps:
         errors[rng.random(60) < 0.5] = np.nan
     made = model(slow=0.3, fast=0.02, share=0.4, noise=0.2)
-    states = made.states(series(errors))
-    assert states.shape == (1, 60, 2)
+    states = made.filter(series(errors))
+    assert states.shape == (1, 60, 5)
     np.testing.assert_allclose(
-        states[0], dense_states(errors, made.settings_[0], 365.25), atol=1e-9
+        states[0, :, :2], dense_states(errors, made.settings_[0], 365.25), atol=1e-9
     )
 
 
@@ -64,20 +64,35 @@ def test_members_are_filtered_each_for_itself() -> None:
     errors[0, 10:20] = np.nan
     time = pd.date_range("2000-01-03", periods=50)
     stacked = xr.DataArray(errors, {"well": ["w0"], "time": time}, ("well", "time", "member"))
-    states = model().states(stacked)
+    states = model().filter(stacked)
     for member in range(3):
-        alone = model().states(series(errors[:, :, member]))
+        alone = model().filter(series(errors[:, :, member]))
         np.testing.assert_array_equal(states[:, :, member], alone)
 
 
 def test_errors_after_a_step_change_nothing_at_it() -> None:
     rng = np.random.default_rng(2)
     errors = rng.normal(size=200)
-    expected = model().states(series(errors))[:, :120]
+    expected = model().filter(series(errors))[:, :120]
     for later in (np.nan, 1e6):
         changed = errors.copy()
         changed[120:] = later
-        assert model().states(series(changed))[:, :120].tobytes() == expected.tobytes()
+        assert model().filter(series(changed))[:, :120].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("cut", [0, 40, 99])
+def test_a_filter_goes_on_from_what_was_known(cut: int) -> None:
+    rng = np.random.default_rng(9)
+    errors = series(rng.normal(size=(2, 100)))
+    made = ErrorModel()
+    made.wells_, made.settings_ = ["w0", "w1"], np.array([correction.DEFAULT] * 2)
+    whole = made.filter(errors)
+    since = np.repeat(errors["time"].values[cut], 2)
+    # what came before must not matter any more
+    later = errors.where(errors["time"] > since[0], 1e6)
+    resumed = made.filter(later, since=since, start=whole[:, cut])
+    np.testing.assert_allclose(resumed[:, cut:], whole[:, cut:], rtol=1e-12)
+    assert (resumed[:, :cut, :2] == 0).all()
 
 
 def test_a_correction_fades_towards_the_simulation() -> None:
