@@ -302,7 +302,8 @@ def _search(
             study.stop()
 
     if prepare():
-        if not _finished(study):
+        waiting = any(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))
+        if not (waiting or _finished(study)):
             study.enqueue_trial(first, skip_if_exists=False)
         study.optimize(
             lambda trial: run(optuna, trial, task),

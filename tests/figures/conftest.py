@@ -134,6 +134,33 @@ def make_probability(observations: xr.Dataset) -> tuple[xr.DataArray, xr.DataArr
     return xr.DataArray(shares, coords, ("well", "time", "class")), observed
 
 
+def make_trials(*, trials: int = 40) -> tuple[pd.DataFrame, dict[str, tuple[Any, ...]]]:
+    """Return trials of a search, some pruned or failed and one far off, and their space."""
+    space = {
+        "units": ("choice", [16], [32], [64, 32]),
+        "learning_rate": ("log", 1e-3, 1e-2),
+        "dropout": ("float", 0.0, 0.6),
+        "epochs": ("int", 50, 200, 25),
+        "lookback": ("choice", 183, 365, 730),
+    }
+    generator = np.random.default_rng(8)
+    number = np.arange(trials)
+    table = pd.DataFrame({"number": number, "state": "complete"})
+    table.loc[(number > 7) & (number % 3 == 1), "state"] = "pruned"
+    table.loc[[5, 23], "state"] = "failed"
+    table["units"] = generator.choice(["[16]", "[32]", "[64, 32]"], trials)
+    table["learning_rate"] = 10 ** generator.uniform(-3, -2, trials)
+    table["dropout"] = generator.uniform(0, 0.6, trials)
+    table["epochs"] = generator.choice(np.arange(50, 201, 25), trials)
+    table["lookback"] = generator.choice([183, 365, 730], trials)
+    off = np.log10(table["learning_rate"] / 4e-3) ** 2 + (table["dropout"] - 0.3) ** 2
+    value = 0.85 - 0.4 * off + generator.normal(0, 0.01, trials)
+    value -= 0.1 * (table["state"] == "pruned")
+    value[12] = -3.0
+    table["value"] = value.where(table["state"] != "failed")
+    return table, space
+
+
 @pytest.fixture
 def observations() -> xr.Dataset:
     return make_observations()
@@ -164,6 +191,7 @@ def make() -> dict[str, object]:
         "history": make_history,
         "scores": make_scores,
         "probability": make_probability,
+        "trials": make_trials,
     }
 
 

@@ -44,6 +44,11 @@ def drawings(make):
         "classes": lambda ax: plots.classes(probability, observed=observed, ax=ax),
         "gaps": lambda ax: plots.gaps(observations, ax=ax),
         "interval_coverage": lambda ax: plots.interval_coverage(shares, ax=ax),
+        "tuning": lambda ax: plots.tuning(
+            make["trials"]()[0],
+            space=make["trials"]()[1] if ax is None else {},
+            axes=None if ax is None else [ax],
+        )[0],
     }
 
 
@@ -375,3 +380,40 @@ def test_classes_of_other_names_keep_them(observations, make, labels):
     ax = plots.classes(probability.assign_coords({"class": ["dry", "usual", "wet"]}))
     assert labels(ax) == ["dry", "usual", "wet"]
     assert labels(plots.classes(probability))[0] == "below normal"
+
+
+# a search
+
+
+def test_the_best_so_far_never_falls_and_ends_at_the_best(make, line_named):
+    trials, space = make["trials"]()
+    ax = plots.tuning(trials, space=space)[0]
+    so_far = line_named(ax, "best so far").get_ydata()
+    complete = trials[trials["state"] == "complete"]
+    assert (np.diff(so_far) >= 0).all()
+    assert so_far[-1] == complete["value"].max()
+    ring = next(line for line in ax.lines if line.get_label() == "best")
+    assert_array_equal(ring.get_xdata(), [complete["value"].idxmax()])
+    falling = plots.tuning(trials.assign(value=-trials["value"]), space={}, metric="rmse")[0]
+    assert_array_equal(line_named(falling, "best so far").get_ydata(), -so_far)
+
+
+def test_every_trial_stands_against_every_setting(make):
+    trials, space = make["trials"]()
+    axes = plots.tuning(trials, space=space)
+    assert [ax.get_xlabel() for ax in axes[1:]] == [name.replace("_", " ") for name in space]
+    known = trials[trials["state"] != "failed"]
+    for ax, name in zip(axes[1:], space, strict=True):
+        drawn = [line for line in ax.lines if line.get_markersize() < 8]
+        x = np.concatenate([line.get_xdata() for line in drawn])
+        assert x.size == len(known)
+        low, high = ax.get_xlim()
+        assert ((low <= x) & (x <= high)).all()
+        if space[name][0] != "choice":
+            assert_allclose(np.sort(x), np.sort(known[name]))
+
+
+def test_a_search_without_a_complete_trial_is_not_drawn(make):
+    trials, space = make["trials"]()
+    with pytest.raises(ValueError, match=r"best of its trials\. Received .* none .*\. Run more"):
+        plots.tuning(trials.assign(state="failed"), space=space)

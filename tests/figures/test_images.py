@@ -127,3 +127,9 @@ def test_interval_coverage():
         for model, power in (("lstm", 1.0), ("mlp", 1.5), ("linear", 0.7))
     ]
     return plots.interval_coverage(pd.concat(tables)).figure
+
+
+@image
+def test_tuning(make):
+    trials, space = make["trials"]()
+    return plots.tuning(trials, space=space, model="lstm")[0].figure

@@ -80,7 +80,8 @@ def test_a_configuration_is_searched_in_another_folder(folder: Path, gwforecast)
     assert (folder / "found" / "evaluation" / "scores.csv").is_file()
 
 
-def test_a_search_that_is_killed_goes_on(folder: Path, gwforecast) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 1.5])
+def test_a_search_that_is_killed_goes_on(folder: Path, seconds: float, gwforecast) -> None:
     call = ["tune", *FILES, "--model", "linear", "--trials", "8"]
     gwforecast(*call, "--out", "whole", cwd=folder)
     process = subprocess.Popen(
@@ -94,7 +95,7 @@ def test_a_search_that_is_killed_goes_on(folder: Path, gwforecast) -> None:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline and not database.exists():
         time.sleep(0.05)
-    time.sleep(0.8)
+    time.sleep(seconds)
     process.send_signal(signal.SIGKILL) if hasattr(signal, "SIGKILL") else process.terminate()
     process.wait(timeout=60)
     gwforecast(*call, "--out", "killed", cwd=folder)

@@ -208,6 +208,17 @@ def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(fen, tmp_path) ->
     assert told(resumed) == told(gw.tune(fen, model="climatology", trials=6))
 
 
+def test_a_search_that_was_killed_before_its_first_trial_begins_once(fen, tmp_path) -> None:
+    gw.tune(fen, model="climatology", trials=1, out=tmp_path / "whole")
+    whole = gw.tune(fen, model="climatology", trials=4, out=tmp_path / "whole")
+    storage = f"sqlite:///{(tmp_path / 'study.db').as_posix()}"
+    study = optuna.create_study(study_name="gwforecast", storage=storage, direction="maximize")
+    study.enqueue_trial({"window": 15})
+    study._storage.remove_session()
+    study._storage._backend.engine.dispose()
+    assert told(gw.tune(fen, model="climatology", trials=4, out=tmp_path)) == told(whole)
+
+
 def test_another_seed_gives_other_trials(fen) -> None:
     runs = [gw.tune(fen, model="linear", trials=4, seed=seed) for seed in (1, 2)]
     assert told(runs[0]) != told(runs[1])
