@@ -6,9 +6,12 @@ Each function takes ``ax``, and makes a figure where it is None. Save the figure
 
 from gwforecast.plots.classes import classes
 from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season
+from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.gaps import gaps
 from gwforecast.plots.levels import all_models, hydrograph
 from gwforecast.plots.scores import interval_coverage, score_comparison
+from gwforecast.plots.skill import pit, reliability, scores_by_lead
+from gwforecast.plots.status import status_strip
 from gwforecast.plots.style import close
 from gwforecast.plots.training import training_history
 from gwforecast.plots.tuning import tuning
@@ -17,13 +20,19 @@ __all__ = [
     "all_models",
     "classes",
     "close",
+    "fan",
     "gaps",
+    "hindcasts",
     "hydrograph",
     "interval_coverage",
     "observed_predicted",
+    "pit",
+    "reliability",
     "residuals",
     "residuals_by_season",
     "score_comparison",
+    "scores_by_lead",
+    "status_strip",
     "training_history",
     "tuning",
 ]

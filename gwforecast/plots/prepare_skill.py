@@ -148,7 +148,7 @@ def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) ->
     array([4., 6., 9.])
     """
     if heights.size < 2:
-        return np.clip(heights, low, high)
+        return np.asarray(np.clip(heights, low, high))
     gap = min(gap, (high - low) / (heights.size - 1))
     order = np.argsort(heights, kind="stable")
     blocks: list[tuple[float, int]] = []  # lowest height and number of labels of each

@@ -89,14 +89,17 @@ def scores_by_lead(
         line = curves.values[model].dropna()
         ax.plot(
             line.index.to_numpy(), line.to_numpy(), color=colour, ls=dashes,
-            label=style.model_label(model), lw=1.8 if model in NETWORKS else 1.1, zorder=3 if model in NETWORKS else 2,
-            marker="o" if len(line) == 1 else None, ms=3.5, clip_on=True,
+            label=style.model_label(model), lw=1.8 if model in NETWORKS else 1.1,
+            zorder=3 if model in NETWORKS else 2, marker="o" if len(line) == 1 else None, ms=3.5,
         )  # fmt: skip
     _limits(ax, curves.values, metric=metric)
     first, last = curves.values.index[0], curves.values.index[-1]
     margin = 0.02 * (last - first) or 0.5
     ax.set_xlim(max(first - margin, 0.0) if first > 0 else first, last + margin)
-    ax.xaxis.set_major_locator(MaxNLocator(8, steps=style.STEPS, integer=True))
+    if first == last:
+        ax.set_xticks([first])
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(8, steps=style.STEPS, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=style.STEPS))
     ax.set(xlabel=f"lead time [{curves.unit}]", ylabel=metric_label(metric))
     _name_lines(ax, curves, looks)
@@ -128,7 +131,7 @@ def _limits(ax: Axes, values: pd.DataFrame, *, metric: str) -> None:
         ax.set_ylim(0.0, 1.06 * min(high, _FURTHEST * typical) or 1.0)
         return
     if perfect == 1.0:
-        low = max(low, min(-0.5, float(np.nanmedian(np.nanmin(known, axis=0)))))
+        low = max(low, -1.0)
     edges = (low, high) if perfect == 1.0 else (min(low, perfect), max(high, perfect))
     margin = 0.06 * (edges[1] - edges[0]) or 0.05
     ax.set_ylim(edges[0] - margin, edges[1] + margin)
@@ -151,7 +154,9 @@ def _name_lines(ax: Axes, curves: Curves, looks: dict[str, tuple[str, object]]) 
     for (model, (colour, dashes)), share, place in zip(
         looks.items(), shares, placed[: shares.size], strict=True
     ):
-        ax.plot([1.005, 1.03, 1.075], [np.clip(share, 0, 1), place, place], color=colour,
+        ax.plot([1.005, 1.03], [np.clip(share, 0, 1), place], color=style.SPARE, lw=0.5,
+                clip_on=False, transform=ax.transAxes, label=f"_to {model}")  # fmt: skip
+        ax.plot([1.03, 1.075], [place, place], color=colour,
                 ls=dashes, lw=1.6 if model in NETWORKS else 1.0, clip_on=False,
                 transform=ax.transAxes, label=f"_{model}")  # fmt: skip
         arrow = " \N{UPWARDS ARROW}" if share > 1 else " \N{DOWNWARDS ARROW}" if share < 0 else ""
@@ -204,7 +209,10 @@ def reliability(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None
         If there is no forecast, or a probability or frequency is not between 0 and 1.
     """
     table = _known_bins(table)
-    ax = style.new_axes(ax, width=style.NARROW, height=4.3)
+    models_shown = table["model"].nunique() if "model" in table else 1
+    ax = style.new_axes(
+        ax, width=style.NARROW, height=4.65 + 0.17 * max(0, (models_shown - 2) // 2)
+    )
     ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
     models = table.groupby("model", sort=False) if "model" in table else [("forecasts", table)]
     parts = [(str(model), part.sort_values("probability")) for model, part in models]
@@ -298,9 +306,9 @@ def pit(
     edges = np.linspace(0, 1, bins + 1)
     size = min(part.size for part in parts.values())
     reach = 1.96 * np.sqrt((1 - 1 / bins) / bins / size)
-    ax.axhspan(max(1 / bins - reach, 0), 1 / bins + reach, color="#DADADA", lw=0, zorder=1.5 if
-               len(parts) > 1 else 2.5, alpha=0.75, label="95 % range")  # fmt: skip
     ax.axhline(1 / bins, color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=4, label="calibrated")
+    ax.axhspan(max(1 / bins - reach, 0), 1 / bins + reach, color="#DADADA", lw=0, zorder=1.5 if
+               len(parts) > 1 else 2.5, alpha=0.75, label="95 % range if so")  # fmt: skip
     looks = _looks(list(parts))
     highest = 1 / bins + reach
     for model, part in parts.items():
@@ -317,6 +325,7 @@ def pit(
     ax.set(xlabel="forecast probability below the observed level", ylabel="share of the levels")
     ax.xaxis.set_major_locator(MultipleLocator(0.2))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     name = "" if len(parts) > 1 or list(parts) == [""] else style.model_label(next(iter(parts)))
     style.title(ax, name, note or f"n = {style.thousands(size)}")
     style.legend_below(ax, columns=3, below=36)

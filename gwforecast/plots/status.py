@@ -72,7 +72,8 @@ def status_strip(
     line = 0.6 if count <= 120 and every == 1 else 0.0
     ax.pcolormesh(
         edges, np.arange(wells + 1) - 0.5, np.ma.masked_invalid(months.classes), vmin=-0.5,
-        vmax=6.5, cmap=ListedColormap(list(COLOURS)), edgecolors="white" if line else "face", linewidth=line,
+        vmax=6.5, cmap=ListedColormap(list(COLOURS)), linewidth=line,
+        edgecolors="white" if line else "face",
     )  # fmt: skip
     if count <= _MOST_NUMBERED and every == 1:
         _write_percentiles(ax, months)
@@ -103,7 +104,7 @@ def _mark_forecast(ax: Axes, *, first: int, months: Months, wells: int) -> None:
     """Hatch the months that are forecast, and frame them."""
     corner, size = (first - 0.5, -0.5), (months.forecast, wells)
     if months.classes.shape[1] > _MOST_NUMBERED:  # numbers could not be read on hatching
-        ax.add_patch(Rectangle(corner, *size, fill=False, hatch="////", ec="white", lw=0))
+        ax.add_patch(Rectangle(corner, *size, fill=False, hatch="//", ec="white", lw=0))
     ax.add_patch(
         Rectangle(corner, *size, fill=False, ec=style.INK, lw=1.6, clip_on=False, zorder=4)
     )
