@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,4 +98,5 @@ def _print_tuning(tuning: Tuning) -> None:
     for name, value in tuning.best.items():
         cli.screen.print(cli._clean(f"  {name} = {value}"), soft_wrap=True)
     path = cli._clean(str(tuning.paths["best.toml"]))
-    cli.screen.print(f"\n{path}\nNow judge them: gwforecast evaluate {path}", soft_wrap=True)
+    following = f"gwforecast evaluate {shlex.quote(path)}"
+    cli.screen.print(f"\n{path}\nNow judge them: {following}", soft_wrap=True)

@@ -16,7 +16,7 @@ from gwforecast.verification.metrics import METRICS
 
 __all__ = ["tuning"]
 
-_ACROSS = 4  # settings in a row
+_ACROSS = 4  # settings in a row, at most
 _SPREADS = 5.0  # interquartile ranges beyond the quartiles up to which scores are in view
 _MARKS: dict[str, dict[str, Any]] = {
     "pruned": {"marker": "o", "ms": 3.5, "mfc": "white", "mec": style.SPARE, "mew": 0.9},
@@ -79,7 +79,7 @@ def tuning(
     units = METRICS[metric].units
     label = METRICS[metric].label + (f" [{units}]" if units != "1" else "")
     for number, ax in enumerate(drawn):
-        first = number == 0 or (number - 1) % _ACROSS == 0
+        first = number == 0 or (number - 1) % _across(len(space)) == 0
         ax.set(ylim=view, ylabel=label if first else "")
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=style.STEPS))
         ax.tick_params(axis="y", labelleft=first)
@@ -95,9 +95,15 @@ def tuning(
     return drawn
 
 
+def _across(settings: int) -> int:
+    """Return how many settings stand in a row, so that the rows are about equally long."""
+    rows = -(-max(settings, 1) // _ACROSS)
+    return -(-max(settings, 1) // rows)
+
+
 def _grid(settings: int) -> list[Axes]:
     """Return axes for the trials over the whole width, and below them those of the settings."""
-    across = min(max(settings, 1), _ACROSS)
+    across = _across(settings)
     rows = -(-settings // across)
     figure = plt.figure(figsize=(style.WIDE, 2.7 + 1.75 * rows), layout="constrained")
     grid = figure.add_gridspec(rows + 1, across, height_ratios=[2.7, *[1.75] * rows])
@@ -201,7 +207,9 @@ def _draw_marks(
             outside = np.where(value < view[0], -1, np.where(value > view[1], 1, 0))
             chosen = (state == name) & np.isfinite(value) & (outside == place)
             if chosen.any():
-                shape = {"marker": marker, "clip_on": False} if marker else {"label": name}
+                shape = (
+                    {"marker": marker, "ms": 5.5, "clip_on": False} if marker else {"label": name}
+                )
                 ax.plot(x[chosen], np.clip(value[chosen], *view), ls="", zorder=4,
                         **mark | shape)  # fmt: skip
 
