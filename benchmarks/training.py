@@ -38,6 +38,7 @@ import gwforecast
 from gwforecast.models import training
 from gwforecast.models.graphs import Recipe
 from gwforecast.models.losses import LOSSES
+from gwforecast.models.networks import build
 from gwforecast.models.neural import LSTM
 from gwforecast.sequences.windows import epoch_starts, value_windows
 
@@ -219,7 +220,7 @@ def compare_epoch(well: Arrays, lookback: int = 52, hidden: int = 64) -> bool:
         starts = epoch_starts(row, targets=1, batch_size=BATCH, epochs=epochs, seed=0)
         rates = np.full(starts.shape[0] * starts.shape[1], RATE, "float32")
         return [
-            training.Job(0, architecture.build(seed=m).get_weights(), starts, rates,
+            training.Job(0, build(architecture, seed=m).get_weights(), starts, rates,
                          np.zeros(0, "int32"), m)
             for m in range(MEMBERS)
         ]  # fmt: skip

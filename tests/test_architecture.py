@@ -29,7 +29,7 @@ LADDER = (
 """Rooms, lowest first. A module imports from its own rung or a lower one, never from a higher."""
 
 MODELS_LADDER = (
-    ("base",),
+    ("base", "architecture"),
     (
         "naive",
         "ridge",
@@ -43,6 +43,7 @@ MODELS_LADDER = (
         "inference",
         "intervals",
     ),
+    ("networked",),
     ("networks",),
     ("graphs",),
     ("training",),

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.models.architecture import Head
 from gwforecast.models.base import Progress
 from gwforecast.models.ensemble import NeuralForecaster
-from gwforecast.models.networks import Head
 from gwforecast.sequences.normal import CLASSES, Normal
 from gwforecast.sequences.split import Split
 

@@ -18,12 +18,13 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.data.features import DEFAULT_FEATURES, derive_features
-from gwforecast.data.fill import require_covariates
+from gwforecast.data.features import DEFAULT_FEATURES
 from gwforecast.models import training
-from gwforecast.models.base import Forecaster, Progress, further, through_periods
+from gwforecast.models.architecture import Architecture, Head
+from gwforecast.models.base import Progress, further, through_periods
 from gwforecast.models.losses import LOSSES
-from gwforecast.models.networks import Architecture, Head
+from gwforecast.models.networked import NetworkForecaster
+from gwforecast.models.networks import build
 from gwforecast.models.optimizers import OPTIMIZERS
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
@@ -36,7 +37,7 @@ WELLS_AT_ONCE = 100  # whose scaled data are held at a time
 
 
 @dataclass(kw_only=True)
-class NeuralForecaster(Forecaster):
+class NeuralForecaster(NetworkForecaster):
     """An ensemble of networks for each well, trained on covariates alone.
 
     Parameters
@@ -153,49 +154,6 @@ class NeuralForecaster(Forecaster):
         again = copy.copy(self)
         return again._fit(observations, split, through_periods(through), False, progress)
 
-    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step at which all covariates exist, (well, time, member), m."""
-        scaled = self.outputs(observations).isel(output=0, drop=True)
-        level = self.scaler_.inverse(scaled.sel({schema.WELL: self._known(observations)}), "level")
-        level = level.reindex({schema.WELL: observations[schema.WELL].values})
-        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
-        return level.to_dataset(name=schema.LEVEL)
-
-    def outputs(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return what the networks give, dims (well, time, member, output), scaled.
-
-        NaN where a covariate does not exist, and for wells that were not fitted.
-        """
-        workers = training.settle_workers(self.workers)
-        wells = self._known(observations)
-        inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
-        lookback, targets = self.window
-        values = np.full((*complete.shape, self.members, self.head.outputs), np.nan)
-        for number, well in enumerate(wells):
-            position = self.wells_.index(well)
-            outputs = training.predict(
-                self.architecture(inputs.shape[-1]),
-                [[w[position, m] for w in self.weights_] for m in range(self.members)],
-                inputs=inputs[number],
-                lookback=lookback,
-                targets=targets,
-                workers=workers,
-            )
-            values[number, complete[number]] = outputs.swapaxes(0, 1)[complete[number]]
-        labelled = xr.DataArray(
-            values,
-            dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),
-            coords={
-                schema.WELL: wells,
-                schema.TIME: observations[schema.TIME].values,
-                schema.MEMBER: np.arange(self.members) + self.seed,
-            },
-        )
-        return labelled.reindex({schema.WELL: observations[schema.WELL].values})
-
-    def _known(self, observations: xr.Dataset) -> list[str]:
-        return [str(w) for w in observations[schema.WELL].values if w in self.wells_]
-
     def _fit(
         self,
         observations: xr.Dataset,
@@ -216,8 +174,9 @@ class NeuralForecaster(Forecaster):
             wells = self.wells_[first : first + WELLS_AT_ONCE]
             group = observations.sel({schema.WELL: wells})
             data = self._data(group, rows.sel({schema.WELL: wells}), split if validates else None)
+            self.architecture_ = self.architecture(data.inputs.shape[-1])
             trained += training.train(
-                self.architecture(data.inputs.shape[-1]),
+                self.architecture_,
                 self._recipe(),
                 data,
                 list(self._jobs(data)),
@@ -245,13 +204,6 @@ class NeuralForecaster(Forecaster):
             )
         return wells
 
-    def _derived(self, observations: xr.Dataset) -> xr.Dataset:
-        names = self.covariates
-        chosen = schema.covariate_names(observations) if names is None else list(names)
-        schema.validate_observations(observations, covariates=chosen)
-        require_covariates(observations, names=chosen)
-        return derive_features(observations[[schema.LEVEL, *chosen]], self.features)
-
     def _learn_inputs(self, observations: xr.Dataset, rows: xr.DataArray) -> None:
         derived = self._derived(observations)
         self.inputs_ = schema.covariate_names(derived)
@@ -261,23 +213,6 @@ class NeuralForecaster(Forecaster):
                 "Add the weather, or use features=('season',)."
             )
         self.scaler_ = Scaler().fit(derived, rows=rows, names=[schema.LEVEL, *self.inputs_])
-
-    def _inputs(self, observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Return scaled inputs (well, time, input) without NaN, and where all exist (well, time).
-
-        Before the first and after the last value of a covariate its training mean is taken.
-        """
-        derived = self._derived(observations)
-        shape = (*observations[schema.LEVEL].shape, len(self.inputs_))
-        values = np.empty(shape, np.float32)
-        for number, name in enumerate(self.inputs_):
-            values[..., number] = self.scaler_.transform(derived[name]).values
-        complete = np.asarray(np.isfinite(values).all(axis=-1))
-        np.nan_to_num(values, copy=False, nan=0.0)
-        return self._network_inputs(values), complete
-
-    def _network_inputs(self, values: np.ndarray) -> np.ndarray:
-        return values
 
     def _data(
         self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None
@@ -296,11 +231,6 @@ class NeuralForecaster(Forecaster):
             np.where(complete, targets, np.nan).astype(np.float32),
             np.where(complete, held_out, np.nan).astype(np.float32),
         )
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """Warm-up and target steps of a window."""
-        return self.lookback_, self.targets_
 
     def _settle_window(self, observations: xr.Dataset) -> None:
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
@@ -321,9 +251,8 @@ class NeuralForecaster(Forecaster):
         )
 
     def _jobs(self, data: training.Data) -> Iterator[training.Job]:
-        architecture = self.architecture(data.inputs.shape[-1])
         seeds = range(self.seed, self.seed + self.members)
-        first = [[np.asarray(v) for v in architecture.build(seed=s).trainable_variables]
+        first = [[np.asarray(v) for v in build(self.architecture_, seed=s).trainable_variables]
                  for s in seeds]  # fmt: skip
         _, targets = self.window
         for well, row in enumerate(np.isfinite(data.targets)):
@@ -344,11 +273,12 @@ class NeuralForecaster(Forecaster):
 
     def _keep(self, trained: Sequence[training.Trained]) -> None:
         shape = (len(self.wells_), self.members)
+        self.seeds_ = list(range(self.seed, self.seed + self.members))
         self.weights_ = [
             np.stack(parts).reshape(*shape, *parts[0].shape)
             for parts in zip(*(t.weights for t in trained), strict=True)
         ]
-        members = np.arange(self.members) + self.seed
+        members = np.array(self.seeds_)
         self.best_epochs_ = xr.DataArray(
             np.reshape([t.best_epoch for t in trained], shape),
             coords={schema.WELL: self.wells_, schema.MEMBER: members},

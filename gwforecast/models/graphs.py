@@ -1,6 +1,6 @@
-"""TensorFlow functions that train a job, and that run a trained network, compiled once.
+"""TensorFlow functions that train a job, compiled once.
 
-Each is kept by what it was compiled for, so that refits, further wells and simulations of the same
+Each is kept by what it was compiled for, so that refits and further wells of the same
 architecture do not wait for it again.
 """
 
@@ -15,11 +15,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gwforecast.models.architecture import Architecture
 from gwforecast.models.losses import Loss
-from gwforecast.models.networks import Architecture
+from gwforecast.models.networks import build
 from gwforecast.models.optimizers import OPTIMIZERS, clip_by_norm, zero_slots
 
-__all__ = ["Recipe", "compiled_job", "compiled_prediction"]
+__all__ = ["Recipe", "compiled_job"]
 
 COMPILED_KEPT = 16  # functions, each for one architecture and recipe
 
@@ -56,28 +57,6 @@ class Recipe:
 
 
 @lru_cache(maxsize=COMPILED_KEPT)
-def compiled_prediction(
-    architecture: Architecture, lookback: int, targets: int
-) -> Callable[..., Any]:
-    """Return the function that runs one network over windows that start at given positions."""
-    network = architecture.build()
-    state = [tf.convert_to_tensor(v) for v in network.non_trainable_variables]
-    steps = tf.range(lookback + targets)
-    weights = [tf.TensorSpec(v.shape, v.dtype) for v in network.trainable_variables]
-    values = tf.TensorSpec((None, architecture.inputs), tf.float32)
-
-    @tf.function(  # type: ignore[untyped-decorator]
-        autograph=False, input_signature=[values, tf.TensorSpec((None,), tf.int32), weights]
-    )
-    def run(values: tf.Tensor, starts: tf.Tensor, weights: Any) -> tf.Tensor:
-        windows = tf.gather(values, starts[:, None] + steps)
-        outputs, _ = network.stateless_call(weights, state, windows, training=False)
-        return outputs[:, -targets:]
-
-    return run.get_concrete_function()  # type: ignore[no-any-return]
-
-
-@lru_cache(maxsize=COMPILED_KEPT)
 def compiled_job(
     architecture: Architecture, recipe: Recipe
 ) -> tuple[keras.Model, Callable[..., Any]]:
@@ -85,7 +64,7 @@ def compiled_job(
 
     The signature fixes no length, so wells of any length are trained by one trace.
     """
-    graph = _JobGraph(architecture.build(), recipe)
+    graph = _JobGraph(build(architecture), recipe)
     run = tf.function(graph.run, autograph=False, input_signature=_signature(graph.network))
     # a concrete function has no lock, which one that fails in a thread would keep for ever
     return graph.network, run.get_concrete_function()

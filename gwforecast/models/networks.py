@@ -7,61 +7,20 @@ looks at no step after it. They are plain Keras models: ``compile`` and ``fit`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
-import xarray as xr
 
+from gwforecast.models.architecture import Architecture, dilations
 from gwforecast.models.layers import FusedLSTM
 
-__all__ = ["NETWORKS", "Architecture", "Head", "build_cnn", "build_gru", "build_lstm", "build_mlp"]
+__all__ = ["NETWORKS", "build", "build_cnn", "build_gru", "build_lstm", "build_mlp"]
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """All that it takes to build a network, in a form that compares and hashes.
-
-    Parameters
-    ----------
-    kind : str
-        Name in :data:`NETWORKS`.
-    inputs : int
-        Number of covariates.
-    settings : tuple of (str, value)
-        Arguments of the function that builds the network, seed left out.
-    """
-
-    kind: str
-    inputs: int
-    settings: tuple[tuple[str, Any], ...]
-
-    def build(self, *, seed: int = 0) -> keras.Model:
-        """Return the network with first weights by a seed."""
-        return NETWORKS[self.kind](self.inputs, **dict(self.settings), seed=seed)
-
-
-@dataclass(frozen=True)
-class Head:
-    """What a network gives at each step, and what it is held against.
-
-    Parameters
-    ----------
-    outputs : int
-        Number of outputs.
-    activation : str
-        Activation of the outputs.
-    loss : str, optional
-        Name of the loss; by default the forecaster's setting.
-    target : callable, optional
-        Maps level (well, time) to targets (well, time), NaN where there is none; by default the
-        scaled level.
-    """
-
-    outputs: int = 1
-    activation: str = "linear"
-    loss: str | None = None
-    target: Callable[[xr.DataArray], xr.DataArray] | None = None
+def build(architecture: Architecture, *, seed: int = 0) -> keras.Model:
+    """Return the network of an architecture, with first weights by a seed."""
+    settings = dict(architecture.settings)
+    return NETWORKS[architecture.kind](architecture.inputs, **settings, seed=seed)
 
 
 def build_lstm(
@@ -141,6 +100,7 @@ def build_gru(
         x = keras.layers.GRU(
             size,
             activation=activation,
+            reset_after=False,
             return_sequences=True,
             **_recurrent_start(seed, layer, l2),
         )(x)
@@ -183,20 +143,17 @@ def build_cnn(
     """
     covariates = x = keras.Input((None, inputs))
     x = _noise(x, noise)
-    seen, layer = 1, 0
-    while seen < lookback:
+    for layer, rate in enumerate(dilations(lookback, kernel_size)):
         x = keras.layers.Conv1D(
             units,
             kernel_size,
             padding="causal",
-            dilation_rate=kernel_size**layer,
+            dilation_rate=rate,
             activation=activation,
             kernel_initializer=keras.initializers.GlorotUniform(_seed(seed, layer)),
             kernel_regularizer=_penalty(l2),
         )(x)
         x = _sequence_dropout(x, dropout, units)
-        seen += (kernel_size - 1) * kernel_size**layer
-        layer += 1
     return keras.Model(covariates, _head(x, outputs, output_activation, l2, seed), name="cnn")
 
 

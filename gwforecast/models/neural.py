@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from gwforecast.models.architecture import Architecture
 from gwforecast.models.ensemble import NeuralForecaster
-from gwforecast.models.networks import Architecture
-from gwforecast.sequences.lags import lag_edges, lagged_means
 
 __all__ = ["CNN", "GRU", "LSTM", "MLP"]
 
@@ -107,19 +104,10 @@ class MLP(NeuralForecaster):
     noise: float = 0.1
     epochs: int = 60
     batch_size: int = 64
+    lagged = True
 
     def architecture(self, inputs: int) -> Architecture:
         """Return the network's architecture for a number of inputs."""
         return self._architecture(
             "mlp", inputs, units=tuple(self.units), activation=self.activation
         )
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """Warm-up and target steps of a window: the lags are in the inputs already."""
-        return 0, 1
-
-    def _network_inputs(self, values: np.ndarray) -> np.ndarray:
-        edges = lag_edges(self.lookback_ + 1)
-        before = np.zeros((values.shape[0], values.shape[2]))  # the training mean of scaled inputs
-        return lagged_means(values, edges, before=before).astype(np.float32)

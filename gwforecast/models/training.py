@@ -19,13 +19,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gwforecast.models.architecture import Architecture
 from gwforecast.models.base import Progress
-from gwforecast.models.graphs import Recipe, compiled_job, compiled_prediction
-from gwforecast.models.networks import Architecture
+from gwforecast.models.graphs import Recipe, compiled_job
 
-__all__ = ["Data", "Job", "Recipe", "Trained", "cosine_rates", "predict", "settle_workers", "train"]
-
-PREDICTED_AT_ONCE = 256  # windows, which bounds the memory of long simulations
+__all__ = ["Data", "Job", "Recipe", "Trained", "cosine_rates", "settle_workers", "train"]
 
 
 @dataclass(frozen=True)
@@ -171,46 +169,6 @@ def train(
         return Trained([w.numpy() for w in weights], int(epoch), losses.numpy(), validation.numpy())
 
     return list(_in_threads(work, jobs, workers, progress))
-
-
-def predict(
-    architecture: Architecture,
-    weights: Sequence[Sequence[np.ndarray]],
-    *,
-    inputs: np.ndarray,
-    lookback: int,
-    targets: int,
-    workers: int = 1,
-) -> np.ndarray:
-    """Return each network's outputs at every step, shape (network, time, output).
-
-    Parameters
-    ----------
-    architecture : Architecture
-        Of the networks that the weights belong to.
-    weights : sequence of sequence of numpy.ndarray
-        Trained weights of each network.
-    inputs : numpy.ndarray
-        Shape (time, input), float32, scaled, of one well.
-    lookback, targets : int
-        Warm-up, and the steps that are predicted behind one warm-up.
-    workers : int
-        Networks at once.
-    """
-    run = compiled_prediction(architecture, lookback, targets)
-    padded = tf.constant(np.pad(inputs, ((lookback, targets), (0, 0))))
-    starts = np.arange(0, len(inputs), targets, dtype=np.int32)
-    parts = [
-        tf.constant(starts[first : first + PREDICTED_AT_ONCE])
-        for first in range(0, starts.size, PREDICTED_AT_ONCE)
-    ]
-
-    def work(member: Sequence[np.ndarray]) -> np.ndarray:
-        tensors = [tf.constant(w) for w in member]
-        outputs = np.concatenate([run(padded, part, tensors).numpy() for part in parts])
-        return outputs.reshape(-1, outputs.shape[-1])[: len(inputs)]
-
-    return np.stack(list(_in_threads(work, weights, workers, None)))
 
 
 def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from gwforecast.models.networks import NETWORKS, Architecture, build_cnn, build_lstm, build_mlp
+from gwforecast.models.architecture import Architecture
+from gwforecast.models.networks import NETWORKS, build, build_cnn, build_lstm, build_mlp
 
 SETTINGS = {
     "lstm": {"units": (4, 3)},
@@ -20,7 +21,7 @@ def architecture(kind: str, **more: object) -> Architecture:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_a_network_looks_at_no_later_step(kind: str) -> None:
-    network = architecture(kind).build(seed=1)
+    network = build(architecture(kind), seed=1)
     x = np.random.default_rng(0).normal(size=(2, 30, 3)).astype("float32")
     changed = x.copy()
     changed[:, 20:] = 1e3
@@ -30,14 +31,14 @@ def test_a_network_looks_at_no_later_step(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_seeds_give_first_weights(kind: str) -> None:
-    first, again, other = (architecture(kind).build(seed=s).get_weights() for s in (1, 1, 2))
+    first, again, other = (build(architecture(kind), seed=s).get_weights() for s in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_head_gives_classes(kind: str) -> None:
-    network = architecture(kind, outputs=3, output_activation="softmax").build()
+    network = build(architecture(kind, outputs=3, output_activation="softmax"))
     x = np.random.default_rng(0).normal(size=(2, 9, 3)).astype("float32")
     np.testing.assert_allclose(np.sum(network(x), axis=-1), 1.0, rtol=1e-5)
 
@@ -68,7 +69,7 @@ def test_the_cnn_sees_the_lookback(lookback: int) -> None:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_keras_fits_the_network(kind: str) -> None:
-    network = architecture(kind).build()
+    network = build(architecture(kind))
     network.compile(optimizer="adam", loss="mse")
     x = np.random.default_rng(0).normal(size=(8, 12, 3)).astype("float32")
     history = network.fit(x, x[..., :1] * 0.5, epochs=5, verbose=0)

@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 
 from gwforecast.models import training
+from gwforecast.models.architecture import Architecture
 from gwforecast.models.losses import LOSSES, mse
-from gwforecast.models.networks import Architecture, build_lstm
+from gwforecast.models.networks import build, build_lstm
 from gwforecast.models.neural import CNN, GRU, LSTM, MLP
 from gwforecast.sequences.split import Split, split_by_fraction
 
@@ -76,7 +77,7 @@ def test_training_equals_that_of_keras() -> None:
     inputs = rng.normal(size=(1, 40, 3)).astype("float32")
     targets = rng.normal(size=(1, 40)).astype("float32")
     architecture = Architecture("lstm", 3, (("units", (4,)),))
-    first = architecture.build().get_weights()
+    first = build(architecture).get_weights()
     starts = rng.integers(0, 32, size=(5, 2, 4)).astype("int32")
     job = training.Job(
         well=0,

@@ -1,0 +1,268 @@
+"""What every forecaster of trained networks does without a machine learning library.
+
+The way down is here: labelled observations are scaled and turned into arrays. The way up is here
+too: outputs become levels with labels, in metres, one for each member. The forward pass between
+them is NumPy, so that a scheduled forecast does not wait for TensorFlow.
+
+A simulation is made of tiles of ``targets_`` steps, each behind a warm-up of ``lookback_`` steps of
+its own, as in training. Tiles start at fixed dates, not at the start of the data, so that the same
+step has the same level however much of the record is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data import forcing as weather
+from gwforecast.data.features import derive_features
+from gwforecast.data.fill import require_covariates
+from gwforecast.data.forcing import Forcing, ObservedWeather
+from gwforecast.models.architecture import Architecture
+from gwforecast.models.base import Forecaster, label_projection
+from gwforecast.models.inference import run_networks
+from gwforecast.sequences.lags import lag_edges, lagged_means
+from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.windows import tile_starts
+
+__all__ = ["NetworkForecaster"]
+
+VALUES_AT_ONCE = 40_000_000  # inputs of a forward pass, which bounds its memory
+
+
+class NetworkForecaster(Forecaster):
+    """Trained networks, members for each well, driven by covariates alone.
+
+    Attributes
+    ----------
+    covariates : sequence of str or None
+        Covariates that the networks see; None for all.
+    features : sequence of str
+        Derived covariates.
+    architecture_ : Architecture
+        Of all the networks.
+    lookback_, targets_ : int
+        Warm-up of a window, and the target steps behind it.
+    lagged : bool
+        The inputs are means over lags, each step a window of its own.
+    wells_ : list of str
+        Wells that were fitted; others are NaN in a simulation.
+    scaler_ : Scaler
+        Scales of level and covariates, from the fitted rows.
+    inputs_ : list of str
+        Covariates that the networks see, derived ones included.
+    seeds_ : list of int
+        Seed of each member.
+    weights_ : list of numpy.ndarray
+        Weights in the order of the network's variables, each (well, member, ...).
+    """
+
+    covariates: Sequence[str] | None
+    features: Sequence[str]
+    lagged: bool = False
+    architecture_: Architecture
+    lookback_: int
+    targets_: int
+    wells_: list[str]
+    scaler_: Scaler
+    inputs_: list[str]
+    seeds_: list[int]
+    weights_: list[np.ndarray]
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Warm-up and target steps of a window; lags are in the inputs already."""
+        return (0, 1) if self.lagged else (self.lookback_, self.targets_)
+
+    def memory(self, frequency: str) -> int:
+        """Return how many steps of weather a level may depend on, a year of snow among them."""
+        lookback = self.lookback_ if self.lagged else self.lookback_ + self.targets_
+        return lookback + round(timeline.steps_per_year(frequency))
+
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the observed covariates that the networks work from."""
+        if self.covariates is not None:
+            return list(self.covariates)
+        return schema.covariate_names(observations)
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of every step at which all covariates exist, (well, time, member), m."""
+        scaled = self.outputs(observations).isel(output=0, drop=True)
+        return self._levels(scaled, observations).to_dataset(name=schema.LEVEL)
+
+    def outputs(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return what the networks give, dims (well, time, member, output), scaled.
+
+        NaN where a covariate does not exist, and for wells that were not fitted.
+        """
+        wells = self._known(observations)
+        inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
+        starts = self._tiles(observations[schema.TIME].values)
+        values = self._run(inputs[:, None], starts, wells=wells)[:, 0]
+        values[~complete] = np.nan
+        labelled = xr.DataArray(
+            values,
+            dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),
+            coords={
+                schema.WELL: wells,
+                schema.TIME: observations[schema.TIME].values,
+                schema.MEMBER: self.seeds_,
+            },
+        )
+        return labelled.reindex({schema.WELL: observations[schema.WELL].values})
+
+    def project(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> xr.DataArray:
+        """Return the simulated levels after issue times; all weathers run through at once."""
+        if isinstance(forcing, ObservedWeather):
+            return super().project(
+                observations, issue_times=issue_times, horizon=horizon, forcing=forcing
+            )
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        parts = []
+        for issue_time in timeline.to_times(issue_times):
+            continued = weather.continue_weather(
+                observations,
+                issue_time=issue_time,
+                horizon=horizon,
+                forcing=forcing,
+                covariates=self.covariates_of(observations),
+                history=self.memory(frequency),
+            )
+            parts.append(self._versions(continued, horizon=horizon))
+        return label_projection(parts, observations, issue_times=issue_times)
+
+    def _versions(self, continued: xr.Dataset, *, horizon: int) -> np.ndarray:
+        """Return the last steps under each weather, shape (well, lead_time, weather, member), m."""
+        wells = self._known(continued)
+        kept = continued.sel({schema.WELL: wells})
+        names = [str(name) for name in kept.data_vars if schema.WEATHER in kept[name].dims]
+        n_weathers = kept.sizes[schema.WEATHER]
+        # the features are derived for each weather as if it were a well
+        stacked = kept[names].transpose(schema.WELL, schema.WEATHER, schema.TIME)
+        flat = {
+            name: ((schema.WELL, schema.TIME), v.values.reshape(-1, v.shape[-1]), v.attrs)
+            for name, v in stacked.items()
+        }
+        level = np.full((len(wells) * n_weathers, kept.sizes[schema.TIME]), np.nan)
+        flat[schema.LEVEL] = ((schema.WELL, schema.TIME), level, {})
+        labels = [f"{well} {number}" for well in wells for number in range(n_weathers)]
+        versions = xr.Dataset(flat, {schema.WELL: labels, schema.TIME: kept[schema.TIME]})
+        derived = derive_features(versions, self.features)
+        inputs = self._scaled(derived, np.repeat(np.array(wells, dtype=object), n_weathers))
+        inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
+        starts = self._tiles(kept[schema.TIME].values)
+        first = kept.sizes[schema.TIME] - horizon
+        needed = starts[np.searchsorted(starts, first, side="right") - 1 :]
+        values = self._run(inputs, needed, wells=wells)[:, :, -horizon:, :, 0]
+        center, scale = self.scaler_.statistics(schema.LEVEL, wells)
+        levels = values * scale[:, None, None, None] + center[:, None, None, None]
+        labelled = xr.DataArray(
+            levels.transpose(0, 2, 1, 3),
+            {schema.WELL: wells},
+            (schema.WELL, schema.LEAD_TIME, schema.WEATHER, schema.MEMBER),
+        )
+        found: np.ndarray = labelled.reindex({schema.WELL: continued[schema.WELL].values}).values
+        return found
+
+    def _levels(self, scaled: xr.DataArray, observations: xr.Dataset) -> xr.DataArray:
+        known = scaled.sel({schema.WELL: self._known(observations)})
+        level = self.scaler_.inverse(known, schema.LEVEL)
+        level = level.reindex({schema.WELL: observations[schema.WELL].values})
+        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
+        return level
+
+    def _known(self, observations: xr.Dataset) -> list[str]:
+        return [str(w) for w in observations[schema.WELL].values if w in self.wells_]
+
+    def _derived(self, observations: xr.Dataset) -> xr.Dataset:
+        chosen = self.covariates_of(observations)
+        schema.validate_observations(observations, covariates=chosen)
+        require_covariates(observations, names=chosen)
+        return derive_features(observations[[schema.LEVEL, *chosen]], self.features)
+
+    def _inputs(self, observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Return scaled inputs (well, time, input) without NaN, and where all exist (well, time).
+
+        Before the first and after the last value of a covariate its training mean is taken.
+        """
+        derived = self._derived(observations)
+        values = self._scaled(derived, observations[schema.WELL].values)
+        complete = np.asarray(np.isfinite(values).all(axis=-1))
+        np.nan_to_num(values, copy=False, nan=0.0)
+        return self._network_inputs(values), complete
+
+    def _scaled(self, derived: xr.Dataset, wells: np.ndarray) -> np.ndarray:
+        """Return the inputs (row, time, input), each row in the scales of the well named for it."""
+        values = np.empty((*derived[schema.LEVEL].shape, len(self.inputs_)), np.float32)
+        for number, name in enumerate(self.inputs_):
+            center, scale = self.scaler_.statistics(name, wells.tolist())
+            values[..., number] = (derived[name].values - center[:, None]) / scale[:, None]
+        return values
+
+    def _network_inputs(self, values: np.ndarray) -> np.ndarray:
+        """Return the inputs as the networks see them, (row, time, input)."""
+        if not self.lagged:
+            return values
+        edges = lag_edges(self.lookback_ + 1)
+        before = np.zeros((values.shape[0], values.shape[2]))  # the training mean of scaled inputs
+        return lagged_means(values, edges, before=before).astype(np.float32)
+
+    def _tiles(self, times: np.ndarray) -> np.ndarray:
+        """Return the positions at which tiles start, the first at or before the first step."""
+        return tile_starts(times, targets=self.window[1])
+
+    def _run(self, inputs: np.ndarray, starts: np.ndarray, *, wells: list[str]) -> np.ndarray:
+        """Return the outputs of all tiles, NaN before the first.
+
+        Parameters
+        ----------
+        inputs : numpy.ndarray
+            Shape (well, version, time, input), scaled.
+        starts : numpy.ndarray
+            Positions of the tiles, ``targets_`` apart; the first may be negative.
+        wells : list of str
+            Names of the wells.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (well, version, time, member, output), scaled.
+        """
+        lookback, targets = self.window
+        n_wells, versions, steps, _ = inputs.shape
+        outputs = self.architecture_.outputs
+        values = np.full((n_wells, versions, steps, len(self.seeds_), outputs), np.nan)
+        if self.lagged:
+            starts, targets = starts[:1], steps - int(starts[0])
+        padded = np.pad(inputs, ((0, 0), (0, 0), (lookback, targets), (0, 0)))
+        reach = starts[:, None] + np.arange(lookback + targets)
+        reach = np.maximum(reach, 0)  # a tile that starts before the data: zeros, as the padding is
+        for number, well in enumerate(wells):
+            position = self.wells_.index(well)
+            weights = [w[position] for w in self.weights_]
+            windows = padded[number][:, reach]
+            windows = windows.reshape(-1, *windows.shape[2:])
+            at_once = max(1, VALUES_AT_ONCE // (windows[0].size * len(self.seeds_)))
+            found = np.concatenate(
+                [
+                    run_networks(self.architecture_, weights, windows[None, i : i + at_once])[0]
+                    [:, :, lookback:]
+                    for i in range(0, len(windows), at_once)
+                ],
+                axis=1,
+            )  # fmt: skip
+            # (member, version * tile, step, output) to (version, time, member, output)
+            found = found.reshape(len(self.seeds_), versions, -1, outputs).transpose(1, 2, 0, 3)
+            first = int(starts[0])
+            values[number, :, max(first, 0) :] = found[:, max(-first, 0) : steps - first]
+        return values
