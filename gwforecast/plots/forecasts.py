@@ -196,7 +196,8 @@ def _draw_observed(ax: Axes, level: xr.DataArray, shown: Issued, *, view: View) 
     before = level.where((times >= view[0]) & (times <= shown.time), drop=True)
     if before.notnull().any():
         style.draw_levels(ax, before, label="observed", width=1.0)
-    later = level.where((times > shown.time) & (times <= view[1]), drop=True).dropna(schema.TIME)
+    last = shown.level[schema.TIME].values[-1]
+    later = level.where((times > shown.time) & (times <= last), drop=True).dropna(schema.TIME)
     if later.size:
         few = later.size <= 60
         ax.plot(

@@ -183,6 +183,11 @@ def rain_through(
         None where the observations hold no rain.
     later : str
         What the rain after the issue time is called.
+
+    Raises
+    ------
+    ValueError
+        If the weather holds no rain of this name.
     """
     name = prepare.rain_name(observations)
     if name is None:
@@ -190,6 +195,12 @@ def rain_through(
     observed = observations[name].sel({schema.WELL: well}, drop=True)
     if weather is None:
         return observed, "rain, observed later"
+    if name not in weather:
+        raise ValueError(
+            f"The weather of a forecast holds the rain of the observations. Received "
+            f"{sorted(map(str, weather.data_vars))}, without {name!r}. Rename it, or leave the "
+            "weather out."
+        )
     ahead = weather[name]
     if schema.WELL in ahead.dims:
         ahead = ahead.sel({schema.WELL: well}, drop=True)
@@ -226,8 +237,8 @@ def usual_levels(
     past = level.where(level[schema.TIME] <= before).dropna(schema.TIME)
     if np.unique(past[schema.TIME].dt.year).size < 3:
         return None
-    days = past[schema.TIME].dt.dayofyear.values
-    wanted = pd.DatetimeIndex(times).dayofyear.to_numpy()
+    days = pd.DatetimeIndex(past[schema.TIME].values).day_of_year.to_numpy()
+    wanted = pd.DatetimeIndex(times).day_of_year.to_numpy()
     rows = np.full((366, len(NORMAL_QUANTILES)), np.nan)
     for day in np.unique(wanted):
         apart = np.abs(days - day)

@@ -82,13 +82,9 @@ def hang_rain(
     if len(lacking):
         handles.append(
             hung.bar(
-                lacking["start"],
-                0.03 * most / RAIN_SHARE,
-                width[bars["missing"]],
-                align="edge",
-                color=style.SPARE,
-                label="rain missing",
+                lacking["start"], 0.03 * most / RAIN_SHARE, width[bars["missing"]], align="edge",
+                color=style.SPARE, label="rain missing",
             )
-        )
+        )  # fmt: skip
     style.finish(hung)
     return handles

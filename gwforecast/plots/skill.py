@@ -26,15 +26,16 @@ NETWORKS = {
 }
 """Strong colours of the networks and their blend, after Okabe and Ito (2008)."""
 
-BASELINES = [
-    (grey, dashes)
-    for dashes in ((0, ()), (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
-    for grey in ("#333333", "#777777", "#A6A6A6")
-]
+_GREYS = ("#333333", "#777777", "#A6A6A6")
+_DASHES = ((0, ()), (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+BASELINES = [(_GREYS[k % 3], _DASHES[k % 4]) for k in range(12)]
 """Greys and dashes of all other models."""
 
-_FURTHEST = 3.0
+_FURTHEST = 2.0
 """How many times the median of the models an error may be that still sets the axis."""
+
+_TITLE = 24
+"""Letters of the name of a well that stand above axes with names of lines at their right."""
 
 _LINE = 10.5
 """Height of a line of text, in points."""
@@ -105,7 +106,7 @@ def scores_by_lead(
     _name_lines(ax, curves, looks)
     chosen = scores["well"].unique() if wells is None else list(wells)
     who = f"mean of {curves.wells} wells" if curves.wells > 1 else str(chosen[0])
-    style.title(ax, who, note or _pairs(curves.pairs))
+    style.title(ax, style.shortened(who, most=_TITLE), note or _pairs(curves.pairs))
     return style.finish(ax, grid="y")
 
 

@@ -12,6 +12,9 @@ import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
 
+from gwforecast import schema, timeline
+from gwforecast.models.intervals import QUANTILES as FORECAST_QUANTILES
+from gwforecast.plots import prepare_skill
 from gwforecast.sequences.split import Split, split_by_fraction
 
 mpl.use("agg")
@@ -161,6 +164,95 @@ def make_trials(*, trials: int = 40) -> tuple[pd.DataFrame, dict[str, tuple[Any,
     return table, space
 
 
+# forecasts
+
+FORECAST_MODELS = ["blend", "lstm", "linear", "climatology", "persistence", "drift", "ets"]
+
+
+def make_forecast(observations, issues, *, leads=60, models=None):
+    """Return forecasts that go from the level at the issue time to the mean, wider with time."""
+    issues = np.asarray(issues, "datetime64[us]")
+    level = observations["level"].ffill("time").bfill("time")
+    mean = level.mean("time").values[:, None, None]
+    near = level.sel(time=issues).values[:, :, None]
+    left = np.exp(-np.arange(1, leads + 1) / leads)
+    spread = 0.3 * np.sqrt(1 - left**2)[:, None] * WIDTHS
+    values = (mean + (near - mean) * left)[..., None] + spread
+    frequency = timeline.infer_frequency(observations["time"].values)
+    form = schema.label_forecast(
+        values[..., 0], wells=observations["well"].values, issue_times=issues, frequency=frequency
+    )
+    coords = {**form.coords, "quantile": list(FORECAST_QUANTILES)}
+    dims = ("well", "issue_time", "lead_time", "quantile")
+    one = xr.Dataset({"level": (dims, values, {"units": "m"})}, coords)
+    if models is None:
+        return one
+    return xr.concat([one + 0.1 * k for k in range(len(models))], pd.Index(models, name="model"))
+
+
+def make_lead_scores(*, wells=22, leads=26, metric="crps"):
+    rng = np.random.default_rng(2)
+    rows = []
+    for number, model in enumerate(FORECAST_MODELS):
+        for well in range(wells):
+            for lead in range(1, leads + 1):
+                value = (0.2 + 0.05 * number) * (1 - np.exp(-lead / 8)) + 0.02 * rng.normal() ** 2
+                value = {"drift": 0.4 * lead, "ets": np.nan}.get(model, value)
+                value = 1 - 3 * value if metric.startswith("skill") else value
+                time = np.timedelta64(7 * lead, "D")
+                n = 0 if np.isnan(value) else 400 - lead
+                rows.append((model, f"well {well}", lead, time, metric, value, n))
+    columns = ["model", "well", "lead", "lead_time", "metric", "value", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def make_bins(*, models=("lstm",)):
+    n = np.array([900, 400, 220, 150, 90, 70, 80, 90, 160, 240])
+    p = np.linspace(0.05, 0.95, 10)
+    tables = []
+    for number, model in enumerate(models):
+        frequency = p ** (1.3 - 0.3 * number)
+        reach = 1.5 / np.sqrt(n)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "probability": p,
+                    "frequency": frequency,
+                    "n": n,
+                    "lower": np.clip(frequency - reach, 0, 1),
+                    "upper": np.clip(frequency + reach, 0, 1),
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
+def make_pit(*, models=None):
+    rng = np.random.default_rng(4)
+    shapes = [0.7, 1.0, 1.5][: len(models or [0])]
+    values = np.stack([rng.beta(shape, shape, 800) for shape in shapes])
+    values[:, :50] = np.nan
+    if models is None:
+        return xr.DataArray(values[0], dims="time")
+    return xr.DataArray(values, {"model": list(models)}, ("model", "time"))
+
+
+def make_status(*, wells=22, months=42):
+    rng = np.random.default_rng(6)
+    rows = []
+    for well in range(wells):
+        walk = pd.Series(rng.normal(size=months)).ewm(span=4).mean()
+        percentile = 100 * (walk.rank() - 0.5) / months
+        for time, value in zip(pd.date_range("2020-01-01", periods=months, freq="MS"), percentile,
+                               strict=True):  # fmt: skip
+            number = int(np.searchsorted([5, 13, 28, 72, 87, 95], value))
+            rows.append((f"well {well}", time, value, prepare_skill.OUTLOOK_CLASSES[number]))
+    table = pd.DataFrame(rows, columns=["well", "time", "percentile", "class"])
+    table.loc[50:60, ["percentile", "class"]] = np.nan
+    return table
+
+
 @pytest.fixture
 def observations() -> xr.Dataset:
     return make_observations()
@@ -192,6 +284,11 @@ def make() -> dict[str, object]:
         "scores": make_scores,
         "probability": make_probability,
         "trials": make_trials,
+        "forecast": make_forecast,
+        "lead_scores": make_lead_scores,
+        "bins": make_bins,
+        "pit": make_pit,
+        "status": make_status,
     }
 
 

@@ -52,7 +52,8 @@ def drawings(make):
     }
 
 
-NAMES = sorted(set(plots.__all__) - {"close"})
+OF_FORECASTS = {"fan", "hindcasts", "pit", "reliability", "scores_by_lead", "status_strip"}
+NAMES = sorted(set(plots.__all__) - {"close"} - OF_FORECASTS)  # those in test_forecast_figures.py
 
 
 @pytest.mark.parametrize("name", NAMES)
