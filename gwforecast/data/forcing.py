@@ -16,7 +16,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
-__all__ = ["Forcing", "ObservedWeather"]
+__all__ = ["Forcing", "ObservedWeather", "complete_futures", "continue_weather"]
 
 
 class Forcing(abc.ABC):
@@ -89,6 +89,95 @@ class ObservedWeather(Forcing):
         return complete_futures(
             after.expand_dims({schema.WEATHER: ["observed"]}, axis=1), issue_time=issue_time
         )
+
+
+def continue_weather(
+    observations: xr.Dataset,
+    *,
+    issue_time: np.datetime64,
+    horizon: int,
+    forcing: Forcing,
+    covariates: Sequence[str],
+    history: int,
+) -> xr.Dataset:
+    """Return the observed weather up to an issue time, and each version of it from there on.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    issue_time : numpy.datetime64
+        A step of the time axis.
+    horizon : int
+        Number of steps after it.
+    forcing : Forcing
+        Weather of these steps.
+    covariates : sequence of str
+        Names of the covariates.
+    history : int
+        Number of steps up to the issue time, which is one of them; fewer where the record starts
+        later.
+
+    Returns
+    -------
+    xarray.Dataset
+        Covariates (well, weather, time); ``level`` (well, time), NaN after the issue time; static
+        attributes as they are.
+
+    Raises
+    ------
+    SchemaError
+        If a covariate ends before the issue time; series, well and date are named.
+    """
+    times = timeline.to_times(observations[schema.TIME].values)
+    issued = int(timeline.time_positions(times, np.array([issue_time]), name="issue time")[0])
+    past = observations.isel({schema.TIME: slice(max(0, issued + 1 - history), issued + 1)})
+    _check_present(past, covariates)
+    futures = forcing.futures(
+        observations, issue_time=times[issued], horizon=horizon, covariates=covariates
+    )
+    versions = futures.sizes[schema.WEATHER]
+    dims = (schema.WELL, schema.WEATHER, schema.TIME)
+    joined = {}
+    for name in covariates:
+        before = past[name].transpose(schema.WELL, schema.TIME).values[:, None]
+        after = futures[name].transpose(*dims).values
+        whole = np.concatenate([np.repeat(before, versions, axis=1), after], axis=-1)
+        joined[name] = (dims, whole, dict(observations[name].attrs))
+    level = past[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
+    level = np.pad(level, ((0, 0), (0, horizon)), constant_values=np.nan)
+    static = {n: observations[n] for n in schema.attribute_names(observations)}
+    return xr.Dataset(
+        {
+            schema.LEVEL: (
+                (schema.WELL, schema.TIME),
+                level,
+                dict(observations[schema.LEVEL].attrs),
+            ),
+            **joined,
+            **static,
+        },
+        {
+            schema.WELL: observations[schema.WELL].values,
+            schema.WEATHER: futures[schema.WEATHER].values,
+            schema.TIME: np.concatenate([past[schema.TIME].values, futures[schema.TIME].values]),
+        },
+    )
+
+
+def _check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:
+    for name in covariates:
+        missing = past[name].isel({schema.TIME: -1}).isnull().values
+        if missing.any():
+            well = str(past[schema.WELL].values[missing.argmax()])
+            known = past[name].sel({schema.WELL: well}).dropna(schema.TIME)[schema.TIME].values
+            ends = timeline.format_time(known[-1]) if known.size else "before the history"
+            raise SchemaError(
+                "Observed weather must reach the issue time. Received "
+                f"{name!r} at well {well!r}, which ends {ends}, and the issue time "
+                f"{timeline.format_time(past[schema.TIME].values[-1])}. Bring the series up to "
+                "date, or forecast from an earlier issue time."
+            )
 
 
 def complete_futures(futures: xr.Dataset, *, issue_time: np.datetime64) -> xr.Dataset:

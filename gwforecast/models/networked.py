@@ -30,7 +30,7 @@ from gwforecast.sequences.windows import tile_starts
 
 __all__ = ["NetworkForecaster"]
 
-VALUES_AT_ONCE = 40_000_000  # inputs of a forward pass, which bounds its memory
+ROWS_AT_ONCE = 640  # networks times sequences, whose states fit a core's cache
 
 
 class NetworkForecaster(Forecaster):
@@ -159,10 +159,13 @@ class NetworkForecaster(Forecaster):
         versions = xr.Dataset(flat, {schema.WELL: labels, schema.TIME: kept[schema.TIME]})
         derived = derive_features(versions, self.features)
         inputs = self._scaled(derived, np.repeat(np.array(wells, dtype=object), n_weathers))
-        inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
+        inputs = self._network_inputs(np.nan_to_num(inputs, copy=False, nan=0.0))
         starts = self._tiles(kept[schema.TIME].values)
-        first = kept.sizes[schema.TIME] - horizon
+        if self.lagged:
+            inputs, starts = inputs[:, -horizon:], np.zeros(1, int)
+        first = inputs.shape[1] - horizon
         needed = starts[np.searchsorted(starts, first, side="right") - 1 :]
+        inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
         values = self._run(inputs, needed, wells=wells)[:, :, -horizon:, :, 0]
         center, scale = self.scaler_.statistics(schema.LEVEL, wells)
         levels = values * scale[:, None, None, None] + center[:, None, None, None]
@@ -252,7 +255,7 @@ class NetworkForecaster(Forecaster):
             weights = [w[position] for w in self.weights_]
             windows = padded[number][:, reach]
             windows = windows.reshape(-1, *windows.shape[2:])
-            at_once = max(1, VALUES_AT_ONCE // (windows[0].size * len(self.seeds_)))
+            at_once = len(windows) if self.lagged else max(1, ROWS_AT_ONCE // len(self.seeds_))
             found = np.concatenate(
                 [
                     run_networks(self.architecture_, weights, windows[None, i : i + at_once])[0]

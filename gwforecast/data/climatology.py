@@ -1,0 +1,110 @@
+"""Weather of past years in the place of weather that is not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data.forcing import Forcing
+from gwforecast.schema import SchemaError
+
+__all__ = ["ClimatologyWeather"]
+
+FEWEST_YEARS = 5
+
+
+@dataclass(frozen=True)
+class ClimatologyWeather(Forcing):
+    """The weather that followed the same day of each past year, as one version a year.
+
+    This is ensemble streamflow prediction (Day 1985, doi:10.1061/(ASCE)0733-9496(1985)111:2(157)).
+    A past year takes part where all its steps lie at or before the issue time.
+
+    Parameters
+    ----------
+    years : int, optional
+        Most recent years that take part, at most; by default all.
+    fewest : int
+        Years without which there is no ensemble.
+    """
+
+    years: int | None = None
+    fewest: int = FEWEST_YEARS
+    origin = "climatology"
+
+    def futures(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_time: np.datetime64,
+        horizon: int,
+        covariates: Sequence[str],
+    ) -> xr.Dataset:
+        """Return a version of the weather for each past year; years with a gap are left out.
+
+        The years that are left out are named in the attribute ``left_out``.
+        """
+        times = timeline.to_times(observations[schema.TIME].values)
+        frequency = timeline.infer_frequency(times)
+        issued = int(timeline.time_positions(times, np.array([issue_time]), name="issue time")[0])
+        starts, names = _same_days(times[: issued + 1], times[issued], frequency)
+        whole = starts + horizon <= issued
+        starts, names = starts[whole], names[whole]
+        positions = starts[:, None] + np.arange(1, horizon + 1)
+        found = {
+            name: observations[name].transpose(schema.WELL, schema.TIME).values[:, positions]
+            for name in covariates
+        }
+        # a year with a gap in one covariate of one well is left out for all, as the weather of
+        # wells belongs together
+        sound = np.ones(len(starts), bool)
+        for values in found.values():
+            sound &= np.isfinite(values).all(axis=(0, 2))
+        kept = np.flatnonzero(sound)[-self.years if self.years else None :]
+        if kept.size < self.fewest:
+            raise SchemaError(
+                f"Climatological weather needs at least {self.fewest} past years with weather for "
+                f"{horizon} steps. Received {kept.size} before "
+                f"{timeline.format_time(times[issued])}. Give a longer record of the weather, a "
+                "shorter horizon, or allow fewer years with ClimatologyWeather(fewest=...)."
+            )
+        valid = timeline.valid_times(times[[issued]], np.arange(1, horizon + 1), frequency)[0]
+        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        futures = xr.Dataset(
+            {n: (dims, v[:, kept], dict(observations[n].attrs)) for n, v in found.items()},
+            {
+                schema.WELL: observations[schema.WELL].values,
+                schema.WEATHER: names[kept],
+                schema.TIME: valid,
+            },
+        )
+        futures.attrs["left_out"] = [str(name) for name in names[~sound]]
+        return futures
+
+
+def _same_days(
+    times: np.ndarray, issue_time: np.datetime64, frequency: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions nearest to the same day of each past year, and the years."""
+    stamp = pd.Timestamp(issue_time)
+    first = pd.Timestamp(times[0]).year
+    positions, names = [], []
+    for year in range(first, stamp.year):
+        # 29 February is 28 February in other years
+        day = stamp.day if stamp.month != 2 or stamp.day != 29 else 28
+        if frequency == "ME":
+            same = np.datetime64(pd.Timestamp(year, stamp.month, 1) + pd.offsets.MonthEnd(0), "us")
+        else:
+            same = np.datetime64(stamp.replace(year=year, day=day), "us")
+        after = int(np.searchsorted(times, same))
+        near = [i for i in (after - 1, after) if 0 <= i < times.size]
+        nearest = min(near, key=lambda i: abs(times[i] - same))
+        if abs(times[nearest] - same) <= np.timedelta64(16, "D"):
+            positions.append(nearest)
+            names.append(str(year))
+    return np.array(positions, int), np.array(names, dtype=object)
