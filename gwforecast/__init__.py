@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gwforecast.models.neural import LSTM as LSTM
     from gwforecast.models.neural import MLP as MLP
     from gwforecast.models.statistical import LinearLagged as LinearLagged
+    from gwforecast.ops.backtest import Backtest as Backtest
+    from gwforecast.ops.backtest import backtest as backtest
     from gwforecast.ops.run import Evaluation as Evaluation
     from gwforecast.ops.run import check as check
     from gwforecast.ops.run import evaluate as evaluate
@@ -50,6 +52,7 @@ __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
     "AttributeEncoder": "gwforecast.sequences.attributes",
+    "Backtest": "gwforecast.ops.backtest",
     "CNN": "gwforecast.models.neural",
     "ConformalInterval": "gwforecast.models.intervals",
     "DayOfYearClimatology": "gwforecast.models.naive",
@@ -69,6 +72,7 @@ _HOMES: dict[str, str] = {
     "Tuning": "gwforecast.ops.tune",
     "audit": "gwforecast.sequences.audit",
     "audit_forecaster": "gwforecast.sequences.audit",
+    "backtest": "gwforecast.ops.backtest",
     "check": "gwforecast.ops.run",
     "derive_features": "gwforecast.data.features",
     "evaluate": "gwforecast.ops.run",

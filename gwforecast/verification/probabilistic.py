@@ -200,11 +200,21 @@ def crps_quantiles(*, observed: np.ndarray, predicted: np.ndarray, quantiles: np
             "predictions with them."
         )
     missing = np.isnan(o) | np.isnan(p).any(axis=-1)
-    return _mean(_crps_of_rows(o, np.sort(p, axis=-1), levels), missing)
+    return _mean(crps_of_rows(o, np.sort(p, axis=-1), levels), missing)
 
 
-def _crps_of_rows(o: np.ndarray, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Integrate (F(x) - [x >= o])^2 over each segment, below and above o; shape (..., time)."""
+def crps_of_rows(o: np.ndarray, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return the score of each row: (F(x) - [x >= o])^2 over each segment, below and above o.
+
+    Parameters
+    ----------
+    o : numpy.ndarray
+        Shape (time,), without NaN.
+    p : numpy.ndarray
+        Shape (..., time, quantile), in order, without NaN.
+    levels : numpy.ndarray
+        Shape (quantile,).
+    """
     start, end, s, t = p[..., :-1], p[..., 1:], levels[:-1], levels[1:]
     cut = np.clip(o[:, None], start, end)
     width = end - start

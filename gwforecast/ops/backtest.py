@@ -1,0 +1,331 @@
+"""How well forecasts would have done: rolling origins over the test period, scored by lead time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data.forcing import Forcing
+from gwforecast.data.scenarios import make_forcing
+from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.corrected import Corrected
+from gwforecast.ops.forecasters import BLEND, NETWORKS, make_forecasters
+from gwforecast.ops.hindcast import Origins, hindcast
+from gwforecast.ops.run import OUTCOME_COLUMNS, Stopwatch, split_wells, warn_of_failures
+from gwforecast.sequences.origins import issue_times_of
+from gwforecast.sequences.split import Split
+from gwforecast.verification.forecasts import lead_scores
+from gwforecast.verification.significance import compare
+
+__all__ = ["DEFAULT_MODELS", "Backtest", "backtest"]
+
+DEFAULT_MODELS = (
+    "lstm",
+    "mlp",
+    "linear",
+    "climatology",
+    "seasonal_naive",
+    "persistence",
+)
+HORIZON_YEARS = 0.25
+STRIDE_DAYS = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What a backtest gives.
+
+    Parameters
+    ----------
+    hindcasts : xarray.Dataset
+        ``level`` (model, well, issue_time, lead_time, quantile), m, NaN where a model has none;
+        ``valid_time`` (issue_time, lead_time). The attribute ``forcing`` names the origin of the
+        weather after the issue times.
+    scores : pandas.DataFrame
+        By model, well, lead time and metric, as of
+        :func:`gwforecast.verification.forecasts.lead_scores`.
+    comparison : pandas.DataFrame
+        Whether the lead model's gain over each baseline is more than chance, by well and lead time,
+        as of :func:`gwforecast.verification.significance.compare`.
+    outcomes : pandas.DataFrame
+        Columns model, well, status (``"ok"`` or ``"failed"``), reason.
+    split : Split
+        The periods.
+    origins : Origins
+        Issue times, horizon, weather and refits.
+    seconds : dict of str to float
+        Duration of each stage.
+    paths : dict of str to pathlib.Path
+        The files that were written, by their names in the folder.
+    """
+
+    hindcasts: xr.Dataset
+    scores: pd.DataFrame
+    comparison: pd.DataFrame
+    outcomes: pd.DataFrame
+    split: Split
+    origins: Origins
+    seconds: dict[str, float]
+    paths: dict[str, Path] = field(default_factory=dict)
+
+
+def backtest(
+    observations: xr.Dataset,
+    *,
+    split: Split | None = None,
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    forcing: str | Forcing = "observed",
+    horizon: int | None = None,
+    stride: int | None = None,
+    start: str | pd.Timestamp | None = None,
+    end: str | pd.Timestamp | None = None,
+    refit_every: int | None = None,
+    sliding: bool = False,
+    baselines: Sequence[str] = ("persistence", "climatology"),
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Issue forecasts at many past moments with what was known then, and score them.
+
+    Each model is fitted on the train period, its intervals are calibrated by hindcasts of the
+    validation period, and it is refitted through the validation period. A model that simulates from
+    the weather is corrected at each issue time by the last observed levels. Of two or more networks
+    the mean is added as the model ``"blend"``.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time): ``level`` in m, covariates, static attributes.
+    split : Split, optional
+        The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
+    models : sequence of str or Forecaster
+        Names of :data:`gwforecast.ops.forecasters.FORECASTERS`, or forecasters.
+    settings : mapping, optional
+        Settings by model and name.
+    forcing : str or Forcing
+        Weather after the issue times: ``"observed"`` (perfect foresight, for research),
+        ``"climatology"``, or any :class:`gwforecast.data.forcing.Forcing`.
+    horizon : int, optional
+        Number of lead times; by default a quarter of a year.
+    stride : int, optional
+        Steps from one issue time to the next; by default a week, or one step where that is longer.
+    start, end : str or pandas.Timestamp, optional
+        First and last issue time; by default those of the test period.
+    refit_every : int, optional
+        Issue times from one refit to the next; by default there is one refit at the start.
+    sliding : bool
+        Later refits see a window of the same length, not all that came before.
+    baselines : sequence of str
+        Models that skill is measured against.
+    seed, members, workers : int, optional
+        Seed, number of networks and of networks trained at once, for models that have them.
+    progress : Progress, optional
+        Told of models, and of members and wells within them.
+
+    Returns
+    -------
+    Backtest
+        Hindcasts, scores by lead time, outcomes.
+
+    Raises
+    ------
+    SchemaError
+        If the observations do not have their form, or there is no issue time.
+    RuntimeError
+        If no model gave a forecast.
+
+    Examples
+    --------
+    >>> times = pd.date_range("2010-01-01", "2015-12-31")
+    >>> wave = 10 + np.sin(2 * np.pi * np.arange(times.size) / 365.25)
+    >>> observations = xr.Dataset(
+    ...     {"level": (("well", "time"), wave[None])}, {"well": ["a"], "time": times}
+    ... )
+    >>> result = backtest(observations, models=["climatology", "persistence"], horizon=60)
+    >>> rmse = result.scores.query("metric == 'rmse'").set_index(["model", "lead"])["value"]
+    >>> bool(rmse["climatology", 60] < rmse["persistence", 60])
+    True
+    """
+    watch = Stopwatch()
+    schema.validate_observations(observations)
+    shared = {"seed": seed, "members": members, "workers": workers}
+    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    split, unfit = (split, {}) if split is not None else split_wells(observations)
+    used = observations.drop_sel({schema.WELL: list(unfit)})
+    horizon, stride = _steps(used, horizon, stride)
+    origins = Origins(
+        issue_times_of(used, split, period="test", stride=stride, start=start, end=end),
+        horizon=horizon,
+        forcing=make_forcing(forcing),
+        refit_every=refit_every,
+        sliding=sliding,
+    )
+    hindcasts, outcomes = _hindcast_all(
+        forecasters, used, split=split, origins=origins, unfit=unfit, watch=watch, progress=progress
+    )
+    with watch("score"):
+        known = [name for name in baselines if name in hindcasts[schema.MODEL].values]
+        scored = used.assign({schema.LEVEL: split.levels(used, "test")})
+        scores = lead_scores(hindcasts, scored, baselines=known)
+        comparison = _compare(hindcasts, scored, scores)
+    return Backtest(hindcasts, scores, comparison, outcomes, split, origins, watch.seconds)
+
+
+def _steps(observations: xr.Dataset, horizon: int | None, stride: int | None) -> tuple[int, int]:
+    """Return horizon and stride in steps, the defaults where they are not given."""
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    year = timeline.steps_per_year(frequency)
+    if horizon is not None and horizon < 1:
+        raise ValueError(
+            f"The horizon of a forecast is at least 1 step. Received {horizon}. Correct it."
+        )
+    default = max(1, round(STRIDE_DAYS * year / 365.25))
+    return horizon or max(1, round(HORIZON_YEARS * year)), default if stride is None else stride
+
+
+def _hindcast_all(
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    origins: Origins,
+    unfit: Mapping[str, str],
+    watch: Stopwatch,
+    progress: Progress | None,
+) -> tuple[xr.Dataset, pd.DataFrame]:
+    """Return the hindcasts of all models; one that fails for all wells is tried for each alone."""
+    hindcast_group = partial(_hindcast_group, split=split, origins=origins, watch=watch)
+    issued, failed = hindcast_group(forecasters, observations, progress=progress)
+    names = list(failed)
+    if observations.sizes[schema.WELL] > 1:
+        for name in [name for name in names if name not in issued]:
+            chosen = {name: forecasters[name]} if name in forecasters else _networks(forecasters)
+            parts = []
+            for well in map(str, observations[schema.WELL].values):
+                alone = observations.sel({schema.WELL: [well]})
+                part, reasons = hindcast_group(copy.deepcopy(chosen), alone, progress=None)
+                parts += [part[name]] if name in part else []
+                failed[name].pop(well)
+                failed[name] |= reasons.get(name, {})
+            if parts:
+                wells = {schema.WELL: observations[schema.WELL].values}
+                issued[name] = xr.concat(parts, schema.WELL).reindex(wells)
+    if not issued:
+        reason = next(iter(failed[names[0]].values()))
+        raise RuntimeError(f"A backtest needs one model that forecasts. Received none. {reason}")
+    outcomes = _outcomes(names, issued, failed, unfit)
+    models = pd.Index([name for name in names if name in issued], name=schema.MODEL, dtype=object)
+    joined = xr.concat([issued[name] for name in models], models, join="exact")
+    joined.attrs = {"forcing": origins.forcing.origin}
+    return joined, outcomes
+
+
+def _outcomes(
+    names: Sequence[str],
+    issued: Mapping[str, xr.Dataset],
+    failed: Mapping[str, Mapping[str, str]],
+    unfit: Mapping[str, str],
+) -> pd.DataFrame:
+    wells = [str(well) for well in next(iter(issued.values()))[schema.WELL].values]
+    rows = []
+    for name in names:
+        silent = _without(issued[name]) if name in issued else {}
+        own = silent | dict(failed.get(name, {}))
+        warn_of_failures(name, own)
+        rows += [(name, well, "failed", reason) for well, reason in (dict(unfit) | own).items()]
+        rows += [(name, well, "ok", "") for well in wells if well not in own]
+    return pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
+
+
+def _networks(forecasters: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
+    return {name: one for name, one in forecasters.items() if name in NETWORKS}
+
+
+def _hindcast_group(
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    origins: Origins,
+    watch: Stopwatch,
+    progress: Progress | None,
+) -> tuple[dict[str, xr.Dataset], dict[str, dict[str, str]]]:
+    """Return the hindcasts by model, and for those that fail, the reason by well."""
+    wells = [str(well) for well in observations[schema.WELL].values]
+    fitted: dict[str, Forecaster] = {}
+    failed: dict[str, dict[str, str]] = {}
+    issued: dict[str, xr.Dataset] = {}
+    refitted: dict[tuple[int, int], Forecaster] = {}
+    for done, (name, forecaster) in enumerate(forecasters.items()):
+        if progress is not None:
+            progress("models", done, len(forecasters))
+        with watch(f"fit {name}"):
+            try:
+                fitted[name] = as_forecasting(forecaster).fit(
+                    observations, split=split, progress=progress
+                )
+            except Exception as error:
+                failed[name] = dict.fromkeys(wells, f"{type(error).__name__}: {error}")
+    for name, forecaster in {**fitted, **_blend(fitted, observations, split)}.items():
+        with watch(f"hindcast {name}"):
+            try:
+                level = hindcast(
+                    forecaster, observations, split=split, origins=origins, refitted=refitted
+                )
+                issued[name] = level
+                own = getattr(forecaster, "failed_", {})
+                failed[name] = {str(well): str(reason) for well, reason in own.items()}
+            except Exception as error:
+                failed[name] = dict.fromkeys(wells, f"{type(error).__name__}: {error}")
+    if progress is not None:
+        progress("models", len(forecasters), len(forecasters))
+    return issued, failed
+
+
+def as_forecasting(forecaster: Forecaster) -> Forecaster:
+    """Return a forecaster that forecasts: itself, or its simulation corrected by recent levels."""
+    forecasts = type(forecaster).forecast is not Forecaster.forecast
+    return forecaster if forecasts else Corrected([forecaster])
+
+
+def _blend(
+    fitted: Mapping[str, Forecaster], observations: xr.Dataset, split: Split
+) -> dict[str, Forecaster]:
+    parts = [
+        part
+        for name, one in fitted.items()
+        if name in NETWORKS and isinstance(one, Corrected)
+        for part in one.parts
+    ]
+    if len(parts) < 2:
+        return {}
+    return {BLEND: Corrected(parts, name=BLEND).calibrate(observations, split=split)}
+
+
+def _compare(hindcasts: xr.Dataset, observations: xr.Dataset, scores: pd.DataFrame) -> pd.DataFrame:
+    """Hold the networks' model against the best other one: is the gain more than chance."""
+    models = [str(model) for model in hindcasts[schema.MODEL].values]
+    others = [model for model in models if model not in (BLEND, *NETWORKS)]
+    ours = next((model for model in (BLEND, *NETWORKS) if model in models), None)
+    if ours is None or not others:
+        return pd.DataFrame()
+    crps = scores[(scores["metric"] == "crps") & scores["model"].isin(others)]
+    best = str(crps.groupby("model")["value"].mean().idxmin())
+    return compare(hindcasts, observations, model=ours, baseline=best)
+
+
+def _without(hindcasts: xr.Dataset) -> dict[str, str]:
+    level = hindcasts[schema.LEVEL]
+    none = level.isnull().all([d for d in level.dims if d != schema.WELL]).values
+    return {str(w): "no forecast is finite" for w in np.asarray(level[schema.WELL].values)[none]}
