@@ -34,6 +34,7 @@ MODELS_LADDER = (
         "naive",
         "ridge",
         "statistical",
+        "state_space",
         "correction",
         "corrected",
         "lead_intervals",
