@@ -1,7 +1,8 @@
 """Baselines that look at no weather: persistence, drift, climatology, seasonal naive.
 
 A simulation gets no level of the rows that it simulates. Persistence, drift and seasonal naive
-therefore continue from the end of the fitted rows, however far, and are NaN up to that end.
+therefore continue from the end of the fitted rows, however far, and are NaN up to that end. A
+forecast continues from the levels up to its issue time.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import warnings
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from gwforecast import schema
+from gwforecast import schema, timeline
+from gwforecast.data.forcing import Forcing
 from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
+from gwforecast.sequences import calendar
+from gwforecast.sequences.calendar import day_of_year, days_since_epoch
 from gwforecast.sequences.split import Period, Split, require_sequential
 
 __all__ = ["DayOfYearClimatology", "Drift", "Persistence", "SeasonalNaive"]
-
-_DAY = np.timedelta64(1, "D").astype("timedelta64[us]").astype(np.int64)
-_DAYS = 366
 
 
 class _Naive(Forecaster):
@@ -42,6 +42,7 @@ class _Naive(Forecaster):
     end_: np.ndarray
     failed_: dict[str, str]
     _attrs: dict[str, object]
+    _recent = True  # continues from recent levels
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
@@ -112,6 +113,43 @@ class _Naive(Forecaster):
             attrs=self._attrs,
         )
         return level.to_dataset(name=schema.LEVEL)
+
+    def forecast(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> xr.Dataset:
+        """Return the levels after each issue time, (well, issue_time, lead_time), m.
+
+        Those that continue from recent levels use the ones up to the issue time; climatology stays
+        as it was fitted. The forcing is not used: no weather goes in.
+        """
+        del forcing
+        times = timeline.to_times(observations[schema.TIME].values)
+        timeline.time_positions(times, issue_times, name="issue time")
+        issue_times = timeline.to_times(issue_times)
+        frequency = timeline.infer_frequency(times)
+        valid = timeline.valid_times(issue_times, np.arange(1, horizon + 1), frequency)
+        levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
+        positions = well_positions(observations, self.wells_, name=self.name)
+        found = np.empty((len(levels), issue_times.size, horizon))
+        for number, issue_time in enumerate(issue_times):
+            known, rows = self, positions
+            if self._recent:
+                known, rows = copy.copy(self), np.arange(len(levels))
+                known.end_ = np.full(len(levels), issue_time)
+                stop = int(np.searchsorted(times, issue_time, side="right"))
+                known._learn(levels[:, :stop], times[:stop])
+            found[:, number] = known._levels(rows, valid[number])
+        return schema.label_forecast(
+            found,
+            wells=observations[schema.WELL].values.tolist(),
+            issue_times=issue_times,
+            frequency=frequency,
+        )
 
     def _fit_through(
         self,
@@ -217,13 +255,13 @@ class Drift(_Naive):
     def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
         well = np.arange(levels.shape[0])
         first, last = np.isfinite(levels).argmax(axis=1), _last_finite(levels)
-        days = _days(times)
+        days = days_since_epoch(times)
         span = np.where(last > first, days[last] - days[first], np.nan)
         self.last_, self._last_time = levels[well, last], days[last]
         self.slope_ = (self.last_ - levels[well, first]) / span
 
     def _levels(self, positions: np.ndarray, times: np.ndarray) -> np.ndarray:
-        ahead = _days(times)[None, :] - self._last_time[positions][:, None]
+        ahead = days_since_epoch(times)[None, :] - self._last_time[positions][:, None]
         line = self.last_[positions][:, None] + self.slope_[positions][:, None] * ahead
         return np.where(self._after_end(positions, times), line, np.nan)
 
@@ -254,6 +292,7 @@ class DayOfYearClimatology(_Naive):
 
     name = "climatology"
     climatology_: np.ndarray
+    _recent = False
 
     def __init__(self, *, window: int = 15) -> None:
         if window < 0:
@@ -264,29 +303,29 @@ class DayOfYearClimatology(_Naive):
         self.window = window
 
     def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
-        day = _day_of_year(times)
+        day = day_of_year(times)
         n_wells = levels.shape[0]
         finite = np.isfinite(levels)
-        count = np.zeros((n_wells, _DAYS))
-        total = np.zeros((n_wells, _DAYS))
+        count = np.zeros((n_wells, calendar.DAYS))
+        total = np.zeros((n_wells, calendar.DAYS))
         # About its own first level each well's sum keeps its digits, whatever the datum.
         origin = levels[np.arange(n_wells), finite.argmax(axis=1)][:, None]
         deviation = np.where(finite, levels - origin, 0.0)
         np.add.at(count.T, day, finite.T.astype(float))
         np.add.at(total.T, day, deviation.T)
-        mean = np.full((n_wells, _DAYS), np.nan)
+        mean = np.full((n_wells, calendar.DAYS), np.nan)
         window = self.window
         while np.isnan(mean).any():
-            n = _circular_sum(count, window)
+            n = calendar.circular_sum(count, window)
             fill = np.isnan(mean) & (n > 0.5)
-            mean[fill] = _circular_sum(total, window)[fill] / n[fill]
-            if window >= _DAYS // 2:
+            mean[fill] = calendar.circular_sum(total, window)[fill] / n[fill]
+            if window >= calendar.DAYS // 2:
                 break
             window = max(1, 2 * window)
         self.climatology_ = mean + origin
 
     def _levels(self, positions: np.ndarray, times: np.ndarray) -> np.ndarray:
-        return np.asarray(self.climatology_[positions][:, _day_of_year(times)])
+        return np.asarray(self.climatology_[positions][:, day_of_year(times)])
 
 
 class SeasonalNaive(_Naive):
@@ -331,8 +370,8 @@ class SeasonalNaive(_Naive):
         levels, n_times = self.levels_[positions], self.times_.size
         well = np.arange(positions.size)[:, None]
         after = self._after_end(positions, times)
-        source = _days(_years_back(times, self.end_[positions]))
-        days = _days(self.times_)
+        source = days_since_epoch(calendar.years_back(times, self.end_[positions]))
+        days = days_since_epoch(self.times_)
         finite = np.isfinite(levels)
         place = np.arange(n_times)
         before = np.maximum.accumulate(np.where(finite, place, -1), axis=1)
@@ -355,39 +394,3 @@ class SeasonalNaive(_Naive):
 def _last_finite(levels: np.ndarray) -> np.ndarray:
     finite = np.isfinite(levels)
     return np.asarray(levels.shape[1] - 1 - finite[:, ::-1].argmax(axis=1))
-
-
-def _days(times: np.ndarray) -> np.ndarray:
-    return np.asarray(times.astype(schema.TIME_DTYPE).astype(np.int64) / _DAY)
-
-
-def _day_of_year(times: np.ndarray) -> np.ndarray:
-    """Return places 0 to 365 in a calendar that always has a 29 February."""
-    index = pd.DatetimeIndex(times)
-    skips_leap_day = ~index.is_leap_year & (index.month > 2)
-    return np.asarray(index.day_of_year) - 1 + np.asarray(skips_leap_day)
-
-
-def _circular_sum(values: np.ndarray, window: int) -> np.ndarray:
-    """Return the sum over 2 * window + 1 days around each of the 366, no day twice."""
-    if 2 * window + 1 >= _DAYS:
-        return np.broadcast_to(values.sum(axis=1, keepdims=True), values.shape)
-    wrapped = np.concatenate([values[:, -window:] if window else values[:, :0], values,
-                              values[:, :window]], axis=1)  # fmt: skip
-    sums = np.lib.stride_tricks.sliding_window_view(wrapped, 2 * window + 1, axis=1)
-    return np.asarray(sums.sum(axis=2))
-
-
-def _years_back(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return the same dates as few years back as reaches each end, shape (well, time)."""
-    index, stops = pd.DatetimeIndex(times), pd.DatetimeIndex(ends)
-    month_end = bool(index.is_month_end.all())
-    source = np.broadcast_to(times, (ends.size, times.size)).copy()
-    furthest = int(index.year.max() - stops.year.min()) + 1
-    for years in range(1, max(furthest, 0) + 1):
-        shifted = index - pd.DateOffset(years=years)
-        if month_end:
-            shifted = shifted + pd.offsets.MonthEnd(0)
-        still_after = source > ends[:, None]
-        source = np.where(still_after, shifted.to_numpy().astype(schema.TIME_DTYPE), source)
-    return source
