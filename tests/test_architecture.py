@@ -35,6 +35,7 @@ MODELS_LADDER = (
         "ridge",
         "statistical",
         "state_space",
+        "additive",
         "correction",
         "corrected",
         "lead_intervals",

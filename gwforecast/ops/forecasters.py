@@ -17,6 +17,7 @@ FORECASTERS: dict[str, tuple[str, str]] = {
     "cnn": ("gwforecast.models.neural", "CNN"),
     "linear": ("gwforecast.models.statistical", "LinearLagged"),
     "arma_regression": ("gwforecast.models.state_space", "DynamicRegression"),
+    "additive": ("gwforecast.models.additive", "AdditiveModel"),
     "ets": ("gwforecast.models.state_space", "ExponentialSmoothing"),
     "unobserved_components": ("gwforecast.models.state_space", "UnobservedComponents"),
     "climatology": ("gwforecast.models.naive", "DayOfYearClimatology"),
