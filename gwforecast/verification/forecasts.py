@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,10 +11,21 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.verification.probabilistic import crps_of_rows
 
-__all__ = ["LOSSES", "forecast_losses", "forecast_summary", "lead_definitions", "lead_scores"]
+__all__ = [
+    "LOSSES",
+    "forecast_losses",
+    "forecast_summary",
+    "lead_definitions",
+    "lead_scores",
+    "long_scores",
+    "mean_of_pairs",
+    "shared_pairs",
+    "skill_against",
+]
 
 INTERVALS = {"95": (0.025, 0.975), "80": (0.1, 0.9)}
 LOSSES = ("crps", "absolute", "squared")
@@ -53,11 +65,14 @@ def lead_scores(
     observations: xr.Dataset,
     *,
     baselines: Sequence[str] = ("persistence", "climatology"),
+    metrics: Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Score hindcasts by model, well and lead time.
 
     At each well and lead time all models are scored on the same pairs: the issue times at which the
     level was observed and every model that forecasts this well at this lead time has a median.
+    Quantiles that cross are put in order. The CRPS of a forecast with a median alone is its
+    absolute error; such a model has no coverage and width.
 
     Parameters
     ----------
@@ -68,6 +83,8 @@ def lead_scores(
         Dimensions (well, time): ``level``, m, those to score by.
     baselines : sequence of str
         Models that skill is measured against.
+    metrics : iterable of str, optional
+        Names from :func:`lead_definitions`; by default all.
 
     Returns
     -------
@@ -78,7 +95,17 @@ def lead_scores(
     Raises
     ------
     ValueError
-        If a baseline is none of the models.
+        If a baseline is none of the models, or a metric has an unknown name.
+
+    Warns
+    -----
+    UserWarning
+        If a forecast is infinite; the model is not scored at this well.
+
+    References
+    ----------
+    As in :mod:`gwforecast.verification.metrics` and
+    :func:`gwforecast.verification.probabilistic.crps_quantiles`.
     """
     models = [str(model) for model in hindcasts[schema.MODEL].values]
     for baseline in baselines:
@@ -87,6 +114,8 @@ def lead_scores(
                 f"A baseline must be one of the models: {', '.join(models)}. Received "
                 f"{baseline!r}. Add it to the models, or leave it out of the baselines."
             )
+    wanted = None if metrics is None else list(metrics)
+    _check_metrics(wanted, baselines)
     level, observed = _values(hindcasts, observations)
     used, common = _common_pairs(level[..., _middle(hindcasts)], observed)
     n = common.sum(axis=1)
@@ -94,10 +123,51 @@ def lead_scores(
     for metric in ("rmse", "crps"):
         for baseline in baselines:
             reference = scores[metric][models.index(baseline)]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                skill = 1 - scores[metric] / reference
-            scores[f"skill_{metric}_{baseline}"] = np.where(reference > 0, skill, np.nan)
-    return _frame(scores, used, n, hindcasts)
+            scores[f"skill_{metric}_{baseline}"] = skill_against(scores[metric], reference)
+    chosen = scores if wanted is None else {k: scores[k] for k in wanted if k in scores}
+    return long_scores(chosen, used=used, n=n, hindcasts=hindcasts)
+
+
+def shared_pairs(hindcasts: xr.Dataset, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which models are scored at each well and lead time, and on which pairs all of them.
+
+    Parameters
+    ----------
+    hindcasts : xarray.Dataset
+        As in :func:`lead_scores`.
+    observed : numpy.ndarray
+        Shape (well, issue_time, lead_time), m; NaN where nothing is to be scored.
+
+    Returns
+    -------
+    numpy.ndarray
+        Boolean, shape (model, well, lead_time).
+    numpy.ndarray
+        Boolean, shape (well, issue_time, lead_time).
+    """
+    median = hindcasts[schema.LEVEL].isel({schema.QUANTILE: _middle(hindcasts)})
+    return _common_pairs(median.transpose(*DIMS).values, observed)
+
+
+def mean_of_pairs(values: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Return the mean over the common pairs along issue times, NaN where there are none.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (..., issue_time, lead_time).
+    common : numpy.ndarray
+        Boolean, the pairs, of a shape that broadcasts to that of the values.
+    """
+    count = common.sum(axis=-2)
+    total = np.where(common, values, 0.0).sum(axis=-2)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def skill_against(score: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return ``1 - score / reference``, NaN where the reference is perfect or unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(reference > 0, 1 - score / reference, np.nan))
 
 
 def forecast_losses(
@@ -118,7 +188,8 @@ def forecast_losses(
         raise ValueError(f"A loss is one of {', '.join(LOSSES)}. Received {loss!r}. Correct it.")
     level, observed = _values(hindcasts, observations)
     if loss == "crps":
-        values = _crps(level, observed, hindcasts[schema.QUANTILE].values)
+        quantiles = hindcasts[schema.QUANTILE].values
+        values = np.stack([_crps(one, observed, quantiles) for one in level])
     else:
         error = np.abs(level[..., _middle(hindcasts)] - observed)
         values = error if loss == "absolute" else error**2
@@ -147,13 +218,42 @@ def forecast_summary(
     return table[sorted(table.columns)]
 
 
+def _check_metrics(wanted: list[str] | None, baselines: Sequence[str]) -> None:
+    known = lead_definitions(baselines)
+    for name in wanted or ():
+        if name not in known:
+            raise ValueError(
+                f"Scores by lead time know the metrics {', '.join(known)}. Received {name!r}. "
+                "Choose among these."
+            )
+
+
 def _values(hindcasts: xr.Dataset, observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return levels (model, well, issue_time, lead_time, quantile), and what was observed."""
     level = hindcasts[schema.LEVEL].transpose(*DIMS, schema.QUANTILE).values
+    infinite = np.isinf(level).any(axis=(2, 3, 4))
+    if infinite.any():
+        model, well = (int(place[0]) for place in np.nonzero(infinite))
+        warnings.warn(
+            "Forecast levels must be finite or NaN. Received infinite ones of "
+            f"{str(hindcasts[schema.MODEL].values[model])!r} for well "
+            f"{str(hindcasts[schema.WELL].values[well])!r}, and of {int(infinite.sum()) - 1} other "
+            "models and wells; these are not scored. Fit with other settings, or leave the model "
+            "out.",
+            stacklevel=3,
+        )
+        level = np.where(infinite[:, :, None, None, None], np.nan, level)
     return level, observed_at(observations[schema.LEVEL], hindcasts).values
 
 
 def _middle(hindcasts: xr.Dataset) -> int:
-    return int(np.flatnonzero(hindcasts[schema.QUANTILE].values == 0.5)[0])
+    found = np.flatnonzero(np.isclose(hindcasts[schema.QUANTILE].values, 0.5))
+    if found.size != 1:
+        raise SchemaError(
+            "The central forecast is the quantile 0.5. Received the quantiles "
+            f"{hindcasts[schema.QUANTILE].values.tolist()}. Add it to the hindcasts."
+        )
+    return int(found[0])
 
 
 def _common_pairs(median: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,45 +273,77 @@ def _scores(
     level: np.ndarray, observed: np.ndarray, common: np.ndarray, quantiles: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and values (model, well, lead_time) of each metric."""
-    position = {float(q): number for number, q in enumerate(quantiles)}
-    error = level[..., position[0.5]] - observed
-    square = _mean(error**2, common)
+    position = {round(float(q), 6): number for number, q in enumerate(quantiles)}
+    middle = level[..., position[0.5]]
+    square = _by_model(lambda p: (p - observed) ** 2, middle, common)
     yield "rmse", np.sqrt(square)
-    yield "mae", _mean(np.abs(error), common)
-    yield "bias", _mean(error, common)
-    center = _mean(observed, common)
-    variance = _mean((observed - center[:, None]) ** 2, common)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yield "nse", np.where(variance > 0, 1 - square / variance, np.nan)
-    yield "crps", _mean(_crps(level, observed, quantiles), common)
+    yield "mae", _by_model(lambda p: np.abs(p - observed), middle, common)
+    yield "bias", _by_model(lambda p: p - observed, middle, common)
+    center = mean_of_pairs(observed, common)
+    variance = mean_of_pairs((observed - center[:, None]) ** 2, common)
+    # levels that are all equal leave a variance of rounding alone
+    varying = np.ptp(np.where(common, observed, center[:, None]), axis=1) > 0
+    yield "nse", skill_against(square, np.where(varying, variance, np.nan))
+    yield "crps", _by_model(lambda p: _crps(p, observed, quantiles), level, common)
     for name, bounds in INTERVALS.items():
-        if all(bound in position for bound in bounds):
-            low, high = (level[..., position[bound]] for bound in bounds)
-            inside = np.where(np.isfinite(low), (observed >= low) & (observed <= high), np.nan)
-            yield f"coverage_{name}", _mean(inside, common)
-            yield f"width_{name}", _mean(high - low, common)
+        if not all(bound in position for bound in bounds):
+            continue
+        at = [position[bound] for bound in bounds]
+
+        def inside(p: np.ndarray, at: list[int] = at) -> np.ndarray:
+            low, high = np.moveaxis(np.sort(p, axis=-1)[..., at], -1, 0)
+            within = (observed >= low) & (observed <= high)
+            return np.where(np.isnan(p).any(axis=-1), np.nan, within)
+
+        def width(p: np.ndarray, at: list[int] = at) -> np.ndarray:
+            low, high = np.moveaxis(np.sort(p, axis=-1)[..., at], -1, 0)
+            return np.where(np.isnan(p).any(axis=-1), np.nan, high - low)
+
+        yield f"coverage_{name}", _by_model(inside, level, common)
+        yield f"width_{name}", _by_model(width, level, common)
+
+
+def _by_model(
+    score: Callable[[np.ndarray], np.ndarray], level: np.ndarray, common: np.ndarray
+) -> np.ndarray:
+    """Return the means of one score, a model at a time: hindcasts of all may fill the memory."""
+    return np.stack([mean_of_pairs(score(one), common) for one in level])
 
 
 def _crps(level: np.ndarray, observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Return the CRPS of each forecast; where it has a median only, its absolute error."""
-    middle = int(np.flatnonzero(quantiles == 0.5)[0])
-    result: np.ndarray = np.abs(level[..., middle] - observed)
-    whole = np.isfinite(level).all(axis=-1) & np.isfinite(observed)
-    rows = np.broadcast_to(observed, whole.shape)[whole]
-    result[whole] = crps_of_rows(rows, np.sort(level[whole], axis=-1), quantiles)
-    return result
+    """Return the CRPS of each forecast; where it has a median only, its absolute error.
+
+    ``level`` is (well, issue_time, lead_time, quantile), ``observed`` lacks its last axis.
+    """
+    result = np.abs(level[..., int(np.argmin(np.abs(quantiles - 0.5)))] - observed)
+    for well, (values, outcome) in enumerate(zip(level, observed, strict=True)):
+        whole = np.isfinite(values).all(axis=-1) & np.isfinite(outcome)
+        ordered = np.sort(values[whole], axis=-1)
+        result[well][whole] = crps_of_rows(outcome[whole], ordered, quantiles)
+    return np.asarray(result)
 
 
-def _mean(values: np.ndarray, common: np.ndarray) -> np.ndarray:
-    """Return the mean over the common pairs, along issue times, NaN where there are none."""
-    count = common.sum(axis=-2)
-    total = np.where(common, values, 0.0).sum(axis=-2)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-
-
-def _frame(
-    scores: dict[str, np.ndarray], used: np.ndarray, n: np.ndarray, hindcasts: xr.Dataset
+def long_scores(
+    scores: dict[str, np.ndarray], *, used: np.ndarray, n: np.ndarray, hindcasts: xr.Dataset
 ) -> pd.DataFrame:
+    """Return a row for each model, well, lead time and metric.
+
+    Parameters
+    ----------
+    scores : dict of str to numpy.ndarray
+        By metric, shape (model, well, lead_time).
+    used : numpy.ndarray
+        Which models are scored, boolean, shape (model, well, lead_time).
+    n : numpy.ndarray
+        Number of pairs, shape (well, lead_time).
+    hindcasts : xarray.Dataset
+        Its labels are taken.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, well, lead (steps), lead_time, metric, value, n.
+    """
     names = list(scores)
     shape = (*used.shape, len(names))
     kept = np.broadcast_to(used[..., None], shape).ravel()

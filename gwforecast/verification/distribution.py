@@ -1,0 +1,184 @@
+"""The distribution of a forecast: F from its quantiles, probabilities of events, and the PIT.
+
+F is linear between the quantiles. Beyond the outermost two it goes on as the normal distribution
+through these two, so that nothing is impossible or certain. Equal quantiles make it a step. A
+forecast with a median alone is a step at it: its probabilities are 0 and 1. Quantiles that cross
+are put in order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy import special
+
+from gwforecast import schema
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import observed_at
+from gwforecast.verification.forecasts import shared_pairs
+
+__all__ = ["event_probability", "events", "on_pairs", "pit_values"]
+
+PAIR = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME)
+DIMS = (schema.MODEL, *PAIR)
+
+
+def event_probability(
+    hindcasts: xr.Dataset, threshold: float | xr.DataArray, *, above: bool = False
+) -> xr.DataArray:
+    """Return the forecast probability of a level below (or above) a threshold.
+
+    Parameters
+    ----------
+    hindcasts : xarray.Dataset
+        ``level`` (model, well, issue_time, lead_time, quantile), m, with ``valid_time``.
+    threshold : float or xarray.DataArray
+        m; an array has some of the dims (well, issue_time, lead_time). NaN where there is none.
+    above : bool
+        Whether the event is a level above the threshold.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims (model, well, issue_time, lead_time), from 0 to 1; NaN without forecast or threshold.
+
+    Raises
+    ------
+    SchemaError
+        If the threshold has other dims or labels than the hindcasts.
+
+    Examples
+    --------
+    >>> forecast = schema.label_forecast(
+    ...     np.zeros((1, 1, 1)), wells=["a"], frequency="D",
+    ...     issue_times=np.array(["2020-01-01"], "datetime64[us]"),
+    ... )
+    >>> spread = xr.DataArray([-1.0, 0.0, 1.0], {"quantile": [0.1, 0.5, 0.9]}, "quantile")
+    >>> hindcasts = (forecast + spread).expand_dims(model=["m"])
+    >>> event_probability(hindcasts, 0.5).values.ravel()
+    array([0.7])
+    """
+    at = on_pairs(threshold, hindcasts, name="threshold")
+    below, through = _distribution(hindcasts, at)
+    return (1 - through if above else below).rename("probability")
+
+
+def pit_values(
+    hindcasts: xr.Dataset, observations: xr.Dataset, *, seed: int | None = None
+) -> xr.DataArray:
+    """Return where in its forecast distribution each observed level fell.
+
+    The probability integral transform is uniform where forecasts are calibrated.
+
+    Parameters
+    ----------
+    hindcasts : xarray.Dataset
+        ``level`` (model, well, issue_time, lead_time, quantile), m, with ``valid_time``.
+    observations : xarray.Dataset
+        ``level`` (well, time), m.
+    seed : int, optional
+        Where the distribution steps at the observed level, draw within the step (the randomized
+        transform); by default its middle is returned.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims (model, well, issue_time, lead_time), from 0 to 1; NaN where there is no level, no
+        forecast, or only a median.
+
+    References
+    ----------
+    Dawid (1984), doi:10.2307/2981683; Czado, Gneiting and Held (2009),
+    doi:10.1111/j.1541-0420.2009.01191.x.
+    """
+    observed = observed_at(observations[schema.LEVEL], hindcasts).drop_vars(schema.VALID_TIME)
+    below, through = _distribution(hindcasts, observed)
+    share = 0.5 if seed is None else np.random.default_rng(seed).random(below.shape)
+    values = below + share * (through - below)
+    whole = hindcasts[schema.LEVEL].notnull().all(schema.QUANTILE).transpose(*DIMS)
+    return values.where(whole.drop_vars(schema.VALID_TIME)).rename("pit")
+
+
+def events(
+    hindcasts: xr.Dataset, observations: xr.Dataset, threshold: float | xr.DataArray, *, above: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return probability, event (1, 0, NaN), which models are scored, and the pairs of all.
+
+    Shapes (model, well, issue_time, lead_time), (well, issue_time, lead_time),
+    (model, well, lead_time) and (well, issue_time, lead_time).
+    """
+    limit = on_pairs(threshold, hindcasts, name="threshold").values
+    observed = observed_at(observations[schema.LEVEL], hindcasts).transpose(*PAIR).values
+    happened = observed > limit if above else observed < limit
+    event = np.where(np.isnan(observed) | np.isnan(limit), np.nan, happened.astype(float))
+    used, common = shared_pairs(hindcasts, np.where(np.isnan(event), np.nan, observed))
+    return event_probability(hindcasts, threshold, above=above).values, event, used, common
+
+
+def on_pairs(value: float | xr.DataArray, hindcasts: xr.Dataset, *, name: str) -> xr.DataArray:
+    """Return a value for each pair, dims (well, issue_time, lead_time), under an exact join."""
+    coords = {dim: hindcasts[dim].variable for dim in PAIR}
+    pairs = xr.DataArray(np.zeros([hindcasts.sizes[dim] for dim in PAIR]), coords, PAIR)
+    given = xr.DataArray(value).reset_coords(drop=True)
+    try:
+        result = pairs + xr.align(pairs, given, join="exact")[1]
+    except ValueError as error:
+        raise SchemaError(
+            f"A {name} has the labels of the hindcasts, in their order. Received sizes "
+            f"{dict(given.sizes)} that differ. Select the same wells and times of both."
+        ) from error
+    if set(result.dims) != set(PAIR):
+        raise SchemaError(
+            f"A {name} is a number, or has some of the dims {PAIR}. Received dims {given.dims}. "
+            "Rename or select the others."
+        )
+    return result.transpose(*PAIR)
+
+
+def _distribution(hindcasts: xr.Dataset, at: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return P(level < at) and P(level <= at), dims (model, well, issue_time, lead_time)."""
+    level = hindcasts[schema.LEVEL].transpose(*DIMS, schema.QUANTILE).values
+    quantiles = hindcasts[schema.QUANTILE].values
+    below, through = np.empty(level.shape[:-1]), np.empty(level.shape[:-1])
+    for place in np.ndindex(level.shape[:2]):
+        below[place], through[place] = _cdf(level[place], at.values[place[1]], quantiles)
+    coords = {dim: hindcasts[dim].variable for dim in DIMS}
+    return xr.DataArray(below, coords, DIMS), xr.DataArray(through, coords, DIMS)
+
+
+def _cdf(level: np.ndarray, at: np.ndarray, quantiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits of F from the left and from the right, shape (...).
+
+    ``level`` is (..., quantile), ``at`` (...).
+    """
+    middle = level[..., int(np.argmin(np.abs(quantiles - 0.5)))]
+    below, through = (middle < at).astype(float), (middle <= at).astype(float)
+    whole = np.isfinite(level).all(axis=-1)
+    if quantiles.size > 1 and whole.any():
+        v, x = np.sort(level[whole], axis=-1), at[whole]
+        below[whole], through[whole] = (
+            _left(v, x, quantiles),
+            1 - _left(-v[:, ::-1], -x, 1 - quantiles[::-1]),
+        )
+    missing = np.isnan(middle) | np.isnan(at)
+    below[missing], through[missing] = np.nan, np.nan
+    return below, through
+
+
+def _left(v: np.ndarray, x: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return P(X < x), shape (row,), of ordered quantiles v, (row, quantile)."""
+    rows = np.arange(x.size)
+    start = np.clip((v < x[:, None]).sum(axis=1) - 1, 0, quantiles.size - 2)
+    low, high = v[rows, start], v[rows, start + 1]
+    width = high - low
+    share = np.divide(x - low, width, out=np.where(x > low, np.inf, 0.0), where=width > 0)
+    result = quantiles[start] + (quantiles[start + 1] - quantiles[start]) * np.clip(share, 0, 1)
+    scores = special.ndtri(quantiles)
+    for outside, first in ((x <= v[:, 0], 0), (x > v[:, -1], quantiles.size - 2)):
+        step = scores[first + 1] - scores[first]
+        spread = v[outside, first + 1] - v[outside, first]
+        away = x[outside] - v[outside, first]
+        jump = np.where(away > 0, np.inf, -np.inf)
+        z = scores[first] + step * np.divide(away, spread, out=jump, where=spread > 0)
+        result[outside] = special.ndtr(z)
+    return np.asarray(result)
