@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -119,7 +119,7 @@ def lead_scores(
     level, observed = _values(hindcasts, observations)
     used, common = _common_pairs(level[..., _middle(hindcasts)], observed)
     n = common.sum(axis=1)
-    scores = dict(_scores(level, observed, common, hindcasts[schema.QUANTILE].values))
+    scores = _scores(level, observed, common, hindcasts[schema.QUANTILE].values)
     for metric in ("rmse", "crps"):
         for baseline in baselines:
             reference = scores[metric][models.index(baseline)]
@@ -271,43 +271,39 @@ def _common_pairs(median: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray,
 
 def _scores(
     level: np.ndarray, observed: np.ndarray, common: np.ndarray, quantiles: np.ndarray
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and values (model, well, lead_time) of each metric."""
-    position = {round(float(q), 6): number for number, q in enumerate(quantiles)}
-    middle = level[..., position[0.5]]
-    square = _by_model(lambda p: (p - observed) ** 2, middle, common)
-    yield "rmse", np.sqrt(square)
-    yield "mae", _by_model(lambda p: np.abs(p - observed), middle, common)
-    yield "bias", _by_model(lambda p: p - observed, middle, common)
+) -> dict[str, np.ndarray]:
+    """Return the values (model, well, lead_time) of each metric."""
     center = mean_of_pairs(observed, common)
     variance = mean_of_pairs((observed - center[:, None]) ** 2, common)
     # levels that are all equal leave a variance of rounding alone
     varying = np.ptp(np.where(common, observed, center[:, None]), axis=1) > 0
-    yield "nse", skill_against(square, np.where(varying, variance, np.nan))
-    yield "crps", _by_model(lambda p: _crps(p, observed, quantiles), level, common)
+    variance = np.where(varying, variance, np.nan)
+    # a model at a time: the hindcasts of all may fill the memory
+    rows = [dict(_scores_of_one(one, observed, common, quantiles)) for one in level]
+    scores = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    nse = skill_against(scores["rmse"] ** 2, variance)
+    return {name: nse if name == "nse" else values for name, values in scores.items()}
+
+
+def _scores_of_one(
+    level: np.ndarray, observed: np.ndarray, common: np.ndarray, quantiles: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield name and values (well, lead_time) of each metric of one model; the NSE is to come."""
+    error = level[..., int(np.argmin(np.abs(quantiles - 0.5)))] - observed
+    yield "rmse", np.sqrt(mean_of_pairs(error**2, common))
+    yield "mae", mean_of_pairs(np.abs(error), common)
+    yield "bias", mean_of_pairs(error, common)
+    yield "nse", np.empty(0)
+    yield "crps", mean_of_pairs(_crps(level, observed, quantiles), common)
+    ordered = np.sort(level, axis=-1)
+    lacking = np.isnan(ordered[..., -1])  # NaN is last
     for name, bounds in INTERVALS.items():
-        if not all(bound in position for bound in bounds):
-            continue
-        at = [position[bound] for bound in bounds]
-
-        def inside(p: np.ndarray, at: list[int] = at) -> np.ndarray:
-            low, high = np.moveaxis(np.sort(p, axis=-1)[..., at], -1, 0)
-            within = (observed >= low) & (observed <= high)
-            return np.where(np.isnan(p).any(axis=-1), np.nan, within)
-
-        def width(p: np.ndarray, at: list[int] = at) -> np.ndarray:
-            low, high = np.moveaxis(np.sort(p, axis=-1)[..., at], -1, 0)
-            return np.where(np.isnan(p).any(axis=-1), np.nan, high - low)
-
-        yield f"coverage_{name}", _by_model(inside, level, common)
-        yield f"width_{name}", _by_model(width, level, common)
-
-
-def _by_model(
-    score: Callable[[np.ndarray], np.ndarray], level: np.ndarray, common: np.ndarray
-) -> np.ndarray:
-    """Return the means of one score, a model at a time: hindcasts of all may fill the memory."""
-    return np.stack([mean_of_pairs(score(one), common) for one in level])
+        at = [np.flatnonzero(np.isclose(quantiles, bound)) for bound in bounds]
+        if all(found.size for found in at):
+            low, high = (ordered[..., found[0]] for found in at)
+            inside = np.where(lacking, np.nan, (observed >= low) & (observed <= high))
+            yield f"coverage_{name}", mean_of_pairs(inside, common)
+            yield f"width_{name}", mean_of_pairs(np.where(lacking, np.nan, high - low), common)
 
 
 def _crps(level: np.ndarray, observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
