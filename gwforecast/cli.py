@@ -347,7 +347,7 @@ def _end_with(error: BaseException, code: int) -> int:
     return code
 
 
-import gwforecast.cli_tune  # noqa: E402, F401 - its command goes to the application above
+from gwforecast import cli_backtest, cli_tune  # noqa: E402, F401 - their commands go to the app
 
 
 def main() -> None:

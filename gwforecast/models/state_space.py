@@ -287,7 +287,15 @@ class ExponentialSmoothing(_StateSpace):
 
     def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
         del order, year
-        return sm.tsa.statespace.ExponentialSmoothing(series, trend=True, damped_trend=True)
+        # a start at the first level is as good as one that is fitted, and needs no row without gaps
+        return sm.tsa.statespace.ExponentialSmoothing(
+            series,
+            trend=True,
+            damped_trend=True,
+            initialization_method="known",
+            initial_level=float(series[np.isfinite(series)][0]),
+            initial_trend=0.0,
+        )
 
 
 class UnobservedComponents(_StateSpace):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from gwforecast.data.forcing import Forcing
 from gwforecast.data.scenarios import make_forcing
 from gwforecast.models.base import Forecaster, Progress
 from gwforecast.models.corrected import Corrected
+from gwforecast.ops.backtest_outputs import write_backtest
 from gwforecast.ops.forecasters import BLEND, NETWORKS, make_forecasters
 from gwforecast.ops.hindcast import Origins, hindcast
 from gwforecast.ops.run import OUTCOME_COLUMNS, Stopwatch, split_wells, warn_of_failures
@@ -98,6 +99,9 @@ def backtest(
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
+    out: Path | str | None = None,
+    figures: int = 12,
+    inputs: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> Backtest:
     """Issue forecasts at many past moments with what was known then, and score them.
@@ -134,6 +138,12 @@ def backtest(
         Models that skill is measured against.
     seed, members, workers : int, optional
         Seed, number of networks and of networks trained at once, for models that have them.
+    out : pathlib.Path or str, optional
+        Folder for hindcasts, tables, figures and the record of the run; by default none.
+    figures : int
+        Number of wells, in their order, that figures are drawn of.
+    inputs : iterable of pathlib.Path
+        Files that the observations were read from; their checksums go into the record.
     progress : Progress, optional
         Told of models, and of members and wells within them.
 
@@ -183,7 +193,13 @@ def backtest(
         scored = used.assign({schema.LEVEL: split.levels(used, "test")})
         scores = lead_scores(hindcasts, scored, baselines=known)
         comparison = _compare(hindcasts, scored, scores)
-    return Backtest(hindcasts, scores, comparison, outcomes, split, origins, watch.seconds)
+    result = Backtest(hindcasts, scores, comparison, outcomes, split, origins, watch.seconds)
+    if out is not None:
+        paths = write_backtest(
+            result, used, forecasters, folder=Path(out), figures=figures, inputs=inputs
+        )
+        result.paths.update(paths)
+    return result
 
 
 def _steps(observations: xr.Dataset, horizon: int | None, stride: int | None) -> tuple[int, int]:

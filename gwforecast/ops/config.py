@@ -2,223 +2,45 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-__all__ = ["MODEL_NAMES", "Settings", "load_settings"]
-
-ModelName = Literal[
-    "lstm",
-    "mlp",
-    "gru",
-    "cnn",
-    "linear",
-    "additive",
-    "arma_regression",
-    "ets",
-    "unobserved_components",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-    "drift",
-]
-MODEL_NAMES: tuple[str, ...] = ModelName.__args__  # type: ignore[attr-defined]
-DEFAULT_MODELS: tuple[ModelName, ...] = (
-    "lstm",
-    "mlp",
-    "linear",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-    "drift",
+from gwforecast.ops.settings import (
+    AdditiveSettings,
+    BacktestSettings,
+    ClimatologySettings,
+    CNNSettings,
+    ComponentsSettings,
+    DataSettings,
+    LayeredSettings,
+    LinearSettings,
+    ModelsSettings,
+    OutputSettings,
+    RegressionSettings,
+    SeasonalNaiveSettings,
+    Section,
+    SplitSettings,
+    TuneSettings,
 )
+
+__all__ = ["Settings", "load_settings"]
+
 _PATHS = (
     ("data", "levels"),
     ("data", "covariates"),
     ("data", "attributes"),
     ("output", "folder"),
+    ("backtest", "folder"),
     ("tune", "folder"),
 )
 
 
-def _to_path(value: object) -> object:
-    return Path(value) if isinstance(value, str) and value else value
-
-
-def _to_date(value: object) -> object:
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, str):
-        try:
-            return dt.datetime.fromisoformat(value).isoformat()
-        except ValueError:
-            raise ValueError("a date like 2016-01-31") from None
-    return value
-
-
-def _to_heights(value: object) -> object:
-    whole = isinstance(value, int | float) and not isinstance(value, bool)
-    by_well = isinstance(value, dict) and all(isinstance(v, int | float) for v in value.values())
-    if not (value is None or whole or by_well):
-        raise ValueError("a height in m, or a table of heights by well")
-    return value
-
-
-def _to_rules(value: object) -> object:
-    named = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    if not (value is None or value == "by_kind" or named):
-        raise ValueError("'by_kind', or a table of rules by covariate or kind")
-    return value
-
-
-FilePath = Annotated[Path, BeforeValidator(_to_path)]
-Date = Annotated[str, BeforeValidator(_to_date)]
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-
-
-class _Section(BaseModel):
-    """A table of the file. What is left out takes the default of the part that it is for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    def given(self) -> dict[str, Any]:
-        """Return the settings that were given, by name."""
-        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
-
-
-class DataSettings(_Section):
-    """Where the data are and how their files are written."""
-
-    levels: FilePath
-    covariates: FilePath | None = None
-    attributes: FilePath | None = None
-    wells: list[str] | None = None
-    well: str | None = None
-    level_column: str | None = None
-    reference_level: Annotated[Any, BeforeValidator(_to_heights)] = None
-    datum: str | None = None
-    units: Literal["m", "cm", "mm", "ft"] | None = None
-    covariate_units: dict[str, str] | None = None
-    day_first: bool | None = None
-    decimal: Literal[".", ","] | None = None
-    delimiter: str | None = None
-    at_step: Literal["mean", "last", "first", "nearest"] | None = None
-    duplicates: Literal["first", "last", "mean"] | None = None
-    sort: bool = False
-    missing_values: list[float] = Field(default_factory=list)
-    fill: Annotated[Any, BeforeValidator(_to_rules)] = None
-
-    def reading(self) -> dict[str, Any]:
-        """Return the settings that were given for the reader, by name."""
-        return {n: v for n, v in self.given().items() if n not in ("levels", "covariates", "fill")}
-
-
-class SplitSettings(_Section):
-    """Periods, by shares of the observed levels or by dates."""
-
-    train: Annotated[float, Field(gt=0, lt=1)] = 0.6
-    validation: Share = 0.2
-    validation_start: Date | None = None
-    test_start: Date | None = None
-    test_end: Date | None = None
-    gap: Annotated[int, Field(ge=0)] = 0
-
-
-class ModelsSettings(_Section):
-    """Which models, with which seed, against which baseline."""
-
-    use: Annotated[list[ModelName], Field(min_length=1)] = list(DEFAULT_MODELS)
-    baseline: ModelName = "climatology"
-    seed: Annotated[int, Field(ge=0)] = 0
-    members: Positive | None = None
-    workers: Positive | None = None
-
-
-class NeuralSettings(_Section):
-    """What all networks share; the defaults are those of the forecaster."""
-
-    covariates: list[str] | None = None
-    features: list[str] | None = None
-    lookback: Positive | None = None
-    targets: Positive | None = None
-    activation: str | None = None
-    loss: Literal["mse", "mae", "huber", "nse"] | None = None
-    optimizer: Literal["adam", "rmsprop", "sgd"] | None = None
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    weight_decay: NotNegative | None = None
-    l2: NotNegative | None = None
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    dropout: Share | None = None
-    noise: NotNegative | None = None
-    epochs: Positive | None = None
-    batch_size: Positive | None = None
-    patience: Positive | None = None
-    members: Positive | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
-    workers: Positive | None = None
-
-
-class LayeredSettings(NeuralSettings):
-    """Networks of layers that each have a size."""
-
-    units: Annotated[list[Positive], Field(min_length=1)] | None = None
-
-
-class CNNSettings(NeuralSettings):
-    """Causal convolutions: number of filters, and steps of each."""
-
-    units: Positive | None = None
-    kernel_size: Annotated[int, Field(ge=2)] | None = None
-
-
-class LinearSettings(_Section):
-    """Linear regression on lagged means."""
-
-    lookbacks: list[Positive] | None = None
-    strengths: list[NotNegative] | None = None
-    harmonics: Annotated[int, Field(ge=0)] | None = None
-    covariates: list[str] | None = None
-
-
-class ClimatologySettings(_Section):
-    """Day-of-year climatology."""
-
-    window: Annotated[int, Field(ge=0)] | None = None
-
-
-class SeasonalNaiveSettings(_Section):
-    """Seasonal naive."""
-
-    tolerance: Annotated[int, Field(ge=0)] | None = None
-
-
-class OutputSettings(_Section):
-    """Where the results go, and of how many wells figures are drawn."""
-
-    folder: FilePath = Path("results")
-    figures: Annotated[int, Field(ge=0)] = 12
-
-
-class TuneSettings(_Section):
-    """A search for the settings of one model."""
-
-    model: ModelName = "lstm"
-    trials: Positive = 30
-    metric: str = "nse"
-    timeout: Annotated[float, Field(gt=0)] | None = None
-    folder: FilePath = Path("tuning")
-    space: dict[str, list[Any]] | None = None
-
-
-class Settings(_Section):
+class Settings(Section):
     """All settings of a run, one field for each table of the file."""
 
     data: DataSettings
@@ -229,15 +51,19 @@ class Settings(_Section):
     gru: LayeredSettings = LayeredSettings()
     cnn: CNNSettings = CNNSettings()
     linear: LinearSettings = LinearSettings()
+    additive: AdditiveSettings = AdditiveSettings()
+    arma_regression: RegressionSettings = RegressionSettings()
+    unobserved_components: ComponentsSettings = ComponentsSettings()
     climatology: ClimatologySettings = ClimatologySettings()
     seasonal_naive: SeasonalNaiveSettings = SeasonalNaiveSettings()
     output: OutputSettings = OutputSettings()
+    backtest: BacktestSettings = BacktestSettings()
     tune: TuneSettings = TuneSettings()
 
     def of_model(self, name: str) -> dict[str, Any]:
         """Return the settings that were given for a model, by name."""
         section = getattr(self, name, None)
-        return section.given() if isinstance(section, _Section) else {}
+        return section.given() if isinstance(section, Section) else {}
 
 
 def load_settings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from gwforecast.sequences.split import PERIODS, Period
 if TYPE_CHECKING:
     from gwforecast.ops.run import Evaluation
 
-__all__ = ["draw_all", "draw_tuning"]
+__all__ = ["draw_all", "draw_each", "draw_tuning"]
 
 DPI = 200
 Draw = Callable[[], Any]
@@ -46,12 +46,31 @@ def draw_all(
     dict of str to pathlib.Path
         The files by their names relative to the folder.
     """
+    if wells == 0:
+        return {}
+    chosen = observations.isel({schema.WELL: slice(wells)})
+    return draw_each(_of_run(evaluation, chosen), folder=folder)
+
+
+def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
+    """Draw figures as PNG files; one that cannot be drawn is a warning.
+
+    Parameters
+    ----------
+    figures : iterable of (str, callable)
+        Name and drawing of each.
+    folder : pathlib.Path
+        The folder of the run; figures go into ``figures`` within it.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The files by their names relative to the folder.
+    """
     from gwforecast import plots  # matplotlib is loaded only where something is drawn
 
     drawn: dict[str, Path] = {}
-    if wells == 0:
-        return drawn
-    for stem, draw in _of_run(evaluation, observations.isel({schema.WELL: slice(wells)})):
+    for stem, draw in figures:
         name = f"figures/{stem}.png"
         try:
             axes = draw()

@@ -18,16 +18,19 @@ from gwforecast.data.quality import COLUMNS
 from gwforecast.data.readers import read_levels, read_observations
 from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
 from gwforecast.models.base import Progress
+from gwforecast.ops import backtest as rolling
 from gwforecast.ops import run
 from gwforecast.ops import tune as search
-from gwforecast.ops.config import Settings, SplitSettings
+from gwforecast.ops.backtest import Backtest
+from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import DEFAULT_MODELS
 from gwforecast.ops.run import Evaluation
+from gwforecast.ops.settings import SplitSettings
 from gwforecast.ops.tune import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
-__all__ = ["DEFAULT_MODELS", "check", "demo", "evaluate", "make_split", "tune"]
+__all__ = ["DEFAULT_MODELS", "backtest", "check", "demo", "evaluate", "make_split", "tune"]
 
 _RAW = ("well", "level_column", "day_first", "decimal", "delimiter")
 _DATES = ("validation_start", "test_start", "test_end")
@@ -75,6 +78,45 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         out=settings.output.folder,
         figures=settings.output.figures,
         inputs=files,
+        progress=progress,
+    )
+
+
+def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtest:
+    """Read, split, fill, issue forecasts at many past moments and write, as the settings say.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a configuration.
+    progress : Progress, optional
+        Told of models, members and wells.
+
+    Returns
+    -------
+    Backtest
+        As of :func:`gwforecast.ops.backtest.backtest`.
+    """
+    data, chosen, wanted = settings.data, settings.models, settings.backtest
+    observations, split = _read(settings)
+    return rolling.backtest(
+        observations,
+        split=split,
+        models=wanted.models,
+        settings={name: settings.of_model(name) for name in wanted.models},
+        forcing=wanted.forcing,
+        horizon=wanted.horizon,
+        stride=wanted.stride,
+        start=wanted.start,
+        end=wanted.end,
+        refit_every=wanted.refit_every,
+        sliding=wanted.sliding,
+        seed=chosen.seed,
+        members=chosen.members,
+        workers=chosen.workers,
+        out=wanted.folder,
+        figures=settings.output.figures,
+        inputs=[path for path in (data.levels, data.covariates, data.attributes) if path],
         progress=progress,
     )
 

@@ -9,14 +9,13 @@ import pytest
 
 from gwforecast.data.readers import read_observations
 from gwforecast.ops import forecasters
-from gwforecast.ops.config import (
+from gwforecast.ops.config import Settings, load_settings
+from gwforecast.ops.settings import (
     MODEL_NAMES,
     CNNSettings,
     DataSettings,
     LayeredSettings,
     LinearSettings,
-    Settings,
-    load_settings,
 )
 
 WRONG = [

@@ -1,0 +1,129 @@
+"""The command ``gwforecast backtest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gwforecast import cli
+
+if TYPE_CHECKING:
+    from gwforecast.ops.backtest import Backtest
+
+__all__ = ["backtest"]
+
+_SETTINGS = {
+    "forcing": "forcing",
+    "horizon": "horizon",
+    "stride": "stride",
+    "start": "start",
+    "end": "end",
+    "refit_every": "refit_every",
+    "sliding": "sliding",
+    "models": "models",
+    "out": "folder",
+}
+"""Setting in the table ``backtest`` that each option goes before."""
+
+METRICS = ("crps", "skill_crps_persistence", "skill_crps_climatology", "rmse", "coverage_95")
+COLUMNS = 8  # lead times that are printed
+
+Forcing = Annotated[
+    str | None, typer.Option(help="Weather after the issue time: observed or climatology.")
+]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Lead times, in steps.")]
+Stride = Annotated[int | None, typer.Option(min=1, help="Steps from issue time to issue time.")]
+First = Annotated[str | None, typer.Option(help="First issue time, e.g. 2015-01-01.")]
+Last = Annotated[str | None, typer.Option(help="Last issue time.")]
+RefitEvery = Annotated[int | None, typer.Option(min=1, help="Issue times from refit to refit.")]
+Sliding = Annotated[
+    bool | None, typer.Option("--sliding/--expanding", help="Window of the later refits.")
+]
+Folder = Annotated[Path | None, typer.Option(help="Folder of the results; 'backtest' by default.")]
+
+
+@cli.app.command()
+def backtest(
+    context: typer.Context,
+    config: cli.Config = None,
+    levels: cli.Levels = None,
+    covariates: cli.Covariates = None,
+    attributes: cli.Attributes = None,
+    well: cli.Well = None,
+    day_first: cli.DayFirst = None,
+    datum: cli.Datum = None,
+    fill: cli.Fill = None,
+    shares: cli.Shares = None,
+    validation_start: cli.Start = None,
+    test_start: cli.Start = None,
+    gap: cli.Gap = None,
+    models: cli.Models = None,
+    forcing: Forcing = None,
+    horizon: Horizon = None,
+    stride: Stride = None,
+    start: First = None,
+    end: Last = None,
+    refit_every: RefitEvery = None,
+    sliding: Sliding = None,
+    members: cli.Members = None,
+    seed: cli.Seed = None,
+    workers: cli.Workers = None,
+    out: Folder = None,
+    figures: cli.Figures = None,
+) -> None:
+    """Issue forecasts at many past moments with what was known then, and score them by lead time.
+
+    Ends with 0 if all went well, 1 if a model or well failed, 2 if data or settings are unusable.
+    """
+    from gwforecast.ops import config as settings_file
+    from gwforecast.ops import jobs
+
+    given = dict(context.params)
+    wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
+    if wanted["models"] is not None:
+        wanted["models"] = [name.strip() for name in wanted["models"].split(",")]
+    overrides = cli._overrides(given)
+    overrides["backtest"] = {name: value for name, value in wanted.items() if value is not None}
+    settings = settings_file.load_settings(config, overrides=overrides)
+    cli._load(settings.backtest.models)
+    with cli._progress() as told:
+        result = jobs.backtest(settings, progress=told)
+    _print_backtest(result, settings.backtest.folder)
+
+
+def _print_backtest(result: Backtest, folder: Path) -> None:
+    """Print scores by lead time, definitions, failures and paths; end with 1 if there are any."""
+    import numpy as np
+
+    from gwforecast.verification.forecasts import forecast_summary, lead_definitions
+
+    scores, origins = result.scores, result.origins
+    wells = scores["well"].nunique()
+    cli.screen.print(
+        f"{origins.issue_times.size} issue times, {str(origins.issue_times[0])[:10]} to "
+        f"{str(origins.issue_times[-1])[:10]}, {origins.horizon} lead times, weather after the "
+        f"issue time: {origins.forcing.origin}. Scores: "
+        + (f"median of {wells} wells." if wells > 1 else "1 well."),
+        soft_wrap=True,
+    )
+    definitions = lead_definitions(("persistence", "climatology"))
+    for metric in METRICS:
+        if (scores["metric"] == metric).any():
+            table = forecast_summary(scores, metric=metric)
+            last = float(scores["lead"].max())
+            leads = np.unique(np.geomspace(1.0, last, COLUMNS).round().astype(int))
+            shown = table[[lead for lead in leads.tolist() if lead in table.columns]]
+            shown = shown.rename(columns=str).reset_index()
+            cli._print_table(f"{metric} by lead time: {definitions[metric]}", shown)
+    figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]
+    cli.screen.print("\n".join(map(cli._clean, figures)), soft_wrap=True)
+    cli.screen.print(
+        cli._clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True
+    )
+    failed = result.outcomes[result.outcomes["status"] == "failed"]
+    if len(failed):
+        names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
+        cli._print_table("Failed; the reasons are in run.json", names.reset_index())
+        raise typer.Exit(1)

@@ -1,0 +1,140 @@
+"""The files and figures of a backtest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import __version__, schema
+from gwforecast.models.base import Forecaster
+from gwforecast.ops import record
+from gwforecast.ops.atomic import write_atomically, write_text
+from gwforecast.ops.figures import Draw, draw_each
+from gwforecast.ops.forecasters import BLEND
+from gwforecast.ops.outputs import file_names, write_table
+from gwforecast.ops.run import now
+
+if TYPE_CHECKING:
+    from gwforecast.ops.backtest import Backtest
+
+__all__ = ["lead_model", "write_backtest"]
+
+
+def lead_model(hindcasts: xr.Dataset) -> str:
+    """Return the model that figures are drawn of: the blend where there is one, else the first."""
+    models = [str(model) for model in hindcasts[schema.MODEL].values]
+    return BLEND if BLEND in models else models[0]
+
+
+def write_backtest(
+    result: Backtest,
+    observations: xr.Dataset,
+    forecasters: Mapping[str, Forecaster],
+    *,
+    folder: Path,
+    figures: int,
+    inputs: Iterable[Path],
+) -> dict[str, Path]:
+    """Write tables, hindcasts, figures and, last, ``run.json``; return the files by their names.
+
+    Parameters
+    ----------
+    result : Backtest
+        What is written.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    forecasters : mapping
+        The models by name, for the record.
+    folder : pathlib.Path
+        Where the files go.
+    figures : int
+        Number of wells, in their order, that are drawn.
+    inputs : iterable of pathlib.Path
+        Files that the observations were read from.
+    """
+    (folder / "run.json").unlink(missing_ok=True)
+    tables = {"scores_by_lead.csv": result.scores, "comparison.csv": result.comparison}
+    paths = {name: write_table(table, folder / name) for name, table in tables.items()}
+    name = "hindcasts.nc"
+    paths[name] = _write_hindcasts(result.hindcasts, folder / name)
+    if figures:
+        wells = observations.isel({schema.WELL: slice(figures)})
+        paths |= draw_each(_figures(result, wells), folder=folder)
+    origins = result.origins
+    content = {
+        "finished": now(),
+        "versions": record.versions(),
+        "cores": os.cpu_count(),
+        "models": {name: record.forecaster_settings(one) for name, one in forecasters.items()},
+        "inputs": record.file_checksums(inputs),
+        "observations_sha256": record.dataset_sha256(observations),
+        "origins": {
+            "first": origins.issue_times[0],
+            "last": origins.issue_times[-1],
+            "count": origins.issue_times.size,
+            "horizon": origins.horizon,
+            "forcing": origins.forcing.origin,
+            "refit_every": origins.refit_every,
+            "sliding": origins.sliding,
+        },
+        "split": result.split.to_frame().to_dict("records"),
+        "outcomes": result.outcomes.to_dict("records"),
+        "seconds": result.seconds,
+        "outputs": [*paths, "run.json"],
+    }
+    return paths | {"run.json": write_text(folder / "run.json", record.dump_json(content))}
+
+
+def _write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
+    kept = hindcasts.assign_attrs(
+        title="Groundwater level hindcasts", source=f"gwforecast {__version__}"
+    )
+    whole = {"dtype": "int64", "units": "seconds since 1970-01-01"}
+    encoding: dict[str, dict[str, object]] = {
+        schema.LEVEL: {"zlib": True, "complevel": 4, "shuffle": True, "dtype": "float32"},
+        schema.ISSUE_TIME: dict(whole),
+        schema.VALID_TIME: dict(whole),
+    }
+    if np.issubdtype(kept[schema.LEAD_TIME].dtype, np.timedelta64):
+        encoding[schema.LEAD_TIME] = {"dtype": "int64", "units": "hours"}
+    return write_atomically(
+        path, lambda target: kept.to_netcdf(target, engine="h5netcdf", encoding=encoding)
+    )
+
+
+def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
+    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+
+    hindcasts, scores = result.hindcasts, result.scores
+    weather = {
+        "observed": "weather after the issue time as observed",
+        "climatology": "weather after the issue time from past years",
+    }
+    note = weather.get(result.origins.forcing.origin, result.origins.forcing.origin)
+    skills = [m for m in scores["metric"].unique() if str(m).startswith("skill_crps_")]
+    for metric in ("crps", "rmse", "coverage_95", *skills):
+        draw = partial(plots.scores_by_lead, scores, metric=metric, note=note)
+        yield f"{metric}_by_lead", draw
+    model = lead_model(hindcasts)
+    for well, file in file_names(map(str, observations[schema.WELL].values)).items():
+        chosen = {"well": well, "model": model}
+        draw = partial(plots.hindcasts, hindcasts, observations, note=note, **chosen)
+        yield f"hindcasts_{file}", draw
+        issue_time = _shown_issue(result, model, well)
+        draw = partial(plots.fan, hindcasts, observations, issue_time=issue_time, **chosen)
+        yield f"fan_{file}", draw
+
+
+def _shown_issue(result: Backtest, model: str, well: str) -> np.datetime64:
+    """Return the issue time of the last forecast that reaches the end of the horizon."""
+    chosen = {schema.MODEL: model, schema.WELL: well}
+    level = result.hindcasts[schema.LEVEL].sel({**chosen, schema.QUANTILE: 0.5})
+    whole = np.flatnonzero(level.notnull().all(schema.LEAD_TIME).values)
+    last = whole[-1] if whole.size else 0
+    return np.datetime64(level[schema.ISSUE_TIME].values[last])
