@@ -12,7 +12,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.data.forcing import Forcing
 from gwforecast.models.base import Forecaster, Progress
-from gwforecast.models.correction import ErrorModel
+from gwforecast.models.correction import STATES, ErrorModel
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["Corrected"]
@@ -42,7 +42,7 @@ class Corrected(Forecaster):
         Shape (well,): end of the period that the parts are fitted on. Their errors up to it would
         look smaller than they are, and are not used.
     known_ : numpy.ndarray
-        Shape (well, 5): what was known of the error at ``since_``, from earlier fits.
+        Shape (well, 24): what was known of the error at ``since_``, from earlier fits.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class Corrected(Forecaster):
         self.error_model_ = ErrorModel().fit(central, levels, horizon=horizon)
         self.wells_ = [str(well) for well in observations[schema.WELL].values]
         self.since_ = _ends(split, self.wells_, "train")
-        self.known_ = np.full((len(self.wells_), 5), np.nan)
+        self.known_ = np.full((len(self.wells_), 2 * STATES), np.nan)
         return self
 
     def refit(
@@ -178,8 +178,7 @@ class Corrected(Forecaster):
         flat = projected.values.reshape(*projected.shape[:3], -1)
         level = self.error_model_.correct(
             flat,
-            states=np.tile(states[..., :2], (1, 1, weathers, 1)),
-            simulated=np.tile(history.values[:, issued], (1, 1, weathers)),
+            states=np.tile(states, (1, 1, weathers, 1)),
             wells=[str(well) for well in observations[schema.WELL].values],
             frequency=timeline.infer_frequency(times),
         )
@@ -198,11 +197,15 @@ class Corrected(Forecaster):
         )
 
     def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
-        """Return what is known of the error at each step, shape (well, time[, member], 5)."""
-        error = (observations[schema.LEVEL] - history).transpose(*history.dims)
+        """Return what is known of the error at each step, shape (well, time[, member], 24)."""
         index = {well: number for number, well in enumerate(self.wells_)}
         rows = [index[str(well)] for well in observations[schema.WELL].values]
-        return self.error_model_.filter(error, since=self.since_[rows], start=self.known_[rows])
+        return self.error_model_.filter(
+            history,
+            observations[schema.LEVEL].transpose(schema.WELL, schema.TIME),
+            since=self.since_[rows],
+            start=self.known_[rows],
+        )
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:
         level = self.simulate(observations)[schema.LEVEL]

@@ -123,12 +123,17 @@ def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, 
         yield f"{metric}_by_lead", draw
     model = lead_model(hindcasts)
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
-        chosen = {"well": well, "model": model}
-        draw = partial(plots.hindcasts, hindcasts, observations, note=note, **chosen)
-        yield f"hindcasts_{file}", draw
+        yield (
+            f"hindcasts_{file}",
+            partial(plots.hindcasts, hindcasts, observations, well=well, model=model, note=note),
+        )
         issue_time = _shown_issue(result, model, well)
-        draw = partial(plots.fan, hindcasts, observations, issue_time=issue_time, **chosen)
-        yield f"fan_{file}", draw
+        yield (
+            f"fan_{file}",
+            partial(
+                plots.fan, hindcasts, observations, well=well, model=model, issue_time=issue_time
+            ),
+        )
 
 
 def _shown_issue(result: Backtest, model: str, well: str) -> np.datetime64:

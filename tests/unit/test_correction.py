@@ -16,13 +16,30 @@ def series(values: np.ndarray, freq: str = "D") -> xr.DataArray:
     return xr.DataArray(values, {"well": wells, "time": time}, ("well", "time"), name="level")
 
 
-def model(**settings: float) -> ErrorModel:
-    names = ("slow", "fast", "share", "noise", "doubt", "doubt_years")
-    fixed = dict(zip(names, correction.DEFAULT, strict=True)) | settings
+NAMES = ("slow", "fast", "share", "noise", "slope", "slope_years")
+
+
+def model(
+    *, wells: int = 1, doubt: tuple[float, float] = (0.0, 0.1), **fading: float
+) -> ErrorModel:
+    numbers = list((dict(zip(NAMES, correction.FADING, strict=True)) | fading).values())
     made = ErrorModel()
-    made.wells_ = ["w0"]
-    made.settings_ = np.array([list(fixed.values())])
+    made.wells_ = [f"w{number}" for number in range(wells)]
+    made.error_ = made.level_ = np.tile(numbers, (wells, 1))
+    made.doubt_, made.center_ = np.tile(doubt, (wells, 1)), np.zeros(wells)
     return made
+
+
+def known(slow: float = 0.0, fast: float = 0.0, slope: float = 0.0) -> np.ndarray:
+    """Return what is known of the error at one issue time, shape (1, 1, 24)."""
+    states = np.zeros((1, 1, 24))
+    states[..., :3] = slow, fast, slope
+    return states
+
+
+def states_of(made: ErrorModel, errors: xr.DataArray) -> np.ndarray:
+    """Filter errors of a simulation of zero; the level's own states are those of the errors."""
+    return made.filter(xr.zeros_like(errors), errors)
 
 
 def dense_states(errors: np.ndarray, settings: np.ndarray, year: float) -> np.ndarray:
@@ -51,72 +68,67 @@ def test_the_filter_is_the_conditional_mean(gaps: bool) -> None:
     if gaps:
         errors[rng.random(60) < 0.5] = np.nan
     made = model(slow=0.3, fast=0.02, share=0.4, noise=0.2)
-    states = made.filter(series(errors))
-    assert states.shape == (1, 60, 5)
+    states = states_of(made, series(errors))
+    assert states.shape == (1, 60, 24)
     np.testing.assert_allclose(
-        states[0, :, :2], dense_states(errors, made.settings_[0], 365.25), atol=1e-9
+        states[0, :, :2], dense_states(errors, made.error_[0], 365.25), atol=1e-9
     )
 
 
 def test_members_are_filtered_each_for_itself() -> None:
     rng = np.random.default_rng(1)
-    errors = rng.normal(size=(1, 50, 3))
-    errors[0, 10:20] = np.nan
-    time = pd.date_range("2000-01-03", periods=50)
-    stacked = xr.DataArray(errors, {"well": ["w0"], "time": time}, ("well", "time", "member"))
-    states = model().filter(stacked)
+    level = series(rng.normal(size=50)).where(rng.random(50) > 0.3)
+    simulated = level.copy(data=rng.normal(size=(1, 50))).expand_dims(member=3, axis=-1)
+    simulated = simulated + xr.DataArray([0.0, 1.0, 5.0], dims="member")
+    states = model().filter(simulated, level)
     for member in range(3):
-        alone = model().filter(series(errors[:, :, member]))
+        alone = model().filter(simulated.isel(member=member), level)
         np.testing.assert_array_equal(states[:, :, member], alone)
 
 
 def test_errors_after_a_step_change_nothing_at_it() -> None:
     rng = np.random.default_rng(2)
     errors = rng.normal(size=200)
-    expected = model().filter(series(errors))[:, :120]
+    expected = states_of(model(), series(errors))[:, :120]
     for later in (np.nan, 1e6):
         changed = errors.copy()
         changed[120:] = later
-        assert model().filter(series(changed))[:, :120].tobytes() == expected.tobytes()
+        assert states_of(model(), series(changed))[:, :120].tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("cut", [0, 40, 99])
 def test_a_filter_goes_on_from_what_was_known(cut: int) -> None:
     rng = np.random.default_rng(9)
     errors = series(rng.normal(size=(2, 100)))
-    made = ErrorModel()
-    made.wells_, made.settings_ = ["w0", "w1"], np.array([correction.DEFAULT] * 2)
-    whole = made.filter(errors)
+    made = model(wells=2)
+    whole = states_of(made, errors)
     since = np.repeat(errors["time"].values[cut], 2)
     # what came before must not matter any more
     later = errors.where(errors["time"] > since[0], 1e6)
-    resumed = made.filter(later, since=since, start=whole[:, cut])
+    resumed = made.filter(xr.zeros_like(later), later, since=since, start=whole[:, cut])
     np.testing.assert_allclose(resumed[:, cut:], whole[:, cut:], rtol=1e-12)
-    assert (resumed[:, :cut, :2] == 0).all()
+    assert (resumed[:, :cut, :3] == 0).all()
+
+
+def ahead_of(made: ErrorModel, forecast: np.ndarray, states: np.ndarray) -> np.ndarray:
+    return made.correct(forecast, states=states, wells=["w0"], frequency="D")[0, 0]
 
 
 def test_a_correction_fades_towards_the_simulation() -> None:
-    made = model(slow=0.5, fast=0.05)
-    forecast = np.zeros((1, 1, 3650))
-    ahead = made.correct(
-        forecast, states=np.array([[[1.0, 2.0]]]), simulated=np.zeros((1, 1)), wells=["w0"],
-        frequency="D",
-    )  # fmt: skip
-    assert (np.diff(ahead[0, 0]) < 0).all()
+    ahead = ahead_of(model(slow=0.5, fast=0.05), np.zeros((1, 1, 3650)), known(1.0, 2.0))
+    assert (np.diff(ahead) < 0).all()
     years = np.arange(1, 3651) / 365.25
-    expected = np.exp(-years / 0.5) + 2 * np.exp(-years / 0.05)
-    np.testing.assert_allclose(ahead[0, 0], expected)
-    assert ahead[0, 0, -1] < 1e-6
+    np.testing.assert_allclose(ahead, np.exp(-years / 0.5) + 2 * np.exp(-years / 0.05))
+    assert ahead[-1] < 1e-6
 
 
-def test_full_doubt_without_fading_is_persistence() -> None:
-    made = model(doubt=1.0, doubt_years=1e9, slow=1e9)
-    rng = np.random.default_rng(3)
-    forecast, at_issue = rng.normal(size=(1, 1, 30)), rng.normal(size=(1, 1))
-    ahead = made.correct(
-        forecast, states=np.array([[[0.7, 0.0]]]), simulated=at_issue, wells=["w0"], frequency="D"
-    )
-    np.testing.assert_allclose(ahead[0, 0], np.full(30, at_issue[0, 0] + 0.7), atol=1e-6)
+def test_full_doubt_is_the_forecast_of_the_level_alone() -> None:
+    made = model(doubt=(1.0, 1e9), slow=1e9)
+    made.center_[:] = 20.0
+    states = known(0.3)
+    states[..., 12] = 0.7
+    simulated = np.random.default_rng(3).normal(size=(1, 1, 30))
+    np.testing.assert_allclose(ahead_of(made, simulated, states), np.full(30, 20.7), atol=1e-6)
 
 
 def test_a_useless_simulation_is_doubted_and_a_perfect_one_is_not() -> None:
@@ -124,11 +136,11 @@ def test_a_useless_simulation_is_doubted_and_a_perfect_one_is_not() -> None:
     level = rng.normal(size=900).cumsum() * 0.02
     noise = rng.normal(size=900)
     perfect, useless = (
-        ErrorModel().fit(series(sim), series(level), horizon=30).settings_[0]
+        ErrorModel().fit(series(sim), series(level), horizon=30).doubt_[0, 0]
         for sim in (level + 1.0, noise)
     )
-    assert perfect[4] == 0.0
-    assert useless[4] == max(correction.DOUBTS)
+    assert perfect == 0.0
+    assert useless > 0.0
 
 
 def test_the_settings_of_a_slow_error_fade_slowly() -> None:
@@ -141,7 +153,7 @@ def test_the_settings_of_a_slow_error_fade_slowly() -> None:
         for step in range(1, 2000):
             error[step] = decay * error[step - 1] + rng.normal() * 0.1
         made = ErrorModel().fit(series(wave), series(wave + error), horizon=60)
-        chosen[name] = made.settings_[0][0]
+        chosen[name] = made.error_[0, 0]
     assert chosen["fast"] < chosen["slow"]
 
 
@@ -150,12 +162,35 @@ def test_too_few_levels_give_the_default(known: int) -> None:
     level = np.full(400, np.nan)
     level[:known] = 1.0
     made = ErrorModel().fit(series(np.zeros(400)), series(level), horizon=30)
-    assert tuple(made.settings_[0]) == correction.DEFAULT
+    assert tuple(made.error_[0]) == correction.FADING
+    assert made.doubt_[0, 0] == 0
 
 
 def test_a_constant_level_gives_the_default() -> None:
     made = ErrorModel().fit(series(np.zeros(400)), series(np.ones(400)), horizon=30)
-    assert tuple(made.settings_[0]) == correction.DEFAULT
+    assert tuple(made.error_[0]) == correction.FADING
+    assert made.doubt_[0, 0] == 0
+
+
+def test_a_slope_goes_on_and_fades() -> None:
+    made = model(slow=1.0, slope=1.0, slope_years=0.1)
+    ahead = ahead_of(made, np.zeros((1, 1, 400)), known(slope=1.0))
+    value, slope, expected = 0.0, 1.0, []
+    for _ in range(400):
+        value = np.exp(-1 / 365.25) * value + slope
+        slope *= np.exp(-1 / 36.525)
+        expected.append(value)
+    np.testing.assert_allclose(ahead, expected)
+
+
+def test_an_error_with_momentum_gets_a_slope() -> None:
+    rng = np.random.default_rng(7)
+    slope = np.zeros(1500)
+    for step in range(1, 1500):
+        slope[step] = 0.97 * slope[step - 1] + rng.normal() * 0.01
+    error = slope.cumsum()
+    made = ErrorModel().fit(series(np.zeros(1500)), series(error), horizon=30)
+    assert made.error_[0, 4] > 0
 
 
 def test_wells_are_chosen_each_for_itself_and_kept_as_arrays() -> None:
@@ -165,7 +200,9 @@ def test_wells_are_chosen_each_for_itself_and_kept_as_arrays() -> None:
     both = ErrorModel().fit(series(simulated, "W-MON"), series(level, "W-MON"), horizon=13)
     one = series(simulated, "W-MON")[[1]], series(level, "W-MON")[[1]]
     alone = ErrorModel().fit(*one, horizon=13)
-    np.testing.assert_array_equal(both.settings_[1], alone.settings_[0])
+    for name in ("error_", "level_", "doubt_", "center_"):
+        np.testing.assert_array_equal(getattr(both, name)[1], getattr(alone, name)[0])
     again = ErrorModel.from_arrays(both.to_arrays())
     assert again.wells_ == both.wells_
-    np.testing.assert_array_equal(again.settings_, both.settings_)
+    for name, kept in again.to_arrays().items():
+        np.testing.assert_array_equal(kept, both.to_arrays()[name])
