@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 FEWEST_PAIRS = 10
+MONTH = 86_400e6 * 365.25 / 12
 FEWEST_SPANS = 5
 """Pairs that a test needs for each issue time that errors last; with fewer it rejects too often."""
 
@@ -199,6 +200,10 @@ def steps_to_valid(hindcasts: xr.Dataset) -> np.ndarray:
     Forecasts issued within so many strides have errors in common.
     """
     issued = hindcasts[schema.ISSUE_TIME].values.astype("datetime64[us]")
+    leads = hindcasts[schema.LEAD_TIME].values
+    if leads.dtype.kind in "iuf":  # months, which have no fixed length
+        months = max(1, round(_stride(issued) / MONTH))
+        return np.asarray(np.maximum(np.ceil(leads / months).astype(int), 1))
     valid = hindcasts[schema.VALID_TIME].values.astype("datetime64[us]")
     away = np.median((valid - issued[:, None]).astype(float), axis=0)
     strides = np.ceil(away / _stride(issued) - 1e-9).astype(int)

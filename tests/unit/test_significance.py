@@ -1,0 +1,250 @@
+"""Tests of differences: closed forms, the size under the null, gaps, and the bootstrap."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scores as second
+import xarray as xr
+from scipy import stats
+
+from gwforecast import schema
+from gwforecast.verification.forecasts import lead_scores
+from gwforecast.verification.significance import (
+    block_bootstrap,
+    block_weights,
+    compare,
+    diebold_mariano,
+    issue_steps,
+    steps_to_valid,
+)
+
+ISSUES, LEADS = 120, 4
+
+
+def moving_sums(rng: np.random.Generator, *, series: int, n: int, span: int) -> np.ndarray:
+    """Return sums of ``span`` independent numbers: what errors of forecasts of that lead are."""
+    steps = rng.normal(size=(series, n + span))
+    return np.stack([steps[:, k : k + n] for k in range(span)]).sum(axis=0)
+
+
+def by_hand(d: np.ndarray, span: int) -> tuple[float, float]:
+    """Return statistic and p value as Harvey, Leybourne and Newbold write them."""
+    n, e = d.size, d - d.mean()
+    gamma = [np.sum(e[k:] * e[: n - k]) / n for k in range(span)]
+    statistic = d.mean() / np.sqrt((gamma[0] + 2 * sum(gamma[1:])) / n)
+    statistic *= np.sqrt((n + 1 - 2 * span + span * (span - 1) / n) / n)
+    return statistic, 2 * stats.t.sf(abs(statistic), n - 1)
+
+
+def test_one_lag_is_the_t_test() -> None:
+    d = np.random.default_rng(0).normal(0.2, 1, 50)
+    statistic, p_value = diebold_mariano(d, lags=0)
+    expected = stats.ttest_1samp(d, 0)
+    assert statistic == pytest.approx(expected.statistic)
+    assert p_value == pytest.approx(expected.pvalue)
+
+
+@pytest.mark.parametrize("span", [1, 3, 6])
+def test_the_formula(span: int) -> None:
+    d = 0.5 + moving_sums(np.random.default_rng(1), series=5, n=80, span=span)
+    statistic, p_value = diebold_mariano(d, lags=span - 1)
+    for row, found, chance in zip(d, statistic, p_value, strict=True):
+        assert (found, chance) == pytest.approx(by_hand(row, span))
+        assert diebold_mariano(row, lags=span - 1) == pytest.approx((found, chance))
+
+
+def test_agrees_with_a_second_library() -> None:
+    d = 0.3 + moving_sums(np.random.default_rng(2), series=3, n=60, span=4)
+    data = xr.DataArray(d, dims=("lead", "time"), coords={"h": ("lead", [4, 4, 4])})
+    found = second.stats.statistical_tests.diebold_mariano(
+        data, "lead", "h", statistic_distribution="t", method="HLN"
+    )
+    np.testing.assert_allclose(diebold_mariano(d, lags=3)[0], found["dm_test_stat"].values)
+
+
+@pytest.mark.parametrize(("n", "span", "most"), [(100, 1, 0.065), (100, 4, 0.075), (200, 13, 0.09)])
+def test_size_under_the_null(n: int, span: int, most: float) -> None:
+    d = moving_sums(np.random.default_rng(3), series=3000, n=n, span=span)
+    share = np.mean(diebold_mariano(d, lags=span - 1)[1] < 0.05)
+    assert 0.035 < share < most
+
+
+def test_size_with_gaps() -> None:
+    rng = np.random.default_rng(4)
+    d = moving_sums(rng, series=3000, n=200, span=4)
+    d[:, rng.random(200) < 0.3] = np.nan
+    assert 0.03 < np.mean(diebold_mariano(d, lags=3)[1] < 0.05) < 0.085
+
+
+def test_power_against_a_difference() -> None:
+    d = 1 + moving_sums(np.random.default_rng(5), series=500, n=200, span=3)
+    statistic, p_value = diebold_mariano(d, lags=2)
+    assert np.mean(p_value < 0.05) > 0.95
+    swapped = diebold_mariano(-d, lags=2)
+    np.testing.assert_allclose(swapped[0], -np.asarray(statistic))
+    np.testing.assert_allclose(swapped[1], p_value)
+
+
+def test_the_variance_is_never_negative() -> None:
+    d = np.where(np.arange(60) % 2, 1.0, -1.0) + 0.01 * np.random.default_rng(6).normal(size=60)
+    statistic, p_value = diebold_mariano(d, lags=1)  # the equal weights give less than 0
+    assert np.isfinite(statistic)
+    assert 0 <= p_value <= 1
+
+
+@pytest.mark.parametrize(
+    ("d", "lags"),
+    [(np.ones(50), 0), (np.full(50, np.nan), 0), (np.arange(9.0), 0), (np.arange(40.0), 8)],
+)
+def test_no_test_of_too_little(d: np.ndarray, lags: int) -> None:
+    assert np.isnan(diebold_mariano(d, lags=lags)).all()
+
+
+def test_lags_are_not_negative() -> None:
+    with pytest.raises(ValueError, match="lags=-1"):
+        diebold_mariano(np.arange(20.0), lags=-1)
+
+
+def test_samples_have_the_length_and_mean_of_the_record() -> None:
+    weights = block_weights(50, block=5, draws=4000, seed=0)
+    assert (weights.sum(axis=1) == 50).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.08)
+    assert (weights == block_weights(50, block=5, draws=4000, seed=0)).all()
+
+
+@pytest.mark.parametrize("block", [1, 4, 10])
+def test_variance_of_the_bootstrap_is_that_of_politis_and_romano(block: int) -> None:
+    x = moving_sums(np.random.default_rng(7), series=1, n=60, span=3)[0]
+    n, e, p = x.size, x - x.mean(), 1 / block
+    circular = [np.mean(e * np.roll(e, -k)) for k in range(n)]
+    share = [(1 - k / n) * (1 - p) ** k + k / n * (1 - p) ** (n - k) for k in range(n)]
+    exact = (circular[0] + sum(b * c for b, c in zip(share[1:], circular[1:], strict=True))) / n
+    means = block_weights(n, block=block, draws=40000, seed=1) @ x / n
+    assert means.var() == pytest.approx(exact, rel=0.05)
+
+
+def test_bounds_of_the_skill_cover_it() -> None:
+    rng = np.random.default_rng(8)
+    ours, theirs = rng.exponential(0.8, (400, 150)), rng.exponential(1.0, (400, 150))
+    lower, upper = block_bootstrap(ours, theirs, block=1)
+    assert 0.9 < np.mean((lower <= 0.2) & (upper >= 0.2)) < 0.98
+    alone = block_bootstrap(ours[0], theirs[0], block=1)
+    assert alone == pytest.approx((lower[0], upper[0]))
+
+
+def test_bounds_of_known_skills() -> None:
+    theirs = np.random.default_rng(9).exponential(size=40)
+    assert block_bootstrap(0.7 * theirs, theirs, block=3) == pytest.approx((0.3, 0.3))
+    assert np.isnan(block_bootstrap(theirs, 0 * theirs, block=3)).all()
+    assert np.isnan(block_bootstrap(theirs[:9], theirs[:9], block=3)).all()
+    holed = np.where(np.arange(40) % 4, theirs, np.nan)
+    assert block_bootstrap(holed, 2 * theirs, block=3) == pytest.approx((0.5, 0.5))
+
+
+def make(seed: int = 0) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return hindcasts of three models, the second of which has errors twice as large."""
+    rng = np.random.default_rng(seed)
+    level = 5 + rng.normal(size=(2, ISSUES + LEADS)).cumsum(axis=1)
+    time = np.datetime64("2020-01-06", "us") + np.arange(ISSUES + LEADS) * np.timedelta64(7, "D")
+    observations = xr.Dataset({"level": (("well", "time"), level)},
+                              {"well": ["a", "b"], "time": time})  # fmt: skip
+    truth = np.stack([level[:, k : k + ISSUES] for k in range(1, LEADS + 1)], axis=-1)
+    error = rng.normal(size=(3, *truth.shape)) * np.array([1.0, 2.0, 1.0])[:, None, None, None]
+    frame = schema.label_forecast(
+        truth, wells=["a", "b"], issue_times=time[:ISSUES], frequency="W-MON"
+    ).drop_vars("level")
+    dims = ("model", "well", "issue_time", "lead_time", "quantile")
+    spread = np.array([-2.0, -1.3, -0.7, 0.0, 0.7, 1.3, 2.0])
+    values = (truth + error)[..., None] + spread
+    coords = {"model": ["good", "bad", "same"],
+              "quantile": [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]}  # fmt: skip
+    return frame.assign_coords(coords).assign(level=(dims, values)), observations
+
+
+@pytest.mark.parametrize(
+    ("loss", "metric", "power"),
+    [("crps", "crps", 1), ("absolute", "mae", 1), ("squared", "rmse", 2)],
+)
+def test_a_comparison_is_that_of_the_scores(loss: str, metric: str, power: int) -> None:
+    hindcasts, observations = make()
+    table = compare(hindcasts, observations, model="good", baseline="bad", loss=loss)
+    assert table[["well", "lead"]].drop_duplicates().shape[0] == len(table) == 2 * LEADS
+    scores = lead_scores(hindcasts, observations, baselines=())
+    means = scores[scores["metric"] == metric].pivot_table(
+        "value", index=["lead", "well"], columns="model"
+    )
+    good, bad = means["good"].to_numpy() ** power, means["bad"].to_numpy() ** power
+    found = table.sort_values(["lead", "well"])
+    np.testing.assert_allclose(found["difference"], good - bad)
+    np.testing.assert_allclose(found["ratio"], good / bad)
+    np.testing.assert_allclose(found["skill"], 1 - good / bad)
+    assert (found["n"] == ISSUES).all()
+    assert (found["p_value"] < 0.01).all()
+    assert (found["lower"] > 0).all()
+    assert ((found["lower"] < found["skill"]) & (found["skill"] < found["upper"])).all()
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    hindcasts, observations = make()
+    twin = hindcasts.isel(model=[0, 0]).assign_coords(model=["good", "twin"])
+    table = compare(twin, observations, model="good", baseline="twin")
+    assert (table["difference"] == 0).all()
+    assert (table[["skill", "lower", "upper"]] == 0).all(axis=None)
+    assert table["p_value"].isna().all()
+
+
+def test_exchanged_models_have_the_same_p_value() -> None:
+    hindcasts, observations = make()
+    there = compare(hindcasts, observations, model="good", baseline="same")
+    back = compare(hindcasts.isel(model=[2, 1, 0]), observations, model="same", baseline="good")
+    np.testing.assert_allclose(there["p_value"], back["p_value"])
+    np.testing.assert_allclose(there["difference"], -back["difference"])
+    assert there["p_value"].median() > 0.1
+
+
+def test_a_comparison_is_free_of_the_datum_and_of_the_unit() -> None:
+    hindcasts, observations = make()
+    table = compare(hindcasts, observations, model="good", baseline="bad")
+    moved = compare(10 * hindcasts + 50, 10 * observations + 50, model="good", baseline="bad")
+    columns = ["skill", "lower", "upper", "p_value", "n"]
+    pd.testing.assert_frame_equal(table[columns], moved[columns])
+
+
+def test_rows_of_one_model_alone_have_no_part() -> None:
+    hindcasts, observations = make()
+    holed = hindcasts["level"].copy(deep=True)
+    holed[0, 0, 10:20] = np.nan
+    holed[1, 1] = np.nan
+    table = compare(hindcasts.assign(level=holed), observations, model="good", baseline="bad")
+    assert set(table["well"]) == {"a"}  # the baseline has nothing at b
+    assert (table["n"] == ISSUES - 10).all()
+    spoilt = holed.copy(deep=True)
+    spoilt[1, 0, 10:20] = 1e6
+    spoilt[2] = 1e6
+    again = compare(hindcasts.assign(level=spoilt), observations, model="good", baseline="bad")
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_issue_times_that_are_left_out_are_gaps() -> None:
+    hindcasts, observations = make()
+    kept = np.r_[0:30, 45:ISSUES]
+    cut = compare(hindcasts.isel(issue_time=kept), observations, model="good", baseline="bad")
+    level = hindcasts["level"].copy(deep=True)
+    level[:, :, 30:45] = np.nan
+    holed = compare(hindcasts.assign(level=level), observations, model="good", baseline="bad")
+    pd.testing.assert_frame_equal(cut, holed)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "stride", "expected"),
+    [("D", 1, [1, 2, 3, 4]), ("D", 3, [1, 1, 1, 2]), ("W-MON", 2, [1, 1, 2, 2]),
+     ("MS", 1, [1, 2, 3, 4]), ("MS", 3, [1, 1, 1, 2])],
+)  # fmt: skip
+def test_how_long_errors_last(frequency: str, stride: int, expected: list[int]) -> None:
+    time = pd.date_range("2001-01-01", periods=120, freq=frequency).to_numpy()[::stride]
+    frame = schema.label_forecast(
+        np.zeros((1, time.size, 4)), wells=["a"], issue_times=time, frequency=frequency
+    )
+    assert steps_to_valid(frame).tolist() == expected
+    assert issue_steps(frame).tolist() == list(range(time.size))
+    assert issue_steps(frame.isel(issue_time=[0])).tolist() == [0]
