@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gwforecast import plots as plots
     from gwforecast.data.assemble import observations_from_frames as observations_from_frames
+    from gwforecast.data.climatology import ClimatologyWeather as ClimatologyWeather
     from gwforecast.data.depth import level_from_depth as level_from_depth
     from gwforecast.data.features import derive_features as derive_features
     from gwforecast.data.fill import fill_covariates as fill_covariates
     from gwforecast.data.fill import require_covariates as require_covariates
+    from gwforecast.data.forcing import Forcing as Forcing
+    from gwforecast.data.forcing import ObservedWeather as ObservedWeather
     from gwforecast.data.readers import read_observations as read_observations
     from gwforecast.data.samples import load_sample as load_sample
     from gwforecast.data.samples import load_truth as load_truth
+    from gwforecast.data.scenarios import Scenario as Scenario
+    from gwforecast.data.weather_forecasts import WeatherForecast as WeatherForecast
+    from gwforecast.models.additive import AdditiveModel as AdditiveModel
     from gwforecast.models.base import Forecaster as Forecaster
+    from gwforecast.models.calibrated import Calibrated as Calibrated
     from gwforecast.models.classes import NormalClassifier as NormalClassifier
+    from gwforecast.models.corrected import Corrected as Corrected
     from gwforecast.models.intervals import ConformalInterval as ConformalInterval
     from gwforecast.models.naive import DayOfYearClimatology as DayOfYearClimatology
     from gwforecast.models.naive import Drift as Drift
@@ -26,9 +34,14 @@ if TYPE_CHECKING:
     from gwforecast.models.neural import GRU as GRU
     from gwforecast.models.neural import LSTM as LSTM
     from gwforecast.models.neural import MLP as MLP
+    from gwforecast.models.state_space import DynamicRegression as DynamicRegression
+    from gwforecast.models.state_space import ExponentialSmoothing as ExponentialSmoothing
+    from gwforecast.models.state_space import UnobservedComponents as UnobservedComponents
     from gwforecast.models.statistical import LinearLagged as LinearLagged
     from gwforecast.ops.backtest import Backtest as Backtest
     from gwforecast.ops.backtest import backtest as backtest
+    from gwforecast.ops.forecast import fit_calibrated as fit_calibrated
+    from gwforecast.ops.forecast import forecast as forecast
     from gwforecast.ops.run import Evaluation as Evaluation
     from gwforecast.ops.run import check as check
     from gwforecast.ops.run import evaluate as evaluate
@@ -51,25 +64,36 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
+    "AdditiveModel": "gwforecast.models.additive",
     "AttributeEncoder": "gwforecast.sequences.attributes",
     "Backtest": "gwforecast.ops.backtest",
     "CNN": "gwforecast.models.neural",
+    "Calibrated": "gwforecast.models.calibrated",
+    "ClimatologyWeather": "gwforecast.data.climatology",
     "ConformalInterval": "gwforecast.models.intervals",
+    "Corrected": "gwforecast.models.corrected",
     "DayOfYearClimatology": "gwforecast.models.naive",
     "Drift": "gwforecast.models.naive",
+    "DynamicRegression": "gwforecast.models.state_space",
     "Evaluation": "gwforecast.ops.run",
+    "ExponentialSmoothing": "gwforecast.models.state_space",
+    "Forcing": "gwforecast.data.forcing",
     "Forecaster": "gwforecast.models.base",
     "GRU": "gwforecast.models.neural",
     "LSTM": "gwforecast.models.neural",
     "LinearLagged": "gwforecast.models.statistical",
     "MLP": "gwforecast.models.neural",
     "NormalClassifier": "gwforecast.models.classes",
+    "ObservedWeather": "gwforecast.data.forcing",
     "Persistence": "gwforecast.models.naive",
     "Scaler": "gwforecast.sequences.scale",
+    "Scenario": "gwforecast.data.scenarios",
     "SchemaError": "gwforecast.schema",
     "SeasonalNaive": "gwforecast.models.naive",
     "Split": "gwforecast.sequences.split",
     "Tuning": "gwforecast.ops.tune",
+    "UnobservedComponents": "gwforecast.models.state_space",
+    "WeatherForecast": "gwforecast.data.weather_forecasts",
     "audit": "gwforecast.sequences.audit",
     "audit_forecaster": "gwforecast.sequences.audit",
     "backtest": "gwforecast.ops.backtest",
@@ -77,6 +101,8 @@ _HOMES: dict[str, str] = {
     "derive_features": "gwforecast.data.features",
     "evaluate": "gwforecast.ops.run",
     "fill_covariates": "gwforecast.data.fill",
+    "fit_calibrated": "gwforecast.ops.forecast",
+    "forecast": "gwforecast.ops.forecast",
     "level_from_depth": "gwforecast.data.depth",
     "load_sample": "gwforecast.data.samples",
     "load_truth": "gwforecast.data.samples",

@@ -45,7 +45,7 @@ MODELS_LADDER = (
         "inference",
         "intervals",
     ),
-    ("networked",),
+    ("networked", "calibrated"),
     ("networks",),
     ("graphs",),
     ("training",),
@@ -77,6 +77,8 @@ CLOCK_CALLS = {"now", "utcnow", "today", "fromtimestamp"}
 MODULE_NAME = re.compile(rf"^{PACKAGE}(?:\.\w+)+$")
 MAX_FILE, MAX_FUNCTION = 400, 40
 LONGER = {
+    "cli_backtest backtest": 42,
+    "ops.backtest backtest": 52,
     "data.assemble observations_from_frames": 46,
     "data.readers read_observations": 47,
     "timeline infer_frequency": 46,

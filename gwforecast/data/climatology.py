@@ -66,13 +66,7 @@ class ClimatologyWeather(Forcing):
         for values in found.values():
             sound &= np.isfinite(values).all(axis=(0, 2))
         kept = np.flatnonzero(sound)[-self.years if self.years else None :]
-        if kept.size < self.fewest:
-            raise SchemaError(
-                f"Climatological weather needs at least {self.fewest} past years with weather for "
-                f"{horizon} steps. Received {kept.size} before "
-                f"{timeline.format_time(times[issued])}. Give a longer record of the weather, a "
-                "shorter horizon, or allow fewer years with ClimatologyWeather(fewest=...)."
-            )
+        self._check_years(kept.size, horizon=horizon, issue_time=times[issued])
         valid = timeline.valid_times(times[[issued]], np.arange(1, horizon + 1), frequency)[0]
         dims = (schema.WELL, schema.WEATHER, schema.TIME)
         futures = xr.Dataset(
@@ -85,6 +79,15 @@ class ClimatologyWeather(Forcing):
         )
         futures.attrs["left_out"] = [str(name) for name in names[~sound]]
         return futures
+
+    def _check_years(self, years: int, *, horizon: int, issue_time: np.datetime64) -> None:
+        if years < self.fewest:
+            raise SchemaError(
+                f"Climatological weather needs at least {self.fewest} past years with weather for "
+                f"{horizon} steps. Received {years} before {timeline.format_time(issue_time)}. "
+                "Give a longer record of the weather, a shorter horizon, or allow fewer years with "
+                "ClimatologyWeather(fewest=...)."
+            )
 
 
 def _same_days(

@@ -136,14 +136,7 @@ def continue_weather(
     futures = forcing.futures(
         observations, issue_time=times[issued], horizon=horizon, covariates=covariates
     )
-    versions = futures.sizes[schema.WEATHER]
-    dims = (schema.WELL, schema.WEATHER, schema.TIME)
-    joined = {}
-    for name in covariates:
-        before = past[name].transpose(schema.WELL, schema.TIME).values[:, None]
-        after = futures[name].transpose(*dims).values
-        whole = np.concatenate([np.repeat(before, versions, axis=1), after], axis=-1)
-        joined[name] = (dims, whole, dict(observations[name].attrs))
+    joined = {name: _join(past[name], futures[name]) for name in covariates}
     level = past[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
     level = np.pad(level, ((0, 0), (0, horizon)), constant_values=np.nan)
     static = {n: observations[n] for n in schema.attribute_names(observations)}
@@ -163,6 +156,15 @@ def continue_weather(
             schema.TIME: np.concatenate([past[schema.TIME].values, futures[schema.TIME].values]),
         },
     )
+
+
+def _join(past: xr.DataArray, future: xr.DataArray) -> xr.Variable:
+    """Return past values (well, time) and each version of the future (well, weather, time)."""
+    dims = (schema.WELL, schema.WEATHER, schema.TIME)
+    before = past.transpose(schema.WELL, schema.TIME).values[:, None]
+    after = future.transpose(*dims).values
+    whole = np.concatenate([np.repeat(before, after.shape[1], axis=1), after], axis=-1)
+    return xr.Variable(dims, whole, dict(past.attrs))
 
 
 def _check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:

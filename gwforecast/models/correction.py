@@ -274,7 +274,6 @@ def _filter(
         known = np.where(np.isfinite(start), start, known)
     known = np.broadcast_to(known, (*shape, STATES))
     state, spread = known[..., :3], known[..., 3:].reshape(*shape, 3, 3)
-    growth = grows[..., None] * np.eye(3)
     states = np.empty((len(errors), *shape, STATES))
     for step, error in enumerate(errors):
         # what is known at the beginning fades from then on; before it nothing moves
@@ -282,8 +281,8 @@ def _filter(
         if moves.any():
             moved = np.matmul(move, state[..., None])[..., 0]
             state = np.where(moves[..., None], moved, state)
-            grown = np.matmul(np.matmul(move, spread), move.swapaxes(-1, -2)) + growth
-            spread = np.where(moves[..., None, None], grown, spread)
+            grown = np.matmul(np.matmul(move, spread), move.swapaxes(-1, -2))
+            spread = np.where(moves[..., None, None], grown + grows[..., None] * np.eye(3), spread)
         seen = np.isfinite(error) & moves
         if seen.any():
             shared = spread[..., 0] + spread[..., 1]  # with the error that is observed

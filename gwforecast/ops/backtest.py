@@ -16,6 +16,7 @@ from gwforecast import schema, timeline
 from gwforecast.data.forcing import Forcing
 from gwforecast.data.scenarios import make_forcing
 from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.calibrated import as_forecasting
 from gwforecast.models.corrected import Corrected
 from gwforecast.ops.backtest_outputs import write_backtest
 from gwforecast.ops.forecasters import BLEND, NETWORKS, make_forecasters
@@ -196,8 +197,9 @@ def backtest(
     result = Backtest(hindcasts, scores, comparison, outcomes, split, origins, watch.seconds)
     if out is not None:
         paths = write_backtest(
-            result, used, forecasters, folder=Path(out), figures=figures, inputs=inputs
-        )
+            result, used, forecasters, folder=Path(out), figures=figures, inputs=inputs,
+            watch=watch,
+        )  # fmt: skip
         result.paths.update(paths)
     return result
 
@@ -311,12 +313,6 @@ def _hindcast_group(
     if progress is not None:
         progress("models", len(forecasters), len(forecasters))
     return issued, failed
-
-
-def as_forecasting(forecaster: Forecaster) -> Forecaster:
-    """Return a forecaster that forecasts: itself, or its simulation corrected by recent levels."""
-    forecasts = type(forecaster).forecast is not Forecaster.forecast
-    return forecaster if forecasts else Corrected([forecaster])
 
 
 def _blend(

@@ -18,7 +18,7 @@ from gwforecast.ops.atomic import write_atomically, write_text
 from gwforecast.ops.figures import Draw, draw_each
 from gwforecast.ops.forecasters import BLEND
 from gwforecast.ops.outputs import file_names, write_table
-from gwforecast.ops.run import now
+from gwforecast.ops.run import Stopwatch
 
 if TYPE_CHECKING:
     from gwforecast.ops.backtest import Backtest
@@ -40,6 +40,7 @@ def write_backtest(
     folder: Path,
     figures: int,
     inputs: Iterable[Path],
+    watch: Stopwatch,
 ) -> dict[str, Path]:
     """Write tables, hindcasts, figures and, last, ``run.json``; return the files by their names.
 
@@ -57,6 +58,8 @@ def write_backtest(
         Number of wells, in their order, that are drawn.
     inputs : iterable of pathlib.Path
         Files that the observations were read from.
+    watch : Stopwatch
+        Of the run.
     """
     (folder / "run.json").unlink(missing_ok=True)
     tables = {"scores_by_lead.csv": result.scores, "comparison.csv": result.comparison}
@@ -68,7 +71,8 @@ def write_backtest(
         paths |= draw_each(_figures(result, wells), folder=folder)
     origins = result.origins
     content = {
-        "finished": now(),
+        "started": watch.started,
+        "finished": watch.moment(),
         "versions": record.versions(),
         "cores": os.cpu_count(),
         "models": {name: record.forecaster_settings(one) for name, one in forecasters.items()},

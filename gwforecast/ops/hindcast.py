@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,20 +11,16 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.calibrated import Calibrated
 from gwforecast.models.corrected import Corrected
-from gwforecast.models.lead_intervals import LeadInterval
 from gwforecast.sequences.origins import (
     extend_split,
-    issue_times_of,
     mask_to_period,
     observed_at,
 )
 from gwforecast.sequences.split import Split
 
 __all__ = ["Origins", "hindcast"]
-
-CALIBRATION_ORIGINS = 300  # issue times in the validation period, at most
-CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # where each has many weathers
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +90,8 @@ def hindcast(
     xarray.Dataset
         ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no forecast.
     """
-    interval = _calibrate(forecaster, observations, split, origins)
+    calibrated = Calibrated(forecaster, horizon=origins.horizon, forcing=origins.forcing)
+    interval = calibrated.calibrate(observations, split=split).interval_
     refitted = {} if refitted is None else refitted
     parts, first = [], forecaster
     blocks = list(origins.blocks())
@@ -135,18 +131,6 @@ def _refit(
     if key not in refitted:
         refitted[key] = forecaster.refit(observations, split=split, through="validation")
     return refitted[key]
-
-
-def _calibrate(
-    forecaster: Forecaster, observations: xr.Dataset, split: Split, origins: Origins
-) -> LeadInterval:
-    observed = isinstance(origins.forcing, ObservedWeather)
-    most = CALIBRATION_ORIGINS if observed else CALIBRATION_ORIGINS_OF_ENSEMBLES
-    every = issue_times_of(observations, split, period="validation")
-    issue_times = every[:: math.ceil(every.size / most)]
-    past = _issue(forecaster, observations, issue_times=issue_times, origins=origins)
-    past = mask_to_period(past, split, period="validation")
-    return LeadInterval().fit(past, observed_at(split.levels(observations, "validation"), past))
 
 
 def _issue(

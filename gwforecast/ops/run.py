@@ -213,6 +213,10 @@ class Stopwatch:
         self.started = now()
         self.seconds: dict[str, float] = {}
 
+    def moment(self) -> pd.Timestamp:
+        """Return the present moment, naive UTC."""
+        return now()
+
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time what is done in a stage."""
