@@ -32,8 +32,9 @@ def diebold_mariano(
 
     The variance holds the autocovariances up to some lags with equal weights, as in the original
     test; where that is not positive, with the weights of Bartlett. The statistic is corrected for
-    short samples. Under the null, with errors that last as long as the lags, it rejects 5 to 8 % of
-    the time at a level of 5 % with 15 pairs for each of these lags, and up to 13 % with 5.
+    short samples. In simulations under the null, with errors that last for h issue times, it
+    rejects at a level of 5 % in 6 to 8 % of records of 15 h pairs, in 7 to 9 % of 10 h and in 10 to
+    15 % of 5 h: a p value near the level says little where the record is short.
 
     Parameters
     ----------
