@@ -25,7 +25,7 @@ from gwforecast.models.intervals import FEWEST_ERRORS, QUANTILES
 __all__ = ["LeadInterval"]
 
 ENLARGEMENT_YEARS = 0.5  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
-STEP = 0.02  # by which an outcome moves the logarithm of a width
+STEP = 0.05  # by which an outcome moves the logarithm of a width
 FLOOR = 1e-6  # m, which keeps the scale of a perfect forecast positive
 
 _LEVELS = np.array(QUANTILES)

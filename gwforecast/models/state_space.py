@@ -187,8 +187,9 @@ def _ahead(result: Any, steps: np.ndarray, horizon: int) -> np.ndarray:
     state = result.filter_results.predicted_state[:, steps + 1]  # one step after each
     ahead = np.empty((steps.size, horizon))
     for lead in range(horizon):
-        ahead[:, lead] = design @ state + offset
-        state = transition @ state
+        ahead[:, lead] = (design[:, None] * state).sum(axis=0) + offset
+        # not a matrix product, whose rounding would depend on the number of steps
+        state = (transition[:, :, None] * state).sum(axis=1)
     return ahead
 
 

@@ -17,6 +17,7 @@ from gwforecast.ops import record
 from gwforecast.ops.atomic import write_atomically, write_text
 from gwforecast.ops.figures import Draw, draw_each
 from gwforecast.ops.forecasters import BLEND
+from gwforecast.ops.hindcast import Origins
 from gwforecast.ops.outputs import file_names, write_table
 from gwforecast.ops.run import Stopwatch
 
@@ -69,7 +70,6 @@ def write_backtest(
     if figures:
         wells = observations.isel({schema.WELL: slice(figures)})
         paths |= draw_each(_figures(result, wells), folder=folder)
-    origins = result.origins
     content = {
         "started": watch.started,
         "finished": watch.moment(),
@@ -78,21 +78,25 @@ def write_backtest(
         "models": {name: record.forecaster_settings(one) for name, one in forecasters.items()},
         "inputs": record.file_checksums(inputs),
         "observations_sha256": record.dataset_sha256(observations),
-        "origins": {
-            "first": origins.issue_times[0],
-            "last": origins.issue_times[-1],
-            "count": origins.issue_times.size,
-            "horizon": origins.horizon,
-            "forcing": origins.forcing.origin,
-            "refit_every": origins.refit_every,
-            "sliding": origins.sliding,
-        },
+        "origins": _describe(result.origins),
         "split": result.split.to_frame().to_dict("records"),
         "outcomes": result.outcomes.to_dict("records"),
         "seconds": result.seconds,
         "outputs": [*paths, "run.json"],
     }
     return paths | {"run.json": write_text(folder / "run.json", record.dump_json(content))}
+
+
+def _describe(origins: Origins) -> dict[str, object]:
+    return {
+        "first": origins.issue_times[0],
+        "last": origins.issue_times[-1],
+        "count": origins.issue_times.size,
+        "horizon": origins.horizon,
+        "forcing": origins.forcing.origin,
+        "refit_every": origins.refit_every,
+        "sliding": origins.sliding,
+    }
 
 
 def _write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:

@@ -1,0 +1,157 @@
+"""No forecast knows what came after its issue time. Append a factory to have it proved."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.data.climatology import ClimatologyWeather
+from gwforecast.data.forcing import ObservedWeather
+from gwforecast.data.scenarios import Scenario
+from gwforecast.models.additive import AdditiveModel
+from gwforecast.models.calibrated import Calibrated, as_forecasting
+from gwforecast.models.corrected import Corrected
+from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
+from gwforecast.models.neural import CNN, GRU, LSTM, MLP
+from gwforecast.models.state_space import (
+    DynamicRegression,
+    ExponentialSmoothing,
+    UnobservedComponents,
+)
+from gwforecast.models.statistical import LinearLagged
+from gwforecast.ops.hindcast import Origins, hindcast
+from gwforecast.sequences.origins import issue_times_of
+from gwforecast.sequences.perturb import replaced
+from gwforecast.sequences.split import split_by_fraction
+
+SMALL = {"members": 2, "epochs": 2, "lookback": 12, "targets": 20, "workers": 1}
+FORECASTERS = {
+    "persistence": Persistence,
+    "drift": Drift,
+    "climatology": DayOfYearClimatology,
+    "seasonal_naive": SeasonalNaive,
+    "linear": lambda: LinearLagged(lookbacks=(8,), strengths=(0.1,)),
+    "additive": AdditiveModel,
+    "arma_regression": lambda: DynamicRegression(orders=((1, 0), (1, 1))),
+    "ets": ExponentialSmoothing,
+    "unobserved_components": lambda: UnobservedComponents(harmonics=1),
+    "lstm": lambda: LSTM(units=(4,), **SMALL),
+    "gru": lambda: GRU(units=(4,), **SMALL),
+    "cnn": lambda: CNN(units=4, **SMALL),
+    "mlp": lambda: MLP(units=(4,), members=2, epochs=2, lookback=12, workers=1),
+    "blend": lambda: Corrected(
+        [LSTM(units=(4,), **SMALL), LinearLagged(lookbacks=(8,), strengths=(0.1,))], name="blend"
+    ),
+}
+every_forecaster = pytest.mark.parametrize("name", sorted(FORECASTERS))
+HORIZON = 6
+
+
+def aquifer(seed: int = 0) -> xr.Dataset:
+    """Two wells, weekly, whose level answers to rain and temperature, with gaps."""
+    rng = np.random.default_rng(seed)
+    rain = rng.gamma(0.7, 10.0, (2, 420))
+    warm = 10 + 8 * np.sin(2 * np.pi * np.arange(420) / 52.18) + rng.normal(0, 2, (2, 420))
+    level = np.zeros((2, 420))
+    for step in range(1, 420):
+        level[:, step] = 0.9 * level[:, step - 1] + 0.02 * rain[:, step] - 0.01 * warm[:, step]
+    level += rng.normal(0, 0.01, level.shape) + 20
+    level[rng.random(level.shape) < 0.1] = np.nan
+    times = pd.date_range("2004-01-05", periods=420, freq="W-MON")
+    dims = ("well", "time")
+    return xr.Dataset(
+        {"level": (dims, level), "rr": (dims, rain), "tg": (dims, warm)},
+        {"well": ["a", "b"], "time": times},
+    )
+
+
+def after(observations: xr.Dataset, issue_time: np.datetime64) -> xr.DataArray:
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    return rows & (observations["time"] > issue_time)
+
+
+def fitted(name: str, observations: xr.Dataset, forcing) -> Calibrated:
+    split = split_by_fraction(observations)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a warning of a fit is no leak
+        one = as_forecasting(FORECASTERS[name]()).fit(observations, split=split)
+        return Calibrated(one, horizon=HORIZON, forcing=forcing).calibrate(
+            observations, split=split
+        )
+
+
+@every_forecaster
+@pytest.mark.parametrize(
+    "forcing", [ObservedWeather(), ClimatologyWeather(fewest=2)], ids=lambda f: f.origin
+)
+def test_nothing_after_the_issue_time_changes_a_forecast(name: str, forcing) -> None:
+    observations = aquifer()
+    calibrated = fitted(name, observations, forcing)
+    issued = observations["time"].values[[350, 377]]
+    expected = calibrated.forecast(observations, issue_times=issued)
+    assert np.isfinite(expected["level"].values).any()
+    changing = ["level"] if forcing.origin == "observed" else ["level", "rr", "tg"]
+    for number, issue_time in enumerate(issued):
+        for by in ("missing", "noise", "huge"):
+            changed = replaced(
+                observations, changing, rows=after(observations, issue_time), by=by, seed=1
+            )
+            found = calibrated.forecast(changed, issue_times=issued[[number]])
+            one = expected.isel(issue_time=[number])
+            assert found["level"].values.tobytes() == one["level"].values.tobytes()
+            assert found["last_observation"].equals(one["last_observation"])
+
+
+@every_forecaster
+def test_a_fit_and_its_intervals_know_nothing_after_the_validation_period(name: str) -> None:
+    observations = aquifer()
+    end = split_by_fraction(observations).end_through("validation").values.max()
+    bounds = split_by_fraction(observations)
+    issued = observations["time"].values[observations["time"].values <= end][-1:]
+    expected = fitted(name, observations, ObservedWeather())
+    level = expected.forecast(observations, issue_times=issued)["level"].values
+    later = after(observations, np.datetime64("1900-01-01")) & (
+        observations["time"] > bounds.end_through("validation")
+    ).transpose("well", "time")
+    for by in ("noise", "huge"):
+        changed = replaced(observations, ["level"], rows=later, by=by, seed=2)
+        found = fitted(name, changed, ObservedWeather())
+        assert found.forecast(changed, issue_times=issued)["level"].values.tobytes() == (
+            level.tobytes()
+        )
+        kept, made = expected.interval_.to_arrays(), found.interval_.to_arrays()
+        assert all(made[key].tobytes() == kept[key].tobytes() for key in ("widths", "error"))
+
+
+@pytest.mark.parametrize("name", ["linear", "persistence", "arma_regression", "lstm", "blend"])
+@pytest.mark.parametrize("refit_every", [None, 4])
+def test_hindcasts_know_nothing_after_their_issue_times(name: str, refit_every) -> None:
+    observations = aquifer()
+    split = split_by_fraction(observations)
+    issued = issue_times_of(observations, split, period="test", stride=5)
+    origins = Origins(issued, HORIZON, refit_every=refit_every)
+    one = as_forecasting(FORECASTERS[name]()).fit(observations, split=split)
+    expected = hindcast(one, observations, split=split, origins=origins)["level"]
+    cut = issued[7]
+    for by in ("missing", "huge"):
+        changed = replaced(observations, ["level"], rows=after(observations, cut), by=by, seed=3)
+        found = hindcast(one, changed, split=split, origins=origins)["level"]
+        kept = {"issue_time": slice(None, cut)}
+        assert found.sel(kept).values.tobytes() == expected.sel(kept).values.tobytes()
+
+
+def test_weather_after_the_issue_time_reaches_a_scenario_by_its_base_only() -> None:
+    observations = aquifer()
+    calibrated = fitted("linear", observations, ClimatologyWeather(fewest=2))
+    dry = Scenario("dry", ClimatologyWeather(fewest=2), factors={"rr": 0.5})
+    issued = observations["time"].values[[377]]
+    expected = calibrated.forecast(observations, issue_times=issued, forcing=dry)["level"]
+    normal = calibrated.forecast(observations, issue_times=issued)["level"]
+    middle = {"quantile": 0.5, "lead_time": expected["lead_time"][-1]}
+    assert (expected.sel(middle) < normal.sel(middle)).all()
+    rows = after(observations, issued[0])
+    changed = replaced(observations, ["level", "rr", "tg"], rows=rows, by="huge", seed=4)
+    found = calibrated.forecast(changed, issue_times=issued, forcing=dry)["level"]
+    assert found.values.tobytes() == expected.values.tobytes()
