@@ -24,7 +24,7 @@ from gwforecast.models.statistical import LinearLagged
 from gwforecast.ops.hindcast import Origins, hindcast
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.perturb import replaced
-from gwforecast.sequences.split import split_by_fraction
+from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 2, "epochs": 2, "lookback": 12, "targets": 20, "workers": 1}
 FORECASTERS = {
@@ -72,8 +72,8 @@ def after(observations: xr.Dataset, issue_time: np.datetime64) -> xr.DataArray:
     return rows & (observations["time"] > issue_time)
 
 
-def fitted(name: str, observations: xr.Dataset, forcing) -> Calibrated:
-    split = split_by_fraction(observations)
+def fitted(name: str, observations: xr.Dataset, forcing, split: Split | None = None) -> Calibrated:
+    split = split_by_fraction(observations) if split is None else split
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a warning of a fit is no leak
         one = as_forecasting(FORECASTERS[name]()).fit(observations, split=split)
@@ -107,22 +107,19 @@ def test_nothing_after_the_issue_time_changes_a_forecast(name: str, forcing) -> 
 @every_forecaster
 def test_a_fit_and_its_intervals_know_nothing_after_the_validation_period(name: str) -> None:
     observations = aquifer()
-    end = split_by_fraction(observations).end_through("validation").values.max()
-    bounds = split_by_fraction(observations)
-    issued = observations["time"].values[observations["time"].values <= end][-1:]
-    expected = fitted(name, observations, ObservedWeather())
+    split = split_by_fraction(observations)
+    ends = split.end_through("validation")
+    issued = ends.values.min()[None]
+    expected = fitted(name, observations, ObservedWeather(), split)
     level = expected.forecast(observations, issue_times=issued)["level"].values
-    later = after(observations, np.datetime64("1900-01-01")) & (
-        observations["time"] > bounds.end_through("validation")
-    ).transpose("well", "time")
+    later = (observations["time"] > ends).transpose("well", "time")
     for by in ("noise", "huge"):
         changed = replaced(observations, ["level"], rows=later, by=by, seed=2)
-        found = fitted(name, changed, ObservedWeather())
-        assert found.forecast(changed, issue_times=issued)["level"].values.tobytes() == (
-            level.tobytes()
-        )
-        kept, made = expected.interval_.to_arrays(), found.interval_.to_arrays()
-        assert all(made[key].tobytes() == kept[key].tobytes() for key in ("widths", "error"))
+        found = fitted(name, changed, ObservedWeather(), split)
+        made = found.forecast(changed, issue_times=issued)["level"].values
+        assert made.tobytes() == level.tobytes()
+        ours, theirs = expected.interval_.to_arrays(), found.interval_.to_arrays()
+        assert all(theirs[key].tobytes() == ours[key].tobytes() for key in ("widths", "error"))
 
 
 @pytest.mark.parametrize("name", ["linear", "persistence", "arma_regression", "lstm", "blend"])
