@@ -117,6 +117,21 @@ class Forecaster(abc.ABC):
             Told of members or wells done.
         """
 
+    def update(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster that goes on with new rows, without starting anew where it can.
+
+        Here it is a refit, which is quick for all but networks. The arguments are those of
+        :meth:`refit`.
+        """
+        return self.refit(observations, split=split, through=through, progress=progress)
+
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step for which covariates exist.
 

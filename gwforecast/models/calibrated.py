@@ -98,6 +98,17 @@ class Calibrated:
         again.trained_through_ = split.end_through("validation")
         return again
 
+    def update(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Return it with the forecaster's training gone on through the validation period."""
+        again = copy.copy(self)
+        again.forecaster = self.forecaster.update(
+            observations, split=split, through="validation", progress=progress
+        )
+        again.trained_through_ = split.end_through("validation")
+        return again
+
     def forecast(
         self,
         observations: xr.Dataset,

@@ -109,6 +109,21 @@ class Corrected(Forecaster):
         ]
         return self.with_parts(parts, observations, split=split, through=through)
 
+    def update(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster whose networks go on with new rows; other parts are refitted."""
+        parts = [
+            part.update(observations, split=split, through=through, progress=progress)
+            for part in self.parts
+        ]
+        return self.with_parts(parts, observations, split=split, through=through)
+
     def with_parts(
         self,
         parts: Sequence[Forecaster],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from gwforecast.sequences.windows import epoch_starts
 __all__ = ["NeuralForecaster"]
 
 FEWEST_TARGETS = 20
+UPDATE_RATE = 0.1  # of the learning rate, with which a training goes on
 WELLS_AT_ONCE = 100  # whose scaled data are held at a time
 
 
@@ -153,6 +155,57 @@ class NeuralForecaster(NetworkForecaster):
         """
         again = copy.copy(self)
         return again._fit(observations, split, through_periods(through), False, progress)
+
+    def update(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        epochs: int | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster whose training goes on with all rows through a period.
+
+        The networks start from their weights, scales are kept, and the learning rate is a tenth of
+        the first: new levels shift what was learnt, and do not replace it. Wells that were not
+        fitted before are left out.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), old rows and new.
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used.
+        epochs : int, optional
+            Passes over the rows; by default a tenth of those of a fit.
+        progress : Progress, optional
+            Told of members done.
+        """
+        again = copy.copy(self)
+        again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
+        again.learning_rate = UPDATE_RATE * self.learning_rate
+        workers = training.settle_workers(self.workers)
+        wells = again._known(observations)
+        rows = split.rows(observations, *through_periods(through)).sel({schema.WELL: wells})
+        data = again._data(observations.sel({schema.WELL: wells}), rows, None)
+        positions = [self.wells_.index(well) for well in wells]
+        again.wells_ = wells
+        again.weights_ = [weights[positions] for weights in self.weights_]
+        jobs = [
+            dataclasses.replace(
+                job, weights=[w[job.well, n % self.members] for w in again.weights_]
+            )
+            for n, job in enumerate(again._jobs(data))
+        ]
+        trained = training.train(
+            again.architecture_, again._recipe(), data, jobs, workers=workers, progress=progress
+        )
+        again._keep(trained)
+        again.epochs, again.learning_rate = self.epochs, self.learning_rate
+        return again
 
     def _fit(
         self,

@@ -48,7 +48,7 @@ class Regression:
     n_without_covariates: int
 
     def predict(self, columns: np.ndarray) -> np.ndarray:
-        """Return the level in m of columns (time, column), shape (time,)."""
+        """Return the level in m of columns (..., column), shape (...,)."""
         scaled = (columns - self.center) / self.scale
         return np.asarray(scaled @ self.coefficients + self.intercept)
 

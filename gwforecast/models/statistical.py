@@ -179,24 +179,8 @@ class LinearLagged(Forecaster):
         SchemaError
             If a well was not fitted, a covariate is missing, or the frequency is another.
         """
-        well_positions(observations, self.wells_, name=self.name)
-        self._check_covariates(observations)
-        times = observations[schema.TIME].values
-        frequency = timeline.infer_frequency(times)
-        if frequency != self._frequency:
-            raise SchemaError(
-                f"A regression on lags simulates the frequency it was fitted on. Received "
-                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
-            )
-        wells = observations[schema.WELL].values
-        values = np.full((wells.size, times.size), np.nan)
-        for i, well in enumerate(wells.tolist()):
-            if well in self.regressions_:
-                regression = self.regressions_[well]
-                columns = self._columns(
-                    self._weather(observations, i), times, regression.lookback, regression.before
-                )
-                values[i] = regression.predict(columns)
+        self._check_like_fitted(observations)
+        values = self._versions(observations.expand_dims({schema.WEATHER: 1}))[:, 0]
         level = xr.DataArray(
             values,
             {schema.WELL: observations[schema.WELL], schema.TIME: observations[schema.TIME]},
@@ -204,6 +188,60 @@ class LinearLagged(Forecaster):
             attrs=self._attrs,
         )
         return level.to_dataset(name=schema.LEVEL)
+
+    def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit
+        """Return the longest lookback of the wells, in steps."""
+        return max((fit.lookback for fit in self.regressions_.values()), default=1)
+
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
+        """Return the names of the covariates that are used."""
+        return list(self.covariates_)
+
+    def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the levels under each of several weathers, all at once.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            ``level`` (well, time) and covariates (well, weather, time).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, weather, member), m.
+        """
+        self._check_like_fitted(observations.isel({schema.WEATHER: 0}))
+        values = self._versions(observations)
+        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        level = xr.DataArray(values, {name: observations[name] for name in dims}, dims)
+        return level.transpose(schema.WELL, schema.TIME, schema.WEATHER).expand_dims(
+            {schema.MEMBER: [0]}, -1
+        )
+
+    def _check_like_fitted(self, observations: xr.Dataset) -> None:
+        well_positions(observations, self.wells_, name=self.name)
+        self._check_covariates(observations)
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        if frequency != self._frequency:
+            raise SchemaError(
+                f"A regression on lags simulates the frequency it was fitted on. Received "
+                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
+            )
+
+    def _versions(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the levels under covariates (well, weather, time), of the same shape, m."""
+        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        wells, times = observations[schema.WELL].values, observations[schema.TIME].values
+        series = [observations[name].transpose(*dims).values for name in self.covariates_]
+        shape = tuple(observations.sizes[dim] for dim in dims)
+        weather = np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
+        values = np.full(shape, np.nan)
+        for i, well in enumerate(wells.tolist()):
+            if well in self.regressions_:
+                fit = self.regressions_[well]
+                columns = self._columns(weather[i], times, fit.lookback, fit.before)
+                values[i] = fit.predict(columns)
+        return values
 
     def _learn(
         self,
@@ -286,7 +324,7 @@ class LinearLagged(Forecaster):
         best: Regression | None = None
         smallest = np.inf
         for lookback, strengths in settings:
-            columns = self._columns(weather, times, lookback, before)
+            columns = self._columns(weather[None], times, lookback, before)[0]
             for regression in ridge(
                 columns, level, rows=rows, strengths=strengths, lookback=lookback, before=before
             ):
@@ -306,10 +344,14 @@ class LinearLagged(Forecaster):
     def _columns(
         self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
     ) -> np.ndarray:
-        lagged = lagged_means(weather[None], lag_edges(lookback), before=before[None])[0]
+        """Return the columns (version, time, column) of weathers (version, time, variable)."""
+        versions = np.broadcast_to(before, (len(weather), before.size))
+        lagged = lagged_means(weather, lag_edges(lookback), before=versions)
         angle = 2 * np.pi * (pd.DatetimeIndex(times).day_of_year.to_numpy() - 1) / 365.25
         season = [f(k * angle) for k in range(1, self.harmonics + 1) for f in (np.sin, np.cos)]
-        return np.column_stack([lagged, *season])
+        waves = np.stack(season, axis=-1) if season else np.empty((times.size, 0))
+        waves = np.broadcast_to(waves, (*lagged.shape[:2], waves.shape[-1]))
+        return np.concatenate([lagged, waves], axis=-1)
 
     def _check_covariates(self, observations: xr.Dataset) -> None:
         held = schema.covariate_names(observations)
