@@ -112,9 +112,10 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     for metric in METRICS:
         if (scores["metric"] == metric).any():
             table = forecast_summary(scores, metric=metric)
-            last = float(scores["lead"].max())
-            leads = np.unique(np.geomspace(1.0, last, COLUMNS).round().astype(int))
-            shown = table[[lead for lead in leads.tolist() if lead in table.columns]]
+            known = table.columns[table.notna().any()].to_numpy()
+            wanted = np.geomspace(known[0], known[-1], COLUMNS)
+            nearest = np.abs(known[:, None] - wanted).argmin(axis=0)
+            shown = table[known[np.unique(nearest)].tolist()]
             shown = shown.rename(columns=str).reset_index()
             cli._print_table(f"{metric} by lead time: {definitions[metric]}", shown)
     figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]

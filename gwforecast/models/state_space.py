@@ -1,229 +1,88 @@
-"""Statistical baselines in state space form: fitted once by statsmodels, issued from any moment.
-
-Gaps are no trouble to a Kalman filter, and one pass of it tells the state at every issue time, from
-the levels up to it. So a thousand origins cost no more than one.
-"""
+"""Statistical baselines in state space form, fitted by statsmodels for each well."""
 
 from __future__ import annotations
 
-import abc
 import copy
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 import statsmodels.api as sm
 import xarray as xr
 
-from gwforecast import schema, timeline
-from gwforecast.data.forcing import Forcing
-from gwforecast.models.base import Forecaster, Progress, through_periods
+from gwforecast import schema
+from gwforecast.data.forcing import Forcing, ObservedWeather
+from gwforecast.models.base import Progress, through_periods, well_positions
+from gwforecast.models.kalman import StateSpace
 from gwforecast.models.statistical import LinearLagged
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["DynamicRegression", "ExponentialSmoothing", "UnobservedComponents"]
 
-MOST_YEARS = 12  # of the fitted rows, the last ones, from which the parameters are estimated
-FEWEST_LEVELS = 30
-ITERATIONS = 60
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Keep a mean's warnings back: its failures are this model's, which warns of them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*could not be fitted at well")
+        yield
 
 
-class _StateSpace(Forecaster):
-    """A model of one series for each well, in state space form.
-
-    Attributes
-    ----------
-    parameters_ : dict of str to numpy.ndarray
-        By well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; they have no forecast.
-    """
-
-    parameters_: dict[str, np.ndarray]
-    orders_: dict[str, tuple[int, ...]]
-    failed_: dict[str, str]
-
-    @abc.abstractmethod
-    def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
-        """Return the statsmodels model of a series (time,), NaN where not observed."""
-
-    def _orders(self) -> list[tuple[int, ...]]:
-        """Return the orders to choose from by Akaike's criterion."""
-        return [()]
-
-    def _series(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return what is modelled, dims (well, time), m: here the levels."""
-        return observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
-
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit each well on the train rows; the orders are those with the smallest AIC on them."""
-        self._learn(observations, split.rows(observations, "train"), None, progress)
-        return self
-
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through a period, with the same orders."""
-        again = copy.copy(self)
-        rows = split.rows(observations, *through_periods(through))
-        again._learn(observations, rows, self.orders_, progress)
-        return again
-
-    def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
-    ) -> xr.Dataset:
-        """Return the levels after each issue time, (well, issue_time, lead_time), m.
-
-        The forcing is not used: these models know no weather.
-        """
-        del forcing
-        level = self._issue(self._series(observations), issue_times=issue_times, horizon=horizon)
-        return self._labelled(level, observations, issue_times)
-
-    def _labelled(
-        self, level: np.ndarray, observations: xr.Dataset, issue_times: np.ndarray
-    ) -> xr.Dataset:
-        return schema.label_forecast(
-            level,
-            wells=observations[schema.WELL].values.tolist(),
-            issue_times=issue_times,
-            frequency=timeline.infer_frequency(observations[schema.TIME].values),
-        )
-
-    def _learn(
-        self,
-        observations: xr.Dataset,
-        rows: xr.DataArray,
-        orders: dict[str, tuple[int, ...]] | None,
-        progress: Progress | None,
-    ) -> None:
-        series = self._series(observations).where(rows).transpose(schema.WELL, schema.TIME).values
-        year = _year(observations)
-        wells = [str(well) for well in observations[schema.WELL].values]
-        self.parameters_, self.orders_, self.failed_ = {}, {}, {}
-        for number, (well, values) in enumerate(zip(wells, series, strict=True)):
-            choices = self._orders() if orders is None else [orders.get(well, self._orders()[0])]
-            try:
-                self.orders_[well], self.parameters_[well] = self._fit_well(values, choices, year)
-            except (ValueError, np.linalg.LinAlgError) as error:
-                self.failed_[well] = str(error)
-                warnings.warn(
-                    f"{self.name!r} could not be fitted at well {well!r}, which has no forecast of "
-                    f"it now: {error}",
-                    stacklevel=4,
-                )
-            if progress is not None:
-                progress(f"fit {self.name}", number + 1, len(wells))
-
-    def _fit_well(
-        self, values: np.ndarray, choices: list[tuple[int, ...]], year: float
-    ) -> tuple[tuple[int, ...], np.ndarray]:
-        known = np.flatnonzero(np.isfinite(values))
-        if known.size < FEWEST_LEVELS:
-            raise ValueError(
-                f"A state space model needs at least {FEWEST_LEVELS} levels. Received "
-                f"{known.size}. Use a longer record."
-            )
-        first = max(known[0], known[-1] + 1 - round(MOST_YEARS * year))
-        values = values[first : known[-1] + 1]
-        best: tuple[float, tuple[int, ...], np.ndarray] | None = None
-        for order in choices:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what matters is recorded in failed_
-                try:
-                    result = self._model(values, order, year=year).fit(
-                        disp=False, maxiter=ITERATIONS, low_memory=True
-                    )
-                except (ValueError, np.linalg.LinAlgError):
-                    continue
-            sound = np.isfinite(result.aic) and np.isfinite(result.params).all()
-            if sound and (best is None or result.aic < best[0]):
-                best = float(result.aic), order, np.asarray(result.params, float)
-        if best is None:
-            raise ValueError(
-                "A state space model needs a likelihood with a maximum. Received none for any of "
-                f"the orders {choices}. Leave the model out at this well."
-            )
-        return best[1], best[2]
-
-    def _issue(self, series: xr.DataArray, *, issue_times: np.ndarray, horizon: int) -> np.ndarray:
-        """Return the forecasts of a series (well, time), shape (well, issue_time, lead_time)."""
-        times = series[schema.TIME].values
-        issued = timeline.time_positions(times, issue_times, name="issue time")
-        year = _year(series)
-        level = np.full((series.sizes[schema.WELL], issued.size, horizon), np.nan)
-        for number, well in enumerate(map(str, series[schema.WELL].values)):
-            if well not in self.parameters_:
-                continue
-            values = series.values[number]
-            known = np.flatnonzero(np.isfinite(values[: issued.max() + 1]))
-            if known.size == 0:
-                continue
-            first, last = int(known[0]), int(issued.max()) + 1
-            model = self._model(values[first:last], self.orders_[well], year=year)
-            found = model.filter(self.parameters_[well], low_memory=False)
-            served = issued >= first
-            level[number, served] = _ahead(found, issued[served] - first, horizon)
-        return level
-
-
-def _ahead(result: Any, steps: np.ndarray, horizon: int) -> np.ndarray:
-    """Return what a filter forecasts from each step, shape (step, lead_time)."""
-    transition = result.filter_results.transition[..., -1]
-    design = result.filter_results.design[0, :, -1]
-    offset = float(result.filter_results.obs_intercept[0, -1])
-    state = result.filter_results.predicted_state[:, steps + 1]  # one step after each
-    ahead = np.empty((steps.size, horizon))
-    for lead in range(horizon):
-        ahead[:, lead] = (design[:, None] * state).sum(axis=0) + offset
-        # not a matrix product, whose rounding would depend on the number of steps
-        state = (transition[:, :, None] * state).sum(axis=1)
-    return ahead
-
-
-def _year(data: xr.Dataset | xr.DataArray) -> float:
-    return timeline.steps_per_year(timeline.infer_frequency(data[schema.TIME].values))
-
-
-class DynamicRegression(_StateSpace):
+class DynamicRegression(StateSpace):
     """Regress the level on lagged means of the weather, with ARMA errors.
 
-    The main method of Clark et al. (2020, doi:10.1007/s10040-019-02095-9 is its kin in hydrology):
-    the mean is that of :class:`gwforecast.models.statistical.LinearLagged`, chosen and fitted in
-    the same way; its errors on the fitted rows are an ARMA process, whose orders have the smallest
-    Akaike criterion on the train rows.
+    The main method of Clark et al. [1]_: the mean is that of
+    :class:`gwforecast.models.statistical.LinearLagged`, chosen and fitted in the same way; its
+    errors on the fitted rows are an ARMA process (statsmodels' SARIMAX), whose orders have the
+    smallest Akaike criterion on the train rows. Mean and errors are fitted one after the other, so
+    that the ridge penalty keeps the mean sound where covariates are many.
 
     Parameters
     ----------
-    orders : sequence of (int, int)
+    orders : iterable of (int, int)
         Orders p and q to choose from.
+    covariates : iterable of str, optional
+        By default all, but for those of kind ``"season"``, as the mean has harmonics of the year.
+
+    Attributes
+    ----------
+    mean_ : LinearLagged
+        The mean.
+
+    References
+    ----------
+    .. [1] Clark, S., Hyndman, R. J., Pagendam, D., and Ryan, L. M. (2020). Modern strategies for
+       time series regression. International Statistical Review 88, S179-S204.
+       https://doi.org/10.1111/insr.12432
     """
 
     name = "arma_regression"
 
+    mean_: LinearLagged
+
     def __init__(
-        self, *, orders: tuple[tuple[int, int], ...] = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1))
+        self,
+        *,
+        orders: Iterable[Iterable[int]] = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1)),
+        covariates: Iterable[str] | None = None,
     ) -> None:
-        self.orders = tuple((int(p), int(q)) for p, q in orders)
-        self.mean_ = LinearLagged()
+        self.orders = tuple(tuple(order) for order in orders)
+        self.covariates = None if covariates is None else tuple(covariates)
+        wrong = [order for order in self.orders if len(order) != 2 or min(order) < 0]
+        if wrong or not self.orders:
+            raise ValueError(
+                "Orders of ARMA errors are one or more pairs p and q, each at least 0. Received "
+                f"{wrong[0] if wrong else 'none'}. Leave them out for the usual ones."
+            )
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
         """Fit mean and errors on the train rows."""
-        self.mean_ = LinearLagged().fit(observations, split=split)
+        with _told_once():
+            self.mean_ = LinearLagged(covariates=self.covariates).fit(observations, split=split)
         return super().fit(observations, split=split, progress=progress)
 
     def refit(
@@ -236,7 +95,8 @@ class DynamicRegression(_StateSpace):
     ) -> Self:
         """Return a new forecaster, fitted on all rows through a period, with the same orders."""
         again = copy.copy(self)
-        again.mean_ = self.mean_.refit(observations, split=split, through=through)
+        with _told_once():
+            again.mean_ = self.mean_.refit(observations, split=split, through=through)
         rows = split.rows(observations, *through_periods(through))
         again._learn(observations, rows, self.orders_, progress)
         return again
@@ -253,19 +113,33 @@ class DynamicRegression(_StateSpace):
         horizon: int,
         forcing: Forcing,
     ) -> xr.Dataset:
-        """Return the levels after each issue time, (well, issue_time, lead_time, member), m.
+        """Return the levels after each issue time, (well, issue_time, lead_time[, member]), m.
 
-        There is a member for each version of the weather.
+        There is a member for each version of the weather, and no members where it is observed.
         """
+        well_positions(observations, self.wells_, name=self.name)
         error = self._issue(self._series(observations), issue_times=issue_times, horizon=horizon)
         mean = self.mean_.project(
             observations, issue_times=issue_times, horizon=horizon, forcing=forcing
         )
         level = mean.values[..., 0] + error[..., None]
+        if isinstance(forcing, ObservedWeather):
+            level = level[..., 0]
         return self._labelled(level, observations, issue_times)
+
+    def memory(self, frequency: str) -> int:
+        """Return how many steps of weather before a level the mean depends on."""
+        return self.mean_.memory(frequency)
+
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the covariates of the mean."""
+        return self.mean_.covariates_of(observations)
 
     def _orders(self) -> list[tuple[int, ...]]:
         return list(self.orders)
+
+    def _failed_before(self) -> dict[str, str]:
+        return self.mean_.failed_
 
     def _series(self, observations: xr.Dataset) -> xr.DataArray:
         mean = self.mean_.simulate(observations)[schema.LEVEL]
@@ -277,11 +151,17 @@ class DynamicRegression(_StateSpace):
         return sm.tsa.SARIMAX(series, order=(p, 0, q), concentrate_scale=True)
 
 
-class ExponentialSmoothing(_StateSpace):
+class ExponentialSmoothing(StateSpace):
     """Smooth the level exponentially, with a damped trend; it knows no weather and no season.
 
-    The state space form with additive errors of Hyndman et al. (2008,
-    doi:10.1007/978-3-540-71918-2), which bridges gaps.
+    The linear state space form with additive errors [1]_, which bridges gaps. A season of 365 or 52
+    states would be more than the levels of most wells can tell; the season of
+    :class:`UnobservedComponents` has few.
+
+    References
+    ----------
+    .. [1] Hyndman, R. J., Koehler, A. B., Ord, J. K., and Snyder, R. D. (2008). Forecasting with
+       exponential smoothing. Springer. https://doi.org/10.1007/978-3-540-71918-2
     """
 
     name = "ets"
@@ -299,15 +179,20 @@ class ExponentialSmoothing(_StateSpace):
         )
 
 
-class UnobservedComponents(_StateSpace):
+class UnobservedComponents(StateSpace):
     """Take the level apart: a wandering mean, the year in harmonics and an autoregression.
 
-    It knows no weather. Harvey (1989, doi:10.1017/CBO9781107049994).
+    A random walk, a fixed season and an autoregression of order one [1]_. It knows no weather.
 
     Parameters
     ----------
     harmonics : int
-        Pairs of sine and cosine of the year.
+        Pairs of sine and cosine of the year, at least 1.
+
+    References
+    ----------
+    .. [1] Harvey, A. C. (1989). Forecasting, structural time series models and the Kalman filter.
+       Cambridge University Press. https://doi.org/10.1017/CBO9781107049994
     """
 
     name = "unobserved_components"

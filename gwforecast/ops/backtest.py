@@ -21,11 +21,10 @@ from gwforecast.models.corrected import Corrected
 from gwforecast.ops.backtest_outputs import write_backtest
 from gwforecast.ops.forecasters import BLEND, NETWORKS, make_forecasters
 from gwforecast.ops.hindcast import Origins, hindcast
+from gwforecast.ops.judgement import Judgement, judge
 from gwforecast.ops.run import OUTCOME_COLUMNS, Stopwatch, split_wells, warn_of_failures
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
-from gwforecast.verification.forecasts import lead_scores
-from gwforecast.verification.significance import compare
 
 __all__ = ["DEFAULT_MODELS", "Backtest", "backtest"]
 
@@ -55,12 +54,8 @@ class Backtest:
         ``level`` (model, well, issue_time, lead_time, quantile), m, NaN where a model has none;
         ``valid_time`` (issue_time, lead_time). The attribute ``forcing`` names the origin of the
         weather after the issue times.
-    scores : pandas.DataFrame
-        By model, well, lead time and metric, as of
-        :func:`gwforecast.verification.forecasts.lead_scores`.
-    comparison : pandas.DataFrame
-        Whether the lead model's gain over each baseline is more than chance, by well and lead time,
-        as of :func:`gwforecast.verification.significance.compare`.
+    judgement : Judgement
+        Scores by lead time, a test of differences, reliability of an event.
     outcomes : pandas.DataFrame
         Columns model, well, status (``"ok"`` or ``"failed"``), reason.
     split : Split
@@ -74,13 +69,17 @@ class Backtest:
     """
 
     hindcasts: xr.Dataset
-    scores: pd.DataFrame
-    comparison: pd.DataFrame
+    judgement: Judgement
     outcomes: pd.DataFrame
     split: Split
     origins: Origins
     seconds: dict[str, float]
     paths: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Scores by model, well, lead time and metric."""
+        return self.judgement.scores
 
 
 def backtest(
@@ -97,6 +96,7 @@ def backtest(
     refit_every: int | None = None,
     sliding: bool = False,
     baselines: Sequence[str] = ("persistence", "climatology"),
+    threshold: float | Mapping[str, float] | None = None,
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
@@ -137,6 +137,9 @@ def backtest(
         Later refits see a window of the same length, not all that came before.
     baselines : sequence of str
         Models that skill is measured against.
+    threshold : float or mapping, optional
+        Level whose undercutting is scored as an event, m, for all wells or by well; by default the
+        lower tercile of each month.
     seed, members, workers : int, optional
         Seed, number of networks and of networks trained at once, for models that have them.
     out : pathlib.Path or str, optional
@@ -190,11 +193,8 @@ def backtest(
         forecasters, used, split=split, origins=origins, unfit=unfit, watch=watch, progress=progress
     )
     with watch("score"):
-        known = [name for name in baselines if name in hindcasts[schema.MODEL].values]
-        scored = used.assign({schema.LEVEL: split.levels(used, "test")})
-        scores = lead_scores(hindcasts, scored, baselines=known)
-        comparison = _compare(hindcasts, scored, scores)
-    result = Backtest(hindcasts, scores, comparison, outcomes, split, origins, watch.seconds)
+        judgement = judge(hindcasts, used, split=split, baselines=baselines, threshold=threshold)
+    result = Backtest(hindcasts, judgement, outcomes, split, origins, watch.seconds)
     if out is not None:
         paths = write_backtest(
             result, used, forecasters, folder=Path(out), figures=figures, inputs=inputs,
@@ -327,18 +327,6 @@ def _blend(
     if len(parts) < 2:
         return {}
     return {BLEND: Corrected(parts, name=BLEND).calibrate(observations, split=split)}
-
-
-def _compare(hindcasts: xr.Dataset, observations: xr.Dataset, scores: pd.DataFrame) -> pd.DataFrame:
-    """Hold the networks' model against the best other one: is the gain more than chance."""
-    models = [str(model) for model in hindcasts[schema.MODEL].values]
-    others = [model for model in models if model not in (BLEND, *NETWORKS)]
-    ours = next((model for model in (BLEND, *NETWORKS) if model in models), None)
-    if ours is None or not others:
-        return pd.DataFrame()
-    crps = scores[(scores["metric"] == "crps") & scores["model"].isin(others)]
-    best = str(crps.groupby("model")["value"].mean().idxmin())
-    return compare(hindcasts, observations, model=ours, baseline=best)
 
 
 def _without(hindcasts: xr.Dataset) -> dict[str, str]:

@@ -20,6 +20,7 @@ from gwforecast.ops.forecasters import BLEND
 from gwforecast.ops.hindcast import Origins
 from gwforecast.ops.outputs import file_names, write_table
 from gwforecast.ops.run import Stopwatch
+from gwforecast.verification.distribution import pit_values
 
 if TYPE_CHECKING:
     from gwforecast.ops.backtest import Backtest
@@ -63,7 +64,12 @@ def write_backtest(
         Of the run.
     """
     (folder / "run.json").unlink(missing_ok=True)
-    tables = {"scores_by_lead.csv": result.scores, "comparison.csv": result.comparison}
+    judgement = result.judgement
+    tables = {
+        "scores_by_lead.csv": judgement.scores,
+        "comparison.csv": judgement.comparison,
+        "reliability.csv": judgement.reliability,
+    }
     paths = {name: write_table(table, folder / name) for name, table in tables.items()}
     name = "hindcasts.nc"
     paths[name] = _write_hindcasts(result.hindcasts, folder / name)
@@ -79,6 +85,7 @@ def write_backtest(
         "inputs": record.file_checksums(inputs),
         "observations_sha256": record.dataset_sha256(observations),
         "origins": _describe(result.origins),
+        "event": judgement.event,
         "split": result.split.to_frame().to_dict("records"),
         "outcomes": result.outcomes.to_dict("records"),
         "seconds": result.seconds,
@@ -120,6 +127,8 @@ def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, 
     from gwforecast import plots  # matplotlib is loaded only where something is drawn
 
     hindcasts, scores = result.hindcasts, result.scores
+    scored = observations.assign({schema.LEVEL: result.split.levels(observations, "test")})
+    hindcasts = hindcasts.sel({schema.WELL: observations[schema.WELL].values})
     weather = {
         "observed": "weather after the issue time as observed",
         "climatology": "weather after the issue time from past years",
@@ -130,6 +139,12 @@ def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, 
         draw = partial(plots.scores_by_lead, scores, metric=metric, note=note)
         yield f"{metric}_by_lead", draw
     model = lead_model(hindcasts)
+    table = result.judgement.reliability
+    if len(table):
+        shown = table[table[schema.MODEL] == model]
+        yield "reliability", partial(plots.reliability, shown, note=result.judgement.event)
+    pit = pit_values(hindcasts.sel({schema.MODEL: [model]}), scored)
+    yield "pit", partial(plots.pit, pit, note=note)
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
         yield (
             f"hindcasts_{file}",
