@@ -34,6 +34,7 @@ MODELS_LADDER = (
         "naive",
         "ridge",
         "statistical",
+        "kalman",
         "state_space",
         "additive",
         "correction",
