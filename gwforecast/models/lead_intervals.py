@@ -9,6 +9,9 @@ Errors of later years are not those of earlier ones, so the widths are tracked (
 2021, arXiv:2106.00170; Angelopoulos et al. 2023, arXiv:2307.16895): each time an outcome is known,
 the interval becomes a little wider if it was missed, and narrower by less if it was not. Only
 outcomes up to the issue time count.
+
+Lead times that are near to each other share what they learn, the more of them the farther they are:
+so levels that are observed now and then calibrate the lead times between them as well.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ __all__ = ["LeadInterval"]
 
 ENLARGEMENT_YEARS = 0.5  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
 STEP = 0.05  # by which an outcome moves the logarithm of a width
+NEIGHBOURS = 6  # a lead time shares with those within a sixth of it
 FLOOR = 1e-6  # m, which keeps the scale of a perfect forecast positive
 
 _LEVELS = np.array(QUANTILES)
@@ -95,10 +99,12 @@ class LeadInterval:
             side = np.where(safe < 0, scale[..., low], scale[..., high])
             ratio = np.where(known, np.abs(safe) / side, np.nan)
             self.widths_[..., number] = _quantile(ratio, _OUTER[number], count)
-        factor = 1 + ENLARGEMENT_YEARS / np.maximum(years, ENLARGEMENT_YEARS)
-        self.widths_ *= factor[:, None, None]
         self.widths_[count < FEWEST_ERRORS] = np.nan
         self.error_[count < FEWEST_ERRORS] = np.nan
+        self.widths_ = _over_leads(self.widths_)
+        self.error_ = _over_leads(self.error_[..., None])[..., 0]
+        factor = 1 + ENLARGEMENT_YEARS / np.maximum(years, ENLARGEMENT_YEARS)
+        self.widths_ *= factor[:, None, None]
         self.widths_[..., ~_SIDES] = 0.0
         return self
 
@@ -200,6 +206,29 @@ def _quantile(ratio: np.ndarray, share: float, count: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(finite, below, 0.0) + part * gap)
 
 
+def _over_leads(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarray:
+    """Return means over neighbouring lead times of (well, lead_time, quantile), NaN left out.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (well, lead_time, quantile).
+    count : numpy.ndarray, optional
+        Shape (well, lead_time): whether a lead time has a value, where it is not by NaN.
+    """
+    known = np.isfinite(values[..., :1]) if count is None else count[..., None] > 0
+    lead = np.arange(values.shape[1])
+    reach = (lead + 1) // NEIGHBOURS
+    first, stop = np.maximum(lead - reach, 0), np.minimum(lead + reach + 1, lead.size)
+    total, number = (
+        np.pad(part.cumsum(axis=1), ((0, 0), (1, 0), (0, 0)))
+        for part in (np.where(known, values, 0.0), known.astype(float))
+    )
+    number = number[:, stop] - number[:, first]
+    mean = (total[:, stop] - total[:, first]) / np.maximum(number, 1.0)
+    return np.where(number > 0, mean, np.nan)
+
+
 def _years(hindcasts: xr.Dataset, known: np.ndarray) -> np.ndarray:
     """Return how many years the errors of each well span, shape (well,)."""
     valid = hindcasts[schema.VALID_TIME].values
@@ -227,7 +256,6 @@ def _track(outcome: np.ndarray, distance: np.ndarray, forecast: xr.Dataset) -> n
     known_at = np.searchsorted(issued, forecast[schema.VALID_TIME].values)
     moved = np.zeros_like(distance)
     now = np.zeros_like(distance[:, 0])
-    by_lead = now.swapaxes(0, 1)
     order = np.argsort(known_at, axis=None, kind="stable")
     when = known_at.ravel()[order]
     bounds = np.searchsorted(when, np.arange(issued.size + 1))
@@ -237,8 +265,12 @@ def _track(outcome: np.ndarray, distance: np.ndarray, forecast: xr.Dataset) -> n
             origin, lead = np.unravel_index(arrived, known_at.shape)
             error = np.abs(outcome[:, origin, lead])[..., None]
             reach = distance[:, origin, lead] * np.exp(moved[:, origin, lead])
-            change = np.where(np.isfinite(error), (error > reach) - (1 - _OUTER), 0.0)
-            np.add.at(by_lead, lead, STEP * change.swapaxes(0, 1))
+            known = np.isfinite(error)
+            change = np.where(known, (error > reach) - (1 - _OUTER), 0.0)
+            total, count = np.zeros_like(now), np.zeros(now.shape[:2])
+            np.add.at(total.swapaxes(0, 1), lead, change.swapaxes(0, 1))
+            np.add.at(count.T, lead, known[..., 0].T)
+            now = now + STEP * np.nan_to_num(_over_leads(total, count=count))
         moved[:, number] = now
     moved[..., ~_SIDES] = 0.0
     return moved
