@@ -219,7 +219,9 @@ class StateSpace(Forecaster):
                 continue
             first, last = int(known[0]), int(issued.max()) + 1
             model = self._model(values[first:last], self.orders_[well], year=year)
-            found = model.filter(self.parameters_[well], low_memory=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the scale of a single level, which is not used
+                found = model.filter(self.parameters_[well], low_memory=False)
             served = issued >= first
             level[number, served] = _ahead(found, issued[served] - first, horizon)
         return level
