@@ -166,7 +166,7 @@ class NetworkForecaster(Forecaster):
         first = inputs.shape[1] - horizon
         needed = starts[np.searchsorted(starts, first, side="right") - 1 :]
         inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
-        values = self._run(inputs, needed, wells=wells)[:, :, -horizon:, :, 0]
+        values = self._run(inputs, needed, wells=wells, shared=first)[:, :, -horizon:, :, 0]
         center, scale = self.scaler_.statistics(schema.LEVEL, wells)
         levels = values * scale[:, None, None, None] + center[:, None, None, None]
         labelled = xr.DataArray(
@@ -224,7 +224,9 @@ class NetworkForecaster(Forecaster):
         """Return the positions at which tiles start, the first at or before the first step."""
         return tile_starts(times, targets=self.window[1])
 
-    def _run(self, inputs: np.ndarray, starts: np.ndarray, *, wells: list[str]) -> np.ndarray:
+    def _run(
+        self, inputs: np.ndarray, starts: np.ndarray, *, wells: list[str], shared: int = 0
+    ) -> np.ndarray:
         """Return the outputs of all tiles, NaN before the first.
 
         Parameters
@@ -235,6 +237,8 @@ class NetworkForecaster(Forecaster):
             Positions of the tiles, ``targets_`` apart; the first may be negative.
         wells : list of str
             Names of the wells.
+        shared : int
+            Number of first steps that are the same in all versions.
 
         Returns
         -------
@@ -249,23 +253,53 @@ class NetworkForecaster(Forecaster):
             starts, targets = starts[:1], steps - int(starts[0])
         padded = np.pad(inputs, ((0, 0), (0, 0), (lookback, targets), (0, 0)))
         reach = starts[:, None] + np.arange(lookback + targets)
+        # where the versions part, in each tile
+        parting = np.clip(shared + lookback - starts, 0, lookback + targets)
         reach = np.maximum(reach, 0)  # a tile that starts before the data: zeros, as the padding is
         for number, well in enumerate(wells):
             position = self.wells_.index(well)
             weights = [w[position] for w in self.weights_]
-            windows = padded[number][:, reach]
-            windows = windows.reshape(-1, *windows.shape[2:])
-            at_once = len(windows) if self.lagged else max(1, ROWS_AT_ONCE // len(self.seeds_))
-            found = np.concatenate(
-                [
-                    run_networks(self.architecture_, weights, windows[None, i : i + at_once])[0]
-                    [:, :, lookback:]
-                    for i in range(0, len(windows), at_once)
-                ],
-                axis=1,
-            )  # fmt: skip
-            # (member, version * tile, step, output) to (version, time, member, output)
+            windows = padded[number][:, reach]  # (version, tile, step, input)
+            found = self._run_tiles(weights, windows, parting)[..., lookback:, :]
+            # (member, version, tile, step, output) to (version, time, member, output)
             found = found.reshape(len(self.seeds_), versions, -1, outputs).transpose(1, 2, 0, 3)
             first = int(starts[0])
             values[number, :, max(first, 0) :] = found[:, max(-first, 0) : steps - first]
         return values
+
+    def _run_tiles(
+        self, weights: list[np.ndarray], windows: np.ndarray, parting: np.ndarray
+    ) -> np.ndarray:
+        """Return the outputs of windows (version, tile, step, input) of one well.
+
+        Shape (member, version, tile, step, output). A recurrent network runs once through the steps
+        that all versions share, and goes on from there with each.
+        """
+        versions, tiles, steps, _ = windows.shape
+        if versions > 1 and self.architecture_.kind in ("lstm", "gru"):
+            parts = [
+                self._run_parting(weights, windows[:, tile], int(parting[tile]))
+                for tile in range(tiles)
+            ]
+            return np.stack(parts, axis=2)
+        flat = windows.reshape(-1, *windows.shape[2:])
+        at_once = len(flat) if self.lagged else max(1, ROWS_AT_ONCE // len(self.seeds_))
+        found = [
+            run_networks(self.architecture_, weights, flat[None, first : first + at_once])[0]
+            for first in range(0, len(flat), at_once)
+        ]
+        whole = np.concatenate(found, axis=1)
+        return whole.reshape(len(whole), versions, tiles, steps, -1)
+
+    def _run_parting(
+        self, weights: list[np.ndarray], windows: np.ndarray, parting: int
+    ) -> np.ndarray:
+        """Return the outputs of windows (version, step, input) that are equal up to a step."""
+        found, state = [], None
+        if parting:
+            before, state = run_networks(self.architecture_, weights, windows[None, :1, :parting])
+            found.append(np.repeat(before, len(windows), axis=1))
+        if parting < windows.shape[1]:
+            later = windows[None, :, parting:]
+            found.append(run_networks(self.architecture_, weights, later, state=state)[0])
+        return np.concatenate(found, axis=2)

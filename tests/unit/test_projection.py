@@ -1,0 +1,69 @@
+"""Simulations beyond an issue time: the same whichever way the weather is continued."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from gwforecast.data.forcing import Forcing, ObservedWeather
+from gwforecast.models.neural import CNN, GRU, LSTM, MLP
+from gwforecast.models.statistical import LinearLagged
+from gwforecast.sequences.split import split_by_fraction
+
+SMALL = {"members": 2, "epochs": 2, "workers": 1, "lookback": 16}
+FORECASTERS = {
+    "lstm": lambda: LSTM(units=(5,), targets=24, **SMALL),
+    "deep lstm": lambda: LSTM(units=(4, 3), targets=7, **SMALL),
+    "gru": lambda: GRU(units=(5,), targets=24, **SMALL),
+    "cnn": lambda: CNN(units=4, targets=24, **SMALL),
+    "mlp": lambda: MLP(units=(6,), **SMALL),
+    "linear": lambda: LinearLagged(lookbacks=(16,), strengths=(0.1,)),
+}
+
+
+class Repeated(Forcing):
+    """The observed weather, several times under other names."""
+
+    origin = "ensemble"
+
+    def futures(self, observations, *, issue_time, horizon, covariates):
+        one = ObservedWeather().futures(
+            observations, issue_time=issue_time, horizon=horizon, covariates=covariates
+        )
+        return one.isel(weather=[0, 0, 0]).assign_coords(weather=["a", "b", "c"])
+
+
+@pytest.fixture(scope="module")
+def record() -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    rain, warm = rng.gamma(0.7, 10.0, (2, 300)), rng.normal(8, 6, (2, 300))
+    level = np.cumsum(rain - rain.mean(axis=1, keepdims=True), axis=1) * 0.01
+    time = np.datetime64("2005-01-03", "us") + np.arange(300) * np.timedelta64(7, "D")
+    dims = ("well", "time")
+    return xr.Dataset(
+        {"level": (dims, level), "rr": (dims, rain), "tg": (dims, warm)},
+        {"well": ["a", "b"], "time": time},
+    )
+
+
+@pytest.mark.parametrize("name", sorted(FORECASTERS))
+def test_the_observed_weather_gives_the_simulation_in_either_way(name: str, record) -> None:
+    fitted = FORECASTERS[name]().fit(record, split=split_by_fraction(record))
+    issued = record["time"].values[[200, 215, 223, 260]]
+    chosen = {"issue_times": issued, "horizon": 20}
+    gathered = fitted.project(record, forcing=ObservedWeather(), **chosen)
+    continued = fitted.project(record, forcing=Repeated(), **chosen)
+    assert continued.dims == ("well", "issue_time", "lead_time", "weather", "member")
+    assert continued.sizes["weather"] == 3
+    for version in range(3):
+        np.testing.assert_allclose(
+            continued.isel(weather=version).values, gathered.isel(weather=0).values, atol=2e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["lstm", "cnn", "mlp"])
+def test_a_simulation_is_the_same_however_much_of_the_record_is_given(name: str, record) -> None:
+    fitted = FORECASTERS[name]().fit(record, split=split_by_fraction(record))
+    whole = fitted.simulate(record)["level"]
+    memory = fitted.memory("W-MON")
+    cut = fitted.simulate(record.isel(time=slice(100, None)))["level"]
+    np.testing.assert_allclose(cut.values[:, memory:], whole.values[:, 100 + memory :], atol=2e-5)
