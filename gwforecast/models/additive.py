@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.interpolate import BSpline
 from statsmodels.gam.api import BSplines, GLMGam
 
 from gwforecast import schema, timeline
-from gwforecast.models.base import Forecaster, Progress, through_periods
+from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
+from gwforecast.schema import SchemaError
 from gwforecast.sequences.lags import lagged_means
 from gwforecast.sequences.split import Period, Split
 
@@ -26,15 +28,41 @@ EDGES_YEARS = (0.0, 0.1, 0.35, 1.0, 2.0)  # between which the weather is average
 MOST_ROWS = 3000  # that are fitted, spread evenly over the fitted rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Curves:
-    """What is kept of one well's fit."""
+    """The fit of one well.
 
-    splines: Any
-    parameters: np.ndarray
+    Parameters
+    ----------
+    season : numpy.ndarray
+        A constant and the coefficients of the harmonics, m.
+    knots, coefficients : numpy.ndarray
+        Of each curve, shape (curve, knot) and (curve, basis), m.
+    columns : numpy.ndarray of int
+        Which column of antecedent weather each curve is of.
+    low, high : numpy.ndarray
+        Range of these columns on the fitted rows.
+    before : numpy.ndarray
+        Mean of each covariate on the fitted rows, which stands for the weather before the first.
+    """
+
+    season: np.ndarray
+    knots: np.ndarray
+    coefficients: np.ndarray
+    columns: np.ndarray
     low: np.ndarray
     high: np.ndarray
     before: np.ndarray
+
+    def predict(self, smooth: np.ndarray) -> np.ndarray:
+        """Return the sum of curves, shape (...,), of antecedent weather (..., column), m."""
+        total = np.zeros(smooth.shape[:-1])
+        for number, column in enumerate(self.columns):
+            low, high = self.low[number], self.high[number]
+            place = np.clip((smooth[..., column] - low) / (high - low), 0.0, 1.0)
+            curve = BSpline(self.knots[number], self.coefficients[number], DEGREE)
+            total += curve(place)
+        return total
 
 
 class AdditiveModel(Forecaster):
@@ -53,6 +81,10 @@ class AdditiveModel(Forecaster):
 
     Attributes
     ----------
+    wells_ : numpy.ndarray of str
+        The wells that were given.
+    covariates_ : tuple of str
+        The covariates that are used: all but those of kind ``"season"``.
     curves_ : dict of str to object
         The fit of each well.
     failed_ : dict of str to str
@@ -60,8 +92,11 @@ class AdditiveModel(Forecaster):
     """
 
     name = "additive"
+    wells_: np.ndarray
+    covariates_: tuple[str, ...]
     curves_: dict[str, _Curves]
     failed_: dict[str, str]
+    _frequency: str
 
     def __init__(self, *, penalty: float = 10.0, harmonics: int = 2) -> None:
         self.penalty = penalty
@@ -91,28 +126,101 @@ class AdditiveModel(Forecaster):
         """Return how many steps of weather before a level it depends on."""
         return int(_edges(timeline.steps_per_year(frequency))[-1])
 
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
+        """Return the names of the covariates that are used."""
+        return list(self.covariates_)
+
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step whose covariates exist, (well, time), m."""
-        values = np.full(observations[schema.LEVEL].shape, np.nan)
+        """Return the level of every step whose covariates exist, (well, time), m.
+
+        Raises
+        ------
+        SchemaError
+            If a well was not fitted, a covariate is missing, or the frequency is another.
+        """
+        versions = self.simulate_versions(observations.expand_dims({schema.WEATHER: 1}))
+        level = versions.isel({schema.WEATHER: 0, schema.MEMBER: 0}, drop=True)
+        level.attrs = dict(observations[schema.LEVEL].attrs)
+        return level.to_dataset(name=schema.LEVEL)
+
+    def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the levels under each of several weathers, all at once.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Covariates (well, weather, time).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, weather, member), m.
+        """
+        well_positions(observations, self.wells_, name=self.name)
+        self._check_like_fitted(observations)
+        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        weather = self._weather(observations)
+        edges = _edges(timeline.steps_per_year(self._frequency))
+        season = self._season(observations)
+        values = np.full(weather.shape[:-1], np.nan)
         for number, well in enumerate(map(str, observations[schema.WELL].values)):
             if well in self.curves_:
-                values[number] = self._predict(observations, number, self.curves_[well])
-        level = xr.DataArray(
-            values,
-            {name: observations[name] for name in (schema.WELL, schema.TIME)},
-            (schema.WELL, schema.TIME),
-            attrs=dict(observations[schema.LEVEL].attrs),
+                curves = self.curves_[well]
+                before = np.broadcast_to(curves.before, (len(weather[number]), curves.before.size))
+                smooth = lagged_means(weather[number], edges, before=before)
+                known = np.isfinite(smooth).all(axis=-1)
+                level = curves.predict(smooth) + season @ curves.season
+                values[number] = np.where(known, level, np.nan)
+        coords = {name: observations[name] for name in dims if name in observations.coords}
+        level = xr.DataArray(values, coords, dims)
+        return level.transpose(schema.WELL, schema.TIME, schema.WEATHER).expand_dims(
+            {schema.MEMBER: [0]}, -1
         )
-        return level.to_dataset(name=schema.LEVEL)
+
+    def _check_like_fitted(self, observations: xr.Dataset) -> None:
+        missing = [name for name in self.covariates_ if name not in observations]
+        if missing:
+            raise SchemaError(
+                f"{self.name!r} needs the covariates {list(self.covariates_)}. Received none of "
+                f"the name {missing[0]!r}. Add the series, or fit without it."
+            )
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        if frequency != self._frequency:
+            raise SchemaError(
+                f"An additive model simulates the frequency it was fitted on. Received "
+                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
+            )
+
+    def _weather(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the covariates as an array (well, weather, time, covariate)."""
+        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        series = [observations[name].transpose(*dims).values for name in self.covariates_]
+        shape = tuple(observations.sizes[dim] for dim in dims)
+        return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
 
     def _learn(
         self, observations: xr.Dataset, rows: xr.DataArray, progress: Progress | None
     ) -> None:
         self.curves_, self.failed_ = {}, {}
-        wells = [str(well) for well in observations[schema.WELL].values]
-        for number, well in enumerate(wells):
+        self.wells_ = observations[schema.WELL].values
+        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        self.covariates_ = tuple(
+            name
+            for name in schema.covariate_names(observations)
+            if schema.covariate_kind(name, observations[name].attrs) != "season"
+        )
+        weather = self._weather(observations.expand_dims({schema.WEATHER: 1}))[:, 0]
+        season = self._season(observations)
+        fitted = rows.transpose(schema.WELL, schema.TIME).values
+        levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
+        for number, well in enumerate(map(str, self.wells_)):
             try:
-                self.curves_[well] = self._fit_well(observations, number, rows.values[number])
+                self.curves_[well] = self._fit_well(
+                    np.where(fitted[number], levels[number], np.nan),
+                    weather[number],
+                    rows=fitted[number],
+                    season=season,
+                )
             except (ValueError, np.linalg.LinAlgError) as error:
                 self.failed_[well] = str(error)
                 warnings.warn(
@@ -121,15 +229,16 @@ class AdditiveModel(Forecaster):
                     stacklevel=4,
                 )
             if progress is not None:
-                progress(f"fit {self.name}", number + 1, len(wells))
+                progress(f"fit {self.name}", number + 1, self.wells_.size)
 
-    def _fit_well(self, observations: xr.Dataset, number: int, rows: np.ndarray) -> _Curves:
-        level = observations[schema.LEVEL].values[number]
-        weather = _weather(observations, number)
+    def _fit_well(
+        self, level: np.ndarray, weather: np.ndarray, *, rows: np.ndarray, season: np.ndarray
+    ) -> _Curves:
         known = rows & np.isfinite(weather).all(axis=1)
         before = weather[known].mean(axis=0) if known.any() else np.zeros(weather.shape[1])
-        smooth = _antecedent(observations, weather, before)
-        usable = np.flatnonzero(rows & np.isfinite(level) & np.isfinite(smooth).all(axis=1))
+        edges = _edges(timeline.steps_per_year(self._frequency))
+        smooth = lagged_means(weather[None], edges, before=before[None])[0]
+        usable = np.flatnonzero(np.isfinite(level) & np.isfinite(smooth).all(axis=1))
         if usable.size < FEWEST_LEVELS or weather.shape[1] == 0:
             raise ValueError(
                 f"An additive model needs a covariate and at least {FEWEST_LEVELS} levels. "
@@ -137,38 +246,52 @@ class AdditiveModel(Forecaster):
                 "record."
             )
         usable = usable[:: -(-usable.size // MOST_ROWS)]
-        smooth, plain = smooth[usable], self._season(observations)[usable]
-        low, high = smooth.min(axis=0), smooth.max(axis=0)
+        smooth = smooth[usable]
         # a curve needs as many different values as it has knots
-        varied = [np.unique(column).size > 2 * KNOTS for column in smooth.T]
-        low, high = np.where(varied, low, 0.0), np.where(varied, high, 0.0)
-        width = np.where(varied, high - low, 1.0)
-        columns = ((smooth - low) / width)[:, varied]
-        count = columns.shape[1]
-        splines = BSplines(columns, df=[KNOTS] * count, degree=[DEGREE] * count)
+        varied = np.array([np.unique(column).size > 2 * KNOTS for column in smooth.T])
+        if not varied.any():
+            raise ValueError(
+                f"An additive model needs weather of more than {2 * KNOTS} different values. "
+                f"Received none such among {list(self.covariates_)}. Leave the model out."
+            )
+        smooth = smooth[:, varied]
+        low, high = smooth.min(axis=0), smooth.max(axis=0)
+        splines, parameters = self._splines(
+            level[usable], (smooth - low) / (high - low), season[usable]
+        )
+        plain = season.shape[1]
+        knots = [one.knots for one in splines.smoothers]
+        # statsmodels leaves the first function of each basis out, which the constant stands for
+        free = parameters[plain:].reshape(len(knots), -1)
+        return _Curves(
+            season=parameters[:plain],
+            knots=np.array(knots),
+            coefficients=np.pad(free, ((0, 0), (1, 0))),
+            columns=np.flatnonzero(varied),
+            low=low,
+            high=high,
+            before=before,
+        )
+
+    def _splines(
+        self, level: np.ndarray, places: np.ndarray, season: np.ndarray
+    ) -> tuple[BSplines, np.ndarray]:
+        """Return the splines of columns (row, curve) between 0 and 1, and all parameters."""
+        count = places.shape[1]
+        splines = BSplines(places, df=[KNOTS] * count, degree=[DEGREE] * count)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # what does not converge is told of below
             fitted = GLMGam(
-                level[usable], exog=plain, smoother=splines, alpha=[self.penalty] * count
+                level, exog=season, smoother=splines, alpha=[self.penalty] * count
             ).fit()
         parameters = np.asarray(fitted.params, float)
-        if not np.isfinite(parameters).all():
+        if not np.isfinite(parameters).all() or not fitted.converged:
             raise ValueError(
-                "An additive model must have finite curves. Received NaN among its parameters. "
-                "Leave the model out at this well."
+                "The fit of an additive model must converge to finite curves. Received "
+                f"{int(np.isnan(parameters).sum())} of {parameters.size} parameters NaN. Leave the "
+                "model out at this well, or raise its penalty."
             )
-        return _Curves(splines, parameters, low, high, before)
-
-    def _predict(self, observations: xr.Dataset, number: int, curves: _Curves) -> np.ndarray:
-        weather = _weather(observations, number)
-        smooth = _antecedent(observations, weather, curves.before)
-        known = np.isfinite(smooth).all(axis=1)
-        varied = curves.high > curves.low
-        width = np.where(varied, curves.high - curves.low, 1.0)
-        columns = np.clip((smooth - curves.low) / width, 0.0, 1.0)[:, varied]
-        basis = curves.splines.transform(np.where(known[:, None], columns, 0.0))
-        design = np.column_stack([self._season(observations), basis])
-        return np.asarray(np.where(known, design @ curves.parameters, np.nan))
+        return splines, parameters
 
     def _season(self, observations: xr.Dataset) -> np.ndarray:
         """Return a constant and the harmonics of the year, shape (time, column)."""
@@ -176,23 +299,6 @@ class AdditiveModel(Forecaster):
         angle = 2 * np.pi * days / 365.25
         waves = [f(k * angle) for k in range(1, self.harmonics + 1) for f in (np.sin, np.cos)]
         return np.column_stack([np.ones(days.size), *waves])
-
-
-def _weather(observations: xr.Dataset, number: int) -> np.ndarray:
-    names = [
-        name
-        for name in schema.covariate_names(observations)
-        if schema.covariate_kind(name, observations[name].attrs) != "season"
-    ]
-    series = [observations[name].values[number] for name in names]
-    steps = observations.sizes[schema.TIME]
-    return np.stack(series, axis=-1).astype(float) if series else np.empty((steps, 0))
-
-
-def _antecedent(observations: xr.Dataset, weather: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return means of the weather before each step, shape (time, covariate * span)."""
-    year = timeline.steps_per_year(timeline.infer_frequency(observations[schema.TIME].values))
-    return np.asarray(lagged_means(weather[None], _edges(year), before=before[None])[0])
 
 
 def _edges(year: float) -> np.ndarray:

@@ -360,6 +360,23 @@ def test_an_additive_model_without_weather_or_with_a_short_record_says_so() -> N
     assert set(fitted.failed_) == {"a"}
     with pytest.warns(UserWarning, match="needs a covariate"):
         AdditiveModel().fit(observations[["level"]], split=split)
+    with pytest.warns(UserWarning, match="different values"):
+        AdditiveModel().fit(observations.assign(rr=observations["rr"] * 0), split=split)
+
+
+def test_an_additive_model_of_a_level_that_stays_is_that_level() -> None:
+    observations = record()
+    observations["level"][:] = 12.3
+    fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
+    found = fitted.simulate(observations)["level"].values
+    np.testing.assert_allclose(found, 12.3, atol=1e-6)
+
+
+def test_an_additive_model_needs_the_covariates_of_its_fit() -> None:
+    observations = record()
+    fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
+    with pytest.raises(SchemaError, match="'rr'"):
+        fitted.simulate(observations[["level"]])
 
 
 def test_no_warning_of_statsmodels_reaches_the_user() -> None:
