@@ -24,6 +24,7 @@ __all__ = ["AdditiveModel"]
 KNOTS = 6  # columns of each curve
 DEGREE = 3
 FEWEST_LEVELS = 60
+SMALLEST_SPAN = 1e-9  # m
 EDGES_YEARS = (0.0, 0.1, 0.35, 1.0, 2.0)  # between which the weather is averaged
 MOST_ROWS = 3000  # that are fitted, spread evenly over the fitted rows
 
@@ -221,7 +222,7 @@ class AdditiveModel(Forecaster):
                     rows=fitted[number],
                     season=season,
                 )
-            except (ValueError, np.linalg.LinAlgError) as error:
+            except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
                 self.failed_[well] = str(error)
                 warnings.warn(
                     f"{self.name!r} could not be fitted at well {well!r}, whose levels are NaN "
@@ -244,6 +245,11 @@ class AdditiveModel(Forecaster):
                 f"An additive model needs a covariate and at least {FEWEST_LEVELS} levels. "
                 f"Received {weather.shape[1]} covariates and {usable.size} levels. Use a longer "
                 "record."
+            )
+        if np.ptp(level[usable]) < SMALLEST_SPAN:
+            raise ValueError(
+                "An additive model needs levels that vary. Received a span of "
+                f"{np.ptp(level[usable]):g} m. Leave the model out at this well."
             )
         usable = usable[:: -(-usable.size // MOST_ROWS)]
         smooth = smooth[usable]

@@ -192,7 +192,7 @@ class StateSpace(Forecaster):
                 result = self._model(values, order, year=year).fit(
                     disp=False, maxiter=ITERATIONS, low_memory=True
                 )
-            except (ValueError, np.linalg.LinAlgError):
+            except (ValueError, RuntimeError, np.linalg.LinAlgError):
                 return np.inf, np.empty(0)
         parameters = np.asarray(result.params, float)
         sound = result.mle_retvals["converged"] and np.isfinite(parameters).all()

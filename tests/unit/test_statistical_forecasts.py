@@ -364,12 +364,12 @@ def test_an_additive_model_without_weather_or_with_a_short_record_says_so() -> N
         AdditiveModel().fit(observations.assign(rr=observations["rr"] * 0), split=split)
 
 
-def test_an_additive_model_of_a_level_that_stays_is_that_level() -> None:
+def test_an_additive_model_of_a_level_that_stays_fails_by_name() -> None:
     observations = record()
     observations["level"][:] = 12.3
-    fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
-    found = fitted.simulate(observations)["level"].values
-    np.testing.assert_allclose(found, 12.3, atol=1e-6)
+    with pytest.warns(UserWarning, match="levels that vary"):
+        fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
+    assert np.isnan(fitted.simulate(observations)["level"].values).all()
 
 
 def test_an_additive_model_needs_the_covariates_of_its_fit() -> None:
