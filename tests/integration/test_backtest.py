@@ -1,0 +1,158 @@
+"""``gwforecast backtest`` in a real process, and ``forecast`` and ``backtest`` from Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import gwforecast as gw
+
+FILES = ["--levels", "levels.csv", "--covariates", "weather.csv"]
+CONFIG = """
+[data]
+levels = 'levels.csv'
+covariates = 'weather.csv'
+[models]
+members = 2
+[lstm]
+epochs = 3
+units = [4]
+lookback = 26
+[backtest]
+models = ['lstm', 'linear', 'climatology', 'persistence']
+forcing = 'climatology'
+horizon = 6
+stride = 4
+refit_every = 6
+sliding = true
+folder = 'hindcasts'
+"""
+
+
+def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> None:
+    done = gwforecast(
+        "backtest", *FILES, "--models", "linear,arma_regression,climatology,persistence",
+        "--horizon", 13, "--out", "out", cwd=folder,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "weather after the issue time: observed" in done.stdout
+    assert "crps by lead time: continuous ranked probability score" in done.stdout
+    out = folder / "out"
+    with xr.open_dataset(out / "hindcasts.nc") as hindcasts:
+        assert hindcasts["level"].dims == (
+            "model", "well", "issue_time", "lead_time", "quantile"
+        )  # fmt: skip
+        valid = hindcasts["issue_time"] + hindcasts["lead_time"]
+        np.testing.assert_array_equal(valid.values, hindcasts["valid_time"].values)
+        assert hindcasts.attrs["forcing"] == "observed"
+    scores = pd.read_csv(out / "scores_by_lead.csv")
+    rmse = scores[scores["metric"] == "rmse"].set_index(["model", "lead"])["value"]
+    # the truth is a linear reservoir, so that the regression knows nearly all of it
+    assert rmse["linear", 1] < 0.5 * rmse["persistence", 1]
+    assert rmse["linear", 13] < 0.3 * rmse["persistence", 13]
+    coverage = scores[(scores["metric"] == "coverage_95") & (scores["model"] == "linear")]["value"]
+    assert 0.8 < coverage.mean() <= 1.0
+    run = json.loads((out / "run.json").read_text())
+    assert run["origins"]["horizon"] == 13
+    assert run["event"] == "level below the lower tercile of its month"
+    assert {entry["status"] for entry in run["outcomes"]} == {"ok"}
+    for name in run["outputs"]:
+        assert (out / name).stat().st_size > 0
+    drawn = " ".join(path.name for path in (out / "figures").iterdir())
+    for name in ("fan_", "hindcasts_", "crps_by_lead", "reliability", "pit"):
+        assert name in drawn
+
+
+def test_a_configuration_with_refits_and_climatological_weather(folder: Path, gwforecast) -> None:
+    (folder / "run.toml").write_text(CONFIG)
+    done = gwforecast("backtest", "run.toml", "--figures", 0, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    run = json.loads((folder / "hindcasts" / "run.json").read_text())
+    assert run["origins"]["forcing"] == "climatology"
+    assert run["origins"]["refit_every"] == 6
+    assert run["origins"]["sliding"] is True
+    scores = pd.read_csv(folder / "hindcasts" / "scores_by_lead.csv")
+    assert set(scores["model"]) == {"lstm", "linear", "climatology", "persistence"}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--forcing", "oracle"], "backtest.forcing must be one of 'observed' or 'climatology'"),
+        (["--horizon", "0"], "Invalid value for '--horizon'"),
+        (["--start", "2050-01-01"], "needs at least one issue time in the test period"),
+        (["--models", "lstn"], "must be one of"),
+    ],
+)
+def test_wrong_options_say_what_to_mend(folder: Path, gwforecast, option, message: str) -> None:
+    done = gwforecast("backtest", *FILES, *option, cwd=folder, code=2)
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def record(wells: int = 2, steps: int = 520) -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    rain = rng.gamma(0.8, 10.0, (wells, steps))
+    level = np.zeros((wells, steps))
+    for step in range(1, steps):
+        level[:, step] = 0.93 * level[:, step - 1] + 0.01 * (rain[:, step] - 8)
+    time = pd.date_range("2005-01-03", periods=steps, freq="W-MON")
+    dims, names = ("well", "time"), [f"w{i}" for i in range(wells)]
+    return xr.Dataset(
+        {"level": (dims, level + 10), "rr": (dims, rain, {"units": "mm"})},
+        {"well": names, "time": time},
+    )
+
+
+def test_a_failing_well_or_model_costs_only_itself() -> None:
+    observations = record(3)
+    observations["level"][1, :300] = np.nan
+    observations["level"][1, 300:] = 3.0  # constant, and short
+    with pytest.warns(UserWarning, match="w1"):
+        result = gw.backtest(
+            observations, models=["linear", "unobserved_components", "persistence"], horizon=4
+        )
+    ok = result.outcomes[result.outcomes["status"] == "ok"]
+    assert {"w0", "w2"} <= set(ok[ok["model"] == "linear"]["well"])
+    assert set(result.outcomes["model"]) == {"linear", "unobserved_components", "persistence"}
+    level = result.hindcasts["level"].sel(model="linear", well=["w0", "w2"], quantile=0.5)
+    assert np.isfinite(level.values).any(axis=(1, 2)).all()
+
+
+def test_a_forecast_tells_what_it_was_made_from() -> None:
+    observations = record(1)
+    issued = observations["time"].values[480]
+    observations["level"][0, 475:481] = np.nan
+    found = gw.forecast(observations, issue_time=issued, models=["linear"], horizon=8)
+    assert found.attrs["forcing"] == "climatology"
+    assert found.attrs["model"] == "linear"
+    assert found["last_observation"].values[0, 0] == observations["time"].values[474]
+    assert found["level"].dims == ("well", "issue_time", "lead_time", "quantile")
+    members = gw.forecast(
+        observations, issue_time=issued, models=["linear"], horizon=8, as_members=True
+    )
+    assert members.sizes["member"] == len(np.unique(members["weather"])) > 5
+    assert (np.diff(found["level"].values, axis=-1) >= 0).all()
+
+
+def test_what_comes_after_the_issue_time_does_not_change_a_forecast() -> None:
+    observations = record(1)
+    issued = observations["time"].values[400]
+    expected = gw.forecast(observations, issue_time=issued, models=["linear"], horizon=8)
+    for later in (np.nan, 1e6):
+        changed = observations.where(observations["time"] <= issued, later)
+        changed["rr"].attrs["units"] = "mm"
+        found = gw.forecast(changed, issue_time=issued, models=["linear"], horizon=8)
+        assert found["level"].values.tobytes() == expected["level"].values.tobytes()
+
+
+def test_the_default_issue_time_is_the_last_that_is_complete() -> None:
+    observations = record(1)
+    observations["rr"][0, 515:] = np.nan
+    found = gw.forecast(observations, models=["climatology"], horizon=3)
+    assert found["issue_time"].values[0] == observations["time"].values[514]
