@@ -34,6 +34,8 @@ MODELS_LADDER = (
         "naive",
         "ridge",
         "statistical",
+        "autoregression",
+        "distributed_lags",
         "kalman",
         "state_space",
         "additive",
