@@ -58,8 +58,11 @@ if TYPE_CHECKING:
     from gwforecast.sequences.split import split_by_fraction as split_by_fraction
     from gwforecast.sequences.tabular import random_split as random_split
     from gwforecast.verification import metrics as metrics
+    from gwforecast.verification.forecasts import lead_scores as lead_scores
     from gwforecast.verification.scores import score_table as score_table
     from gwforecast.verification.scores import summary as summary
+    from gwforecast.verification.status import Status as Status
+    from gwforecast.verification.thresholds import crossing_table as crossing_table
 
 __version__ = "0.1.0"
 
@@ -91,6 +94,7 @@ _HOMES: dict[str, str] = {
     "SchemaError": "gwforecast.schema",
     "SeasonalNaive": "gwforecast.models.naive",
     "Split": "gwforecast.sequences.split",
+    "Status": "gwforecast.verification.status",
     "Tuning": "gwforecast.ops.tune",
     "UnobservedComponents": "gwforecast.models.state_space",
     "WeatherForecast": "gwforecast.data.weather_forecasts",
@@ -98,11 +102,13 @@ _HOMES: dict[str, str] = {
     "audit_forecaster": "gwforecast.sequences.audit",
     "backtest": "gwforecast.ops.backtest",
     "check": "gwforecast.ops.run",
+    "crossing_table": "gwforecast.verification.thresholds",
     "derive_features": "gwforecast.data.features",
     "evaluate": "gwforecast.ops.run",
     "fill_covariates": "gwforecast.data.fill",
     "fit_calibrated": "gwforecast.ops.forecast",
     "forecast": "gwforecast.ops.forecast",
+    "lead_scores": "gwforecast.verification.forecasts",
     "level_from_depth": "gwforecast.data.depth",
     "load_sample": "gwforecast.data.samples",
     "load_truth": "gwforecast.data.samples",

@@ -29,7 +29,8 @@ LADDER = (
 """Rooms, lowest first. A module imports from its own rung or a lower one, never from a higher."""
 
 MODELS_LADDER = (
-    ("base", "architecture"),
+    ("labelling", "architecture"),
+    ("base",),
     (
         "naive",
         "ridge",

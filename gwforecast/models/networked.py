@@ -22,8 +22,9 @@ from gwforecast.data.features import derive_features
 from gwforecast.data.fill import require_covariates
 from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.models.architecture import Architecture
-from gwforecast.models.base import Forecaster, label_projection
+from gwforecast.models.base import Forecaster
 from gwforecast.models.inference import run_networks
+from gwforecast.models.labelling import label_projection
 from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import tile_starts

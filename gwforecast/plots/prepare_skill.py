@@ -9,19 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.plots.prepare_forecasts import lead_numbers
+from gwforecast.verification.status import OUTLOOK_CLASSES
 
 __all__ = ["OUTLOOK_CLASSES", "Curves", "Months", "curves", "months_of", "spread_apart"]
-
-OUTLOOK_CLASSES = (
-    "exceptionally low",
-    "notably low",
-    "below normal",
-    "normal",
-    "above normal",
-    "notably high",
-    "exceptionally high",
-)
-"""The classes of the hydrological outlooks, from dry to wet."""
 
 
 @dataclass(frozen=True)

@@ -141,12 +141,12 @@ def _distribution(hindcasts: xr.Dataset, at: xr.DataArray) -> tuple[xr.DataArray
     quantiles = hindcasts[schema.QUANTILE].values
     below, through = np.empty(level.shape[:-1]), np.empty(level.shape[:-1])
     for place in np.ndindex(level.shape[:2]):
-        below[place], through[place] = _cdf(level[place], at.values[place[1]], quantiles)
+        below[place], through[place] = cdf(level[place], at.values[place[1]], quantiles)
     coords = {dim: hindcasts[dim].variable for dim in DIMS}
     return xr.DataArray(below, coords, DIMS), xr.DataArray(through, coords, DIMS)
 
 
-def _cdf(level: np.ndarray, at: np.ndarray, quantiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cdf(level: np.ndarray, at: np.ndarray, quantiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the limits of F from the left and from the right, shape (...).
 
     ``level`` is (..., quantile), ``at`` (...).
