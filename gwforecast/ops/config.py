@@ -17,6 +17,7 @@ from gwforecast.ops.settings import (
     CNNSettings,
     ComponentsSettings,
     DataSettings,
+    LagsSettings,
     LayeredSettings,
     LinearSettings,
     ModelsSettings,
@@ -52,6 +53,7 @@ class Settings(Section):
     cnn: CNNSettings = CNNSettings()
     linear: LinearSettings = LinearSettings()
     additive: AdditiveSettings = AdditiveSettings()
+    ardl: LagsSettings = LagsSettings()
     arma_regression: RegressionSettings = RegressionSettings()
     unobserved_components: ComponentsSettings = ComponentsSettings()
     climatology: ClimatologySettings = ClimatologySettings()

@@ -17,6 +17,7 @@ __all__ = [
     "ClimatologySettings",
     "ComponentsSettings",
     "DataSettings",
+    "LagsSettings",
     "LayeredSettings",
     "LinearSettings",
     "ModelsSettings",
@@ -36,6 +37,7 @@ ModelName = Literal[
     "cnn",
     "linear",
     "additive",
+    "ardl",
     "arma_regression",
     "ets",
     "unobserved_components",
@@ -230,10 +232,19 @@ class AdditiveSettings(Section):
     harmonics: Annotated[int, Field(ge=0)] | None = None
 
 
+class LagsSettings(Section):
+    """Autoregressive distributed lags."""
+
+    lookbacks: Annotated[list[Positive], Field(min_length=1)] | None = None
+    harmonics: Annotated[int, Field(ge=0)] | None = None
+    covariates: list[str] | None = None
+
+
 class RegressionSettings(Section):
     """Dynamic regression: pairs of orders p and q of its errors to choose from."""
 
     orders: Annotated[list[list[int]], Field(min_length=1)] | None = None
+    covariates: list[str] | None = None
 
 
 class ComponentsSettings(Section):
