@@ -49,6 +49,7 @@ class StateSpace(Forecaster):
     orders_: dict[str, tuple[int, ...]]
     failed_: dict[str, str]
     _frequency: str
+    _optimisers: tuple[str, ...] = ("lbfgs",)  # each starts where the one before ended
 
     @abc.abstractmethod
     def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
@@ -186,17 +187,21 @@ class StateSpace(Forecaster):
         self, values: np.ndarray, order: tuple[int, ...], year: float
     ) -> tuple[float, np.ndarray]:
         """Return Akaike's criterion and the parameters; infinite where there is no maximum."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a fit that does not converge is told of below
-            try:
-                result = self._model(values, order, year=year).fit(
-                    disp=False, maxiter=ITERATIONS, low_memory=True
-                )
-            except (ValueError, RuntimeError, np.linalg.LinAlgError):
-                return np.inf, np.empty(0)
-        parameters = np.asarray(result.params, float)
-        sound = result.mle_retvals["converged"] and np.isfinite(parameters).all()
-        return float(result.aic) if sound and np.isfinite(result.aic) else np.inf, parameters
+        best, parameters = np.inf, np.empty(0)
+        start: np.ndarray | None = None
+        for method in self._optimisers:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a fit that does not converge is told of
+                try:
+                    result = self._model(values, order, year=year).fit(
+                        start, method=method, disp=False, maxiter=ITERATIONS, low_memory=True
+                    )
+                except (ValueError, RuntimeError, np.linalg.LinAlgError):
+                    continue
+            found = np.asarray(result.params, float)
+            if np.isfinite(found).all() and result.mle_retvals["converged"] and result.aic < best:
+                best, parameters, start = float(result.aic), found, found
+        return best, parameters
 
     def _issue(self, series: xr.DataArray, *, issue_times: np.ndarray, horizon: int) -> np.ndarray:
         """Return the forecasts of a series (well, time), shape (well, issue_time, lead_time)."""

@@ -196,6 +196,7 @@ class UnobservedComponents(StateSpace):
     """
 
     name = "unobserved_components"
+    _optimisers = ("powell", "lbfgs")  # from its usual start alone lbfgs ends at lesser maxima
 
     def __init__(self, *, harmonics: int = 2) -> None:
         self.harmonics = harmonics
