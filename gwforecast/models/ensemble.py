@@ -258,6 +258,7 @@ class NeuralForecaster(NetworkForecaster):
         return wells
 
     def _learn_inputs(self, observations: xr.Dataset, rows: xr.DataArray) -> None:
+        self.covariates_of_fit_ = self.covariates_of(observations)
         derived = self._derived(observations)
         self.inputs_ = schema.covariate_names(derived)
         if not self.inputs_:

@@ -53,6 +53,8 @@ class NetworkForecaster(Forecaster):
         Wells that were fitted; others are NaN in a simulation.
     scaler_ : Scaler
         Scales of level and covariates, from the fitted rows.
+    covariates_of_fit_ : list of str
+        Observed covariates that the inputs are made of.
     inputs_ : list of str
         Covariates that the networks see, derived ones included.
     seeds_ : list of int
@@ -69,6 +71,7 @@ class NetworkForecaster(Forecaster):
     targets_: int
     wells_: list[str]
     scaler_: Scaler
+    covariates_of_fit_: list[str]
     inputs_: list[str]
     seeds_: list[int]
     weights_: list[np.ndarray]
