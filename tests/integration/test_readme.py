@@ -14,10 +14,9 @@ from gwforecast.ops.config import load_settings
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    assert found
-    return found.group(1)
+def block(language: str, number: int = 0) -> str:
+    text = (ROOT / "README.md").read_text("utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)[number]
 
 
 def test_the_python_of_the_front_page_runs(folder: Path, truth: pd.Series, monkeypatch) -> None:
@@ -33,6 +32,10 @@ def test_the_python_of_the_front_page_runs(folder: Path, truth: pd.Series, monke
         exec(compile(code, "README.md", "exec"), names)  # noqa: S102
     assert "climatology" in printed.getvalue()
     assert names["predicted"].sizes == {"well": 1, "time": 600}
+    code = block("python", 1).replace('"lstm"', '"linear"').replace('"mlp"', '"climatology"')
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    assert names["issued"].sizes["lead_time"] == 13
 
 
 def test_the_configuration_of_the_front_page_is_valid(tmp_path: Path) -> None:

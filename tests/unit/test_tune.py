@@ -347,7 +347,10 @@ def test_what_toml_has_not_is_refused() -> None:
 # spaces ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", sorted(set(FORECASTERS) - {"persistence", "drift"}))
+WITHOUT = {"persistence", "drift", "arma_regression", "ets", "unobserved_components"}
+
+
+@pytest.mark.parametrize("model", sorted(set(FORECASTERS) - WITHOUT))
 @pytest.mark.parametrize("frequency", ["D", "W-MON", "MS"])
 def test_default_spaces_are_of_known_settings_and_hold_the_defaults(model, frequency) -> None:
     space = default_space(model, frequency)
