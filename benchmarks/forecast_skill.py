@@ -143,9 +143,7 @@ def main() -> int:
     print()
     for (forcing, level), values in coverages.items():
         mean = float(np.mean(values))
-        print(
-            f"{forcing}: coverage of the {level} % interval, mean of {len(values)} wells: {mean:.3f}"
-        )
+        print(f"{forcing}: coverage of the {level} % interval, {len(values)} wells: {mean:.3f}")
         holds[f"{forcing} coverage {level}"] = abs(mean - level / 100) <= COVERAGE_POINTS
     missed = [name for name, held in holds.items() if not held]
     print(f"\n{'missed: ' + ', '.join(missed) if missed else 'all stated figures hold'}")
