@@ -8,21 +8,20 @@ from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.forcing import Forcing, ObservedWeather, continue_weather
+from gwforecast.models.antecedent import antecedent_columns
 from gwforecast.models.autoregression import Autoregression, autoregress
 from gwforecast.models.base import (
     Forecaster,
     Progress,
-    label_projection,
     through_periods,
     well_positions,
 )
+from gwforecast.models.labelling import label_projection
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["DistributedLags"]
@@ -145,7 +144,7 @@ class DistributedLags(Forecaster):
         for number, well in enumerate(map(str, observations[schema.WELL].values)):
             if well in self.fits_:
                 fit = self.fits_[well]
-                columns = self._columns(weather[number], times, fit.lookback, fit.before)
+                columns = self._columns(weather[number], times, fit)
                 values[number] = fit.simulate(columns[0])
         level = xr.DataArray(
             values,
@@ -228,7 +227,7 @@ class DistributedLags(Forecaster):
         for number, well in enumerate(map(str, continued[schema.WELL].values)):
             if well in self.fits_:
                 fit = self.fits_[well]
-                columns = self._columns(weather[number], times, fit.lookback, fit.before)
+                columns = self._columns(weather[number], times, fit)
                 ahead = fit.proceed(columns[:, -horizon:], level=float(level[number]))
                 found[number, :, :, 0] = ahead.T
         return found
@@ -286,7 +285,9 @@ class DistributedLags(Forecaster):
         level = np.where(np.arange(level.size) >= start, level, np.nan)
         found = [
             autoregress(
-                self._columns(weather[None], times, lookback, mean)[0],
+                antecedent_columns(
+                    weather[None], times, lookback=lookback, before=mean, harmonics=self.harmonics
+                )[0],
                 level,
                 longest=LONGEST_YEARS * year,
                 lookback=lookback,
@@ -313,17 +314,10 @@ class DistributedLags(Forecaster):
         shape = tuple(observations.sizes[dim] for dim in dims)
         return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
 
-    def _columns(
-        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
-    ) -> np.ndarray:
-        """Return the columns (version, time, column) of weathers (version, time, variable)."""
-        versions = np.broadcast_to(before, (len(weather), before.size))
-        lagged = lagged_means(weather, lag_edges(lookback), before=versions)
-        angle = 2 * np.pi * (pd.DatetimeIndex(times).day_of_year.to_numpy() - 1) / 365.25
-        season = [f(k * angle) for k in range(1, self.harmonics + 1) for f in (np.sin, np.cos)]
-        waves = np.stack(season, axis=-1) if season else np.empty((times.size, 0))
-        waves = np.broadcast_to(waves, (*lagged.shape[:2], waves.shape[-1]))
-        return np.concatenate([lagged, waves], axis=-1)
+    def _columns(self, weather: np.ndarray, times: np.ndarray, fit: Autoregression) -> np.ndarray:
+        return antecedent_columns(
+            weather, times, lookback=fit.lookback, before=fit.before, harmonics=self.harmonics
+        )
 
     def _check_like_fitted(self, observations: xr.Dataset) -> None:
         missing = [name for name in self.covariates_ if name not in observations]

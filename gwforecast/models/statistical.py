@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.models.antecedent import antecedent_columns
 from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
 from gwforecast.models.ridge import Regression, ridge
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.split import Period, Split, require_sequential
 
 __all__ = ["LinearLagged"]
@@ -239,7 +238,13 @@ class LinearLagged(Forecaster):
         for i, well in enumerate(wells.tolist()):
             if well in self.regressions_:
                 fit = self.regressions_[well]
-                columns = self._columns(weather[i], times, fit.lookback, fit.before)
+                columns = antecedent_columns(
+                    weather[i],
+                    times,
+                    lookback=fit.lookback,
+                    before=fit.before,
+                    harmonics=self.harmonics,
+                )
                 values[i] = fit.predict(columns)
         return values
 
@@ -324,7 +329,9 @@ class LinearLagged(Forecaster):
         best: Regression | None = None
         smallest = np.inf
         for lookback, strengths in settings:
-            columns = self._columns(weather[None], times, lookback, before)[0]
+            columns = antecedent_columns(
+                weather[None], times, lookback=lookback, before=before, harmonics=self.harmonics
+            )[0]
             for regression in ridge(
                 columns, level, rows=rows, strengths=strengths, lookback=lookback, before=before
             ):
@@ -340,18 +347,6 @@ class LinearLagged(Forecaster):
         series = [observations[name].values[i] for name in self.covariates_]
         empty = np.empty((observations.sizes[schema.TIME], 0))
         return np.stack(series, axis=-1).astype(float) if series else empty
-
-    def _columns(
-        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
-    ) -> np.ndarray:
-        """Return the columns (version, time, column) of weathers (version, time, variable)."""
-        versions = np.broadcast_to(before, (len(weather), before.size))
-        lagged = lagged_means(weather, lag_edges(lookback), before=versions)
-        angle = 2 * np.pi * (pd.DatetimeIndex(times).day_of_year.to_numpy() - 1) / 365.25
-        season = [f(k * angle) for k in range(1, self.harmonics + 1) for f in (np.sin, np.cos)]
-        waves = np.stack(season, axis=-1) if season else np.empty((times.size, 0))
-        waves = np.broadcast_to(waves, (*lagged.shape[:2], waves.shape[-1]))
-        return np.concatenate([lagged, waves], axis=-1)
 
     def _check_covariates(self, observations: xr.Dataset) -> None:
         held = schema.covariate_names(observations)

@@ -13,6 +13,7 @@ from gwforecast.data.scenarios import Scenario
 from gwforecast.models.additive import AdditiveModel
 from gwforecast.models.calibrated import Calibrated, as_forecasting
 from gwforecast.models.corrected import Corrected
+from gwforecast.models.distributed_lags import DistributedLags
 from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
 from gwforecast.models.neural import CNN, GRU, LSTM, MLP
 from gwforecast.models.state_space import (
@@ -35,6 +36,7 @@ FORECASTERS = {
     "linear": lambda: LinearLagged(lookbacks=(8,), strengths=(0.1,)),
     "additive": AdditiveModel,
     "arma_regression": lambda: DynamicRegression(orders=((1, 0), (1, 1))),
+    "ardl": lambda: DistributedLags(lookbacks=(4,)),
     "ets": ExponentialSmoothing,
     "unobserved_components": lambda: UnobservedComponents(harmonics=1),
     "lstm": lambda: LSTM(units=(4,), **SMALL),
