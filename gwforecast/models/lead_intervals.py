@@ -86,9 +86,13 @@ class LeadInterval:
         errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
         known = np.isfinite(errors)
         count = known.sum(axis=1)
+        reach = _reach(count)
         self.wells_ = [str(well) for well in hindcasts[schema.WELL].values]
         safe = np.where(known, errors, 0.0)
-        self.error_ = (safe**2).sum(axis=1) / np.maximum(count, 1)
+        pooled = _pooled(count, reach)
+        # errors of one issue time are alike, however many lead times they are of
+        pooled[known.any(axis=2).sum(axis=1) < FEWEST_ERRORS] = 0
+        self.error_ = _pooled((safe**2).sum(axis=1), reach) / np.maximum(pooled, 1)
         scale = _scale(self.error_, offsets)
         years = _years(hindcasts, known)
         self.widths_ = np.zeros((*count.shape, _LEVELS.size))
@@ -99,8 +103,9 @@ class LeadInterval:
             side = np.where(safe < 0, scale[..., low], scale[..., high])
             ratio = np.where(known, np.abs(safe) / side, np.nan)
             self.widths_[..., number] = _quantile(ratio, _OUTER[number], count)
-        self.widths_[count < FEWEST_ERRORS] = np.nan
-        self.error_[count < FEWEST_ERRORS] = np.nan
+            _pool_quantiles(self.widths_[..., number], ratio, _OUTER[number], reach)
+        self.widths_[pooled < FEWEST_ERRORS] = np.nan
+        self.error_[pooled < FEWEST_ERRORS] = np.nan
         self.widths_ = _over_leads(self.widths_)
         self.error_ = _over_leads(self.error_[..., None])[..., 0]
         factor = 1 + ENLARGEMENT_YEARS / np.maximum(years, ENLARGEMENT_YEARS)
@@ -204,6 +209,36 @@ def _quantile(ratio: np.ndarray, share: float, count: np.ndarray) -> np.ndarray:
     finite = np.isfinite(below) & np.isfinite(above)
     gap = np.where(finite, above, 0.0) - np.where(finite, below, 0.0)
     return np.asarray(np.where(finite, below, 0.0) + part * gap)
+
+
+def _reach(count: np.ndarray) -> np.ndarray:
+    """Return how many lead times on each side must be pooled for enough errors, (well, lead)."""
+    reach = np.zeros_like(count)
+    for _ in range(count.shape[1]):
+        few = _pooled(count, reach) < FEWEST_ERRORS
+        if not few.any():
+            break
+        reach[few] += 1
+    return reach
+
+
+def _pooled(values: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Return sums of (well, lead) over the lead times within reach."""
+    total = np.pad(values.cumsum(axis=1), ((0, 0), (1, 0)))
+    lead = np.arange(values.shape[1])
+    stop = np.minimum(lead + reach + 1, lead.size)
+    pooled = np.take_along_axis(total, stop, 1)
+    pooled = pooled - np.take_along_axis(total, np.maximum(lead - reach, 0), 1)
+    return np.where(reach > 0, pooled, values)
+
+
+def _pool_quantiles(widths: np.ndarray, ratio: np.ndarray, share: float, reach: np.ndarray) -> None:
+    """Put into widths (well, lead) quantiles over all errors within reach, where there are few."""
+    for well, lead in np.argwhere(reach > 0):
+        near = ratio[well, :, max(lead - reach[well, lead], 0) : lead + reach[well, lead] + 1]
+        near = near[np.isfinite(near)]
+        if near.size:
+            widths[well, lead] = np.quantile(near, share)
 
 
 def _over_leads(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarray:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from statsmodels.regression.linear_model import OLS
 
 from gwforecast.schema import SchemaError
+
+if TYPE_CHECKING:
+    from statsmodels.regression.linear_model import OLS
 
 __all__ = ["Regression", "ridge"]
 
@@ -118,6 +121,8 @@ def ridge(
 def _coefficients(
     Z: np.ndarray, deviation: np.ndarray, strengths: tuple[float, ...]
 ) -> list[np.ndarray]:
+    from statsmodels.regression.linear_model import OLS  # slow to import, and only fits need it
+
     reduced = _reduce(Z, deviation)
     scale = deviation.size / reduced.nobs
     fits = [
@@ -136,6 +141,8 @@ def _reduce(Z: np.ndarray, deviation: np.ndarray) -> OLS:
     square of the condition number does no harm under a penalty, and products of matrices are much
     faster than an orthogonal decomposition where threads compete for cores.
     """
+    from statsmodels.regression.linear_model import OLS
+
     values, vectors = np.linalg.eigh(Z.T @ Z)
     root = np.sqrt(np.maximum(values, 0.0))
     kept = values > 1e-13 * values[-1]

@@ -94,7 +94,9 @@ def save_bundle(
     return total
 
 
-def load_bundle(folder: Path | str) -> tuple[Calibrated, dict[str, Any]]:
+def load_bundle(
+    folder: Path | str, *, expected: str | None = None
+) -> tuple[Calibrated, dict[str, Any]]:
     """Read a bundle; return the forecaster and the manifest.
 
     Neither TensorFlow nor Keras is imported: trained networks run in NumPy.
@@ -103,6 +105,8 @@ def load_bundle(folder: Path | str) -> tuple[Calibrated, dict[str, Any]]:
     ----------
     folder : pathlib.Path or str
         As :func:`save_bundle` wrote it.
+    expected : str, optional
+        The sum that :func:`save_bundle` returned; by default any bundle is read.
 
     Raises
     ------
@@ -120,6 +124,11 @@ def load_bundle(folder: Path | str) -> tuple[Calibrated, dict[str, Any]]:
                 f"{str(folder)!r}, whose {name} is not a file. Train the model again."
             )
     sums = _read_sums(folder / SUMS)
+    if expected is not None and sums.get(MANIFEST) != expected:
+        raise BundleError(
+            f"A bundle has the sum that it was trained with, {expected[:16]}. Received "
+            f"{str(sums.get(MANIFEST))[:16]} in {str(folder)!r}. Restore it, or train again."
+        )
     text = _read_checked(folder / MANIFEST, sums, most=LARGEST_MANIFEST)
     content = _read_checked(folder / ARRAYS, sums, most=LARGEST_ARRAYS)
     try:

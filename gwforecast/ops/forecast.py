@@ -16,9 +16,16 @@ from gwforecast.models.calibrated import Calibrated, as_forecasting
 from gwforecast.models.corrected import Corrected
 from gwforecast.ops.forecasters import BLEND, make_forecasters
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import split_by_fraction
+from gwforecast.sequences.split import Split, split_by_fraction
 
-__all__ = ["DEFAULT_MODELS", "fit_calibrated", "forecast", "known_at", "latest_issue_time"]
+__all__ = [
+    "DEFAULT_MODELS",
+    "calibrate",
+    "fit_calibrated",
+    "forecast",
+    "known_at",
+    "latest_issue_time",
+]
 
 DEFAULT_MODELS = ("lstm", "mlp")
 HORIZON_YEARS = 0.25
@@ -131,6 +138,21 @@ def fit_calibrated(
     progress : Progress, optional
         Told of members and wells done.
     """
+    fitted, split = calibrate(
+        forecasters, observations, horizon=horizon, forcing=forcing, progress=progress
+    )
+    return fitted.refit(observations, split=split, progress=progress)
+
+
+def calibrate(
+    forecasters: Sequence[Forecaster],
+    observations: xr.Dataset,
+    *,
+    horizon: int | None = None,
+    forcing: Forcing,
+    progress: Progress | None = None,
+) -> tuple[Calibrated, Split]:
+    """Fit and calibrate as :func:`fit_calibrated` does before it refits; return the periods too."""
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     default = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
     one = as_forecasting(forecasters[0])
@@ -139,9 +161,7 @@ def fit_calibrated(
     split = split_by_fraction(observations, train=TRAIN, validation=VALIDATION)
     one.fit(observations, split=split, progress=progress)
     fitted = Calibrated(one, horizon=horizon or default, forcing=forcing)
-    return fitted.calibrate(observations, split=split).refit(
-        observations, split=split, progress=progress
-    )
+    return fitted.calibrate(observations, split=split), split
 
 
 def latest_issue_time(observations: xr.Dataset) -> np.datetime64:

@@ -136,6 +136,17 @@ def test_a_well_with_too_few_errors_has_a_median_only() -> None:
     assert np.isnan(made.drop_sel(quantile=0.5).values[1]).all()
 
 
+def test_lead_times_with_few_errors_share_them_with_their_neighbours() -> None:
+    rng = np.random.default_rng(5)
+    forecast = forecast_of(np.zeros((1, 60, 30)))
+    kept = rng.permuted(np.tile(np.arange(60) < 3, (30, 1)), axis=1).T  # 3 of 60 origins each
+    errors = np.where(kept, rng.normal(size=(1, 60, 30)), np.nan)
+    interval = LeadInterval().fit(forecast, outcome(forecast, errors))
+    widths = interval.widths_[0, :, -1] * np.sqrt(interval.error_[0])
+    assert np.isfinite(widths).all()
+    assert 1.2 < widths.mean() < 6
+
+
 def test_other_wells_and_longer_horizons_are_told_apart() -> None:
     rng = np.random.default_rng(7)
     past = forecast_of(np.zeros((1, 300, 2)))

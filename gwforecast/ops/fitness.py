@@ -1,0 +1,129 @@
+"""Is a well fit to be forecast? Ages of its data, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data import quality
+from gwforecast.schema import SchemaError
+
+__all__ = ["FORECAST", "STATUSES", "Limits", "Well", "look"]
+
+STATUSES = {
+    "ok": "forecast by its champion from data that are up to date",
+    "degraded": "forecast by a network, but not as it should be; the reason says how",
+    "stale": "levels or weather are too old; forecast by climatology",
+    "no_data": "no levels",
+    "check_failed": "levels or weather are wrong; forecast by climatology where that is possible",
+    "model_missing": "no model was trained; forecast by climatology",
+    "model_invalid": "no model can be read or fits the data; forecast by climatology",
+    "error": "the model failed; forecast by climatology",
+}
+"""Statuses of a well and what they mean."""
+
+FORECAST = ("ok", "degraded")  # statuses of a well that a network forecasts
+CHECKED = np.timedelta64(3 * 365, "D")  # before the issue time, as checks look at years
+RECENT = np.timedelta64(365, "D")  # in which a fault spoils a forecast
+NEVER = np.datetime64("NaT", "us")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How old data may be.
+
+    Parameters
+    ----------
+    level_age, weather_age : float
+        Days from the last level, or the last step with all covariates, to the issue time.
+    """
+
+    level_age: float = 45.0
+    weather_age: float = 45.0
+
+
+@dataclass
+class Well:
+    """What becomes of one well."""
+
+    name: str
+    status: str = "ok"
+    reasons: list[str] = field(default_factory=list)
+    model: str = ""
+    forcing: str = ""
+    bundle: str = ""
+    last_observation: np.datetime64 = NEVER
+    last_covariate: np.datetime64 = NEVER
+    trained_through: np.datetime64 = NEVER
+    origin: np.datetime64 = NEVER
+    level: np.ndarray | None = None  # (lead_time, quantile)
+
+    def doubt(self, status: str, reason: str) -> None:
+        """Lower the status, and say why."""
+        if self.status in FORECAST:
+            self.status = status
+        self.reasons.append(reason)
+
+
+def look(data: xr.Dataset, issue_time: np.datetime64, limits: Limits) -> Well:
+    """Return a well with the ages of its data, and a status if they forbid a forecast.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Dimensions (well, time), of one well.
+    issue_time : numpy.datetime64
+        What is later is not looked at.
+    limits : Limits
+        How old levels and weather may be.
+    """
+    well = Well(str(data[schema.WELL].values[0]))
+    past = data.sel({schema.TIME: slice(None, issue_time)})
+    times = past[schema.TIME].values
+    observed = np.flatnonzero(past[schema.LEVEL].notnull().values[0])
+    if not observed.size:
+        well.doubt("no_data", "no level up to the issue time")
+        return well
+    well.last_observation = times[observed[-1]]
+    names = schema.covariate_names(past)
+    complete = np.ones(times.size, bool)
+    for name in names:
+        complete &= past[name].notnull().values[0]
+    if not complete.any():
+        well.doubt("no_data", "no step with all covariates")
+        return well
+    well.origin = times[np.flatnonzero(complete)[-1]]
+    well.last_covariate = well.origin if names else NEVER
+    _judge_ages(well, issue_time, limits)
+    faults = _faults(past, issue_time)
+    if faults:
+        well.doubt("check_failed", faults)
+    return well
+
+
+def _judge_ages(well: Well, issue_time: np.datetime64, limits: Limits) -> None:
+    for what, last, most in (
+        ("the last level is of", well.last_observation, limits.level_age),
+        ("weather ends", well.origin, limits.weather_age),
+    ):
+        days = float((issue_time - last) / np.timedelta64(1, "D"))
+        if days > most:
+            well.doubt(
+                "stale", f"{what} {timeline.format_time(last)}, {days:g} days ago; {most:g} may be"
+            )
+        elif days > 0 and last is well.origin:
+            well.doubt("degraded", f"{what} {timeline.format_time(last)}: forecast from there")
+
+
+def _faults(past: xr.Dataset, issue_time: np.datetime64) -> str:
+    """Return the errors that the checks find in the last year; empty where there are none."""
+    recent = past.sel({schema.TIME: slice(issue_time - CHECKED, None)})
+    try:
+        found = quality.check_observations(recent)
+    except (SchemaError, ValueError) as error:
+        return str(error)
+    wrong = (found["severity"] == "error") & (found["last"] >= issue_time - RECENT)
+    return " ".join(found["message"][wrong])
