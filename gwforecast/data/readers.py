@@ -20,7 +20,7 @@ from gwforecast.data.series import Levels, series_by_well
 from gwforecast.data.tables import Dialect, read_table
 from gwforecast.schema import SchemaError
 
-__all__ = ["read_levels", "read_observations"]
+__all__ = ["list_wells", "read_levels", "read_observations"]
 
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".parquet", ".pq")
@@ -141,6 +141,46 @@ def read_levels(
     found = _levels(path, Dialect(delimiter, decimal, day_first))
     name = _well_name(path)
     return series_by_well(found, well=well, default=name, level_column=level_column).series
+
+
+def list_wells(
+    levels: str | os.PathLike[str],
+    covariates: str | os.PathLike[str] | None = None,
+    *,
+    well: str | None = None,
+    level_column: str | None = None,
+    day_first: bool | None = None,
+    decimal: str | None = None,
+    delimiter: str | None = None,
+) -> list[str]:
+    """Return the names of the wells; of a folder its files are not opened.
+
+    Parameters
+    ----------
+    levels, covariates, well, level_column, day_first, decimal, delimiter
+        As in :func:`read_observations`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file or folder does not exist.
+    SchemaError
+        If a table cannot be read as levels.
+    """
+    path = Path(levels)
+    if path.is_dir():
+        weather = None if covariates is None else Path(covariates)
+        paired = weather is not None and weather.is_dir()
+        return list(_paired(path, weather)[0] if weather and paired else _files(path))
+    found = read_levels(
+        path,
+        well=well,
+        level_column=level_column,
+        day_first=day_first,
+        decimal=decimal,
+        delimiter=delimiter,
+    )
+    return list(found)
 
 
 def _levels(

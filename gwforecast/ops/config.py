@@ -23,6 +23,7 @@ from gwforecast.ops.settings import (
     ModelsSettings,
     OutputSettings,
     RegressionSettings,
+    ScheduleSettings,
     SeasonalNaiveSettings,
     Section,
     SplitSettings,
@@ -38,6 +39,9 @@ _PATHS = (
     ("output", "folder"),
     ("backtest", "folder"),
     ("tune", "folder"),
+    ("schedule", "bundles"),
+    ("schedule", "archive"),
+    ("schedule", "weather_forecast"),
 )
 
 
@@ -61,6 +65,7 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     backtest: BacktestSettings = BacktestSettings()
     tune: TuneSettings = TuneSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
 
     def of_model(self, name: str) -> dict[str, Any]:
         """Return the settings that were given for a model, by name."""

@@ -24,6 +24,7 @@ __all__ = [
     "NeuralSettings",
     "OutputSettings",
     "RegressionSettings",
+    "ScheduleSettings",
     "SeasonalNaiveSettings",
     "Section",
     "SplitSettings",
@@ -265,6 +266,22 @@ class BacktestSettings(Section):
     refit_every: Positive | None = None
     sliding: bool = False
     folder: FilePath = Path("backtest")
+
+
+class ScheduleSettings(Section):
+    """Scheduled forecasts: by which models, how far, on what weather, and where they are kept."""
+
+    models: Annotated[list[ModelName], Field(min_length=1)] = ["lstm", "mlp"]
+    horizon: Positive | None = None
+    forcing: Literal["climatology", "observed"] = "climatology"
+    weather_forecast: FilePath | None = None
+    bundles: FilePath = Path("models")
+    archive: FilePath = Path("archive")
+    level_age: NotNegative = 45.0
+    weather_age: NotNegative = 45.0
+    failed_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    group: Positive = 50
+    sql: str | None = None
 
 
 class OutputSettings(Section):

@@ -229,11 +229,8 @@ def _challenge(
     except (SchemaError, ValueError, RuntimeError) as error:
         return row | {"decision": "failed", "reason": str(error)}
     means = scores[scores["metric"] == "crps"].groupby("model")["value"].mean()
-    row |= {
-        "crps": float(means["challenger"]),
-        "crps_champion": float(means["champion"]),
-        "origins": int(issued.size),
-    }
+    both_means = {"crps": means["challenger"], "crps_champion": means["champion"]}
+    row |= {name: float(value) for name, value in both_means.items()} | {"origins": issued.size}
     if means["challenger"] < means["champion"]:
         return row | {"decision": "better", "reason": ""}
     return row | {"reason": "the challenger is not better on the last levels"}

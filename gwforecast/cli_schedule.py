@@ -1,0 +1,234 @@
+"""The commands of scheduled runs: ``gwforecast train | forecast | backfill | status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gwforecast import cli
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gwforecast.ops.config import Settings
+    from gwforecast.ops.schedule import Issued
+
+__all__ = ["backfill", "forecast", "status", "train"]
+
+CODES = """Ends with 0 if all went well; 2 if options or settings are wrong; 3 if another run holds
+the archive or the models; 4 if inputs are missing or too old for all wells; 5 if more wells than
+the setting 'failed_share' allows are not forecast as they should be; 6 if nothing was published; 7
+if the archive or the models are damaged; 70 at an error of gwforecast itself."""
+SHOWN = 20  # wells that are listed
+
+Config = Annotated[Path, typer.Argument(help="TOML file with the tables [data] and [schedule].")]
+IssueTime = Annotated[
+    str | None, typer.Option(help="Last step that is known; by default the last that is over, UTC.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Add a revision where there is a forecast.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Publish nothing; say what would be.")]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run.")]
+Through = Annotated[str | None, typer.Option(help="Last step to train on.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Let new models take the place of the champions.")
+]
+StepBack = Annotated[
+    bool, typer.Option("--step-back", help="Go back to the champions before; nothing is trained.")
+]
+Stride = Annotated[int, typer.Option(min=1, help="Steps from issue time to issue time.")]
+MaxAge = Annotated[
+    str | None, typer.Option(help="Greatest age of the last issue time, e.g. 48h or 8d.")
+]
+
+
+@cli.app.command(epilog=CODES)
+def train(
+    config: Config,
+    through: Through = None,
+    replace: Replace = False,
+    step_back: StepBack = False,
+    well: cli.Well = None,
+) -> None:
+    """Train models for scheduled forecasts, and keep those that are better than the ones before."""
+    settings = _settings(config, well)
+    with _codes():
+        from gwforecast.ops import schedule
+        from gwforecast.ops.run import now
+
+        if step_back:
+            names = schedule.step_back(settings)
+            cli.screen.print(f"{len(names)} wells went back to the champion before.")
+            return
+        cli._load(settings.schedule.models)
+        with cli._progress() as told:
+            table = schedule.train(
+                settings, through=through, replace=replace, now=now(), progress=told
+            )
+    cli._print_table("Champions", table.drop(columns=["bundle"]))
+    cli.screen.print(cli._clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
+    failed = (table["decision"] == "failed").mean()
+    if failed:
+        raise typer.Exit(6 if failed == 1 else 5)
+
+
+@cli.app.command(epilog=CODES)
+def forecast(
+    config: Config,
+    issue_time: IssueTime = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    wait: Wait = 0.0,
+) -> None:
+    """Forecast all wells from what is known now, and publish it to the archive.
+
+    The same inputs give the same product, and no second entry in the archive.
+    """
+    settings = _settings(config)
+    with _codes():
+        from gwforecast.ops import schedule
+        from gwforecast.ops.run import now
+
+        issued = schedule.forecast(
+            settings, issue_time=issue_time, force=force, dry=dry_run, wait=wait, now=now()
+        )
+        _print_issued(issued, settings)
+        raise typer.Exit(issued.code)
+
+
+@cli.app.command(epilog=CODES)
+def backfill(
+    config: Config,
+    start: Annotated[str, typer.Argument(help="First issue time.")],
+    end: Annotated[str, typer.Argument(help="Last issue time.")],
+    stride: Stride = 1,
+    force: Force = False,
+    wait: Wait = 0.0,
+) -> None:
+    """Forecast from each missed issue time, with what was known then; broken off, it goes on."""
+    settings = _settings(config)
+    codes = []
+    with _codes():
+        from gwforecast.ops import schedule
+        from gwforecast.ops.run import now
+
+        with cli._progress() as told:
+            for issued in schedule.backfill(
+                settings,
+                start=start,
+                end=end,
+                stride=stride,
+                force=force,
+                wait=wait,
+                now=now(),
+                progress=told,
+            ):
+                codes.append(issued.code)
+                cli.screen.print(_headline(issued), soft_wrap=True)
+    cli.screen.print(f"{len(codes)} issue times; the others were in the archive.")
+    raise typer.Exit(max(codes, default=0))
+
+
+@cli.app.command(epilog=CODES)
+def status(config: Config, max_age: MaxAge = None) -> None:
+    """Say how the scheduled forecasts stand, for a monitor: age, wells, damage."""
+    settings = _settings(config)
+    with _codes():
+        from gwforecast.ops import schedule
+        from gwforecast.ops.run import now
+
+        standing = schedule.stand(
+            settings.schedule.archive,
+            max_age=None if max_age is None else _duration(max_age),
+            failed_share=settings.schedule.failed_share,
+            now=now(),
+        )
+        for problem in standing.problems:
+            cli.errors.print(cli._clean(problem), soft_wrap=True)
+        if standing.issue is None:
+            cli.screen.print("No forecast is in the archive.")
+        else:
+            hours = standing.age.total_seconds() / 3600 if standing.age is not None else 0.0
+            cli.screen.print(f"Last issue time {standing.issue.issue_time}, {hours:.1f} h ago.")
+            _print_wells(standing.wells)
+        raise typer.Exit(standing.code)
+
+
+def _settings(config: Path, wells: list[str] | None = None) -> Settings:
+    from gwforecast.ops import config as settings_file
+
+    overrides = {"data": {"wells": wells}} if wells else None
+    return settings_file.load_settings(config, overrides=overrides)
+
+
+def _duration(text: str) -> pd.Timedelta:
+    import pandas as pd
+
+    try:
+        found = pd.Timedelta(text)
+    except ValueError:
+        raise ValueError(
+            f"--max-age takes a number and a unit. Received {text!r}. Write for example 48h or 8d."
+        ) from None
+    return found
+
+
+@contextmanager
+def _codes() -> Iterator[None]:
+    """End with the code of what went wrong."""
+    from gwforecast.ops.archive import ArchiveBusyError, ArchiveError
+    from gwforecast.ops.bundle import BundleError
+    from gwforecast.ops.champions import ChampionsBusyError
+    from gwforecast.schema import SchemaError
+
+    try:
+        yield
+    except (typer.Exit, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
+            ((ArchiveBusyError, ChampionsBusyError), 3),
+            ((ArchiveError, BundleError), 7),
+            ((SchemaError, FileNotFoundError), 4),
+            (OSError, 6),
+            ((ValueError, TypeError), 2),
+            (Exception, 70),
+        )
+        code = next(code for kind, code in kinds if isinstance(error, kind))
+        raise typer.Exit(cli._end_with(error, code)) from None
+
+
+def _headline(issued: Issued) -> str:
+    time = str(issued.product["issue_time"].values[0])[:19]
+    meaning = {
+        "new": "published",
+        "unchanged": "in the archive already, the same",
+        "kept": "another forecast is in the archive and stays; --force adds a revision",
+        "revised": "published as a revision",
+        "dry": "not published, as it was only tried",
+        "empty": "not published, as no well has a forecast",
+    }
+    return f"Issue time {time}: {meaning[issued.outcome]}"
+
+
+def _print_issued(issued: Issued, settings: Settings) -> None:
+    wells = issued.product[["status", "reason", "model"]].to_dataframe().reset_index()
+    cli.screen.print(_headline(issued), soft_wrap=True)
+    if issued.issue is not None:
+        path = settings.schedule.archive / issued.issue.file
+        cli.screen.print(cli._clean(str(path)), soft_wrap=True)
+    _print_wells(wells)
+
+
+def _print_wells(wells: pd.DataFrame) -> None:
+    """Print how many wells have each status, and those that are not as they should be."""
+    counts = wells.groupby(["status", "model"]).size().rename("wells").reset_index()
+    cli._print_table("Wells by status and model", counts[["status", "wells", "model"]])
+    doubtful = wells[wells["status"] != "ok"]
+    if len(doubtful):
+        shown = doubtful[["well", "status", "model", "reason"]].head(SHOWN)
+        more = f", {SHOWN} of {len(doubtful)}" if len(doubtful) > SHOWN else ""
+        cli._print_table(f"Not ok{more}", shown)

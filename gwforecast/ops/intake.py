@@ -1,0 +1,182 @@
+"""Data of a scheduled run: read together, and well by well where one of them cannot be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data.climatology import ClimatologyWeather
+from gwforecast.data.fill import fill_covariates
+from gwforecast.data.forcing import Forcing
+from gwforecast.data.readers import list_wells, read_observations
+from gwforecast.data.scenarios import make_forcing
+from gwforecast.data.weather_forecasts import WeatherForecast
+from gwforecast.ops.product import known_until
+from gwforecast.ops.settings import DataSettings, ScheduleSettings
+from gwforecast.schema import SchemaError
+
+__all__ = ["Intake", "known_at", "latest_complete_step", "read_each", "read_forcing"]
+
+_NAMING = ("well", "level_column", "day_first", "decimal", "delimiter")
+COMPLETE = np.timedelta64(1, "D")  # after its stamp a step is complete
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """What could be read.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset or None
+        Dimensions (well, time); None where no well could be read.
+    refused : dict of str to (str, str)
+        Status and reason of the other wells.
+    """
+
+    observations: xr.Dataset | None
+    refused: dict[str, tuple[str, str]]
+
+
+def read_each(data: DataSettings) -> Intake:
+    """Read the wells together; if that fails one by one, so that only those at fault are lost.
+
+    Parameters
+    ----------
+    data : DataSettings
+        Where the data are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the levels are not there at all.
+    SchemaError
+        If not even the names of the wells can be read.
+    """
+    given = data.reading()
+    try:
+        return Intake(read_observations(data.levels, data.covariates, **given), {})
+    except SchemaError:
+        naming: dict[str, Any] = {n: v for n, v in given.items() if n in _NAMING}
+        names = data.wells or list_wells(data.levels, data.covariates, **naming)
+    found: list[xr.Dataset] = []
+    refused: dict[str, tuple[str, str]] = {}
+    for name in names:
+        try:
+            one = read_observations(data.levels, data.covariates, **given | {"wells": [name]})
+            if found:
+                _check_alike(one, found[0])
+            found.append(one)
+        except FileNotFoundError as error:
+            refused[name] = ("no_data", str(error))
+        except (SchemaError, OSError) as error:
+            refused[name] = ("check_failed", str(error))
+    if not found:
+        return Intake(None, refused)
+    joined = xr.concat(found, schema.WELL, join="outer", combine_attrs="drop_conflicts")
+    return Intake(schema.validate_observations(joined), refused)
+
+
+def known_at(
+    observations: xr.Dataset,
+    issue_time: np.datetime64,
+    data: DataSettings,
+    *,
+    keep_weather: bool = False,
+) -> xr.Dataset:
+    """Return what was known at an issue time, with gaps in covariates filled as is asked for.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    issue_time : numpy.datetime64
+        A step of the axis, or where it goes on to.
+    data : DataSettings
+        With rules for filling; nothing is filled from what is later.
+    keep_weather : bool
+        Keep covariates after the issue time.
+    """
+    known = known_until(observations, issue_time, keep_weather=keep_weather)
+    if data.fill is None:
+        return known
+    filled = fill_covariates(known, rules=data.fill)
+    for name in schema.covariate_names(known):
+        missing = known[name].isnull().transpose(schema.WELL, schema.TIME).values
+        ended = np.logical_and.accumulate(missing[:, ::-1], axis=1)[:, ::-1]
+        # where the weather has ended there is no gap: there the forcing goes on
+        values = np.where(ended, np.nan, filled[name].values)
+        filled[name] = filled[name].copy(data=values)
+    return filled
+
+
+def read_forcing(schedule: ScheduleSettings) -> Forcing:
+    """Return the weather after the issue time: a forecast that goes on with climatology, or none.
+
+    Raises
+    ------
+    FileNotFoundError, SchemaError
+        If the file of a weather forecast is not there, or does not have its form.
+    """
+    if schedule.weather_forecast is None:
+        return make_forcing(schedule.forcing)
+    path = schedule.weather_forecast
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"A weather forecast is a NetCDF file. Received {str(path)!r}, which is not there. "
+            "Correct 'weather_forecast' in the table [schedule]."
+        )
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        weather = opened.load()
+    return WeatherForecast(weather, fallback=ClimatologyWeather())
+
+
+def latest_complete_step(observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
+    """Return the last step of the axis, or of where it goes on to, that is over.
+
+    A step is over a day after its stamp: the level of a day or week is stamped with its date.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    now : pandas.Timestamp
+        The present moment, naive UTC.
+
+    Raises
+    ------
+    SchemaError
+        If the data begin later.
+    """
+    times = observations[schema.TIME].values
+    frequency = timeline.infer_frequency(times)
+    axis = timeline.regular_times(times[0], now.to_datetime64() - COMPLETE, frequency)
+    if not axis.size:
+        raise SchemaError(
+            f"Data begin before they are forecast. Received {timeline.format_time(times[0])} as "
+            f"their first step, and {now} as the present. Check the clock and the dates."
+        )
+    return np.datetime64(axis[-1])
+
+
+def _check_alike(one: xr.Dataset, first: xr.Dataset) -> None:
+    """Raise where a well has other covariates, or steps that lie between those of the first."""
+    names, others = (sorted(schema.covariate_names(part)) for part in (one, first))
+    if names != others:
+        raise SchemaError(
+            "Wells of one set have the same covariates. Received "
+            f"{', '.join(names) or 'none'} at {str(one[schema.WELL].values[0])!r} and "
+            f"{', '.join(others) or 'none'} at {str(first[schema.WELL].values[0])!r}. Bring them "
+            "to the same names."
+        )
+    frequencies = [timeline.infer_frequency(part[schema.TIME].values) for part in (one, first)]
+    if len(set(frequencies)) > 1:
+        raise SchemaError(
+            f"Wells of one set share their steps. Received {frequencies[0]!r} at "
+            f"{str(one[schema.WELL].values[0])!r} and {frequencies[1]!r} at "
+            f"{str(first[schema.WELL].values[0])!r}. Bring them to one frequency."
+        )

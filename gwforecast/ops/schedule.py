@@ -1,0 +1,370 @@
+"""Scheduled runs: train, forecast, go back over missed days, and tell a monitor how it stands."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.models.base import Progress
+from gwforecast.ops import product as products
+from gwforecast.ops import record
+from gwforecast.ops import train as training
+from gwforecast.ops.archive import Archive, Issue
+from gwforecast.ops.champions import Champions
+from gwforecast.ops.config import Settings
+from gwforecast.ops.fitness import FORECAST, Limits
+from gwforecast.ops.intake import (
+    Intake,
+    known_at,
+    latest_complete_step,
+    read_each,
+    read_forcing,
+)
+from gwforecast.schema import SchemaError
+
+__all__ = [
+    "EXIT_CODES",
+    "Issued",
+    "Standing",
+    "backfill",
+    "forecast",
+    "stand",
+    "step_back",
+    "train",
+]
+
+EXIT_CODES = {
+    0: "all went well",
+    2: "options or settings are wrong",
+    3: "another run holds the archive or the models",
+    4: "inputs are missing or too old for all wells",
+    5: "more wells than 'failed_share' allows are not forecast as they should be",
+    6: "nothing was published",
+    7: "the archive or the models are damaged",
+    70: "an error of gwforecast itself",
+}
+"""What the commands of scheduled runs end with."""
+HORIZON_YEARS = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Issued:
+    """A forecast and what became of it.
+
+    Parameters
+    ----------
+    product : xarray.Dataset
+        The forecast, whether it was published or not.
+    outcome : str
+        ``"new"``, ``"unchanged"``, ``"kept"``, ``"revised"``; ``"dry"`` where it was only tried,
+        ``"empty"`` where no well has a forecast.
+    issue : Issue or None
+        Its line in the catalogue.
+    code : int
+        One of :data:`EXIT_CODES`.
+    """
+
+    product: xr.Dataset
+    outcome: str
+    issue: Issue | None
+    code: int
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How scheduled forecasts stand.
+
+    Parameters
+    ----------
+    issue : Issue or None
+        The last one.
+    age : pandas.Timedelta or None
+        From its issue time to the present.
+    wells : pandas.DataFrame
+        Columns well, status, reason and model of the last issue.
+    problems : list of str
+        What is wrong with the archive.
+    code : int
+        One of :data:`EXIT_CODES`.
+    """
+
+    issue: Issue | None
+    age: pd.Timedelta | None
+    wells: pd.DataFrame
+    problems: list[str]
+    code: int
+
+
+def train(
+    settings: Settings,
+    *,
+    through: object = None,
+    replace: bool = False,
+    now: pd.Timestamp,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Train champions on what is known, as the settings say.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a configuration.
+    through : time, optional
+        Last step that is used; by default the last one that is complete.
+    replace : bool
+        Let new models take the place of champions without a comparison.
+    now : pandas.Timestamp
+        The present moment, naive UTC.
+    progress : Progress, optional
+        Told of members and wells done.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of :func:`gwforecast.ops.train.train`, with the wells that could not be read.
+    """
+    intake = read_each(settings.data)
+    if intake.observations is None:
+        return _failed(intake)
+    end = _moment(through, intake.observations, now)
+    past = intake.observations.sel({schema.TIME: slice(None, end)})
+    known = known_at(past, past[schema.TIME].values[-1], settings.data)
+    wanted = settings.schedule
+    recipe = training.Recipe(
+        models=wanted.models,
+        settings={name: settings.of_model(name) for name in wanted.models},
+        horizon=_horizon(settings, known),
+        forcing=wanted.forcing,
+        seed=settings.models.seed,
+        members=settings.models.members,
+        workers=settings.models.workers,
+    )
+    table = training.train(
+        known,
+        recipe=recipe,
+        champions=Champions(wanted.bundles),
+        group=wanted.group,
+        replace=replace,
+        progress=progress,
+    )
+    return pd.concat([table, _failed(intake)], ignore_index=True) if intake.refused else table
+
+
+def step_back(settings: Settings) -> list[str]:
+    """Give each well, or those that are asked for, the champion before its own; return them."""
+    champions = Champions(settings.schedule.bundles)
+    with champions.locked():
+        held = champions.table()
+        wells = settings.data.wells or [well for well, pair in held.items() if pair.previous]
+        champions.step_back(wells)
+    return wells
+
+
+def forecast(
+    settings: Settings,
+    *,
+    issue_time: object = None,
+    force: bool = False,
+    dry: bool = False,
+    wait: float = 0.0,
+    now: pd.Timestamp,
+) -> Issued:
+    """Forecast from what was known at an issue time, and publish it to the archive.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a configuration.
+    issue_time : time, optional
+        By default the last step that is complete.
+    force : bool
+        Publish a revision where another forecast of the issue time is in the archive.
+    dry : bool
+        Publish nothing.
+    wait : float
+        Seconds to wait for another run that holds the archive.
+    now : pandas.Timestamp
+        The present moment, naive UTC.
+
+    Raises
+    ------
+    FileNotFoundError, SchemaError, ValueError
+        If data or settings cannot be used at all.
+    ArchiveBusyError, ArchiveError
+        If the archive is held by another run, or damaged.
+    """
+    intake = read_each(settings.data)
+    return _issue(intake, settings, issue_time, force=force, dry=dry, wait=wait, now=now)
+
+
+def backfill(
+    settings: Settings,
+    *,
+    start: object,
+    end: object,
+    stride: int = 1,
+    force: bool = False,
+    wait: float = 0.0,
+    now: pd.Timestamp,
+    progress: Progress | None = None,
+) -> Iterator[Issued]:
+    """Yield forecasts of the issue times from start to end that the archive does not have.
+
+    Models are those of today. Where one was trained on levels after an issue time, the well is
+    ``"degraded"`` and says so. Broken off, it goes on where it was.
+
+    Parameters
+    ----------
+    settings, force, wait, now
+        As of :func:`forecast`.
+    start, end : time
+        First and last issue time, both included.
+    stride : int
+        Steps from one issue time to the next.
+    progress : Progress, optional
+        Told of issue times done.
+    """
+    intake = read_each(settings.data)
+    if intake.observations is None:
+        raise SchemaError("A backfill needs data. " + _reasons(intake))
+    times = intake.observations[schema.TIME].values
+    first, last = timeline.to_times([start, end])
+    axis = timeline.regular_times(times[0], max(last, times[0]), timeline.infer_frequency(times))
+    wanted = axis[(axis >= first) & (axis <= last)][::stride]
+    if not wanted.size:
+        raise ValueError(
+            "A backfill is of at least one step. Received none from "
+            f"{timeline.format_time(first)} to {timeline.format_time(last)}; the data begin "
+            f"{timeline.format_time(times[0])}. Choose other dates."
+        )
+    made = {issue.issue_time for issue in Archive(settings.schedule.archive).issues()}
+    for number, time in enumerate(wanted):
+        if force or pd.Timestamp(time).isoformat() not in made:
+            yield _issue(intake, settings, time, force=force, dry=False, wait=wait, now=now)
+        if progress is not None:
+            progress("issue times", number + 1, wanted.size)
+
+
+def stand(
+    archive: Path, *, max_age: pd.Timedelta | None, failed_share: float, now: pd.Timestamp
+) -> Standing:
+    """Say how scheduled forecasts stand: the age of the last issue, its wells, damage.
+
+    Parameters
+    ----------
+    archive : pathlib.Path
+        Folder of the archive.
+    max_age : pandas.Timedelta, optional
+        Greatest age of the last issue time; an older one, or none, gives the code 4.
+    failed_share : float
+        Share of wells that may not be as they should be; more give the code 5.
+    now : pandas.Timestamp
+        The present moment, naive UTC.
+    """
+    kept = Archive(archive)
+    problems = kept.problems()
+    empty = pd.DataFrame(columns=["well", "status", "reason", "model"])
+    issues = [] if problems else kept.issues()
+    if problems or not issues:
+        return Standing(None, None, empty, problems, 7 if problems else 4)
+    last = max(issues, key=lambda issue: (issue.issue_time, issue.revision))
+    product = kept.open(last)
+    wells = product[["status", "reason", "model"]].to_dataframe().reset_index()
+    age = now - pd.Timestamp(last.issue_time)
+    code = 4 if max_age is not None and age > max_age else _code(product, failed_share)
+    return Standing(last, age, wells[empty.columns], [], code)
+
+
+def _issue(
+    intake: Intake,
+    settings: Settings,
+    issue_time: object,
+    *,
+    force: bool,
+    dry: bool,
+    wait: float,
+    now: pd.Timestamp,
+) -> Issued:
+    wanted = settings.schedule
+    if intake.observations is None:
+        raise SchemaError("A forecast needs data. " + _reasons(intake))
+    moment = _moment(issue_time, intake.observations, now)
+    forcing = read_forcing(wanted)
+    known = known_at(
+        intake.observations, moment, settings.data, keep_weather=forcing.origin == "observed"
+    )
+    champions = Champions(wanted.bundles)
+    made = products.issue(
+        known,
+        issue_time=moment,
+        champions=champions,
+        horizon=_horizon(settings, known),
+        forcing=forcing,
+        limits=Limits(wanted.level_age, wanted.weather_age),
+        refused=intake.refused,
+        attrs={"config_sha256": _config_sha256(settings)},
+    )
+    code = _code(made, wanted.failed_share)
+    if not np.isfinite(made[schema.LEVEL]).any():
+        return Issued(made, "empty", None, 4 if code == 4 else 6)
+    if dry:
+        return Issued(made, "dry", None, code)
+    line, outcome = Archive(wanted.archive).publish(made, revise=force, timeout=wait)
+    return Issued(made, outcome, line, code)
+
+
+def _code(product: xr.Dataset, failed_share: float) -> int:
+    status = product["status"].values
+    failed = ~np.isin(status, FORECAST)
+    if np.isin(status, ("stale", "no_data")).all():
+        return 4
+    return 5 if failed.mean() > failed_share else 0
+
+
+def _moment(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
+    latest = latest_complete_step(observations, now)
+    if given is None:
+        return latest
+    moment = np.datetime64(timeline.to_times([given])[0])
+    if moment > latest:
+        raise ValueError(
+            "A forecast is issued from a step that is over. Received "
+            f"{timeline.format_time(moment)}; the last one is {timeline.format_time(latest)} UTC. "
+            "Choose an earlier issue time."
+        )
+    return moment
+
+
+def _horizon(settings: Settings, observations: xr.Dataset) -> int:
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    default = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
+    return settings.schedule.horizon or default
+
+
+def _config_sha256(settings: Settings) -> str:
+    """Return the sum of what was set; where files lie is no part of it."""
+    given = settings.model_dump(exclude_unset=True, mode="json")
+    for table in given.values():
+        for name in ("levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
+                     "weather_forecast"):  # fmt: skip
+            table.pop(name, None)
+    return hashlib.sha256(record.dump_json(given).encode("utf-8")).hexdigest()
+
+
+def _reasons(intake: Intake) -> str:
+    return " ".join(f"{well}: {reason}" for well, (_, reason) in list(intake.refused.items())[:3])
+
+
+def _failed(intake: Intake) -> pd.DataFrame:
+    rows = [
+        {"well": well, "decision": "failed", "reason": reason}
+        for well, (_, reason) in intake.refused.items()
+    ]
+    return pd.DataFrame(rows, columns=training.COLUMNS)
