@@ -180,14 +180,15 @@ class Corrected(Forecaster):
         The members are the networks under each weather; the coordinates ``network`` and ``weather``
         of the members tell them apart.
         """
-        history = self.simulate(observations)[schema.LEVEL]
+        recent = self._recent(observations, issue_times)
+        history = self.simulate(recent)[schema.LEVEL]
         projected = _together([
             part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
             for part in self.parts
         ])  # fmt: skip
-        times = observations[schema.TIME].values
+        times = recent[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")
-        states = self._states(observations, history)[:, issued]
+        states = self._states(recent, history)[:, issued]
         weathers = projected.sizes[schema.WEATHER]
         # every network has its own error, whatever the weather after the issue time
         flat = projected.values.reshape(*projected.shape[:3], -1)
@@ -210,6 +211,17 @@ class Corrected(Forecaster):
                 schema.NETWORK: (schema.MEMBER, np.tile(np.arange(networks), weathers)),
             }
         )
+
+    def _recent(self, observations: xr.Dataset, issue_times: np.ndarray) -> xr.Dataset:
+        """Return the rows whose errors are known, and those that their simulation depends on."""
+        index = {well: number for number, well in enumerate(self.wells_)}
+        since = self.since_[[index[str(well)] for well in observations[schema.WELL].values]]
+        if np.isnat(since).any():
+            return observations
+        times = observations[schema.TIME].values
+        first = int(np.searchsorted(times, min(since.min(), timeline.to_times(issue_times)[0])))
+        start = max(0, first - self.memory(timeline.infer_frequency(times)))
+        return observations.isel({schema.TIME: slice(start, None)})
 
     def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
         """Return what is known of the error at each step, shape (well, time[, member], 24)."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import erf, expit
 
 from gwforecast.models.architecture import Architecture, dilations
 
@@ -134,7 +133,7 @@ def _lstm(
                 np.tanh(gates, out=gates)
                 i, f, o = 0.5 * i + 0.5, 0.5 * f + 0.5, 0.5 * o + 0.5
             else:
-                i, f, c, o = expit(i), expit(f), _activate(c, name), expit(o)
+                i, f, c, o = _logistic(i), _logistic(f), _activate(c, name), _logistic(o)
             cell = f * cell + i * c
             hidden = o * _activate(cell, name)
             states[step] = hidden
@@ -157,7 +156,7 @@ def _gru(
         states = np.empty((*projected.shape[:3], units), np.float32)
         for step, gates in enumerate(projected):
             update, reset = np.split(
-                expit(gates[..., : 2 * units] + np.matmul(hidden, gated)), 2, -1
+                _logistic(gates[..., : 2 * units] + np.matmul(hidden, gated)), 2, -1
             )
             new = gates[..., 2 * units :] + np.matmul(reset * hidden, candidate)
             hidden = update * hidden + (1 - update) * _activate(new, name)
@@ -193,15 +192,25 @@ def _softmax(x: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return np.tanh(0.5 * x) * np.float32(0.5) + np.float32(0.5)
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    from scipy.special import erf  # slow to import, and few networks need it
+
+    return np.asarray(0.5 * x * (1 + erf(x / np.sqrt(2))))
+
+
 _FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda x: x,
     "tanh": np.tanh,
-    "sigmoid": expit,
+    "sigmoid": _logistic,
     "relu": lambda x: np.maximum(x, 0),
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "selu": _selu,
-    "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
-    "silu": lambda x: x * expit(x),
+    "gelu": _gelu,
+    "silu": lambda x: x * _logistic(x),
     "softplus": lambda x: np.logaddexp(x, 0),
     "softmax": _softmax,
 }

@@ -16,11 +16,11 @@ so levels that are observed now and then calibrate the lead times between them a
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Self
 
 import numpy as np
 import xarray as xr
-from scipy.special import ndtri
 
 from gwforecast import schema
 from gwforecast.models.intervals import FEWEST_ERRORS, QUANTILES
@@ -35,6 +35,7 @@ FLOOR = 1e-6  # m, which keeps the scale of a perfect forecast positive
 _LEVELS = np.array(QUANTILES)
 _OUTER = np.abs(2 * _LEVELS - 1)  # coverage of the interval that ends at each quantile
 _SIDES = _LEVELS != 0.5
+_NORMAL = np.array([abs(NormalDist().inv_cdf(q)) or 1.0 for q in QUANTILES])
 
 
 class LeadInterval:
@@ -192,8 +193,7 @@ def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
 
 def _scale(error: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return the scale of each quantile, shape (well, issue_time, lead_time, quantile), m."""
-    normal = np.where(_SIDES, np.abs(ndtri(_LEVELS)), 1.0)
-    return np.asarray(np.sqrt(error[:, None, :, None] + np.square(offsets / normal) + FLOOR**2))
+    return np.asarray(np.sqrt(error[:, None, :, None] + np.square(offsets / _NORMAL) + FLOOR**2))
 
 
 def _quantile(ratio: np.ndarray, share: float, count: np.ndarray) -> np.ndarray:
