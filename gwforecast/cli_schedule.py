@@ -57,7 +57,7 @@ def train(
     settings = _settings(config, well)
     with _codes():
         from gwforecast.ops import schedule
-        from gwforecast.ops.run import now
+        from gwforecast.ops.run import Stopwatch
 
         if step_back:
             names = schedule.step_back(settings)
@@ -66,7 +66,7 @@ def train(
         cli._load(settings.schedule.models)
         with cli._progress() as told:
             table = schedule.train(
-                settings, through=through, replace=replace, now=now(), progress=told
+                settings, through=through, replace=replace, now=Stopwatch().started, progress=told
             )
     cli._print_table("Champions", table.drop(columns=["bundle"]))
     cli.screen.print(cli._clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
@@ -90,10 +90,15 @@ def forecast(
     settings = _settings(config)
     with _codes():
         from gwforecast.ops import schedule
-        from gwforecast.ops.run import now
+        from gwforecast.ops.run import Stopwatch
 
         issued = schedule.forecast(
-            settings, issue_time=issue_time, force=force, dry=dry_run, wait=wait, now=now()
+            settings,
+            issue_time=issue_time,
+            force=force,
+            dry=dry_run,
+            wait=wait,
+            now=Stopwatch().started,
         )
         _print_issued(issued, settings)
         raise typer.Exit(issued.code)
@@ -113,7 +118,7 @@ def backfill(
     codes = []
     with _codes():
         from gwforecast.ops import schedule
-        from gwforecast.ops.run import now
+        from gwforecast.ops.run import Stopwatch
 
         with cli._progress() as told:
             for issued in schedule.backfill(
@@ -123,7 +128,7 @@ def backfill(
                 stride=stride,
                 force=force,
                 wait=wait,
-                now=now(),
+                now=Stopwatch().started,
                 progress=told,
             ):
                 codes.append(issued.code)
@@ -138,13 +143,13 @@ def status(config: Config, max_age: MaxAge = None) -> None:
     settings = _settings(config)
     with _codes():
         from gwforecast.ops import schedule
-        from gwforecast.ops.run import now
+        from gwforecast.ops.run import Stopwatch
 
         standing = schedule.stand(
             settings.schedule.archive,
             max_age=None if max_age is None else _duration(max_age),
             failed_share=settings.schedule.failed_share,
-            now=now(),
+            now=Stopwatch().started,
         )
         for problem in standing.problems:
             cli.errors.print(cli._clean(problem), soft_wrap=True)

@@ -28,6 +28,9 @@ STATUSES = {
 FORECAST = ("ok", "degraded")  # statuses of a well that a network forecasts
 CHECKED = np.timedelta64(3 * 365, "D")  # before the issue time, as checks look at years
 RECENT = np.timedelta64(365, "D")  # in which a fault spoils a forecast
+LATE = np.timedelta64(45, "D")  # in which a doubtful level is one that forecasts start from
+SPOILING = ("spikes", "unit")
+DOUBTFUL = ("flat_line", "shift")
 NEVER = np.datetime64("NaT", "us")
 
 
@@ -98,9 +101,7 @@ def look(data: xr.Dataset, issue_time: np.datetime64, limits: Limits) -> Well:
     well.origin = times[np.flatnonzero(complete)[-1]]
     well.last_covariate = well.origin if names else NEVER
     _judge_ages(well, issue_time, limits)
-    faults = _faults(past, issue_time)
-    if faults:
-        well.doubt("check_failed", faults)
+    _judge_checks(well, past, issue_time)
     return well
 
 
@@ -118,12 +119,19 @@ def _judge_ages(well: Well, issue_time: np.datetime64, limits: Limits) -> None:
             well.doubt("degraded", f"{what} {timeline.format_time(last)}: forecast from there")
 
 
-def _faults(past: xr.Dataset, issue_time: np.datetime64) -> str:
-    """Return the errors that the checks find in the last year; empty where there are none."""
+def _judge_checks(well: Well, past: xr.Dataset, issue_time: np.datetime64) -> None:
+    """Lower the status for errors of the last year, and for doubts about the last levels."""
     recent = past.sel({schema.TIME: slice(issue_time - CHECKED, None)})
     try:
         found = quality.check_observations(recent)
     except (SchemaError, ValueError) as error:
-        return str(error)
+        well.doubt("check_failed", str(error))
+        return
     wrong = (found["severity"] == "error") & (found["last"] >= issue_time - RECENT)
-    return " ".join(found["message"][wrong])
+    late = (found["variable"] == schema.LEVEL) & (found["last"] >= issue_time - LATE)
+    for status, chosen in (
+        ("check_failed", wrong | (late & found["check"].isin(SPOILING))),
+        ("degraded", late & found["check"].isin(DOUBTFUL)),
+    ):
+        if chosen.any():
+            well.doubt(status, " ".join(found["message"][chosen]))

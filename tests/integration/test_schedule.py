@@ -1,0 +1,238 @@
+"""Scheduled runs by the real command line: trained, issued, gone back over, watched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gwforecast.ops.archive import Archive
+from gwforecast.ops.champions import Champions
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = """
+[data]
+levels = "wells"
+covariates = "weather.csv"
+datum = "NAP"
+[schedule]
+models = ["linear"]
+horizon = 8
+"""
+TRAINED, ISSUED = "2008-06-30", "2009-02-02"
+
+
+@pytest.fixture(scope="module")
+def trained(shared_folder: Path, gwforecast) -> Path:
+    """Three wells, their models trained through the middle of 2008."""
+    levels = pd.read_csv(shared_folder / "levels.csv")
+    (shared_folder / "wells").mkdir()
+    for number, well in enumerate(("brook", "ü well", "=1+1")):
+        levels.assign(level=levels["level"] + number).to_csv(
+            shared_folder / "wells" / f"{well}.csv", index=False
+        )
+    (shared_folder / "run.toml").write_text(CONFIG, "utf-8")
+    done = gwforecast("train", "run.toml", "--through", TRAINED, cwd=shared_folder)
+    assert "first" in done.stdout
+    return shared_folder
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    for path in sorted(trained.rglob("*")):
+        target = tmp_path / path.relative_to(trained)
+        if path.is_dir():
+            target.mkdir()
+        else:
+            target.write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def statuses(place: Path, issue_time: str = ISSUED) -> dict[str, str]:
+    product = Archive(place / "archive").read(issue_time)
+    return dict(zip(product["well"].values, product["status"].values, strict=True))
+
+
+def change(place: Path, well: str, edit) -> None:
+    path = place / "wells" / f"{well}.csv"
+    edit(pd.read_csv(path)).to_csv(path, index=False)
+
+
+def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -> None:
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, "--dry-run", cwd=place)
+    assert not (place / "archive").exists()
+    done = gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    assert "published" in done.stdout
+    first = (place / "archive" / "2009" / "20090202T000000.nc").read_bytes()
+    product = Archive(place / "archive").read(ISSUED)
+    assert set(product["status"].values) == {"ok"}
+    assert product["level"].notnull().all()
+    assert product["level"].attrs["vertical_datum"] == "NAP"
+    assert (product["trained_through"] <= np.datetime64(TRAINED)).all()
+    for zone in ("Pacific/Kiritimati", "America/Los_Angeles"):
+        code = (
+            "import sys; from gwforecast.cli import app\n"
+            "try: app(['forecast', 'run.toml', '--issue-time', sys.argv[1]])\n"
+            "except SystemExit as end: code = end.code\n"
+            "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+            "sys.exit(code)"
+        )
+        again = subprocess.run(
+            [sys.executable, "-c", code, ISSUED],
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": zone},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert again.returncode == 0, again.stderr
+        assert "the same" in again.stdout
+    assert (place / "archive" / "2009" / "20090202T000000.nc").read_bytes() == first
+    assert len(Archive(place / "archive").issues()) == 1
+
+
+@pytest.mark.parametrize("later", [np.nan, 1e6, "noise"])
+def test_what_is_later_than_the_issue_time_changes_nothing(
+    place: Path, gwforecast, later: object
+) -> None:
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    rng = np.random.default_rng(0)
+
+    def spoil(table: pd.DataFrame) -> pd.DataFrame:
+        late = table["date"] > ISSUED
+        for name in table.columns.drop("date"):
+            noise = table[name][late] + rng.normal(size=late.sum()).round(2)
+            table.loc[late, name] = noise if later == "noise" else later
+        return table
+
+    for well in ("brook", "ü well", "=1+1"):
+        change(place, well, spoil)
+    weather = place / "weather.csv"
+    spoil(pd.read_csv(weather)).to_csv(weather, index=False)
+    done = gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    assert "the same" in done.stdout
+
+
+def test_each_well_has_its_own_fate(place: Path, gwforecast) -> None:
+    change(place, "brook", lambda t: t[t["date"] < "2008-11-01"])
+    change(
+        place, "=1+1", lambda t: t.assign(level=t["level"].where(t["date"] != "2009-01-05", 9e3))
+    )
+    (place / "wells" / "broken.csv").write_text("date,level\n2001-01-01,one\n", "utf-8")
+    (place / "wells" / "new.csv").write_bytes((place / "wells" / "ü well.csv").read_bytes())
+    done = gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=5)
+    assert statuses(place) == {
+        "brook": "stale",
+        "ü well": "ok",
+        "=1+1": "check_failed",
+        "broken": "check_failed",
+        "new": "model_missing",
+    }
+    assert "2008-10-27" in done.stdout
+    product = Archive(place / "archive").read(ISSUED)
+    level = product["level"].sel(well=["brook", "ü well", "new"])
+    assert level.notnull().all()
+    assert product["level"].sel(well="broken").isnull().all()
+    assert list(product["model"].sel(well=["brook", "new"]).values) == ["climatology"] * 2
+    # without news a band is wider
+    width = level.sel(quantile=0.975) - level.sel(quantile=0.025)
+    assert (width.sel(well="new") > width.sel(well="ü well")).all()
+
+
+def test_weather_that_ends_early_is_said_and_the_forecast_goes_on_from_there(
+    place: Path, gwforecast
+) -> None:
+    weather = pd.read_csv(place / "weather.csv")
+    weather[weather["date"] <= "2009-01-19"].to_csv(place / "weather.csv", index=False)
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    assert set(statuses(place).values()) == {"degraded"}
+    early = Archive(place / "archive").read(ISSUED)
+    assert (early["last_covariate"] == np.datetime64("2009-01-19")).all()
+    assert early.sizes["lead_time"] == 8
+    gwforecast("forecast", "run.toml", "--issue-time", "2009-01-19", cwd=place)
+    whole = Archive(place / "archive").read("2009-01-19")["level"].values[:, 0]
+    np.testing.assert_allclose(early["level"].values[:, 0, :6], whole[:, 2:])
+
+
+def test_a_spoilt_bundle_is_not_used(place: Path, gwforecast) -> None:
+    champions = Champions(place / "models")
+    held = next(iter(champions.table().values()))
+    gwforecast("train", "run.toml", "--through", "2008-12-29", "--replace", cwd=place)
+    arrays = champions.path(next(iter(champions.table().values())).bundle) / "arrays.npz"
+    spoilt = bytearray(arrays.read_bytes())
+    spoilt[len(spoilt) // 2] ^= 1
+    arrays.write_bytes(spoilt)
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    product = Archive(place / "archive").read(ISSUED)
+    assert set(product["status"].values) == {"degraded"}
+    assert set(product["bundle"].values) == {held.bundle}
+    assert all("champion before" in reason for reason in product["reason"].values)
+    gwforecast("train", "run.toml", "--step-back", cwd=place)
+    assert {pair.bundle for pair in champions.table().values()} == {held.bundle}
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, "--force", cwd=place)
+    assert set(statuses(place).values()) == {"ok"}
+    assert Archive(place / "archive").issues()[-1].revision == 2
+
+
+def test_a_challenger_must_be_better(place: Path, gwforecast) -> None:
+    before = Champions(place / "models").table()
+    done = gwforecast("train", "run.toml", "--through", "2008-08-25", cwd=place)
+    assert done.stdout.count("kept") == 3
+    assert "needed to compare" in done.stdout
+    assert Champions(place / "models").table() == before
+    card = json.loads((Champions(place / "models").path(before["brook"].bundle) / "manifest.json")
+                      .read_text())["card"]  # fmt: skip
+    assert card["scores"]["brook"]["8"]["skill_rmse_persistence"] > 0
+
+
+def test_missed_days_are_made_good_and_a_monitor_is_told(place: Path, gwforecast) -> None:
+    assert "No forecast" in gwforecast("status", "run.toml", cwd=place, code=4).stdout
+    gwforecast("forecast", "run.toml", "--issue-time", "2009-01-12", cwd=place)
+    done = gwforecast("backfill", "run.toml", "2009-01-05", "2009-01-26", cwd=place)
+    assert done.stdout.count(": published") == 3
+    done = gwforecast("backfill", "run.toml", "2009-01-05", "2009-01-26", cwd=place)
+    assert "0 issue times" in done.stdout
+    assert "2009-01-26" in gwforecast("status", "run.toml", cwd=place).stdout
+    gwforecast("status", "run.toml", "--max-age", "8d", cwd=place, code=4)
+    gwforecast("status", "run.toml", "--max-age", "soon", cwd=place, code=2)
+    gwforecast("backfill", "run.toml", "2007-01-01", "2007-01-01", cwd=place)
+    assert set(statuses(place, "2007-01-01").values()) == {"degraded"}  # trained on later levels
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("archive/catalogue.sqlite", 7), ("archive/2009/20090202T000000.nc", 7)],
+)
+def test_damage_is_told(place: Path, gwforecast, name: str, code: int) -> None:
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    (place / name).write_bytes((place / name).read_bytes()[:-500])
+    gwforecast("status", "run.toml", cwd=place, code=code)
+
+
+def test_codes_tell_what_is_wrong(place: Path, gwforecast) -> None:
+    with Archive(place / "archive").locked():
+        gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=3)
+    with Champions(place / "models").locked():
+        gwforecast("train", "run.toml", cwd=place, code=3)
+    gwforecast("forecast", "run.toml", "--issue-time", "2999-01-01", cwd=place, code=2)
+    gwforecast("forecast", "none.toml", cwd=place, code=2)
+    gwforecast("forecast", "run.toml", cwd=place, code=4)  # all are stale by now
+    (place / "weather.csv").unlink()
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=4)
+
+
+def test_a_damaged_table_of_champions_is_no_model(place: Path, gwforecast) -> None:
+    path = place / "models" / "champions.json"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(path.read_text("utf-8").replace("brook", "broom"), "utf-8")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() != digest
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=5)
+    assert set(statuses(place).values()) == {"model_invalid"}
