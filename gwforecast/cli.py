@@ -347,7 +347,7 @@ def _end_with(error: BaseException, code: int) -> int:
     return code
 
 
-from gwforecast import cli_backtest, cli_schedule, cli_tune  # noqa: E402, F401 - their commands go to the app
+from gwforecast import cli_backtest, cli_schedule, cli_tune, cli_verify  # noqa: E402, F401 - their commands go to the app
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gwforecast.ops.config import Settings
     from gwforecast.ops.schedule import Issued
 
-__all__ = ["backfill", "forecast", "status", "train"]
+__all__ = ["CODES", "Config", "backfill", "codes", "forecast", "settings_of", "status", "train"]
 
 CODES = """Ends with 0 if all went well; 2 if options or settings are wrong; 3 if another run holds
 the archive or the models; 4 if inputs are missing or too old for all wells; 5 if more wells than
@@ -54,8 +54,8 @@ def train(
     well: cli.Well = None,
 ) -> None:
     """Train models for scheduled forecasts, and keep those that are better than the ones before."""
-    settings = _settings(config, well)
-    with _codes():
+    settings = settings_of(config, well)
+    with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.run import Stopwatch
 
@@ -87,8 +87,8 @@ def forecast(
 
     The same inputs give the same product, and no second entry in the archive.
     """
-    settings = _settings(config)
-    with _codes():
+    settings = settings_of(config)
+    with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.run import Stopwatch
 
@@ -114,9 +114,9 @@ def backfill(
     wait: Wait = 0.0,
 ) -> None:
     """Forecast from each missed issue time, with what was known then; broken off, it goes on."""
-    settings = _settings(config)
-    codes = []
-    with _codes():
+    settings = settings_of(config)
+    ends: list[int] = []
+    with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.run import Stopwatch
 
@@ -131,17 +131,17 @@ def backfill(
                 now=Stopwatch().started,
                 progress=told,
             ):
-                codes.append(issued.code)
+                ends.append(issued.code)
                 cli.screen.print(_headline(issued), soft_wrap=True)
-    cli.screen.print(f"{len(codes)} issue times; the others were in the archive.")
-    raise typer.Exit(max(codes, default=0))
+    cli.screen.print(f"{len(ends)} issue times; the others were in the archive.")
+    raise typer.Exit(max(ends, default=0))
 
 
 @cli.app.command(epilog=CODES)
 def status(config: Config, max_age: MaxAge = None) -> None:
     """Say how the scheduled forecasts stand, for a monitor: age, wells, damage."""
-    settings = _settings(config)
-    with _codes():
+    settings = settings_of(config)
+    with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.run import Stopwatch
 
@@ -162,7 +162,8 @@ def status(config: Config, max_age: MaxAge = None) -> None:
         raise typer.Exit(standing.code)
 
 
-def _settings(config: Path, wells: list[str] | None = None) -> Settings:
+def settings_of(config: Path, wells: list[str] | None = None) -> Settings:
+    """Return the settings of a file, of some wells if they are named."""
     from gwforecast.ops import config as settings_file
 
     overrides = {"data": {"wells": wells}} if wells else None
@@ -182,7 +183,7 @@ def _duration(text: str) -> pd.Timedelta:
 
 
 @contextmanager
-def _codes() -> Iterator[None]:
+def codes() -> Iterator[None]:
     """End with the code of what went wrong."""
     from gwforecast.ops.archive import ArchiveBusyError, ArchiveError
     from gwforecast.ops.bundle import BundleError

@@ -27,6 +27,9 @@ _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 _LONGEST = 80
 
 
+_FORMULA = re.compile(r"[=+\-@\t\r](?![\d.]*$)")  # plain numbers are none
+
+
 def file_names(names: Iterable[str]) -> dict[str, str]:
     """Return a safe file name, without its ending, for each name of a well or model.
 
@@ -70,7 +73,15 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:
     """Write a table as CSV, UTF-8, dates in ISO form and an empty field for what is missing."""
-    return write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    safe = table.apply(lambda c: c if c.dtype.kind in "biufcmM" else c.map(_inert))
+    return write_text(path, safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _inert(value: object) -> object:
+    """Return text that a spreadsheet takes as text, whatever it begins with."""
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    return "'" + value
 
 
 def write_predictions(predictions: xr.Dataset, path: Path) -> Path:

@@ -236,3 +236,20 @@ def test_a_damaged_table_of_champions_is_no_model(place: Path, gwforecast) -> No
     assert hashlib.sha256(path.read_bytes()).hexdigest() != digest
     gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=5)
     assert set(statuses(place).values()) == {"model_invalid"}
+
+
+def test_what_matured_is_scored_and_damage_does_not_stop_it(place: Path, gwforecast) -> None:
+    gwforecast("backfill", "run.toml", "2008-07-07", "2009-12-28", "--stride", "2", cwd=place)
+    done = gwforecast("verify", "run.toml", "--out", "scores", cwd=place)
+    assert "What to do" in done.stdout
+    scores = pd.read_csv(place / "scores" / "verification.csv")
+    assert set(scores["well"]) == {"brook", "ü well", "'=1+1"}  # a formula is text in a CSV file
+    assert scores["coverage_95"].mean() > 0.8
+    assert (scores.loc[scores["lead"] == 8, "skill_rmse_climatology"] > 0).all()
+    recommended = pd.read_csv(place / "scores" / "recommendations.csv")
+    assert set(recommended["recommendation"]) <= {"nothing", "retrain"}
+    path = next((place / "archive" / "2009").glob("*.nc"))
+    path.write_bytes(path.read_bytes()[:-1])
+    done = gwforecast("verify", "run.toml", cwd=place, code=7)
+    assert path.name in done.stderr
+    assert len(pd.read_csv(place / "archive" / "verification" / "verification.csv")) == len(scores)

@@ -155,7 +155,7 @@ from gwforecast.ops.archive import Archive
 archive = Archive(sys.argv[1])
 print("ready", flush=True)
 for day in pd.date_range("2000-01-01", periods=2000):
-    level = np.full((2, 1, 30), float(day.dayofyear))
+    level = np.full((2, 1, 30), float(day.day_of_year))
     archive.publish(schema.label_forecast(level, wells=["a", "b"], frequency="D",
                     issue_times=np.array([day], "datetime64[us]")), timeout=5)
     print(day.date(), flush=True)
@@ -179,7 +179,7 @@ def test_kills_lose_no_published_issue(tmp_path: Path) -> None:
         there = {issue.issue_time[:10]: archive.open(issue) for issue in archive.issues()}
         assert set(told) <= set(there)
         for day, read in there.items():
-            assert (read["level"] == pd.Timestamp(day).dayofyear).all()
+            assert (read["level"] == pd.Timestamp(day).day_of_year).all()
     archive.publish(product("2030-01-01"))
     assert not list(tmp_path.rglob(".*.tmp"))
 
