@@ -347,7 +347,13 @@ def _end_with(error: BaseException, code: int) -> int:
     return code
 
 
-from gwforecast import cli_backtest, cli_schedule, cli_tune, cli_verify  # noqa: E402, F401 - their commands go to the app
+from gwforecast import (  # noqa: E402 - their commands go to the app
+    cli_backtest,  # noqa: F401
+    cli_bulletin,  # noqa: F401
+    cli_schedule,  # noqa: F401
+    cli_tune,  # noqa: F401
+    cli_verify,  # noqa: F401
+)
 
 
 def main() -> None:

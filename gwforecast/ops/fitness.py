@@ -113,7 +113,8 @@ def _judge_ages(well: Well, issue_time: np.datetime64, limits: Limits) -> None:
         days = float((issue_time - last) / np.timedelta64(1, "D"))
         if days > most:
             well.doubt(
-                "stale", f"{what} {timeline.format_time(last)}, {days:g} days ago; {most:g} may be"
+                "stale",
+                f"{what} {timeline.format_time(last)}, {days:g} days ago; {most:g} are allowed",
             )
         elif days > 0 and last is well.origin:
             well.doubt("degraded", f"{what} {timeline.format_time(last)}: forecast from there")

@@ -235,8 +235,9 @@ def _fall_back(well: Well, data: xr.Dataset, issue_time: np.datetime64, horizon:
             DayOfYearClimatology().fit(past, split=split),
             horizon=horizon,
             forcing=ClimatologyWeather(),
-        ).calibrate(past, split=split)
-        issued = fitted.refit(past, split=split).forecast(
+        )
+        fitted = fitted.calibrate(past, split=split).refit(past, split=split)
+        issued = fitted.forecast(
             past, issue_times=np.array([issue_time]), forcing=ObservedWeather()
         )
         level = issued[schema.LEVEL].values[0, 0]

@@ -253,3 +253,14 @@ def test_what_matured_is_scored_and_damage_does_not_stop_it(place: Path, gwforec
     done = gwforecast("verify", "run.toml", cwd=place, code=7)
     assert path.name in done.stderr
     assert len(pd.read_csv(place / "archive" / "verification" / "verification.csv")) == len(scores)
+
+
+def test_a_bulletin_is_one_file(place: Path, gwforecast) -> None:
+    gwforecast("bulletin", "run.toml", cwd=place, code=4)
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    gwforecast("bulletin", "run.toml", "--title", "Wells <of> a brook", cwd=place)
+    page = (place / "bulletin.html").read_text("utf-8")
+    assert "<h1>Wells &lt;of&gt; a brook</h1>" in page
+    assert page.count("<img") == 3
+    assert "mean absolute error" in page
+    gwforecast("bulletin", "run.toml", "--issue-time", "1999-01-04", cwd=place, code=2)
