@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from gwforecast import schema, timeline
@@ -29,6 +29,7 @@ SHARP = 2  # pixels of a picture in one of the page
 NAMED = 15  # dots, at most, that have their names beside them
 ROWS, HEADS = 8, (0.025, 0.1, 0.5, 0.9, 0.975)
 NONE = "-"
+LEGEND = [*((f"c{number}", name) for number, name in enumerate(OUTLOOK_CLASSES)), ("cx", "unknown")]
 
 
 @dataclass
@@ -99,27 +100,16 @@ def bulletin(
     for number, entry in enumerate(cards):
         entry.anchor = f"well-{number + 1}"
         _add_card(entry, product, observations)
-    style = _resource("bulletin.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
     valid = product[schema.VALID_TIME].values[0]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string(
-        _resource("bulletin.html")
-    ).render(
-        policy=policy,
-        style=Markup(style),  # noqa: S704 - our own file, whose sum stands in the policy
+    return _template().render(
+        **_style(),
         title=title,
         issue_time=timeline.format_time(issue_time),
         horizon=f"{valid.size} steps, to {timeline.format_time(valid[-1])}",
         ends=timeline.format_time(valid[-1]),
         counts=_counts(entries),
         picture=_picture(entries, observations),
-        legend=[(f"c{number}", name) for number, name in enumerate(OUTLOOK_CLASSES)]
-        + [("cx", "unknown")],
+        legend=LEGEND,
         wells=entries,
         cards=cards,
         left_out=len(entries) - len(cards),
@@ -129,6 +119,22 @@ def bulletin(
         source=str(product.attrs.get("source", "gwforecast")),
         inputs=str(product.attrs.get("inputs_sha256", ""))[:16],
     )
+
+
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string(_resource("bulletin.html"))
+
+
+def _style() -> dict[str, Markup | str]:
+    """Return the style, and the policy that allows it and no other."""
+    text = _resource("bulletin.css")
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    return {"style": Markup(text), "policy": policy}  # noqa: S704 - our own file
 
 
 def _resource(name: str) -> str:
@@ -273,10 +279,9 @@ def _picture(
         }
         for i in np.flatnonzero(known)
     ]
-    left = len(entries) - len(dots)
     caption = "Wells by their coordinates, north is up; coloured by the state that is forecast."
-    if left:
-        caption += f" {left} have no coordinates."
+    if len(dots) < len(entries):
+        caption += f" {len(entries) - len(dots)} have no coordinates."
     return {
         "width": WIDTH,
         "height": HEIGHT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -66,46 +66,58 @@ def verify(
     ArchiveError
         If the catalogue is damaged.
     """
+    reading = _Reading(archive, _chosen(archive, first_revisions=first_revisions))
+    scores = matured_scores(reading.pairs(observations), quantiles=np.array(QUANTILES))
+    table = drifts.drift(reading.recent, observations, quantiles=np.array(QUANTILES))
+    ends = {
+        well: time
+        for well, time in reading.through.items()
+        if not np.isnat(time) and well in observations[schema.WELL].values
+    }
+    if ends:
+        through = xr.DataArray(list(ends.values()), {schema.WELL: list(ends)}, (schema.WELL,))
+        table = pd.concat([table, drifts.outside(observations, through)], ignore_index=True)
+    return Verification(
+        scores, table, drifts.recommend(table), reading.damaged, len(reading.issues)
+    )
+
+
+@dataclass
+class _Reading:
+    """Products of an archive, one at a time, and what is kept of them."""
+
+    archive: Archive
+    issues: list[Issue]
+    damaged: list[str] = field(default_factory=list)
+    recent: list[Matured] = field(default_factory=list)
+    through: dict[str, np.datetime64] = field(default_factory=dict)
+
+    def products(self) -> Iterator[xr.Dataset]:
+        for issue in self.issues:
+            try:
+                product = self.archive.open(issue)
+            except ArchiveError as error:
+                self.damaged.append(str(error))
+                continue
+            wells = product[schema.WELL].values.tolist()
+            self.through.update(zip(wells, product["trained_through"].values, strict=True))
+            yield product
+
+    def pairs(self, observations: xr.Dataset) -> Iterator[Matured]:
+        recent = {issue.issue_time for issue in self.issues[-RECENT:]}
+        for pair in matured(self.products(), observations):
+            if pd.Timestamp(pair.issue_time).isoformat() in recent:
+                self.recent.append(pair)
+            yield pair
+
+
+def _chosen(archive: Archive, *, first_revisions: bool) -> list[Issue]:
+    """Return the first or last revision of each issue time, in their order."""
     chosen: dict[str, Issue] = {}
     for issue in archive.issues():
         if not (first_revisions and issue.issue_time in chosen):
             chosen[issue.issue_time] = issue
-    damaged: list[str] = []
-    through: dict[str, np.datetime64] = {}
-    quantiles = np.array(QUANTILES)
-
-    def products() -> Iterator[xr.Dataset]:
-        for time in sorted(chosen):
-            try:
-                product = archive.open(chosen[time])
-            except ArchiveError as error:
-                damaged.append(str(error))
-                continue
-            through.update(
-                zip(
-                    product[schema.WELL].values.tolist(),
-                    product["trained_through"].values,
-                    strict=True,
-                )
-            )
-            yield product
-
-    recent = set(sorted(chosen)[-RECENT:])
-    pairs: list[Matured] = []
-
-    def kept() -> Iterator[Matured]:
-        for pair in matured(products(), observations):
-            if pd.Timestamp(pair.issue_time).isoformat() in recent:
-                pairs.append(pair)
-            yield pair
-
-    scores = matured_scores(kept(), quantiles=quantiles)
-    wells = [w for w in observations[schema.WELL].values if not np.isnat(through.get(w, _NAT))]
-    table = drifts.drift(pairs, observations, quantiles=quantiles)
-    if wells:
-        ends = xr.DataArray([through[w] for w in wells], {schema.WELL: wells}, (schema.WELL,))
-        table = pd.concat([table, drifts.outside(observations, ends)], ignore_index=True)
-    return Verification(scores, table, drifts.recommend(table), damaged, len(chosen))
+    return [chosen[time] for time in sorted(chosen)]
 
 
 def write_verification(verification: Verification, folder: Path) -> dict[str, Path]:
@@ -118,6 +130,3 @@ def write_verification(verification: Verification, folder: Path) -> dict[str, Pa
             ("recommendations.csv", verification.recommendations),
         )
     }
-
-
-_NAT = np.datetime64("NaT", "us")
