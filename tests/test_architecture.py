@@ -272,7 +272,8 @@ def test_settings_are_read_without_the_rest_of_the_package() -> None:
 
 def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["tune"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["tune"], *extras["sql"]]
     declared = {re.split(r"[<>=\[; ]", item)[0].lower() for item in wanted}
     used = {
         name.split(".")[0]

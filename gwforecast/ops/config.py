@@ -133,6 +133,8 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     for table, name in _PATHS:
         section = tables.get(table)
+        if table == "data" and isinstance(section, dict) and "database" in section:
+            continue  # names of tables, not of files
         if isinstance(section, dict) and isinstance(section.get(name), str) and section[name]:
             section[name] = str(path.parent / section[name])
     return tables

@@ -20,9 +20,10 @@ from gwforecast.ops.product import known_until
 from gwforecast.ops.settings import DataSettings, ScheduleSettings
 from gwforecast.schema import SchemaError
 
-__all__ = ["Intake", "known_at", "latest_complete_step", "read_each", "read_forcing"]
+__all__ = ["Intake", "known_at", "latest_complete_step", "read_data", "read_each", "read_forcing"]
 
 _NAMING = ("well", "level_column", "day_first", "decimal", "delimiter")
+_TEXT = ("well", "day_first", "decimal", "delimiter")
 COMPLETE = np.timedelta64(1, "D")  # after its stamp a step is complete
 
 
@@ -57,17 +58,15 @@ def read_each(data: DataSettings) -> Intake:
     SchemaError
         If not even the names of the wells can be read.
     """
-    given = data.reading()
     try:
-        return Intake(read_observations(data.levels, data.covariates, **given), {})
+        return Intake(read_data(data), {})
     except SchemaError:
-        naming: dict[str, Any] = {n: v for n, v in given.items() if n in _NAMING}
-        names = data.wells or list_wells(data.levels, data.covariates, **naming)
+        names = data.wells or _list(data)
     found: list[xr.Dataset] = []
     refused: dict[str, tuple[str, str]] = {}
     for name in names:
         try:
-            one = read_observations(data.levels, data.covariates, **given | {"wells": [name]})
+            one = read_data(data, wells=[name])
             if found:
                 _check_alike(one, found[0])
             found.append(one)
@@ -112,6 +111,41 @@ def known_at(
         values = np.where(ended, np.nan, filled[name].values)
         filled[name] = filled[name].copy(data=values)
     return filled
+
+
+def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
+    """Read observations from files or from a database, as the settings say.
+
+    Parameters
+    ----------
+    data : DataSettings
+        Where the data are.
+    **changes
+        Settings of the reader that go before those that were given.
+    """
+    given = data.reading() | changes
+    if data.database is None:
+        return read_observations(data.levels, data.covariates, **given)
+    from gwforecast.data.sql import read_sql  # SQLAlchemy is loaded only where it is used
+
+    idle = [name for name in _TEXT if name in given]
+    if idle:
+        raise ValueError(
+            f"How text is written is no matter of a database. Received {idle[0]!r} beside "
+            "'database'. Leave it out."
+        )
+    others = (data.covariates, given.pop("attributes", None))
+    covariates, attributes = (None if name is None else str(name) for name in others)
+    return read_sql(data.database, str(data.levels), covariates, attributes=attributes, **given)
+
+
+def _list(data: DataSettings) -> list[str]:
+    if data.database is not None:
+        from gwforecast.data.sql import list_wells_sql
+
+        return list_wells_sql(data.database, str(data.levels))
+    naming: dict[str, Any] = {n: v for n, v in data.reading().items() if n in _NAMING}
+    return list_wells(data.levels, data.covariates, **naming)
 
 
 def read_forcing(schedule: ScheduleSettings) -> Forcing:

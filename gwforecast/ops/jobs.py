@@ -15,7 +15,7 @@ from gwforecast import schema
 from gwforecast.data.assemble import SENTINELS
 from gwforecast.data.fill import fill_covariates
 from gwforecast.data.quality import COLUMNS
-from gwforecast.data.readers import read_levels, read_observations
+from gwforecast.data.readers import read_levels
 from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
 from gwforecast.models.base import Progress
 from gwforecast.ops import backtest as rolling
@@ -24,8 +24,9 @@ from gwforecast.ops import tune as search
 from gwforecast.ops.backtest import Backtest
 from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import DEFAULT_MODELS
+from gwforecast.ops.intake import read_data
 from gwforecast.ops.run import Evaluation
-from gwforecast.ops.settings import SplitSettings
+from gwforecast.ops.settings import DataSettings, SplitSettings
 from gwforecast.ops.tune import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
@@ -65,7 +66,6 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     """
     data, chosen = settings.data, settings.models
     observations, split = _read(settings)
-    files = [path for path in (data.levels, data.covariates, data.attributes) if path]
     return run.evaluate(
         observations,
         split=split,
@@ -77,7 +77,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         workers=chosen.workers,
         out=settings.output.folder,
         figures=settings.output.figures,
-        inputs=files,
+        inputs=_files(data),
         progress=progress,
     )
 
@@ -116,7 +116,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         workers=chosen.workers,
         out=wanted.folder,
         figures=settings.output.figures,
-        inputs=[path for path in (data.levels, data.covariates, data.attributes) if path],
+        inputs=_files(data),
         progress=progress,
     )
 
@@ -184,16 +184,17 @@ def check(settings: Settings) -> pd.DataFrame:
     """
     data = settings.data
     given = data.reading()
-    raw = read_levels(data.levels, **{n: v for n, v in given.items() if n in _RAW})
+    naming = {n: v for n, v in given.items() if n in _RAW}
+    raw = {} if data.database else read_levels(data.levels, **naming)
     wanted = set(raw) if data.wells is None else set(data.wells)
     tables = [run.check_levels(series.rename(w)) for w, series in raw.items() if w in wanted]
     try:
-        observations = read_observations(data.levels, data.covariates, **given)
+        observations = read_data(data)
     except SchemaError as refusal:
         lenient: dict[str, Any] = {"sort": True, "duplicates": "first", "at_step": "nearest"}
         lenient |= given
         lenient["missing_values"] = [*data.missing_values, *SENTINELS]
-        observations = read_observations(data.levels, data.covariates, **lenient)
+        observations = read_data(data, **lenient)
         tables.insert(0, _refused(refusal))
     tables.append(run.check(observations))
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
@@ -261,7 +262,7 @@ def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | Non
 def _read(settings: Settings) -> tuple[xr.Dataset, Split | None]:
     """Return the observations, filled where that is asked for, and the periods."""
     data = settings.data
-    observations = read_observations(data.levels, data.covariates, **data.reading())
+    observations = read_data(data)
     split = make_split(observations, settings.split)
     if data.fill is not None:
         observations = fill_covariates(
@@ -270,11 +271,17 @@ def _read(settings: Settings) -> tuple[xr.Dataset, Split | None]:
     return observations, split
 
 
+def _files(data: DataSettings) -> list[Path]:
+    """Return the files that are read; a database has none."""
+    paths = (data.levels, data.covariates, data.attributes)
+    return [] if data.database else [path for path in paths if path]
+
+
 def _tables(settings: Settings) -> dict[str, Mapping[str, object]]:
     """Return what was set of data and periods, with paths as seen from the folder of a search."""
     folder = settings.tune.folder.resolve()
     data = settings.data.given()
-    for name in ("levels", "covariates", "attributes"):
+    for name in () if settings.data.database else ("levels", "covariates", "attributes"):
         if data.get(name) is not None:
             data[name] = Path(os.path.relpath(data[name].resolve(), folder))
     use = list(dict.fromkeys([settings.tune.model, settings.models.baseline]))

@@ -52,6 +52,8 @@ EXIT_CODES = {
 }
 """What the commands of scheduled runs end with."""
 HORIZON_YEARS = 0.25
+PLACES = ("database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
+          "weather_forecast")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,6 +319,10 @@ def _issue(
     if dry:
         return Issued(made, "dry", None, code)
     line, outcome = Archive(wanted.archive).publish(made, revise=force, timeout=wait)
+    if wanted.sql is not None and outcome != "kept":
+        from gwforecast.ops.sql import write_forecast  # SQLAlchemy is loaded only where it is used
+
+        write_forecast(made, wanted.sql)
     return Issued(made, outcome, line, code)
 
 
@@ -352,8 +358,7 @@ def _config_sha256(settings: Settings) -> str:
     """Return the sum of what was set; where files lie is no part of it."""
     given = settings.model_dump(exclude_unset=True, mode="json")
     for table in given.values():
-        for name in ("levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
-                     "weather_forecast"):  # fmt: skip
+        for name in PLACES:
             table.pop(name, None)
     return hashlib.sha256(record.dump_json(given).encode("utf-8")).hexdigest()
 

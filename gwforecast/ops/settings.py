@@ -123,6 +123,7 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Where the data are and how their files are written."""
 
+    database: str | None = None
     levels: FilePath
     covariates: FilePath | None = None
     attributes: FilePath | None = None
@@ -144,7 +145,8 @@ class DataSettings(Section):
 
     def reading(self) -> dict[str, Any]:
         """Return the settings that were given for the reader, by name."""
-        return {n: v for n, v in self.given().items() if n not in ("levels", "covariates", "fill")}
+        left_out = ("database", "levels", "covariates", "fill")
+        return {n: v for n, v in self.given().items() if n not in left_out}
 
 
 class SplitSettings(Section):

@@ -264,3 +264,28 @@ def test_a_bulletin_is_one_file(place: Path, gwforecast) -> None:
     assert page.count("<img") == 3
     assert "mean absolute error" in page
     gwforecast("bulletin", "run.toml", "--issue-time", "1999-01-04", cwd=place, code=2)
+
+
+def test_levels_come_from_a_database_and_forecasts_go_into_it(place: Path, gwforecast) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine(f"sqlite:///{place / 'wells.db'}")
+    parts = [pd.read_csv(path).assign(well=path.stem) for path in (place / "wells").glob("*.csv")]
+    pd.concat(parts).to_sql("heads", engine, index=False)
+    pd.read_csv(place / "weather.csv").to_sql("weather", engine, index=False)
+    text = CONFIG.replace("[data]", '[data]\ndatabase = "sqlite:///wells.db"')
+    text = text.replace('"wells"', '"heads"').replace('"weather.csv"', '"weather"')
+    (place / "sql.toml").write_text(text + 'sql = "sqlite:///wells.db"\n', "utf-8")
+    gwforecast("forecast", "sql.toml", "--issue-time", ISSUED, cwd=place)
+    assert set(statuses(place).values()) == {"ok"}
+    from gwforecast.ops.sql import read_forecast
+
+    stored = read_forecast(f"sqlite:///{place / 'wells.db'}", ISSUED)
+    np.testing.assert_array_equal(
+        stored["level"].values, Archive(place / "archive").read(ISSUED)["level"].values
+    )
+    pd.DataFrame({"well": ["brook"], "date": ["2009-01-05"], "level": [1.0]}).to_sql(
+        "heads", engine, index=False, if_exists="append"
+    )
+    engine.dispose()
+    gwforecast("forecast", "sql.toml", "--issue-time", ISSUED, "--force", cwd=place, code=5)
+    assert statuses(place) == {"brook": "check_failed", "ü well": "ok", "=1+1": "ok"}

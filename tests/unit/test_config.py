@@ -150,7 +150,7 @@ def test_settings_of_a_model_are_its_arguments(name: str) -> None:
 
 
 def test_settings_of_the_data_are_arguments_of_the_reader() -> None:
-    assert set(DataSettings.model_fields) - {"fill"} == set(
+    assert set(DataSettings.model_fields) - {"fill", "database"} == set(
         inspect.signature(read_observations).parameters
     )
     data = DataSettings.model_validate({"levels": "a", "datum": "NAP", "fill": "by_kind"})
