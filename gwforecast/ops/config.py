@@ -131,6 +131,10 @@ def _read(path: Path) -> dict[str, Any]:
             f"A configuration must be valid TOML. Received {path}, which is not: {error}. Text "
             'needs quotes (levels = "heads.csv"), tables need brackets ([data]).'
         ) from None
+    schedule = tables.setdefault("schedule", {})
+    if isinstance(schedule, dict):  # what is kept for years lies beside the file, wherever it runs
+        for name in ("bundles", "archive"):
+            schedule.setdefault(name, str(ScheduleSettings.model_fields[name].default))
     for table, name in _PATHS:
         section = tables.get(table)
         if table == "data" and isinstance(section, dict) and "database" in section:
