@@ -259,7 +259,10 @@ def year(folder: Path, days: int) -> Row:
         found = dict(zip(made.product["well"].values, made.product["status"].values, strict=True))
         expected = {"none": "ok", "old": "stale", "broken": "check_failed", "gone": "no_data",
                     "spike": "check_failed"}[fault]  # fmt: skip
-        wrong += found != {"w0": "ok", "w1": expected, "w2": "ok"} or made.outcome != "new"
+        right = found == {"w0": "ok", "w1": expected, "w2": "ok"} and made.outcome == "new"
+        if not right:
+            print("wrong label:", day.date(), fault, found, made.outcome)
+        wrong += not right
         path.write_text(whole, "utf-8")
         files = Archive(folder / "archive").folder.rglob("*")
         sizes.append(sum(file.stat().st_size for file in files if file.is_file()))

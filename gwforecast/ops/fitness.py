@@ -31,6 +31,7 @@ RECENT = np.timedelta64(365, "D")  # in which a fault spoils a forecast
 LATE = np.timedelta64(45, "D")  # in which a doubtful level is one that forecasts start from
 SPOILING = ("spikes", "unit")
 DOUBTFUL = ("flat_line", "shift")
+JUMP = 3.0  # times the greatest step before it is no step of groundwater
 NEVER = np.datetime64("NaT", "us")
 
 
@@ -102,6 +103,7 @@ def look(data: xr.Dataset, issue_time: np.datetime64, limits: Limits) -> Well:
     well.last_covariate = well.origin if names else NEVER
     _judge_ages(well, issue_time, limits)
     _judge_checks(well, past, issue_time)
+    _judge_last(well, past, issue_time)
     return well
 
 
@@ -136,3 +138,21 @@ def _judge_checks(well: Well, past: xr.Dataset, issue_time: np.datetime64) -> No
     ):
         if chosen.any():
             well.doubt(status, " ".join(found["message"][chosen]))
+
+
+def _judge_last(well: Well, past: xr.Dataset, issue_time: np.datetime64) -> None:
+    """Lower the status for a jump to the last levels, which no later level can show as a spike."""
+    level = past[schema.LEVEL][0].dropna(schema.TIME)
+    times, steps = level[schema.TIME].values[1:], np.abs(np.diff(level.values))
+    late = times >= issue_time - LATE
+    if late.any() and not late.all():
+        most = float(steps[~late].max())
+        at = int(np.argmax(np.where(late, steps, -1.0)))
+        if steps[at] > JUMP * most:
+            well.doubt(
+                "check_failed",
+                f"A level changes by little from one to the next. Received a step of "
+                f"{steps[at]:.3g} m to {level.values[at + 1]:.6g} m on "
+                f"{timeline.format_time(times[at])}; the greatest before was {most:.3g} m. Check "
+                "the sensor.",
+            )

@@ -17,6 +17,7 @@ from gwforecast.ops import product as products
 from gwforecast.ops import record
 from gwforecast.ops import train as training
 from gwforecast.ops.archive import Archive, Issue
+from gwforecast.ops.bundle import BundleError
 from gwforecast.ops.champions import Champions
 from gwforecast.ops.config import Settings
 from gwforecast.ops.fitness import FORECAST, Limits
@@ -310,7 +311,7 @@ def _issue(
         horizon=_horizon(settings, known),
         forcing=forcing,
         limits=Limits(wanted.level_age, wanted.weather_age),
-        refused=intake.refused,
+        refused=_without_data(intake, champions, settings),
         attrs={"config_sha256": _config_sha256(settings)},
     )
     code = _code(made, wanted.failed_share)
@@ -324,6 +325,22 @@ def _issue(
 
         write_forecast(made, wanted.sql)
     return Issued(made, outcome, line, code)
+
+
+def _without_data(
+    intake: Intake, champions: Champions, settings: Settings
+) -> dict[str, tuple[str, str]]:
+    """Return the wells that could not be read, and those that have a model but are not there."""
+    refused = dict(intake.refused)
+    try:
+        trained = set(champions.table())
+    except BundleError:
+        return refused  # each well says so itself
+    there = set() if intake.observations is None else set(intake.observations[schema.WELL].values)
+    wanted = trained if settings.data.wells is None else trained & set(settings.data.wells)
+    for well in sorted(wanted - there - set(refused)):
+        refused[well] = ("no_data", "the well has a model, but is not in the data")
+    return refused
 
 
 def _code(product: xr.Dataset, failed_share: float) -> int:

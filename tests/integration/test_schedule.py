@@ -147,6 +147,15 @@ def test_each_well_has_its_own_fate(place: Path, gwforecast) -> None:
     assert (width.sel(well="new") > width.sel(well="ü well")).all()
 
 
+def test_a_jump_and_a_well_that_is_gone_are_told(place: Path, gwforecast) -> None:
+    change(place, "brook", lambda t: t.assign(level=t["level"].where(t["date"] != ISSUED, 9e2)))
+    (place / "wells" / "=1+1.csv").unlink()
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=5)
+    assert statuses(place) == {"brook": "check_failed", "ü well": "ok", "=1+1": "no_data"}
+    reasons = Archive(place / "archive").read(ISSUED)["reason"]
+    assert "900 m on 2009-02-02" in str(reasons.sel(well="brook").values)
+
+
 def test_weather_that_ends_early_is_said_and_the_forecast_goes_on_from_there(
     place: Path, gwforecast
 ) -> None:
