@@ -1,6 +1,8 @@
 # make demo   install in .venv and run the main job on the embedded (synthetic) data
 # make test   install the test tools too, then run the linters and all tests
 # make lint   ruff and mypy only
+# make notebooks   run all notebooks
+# make docs   build the documentation into build/docs; a warning is an error
 # make clean  remove what make and the tests have made
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -11,7 +13,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint notebooks docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -24,6 +26,12 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+notebooks: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n $(JOBS) -q --nbmake --nbmake-timeout=300 -o addopts="" notebooks
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "gwforecast needs Python 3.11, 3.12 or 3.13. Found: \

@@ -65,7 +65,7 @@ def forecast(
         Number of lead times; by default a quarter of a year.
     forcing : str or Forcing
         Weather after the issue time: ``"climatology"`` (that of each past year), ``"observed"``, or
-        a weather forecast, ensemble or scenario from :mod:`gwforecast.data`.
+        a weather forecast, ensemble or scenario from ``gwforecast.data``.
     models : sequence of str or Forecaster
         Names of :data:`gwforecast.ops.forecasters.FORECASTERS`, or forecasters.
     settings : mapping, optional

@@ -66,7 +66,7 @@ class Recipe:
     forcing : str
         ``"climatology"`` or ``"observed"``.
     seed, members, workers : int, optional
-        As of :func:`gwforecast.forecast`.
+        As of :func:`gwforecast.ops.forecast.forecast`.
     """
 
     models: Sequence[str]

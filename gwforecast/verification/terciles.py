@@ -100,7 +100,7 @@ def tercile_scores(
     Parameters
     ----------
     hindcasts, observations : xarray.Dataset
-        As in :func:`brier_scores`.
+        As in :func:`gwforecast.verification.reliability.brier_scores`.
     limits : xarray.DataArray
         Of :func:`tercile_limits`.
 

@@ -1,0 +1,91 @@
+"""Sphinx: pages in MyST Markdown, reference from the docstrings."""
+
+import re
+
+from gwforecast import __version__
+
+project = "gwforecast"
+author = "the gwforecast developers"
+copyright = "GPL-3.0-or-later"
+release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "templates"]
+html_theme = "furo"
+html_title = "gwforecast"
+myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath", "fieldlist"]
+autosummary_generate = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+# types in docstrings are prose, and other projects' pages are not at hand
+nitpick_ignore_regex = [(r"py:(class|exc|obj|data|attr|meth)", r".*")]
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+
+SETTINGS = """# Settings
+
+Tables of a TOML file. Paths are relative to the file. What is left out takes the default of the
+part that it is for, which the [reference](reference.md) states.
+"""
+
+
+def write_settings(app: object) -> None:
+    """Write the page of all settings from the models that check them."""
+    del app
+    from pathlib import Path
+
+    from gwforecast.ops.config import Settings
+
+    page = Path(__file__).parent / "settings.md"
+    parts = [SETTINGS]
+    for table, field in Settings.model_fields.items():
+        section = field.annotation
+        rows = [f"\n## [{table}]\n", f"{(section.__doc__ or '').splitlines()[0]}\n"]
+        rows += ["| setting | default |", "|---|---|"]
+        for name, setting in section.model_fields.items():
+            default = setting.get_default(call_default_factory=True)
+            shown = "required" if setting.is_required() else f"`{default}`"
+            rows.append(f"| `{name}` | {'' if default is None else shown} |")
+        parts.append("\n".join(rows) + "\n")
+    page.write_text("".join(parts), "utf-8")
+
+
+def write_modules(app: object) -> None:
+    """Write a page for each module."""
+    del app
+    from pathlib import Path
+
+    import gwforecast
+
+    folder = Path(__file__).parent / "modules"
+    folder.mkdir(exist_ok=True)
+    root = Path(gwforecast.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        if parts[-1] in ("__init__", "__main__") or parts[1].startswith("cli"):
+            continue
+        name = ".".join(parts)
+        left_out = "   :exclude-members: SchemaError\n" if parts[-1] == "timeline" else ""
+        text = (
+            f"# {'.'.join(parts[1:])}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{left_out}```\n"
+        )
+        (folder / f"{name}.md").write_text(text, "utf-8")
+
+
+def number_references(
+    app: object, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Show numbered references as text: each docstring counts its own, and a page has several."""
+    del app, what, name, obj, options
+    lines[:] = [re.sub(r"\[(\d+)\]_", r"[\1]", line) for line in lines]
+    lines[:] = [re.sub(r"^(\s*)\.\. (\[\d+\])", r"\1* \2", line) for line in lines]
+
+
+def setup(app: object) -> None:
+    """Connect them to the start of a build."""
+    app.connect("builder-inited", write_settings)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", number_references)  # type: ignore[attr-defined]
+    app.connect("builder-inited", write_modules)  # type: ignore[attr-defined]
