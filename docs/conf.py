@@ -1,12 +1,13 @@
 """Sphinx: pages in MyST Markdown, reference from the docstrings."""
 
 import re
+import shutil
 
 from gwforecast import __version__
 
 project = "gwforecast"
 author = "the gwforecast developers"
-copyright = "GPL-3.0-or-later"
+copyright = "the gwforecast developers, GPL-3.0-or-later"
 release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "templates"]
@@ -19,7 +20,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": False}
 # types in docstrings are prose, and other projects' pages are not at hand
-nitpick_ignore_regex = [(r"py:(class|exc|obj|data|attr|meth)", r".*")]
+nitpick_ignore_regex = [(r"py:.*", r"(?!gwforecast).*"), (r"py:.*", r".*\._Naive")]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
@@ -61,7 +62,8 @@ def write_modules(app: object) -> None:
     import gwforecast
 
     folder = Path(__file__).parent / "modules"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # pages of modules that are no more
+    folder.mkdir()
     root = Path(gwforecast.__file__).parent
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root.parent).with_suffix("").parts

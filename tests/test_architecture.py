@@ -55,7 +55,7 @@ MODELS_LADDER = (
     ("graphs",),
     ("training",),
     ("ensemble",),
-    ("neural", "classes"),
+    ("neural", "classes", "attribution"),
 )
 
 KERAS_HOMES = {
@@ -70,6 +70,7 @@ KERAS_HOMES = {
         "ensemble",
         "neural",
         "classes",
+        "attribution",
     )
 }
 KERAS = {"keras", "tensorflow", "torch", "jax"}

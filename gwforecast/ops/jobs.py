@@ -173,7 +173,7 @@ def check(settings: Settings) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns of :data:`gwforecast.data.quality.COLUMNS`.
+        Columns of ``gwforecast.data.quality.COLUMNS``.
 
     Raises
     ------

@@ -6,6 +6,7 @@ Each function takes ``ax``, and makes a figure where it is None. Save the figure
 
 from gwforecast.plots.classes import classes
 from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season
+from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.gaps import gaps
 from gwforecast.plots.levels import all_models, hydrograph
@@ -18,12 +19,14 @@ from gwforecast.plots.tuning import tuning
 
 __all__ = [
     "all_models",
+    "attribution",
     "classes",
     "close",
     "fan",
     "gaps",
     "hindcasts",
     "hydrograph",
+    "importance",
     "interval_coverage",
     "observed_predicted",
     "pit",

@@ -43,7 +43,7 @@ def score_along_time(
     Parameters
     ----------
     metric_name : str
-        A name of :data:`gwforecast.metrics.METRICS`.
+        A name of :data:`gwforecast.verification.metrics.METRICS`.
     observed : xarray.DataArray
         Dimensions (..., time), m; NaN where nothing was observed.
     predicted : xarray.DataArray

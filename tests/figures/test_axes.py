@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib import dates
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
@@ -41,6 +42,8 @@ def drawings(make):
         )[0],
         "training_history": lambda ax: plots.training_history(make["history"](), ax=ax),
         "score_comparison": lambda ax: plots.score_comparison(make["scores"](wells=4), ax=ax),
+        "importance": lambda ax: plots.importance(importances(), ax=ax),
+        "attribution": lambda ax: plots.attribution(explained(), ax=ax),
         "classes": lambda ax: plots.classes(probability, observed=observed, ax=ax),
         "gaps": lambda ax: plots.gaps(observations, ax=ax),
         "interval_coverage": lambda ax: plots.interval_coverage(shares, ax=ax),
@@ -111,6 +114,35 @@ def test_a_long_name_of_a_well_runs_into_nothing(
     assert left.x1 < right.x0
     assert left.x0 >= 0
     assert "\N{HORIZONTAL ELLIPSIS}" in ax.get_title(loc="left")
+
+
+# explanations
+
+
+def importances() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    names = np.repeat(["rain", "temperature", "snow_storage"], 10)
+    drops = np.repeat([0.6, 0.1, 0.0], 10) + rng.normal(scale=0.03, size=30)
+    return pd.DataFrame({"well": "a", "covariate": names, "drop": drops})
+
+
+def explained() -> xr.Dataset:
+    lags, names = np.arange(366), [f"input {number}" for number in range(9)]
+    fading = np.exp(-lags[:, None] / (20.0 * (1 + np.arange(9)))) / (1 + np.arange(9))
+    values = np.random.default_rng(0).normal(size=(1, 5, 1, 1)) * fading
+    return xr.Dataset(
+        {"attribution": (("well", "time", "lag", "input"), values)},
+        {"well": ["a"], "lag": lags, "input": names},
+    )
+
+
+def test_the_greatest_importance_stands_first_and_shares_add_up(names_of):
+    assert names_of(plots.importance(importances())) == ["rain", "temperature", "snow storage"]
+    ax = plots.attribution(explained())
+    ends = [line.get_ydata()[-1] for line in ax.lines]
+    assert len(ends) == 7
+    assert sum(ends) == pytest.approx(100)
+    assert ax.lines[0].get_label() == "input 0"
 
 
 # errors
