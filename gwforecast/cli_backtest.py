@@ -22,6 +22,7 @@ _SETTINGS = {
     "end": "end",
     "refit_every": "refit_every",
     "sliding": "sliding",
+    "threshold": "threshold",
     "models": "models",
     "out": "folder",
 }
@@ -40,6 +41,10 @@ Last = Annotated[str | None, typer.Option(help="Last issue time.")]
 RefitEvery = Annotated[int | None, typer.Option(min=1, help="Issue times from refit to refit.")]
 Sliding = Annotated[
     bool | None, typer.Option("--sliding/--expanding", help="Window of the later refits.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Level, m, whose undercutting is scored as an event; by default a tercile."),
 ]
 Folder = Annotated[Path | None, typer.Option(help="Folder of the results; 'backtest' by default.")]
 
@@ -67,6 +72,7 @@ def backtest(
     end: Last = None,
     refit_every: RefitEvery = None,
     sliding: Sliding = None,
+    threshold: Threshold = None,
     members: cli.Members = None,
     seed: cli.Seed = None,
     workers: cli.Workers = None,

@@ -111,6 +111,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         end=wanted.end,
         refit_every=wanted.refit_every,
         sliding=wanted.sliding,
+        threshold=wanted.threshold,
         seed=chosen.seed,
         members=chosen.members,
         workers=chosen.workers,

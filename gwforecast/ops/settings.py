@@ -267,6 +267,7 @@ class BacktestSettings(Section):
     end: Date | None = None
     refit_every: Positive | None = None
     sliding: bool = False
+    threshold: Annotated[Any, BeforeValidator(_to_heights)] = None
     folder: FilePath = Path("backtest")
 
 

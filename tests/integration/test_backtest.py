@@ -37,7 +37,7 @@ folder = 'hindcasts'
 def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> None:
     done = gwforecast(
         "backtest", *FILES, "--models", "linear,arma_regression,climatology,persistence",
-        "--horizon", 13, "--out", "out", cwd=folder,
+        "--horizon", 13, "--out", "out", "--threshold", 40.5, cwd=folder,
     )  # fmt: skip
     assert done.stderr == ""
     assert "weather after the issue time: observed" in done.stdout
@@ -59,7 +59,7 @@ def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> N
     assert 0.8 < coverage.mean() <= 1.0
     run = json.loads((out / "run.json").read_text())
     assert run["origins"]["horizon"] == 13
-    assert run["event"] == "level below the lower tercile of its month"
+    assert run["event"] == "level below 40.5 m"
     assert {entry["status"] for entry in run["outcomes"]} == {"ok"}
     for name in run["outputs"]:
         assert (out / name).stat().st_size > 0
