@@ -88,8 +88,8 @@ def main() -> int:
     most = (0.25, 0.25) if arguments.wells == 1 else (1.0, np.inf)
     holds = bool((ratio <= most).all())
     print(
-        f"{arguments.wells} wells: {ratio[0]:.2f} of the time and {ratio[1]:.2f} of the memory of the "
-        f"import; stated {most[0]:g} and {most[1]:g}: {'holds' if holds else 'missed'}"
+        f"{arguments.wells} wells: {ratio[0]:.2f} of the time and {ratio[1]:.2f} of the memory "
+        f"of the import; stated {most[0]:g} and {most[1]:g}: {'holds' if holds else 'missed'}"
     )
     return 0 if holds else 1
 
