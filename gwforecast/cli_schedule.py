@@ -232,7 +232,7 @@ def _print_issued(issued: Issued, settings: Settings) -> None:
 def _print_wells(wells: pd.DataFrame) -> None:
     """Print how many wells have each status, and those that are not as they should be."""
     counts = wells.groupby(["status", "model"]).size().rename("wells").reset_index()
-    cli._print_table("Wells by status and model", counts[["status", "wells", "model"]])
+    cli._print_table("Wells", counts[["status", "wells", "model"]])
     doubtful = wells[wells["status"] != "ok"]
     if len(doubtful):
         shown = doubtful[["well", "status", "model", "reason"]].head(SHOWN)

@@ -288,3 +288,22 @@ def test_data_of_another_form_are_refused_with_both_shown(stored: Path, record: 
     for name, data in cases.items():
         with pytest.raises(BundleError, match=rf"\({name}\): trained on .* received"):
             check_fits(manifest, data)
+
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+
+
+@pytest.mark.parametrize("folder", sorted(GOLDEN.glob("format-*/*")), ids=lambda path: path.name)
+def test_bundles_of_earlier_versions_forecast_what_they_did(
+    folder: Path, record: xr.Dataset
+) -> None:
+    loaded, manifest = load_bundle(folder)
+    check_fits(manifest, record)
+    issued = loaded.forecast(
+        record,
+        issue_times=record["time"].values[[450]],
+        horizon=6,
+        forcing=ClimatologyWeather(fewest=2),
+    )
+    expected = np.load(folder / "expected.npz", allow_pickle=False)["level"]
+    np.testing.assert_allclose(issued["level"].values, expected, rtol=1e-5, atol=1e-6)
