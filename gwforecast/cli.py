@@ -49,6 +49,10 @@ DayFirst = Annotated[
     typer.Option("--day-first/--month-first", help="Order in dates like 03/04/2020."),
 ]
 Datum = Annotated[str | None, typer.Option(help="Vertical datum of the levels, e.g. NAP.")]
+Height = Annotated[
+    float | None,
+    typer.Option(help="Height that a depth to water is measured from, m above the datum."),
+]
 Fill = Annotated[
     list[str] | None,
     typer.Option(help="Fill gaps: by_kind, or temperature=interpolate; may be repeated."),
@@ -73,6 +77,7 @@ _SETTINGS = {
     "well": ("data", "wells"),
     "day_first": ("data", "day_first"),
     "datum": ("data", "datum"),
+    "reference_level": ("data", "reference_level"),
     "fill": ("data", "fill"),
     "validation_start": ("split", "validation_start"),
     "test_start": ("split", "test_start"),
@@ -136,6 +141,7 @@ def evaluate(
     well: Well = None,
     day_first: DayFirst = None,
     datum: Datum = None,
+    reference_level: Height = None,
     fill: Fill = None,
     shares: Shares = None,
     validation_start: Start = None,
@@ -189,6 +195,7 @@ def check(
     well: Well = None,
     day_first: DayFirst = None,
     datum: Datum = None,
+    reference_level: Height = None,
 ) -> None:
     """Print what is doubtful in the data; nothing is changed or written.
 

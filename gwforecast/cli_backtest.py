@@ -59,6 +59,7 @@ def backtest(
     well: cli.Well = None,
     day_first: cli.DayFirst = None,
     datum: cli.Datum = None,
+    reference_level: cli.Height = None,
     fill: cli.Fill = None,
     shares: cli.Shares = None,
     validation_start: cli.Start = None,

@@ -215,3 +215,16 @@ def test_check_ends_with_one_where_something_is_wrong(folder: Path, gwforecast) 
     levels.to_csv(folder / "levels.csv")
     done = gwforecast("check", *FILES, cwd=folder, code=1)
     assert "-9999" in done.stdout
+
+
+def test_a_depth_to_water_is_told_its_height_on_the_command_line(folder: Path, gwforecast) -> None:
+    levels = pd.read_csv(folder / "levels.csv")
+    depth = levels.assign(depth_to_water=60 - levels["level"]).drop(columns="level")
+    depth.to_csv(folder / "depth.csv", index=False)
+    files = ["--levels", "depth.csv", "--covariates", "weather.csv"]
+    assert "reference_level" in gwforecast("check", *files, cwd=folder, code=2).stderr
+    options = ["--reference-level", 60, "--models", "linear,climatology", "--out", "out"]
+    gwforecast("evaluate", *files, *options, cwd=folder)
+    scores = pd.read_csv(folder / "out" / "scores.csv")
+    nse = scores.query("model == 'linear' and period == 'test' and metric == 'nse'")["value"]
+    assert nse.iloc[0] > 0.9
