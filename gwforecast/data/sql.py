@@ -182,6 +182,12 @@ def _timed(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _by_well(table: pd.DataFrame, well: str, name: str) -> dict[str, pd.DataFrame]:
+    if table[well].isna().any():
+        row = int(table[well].isna().to_numpy().argmax()) + 1
+        raise SchemaError(
+            f"Each row of a table names its well. Received NULL in {well!r} of {name!r}, row {row} "
+            "by time. Name it, or leave the row out in a view."
+        )
     timed = _timed(table, name)
     return {str(key): part.drop(columns=well) for key, part in timed.groupby(well, sort=False)}
 

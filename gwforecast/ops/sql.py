@@ -88,6 +88,8 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     moment = pd.Timestamp(timeline.to_times([issue_time])[0]).to_pydatetime()
     try:
         with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":  # else each query sees what is there then
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             found = [
                 connection.execute(select(part).where(part.c.issue_time == moment)).mappings().all()
                 for part in parts
