@@ -21,8 +21,9 @@ __all__ = ["CODES", "Config", "backfill", "codes", "forecast", "settings_of", "s
 
 CODES = """Ends with 0 if all went well; 2 if options or settings are wrong; 3 if another run holds
 the archive or the models; 4 if inputs are missing or too old for all wells; 5 if more wells than
-the setting 'failed_share' allows are not forecast as they should be; 6 if nothing was published; 7
-if the archive or the models are damaged; 70 at an error of gwforecast itself."""
+the setting 'failed_share' allows are not forecast as they should be; 6 if nothing was published, or
+not to the database; 7 if the archive or the models are damaged; 70 at an error of gwforecast
+itself."""
 SHOWN = 20  # wells that are listed
 
 Config = Annotated[Path, typer.Argument(help="TOML file with the tables [data] and [schedule].")]

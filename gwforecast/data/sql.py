@@ -16,11 +16,11 @@ from gwforecast.schema import SchemaError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-__all__ = ["connect", "list_wells_sql", "read_sql"]
+__all__ = ["connect", "list_wells_sql", "read_sql", "without_password"]
 
 
 def connect(url: str) -> Engine:
-    """Return an engine for a database; ``$NAME`` in the URL is taken from the environment.
+    """Return an engine for a database; a password ``$NAME`` is taken from the environment.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def connect(url: str) -> Engine:
     ImportError
         If SQLAlchemy or the driver is not installed.
     ValueError
-        If it is no URL. Passwords are not in the message.
+        If it is no URL, or the environment does not hold the password. Passwords are not in the
+        message.
     """
     try:
         import sqlalchemy
@@ -42,7 +43,10 @@ def connect(url: str) -> Engine:
             "'gwforecast[sql]'."
         ) from None
     try:
-        return sqlalchemy.create_engine(os.path.expandvars(url))
+        parsed = sqlalchemy.make_url(url)
+        if parsed.password:  # expanded on its own, as it may hold any character
+            parsed = parsed.set(password=_expanded(str(parsed.password)))
+        return sqlalchemy.create_engine(parsed)
     except sqlalchemy.exc.ArgumentError:
         raise ValueError(
             "A database is named by a URL. Received one that SQLAlchemy cannot read. Write for "
@@ -53,6 +57,30 @@ def connect(url: str) -> Engine:
             f"A database needs its driver. Received none: {error}. Install it, for PostgreSQL with "
             "pip install 'gwforecast[sql]'."
         ) from None
+
+
+def without_password(url: str) -> str:
+    """Return a URL with ``$PASSWORD`` in the place of a password that is written out."""
+    import sqlalchemy
+
+    parsed = sqlalchemy.make_url(url)
+    if not parsed.password or str(parsed.password).startswith("$"):
+        return url
+    hidden = parsed.set(password="$PASSWORD")  # noqa: S106 - the name of a variable
+    return str(hidden.render_as_string(hide_password=False)).replace("%24PASSWORD", "$PASSWORD")
+
+
+def _expanded(password: str) -> str:
+    """Return a password, from the environment where it is ``$NAME``."""
+    if not password.startswith("$"):
+        return password
+    found = os.environ.get(password[1:])
+    if found is None:
+        raise ValueError(
+            f"A password like $NAME is taken from the environment. Received {password}, which is "
+            "not set there. Set it, or correct the name."
+        )
+    return found
 
 
 def read_sql(
@@ -146,14 +174,14 @@ def _reflected(engine: Engine, name: str) -> Any:
 
 
 def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.DataFrame:
-    from sqlalchemy import select
+    from sqlalchemy import Text, cast, select
 
     table = _reflected(engine, name)
     query = select(table)
     names = pd.DataFrame(columns=[column.name for column in table.columns])
     well = _find(names, WELL_NAMES)
     if wells is not None and well is not None:
-        query = query.where(table.c[well].in_(list(wells)))
+        query = query.where(cast(table.c[well], Text).in_(list(wells)))
     time = _find(names, TIME_NAMES)
     if time is not None:
         query = query.order_by(table.c[time])

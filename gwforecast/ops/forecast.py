@@ -21,6 +21,7 @@ from gwforecast.sequences.split import Split, split_by_fraction
 __all__ = [
     "DEFAULT_MODELS",
     "calibrate",
+    "default_horizon",
     "fit_calibrated",
     "forecast",
     "known_at",
@@ -153,15 +154,19 @@ def calibrate(
     progress: Progress | None = None,
 ) -> tuple[Calibrated, Split]:
     """Fit and calibrate as :func:`fit_calibrated` does before it refits; return the periods too."""
-    frequency = timeline.infer_frequency(observations[schema.TIME].values)
-    default = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
     one = as_forecasting(forecasters[0])
     if len(forecasters) > 1:
         one = Corrected(forecasters, name=BLEND)
     split = split_by_fraction(observations, train=TRAIN, validation=VALIDATION)
     one.fit(observations, split=split, progress=progress)
-    fitted = Calibrated(one, horizon=horizon or default, forcing=forcing)
+    fitted = Calibrated(one, horizon=horizon or default_horizon(observations), forcing=forcing)
     return fitted.calibrate(observations, split=split), split
+
+
+def default_horizon(observations: xr.Dataset) -> int:
+    """Return the steps in a quarter of a year."""
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    return max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
 
 
 def latest_issue_time(observations: xr.Dataset) -> np.datetime64:

@@ -20,7 +20,14 @@ from gwforecast.ops.product import known_until
 from gwforecast.ops.settings import DataSettings, ScheduleSettings
 from gwforecast.schema import SchemaError
 
-__all__ = ["Intake", "known_at", "latest_complete_step", "read_data", "read_each", "read_forcing"]
+__all__ = [
+    "Intake",
+    "known_and_filled",
+    "latest_complete_step",
+    "read_data",
+    "read_each",
+    "read_forcing",
+]
 
 _NAMING = ("well", "level_column", "day_first", "decimal", "delimiter")
 _TEXT = ("well", "day_first", "decimal", "delimiter")
@@ -80,7 +87,7 @@ def read_each(data: DataSettings) -> Intake:
     return Intake(schema.validate_observations(joined), refused)
 
 
-def known_at(
+def known_and_filled(
     observations: xr.Dataset,
     issue_time: np.datetime64,
     data: DataSettings,

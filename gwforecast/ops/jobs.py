@@ -282,8 +282,12 @@ def _tables(settings: Settings) -> dict[str, Mapping[str, object]]:
     """Return what was set of data and periods, with paths as seen from the folder of a search."""
     folder = settings.tune.folder.resolve()
     data = settings.data.given()
-    for name in () if settings.data.database else ("levels", "covariates", "attributes"):
-        if data.get(name) is not None:
+    if settings.data.database is not None:
+        from gwforecast.data.sql import without_password  # SQLAlchemy is loaded where it is used
+
+        data["database"] = without_password(settings.data.database)
+    for name in ("levels", "covariates", "attributes"):
+        if settings.data.database is None and data.get(name) is not None:
             data[name] = Path(os.path.relpath(data[name].resolve(), folder))
     use = list(dict.fromkeys([settings.tune.model, settings.models.baseline]))
     models = {"use": use, "baseline": settings.models.baseline, "seed": settings.models.seed}

@@ -16,7 +16,7 @@ import xarray as xr
 
 from gwforecast import __version__, schema, timeline
 from gwforecast.data.climatology import ClimatologyWeather
-from gwforecast.data.forcing import Forcing, ObservedWeather
+from gwforecast.data.forcing import Forcing
 from gwforecast.models.calibrated import Calibrated
 from gwforecast.models.intervals import QUANTILES
 from gwforecast.models.naive import DayOfYearClimatology
@@ -24,13 +24,12 @@ from gwforecast.ops import bundle, record
 from gwforecast.ops.bundle import BundleError
 from gwforecast.ops.champions import Champions
 from gwforecast.ops.fitness import FORECAST, RECENT, Limits, Well, look
+from gwforecast.ops.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import split_by_fraction
 
 __all__ = ["issue", "known_until"]
 
 FALLBACK = "climatology"
-TRAIN, VALIDATION = 0.75, 0.25
 
 
 def known_until(
@@ -230,16 +229,10 @@ def _fall_back(well: Well, data: xr.Dataset, issue_time: np.datetime64, horizon:
     """Forecast a well by the climatology of its levels, if there are enough of them."""
     past = data[[schema.LEVEL]].sel({schema.TIME: slice(None, issue_time)})
     try:
-        split = split_by_fraction(past, train=TRAIN, validation=VALIDATION)
-        fitted = Calibrated(
-            DayOfYearClimatology().fit(past, split=split),
-            horizon=horizon,
-            forcing=ClimatologyWeather(),
+        fitted = fit_calibrated(
+            [DayOfYearClimatology()], past, horizon=horizon, forcing=ClimatologyWeather()
         )
-        fitted = fitted.calibrate(past, split=split).refit(past, split=split)
-        issued = fitted.forecast(
-            past, issue_times=np.array([issue_time]), forcing=ObservedWeather()
-        )
+        issued = fitted.forecast(past, issue_times=np.array([issue_time]))
         level = issued[schema.LEVEL].values[0, 0]
         if not np.isfinite(level).all():
             raise ValueError("too few errors in the past to tell the width of its interval")

@@ -21,9 +21,10 @@ from gwforecast.ops.bundle import BundleError
 from gwforecast.ops.champions import Champions
 from gwforecast.ops.config import Settings
 from gwforecast.ops.fitness import FORECAST, Limits
+from gwforecast.ops.forecast import default_horizon
 from gwforecast.ops.intake import (
     Intake,
-    known_at,
+    known_and_filled,
     latest_complete_step,
     read_each,
     read_forcing,
@@ -47,12 +48,11 @@ EXIT_CODES = {
     3: "another run holds the archive or the models",
     4: "inputs are missing or too old for all wells",
     5: "more wells than 'failed_share' allows are not forecast as they should be",
-    6: "nothing was published",
+    6: "nothing was published, or not to the database",
     7: "the archive or the models are damaged",
     70: "an error of gwforecast itself",
 }
 """What the commands of scheduled runs end with."""
-HORIZON_YEARS = 0.25
 PLACES = ("database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
           "weather_forecast")  # fmt: skip
 
@@ -138,12 +138,12 @@ def train(
         return _failed(intake)
     end = _moment(through, intake.observations, now)
     past = intake.observations.sel({schema.TIME: slice(None, end)})
-    known = known_at(past, past[schema.TIME].values[-1], settings.data)
+    known = known_and_filled(past, past[schema.TIME].values[-1], settings.data)
     wanted = settings.schedule
     recipe = training.Recipe(
         models=wanted.models,
         settings={name: settings.of_model(name) for name in wanted.models},
-        horizon=_horizon(settings, known),
+        horizon=wanted.horizon or default_horizon(known),
         forcing=wanted.forcing,
         seed=settings.models.seed,
         members=settings.models.members,
@@ -300,7 +300,7 @@ def _issue(
         raise SchemaError("A forecast needs data. " + _reasons(intake))
     moment = _moment(issue_time, intake.observations, now)
     forcing = read_forcing(wanted)
-    known = known_at(
+    known = known_and_filled(
         intake.observations, moment, settings.data, keep_weather=forcing.origin == "observed"
     )
     champions = Champions(wanted.bundles)
@@ -308,7 +308,7 @@ def _issue(
         known,
         issue_time=moment,
         champions=champions,
-        horizon=_horizon(settings, known),
+        horizon=wanted.horizon or default_horizon(known),
         forcing=forcing,
         limits=Limits(wanted.level_age, wanted.weather_age),
         refused=_without_data(intake, champions, settings),
@@ -320,11 +320,16 @@ def _issue(
     if dry:
         return Issued(made, "dry", None, code)
     line, outcome = Archive(wanted.archive).publish(made, revise=force, timeout=wait)
-    if wanted.sql is not None and outcome != "kept":
-        from gwforecast.ops.sql import write_forecast  # SQLAlchemy is loaded only where it is used
-
-        write_forecast(made, wanted.sql)
+    if wanted.sql is not None:
+        _copy(Archive(wanted.archive), line, wanted.sql)
     return Issued(made, outcome, line, code)
+
+
+def _copy(archive: Archive, issue: Issue, url: str) -> None:
+    """Write what the archive holds to the database, so that one that was away is made good."""
+    from gwforecast.ops.sql import write_forecast  # SQLAlchemy is loaded only where it is used
+
+    write_forecast(archive.open(issue), url)
 
 
 def _without_data(
@@ -363,12 +368,6 @@ def _moment(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.da
             "Choose an earlier issue time."
         )
     return moment
-
-
-def _horizon(settings: Settings, observations: xr.Dataset) -> int:
-    frequency = timeline.infer_frequency(observations[schema.TIME].values)
-    default = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
-    return settings.schedule.horizon or default
 
 
 def _config_sha256(settings: Settings) -> str:

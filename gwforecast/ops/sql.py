@@ -41,8 +41,11 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
     ------
     ValueError
         If a text holds a NUL, which databases refuse.
+    ConnectionError
+        If the database cannot be reached, or is locked.
     """
-    from sqlalchemy import delete
+    from sqlalchemy import delete, text
+    from sqlalchemy.exc import OperationalError
 
     engine = connect(url)
     issues, wells, levels = _tables(table)
@@ -53,14 +56,25 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
             "the well."
         )
     try:
-        issues.metadata.create_all(engine)
         with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":  # one writer at a time, tables included
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": table}
+                )
+            issues.metadata.create_all(connection)
             for target in (levels, wells, issues):
                 at = target.c.issue_time == rows[0][0]["issue_time"]
                 connection.execute(delete(target).where(at))
             for target, part in zip((issues, wells, levels), rows, strict=True):
                 if part:
                     connection.execute(target.insert(), part)
+    except OperationalError as error:
+        raise ConnectionError(
+            "A forecast is written to the database after it was published. Received "
+            f"{type(error.orig).__name__} from "
+            f"{engine.url.render_as_string(hide_password=True)}. Issue the forecast again when the "
+            "database is there: the archive's is written."
+        ) from None
     finally:
         engine.dispose()
     return len(rows[2])

@@ -165,7 +165,8 @@ def _train_group(
             if len(names) > 1:
                 together += [[well] for well in names]
             else:
-                rows[names[0]] |= {"decision": "failed", "reason": str(error)}
+                decision = "kept" if names[0] in held else "failed"
+                rows[names[0]] |= {"decision": decision, "reason": f"training failed: {error}"}
             continue
         champions.promote(names, name)
         for well in names:
@@ -185,13 +186,13 @@ def _store(
         progress=progress,
     )
     scores = _scores_of_card(calibrated, part, split, recipe)
-    fitted = calibrated.refit(part, split=split, progress=progress)
     unfit = [well for well, scored in scores.items() if not scored]
     if unfit:
         raise SchemaError(
             f"A well needs hindcasts to be trusted. Received none of {unfit[0]!r}: it could not "
             "be fitted, or has no levels to compare with. Give a longer record."
         )
+    fitted = calibrated.refit(part, split=split, progress=progress)
     return champions.add(fitted, part, card=_card(recipe, scores))
 
 
@@ -227,7 +228,7 @@ def _challenge(
         both = {"challenger": challenger, "champion": champion}
         scores = _lead_scores(both, data, issued, recipe, baselines=())
     except (SchemaError, ValueError, RuntimeError) as error:
-        return row | {"decision": "failed", "reason": str(error)}
+        return row | {"reason": f"the challenger failed: {error}"}
     means = scores[scores["metric"] == "crps"].groupby("model")["value"].mean()
     both_means = {"crps": means["challenger"], "crps_champion": means["champion"]}
     row |= {name: float(value) for name, value in both_means.items()} | {"origins": issued.size}

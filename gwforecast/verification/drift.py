@@ -12,9 +12,8 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.verification.matured import Matured
 
-__all__ = ["RECOMMENDATIONS", "drift", "outside", "recommend", "step_in"]
+__all__ = ["drift", "outside", "recommend", "step_in"]
 
-RECOMMENDATIONS = ("nothing", "retrain", "check the sensor")
 COLUMNS = ["well", "statistic", "value", "threshold", "n", "since", "drifts"]
 LATEST = 60  # valid times that are looked at
 FEWEST = 20
@@ -48,8 +47,7 @@ def drift(
         Columns well, statistic, value, threshold, n, since (first time that is looked at, or of a
         step), drifts. ``coverage_80``: share of outcomes inside, with a threshold that allows for
         outcomes that follow each other; ``skill_climatology``: of the RMSE, where it is below 0;
-        ``step``: see :func:`step_in`; ``outside``: share of covariate values of the last year that
-        lie out of their range until the end of training.
+        ``step``: see :func:`step_in`.
     """
     latest: dict[str, dict[np.datetime64, tuple[int, float, bool, float]]] = defaultdict(dict)
     low, high = (int(np.argmin(np.abs(quantiles - q))) for q in (0.1, 0.9))
@@ -142,9 +140,14 @@ def recommend(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : pandas.DataFrame
-        As of :func:`drift` and :func:`outside`. A step in the errors says that the levels changed
-        from one day to the next, which a sensor does; otherwise a model that has lost its skill,
-        its coverage or its range is trained again.
+        As of :func:`drift` and :func:`outside`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``"check the sensor"`` where the errors step, as the levels changed from one day to the
+        next; else ``"retrain"`` where a model has lost its skill, its coverage or its range; else
+        ``"nothing"``.
     """
     rows = []
     for well, part in table.groupby("well", sort=False):

@@ -283,8 +283,11 @@ def test_levels_come_from_a_database_and_forecasts_go_into_it(place: Path, gwfor
     pd.read_csv(place / "weather.csv").to_sql("weather", engine, index=False)
     text = CONFIG.replace("[data]", '[data]\ndatabase = "sqlite:///wells.db"')
     text = text.replace('"wells"', '"heads"').replace('"weather.csv"', '"weather"')
+    (place / "sql.toml").write_text(text + 'sql = "sqlite:///none/wells.db"\n', "utf-8")
+    gwforecast("forecast", "sql.toml", "--issue-time", ISSUED, cwd=place, code=6)
     (place / "sql.toml").write_text(text + 'sql = "sqlite:///wells.db"\n', "utf-8")
-    gwforecast("forecast", "sql.toml", "--issue-time", ISSUED, cwd=place)
+    done = gwforecast("forecast", "sql.toml", "--issue-time", ISSUED, cwd=place)
+    assert "the same" in done.stdout  # it was published; now it is in the database as well
     assert set(statuses(place).values()) == {"ok"}
     from gwforecast.ops.sql import read_forecast
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.data.sql import connect, list_wells_sql, read_sql
+from gwforecast.data.sql import connect, list_wells_sql, read_sql, without_password
 from gwforecast.ops.sql import read_forecast, write_forecast, write_observations
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
@@ -164,10 +165,58 @@ def test_stamps_with_a_time_zone_become_utc(postgres: str) -> None:
     assert int(read["level"].isnull().sum()) == 2
 
 
-def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SECRET", "hunter2")
-    url = f"sqlite:///{tmp_path}/$SECRET.db"
-    assert "hunter2" in str(connect(url).url)
-    with pytest.raises(ValueError, match="cannot read") as error:
-        connect("me:hunter2@host")
-    assert "hunter2" not in str(error.value)
+def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "p@ss/w#rd:hunter2"  # noqa: S105 - of nobody
+    monkeypatch.setenv("SECRET", secret)
+    url = connect("postgresql+psycopg://me:$SECRET@host/wells").url
+    assert (url.host, url.password, url.database) == ("host", secret, "wells")
+    monkeypatch.delenv("SECRET")
+    for bad, says in (
+        ("me:hunter2@host", "cannot read"),
+        ("postgresql+psycopg://me:$SECRET@h/w", "not set"),
+    ):
+        with pytest.raises(ValueError, match=says) as error:
+            connect(bad)
+        assert "hunter2" not in str(error.value)
+    written = "postgresql+psycopg://me:hunter2@host/wells"
+    assert without_password(written) == written.replace("hunter2", "$PASSWORD")
+    named = written.replace("hunter2", "$SECRET")
+    assert without_password(named) == named
+
+
+def test_rows_without_a_well_are_refused_and_wells_may_be_numbers(database: str) -> None:
+    execute(
+        database,
+        "DROP TABLE IF EXISTS numbers",
+        "CREATE TABLE numbers (site integer, date timestamp, level float)",
+    )
+    for day in range(1, 9):
+        insert = "INSERT INTO numbers VALUES (:site, :date, 1.5)"
+        execute(database, insert, site=day % 2, date=f"2020-01-0{day} 00:00:00")
+    assert read_sql(database, "numbers", wells=["1"])["well"].values.tolist() == ["1"]
+    execute(database, "INSERT INTO numbers VALUES (NULL, '2020-01-03 00:00:00', 2.5)")
+    with pytest.raises(schema.SchemaError, match="NULL in 'site' of 'numbers'"):
+        read_sql(database, "numbers")
+
+
+def test_simultaneous_writers_and_readers_see_whole_forecasts(postgres: str) -> None:
+    names = [f"together_{part}" for part in ("issues", "wells", "levels")]
+    execute(postgres, *(f"DROP TABLE IF EXISTS {name}" for name in names))
+    both = [product(), product(add=1.0)]
+    torn = []
+
+    def write(number: int) -> None:
+        for turn in range(4):
+            write_forecast(both[(number + turn) % 2], postgres, table="together")
+            seen = read_forecast(postgres, "2020-01-06", table="together")
+            torn.append(not any(seen.identical(one) for one in both))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(torn) == 16
+    assert not any(torn)
+
+
+def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="Issue the forecast again"):
+        write_forecast(product(), f"sqlite:///{tmp_path / 'nowhere' / 'wells.db'}")
