@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from gwforecast.models.calibrated import Calibrated as Calibrated
     from gwforecast.models.classes import NormalClassifier as NormalClassifier
     from gwforecast.models.corrected import Corrected as Corrected
+    from gwforecast.models.global_networks import GlobalCNN as GlobalCNN
+    from gwforecast.models.global_networks import GlobalGRU as GlobalGRU
+    from gwforecast.models.global_networks import GlobalLSTM as GlobalLSTM
+    from gwforecast.models.global_networks import GlobalMLP as GlobalMLP
     from gwforecast.models.intervals import ConformalInterval as ConformalInterval
+    from gwforecast.models.left_out import LeaveWellsOut as LeaveWellsOut
     from gwforecast.models.naive import DayOfYearClimatology as DayOfYearClimatology
     from gwforecast.models.naive import Drift as Drift
     from gwforecast.models.naive import Persistence as Persistence
@@ -83,7 +88,12 @@ _HOMES: dict[str, str] = {
     "Forcing": "gwforecast.data.forcing",
     "Forecaster": "gwforecast.models.base",
     "GRU": "gwforecast.models.neural",
+    "GlobalCNN": "gwforecast.models.global_networks",
+    "GlobalGRU": "gwforecast.models.global_networks",
+    "GlobalLSTM": "gwforecast.models.global_networks",
+    "GlobalMLP": "gwforecast.models.global_networks",
     "LSTM": "gwforecast.models.neural",
+    "LeaveWellsOut": "gwforecast.models.left_out",
     "LinearLagged": "gwforecast.models.statistical",
     "MLP": "gwforecast.models.neural",
     "NormalClassifier": "gwforecast.models.classes",

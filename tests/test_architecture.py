@@ -50,12 +50,13 @@ MODELS_LADDER = (
         "inference",
         "intervals",
     ),
-    ("networked", "calibrated"),
+    ("networked", "calibrated", "left_out"),
     ("networks",),
     ("graphs",),
     ("training",),
     ("ensemble",),
-    ("neural", "classes", "attribution"),
+    ("neural", "classes", "attribution", "pooled"),
+    ("global_networks",),
 )
 
 KERAS_HOMES = {
@@ -71,6 +72,8 @@ KERAS_HOMES = {
         "neural",
         "classes",
         "attribution",
+        "pooled",
+        "global_networks",
     )
 }
 KERAS = {"keras", "tensorflow", "torch", "jax"}

@@ -86,9 +86,9 @@ FRAMES: dict[str, tuple[Callable[[], object], str]] = {
         r"steps of the axis \(W-MON\).*2020-01-01.*at_step"),
     "a sentinel in the rain": (
         lambda: observations_from_frames(level(), weather(rain=[-999.0] * 40)), r"-999.*'rain'"),
-    "a missing attribute": (
+    "an infinite attribute": (
         lambda: observations_from_frames(
-            level(), weather(), attributes=pd.DataFrame({"kf": [np.nan]}, index=["a"])), r"'kf'.*'a'"),
+            level(), weather(), attributes=pd.DataFrame({"kf": [np.inf]}, index=["a"])), r"'kf'.*'a'"),
     "attributes twice": (
         lambda: observations_from_frames(
             level(), weather(), attributes=pd.DataFrame({"kf": [1.0, 2.0]}, index=["a", "a"])),

@@ -211,13 +211,15 @@ def _attributes(
 
 
 def _attribute(values: pd.Series, name: str) -> xr.Variable:
-    numeric = pd.api.types.is_numeric_dtype(values.dtype)
-    bad = values.isna() | (np.isinf(values.to_numpy(float, na_value=np.nan)) if numeric else False)
-    if bad.any():
+    """Return an attribute of the wells; a gap stays one: NaN, or the empty text."""
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        text = values.astype(object).where(values.notna(), "").astype(str)
+        return xr.Variable((schema.WELL,), text.to_numpy(object))
+    made = values.to_numpy(float, na_value=np.nan)
+    if np.isinf(made).any():
         raise SchemaError(
-            f"Static attributes must have no gaps and be finite. Received {values[bad].iloc[0]} "
-            f"for {name!r} of well {str(values.index[bad][0])!r}. Give the value, leave out the "
-            "column, or leave out the well with wells=[...]."
+            f"Numeric static attributes must be finite or missing. Received "
+            f"{made[np.isinf(made)][0]} for {name!r} of well "
+            f"{str(values.index[np.isinf(made)][0])!r}. Give the value, or leave the cell empty."
         )
-    made = values.to_numpy(float) if numeric else values.astype(str).to_numpy(object)
     return xr.Variable((schema.WELL,), made)

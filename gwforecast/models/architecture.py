@@ -29,6 +29,10 @@ KINDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 """Settings of each kind of network, and the types they have."""
 
+OF_WELLS = {"wells": int, "embedding": int}
+"""Settings of a network that learns a vector for each well; others do not have them."""
+
+MOST_WELLS = 10**6
 LARGEST = 4096  # size of a layer, or steps, that a stored network may have
 
 
@@ -59,6 +63,14 @@ class Architecture:
         """Number of outputs at each step."""
         return int(self.setting("outputs"))
 
+    @property
+    def embedding(self) -> int:
+        """Size of the vector that is learnt for each well; 0 where none is.
+
+        Where there is one the last input is the number of the well, and not seen itself.
+        """
+        return int(dict(self.settings).get("embedding", 0))
+
     def weight_shapes(self) -> list[tuple[int, ...]]:
         """Return the shapes of the weights, in the order of the network's variables.
 
@@ -70,6 +82,9 @@ class Architecture:
         """
         shapes: list[tuple[int, ...]] = []
         width = self.inputs
+        if self.embedding:
+            shapes.append((self.setting("wells"), self.embedding))
+            width += self.embedding - 1
         if self.kind == "cnn":
             units, kernel = self.setting("units"), self.setting("kernel_size")
             for _ in dilations(self.setting("lookback"), kernel):
@@ -103,14 +118,17 @@ class Architecture:
             raise ValueError(
                 f"A network is one of {', '.join(KINDS)}. Received {kind!r}. Train the model again."
             )
-        if not isinstance(settings, Mapping) or set(settings) != set(KINDS[kind]):
+        known = dict(KINDS[kind])
+        if isinstance(settings, Mapping) and set(settings) & set(OF_WELLS):
+            known |= OF_WELLS
+        if not isinstance(settings, Mapping) or set(settings) != set(known):
             received = sorted(settings) if isinstance(settings, Mapping) else settings
             raise ValueError(
-                f"The settings of a stored {kind} are {sorted(KINDS[kind])}. Received {received}. "
+                f"The settings of a stored {kind} are {sorted(known)}. Received {received}. "
                 "Train the model again."
             )
         checked = {}
-        for name, allowed in KINDS[kind].items():
+        for name, allowed in known.items():
             value = settings[name]
             value = tuple(value) if isinstance(value, list) else value
             _check_setting(kind, name, value, allowed)
@@ -143,6 +161,8 @@ def _check_setting(kind: str, name: str, value: Any, allowed: type | tuple[type,
     elif name in ("units", "inputs", "outputs", "lookback"):
         sound = sound and all(type(size) is int and 1 <= size <= LARGEST for size in sizes)
         sound = sound and len(sizes) >= 1
+    elif name in OF_WELLS:
+        sound = sound and 1 <= value <= (LARGEST if name == "embedding" else MOST_WELLS)
     elif name == "kernel_size":
         sound = sound and 2 <= value <= LARGEST
     if not sound:

@@ -70,11 +70,7 @@ def integrated_gradients(
     parts, differences = [], []
     for number, well in enumerate(wells):
         windows = np.stack([inputs[number, at + 1 - reach : at + 1] for at in wanted])
-        position = forecaster.wells_.index(well)
-        found = [
-            _of_member(network, [w[position, member] for w in forecaster.weights_], windows, steps)
-            for member in range(len(forecaster.seeds_))
-        ]
+        found = _of_well(network, forecaster, str(well), windows, steps)
         scale = forecaster.scaler_.statistics(schema.LEVEL, [well])[1]
         parts.append(np.mean([part for part, _ in found], axis=0) * scale)
         differences.append(np.mean([gap for _, gap in found], axis=0) * scale)
@@ -105,22 +101,43 @@ def _check_reach(times: np.ndarray, positions: np.ndarray, lookback: int) -> Non
         )
 
 
+def _of_well(
+    network: keras.Model,
+    forecaster: NetworkForecaster,
+    well: str,
+    windows: np.ndarray,
+    steps: int,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what :func:`_of_member` gives for each member."""
+    weights = forecaster.weights_of(well)
+    whole = forecaster.with_attributes(windows, well)
+    return [
+        _of_member(network, [w[member] for w in weights], whole, steps, windows.shape[-1])
+        for member in range(len(forecaster.seeds_))
+    ]
+
+
 def _of_member(
-    network: keras.Model, weights: list[np.ndarray], windows: np.ndarray, steps: int
+    network: keras.Model, weights: list[np.ndarray], windows: np.ndarray, steps: int, moving: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the attribution (time, step, input) and the difference (time,), scaled."""
+    """Return the attribution (time, step, input) and the difference (time,), scaled.
+
+    The first ``moving`` inputs come from their means; attributes of the well stay as they are.
+    """
     for variable, value in zip(network.trainable_variables, weights, strict=True):
         variable.assign(value)
     target = tf.constant(windows, tf.float32)
+    moves = (np.arange(windows.shape[-1]) < moving).astype(np.float32)
+    origin = (1 - moves) * target
     total = tf.zeros_like(target)
     for point in (np.arange(steps) + 0.5) / steps:
         with tf.GradientTape() as tape:
-            moved = tf.cast(point, tf.float32) * target
+            moved = origin + tf.cast(point, tf.float32) * moves * target
             tape.watch(moved)
             level = tf.reduce_sum(network(moved, training=False)[:, -1, 0])
         total += tape.gradient(level, moved)
-    ends = [network(at, training=False)[:, -1, 0].numpy() for at in (target, 0 * target)]
-    return (total / steps * target).numpy(), ends[0] - ends[1]
+    ends = [network(at, training=False)[:, -1, 0].numpy() for at in (target, origin)]
+    return (total / steps * target).numpy()[..., :moving], ends[0] - ends[1]
 
 
 def _spread(values: np.ndarray, forecaster: NetworkForecaster) -> np.ndarray:

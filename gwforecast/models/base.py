@@ -65,9 +65,12 @@ class Forecaster(abc.ABC):
     ----------
     name : str
         Short name that is used in tables, figures and file names, e.g. ``"lstm"``.
+    pooled : bool
+        What is learnt is shared by all wells, so that the wells must be fitted together.
     """
 
     name: str
+    pooled: bool = False
 
     @abc.abstractmethod
     def fit(

@@ -203,7 +203,7 @@ class NeuralForecaster(NetworkForecaster):
         trained = training.train(
             again.architecture_, again._recipe(), data, jobs, workers=workers, progress=progress
         )
-        again._keep(trained)
+        again._keep(trained, wells)
         again.epochs, again.learning_rate = self.epochs, self.learning_rate
         return again
 
@@ -222,11 +222,23 @@ class NeuralForecaster(NetworkForecaster):
         rows = rows.sel({schema.WELL: self.wells_})
         self._settle_window(observations)
         self._learn_inputs(observations, rows)
+        self._train(observations, rows, split if validates else None, workers, progress)
+        return self
+
+    def _train(
+        self,
+        observations: xr.Dataset,
+        rows: xr.DataArray,
+        split: Split | None,
+        workers: int,
+        progress: Progress | None,
+    ) -> None:
+        """Train and keep the networks; a split tells which rows they are validated on."""
         trained: list[training.Trained] = []
         for first in range(0, len(self.wells_), WELLS_AT_ONCE):
             wells = self.wells_[first : first + WELLS_AT_ONCE]
             group = observations.sel({schema.WELL: wells})
-            data = self._data(group, rows.sel({schema.WELL: wells}), split if validates else None)
+            data = self._data(group, rows.sel({schema.WELL: wells}), split)
             self.architecture_ = self.architecture(data.inputs.shape[-1])
             trained += training.train(
                 self.architecture_,
@@ -236,8 +248,7 @@ class NeuralForecaster(NetworkForecaster):
                 workers=workers,
                 progress=further(progress, len(trained), len(self.wells_) * self.members),
             )
-        self._keep(trained)
-        return self
+        self._keep(trained, self.wells_)
 
     def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
         levels = observations[schema.LEVEL].where(rows).count(schema.TIME)
@@ -304,10 +315,13 @@ class NeuralForecaster(NetworkForecaster):
             targets=targets,
         )
 
-    def _jobs(self, data: training.Data) -> Iterator[training.Job]:
+    def _first_weights(self) -> tuple[range, list[list[np.ndarray]]]:
         seeds = range(self.seed, self.seed + self.members)
-        first = [[np.asarray(v) for v in build(self.architecture_, seed=s).trainable_variables]
-                 for s in seeds]  # fmt: skip
+        networks = [build(self.architecture_, seed=seed) for seed in seeds]
+        return seeds, [[np.asarray(v) for v in n.trainable_variables] for n in networks]
+
+    def _jobs(self, data: training.Data) -> Iterator[training.Job]:
+        seeds, first = self._first_weights()
         _, targets = self.window
         for well, row in enumerate(np.isfinite(data.targets)):
             held_out = np.flatnonzero(np.isfinite(data.validation_targets[well]))
@@ -325,8 +339,8 @@ class NeuralForecaster(NetworkForecaster):
                 rates = training.cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
                 yield training.Job(well, weights, starts, rates, validation, seed)
 
-    def _keep(self, trained: Sequence[training.Trained]) -> None:
-        shape = (len(self.wells_), self.members)
+    def _keep(self, trained: Sequence[training.Trained], wells: Sequence[str]) -> None:
+        shape = (len(wells), self.members)
         self.seeds_ = list(range(self.seed, self.seed + self.members))
         self.weights_ = [
             np.stack(parts).reshape(*shape, *parts[0].shape)
@@ -335,10 +349,10 @@ class NeuralForecaster(NetworkForecaster):
         members = np.array(self.seeds_)
         self.best_epochs_ = xr.DataArray(
             np.reshape([t.best_epoch for t in trained], shape),
-            coords={schema.WELL: self.wells_, schema.MEMBER: members},
+            coords={schema.WELL: list(wells), schema.MEMBER: members},
             dims=(schema.WELL, schema.MEMBER),
         )
-        labels = [(well, member) for well in self.wells_ for member in members]
+        labels = [(well, member) for well in wells for member in members]
         self.history_ = pd.concat(
             [
                 pd.DataFrame(

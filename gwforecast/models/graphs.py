@@ -45,6 +45,8 @@ class Recipe:
         Epochs without a better validation loss after which a network stops.
     lookback, targets : int
         Warm-up and target steps of a window.
+    attributes : bool
+        Each window's inputs are followed by the attributes of its well.
     """
 
     loss: Loss
@@ -54,6 +56,7 @@ class Recipe:
     patience: int
     lookback: int
     targets: int
+    attributes: bool = False
 
 
 @lru_cache(maxsize=COMPILED_KEPT)
@@ -65,7 +68,8 @@ def compiled_job(
     The signature fixes no length, so wells of any length are trained by one trace.
     """
     graph = _JobGraph(build(architecture), recipe)
-    run = tf.function(graph.run, autograph=False, input_signature=_signature(graph.network))
+    signature = _signature(graph.network, attributes=recipe.attributes)
+    run = tf.function(graph.run, autograph=False, input_signature=signature)
     # a concrete function has no lock, which one that fails in a thread would keep for ever
     return graph.network, run.get_concrete_function()
 
@@ -87,11 +91,11 @@ class _JobGraph:
         ]
 
     def run(
-        self, inputs: Any, targets: Any, held_out: Any, well: Any, weights: Any, state: Any,
-        starts: Any, rates: Any, validation: Any,
+        self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, well: Any,
+        weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
     ) -> Any:  # fmt: skip
         """Return best weights, their epoch from 1, and the losses of train and validation."""
-        x, y, y_held_out = inputs[well], targets[well], held_out[well]
+        x, y, y_held_out = (inputs[well], attributes, well, span), targets[well], held_out[well]
         n_epochs, n_updates = tf.shape(starts)[0], tf.shape(starts)[1]
 
         def body(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:
@@ -154,8 +158,15 @@ class _JobGraph:
 
     def gather(self, x: Any, y: Any, starts: Any) -> Any:
         """Return inputs and targets of windows; the data are padded by the lookback."""
-        positions = starts[:, None] + tf.range(self.recipe.lookback + self.recipe.targets)
-        return tf.gather(x, positions), tf.gather(y, positions[:, self.recipe.lookback :])
+        series, attributes, well, span = x
+        steps = self.recipe.lookback + self.recipe.targets
+        positions = starts[:, None] + tf.range(steps)
+        inputs = tf.gather(series, positions)
+        if self.recipe.attributes:
+            of_well = tf.gather(attributes, well + starts // span)
+            inputs = tf.concat([inputs, tf.repeat(of_well[:, None], steps, axis=1)], axis=-1)
+            inputs = tf.ensure_shape(inputs, (None, None, self.network.inputs[0].shape[-1]))
+        return inputs, tf.gather(y, positions[:, self.recipe.lookback :])
 
     def call(self, weights: Any, state: Any, inputs: Any, *, training: bool) -> Any:
         """Return outputs at the targets, the state of the seeds, and penalties of the weights."""
@@ -172,12 +183,14 @@ def _logs() -> tuple[tf.TensorArray, tf.TensorArray]:
     return fits, values
 
 
-def _signature(network: keras.Model) -> list[Any]:
-    inputs = network.inputs[0].shape[-1]
+def _signature(network: keras.Model, *, attributes: bool) -> list[Any]:
+    inputs = None if attributes else network.inputs[0].shape[-1]
     return [
         tf.TensorSpec((None, None, inputs), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
+        tf.TensorSpec((None, None), tf.float32),
+        tf.TensorSpec((), tf.int32),
         tf.TensorSpec((), tf.int32),
         [tf.TensorSpec(v.shape, v.dtype) for v in network.trainable_variables],
         [tf.TensorSpec(v.shape, v.dtype) for v in network.non_trainable_variables],

@@ -59,7 +59,10 @@ def run_networks(
             f"A state goes on in a recurrent network. Received one for a {architecture.kind}. "
             "Leave it out, and give the steps before."
         )
-    hidden, ended = run(architecture, weights[:-2], inputs.astype(np.float32, copy=False), state)
+    inputs = inputs.astype(np.float32, copy=False)
+    if architecture.embedding:
+        inputs, weights = _embedded(inputs, weights[0]), weights[1:]
+    hidden, ended = run(architecture, weights[:-2], inputs, state)
     outputs = _dense(hidden, weights[-2], weights[-1])
     outputs = _activate(outputs, architecture.setting("output_activation"))
     return np.broadcast_to(outputs, (networks, *outputs.shape[1:])), ended
@@ -73,6 +76,15 @@ def _check_weights(architecture: Architecture, weights: Sequence[np.ndarray]) ->
             f"The weights of this {architecture.kind} have the shapes {expected} for each network. "
             f"Received {received}. Train the model again."
         )
+
+
+def _embedded(inputs: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return inputs whose last one, the well's number, is replaced by the well's vector."""
+    numbers = inputs[..., -1].astype(np.intp)
+    networks = np.arange(len(vectors))[:, None, None]
+    found = vectors[networks, numbers]  # (network, sequence, step, embedding)
+    covariates = np.broadcast_to(inputs[..., :-1], (*found.shape[:-1], inputs.shape[-1] - 1))
+    return np.concatenate([covariates, found], axis=-1)
 
 
 def _dense(values: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:

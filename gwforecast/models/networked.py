@@ -60,7 +60,12 @@ class NetworkForecaster(Forecaster):
     seeds_ : list of int
         Seed of each member.
     weights_ : list of numpy.ndarray
-        Weights in the order of the network's variables, each (well, member, ...).
+        Weights in the order of the network's variables, each (well, member, ...); (1, member, ...)
+        where all wells share the networks.
+    shared_ : bool
+        All wells share the networks.
+    attributes_ : numpy.ndarray or None
+        What the networks see of each well beside the inputs, shape (well, attribute), scaled.
     """
 
     covariates: Sequence[str] | None
@@ -75,11 +80,26 @@ class NetworkForecaster(Forecaster):
     inputs_: list[str]
     seeds_: list[int]
     weights_: list[np.ndarray]
+    shared_: bool = False
+    attributes_: np.ndarray | None = None
 
     @property
     def window(self) -> tuple[int, int]:
         """Warm-up and target steps of a window; lags are in the inputs already."""
         return (0, 1) if self.lagged else (self.lookback_, self.targets_)
+
+    def weights_of(self, well: str) -> list[np.ndarray]:
+        """Return the weights of a well's networks, each (member, ...)."""
+        position = 0 if self.shared_ else self.wells_.index(well)
+        return [weights[position] for weights in self.weights_]
+
+    def with_attributes(self, windows: np.ndarray, well: str) -> np.ndarray:
+        """Return windows (..., input) with the attributes of their well behind the inputs."""
+        if self.attributes_ is None:
+            return windows
+        of_well = self.attributes_[self.wells_.index(well)]
+        shape = (*windows.shape[:-1], of_well.size)
+        return np.concatenate([windows, np.broadcast_to(of_well, shape)], axis=-1)
 
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather a level may depend on, a year of snow among them."""
@@ -189,7 +209,8 @@ class NetworkForecaster(Forecaster):
         return level
 
     def _known(self, observations: xr.Dataset) -> list[str]:
-        return [str(w) for w in observations[schema.WELL].values if w in self.wells_]
+        fitted = set(self.wells_)
+        return [str(w) for w in observations[schema.WELL].values if w in fitted]
 
     def _derived(self, observations: xr.Dataset) -> xr.Dataset:
         chosen = self.covariates_of(observations)
@@ -261,10 +282,9 @@ class NetworkForecaster(Forecaster):
         parting = np.clip(shared + lookback - starts, 0, lookback + targets)
         reach = np.maximum(reach, 0)  # a tile that starts before the data: zeros, as the padding is
         for number, well in enumerate(wells):
-            position = self.wells_.index(well)
-            weights = [w[position] for w in self.weights_]
-            windows = padded[number][:, reach]  # (version, tile, step, input)
-            found = self._run_tiles(weights, windows, parting)[..., lookback:, :]
+            # (version, tile, step, input)
+            windows = self.with_attributes(padded[number][:, reach], well)
+            found = self._run_tiles(self.weights_of(well), windows, parting)[..., lookback:, :]
             # (member, version, tile, step, output) to (version, time, member, output)
             found = found.reshape(len(self.seeds_), versions, -1, outputs).transpose(1, 2, 0, 3)
             first = int(starts[0])

@@ -33,6 +33,8 @@ def build_lstm(
     l2: float = 0.0,
     outputs: int = 1,
     output_activation: str = "linear",
+    wells: int = 0,
+    embedding: int = 0,
     seed: int = 0,
 ) -> keras.Model:
     """Return a network of LSTM layers, each followed by dropout, and a linear head.
@@ -56,6 +58,9 @@ def build_lstm(
         Number of outputs at each step: 1 level, or 3 classes.
     output_activation : str
         ``"linear"`` for a level, ``"softmax"`` for classes.
+    wells, embedding : int
+        With an embedding, the last input is the number of the well, from 0, and each of so many
+        wells has a vector of this size, learnt with the rest, in its place.
     seed : int
         Seed of the first weights.
 
@@ -63,8 +68,7 @@ def build_lstm(
     ----------
     Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
     """
-    covariates = x = keras.Input((None, inputs))
-    x = _noise(x, noise)
+    covariates, x = _start(inputs, noise, wells, embedding, seed)
     for layer, size in enumerate(units):
         x = FusedLSTM(
             size,
@@ -86,6 +90,8 @@ def build_gru(
     l2: float = 0.0,
     outputs: int = 1,
     output_activation: str = "linear",
+    wells: int = 0,
+    embedding: int = 0,
     seed: int = 0,
 ) -> keras.Model:
     """Return a network of GRU layers; the arguments are those of :func:`build_lstm`.
@@ -94,8 +100,7 @@ def build_gru(
     ----------
     Cho et al. (2014), doi:10.3115/v1/D14-1179.
     """
-    covariates = x = keras.Input((None, inputs))
-    x = _noise(x, noise)
+    covariates, x = _start(inputs, noise, wells, embedding, seed)
     for layer, size in enumerate(units):
         x = keras.layers.GRU(
             size,
@@ -120,6 +125,8 @@ def build_cnn(
     l2: float = 0.0,
     outputs: int = 1,
     output_activation: str = "linear",
+    wells: int = 0,
+    embedding: int = 0,
     seed: int = 0,
 ) -> keras.Model:
     """Return causal convolutions whose dilation grows until they see ``lookback`` steps.
@@ -134,15 +141,14 @@ def build_cnn(
         Number of filters of each layer.
     kernel_size : int
         Steps of each filter; the dilation grows by this factor from layer to layer.
-    activation, dropout, noise, l2, outputs, output_activation, seed
+    activation, dropout, noise, l2, outputs, output_activation, wells, embedding, seed
         As in :func:`build_lstm`.
 
     References
     ----------
     Van den Oord et al. (2016), arXiv:1609.03499; Bai et al. (2018), arXiv:1803.01271.
     """
-    covariates = x = keras.Input((None, inputs))
-    x = _noise(x, noise)
+    covariates, x = _start(inputs, noise, wells, embedding, seed)
     for layer, rate in enumerate(dilations(lookback, kernel_size)):
         x = keras.layers.Conv1D(
             units,
@@ -167,11 +173,12 @@ def build_mlp(
     l2: float = 0.0,
     outputs: int = 1,
     output_activation: str = "linear",
+    wells: int = 0,
+    embedding: int = 0,
     seed: int = 0,
 ) -> keras.Model:
     """Return dense layers that see one step of (lagged) covariates; arguments as above."""
-    covariates = x = keras.Input((None, inputs))
-    x = _noise(x, noise)
+    covariates, x = _start(inputs, noise, wells, embedding, seed)
     for layer, size in enumerate(units):
         x = keras.layers.Dense(
             size,
@@ -181,6 +188,25 @@ def build_mlp(
         )(x)
         x = keras.layers.Dropout(dropout)(x) if dropout else x
     return keras.Model(covariates, _head(x, outputs, output_activation, l2, seed), name="mlp")
+
+
+def _start(
+    inputs: int, noise: float, wells: int, embedding: int, seed: int
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input of a network, and what its first layer sees."""
+    covariates = x = keras.Input((None, inputs))
+    if not embedding:
+        return covariates, _noise(x, noise)
+    chosen = keras.ops.one_hot(keras.ops.cast(x[:, 0, -1], "int32"), wells)
+    # a product, not a look-up, so that its gradient is dense as the others are
+    vector = keras.layers.Dense(
+        embedding,
+        use_bias=False,
+        kernel_initializer=keras.initializers.RandomNormal(0.0, 0.1, _seed(seed, 98)),
+    )(chosen)
+    x = _noise(x[:, :, :-1], noise)
+    along = keras.ops.ones_like(x[:, :, :1]) * keras.ops.expand_dims(vector, 1)
+    return covariates, keras.ops.concatenate([x, along], axis=-1)
 
 
 def _noise(x: keras.KerasTensor, noise: float) -> keras.KerasTensor:

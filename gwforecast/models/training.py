@@ -23,7 +23,16 @@ from gwforecast.models.architecture import Architecture
 from gwforecast.models.base import Progress
 from gwforecast.models.graphs import Recipe, compiled_job
 
-__all__ = ["Data", "Job", "Recipe", "Trained", "cosine_rates", "settle_workers", "train"]
+__all__ = [
+    "Data",
+    "Job",
+    "Recipe",
+    "Trained",
+    "cosine_rates",
+    "settle_workers",
+    "string_together",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,18 @@ class Data:
         Shape (well, time, input), float32, without NaN.
     targets, validation_targets : numpy.ndarray
         Shape (well, time), float32; NaN where a step is no target.
+    attributes : numpy.ndarray, optional
+        Shape (well, attribute), float32: what follows the inputs at every step of a window.
+    span : int
+        Steps that a well takes, where wells lie behind each other in one row, see
+        :func:`string_together`; 0 where each has a row of its own.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     validation_targets: np.ndarray
+    attributes: np.ndarray | None = None
+    span: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,10 +162,13 @@ def train(
         In the order of the jobs.
     """
     network, run = compiled_job(architecture, recipe)
+    none = np.zeros((0, 0), np.float32)
     tensors = (
         tf.constant(pad(data.inputs, recipe, 0.0)),
         tf.constant(pad(data.targets, recipe, np.nan)),
         tf.constant(pad(data.validation_targets, recipe, np.nan)),
+        tf.constant(none if data.attributes is None else data.attributes),
+        tf.constant(data.span or data.targets.shape[1] + 1, tf.int32),
     )
 
     def work(job: Job) -> Trained:
@@ -175,6 +194,26 @@ def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
     """Return (well, time, ...) with room for a warm-up before and a window's targets behind."""
     width = [(0, 0), (recipe.lookback, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
     return np.pad(values, width, constant_values=fill)
+
+
+def string_together(data: Data, recipe: Recipe) -> Data:
+    """Return data whose wells lie behind each other in one row, for a network of all wells.
+
+    Between them is room for a warm-up and a window's targets, so that no window holds two wells.
+    Row ``r`` of the first well lies at ``lookback + r``, and each further well ``span`` steps on.
+    """
+
+    def row(values: np.ndarray, fill: float) -> np.ndarray:
+        padded = pad(values, recipe, fill)
+        return padded.reshape(1, -1, *padded.shape[2:])
+
+    return Data(
+        row(data.inputs, 0.0),
+        row(data.targets, np.nan),
+        row(data.validation_targets, np.nan),
+        data.attributes,
+        data.targets.shape[1] + recipe.lookback + recipe.targets,
+    )
 
 
 def _in_threads(

@@ -15,6 +15,10 @@ FORECASTERS: dict[str, tuple[str, str]] = {
     "mlp": ("gwforecast.models.neural", "MLP"),
     "gru": ("gwforecast.models.neural", "GRU"),
     "cnn": ("gwforecast.models.neural", "CNN"),
+    "global_lstm": ("gwforecast.models.global_networks", "GlobalLSTM"),
+    "global_mlp": ("gwforecast.models.global_networks", "GlobalMLP"),
+    "global_gru": ("gwforecast.models.global_networks", "GlobalGRU"),
+    "global_cnn": ("gwforecast.models.global_networks", "GlobalCNN"),
     "linear": ("gwforecast.models.statistical", "LinearLagged"),
     "additive": ("gwforecast.models.additive", "AdditiveModel"),
     "ardl": ("gwforecast.models.distributed_lags", "DistributedLags"),
@@ -29,7 +33,9 @@ FORECASTERS: dict[str, tuple[str, str]] = {
 """Module and class by name; a module is imported when its model is made, so that baselines alone
 do not wait for TensorFlow."""
 
-NETWORKS = ("lstm", "mlp", "gru", "cnn")
+NETWORKS = (
+    "lstm", "mlp", "gru", "cnn", "global_lstm", "global_mlp", "global_gru", "global_cnn",
+)  # fmt: skip
 """Models of which a blend is made where two or more of them are run."""
 
 BLEND = "blend"

@@ -21,6 +21,7 @@ from gwforecast.models.naive import DayOfYearClimatology, Persistence
 from gwforecast.models.networked import NetworkForecaster
 from gwforecast.models.ridge import Regression
 from gwforecast.models.statistical import LinearLagged
+from gwforecast.sequences.lags import lag_edges
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 
@@ -127,8 +128,11 @@ def _describe_networks(one: Any, prefix: str, arrays: Arrays) -> Description:
     for number, weights in enumerate(one.weights_):
         arrays[f"{prefix}.weights.{number}"] = np.asarray(weights, np.float32)
     _add(arrays, f"{prefix}.scaler", one.scaler_.to_arrays())
+    if one.attributes_ is not None:
+        arrays[f"{prefix}.attributes"] = np.asarray(one.attributes_, np.float32)
     return {
         "name": one.name,
+        "shared": bool(one.shared_),
         "lagged": bool(one.lagged),
         "architecture": one.architecture_.to_dict(),
         "covariates": one.covariates_of_fit_,
@@ -153,15 +157,34 @@ def _restore_networks(stored: Mapping[str, Any], prefix: str, arrays: Arrays) ->
     one.inputs_ = [_text(name) for name in stored["inputs"]]
     one.seeds_ = [int(seed) for seed in stored["seeds"]]
     one.scaler_ = Scaler.from_arrays(_of(arrays, f"{prefix}.scaler"))
+    one.shared_ = stored.get("shared", False) is True
+    one.attributes_ = _restore_attributes(one, arrays.get(f"{prefix}.attributes"))
     shapes = one.architecture_.weight_shapes()
     one.weights_ = [arrays[f"{prefix}.weights.{number}"] for number in range(len(shapes))]
     for weights, shape in zip(one.weights_, shapes, strict=True):
-        expected = (len(one.wells_), len(one.seeds_), *shape)
+        expected = (1 if one.shared_ else len(one.wells_), len(one.seeds_), *shape)
         if weights.shape != expected or weights.dtype != np.float32:
             raise ValueError(f"weights of {weights.shape}, {weights.dtype}, expected {expected}")
         if not np.isfinite(weights).all():
             raise ValueError("weights must be finite")
     return one
+
+
+def _restore_attributes(one: StoredNetworks, values: np.ndarray | None) -> np.ndarray | None:
+    """Return the attributes that networks see of each well, or None."""
+    lags = lag_edges(one.lookback_ + 1).size - 1 if one.lagged else 1
+    beside = one.architecture_.inputs - len(one.inputs_) * lags
+    if values is None:
+        values = np.zeros((len(one.wells_), 0), np.float32)
+    expected = (len(one.wells_), beside)
+    if values.shape != expected or values.dtype != np.float32 or not np.isfinite(values).all():
+        raise ValueError(f"attributes of {values.shape}, {values.dtype}, expected {expected}")
+    if one.architecture_.embedding:
+        numbers = values[:, -1]
+        known = one.architecture_.setting("wells")
+        if (numbers != numbers.astype(int)).any() or not ((numbers >= 0) & (numbers < known)).all():
+            raise ValueError(f"the number of a well must be one of 0 to {known - 1}")
+    return values if beside else None
 
 
 def _describe_linear(one: Any, prefix: str, arrays: Arrays) -> Description:

@@ -76,7 +76,7 @@ def predict(
     Rows of the train and validation period come from the fit on the train period, rows of the test
     period from a refit through the validation period, later rows from a refit through the test
     period. The interval is learnt once, from the first fit's errors in the validation period.
-    Where the wells fail together, each is tried alone.
+    Where the wells fail together, each is tried alone, but for networks that all wells share.
 
     Parameters
     ----------
@@ -98,7 +98,8 @@ def predict(
     try:
         return _predict(forecaster, observations, split, progress)
     except Exception as error:
-        if wells.size == 1:
+        # networks that all wells share are not what they are called when each well is alone
+        if wells.size == 1 or forecaster.pooled:
             raise
         return _predict_each(forecaster, observations, split, progress, error)
 

@@ -23,8 +23,12 @@ NETWORKS = {
     "mlp": "#009E73",
     "gru": "#CC79A7",
     "cnn": "#56B4E9",
+    "global_lstm": "#332288",
+    "global_mlp": "#117733",
+    "global_gru": "#882255",
+    "global_cnn": "#6699CC",
 }
-"""Strong colours of the networks and their blend, after Okabe and Ito (2008)."""
+"""Strong colours of the networks and their blend, after Okabe and Ito (2008) and Tol (2021)."""
 
 _GREYS = ("#333333", "#777777", "#A6A6A6")
 _DASHES = ((0, ()), (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))

@@ -226,7 +226,8 @@ def level_label(level: xr.DataArray) -> str:
 
 def model_label(model: str) -> str:
     """Return the name of a model as it is written in figures, such as ``"LSTM"``."""
-    return model.upper() if model in {"lstm", "mlp", "cnn", "gru"} else model.replace("_", " ")
+    words = model.split("_")
+    return " ".join(w.upper() if w in {"lstm", "mlp", "cnn", "gru"} else w for w in words)
 
 
 def thousands(count: int) -> str:

@@ -13,6 +13,8 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["AttributeEncoder"]
 
+_MISSING = ""
+
 
 class AttributeEncoder:
     """Standardise numeric attributes and encode categories.
@@ -25,6 +27,10 @@ class AttributeEncoder:
     unknown : {"error", "code"}
         What to do with a category that no training well has: raise, or give it the code 0 (with
         ``onehot``, 0 in every column).
+    missing : {"error", "mark"}
+        What to do with a number that is missing: raise, or give it the training mean and the value
+        1 in a further column, ``attribute missing``, that such an attribute then has. A category
+        that is missing is then one that no training well has.
     categories : iterable of str
         Numeric attributes that are categories, e.g. land cover classes; text always is.
 
@@ -38,6 +44,8 @@ class AttributeEncoder:
         Categories of each categorical attribute, sorted.
     center_, scale_ : dict of str to float
         Mean and (population) standard deviation of each numeric attribute over training wells.
+    marked_ : frozenset of str
+        Numeric attributes that a training well lacks.
     notes_ : tuple of str
         One line for each numeric attribute that is the same at all training wells (scale 1).
 
@@ -58,6 +66,7 @@ class AttributeEncoder:
     levels_: dict[str, np.ndarray]
     center_: dict[str, float]
     scale_: dict[str, float]
+    marked_: frozenset[str]
     notes_: tuple[str, ...]
 
     def __init__(
@@ -65,6 +74,7 @@ class AttributeEncoder:
         *,
         onehot: bool = False,
         unknown: Literal["error", "code"] = "error",
+        missing: Literal["error", "mark"] = "error",
         categories: Iterable[str] = (),
     ) -> None:
         if unknown not in ("error", "code"):
@@ -72,7 +82,13 @@ class AttributeEncoder:
                 f"An unknown category is an 'error' or gets a 'code'. Received {unknown!r}. "
                 "Use one of the two."
             )
+        if missing not in ("error", "mark"):
+            raise ValueError(
+                f"A missing number is an 'error' or is given a 'mark'. Received {missing!r}. "
+                "Use one of the two."
+            )
         self.onehot = onehot
+        self.missing: Literal["error", "mark"] = missing
         self.unknown: Literal["error", "code"] = unknown
         self.categories = tuple(categories)
 
@@ -110,25 +126,41 @@ class AttributeEncoder:
                     f"{absent[:1] or chosen}, not among them. Correct the names of the wells."
                 )
             observations = observations.sel({schema.WELL: chosen})
-        self.levels_, self.center_, self.scale_, notes = {}, {}, {}, []
+        self.levels_, self.center_, self.scale_ = {}, {}, {}
+        notes: list[str] = []
         columns: list[str] = []
+        marked = set()
         for name in self.names_:
             if self._is_category(name, observations[name]):
-                self.levels_[name] = np.unique(_as_text(observations[name]))
+                text = self._as_text(observations[name])
+                self.levels_[name] = np.unique(text[text != _MISSING])
                 levels = [f"{name}={level}" for level in self.levels_[name]]
                 columns += levels if self.onehot else [name]
                 continue
-            values = _as_numbers(observations[name])
-            self.center_[name], self.scale_[name] = float(values.mean()), float(values.std())
-            if self.scale_[name] <= 1e-12 * max(1.0, abs(self.center_[name])):
-                self.scale_[name] = 1.0
-                notes.append(
-                    f"{name!r} is the same, {self.center_[name]:g}, at all {values.size} training "
-                    "wells: its scale is set to 1."
-                )
-            columns.append(name)
+            missing = self._learn_number(name, observations[name], notes)
+            columns += [name, f"{name} missing"] if missing else [name]
+            marked |= {name} if missing else set()
         self.columns_, self.notes_ = tuple(columns), tuple(notes)
+        self.marked_ = frozenset(marked)
         return self
+
+    def _learn_number(self, name: str, attribute: xr.DataArray, notes: list[str]) -> bool:
+        """Learn mean and deviation of an attribute; return whether a well lacks it."""
+        values = self._as_numbers(attribute)
+        held = values[~np.isnan(values)]
+        if not held.size:
+            raise SchemaError(
+                "A numeric attribute needs a value at one training well at least. Received none "
+                f"for {name!r}. Leave the attribute out."
+            )
+        self.center_[name], self.scale_[name] = float(held.mean()), float(held.std())
+        if self.scale_[name] <= 1e-12 * max(1.0, abs(self.center_[name])):
+            self.scale_[name] = 1.0
+            notes.append(
+                f"{name!r} is the same, {self.center_[name]:g}, at all {held.size} training "
+                "wells: its scale is set to 1."
+            )
+        return bool(held.size < values.size)
 
     def transform(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the encoded attributes, float64, dims (well, attribute).
@@ -148,8 +180,12 @@ class AttributeEncoder:
         blocks: list[np.ndarray] = [np.empty((observations.sizes[schema.WELL], 0))]
         for name in self.names_:
             if name not in self.levels_:
-                values = _as_numbers(observations[name])
-                blocks.append(((values - self.center_[name]) / self.scale_[name])[:, None])
+                values = self._as_numbers(observations[name])
+                absent = np.isnan(values)
+                scaled = (values - self.center_[name]) / self.scale_[name]
+                blocks.append(np.where(absent, 0.0, scaled)[:, None])
+                if name in self.marked_:
+                    blocks.append(absent[:, None].astype(float))
                 continue
             codes = self._codes(observations[name])
             if self.onehot:
@@ -171,6 +207,8 @@ class AttributeEncoder:
             "names": np.array(self.names_, dtype=str),
             "onehot": np.array(self.onehot),
             "unknown": np.array(self.unknown),
+            "missing": np.array(self.missing),
+            "marked": np.array(sorted(self.marked_), dtype=str),
             "columns": np.array(self.columns_, dtype=str),
             "notes": np.array(self.notes_, dtype=str),
             "center": np.array([self.center_[n] for n in numbers], dtype=float),
@@ -203,7 +241,13 @@ class AttributeEncoder:
             if key.startswith("levels:")
         }
         unknown: Literal["error", "code"] = "code" if str(arrays["unknown"]) == "code" else "error"
-        encoder = cls(onehot=bool(arrays["onehot"]), unknown=unknown, categories=levels)
+        missing_: Literal["error", "mark"] = (
+            "mark" if str(arrays.get("missing")) == "mark" else "error"
+        )
+        encoder = cls(
+            onehot=bool(arrays["onehot"]), unknown=unknown, missing=missing_, categories=levels
+        )
+        encoder.marked_ = frozenset(arrays.get("marked", np.array([], str)).astype(str).tolist())
         encoder.names_ = tuple(arrays["names"].astype(str).tolist())
         numbers = [n for n in encoder.names_ if n not in levels]
         scale, center = arrays["scale"], arrays["center"]
@@ -222,13 +266,30 @@ class AttributeEncoder:
     def _is_category(self, name: str, values: xr.DataArray) -> bool:
         return name in self.categories or values.dtype.kind not in "fiub"
 
+    def _as_text(self, values: xr.DataArray) -> np.ndarray:
+        if self.missing == "error" or values.dtype.kind in "iub":
+            return _as_text(values)
+        held = [not _is_missing(item) for item in values.values.tolist()]
+        text = np.full(values.size, _MISSING, dtype=object)
+        text[held] = _as_text(values[held])
+        return text.astype(str)
+
+    def _as_numbers(self, values: xr.DataArray) -> np.ndarray:
+        if self.missing == "error" or values.dtype.kind not in "fiub":
+            return _as_numbers(values)
+        numbers = values.values.astype(float)
+        held = ~np.isnan(numbers)
+        _as_numbers(values[held])  # infinite ones are no numbers either way
+        return numbers
+
     def _codes(self, values: xr.DataArray) -> np.ndarray:
-        name, text = str(values.name), _as_text(values)
+        name, text = str(values.name), self._as_text(values)
         levels = self.levels_[name]
         position = np.minimum(np.searchsorted(levels, text), levels.size - 1)
         known = levels[position] == text
-        if self.unknown == "error" and not known.all():
-            first = int(np.flatnonzero(~known)[0])
+        new = ~known & (text != _MISSING)
+        if self.unknown == "error" and new.any():
+            first = int(np.flatnonzero(new)[0])
             raise SchemaError(
                 "A category must be one of those of the training wells. Received "
                 f"{str(text[first])!r} for {name!r} at well "
@@ -248,13 +309,17 @@ def _check_present(observations: xr.Dataset, names: Iterable[str]) -> None:
         )
 
 
+def _is_missing(item: object) -> bool:
+    return item is None or item != item or (isinstance(item, str) and not item.strip())
+
+
 def _as_text(values: xr.DataArray) -> np.ndarray:
     raw = values.values
     if raw.dtype.kind in "iub":
         return raw.astype(str)
     items = raw.tolist()
     for well, item in zip(values[schema.WELL].values, items, strict=True):
-        if item is None or item != item or (isinstance(item, str) and not item.strip()):
+        if _is_missing(item):
             raise SchemaError(
                 f"A category must not be missing. Received {item!r} for {values.name!r} at well "
                 f"{str(well)!r}. Give it a category of its own, e.g. 'unknown'."

@@ -264,6 +264,29 @@ class Scaler:
         scaler.n_, scaler.notes_ = arrays["n"], tuple(arrays["notes"].astype(str).tolist())
         return scaler
 
+    def joined(self, other: Self) -> Self:
+        """Return the scales of these wells and of other wells, learnt for the same variables.
+
+        Raises
+        ------
+        ValueError
+            If the variables differ, or a well is in both.
+        """
+        shared = set(self.wells_.tolist()) & set(other.wells_.tolist())
+        if self.names_.tolist() != other.names_.tolist() or shared:
+            raise ValueError(
+                "Scales are joined of the same variables and different wells. Received "
+                f"{self.names_.tolist()} and {other.names_.tolist()}, and {sorted(shared)} twice. "
+                "Fit both with the same names."
+            )
+        whole = type(self)(per_well=self.per_well, methods=self.methods)
+        whole.names_ = self.names_
+        for name in ("wells_", "center_", "scale_", "first_", "last_", "n_"):
+            both = [getattr(self, name), getattr(other, name)]
+            setattr(whole, name, np.concatenate(both))
+        whole.notes_ = (*self.notes_, *other.notes_)
+        return whole
+
     def _learn(
         self, values: np.ndarray, used: np.ndarray, *, name: str
     ) -> tuple[np.ndarray, np.ndarray]:

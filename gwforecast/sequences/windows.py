@@ -21,6 +21,7 @@ __all__ = [
     "WindowBatches",
     "Windows",
     "epoch_starts",
+    "pooled_starts",
     "sequence_windows",
     "tile_starts",
     "value_windows",
@@ -204,6 +205,41 @@ def epoch_starts(
     updates = -(-tiles.shape[1] // size)
     filled = tiles[:, np.arange(updates * size) % tiles.shape[1]]
     return filled.reshape(epochs, updates, size).astype(np.int32)
+
+
+def pooled_starts(
+    rows: np.ndarray, *, targets: int, batch_size: int, epochs: int, seed: int
+) -> np.ndarray:
+    """Return where the windows of each update start, of many wells trained on together.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        Shape (well, time), boolean: which levels are targets.
+    targets, batch_size, epochs, seed
+        As of :func:`epoch_starts`; each well's tiles are shifted by an amount of its own, and the
+        windows of all wells are shuffled together.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (2, epoch, update, window), int32: number of the well, position of the first target.
+    """
+    rng = np.random.default_rng(seed)
+    wells, tiles = [], []
+    for well, row in enumerate(rows):
+        of_well = epoch_starts(
+            row, targets=targets, batch_size=1, epochs=epochs, seed=int(rng.integers(2**31))
+        )[..., 0]
+        tiles.append(of_well)
+        wells.append(np.full_like(of_well, well))
+    pairs = np.stack([np.concatenate(wells, axis=1), np.concatenate(tiles, axis=1)])
+    order = rng.permuted(np.broadcast_to(np.arange(pairs.shape[2]), pairs.shape[1:]), axis=1)
+    pairs = np.take_along_axis(pairs, order[None], axis=2)
+    size = min(batch_size, pairs.shape[2])
+    updates = -(-pairs.shape[2] // size)
+    filled = pairs[:, :, np.arange(updates * size) % pairs.shape[2]]
+    return filled.reshape(2, epochs, updates, size).astype(np.int32)
 
 
 def tile_starts(times: np.ndarray, *, targets: int) -> np.ndarray:
