@@ -58,6 +58,11 @@ class Recipe:
     targets: int
     attributes: bool = False
 
+    @property
+    def steps(self) -> int:
+        """Steps of a window."""
+        return self.lookback + self.targets
+
 
 @lru_cache(maxsize=COMPILED_KEPT)
 def compiled_job(
@@ -157,13 +162,13 @@ class _JobGraph:
         return self.recipe.loss(targets, self.call(weights, state, inputs, training=False)[0])
 
     def gather(self, x: Any, y: Any, starts: Any) -> Any:
-        """Return inputs and targets of windows; the data are padded by the lookback."""
+        """Return inputs and targets of windows; before the data is room for a window."""
         series, attributes, well, span = x
-        steps = self.recipe.lookback + self.recipe.targets
-        positions = starts[:, None] + tf.range(steps)
+        steps = self.recipe.steps
+        positions = starts[:, None] + self.recipe.targets + tf.range(steps)
         inputs = tf.gather(series, positions)
         if self.recipe.attributes:
-            of_well = tf.gather(attributes, well + starts // span)
+            of_well = tf.gather(attributes, well + tf.maximum(starts, 0) // span)
             inputs = tf.concat([inputs, tf.repeat(of_well[:, None], steps, axis=1)], axis=-1)
             inputs = tf.ensure_shape(inputs, (None, None, self.network.inputs[0].shape[-1]))
         return inputs, tf.gather(y, positions[:, self.recipe.lookback :])

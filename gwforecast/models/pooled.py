@@ -291,7 +291,7 @@ class GlobalForecaster(NeuralForecaster):
     ) -> Iterator[training.Job]:
         seeds, fresh = self._first_weights()
         validation = _validation_windows(data.validation_targets, recipe)
-        behind = (validation[0] * strung.span + recipe.lookback + validation[1]).astype(np.int32)
+        behind = (validation[0] * strung.span + recipe.steps + validation[1]).astype(np.int32)
         for seed, weights in zip(seeds, fresh if first is None else first, strict=True):
             wells, starts = pooled_starts(
                 np.isfinite(data.targets),
@@ -301,7 +301,7 @@ class GlobalForecaster(NeuralForecaster):
                 seed=seed,
             )
             rates = training.cosine_rates(self.learning_rate, starts[..., 0].size)
-            positions = wells * strung.span + recipe.lookback + starts
+            positions = wells * strung.span + recipe.steps + starts
             yield training.Job(0, weights, positions.astype(np.int32), rates, behind, seed)
 
     def _tune(
@@ -352,7 +352,7 @@ def _validation_windows(held_out: np.ndarray, recipe: training.Recipe) -> np.nda
             starts = np.arange(at[0], at[-1] + 1, recipe.targets)
             pairs.append(np.stack([np.full_like(starts, well), starts]))
     windows = np.concatenate(pairs, axis=1)
-    most = max(1, MOST_VALIDATED // (recipe.lookback + recipe.targets))
+    most = max(1, MOST_VALIDATED // recipe.steps)
     chosen = np.linspace(0, windows.shape[1] - 1, min(most, windows.shape[1])).round().astype(int)
     return np.asarray(windows[:, chosen])
 

@@ -191,16 +191,16 @@ def train(
 
 
 def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
-    """Return (well, time, ...) with room for a warm-up before and a window's targets behind."""
-    width = [(0, 0), (recipe.lookback, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
+    """Return (well, time, ...) with room for a whole window before and for its targets behind."""
+    width = [(0, 0), (recipe.steps, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
     return np.pad(values, width, constant_values=fill)
 
 
 def string_together(data: Data, recipe: Recipe) -> Data:
     """Return data whose wells lie behind each other in one row, for a network of all wells.
 
-    Between them is room for a warm-up and a window's targets, so that no window holds two wells.
-    Row ``r`` of the first well lies at ``lookback + r``, and each further well ``span`` steps on.
+    Between them is room for windows, so that none holds two wells. Row ``r`` of the first well lies
+    at ``recipe.steps + r``, and that of each further well ``span`` steps on.
     """
 
     def row(values: np.ndarray, fill: float) -> np.ndarray:
@@ -212,7 +212,7 @@ def string_together(data: Data, recipe: Recipe) -> Data:
         row(data.targets, np.nan),
         row(data.validation_targets, np.nan),
         data.attributes,
-        data.targets.shape[1] + recipe.lookback + recipe.targets,
+        data.targets.shape[1] + recipe.steps + recipe.targets,
     )
 
 

@@ -189,8 +189,8 @@ def epoch_starts(
     Returns
     -------
     numpy.ndarray
-        Shape (epoch, update, window), int32: position of the first target. Where the windows do
-        not fill the last update, some are seen twice.
+        Shape (epoch, update, window), int32: position of the first target, from ``1 - targets`` on.
+        Where the windows do not fill the last update, some are seen twice.
     """
     observed = np.flatnonzero(row)
     rng = np.random.default_rng(seed)
@@ -199,7 +199,8 @@ def epoch_starts(
     else:
         count = -(-(observed[-1] - observed[0] + targets) // targets)
         shifts = rng.integers(targets, size=(epochs, 1))
-        tiles = np.clip(observed[0] - shifts + targets * np.arange(count), 0, row.size - 1)
+        # the first may start before the data, and none after the last level, on any longer axis
+        tiles = np.minimum(observed[0] - shifts + targets * np.arange(count), observed[-1])
     tiles = rng.permuted(tiles, axis=1)
     size = min(batch_size, tiles.shape[1])
     updates = -(-tiles.shape[1] // size)

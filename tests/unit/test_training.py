@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -219,3 +220,24 @@ def test_progress_counts_networks(data: xr.Dataset, split: Split) -> None:
     seen: list[tuple[str, int, int]] = []
     LSTM(**SMALL).fit(data, split=split, progress=lambda *told: seen.append(told))
     assert seen == [("networks", k, 4) for k in range(1, 5)]
+
+
+def test_a_fit_does_not_depend_on_how_far_the_axis_reaches_beyond_the_well() -> None:
+    rng = np.random.default_rng(4)
+    times = pd.date_range("2003-01-06", periods=150, freq="W-MON")
+    alone = xr.Dataset(
+        {
+            "level": (("well", "time"), np.cumsum(rng.normal(size=(1, 150)), 1), {"units": "m"}),
+            "rain": (("well", "time"), rng.gamma(1.0, 5.0, (1, 150)), {"units": "mm"}),
+        },
+        {"well": ["a"], "time": times},
+    )
+    longer = alone.reindex(time=pd.date_range("2002-01-07", periods=260, freq="W-MON"))
+    settings = {"members": 1, "epochs": 3, "features": (), "lookback": 8, "targets": 12}
+    for batch_size in (2, 8):
+        one, other = (
+            LSTM(**settings, batch_size=batch_size).fit(data, split=split_by_fraction(data))
+            for data in (alone, longer)
+        )
+        for a, b in zip(one.weights_, other.weights_, strict=True):
+            assert np.array_equal(a, b)
