@@ -62,6 +62,9 @@ Models = Annotated[str | None, typer.Option(help="Models by name, with commas: l
 Members = Annotated[int | None, typer.Option(min=1, help="Networks in each ensemble.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Networks trained at once.")]
+LeaveOut = Annotated[
+    int | None, typer.Option(min=2, help="Groups of wells that global models leave out in turn.")
+]
 Shares = Annotated[
     str | None, typer.Option("--split", help="Shares of train and validation: 0.6,0.2.")
 ]
@@ -86,6 +89,7 @@ _SETTINGS = {
     "members": ("models", "members"),
     "seed": ("models", "seed"),
     "workers": ("models", "workers"),
+    "leave_wells_out": ("models", "leave_wells_out"),
     "out": ("output", "folder"),
     "figures": ("output", "figures"),
 }
@@ -151,6 +155,7 @@ def evaluate(
     members: Members = None,
     seed: Seed = None,
     workers: Workers = None,
+    leave_wells_out: LeaveOut = None,
     out: Out = None,
     figures: Figures = None,
 ) -> None:

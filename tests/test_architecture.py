@@ -90,6 +90,7 @@ LONGER = {
     "models.additive _fit_well": 46,
     "models.autoregression autoregress": 54,
     "ops.backtest backtest": 52,
+    "ops.run evaluate": 44,
     "data.assemble observations_from_frames": 46,
     "data.readers read_observations": 47,
     "timeline infer_frequency": 46,

@@ -43,12 +43,17 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
+    "ALL_WELLS",
     "Forecaster",
     "Progress",
     "further",
     "through_periods",
     "well_positions",
 ]
+
+
+ALL_WELLS = "all wells"
+"""What the history of a training calls the networks that all wells share."""
 
 
 class Progress(Protocol):

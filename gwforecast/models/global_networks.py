@@ -17,7 +17,8 @@ class GlobalLSTM(LSTM, GlobalForecaster):
 
     name = "global_lstm"
     units: Sequence[int] = (64,)
-    epochs: int = 30
+    weight_decay: float = 0.3
+    epochs: int = 60
     batch_size: int = 64
 
 
@@ -27,7 +28,8 @@ class GlobalGRU(GRU, GlobalForecaster):
 
     name = "global_gru"
     units: Sequence[int] = (64,)
-    epochs: int = 30
+    weight_decay: float = 0.3
+    epochs: int = 60
     batch_size: int = 64
 
 
@@ -37,7 +39,8 @@ class GlobalCNN(CNN, GlobalForecaster):
 
     name = "global_cnn"
     units: int = 64
-    epochs: int = 30
+    weight_decay: float = 0.3
+    epochs: int = 60
     batch_size: int = 64
 
 

@@ -18,17 +18,14 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.models import training
 from gwforecast.models.architecture import Architecture
-from gwforecast.models.base import Progress, further, through_periods
+from gwforecast.models.base import ALL_WELLS, Progress, further, through_periods
 from gwforecast.models.ensemble import UPDATE_RATE, NeuralForecaster
 from gwforecast.sequences.attributes import AttributeEncoder
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 from gwforecast.sequences.windows import epoch_starts, pooled_starts
 
-__all__ = ["ALL_WELLS", "GlobalForecaster"]
-
-ALL_WELLS = "all wells"
-"""What the history of a training calls the networks that all wells share."""
+__all__ = ["GlobalForecaster"]
 
 MOST_VALIDATED = 100_000  # steps that validation windows hold at a time
 FINE_TUNE_BATCH = 8  # windows in an update at one well

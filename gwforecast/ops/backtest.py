@@ -22,7 +22,8 @@ from gwforecast.ops.backtest_outputs import write_backtest
 from gwforecast.ops.forecasters import BLEND, NETWORKS, make_forecasters
 from gwforecast.ops.hindcast import Origins, hindcast
 from gwforecast.ops.judgement import Judgement, judge
-from gwforecast.ops.run import OUTCOME_COLUMNS, Stopwatch, split_wells, warn_of_failures
+from gwforecast.ops.run import Stopwatch, split_wells
+from gwforecast.ops.stitch import OUTCOME_COLUMNS, warn_of_failures
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
 
@@ -233,6 +234,8 @@ def _hindcast_all(
     if observations.sizes[schema.WELL] > 1:
         for name in [name for name in names if name not in issued]:
             chosen = {name: forecasters[name]} if name in forecasters else _networks(forecasters)
+            if any(one.pooled for one in chosen.values()):
+                continue  # networks that all wells share are none where each well is alone
             parts = []
             for well in map(str, observations[schema.WELL].values):
                 alone = observations.sel({schema.WELL: [well]})

@@ -17,6 +17,8 @@ from gwforecast.ops.settings import (
     CNNSettings,
     ComponentsSettings,
     DataSettings,
+    GlobalCNNSettings,
+    GlobalLayeredSettings,
     LagsSettings,
     LayeredSettings,
     LinearSettings,
@@ -55,6 +57,10 @@ class Settings(Section):
     mlp: LayeredSettings = LayeredSettings()
     gru: LayeredSettings = LayeredSettings()
     cnn: CNNSettings = CNNSettings()
+    global_lstm: GlobalLayeredSettings = GlobalLayeredSettings()
+    global_mlp: GlobalLayeredSettings = GlobalLayeredSettings()
+    global_gru: GlobalLayeredSettings = GlobalLayeredSettings()
+    global_cnn: GlobalCNNSettings = GlobalCNNSettings()
     linear: LinearSettings = LinearSettings()
     additive: AdditiveSettings = AdditiveSettings()
     ardl: LagsSettings = LagsSettings()

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.models.base import ALL_WELLS
 from gwforecast.ops.atomic import write_atomically
 from gwforecast.ops.outputs import file_names
 from gwforecast.sequences.split import PERIODS, Period
@@ -129,6 +130,9 @@ def _of_run(evaluation: Evaluation, observations: xr.Dataset) -> Iterator[tuple[
         draw = partial(plots.score_comparison, scores, metric=metric, period=period)
         yield f"scores_{metric}", draw
     yield "interval_coverage", partial(plots.interval_coverage, scores, period=period)
+    for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
+        if set(history[schema.WELL]) == {ALL_WELLS}:
+            yield f"training_{name}", partial(plots.training_history, history, well=ALL_WELLS)
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
         yield from _of_well(evaluation, observations, well=well, file=file)
 

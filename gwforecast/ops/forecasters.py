@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Mapping, Sequence
 
 from gwforecast.models.base import Forecaster
+from gwforecast.models.left_out import LeaveWellsOut
 
-__all__ = ["BLEND", "DEFAULT_MODELS", "FORECASTERS", "NETWORKS", "make_forecasters"]
+__all__ = ["BLEND", "DEFAULT_MODELS", "FORECASTERS", "NETWORKS", "POOLED", "make_forecasters"]
 
 FORECASTERS: dict[str, tuple[str, str]] = {
     "lstm": ("gwforecast.models.neural", "LSTM"),
@@ -38,6 +39,9 @@ NETWORKS = (
 )  # fmt: skip
 """Models of which a blend is made where two or more of them are run."""
 
+POOLED = tuple(name for name in NETWORKS if name.startswith("global_"))
+"""Models of which one fit serves all wells."""
+
 BLEND = "blend"
 
 DEFAULT_MODELS = (
@@ -56,6 +60,7 @@ def make_forecasters(
     *,
     settings: Mapping[str, Mapping[str, object]],
     shared: Mapping[str, object],
+    leave_wells_out: int | None = None,
 ) -> dict[str, Forecaster]:
     """Make the forecasters of a run.
 
@@ -68,6 +73,8 @@ def make_forecasters(
     shared : mapping
         Settings by name for each named model that has a setting of this name and is not given it in
         ``settings``, e.g. ``seed``; None means the model's default.
+    leave_wells_out : int, optional
+        Number of groups of wells that global models are judged at without training there.
 
     Returns
     -------
@@ -93,6 +100,8 @@ def make_forecasters(
                 f"Each model needs a name of its own. Received {name!r} twice. Leave one out, or "
                 "give a forecaster another 'name'."
             )
+        if leave_wells_out and forecaster.pooled:
+            forecaster = LeaveWellsOut(forecaster, folds=leave_wells_out)
         made[name] = forecaster
     if not made:
         raise ValueError(

@@ -75,6 +75,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         seed=chosen.seed,
         members=chosen.members,
         workers=chosen.workers,
+        leave_wells_out=chosen.leave_wells_out,
         out=settings.output.folder,
         figures=settings.output.figures,
         inputs=_files(data),

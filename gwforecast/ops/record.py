@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__
+from gwforecast.models.left_out import LeaveWellsOut
 
 __all__ = ["dataset_sha256", "dump_json", "file_checksums", "forecaster_settings", "versions"]
 
@@ -85,6 +86,11 @@ def forecaster_settings(forecaster: object) -> dict[str, object]:
 
     A network's head is left out: classes are for Python alone.
     """
+    if isinstance(forecaster, LeaveWellsOut):
+        return {
+            "leave_wells_out": forecaster.folds,
+            **forecaster_settings(forecaster.forecaster),
+        }
     names = [n for n in vars(forecaster) if not n.startswith("_") and n[-1] != "_" and n != "head"]
     return {name: getattr(forecaster, name) for name in names}
 

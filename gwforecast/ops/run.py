@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import textwrap
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.scores import score_table
 
 __all__ = [
-    "OUTCOME_COLUMNS",
     "Evaluation",
     "Stopwatch",
     "check",
@@ -35,11 +33,7 @@ __all__ = [
     "evaluate",
     "now",
     "split_wells",
-    "warn_of_failures",
 ]
-
-OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
-SHORT = 400  # characters of a reason in a warning; run.json has them all
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +114,8 @@ def evaluate(
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
+    leave_wells_out: int | None = None,
+    made: Mapping[str, stitch.Predicted] | None = None,
     out: Path | str | None = None,
     figures: int = 12,
     inputs: Iterable[Path] = (),
@@ -147,6 +143,11 @@ def evaluate(
         The model that skill is measured against.
     seed, members, workers : int, optional
         Seed, number of networks and of networks trained at once, for models that have them.
+    leave_wells_out : int, optional
+        Number of groups of wells; global models then predict the wells of each group by networks
+        that were trained at those of the others. By default they are trained at all wells.
+    made : mapping of str to Predicted, optional
+        Predictions of further models, made elsewhere for these wells and times.
     out : pathlib.Path or str, optional
         Folder for tables, predictions, figures and the record of the run; by default none.
     figures : int
@@ -183,7 +184,9 @@ def evaluate(
     """
     watch = Stopwatch()
     shared = {"seed": seed, "members": members, "workers": workers}
-    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    forecasters = make_forecasters(
+        models, settings=settings or {}, shared=shared, leave_wells_out=leave_wells_out
+    )
     schema.validate_observations(observations)
     outputs.file_names(map(str, observations[schema.WELL].values))
     with watch("check"):
@@ -191,7 +194,9 @@ def evaluate(
     with watch("split"):
         split, unfit = (split, {}) if split is not None else split_wells(observations)
     used = observations.drop_sel({schema.WELL: list(unfit)})
-    predicted, outcomes = _predict_all(forecasters, used, split, unfit, watch, progress)
+    predicted, outcomes = stitch.predict_all(
+        forecasters, used, split, unfit=unfit, made=made, watch=watch, progress=progress
+    )
     networks = [predicted[name] for name in NETWORKS if name in predicted]
     if len(networks) > 1:
         predicted[BLEND] = stitch.blend(networks, used, split=split)
@@ -253,50 +258,6 @@ def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
             stacklevel=3,
         )
         return Split(xr.concat(bounds, schema.WELL)), unfit
-
-
-def _predict_all(
-    forecasters: Mapping[str, Forecaster],
-    observations: xr.Dataset,
-    split: Split,
-    unfit: Mapping[str, str],
-    watch: Stopwatch,
-    progress: Progress | None,
-) -> tuple[dict[str, stitch.Predicted], pd.DataFrame]:
-    predicted, rows = {}, []
-    wells = [str(well) for well in observations[schema.WELL].values]
-    for done, (name, forecaster) in enumerate(forecasters.items()):
-        if progress is not None:
-            progress("models", done, len(forecasters))
-        failed = dict(unfit)
-        with watch(f"fit {name}"):
-            try:
-                predicted[name] = stitch.predict(
-                    forecaster, observations, split=split, progress=progress
-                )
-                failed |= predicted[name].failed
-            except Exception as error:
-                failed |= dict.fromkeys(wells, f"{type(error).__name__}: {error}")
-        warn_of_failures(
-            name, {well: reason for well, reason in failed.items() if well not in unfit}
-        )
-        rows += [(name, well, "failed", reason) for well, reason in failed.items()]
-        rows += [(name, well, "ok", "") for well in wells if well not in failed]
-    if progress is not None:
-        progress("models", len(forecasters), len(forecasters))
-    if not predicted:
-        raise RuntimeError(f"A run needs one model that can be fitted. Received none. {rows[0][3]}")
-    return predicted, pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
-
-
-def warn_of_failures(model: str, failed: Mapping[str, str]) -> None:
-    """Warn of the wells that a model failed at, the first with its reason."""
-    if not failed:
-        return
-    well, reason = next(iter(failed.items()))
-    more = f" So did {len(failed) - 1} more wells." if len(failed) > 1 else ""
-    short = textwrap.shorten(reason, SHORT, placeholder=" ...")
-    warnings.warn(f"Model {model!r} failed at well {well!r}: {short}{more}", stacklevel=4)
 
 
 def _gather(

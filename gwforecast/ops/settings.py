@@ -17,6 +17,8 @@ __all__ = [
     "ClimatologySettings",
     "ComponentsSettings",
     "DataSettings",
+    "GlobalCNNSettings",
+    "GlobalLayeredSettings",
     "LagsSettings",
     "LayeredSettings",
     "LinearSettings",
@@ -36,6 +38,10 @@ ModelName = Literal[
     "mlp",
     "gru",
     "cnn",
+    "global_lstm",
+    "global_mlp",
+    "global_gru",
+    "global_cnn",
     "linear",
     "additive",
     "ardl",
@@ -168,6 +174,7 @@ class ModelsSettings(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     members: Positive | None = None
     workers: Positive | None = None
+    leave_wells_out: Annotated[int, Field(ge=2)] | None = None
 
 
 class NeuralSettings(Section):
@@ -205,6 +212,23 @@ class CNNSettings(NeuralSettings):
 
     units: Positive | None = None
     kernel_size: Annotated[int, Field(ge=2)] | None = None
+
+
+class GlobalSettings(NeuralSettings):
+    """Networks that all wells share."""
+
+    attributes: list[str] | None = None
+    categories: list[str] | None = None
+    embedding: Annotated[int, Field(ge=0)] | None = None
+    fine_tune: Annotated[int, Field(ge=0)] | None = None
+
+
+class GlobalLayeredSettings(GlobalSettings, LayeredSettings):
+    """Global networks of layers that each have a size."""
+
+
+class GlobalCNNSettings(GlobalSettings, CNNSettings):
+    """Global causal convolutions."""
 
 
 class LinearSettings(Section):

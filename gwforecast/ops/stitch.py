@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -15,7 +18,19 @@ from gwforecast.models.base import Forecaster, Progress
 from gwforecast.models.intervals import QUANTILES, ConformalInterval
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = ["HISTORY_COLUMNS", "Predicted", "blend", "fitted_through", "predict"]
+__all__ = [
+    "HISTORY_COLUMNS",
+    "OUTCOME_COLUMNS",
+    "Predicted",
+    "blend",
+    "fitted_through",
+    "predict",
+    "predict_all",
+    "warn_of_failures",
+]
+
+OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
+SHORT = 400  # characters of a reason in a warning; run.json has them all
 
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
@@ -102,6 +117,85 @@ def predict(
         if wells.size == 1 or forecaster.pooled:
             raise
         return _predict_each(forecaster, observations, split, progress, error)
+
+
+def predict_all(
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    split: Split,
+    *,
+    unfit: Mapping[str, str],
+    made: Mapping[str, Predicted] | None = None,
+    watch: Callable[[str], AbstractContextManager[None]],
+    progress: Progress | None = None,
+) -> tuple[dict[str, Predicted], pd.DataFrame]:
+    """Return the predictions of each model, and what became of each well; a failure is a warning.
+
+    Parameters
+    ----------
+    forecasters : mapping
+        Forecasters by name, not fitted.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+    unfit : mapping
+        Wells that cannot be split, and why.
+    made : mapping, optional
+        Predictions of further models that were made elsewhere.
+    watch : callable
+        Times what is done in a stage of a name.
+    progress : Progress, optional
+        Told of models, and of members and wells within them.
+
+    Raises
+    ------
+    RuntimeError
+        If no model could be fitted.
+    """
+    predicted: dict[str, Predicted] = dict(made or {})
+    rows: list[tuple[str, str, str, str]] = []
+    wells = [str(well) for well in observations[schema.WELL].values]
+    for name, one in predicted.items():
+        rows += _outcomes_of(name, wells, dict(unfit) | one.failed)
+    for done, (name, forecaster) in enumerate(forecasters.items()):
+        if progress is not None:
+            progress("models", done, len(forecasters))
+        failed = dict(unfit)
+        with watch(f"fit {name}"):
+            try:
+                predicted[name] = predict(forecaster, observations, split=split, progress=progress)
+                failed |= predicted[name].failed
+            except Exception as error:
+                failed |= dict.fromkeys(wells, f"{type(error).__name__}: {error}")
+        warn_of_failures(
+            name, {well: reason for well, reason in failed.items() if well not in unfit}
+        )
+        rows += _outcomes_of(name, wells, failed)
+    if progress is not None:
+        progress("models", len(forecasters), len(forecasters))
+    if not predicted:
+        raise RuntimeError(f"A run needs one model that can be fitted. Received none. {rows[0][3]}")
+    return predicted, pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
+
+
+def warn_of_failures(model: str, failed: Mapping[str, str]) -> None:
+    """Warn of the wells that a model failed at, the first with its reason."""
+    if not failed:
+        return
+    well, reason = next(iter(failed.items()))
+    more = f" So did {len(failed) - 1} more wells." if len(failed) > 1 else ""
+    short = textwrap.shorten(reason, SHORT, placeholder=" ...")
+    warnings.warn(f"Model {model!r} failed at well {well!r}: {short}{more}", stacklevel=4)
+
+
+def _outcomes_of(
+    name: str, wells: Sequence[str], failed: Mapping[str, str]
+) -> list[tuple[str, str, str, str]]:
+    return [
+        *((name, well, "failed", reason) for well, reason in failed.items()),
+        *((name, well, "ok", "") for well in wells if well not in failed),
+    ]
 
 
 def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split) -> Predicted:

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.models.base import ALL_WELLS
 from gwforecast.models.global_networks import GlobalCNN, GlobalGRU, GlobalLSTM, GlobalMLP
 from gwforecast.models.inference import run_networks
 from gwforecast.models.left_out import LeaveWellsOut, folds_of_wells
 from gwforecast.models.networks import build
 from gwforecast.models.neural import LSTM
-from gwforecast.models.pooled import ALL_WELLS
 from gwforecast.ops import states
 from gwforecast.ops.run import evaluate
 from gwforecast.sequences.split import split_by_fraction
@@ -288,3 +288,22 @@ def test_an_evaluation_takes_a_global_network_beside_a_local_one(network: xr.Dat
     evaluation = evaluate(network, models=["global_lstm", "lstm", "climatology"], settings=settings)
     assert set(evaluation.scores["model"]) == {"global_lstm", "lstm", "blend", "climatology"}
     assert (evaluation.outcomes["status"] == "ok").all()
+
+
+def test_an_evaluation_leaves_wells_out_of_global_networks_only(network: xr.Dataset) -> None:
+    given = {"models": ["global_lstm", "climatology"], "settings": {"global_lstm": SMALL}}
+    whole = evaluate(network, **given)
+    left_out = evaluate(network, leave_wells_out=4, **given)
+    a, b = (one.predictions["level"] for one in (whole, left_out))
+    xr.testing.assert_identical(a.sel(model="climatology"), b.sel(model="climatology"))
+    assert not np.array_equal(a.sel(model="global_lstm"), b.sel(model="global_lstm"))
+    assert (left_out.outcomes["status"] == "ok").all()
+
+
+def test_a_global_network_that_fails_is_not_tried_at_each_well_alone(network: xr.Dataset) -> None:
+    settings = {"global_lstm": {**SMALL, "attributes": ["geology"]}}
+    with pytest.warns(UserWarning, match="geology"):
+        evaluation = evaluate(network, models=["global_lstm", "climatology"], settings=settings)
+    failed = evaluation.outcomes[evaluation.outcomes["model"] == "global_lstm"]
+    assert (failed["status"] == "failed").all()
+    assert len(failed) == 8
