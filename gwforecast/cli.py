@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,6 +61,10 @@ Models = Annotated[str | None, typer.Option(help="Models by name, with commas: l
 Members = Annotated[int | None, typer.Option(min=1, help="Networks in each ensemble.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Networks trained at once.")]
+Dask = Annotated[
+    str | None, typer.Option(help="Workers: 'local', or a scheduler's address tcp://...")
+]
+Size = Annotated[int | None, typer.Option("--shard", min=1, help="Wells in a shard.")]
 LeaveOut = Annotated[
     int | None, typer.Option(min=2, help="Groups of wells that global models leave out in turn.")
 ]
@@ -90,6 +93,8 @@ _SETTINGS = {
     "seed": ("models", "seed"),
     "workers": ("models", "workers"),
     "leave_wells_out": ("models", "leave_wells_out"),
+    "dask": ("cluster", "dask"),
+    "shard": ("cluster", "shard"),
     "out": ("output", "folder"),
     "figures": ("output", "figures"),
 }
@@ -156,6 +161,8 @@ def evaluate(
     seed: Seed = None,
     workers: Workers = None,
     leave_wells_out: LeaveOut = None,
+    dask: Dask = None,
+    shard: Size = None,
     out: Out = None,
     figures: Figures = None,
 ) -> None:
@@ -165,9 +172,11 @@ def evaluate(
     """
     from gwforecast.ops import config as settings_file
     from gwforecast.ops import jobs
+    from gwforecast.ops.forecasters import import_models
 
     settings = settings_file.load_settings(config, overrides=_overrides(context.params))
-    _load(settings.models.use)
+    if settings.cluster.dask is None:  # else only workers import the models
+        import_models(settings.models.use)
     with _progress() as told:
         evaluation = jobs.evaluate(settings, progress=told)
     _print_evaluation(evaluation, settings.output.folder)
@@ -222,10 +231,11 @@ def check(
 def demo(out: Out = None, members: Members = None, seed: Seed = None) -> None:
     """Evaluate all models on a well of the embedded data set, which is synthetic."""
     from gwforecast.ops import jobs
+    from gwforecast.ops.forecasters import import_models
 
     folder = Path("demo-results") if out is None else out
     screen.print("The data are synthetic: a seeded physical model whose truth is known.")
-    _load(jobs.DEFAULT_MODELS)
+    import_models(jobs.DEFAULT_MODELS)
     with _progress() as told:
         evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=told)
     _print_evaluation(evaluation, folder)
@@ -297,25 +307,6 @@ def _shares(text: str) -> dict[str, object]:
             "Write for example --split 0.6,0.2; the rest is the test period."
         ) from None
     return {"train": train, "validation": validation}
-
-
-def _load(models: Iterable[str]) -> None:
-    """Import the models, without what TensorFlow's libraries log on standard error meanwhile.
-
-    They do so before any of their settings is read, so the descriptor itself is turned away.
-    """
-    from gwforecast.ops.forecasters import FORECASTERS
-
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        for model in models:
-            importlib.import_module(FORECASTERS[model][0])
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 @contextmanager

@@ -86,6 +86,7 @@ def backtest(
     """
     from gwforecast.ops import config as settings_file
     from gwforecast.ops import jobs
+    from gwforecast.ops.forecasters import import_models
 
     given = dict(context.params)
     wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
@@ -94,7 +95,7 @@ def backtest(
     overrides = cli._overrides(given)
     overrides["backtest"] = {name: value for name, value in wanted.items() if value is not None}
     settings = settings_file.load_settings(config, overrides=overrides)
-    cli._load(settings.backtest.models)
+    import_models(settings.backtest.models)
     with cli._progress() as told:
         result = jobs.backtest(settings, progress=told)
     _print_backtest(result, settings.backtest.folder)

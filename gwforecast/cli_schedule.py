@@ -58,13 +58,14 @@ def train(
     settings = settings_of(config, well)
     with codes():
         from gwforecast.ops import schedule
+        from gwforecast.ops.forecasters import import_models
         from gwforecast.ops.run import Stopwatch
 
         if step_back:
             names = schedule.step_back(settings)
             cli.screen.print(f"{len(names)} wells went back to the champion before.")
             return
-        cli._load(settings.schedule.models)
+        import_models(settings.schedule.models)
         with cli._progress() as told:
             table = schedule.train(
                 settings, through=through, replace=replace, now=Stopwatch().started, progress=told

@@ -64,13 +64,14 @@ def tune(
     """
     from gwforecast.ops import config as settings_file
     from gwforecast.ops import jobs
+    from gwforecast.ops.forecasters import import_models
 
     given = dict(context.params)
     wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
     overrides = cli._overrides(given)
     overrides["tune"] = {name: value for name, value in wanted.items() if value is not None}
     settings = settings_file.load_settings(config, overrides=overrides)
-    cli._load([settings.tune.model])
+    import_models([settings.tune.model])
     with cli._progress() as told:
         tuning = jobs.tune(settings, progress=told)
     _print_tuning(tuning)

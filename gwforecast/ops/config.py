@@ -14,6 +14,7 @@ from gwforecast.ops.settings import (
     AdditiveSettings,
     BacktestSettings,
     ClimatologySettings,
+    ClusterSettings,
     CNNSettings,
     ComponentsSettings,
     DataSettings,
@@ -72,6 +73,7 @@ class Settings(Section):
     backtest: BacktestSettings = BacktestSettings()
     tune: TuneSettings = TuneSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     def of_model(self, name: str) -> dict[str, Any]:
         """Return the settings that were given for a model, by name."""
@@ -166,6 +168,7 @@ _RULES = {
     "finite_number": "be a finite number",
     "greater_than": "be greater than {gt}",
     "greater_than_equal": "be at least {ge}",
+    "string_pattern_mismatch": "have the form {pattern}",
     "less_than": "be less than {lt}",
     "less_than_equal": "be at most {le}",
     "literal_error": "be one of {expected}",

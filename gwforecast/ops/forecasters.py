@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 
 from gwforecast.models.base import Forecaster
 from gwforecast.models.left_out import LeaveWellsOut
 
-__all__ = ["BLEND", "DEFAULT_MODELS", "FORECASTERS", "NETWORKS", "POOLED", "make_forecasters"]
+__all__ = [
+    "BLEND",
+    "DEFAULT_MODELS",
+    "FORECASTERS",
+    "NETWORKS",
+    "POOLED",
+    "import_models",
+    "make_forecasters",
+]
 
 FORECASTERS: dict[str, tuple[str, str]] = {
     "lstm": ("gwforecast.models.neural", "LSTM"),
@@ -114,6 +124,23 @@ def make_forecasters(
             f"{unknown[0]!r}. Add it to the models, or remove its settings."
         )
     return made
+
+
+def import_models(models: Iterable[str]) -> None:
+    """Import models, without what TensorFlow's libraries log on standard error meanwhile.
+
+    They do so before any of their settings is read, so the descriptor itself is turned away.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        for model in models:
+            importlib.import_module(FORECASTERS[model][0])
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _make(name: str, given: dict[str, object], shared: Mapping[str, object]) -> Forecaster:

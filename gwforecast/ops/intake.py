@@ -27,6 +27,7 @@ __all__ = [
     "read_data",
     "read_each",
     "read_forcing",
+    "wells_of",
 ]
 
 _NAMING = ("well", "level_column", "day_first", "decimal", "delimiter")
@@ -68,7 +69,7 @@ def read_each(data: DataSettings) -> Intake:
     try:
         return Intake(read_data(data), {})
     except SchemaError:
-        names = data.wells or _list(data)
+        names = data.wells or wells_of(data)
     found: list[xr.Dataset] = []
     refused: dict[str, tuple[str, str]] = {}
     for name in names:
@@ -146,7 +147,8 @@ def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
     return read_sql(data.database, str(data.levels), covariates, attributes=attributes, **given)
 
 
-def _list(data: DataSettings) -> list[str]:
+def wells_of(data: DataSettings) -> list[str]:
+    """Return the names of the wells in the data; the files of a folder are not opened."""
     if data.database is not None:
         from gwforecast.data.sql import list_wells_sql
 

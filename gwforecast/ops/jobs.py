@@ -31,7 +31,17 @@ from gwforecast.ops.tune import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
-__all__ = ["DEFAULT_MODELS", "backtest", "check", "demo", "evaluate", "make_split", "tune"]
+__all__ = [
+    "DEFAULT_MODELS",
+    "backtest",
+    "check",
+    "demo",
+    "evaluate",
+    "files_of",
+    "make_split",
+    "prepare",
+    "tune",
+]
 
 _RAW = ("well", "level_column", "day_first", "decimal", "delimiter")
 _DATES = ("validation_start", "test_start", "test_end")
@@ -64,8 +74,12 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     SchemaError
         If the data do not have their form.
     """
+    if settings.cluster.asked:
+        from gwforecast.ops import sharded  # it conducts this module, shard by shard
+
+        return sharded.evaluate(settings, progress=progress)
     data, chosen = settings.data, settings.models
-    observations, split = _read(settings)
+    observations, split = prepare(read_data(settings.data), settings)
     return run.evaluate(
         observations,
         split=split,
@@ -78,7 +92,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         leave_wells_out=chosen.leave_wells_out,
         out=settings.output.folder,
         figures=settings.output.figures,
-        inputs=_files(data),
+        inputs=files_of(data),
         progress=progress,
     )
 
@@ -99,7 +113,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         As of :func:`gwforecast.ops.backtest.backtest`.
     """
     data, chosen, wanted = settings.data, settings.models, settings.backtest
-    observations, split = _read(settings)
+    observations, split = prepare(read_data(settings.data), settings)
     return rolling.backtest(
         observations,
         split=split,
@@ -118,7 +132,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         workers=chosen.workers,
         out=wanted.folder,
         figures=settings.output.figures,
-        inputs=_files(data),
+        inputs=files_of(data),
         progress=progress,
     )
 
@@ -142,7 +156,7 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
         As of :func:`gwforecast.ops.tune.tune`.
     """
     wanted, chosen = settings.tune, settings.models
-    observations, split = _read(settings)
+    observations, split = prepare(read_data(settings.data), settings)
     return search.tune(
         observations,
         model=wanted.model,
@@ -261,10 +275,9 @@ def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | Non
     return split_by_date(observations, **dates, gap=settings.gap)
 
 
-def _read(settings: Settings) -> tuple[xr.Dataset, Split | None]:
-    """Return the observations, filled where that is asked for, and the periods."""
+def prepare(observations: xr.Dataset, settings: Settings) -> tuple[xr.Dataset, Split | None]:
+    """Return observations, filled where that is asked for, and the periods."""
     data = settings.data
-    observations = read_data(data)
     split = make_split(observations, settings.split)
     if data.fill is not None:
         observations = fill_covariates(
@@ -273,7 +286,7 @@ def _read(settings: Settings) -> tuple[xr.Dataset, Split | None]:
     return observations, split
 
 
-def _files(data: DataSettings) -> list[Path]:
+def files_of(data: DataSettings) -> list[Path]:
     """Return the files that are read; a database has none."""
     paths = (data.levels, data.covariates, data.attributes)
     return [] if data.database else [path for path in paths if path]

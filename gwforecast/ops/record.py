@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,14 @@ import xarray as xr
 from gwforecast import __version__
 from gwforecast.models.left_out import LeaveWellsOut
 
-__all__ = ["dataset_sha256", "dump_json", "file_checksums", "forecaster_settings", "versions"]
+__all__ = [
+    "dataset_sha256",
+    "dump_json",
+    "file_checksums",
+    "forecaster_settings",
+    "load_json",
+    "versions",
+]
 
 _LIBRARIES = (
     "numpy", "pandas", "xarray", "scipy", "statsmodels", "hydroeval", "keras",
@@ -107,6 +115,12 @@ def dump_json(value: object) -> str:
     }
     """
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Return the table of a JSON file that :func:`dump_json` made."""
+    stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return stored
 
 
 def _plain(value: object) -> object:

@@ -15,6 +15,7 @@ __all__ = [
     "BacktestSettings",
     "CNNSettings",
     "ClimatologySettings",
+    "ClusterSettings",
     "ComponentsSettings",
     "DataSettings",
     "GlobalCNNSettings",
@@ -309,6 +310,21 @@ class ScheduleSettings(Section):
     failed_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     group: Positive = 50
     sql: str | None = None
+
+
+class ClusterSettings(Section):
+    """A network of wells in shards, and the workers of Dask that they are handed to."""
+
+    dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls|ws|wss)://.+)$")] | None = None
+    shard: Positive | None = None
+    workers: Positive | None = None
+    retries: Annotated[int, Field(ge=0)] = 2
+    timeout: Annotated[float, Field(gt=0)] = 30.0
+
+    @property
+    def asked(self) -> bool:
+        """Whether the work is to be done in shards."""
+        return self.dask is not None or self.shard is not None
 
 
 class OutputSettings(Section):

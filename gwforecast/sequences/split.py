@@ -125,6 +125,20 @@ class Split:
             table["levels"] = np.stack([c.values for c in counts], axis=1).ravel()
         return pd.DataFrame(table)
 
+    @classmethod
+    def from_frame(cls, table: pd.DataFrame) -> Split:
+        """Return the periods of a table with the columns well, period, start and end."""
+        wells = list(dict.fromkeys(table[schema.WELL].tolist()))
+        coords = {schema.WELL: np.array(wells, dtype=object), "edge": ["start", "end"]}
+        bounds = {}
+        for period in PERIODS:
+            rows = table[table["period"] == period].set_index(schema.WELL).reindex(wells)
+            edges = [
+                pd.to_datetime(rows[edge]).to_numpy(schema.TIME_DTYPE) for edge in ("start", "end")
+            ]
+            bounds[period] = ((schema.WELL, "edge"), np.stack(edges, axis=1))
+        return cls(xr.Dataset(bounds, coords))
+
     def _check_has(self, wells: np.ndarray) -> None:
         missing = ~np.isin(wells, self.bounds[schema.WELL].values)
         if missing.any():
