@@ -1,4 +1,4 @@
-"""Observations from files: CSV, Parquet, NetCDF, and folders with one file for each well."""
+"""Observations from files: CSV, Parquet, NetCDF, Zarr, folders with one file for each well."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gwforecast import schema, timeline
+from gwforecast import schema
 from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
 from gwforecast.data.series import Levels, series_by_well
+from gwforecast.data.stores import is_store, list_store, read_store
 from gwforecast.data.tables import Dialect, read_table
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
 
-NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".parquet", ".pq")
 GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
                  "observations", "heads_full")  # fmt: skip
-WELL_DIMENSIONS = ("well", "station", "site", "timeseries", "location")
 
 
 def read_observations(
@@ -55,7 +53,7 @@ def read_observations(
     ----------
     levels : path
         CSV or Parquet of one well, or wide or long of several; a folder with one file for each
-        well; or NetCDF with levels and covariates.
+        well; or NetCDF or a Zarr store with levels and covariates.
     covariates : path, optional
         CSV or Parquet that all wells share, or a folder with one file for each well. Files of two
         folders belong together by their names without what all names of a folder end with.
@@ -85,9 +83,10 @@ missing_values
     path = Path(levels)
     if isinstance(wells, str):
         raise ValueError(f"wells must be a list of names. Received {wells!r}. Write [{wells!r}].")
-    if path.suffix.lower() in NETCDF:
+    if is_store(path):
         idle = (covariates, attributes, well, level_column, reference_level, datum, units)
-        return _chosen(_netcdf(path, idle), wells)
+        _check_idle(idle, path)
+        return read_store(path, wells=wells)
     dialect = Dialect(delimiter, decimal, day_first)
     weather_path = None if covariates is None else Path(covariates)
     tables = _levels(path, dialect, weather_path, wells)
@@ -136,7 +135,7 @@ def read_levels(
         If a file can't be read as levels.
     """
     path = Path(levels)
-    if path.suffix.lower() in NETCDF:
+    if is_store(path):
         return {}
     found = _levels(path, Dialect(delimiter, decimal, day_first))
     name = _well_name(path)
@@ -168,6 +167,8 @@ def list_wells(
         If a table cannot be read as levels.
     """
     path = Path(levels)
+    if is_store(path):
+        return list_store(path)
     if path.is_dir():
         weather = None if covariates is None else Path(covariates)
         paired = weather is not None and weather.is_dir()
@@ -305,61 +306,11 @@ def _known(wells: Sequence[str], there: list[str], path: Path) -> list[str]:
     return list(wells)
 
 
-def _chosen(observations: xr.Dataset, wells: Sequence[str] | None) -> xr.Dataset:
-    if wells is None:
-        return observations
-    there = [str(name) for name in observations[schema.WELL].values]
-    return observations.sel({schema.WELL: _known(wells, there, Path("the file"))})
-
-
-def _netcdf(path: Path, idle: tuple[object, ...]) -> xr.Dataset:
-    """Return the observations of a NetCDF file, its dimensions and axis in our form."""
-    given = [value for value in idle if value is not None]
-    if given:
+def _check_idle(given: tuple[object, ...], path: Path) -> None:
+    idle = [value for value in given if value is not None]
+    if idle:
         raise ValueError(
-            "A NetCDF file holds levels, covariates and attributes with their names and units. "
-            f"Received {given[0]!r} beside {path}, which would change nothing. Leave it out, or "
-            "set it in the Dataset."
+            "A NetCDF file or Zarr store holds levels, covariates and attributes with their names "
+            f"and units. Received {idle[0]!r} beside {path}, which would change nothing. Leave it "
+            "out, or set it in the Dataset."
         )
-    if not path.exists():
-        raise FileNotFoundError(
-            f"A file of data must exist. Received {path}, which does not. Correct the path."
-        )
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            dataset = opened.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise SchemaError(
-            f"A NetCDF file must be readable as NetCDF 4. Received {path}: {error}. Write it "
-            "again, e.g. with Dataset.to_netcdf(engine='h5netcdf')."
-        ) from None
-    found = [name for name in WELL_DIMENSIONS if name in dataset.dims]
-    if not found or schema.TIME not in dataset.dims:
-        raise SchemaError(
-            f"A NetCDF file must have the dimensions time and one of {WELL_DIMENSIONS}. Received "
-            f"{dict(dataset.sizes)} in {path}. Rename them with Dataset.rename."
-        )
-    dimension = found[0]
-    names = _netcdf_wells(dataset, dimension)
-    dataset = dataset.drop_vars([dimension] if dimension in dataset.coords else [])
-    dataset = dataset.rename({dimension: schema.WELL}) if dimension != schema.WELL else dataset
-    dataset = dataset.assign_coords(
-        {schema.WELL: names, schema.TIME: timeline.to_times(dataset[schema.TIME].values)}
-    )
-    for name, variable in dataset.data_vars.items():
-        if set(variable.dims) == {schema.WELL, schema.TIME}:
-            turned = variable.transpose(schema.WELL, schema.TIME)
-            flag = str(name).endswith("_flag")
-            dataset[name] = turned if flag else turned.astype(float)
-    return schema.validate_observations(dataset)
-
-
-def _netcdf_wells(dataset: xr.Dataset, dimension: str) -> list[str]:
-    """Return names of wells: the dimension's coordinate, or the variable with a CF role."""
-    roles = [
-        name for name, v in dataset.variables.items() if v.attrs.get("cf_role") == "timeseries_id"
-    ]
-    source = dataset[roles[0]] if roles else dataset.get(dimension)
-    if source is None:
-        return [str(k) for k in range(dataset.sizes[dimension])]
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in np.asarray(source.values)]

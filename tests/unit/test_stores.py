@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.data.readers import list_wells, read_observations
+from gwforecast.schema import SchemaError
+
+WELLS = ["b1", "a2", "c3"]
+
+
+@pytest.fixture
+def network() -> xr.Dataset:
+    rng = np.random.default_rng(3)
+    time = pd.date_range("2001-01-01", periods=30, freq="W-MON")
+    shape = (len(WELLS), time.size)
+    made = xr.Dataset(
+        {
+            "level": (("well", "time"), rng.normal(40.0, 1.0, shape), {"units": "m"}),
+            "rain": (("well", "time"), rng.gamma(1.0, 3.0, shape), {"units": "mm"}),
+            "depth": ("well", [3.0, 1.0, 2.0]),
+        },
+        {"well": np.array(WELLS, dtype="U2"), "time": time},
+    )
+    made["level"][1, 4:9] = np.nan
+    return made
+
+
+def _written(network: xr.Dataset, folder: Path, kind: str) -> Path:
+    path = folder / f"network.{kind}"
+    if kind == "nc":
+        network.to_netcdf(path, engine="h5netcdf")
+    else:
+        pytest.importorskip("zarr")
+        network.to_zarr(path, zarr_format=2, consolidated=kind == "consolidated.zarr")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["nc", "zarr", "consolidated.zarr"])
+def test_wells_are_listed_and_read_in_the_order_asked_for(network, tmp_path, kind: str) -> None:
+    path = _written(network, tmp_path, kind)
+    assert list_wells(path) == WELLS
+    xr.testing.assert_equal(read_observations(path), network)
+    part = read_observations(path, wells=["c3", "b1"])
+    xr.testing.assert_equal(part, network.sel(well=["c3", "b1"]))
+    assert part["level"].attrs["units"] == "m"
+
+
+@pytest.mark.parametrize("kind", ["nc", "zarr", "consolidated.zarr"])
+def test_an_unknown_well_is_named(network, tmp_path, kind: str) -> None:
+    path = _written(network, tmp_path, kind)
+    with pytest.raises(SchemaError, match=r"Received 'zz'.*holds 3 wells.*Correct the name"):
+        read_observations(path, wells=["b1", "zz"])
+
+
+def test_of_a_zarr_store_only_the_chunks_of_the_wells_are_read(network, tmp_path) -> None:
+    pytest.importorskip("zarr")
+    path = tmp_path / "network.zarr"
+    network.to_zarr(
+        path, zarr_format=2, consolidated=False, encoding={"level": {"chunks": (1, 30)}}
+    )
+    (path / "level" / "1.0").write_bytes(b"torn")
+    xr.testing.assert_equal(
+        read_observations(path, wells=["b1", "c3"]), network.sel(well=["b1", "c3"])
+    )
+    with pytest.raises(Exception, match=r".+"):
+        read_observations(path, wells=["a2"])
+
+
+def test_a_folder_that_is_no_store_is_said_to_hold_none(tmp_path) -> None:
+    pytest.importorskip("zarr")
+    (tmp_path / "x.zarr").mkdir()
+    with pytest.raises(SchemaError, match=r"Zarr store.*x\.zarr.*Write it again"):
+        read_observations(tmp_path / "x.zarr")
