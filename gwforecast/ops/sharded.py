@@ -62,7 +62,8 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     folder = settings.output.folder
     wells = settings.data.wells or wells_of(settings.data)
     outputs.file_names(wells)
-    work = folder / SHARDS
+    work = (folder / SHARDS).absolute()
+    placed = _absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)
     size = settings.cluster.shard or SHARD
     use = settings.models.use
@@ -70,15 +71,24 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     done: list[ShardOutcome] = []
     with watch("shards"):
         if len(local) < len(use):
-            whole = partition(wells, size=len(wells), folder=work, settings=settings, purpose="all")
-            done += run_shards(train_pooled, settings, whole, progress=progress)
+            whole = partition(wells, size=len(wells), folder=work, settings=placed, purpose="all")
+            done += run_shards(train_pooled, placed, whole, progress=progress)
         purpose = "evaluate"
-        shards = partition(wells, size=size, folder=work, settings=settings, purpose=purpose)
-        ended = run_shards(evaluate_shard, settings, shards, progress=progress)
+        shards = partition(wells, size=size, folder=work, settings=placed, purpose=purpose)
+        ended = run_shards(evaluate_shard, placed, shards, progress=progress)
     evaluation = _join(settings, ended, done, watch)
     if all(outcome.result is not None for outcome in ended):
         shutil.rmtree(work)
     return evaluation
+
+
+def _absolute(settings: Settings) -> Settings:
+    """Return settings with files named from the root; tables of a database keep their names."""
+    data = settings.data
+    if data.database is None:
+        paths = {name: getattr(data, name) for name in ("levels", "covariates", "attributes")}
+        data = data.model_copy(update={n: p.absolute() for n, p in paths.items() if p is not None})
+    return settings.model_copy(update={"data": data})
 
 
 def train_pooled(settings: Settings, shard: Shard) -> Result:
