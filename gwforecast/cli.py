@@ -252,6 +252,10 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
         _print_table(title, table.rename(columns=COLUMNS).reset_index())
     for metric, column in COLUMNS.items():
         screen.print(_clean(f"  {column:<11} {DEFINITIONS[metric]}"))
+    choice = evaluation.choice
+    if len(choice) > 1:
+        counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())
+        screen.print(_clean(f"\nBest by the RMSE of the validation period, wells: {counts}"))
     figures = [str(path) for name, path in evaluation.paths.items() if name.endswith(".png")]
     screen.print("\n".join(["", *map(_clean, figures)]), soft_wrap=True)
     screen.print(_clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)

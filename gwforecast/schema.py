@@ -18,6 +18,7 @@ __all__ = [
     "KINDS",
     "SchemaError",
     "attribute_names",
+    "coordinate_names",
     "covariate_kind",
     "covariate_names",
     "label_forecast",
@@ -39,6 +40,7 @@ WEATHER = "weather"
 NETWORK = "network"
 LEVEL_UNITS = "m"
 TIME_DTYPE = np.dtype("datetime64[us]")
+PLACES = (("longitude", "latitude"), ("lon", "lat"), ("x", "y"))
 
 KINDS: dict[str, tuple[str, ...]] = {
     "rain": (
@@ -107,6 +109,12 @@ def covariate_names(observations: xr.Dataset) -> list[str]:
 def attribute_names(observations: xr.Dataset) -> list[str]:
     """Return the names of the static attributes: every data variable over (well,) alone."""
     return [str(n) for n, variable in observations.data_vars.items() if variable.dims == (WELL,)]
+
+
+def coordinate_names(observations: xr.Dataset) -> tuple[str, str] | None:
+    """Return the names of the static attributes that say where wells lie, None without any."""
+    there = set(attribute_names(observations))
+    return next((names for names in PLACES if set(names) <= there), None)
 
 
 def validate_observations(

@@ -23,7 +23,6 @@ from gwforecast.verification.status import OUTLOOK_CLASSES, Status
 __all__ = ["MOST_CARDS", "bulletin"]
 
 MOST_CARDS = 40
-PLACES = (("longitude", "latitude"), ("lon", "lat"), ("x", "y"))
 WIDTH, HEIGHT, MARGIN = 340, 240, 20  # of the picture of all wells
 SHARP = 2  # pixels of a picture in one of the page
 NAMED = 15  # dots, at most, that have their names beside them
@@ -254,7 +253,7 @@ def _picture(
     """Return the wells at their places as dots; None where places are not known."""
     if observations is None:
         return None
-    names = next((pair for pair in PLACES if set(pair) <= set(observations.data_vars)), None)
+    names = schema.coordinate_names(observations)
     if names is None:
         return None
     there = set(observations[schema.WELL].values)

@@ -14,6 +14,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS
 from gwforecast.ops.atomic import write_atomically
+from gwforecast.ops.forecasters import BLEND
 from gwforecast.ops.outputs import file_names
 from gwforecast.sequences.split import PERIODS, Period
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_all", "draw_each", "draw_tuning"]
 
 DPI = 200
+NETWORK = 5  # wells, from which on their scores are drawn as a distribution
+ATTRIBUTES = 12  # at most so many that scores are drawn against
 Draw = Callable[[], Any]
 
 
@@ -50,7 +53,7 @@ def draw_all(
     if wells == 0:
         return {}
     chosen = observations.isel({schema.WELL: slice(wells)})
-    return draw_each(_of_run(evaluation, chosen), folder=folder)
+    return draw_each(_of_run(evaluation, chosen, observations), folder=folder)
 
 
 def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
@@ -120,8 +123,10 @@ def _saver(figure: Any) -> Callable[[Path], None]:
     return save
 
 
-def _of_run(evaluation: Evaluation, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
-    """Yield name and drawing of each figure."""
+def _of_run(
+    evaluation: Evaluation, observations: xr.Dataset, network: xr.Dataset
+) -> Iterator[tuple[str, Draw]]:
+    """Yield name and drawing of each figure, of some wells and of all."""
     from gwforecast import plots
 
     scores, period = evaluation.scores, _last_period(evaluation.scores)
@@ -130,11 +135,40 @@ def _of_run(evaluation: Evaluation, observations: xr.Dataset) -> Iterator[tuple[
         draw = partial(plots.score_comparison, scores, metric=metric, period=period)
         yield f"scores_{metric}", draw
     yield "interval_coverage", partial(plots.interval_coverage, scores, period=period)
+    if scores[schema.WELL].nunique() >= NETWORK:
+        yield from _of_network(evaluation, network, period)
     for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
         if set(history[schema.WELL]) == {ALL_WELLS}:
             yield f"training_{name}", partial(plots.training_history, history, well=ALL_WELLS)
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
         yield from _of_well(evaluation, observations, well=well, file=file)
+
+
+def _of_network(
+    evaluation: Evaluation, observations: xr.Dataset, period: Period
+) -> Iterator[tuple[str, Draw]]:
+    """Yield the figures of a network's scores: by the last model, which is the blend if any."""
+    from gwforecast import plots
+
+    scores = evaluation.scores
+    models = list(dict.fromkeys(scores.loc[scores["value"].notna(), "model"]))
+    model = BLEND if BLEND in models else models[0]
+    yield "network_distribution", partial(plots.score_distribution, scores, period=period)
+    beside = next((name for name in ("climatology", "persistence") if name in models), None)
+    yield (
+        "network_extremes",
+        partial(plots.extreme_wells, scores, model=model, baseline=beside, period=period),
+    )
+    of_wells = partial(
+        partial, scores=scores, observations=observations, model=model, period=period
+    )
+    names = schema.coordinate_names(observations)
+    if names is not None:
+        yield "network_map", of_wells(plots.score_map)
+    others = [name for name in schema.attribute_names(observations) if name not in (names or ())]
+    for number, attribute in enumerate(others[:ATTRIBUTES], 1):
+        draw = of_wells(plots.score_by_attribute, attribute=attribute)
+        yield f"network_by_{number}_{file_names([attribute])[attribute]}", draw
 
 
 def _of_well(

@@ -23,6 +23,7 @@ from gwforecast.ops.atomic import write_text
 from gwforecast.ops.forecasters import BLEND, DEFAULT_MODELS, NETWORKS, make_forecasters
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
+from gwforecast.verification.choice import choose_models
 from gwforecast.verification.scores import score_table
 
 __all__ = [
@@ -70,6 +71,11 @@ class Evaluation:
     split: Split
     seconds: dict[str, float]
     paths: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def choice(self) -> pd.DataFrame:
+        """The model to take for each well, by the RMSE of the validation period."""
+        return choose_models(self.scores)
 
 
 def check(observations: xr.Dataset) -> pd.DataFrame:
@@ -346,6 +352,7 @@ def _write(
 def _write_tables(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
     tables = {
         "scores.csv": evaluation.scores,
+        "choice.csv": evaluation.choice,
         "findings.csv": evaluation.findings,
         "history.csv": evaluation.history,
     }

@@ -31,7 +31,7 @@ __all__ = ["evaluate", "evaluate_shard"]
 
 SHARD = 50  # wells, by default
 SHARDS = "shards"
-TABLES = ("scores.csv", "findings.csv", "history.csv")
+TABLES = ("scores.csv", "choice.csv", "findings.csv", "history.csv")
 
 
 def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluation:

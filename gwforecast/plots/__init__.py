@@ -10,6 +10,12 @@ from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.gaps import gaps
 from gwforecast.plots.levels import all_models, hydrograph
+from gwforecast.plots.network import (
+    extreme_wells,
+    score_by_attribute,
+    score_distribution,
+    score_map,
+)
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import status_strip
@@ -22,6 +28,7 @@ __all__ = [
     "attribution",
     "classes",
     "close",
+    "extreme_wells",
     "fan",
     "gaps",
     "hindcasts",
@@ -33,7 +40,10 @@ __all__ = [
     "reliability",
     "residuals",
     "residuals_by_season",
+    "score_by_attribute",
     "score_comparison",
+    "score_distribution",
+    "score_map",
     "scores_by_lead",
     "status_strip",
     "training_history",

@@ -63,7 +63,7 @@ def undisturbed(place: Path, gwforecast) -> Path:
 
 def _same(one: Path, other: Path) -> None:
     """Hold that two runs gave the same, to the last bit."""
-    for name in ("scores.csv", "findings.csv", "history.csv"):
+    for name in ("scores.csv", "choice.csv", "findings.csv", "history.csv"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     with (
         xr.open_dataset(one / "predictions.nc") as a,
