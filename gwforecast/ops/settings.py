@@ -20,6 +20,7 @@ __all__ = [
     "DataSettings",
     "GlobalCNNSettings",
     "GlobalLayeredSettings",
+    "GlobalSettings",
     "LagsSettings",
     "LayeredSettings",
     "LinearSettings",

@@ -6,7 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -153,7 +153,8 @@ def predict_all(
     RuntimeError
         If no model could be fitted.
     """
-    predicted: dict[str, Predicted] = dict(made or {})
+    kept = {schema.WELL: observations[schema.WELL].values}  # wells that cannot be split are not
+    predicted = {n: replace(one, level=one.level.sel(kept)) for n, one in (made or {}).items()}
     rows: list[tuple[str, str, str, str]] = []
     wells = [str(well) for well in observations[schema.WELL].values]
     for name, one in predicted.items():

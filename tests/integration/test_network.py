@@ -187,3 +187,29 @@ def test_a_run_that_is_killed_goes_on_where_it_was(place: Path, undisturbed: Pat
     )
     assert again.returncode == 1, again.stderr
     _same(undisturbed, out)
+
+
+def test_networks_that_all_wells_share_are_trained_once(place: Path, gwforecast) -> None:
+    tables = """
+[data]
+levels = "network.nc"
+[models]
+use = ["global_mlp", "linear"]
+members = 1
+[global_mlp]
+units = [4]
+epochs = 2
+lookback = 12
+[output]
+figures = 0
+"""
+    (place / "shared.toml").write_text(tables, "utf-8")
+    gwforecast("evaluate", "shared.toml", "--out", "shared", cwd=place, code=1)
+    gwforecast("evaluate", "shared.toml", "--shard", 2, "--out", "in-shards", cwd=place, code=1)
+    one, other = (pd.read_csv(place / name / "scores.csv") for name in ("shared", "in-shards"))
+    keys = ["model", "well", "period", "metric"]
+    joined = one.merge(other, on=keys, how="outer", indicator=True)
+    assert (joined["_merge"] == "both").all()
+    np.testing.assert_allclose(joined["value_x"], joined["value_y"], rtol=1e-4, atol=1e-5)
+    history = pd.read_csv(place / "in-shards" / "history.csv")
+    assert set(history["well"]) == {"all wells"}
