@@ -357,6 +357,7 @@ def _end_with(error: BaseException, code: int) -> int:
 from gwforecast import (  # noqa: E402 - their commands go to the app
     cli_backtest,  # noqa: F401
     cli_bulletin,  # noqa: F401
+    cli_datasets,  # noqa: F401
     cli_schedule,  # noqa: F401
     cli_tune,  # noqa: F401
     cli_verify,  # noqa: F401

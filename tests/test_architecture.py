@@ -14,6 +14,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "gwforecast"
 
+CLI = (
+    "cli",
+    "cli_backtest",
+    "cli_bulletin",
+    "cli_datasets",
+    "cli_schedule",
+    "cli_tune",
+    "cli_verify",
+)
 LADDER = (
     ("timeline",),
     ("schema",),
@@ -23,7 +32,15 @@ LADDER = (
     ("verification",),
     ("plots",),
     ("ops",),
-    ("cli", "cli_backtest", "cli_bulletin", "cli_schedule", "cli_tune", "cli_verify"),
+    (
+        "cli",
+        "cli_backtest",
+        "cli_bulletin",
+        "cli_datasets",
+        "cli_schedule",
+        "cli_tune",
+        "cli_verify",
+    ),
     ("__main__",),
 )
 """Rooms, lowest first. A module imports from its own rung or a lower one, never from a higher."""
@@ -80,7 +97,15 @@ KERAS = {"keras", "tensorflow", "torch", "jax"}
 MATPLOTLIB_HOMES = {"plots"}  # and the modules within
 MATPLOTLIB = {"matplotlib", "mpl_toolkits", "seaborn", "plotly"}
 CLOCK_HOMES = {"ops.run"}
-PRINT_HOMES = {"cli", "cli_backtest", "cli_bulletin", "cli_schedule", "cli_tune", "cli_verify"}
+PRINT_HOMES = {
+    "cli",
+    "cli_backtest",
+    "cli_bulletin",
+    "cli_datasets",
+    "cli_schedule",
+    "cli_tune",
+    "cli_verify",
+}
 PICKLES = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
 CLOCK_CALLS = {"now", "utcnow", "today", "fromtimestamp"}
 MODULE_NAME = re.compile(rf"^{PACKAGE}(?:\.\w+)+$")

@@ -18,7 +18,14 @@ from gwforecast import schema, timeline
 from gwforecast.data.assemble import observations_from_frames
 from gwforecast.schema import SchemaError
 
-__all__ = ["DEFAULT_SAMPLE", "load_sample", "load_truth", "sample_names", "sample_path"]
+__all__ = [
+    "DEFAULT_SAMPLE",
+    "datasets_folder",
+    "load_sample",
+    "load_truth",
+    "sample_names",
+    "sample_path",
+]
 
 DEFAULT_SAMPLE = "synthetic_valley"
 DATUM = "synthetic datum"
@@ -67,7 +74,7 @@ def sample_path(name: str = DEFAULT_SAMPLE) -> Path:
     ValueError
         If there is no data set of that name.
     """
-    return _root() / str(_entry(name)["folder"])
+    return datasets_folder() / str(_entry(name)["folder"])
 
 
 def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
@@ -155,7 +162,7 @@ def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     )
 
 
-def _root() -> Path:
+def datasets_folder() -> Path:
     """Return the folder of the data sets: in an installed package, or in the repository."""
     here = Path(__file__).resolve()
     places = [here.parents[1] / "datasets", here.parents[2] / "datasets"]
@@ -169,7 +176,9 @@ def _root() -> Path:
 
 
 def _registry() -> dict[str, dict[str, Any]]:
-    registry: dict[str, dict[str, Any]] = json.loads((_root() / "registry.json").read_text("utf-8"))
+    registry: dict[str, dict[str, Any]] = json.loads(
+        (datasets_folder() / "registry.json").read_text("utf-8")
+    )
     return registry
 
 
