@@ -121,9 +121,9 @@ def sweep(folder: Path) -> None:
 def _stamps(settings: Settings) -> list[object]:
     """Return names, sizes and times of the files of data, which tell whether they have changed."""
     data = settings.data
-    found: list[object] = []
     if data.database is not None:
-        return found
+        return [uuid.uuid4().hex]  # whether its tables have changed is not known
+    found: list[object] = []
     for path in (data.levels, data.covariates, data.attributes):
         if path is None:
             continue
