@@ -77,6 +77,28 @@ def write_modules(app: object) -> None:
         (folder / f"{name}.md").write_text(text, "utf-8")
 
 
+def draw_gallery(app: object) -> None:
+    """Run the code of the gallery, and draw the figure that each block leaves."""
+    del app
+    from pathlib import Path
+
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    here = Path(__file__).parent
+    folder, names = here / "gallery", {}
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    blocks = re.findall(r"```python\n(.*?)```", (here / "gallery.md").read_text("utf-8"), re.S)
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"gallery.md, block {number}", "exec"), names)  # noqa: S102 - our own page
+        if plt.get_fignums():
+            plt.gcf().savefig(folder / f"{number}.png", dpi=130, bbox_inches="tight")
+            plt.close("all")
+
+
 def number_references(
     app: object, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
@@ -88,6 +110,7 @@ def number_references(
 
 def setup(app: object) -> None:
     """Connect them to the start of a build."""
+    app.connect("builder-inited", draw_gallery)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_settings)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", number_references)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_modules)  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ from gwforecast.plots.status import status_strip
 from gwforecast.plots.style import close
 from gwforecast.plots.training import training_history
 from gwforecast.plots.tuning import tuning
+from gwforecast.plots.weather import lag_correlation, rain_departure
 
 __all__ = [
     "all_models",
@@ -35,8 +36,10 @@ __all__ = [
     "hydrograph",
     "importance",
     "interval_coverage",
+    "lag_correlation",
     "observed_predicted",
     "pit",
+    "rain_departure",
     "reliability",
     "residuals",
     "residuals_by_season",
