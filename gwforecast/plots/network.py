@@ -47,6 +47,9 @@ def score_distribution(
     dashes = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))]
     for number, (model, values) in enumerate(table.items()):
         ordered = np.sort(values.dropna().to_numpy(float)).clip(lowest)
+        if ordered.size == 0:
+            ax.plot([], [], label=f"{style.model_label(str(model))} (no score)")
+            continue
         share = np.arange(1, ordered.size + 1) / ordered.size
         ax.step(
             np.concatenate([ordered[:1], ordered]),
@@ -226,7 +229,10 @@ def score_map(
     )  # fmt: skip
     _lay_out_map(ax, observations, names, middle=float(np.nanmean(y)))
     below = "min" if values.min() < low else "neither"
-    ax.figure.colorbar(drawn, ax=ax, label=metric_label(metric), shrink=0.8, extend=below)
+    bar = ax.figure.colorbar(drawn, ax=ax, label=metric_label(metric), shrink=0.8, extend=below)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(False)  # in print it stays sharp
+    bar.ax.tick_params(labelsize=8)
     without = len(there) - int(known.sum())
     note = f"{period} period, {int(known.sum())} wells" + (
         f"; {without} without coordinates" if without else ""

@@ -124,11 +124,9 @@ def lag_correlation(
         ax.plot(rows["steps"], rows["correlation"], lw=1.4, ls=dash, label=label, color=color)
     _logarithmic(ax, most=int(table["steps"].max()))
     highest = float(np.nanmax(np.abs(table["correlation"])))
-    ax.set(
-        xlabel=f"mean over the last ... {unit}",
-        ylabel="correlation with the level",
-        ylim=(-min(1.0, highest + 0.1), min(1.0, highest + 0.1)),
-    )
+    edge = min(1.0, highest + 0.1)
+    ax.set(xlabel=f"mean over the last ... {unit}", ylabel="correlation with the level")
+    ax.set_ylim(-edge, edge)
     style.title(ax, well, f"n = {style.thousands(int(table['n'].max()))}")
     style.legend_below(ax, columns=4, below=36)
     return style.finish(ax)

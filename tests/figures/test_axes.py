@@ -24,7 +24,10 @@ def drawings(make):
     split = split_by_fraction(observations)
     probability, observed = make["probability"](observations)
     shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.7, 0.9]})
-    inputs = [observations, predictions, probability, observed, shares]
+    scores = make["scores"](wells=4)
+    network = placed(scores["well"].unique())
+    of_wells = {"scores": scores, "observations": network, "model": "lstm"}
+    inputs = [observations, predictions, probability, observed, shares, scores, network]
     return inputs, {
         "hydrograph": lambda ax: plots.hydrograph(observations, predictions, split=split, ax=ax),
         "observed_predicted": lambda ax: plots.observed_predicted(
@@ -39,6 +42,12 @@ def drawings(make):
         )[0],
         "training_history": lambda ax: plots.training_history(make["history"](), ax=ax),
         "score_comparison": lambda ax: plots.score_comparison(make["scores"](wells=4), ax=ax),
+        "score_distribution": lambda ax: plots.score_distribution(scores, ax=ax),
+        "extreme_wells": lambda ax: plots.extreme_wells(scores, model="lstm", ax=ax),
+        "score_map": lambda ax: plots.score_map(**of_wells, ax=ax),
+        "score_by_attribute": lambda ax: plots.score_by_attribute(**of_wells, attribute="x", ax=ax),
+        "rain_departure": lambda ax: plots.rain_departure(observations, ax=ax),
+        "lag_correlation": lambda ax: plots.lag_correlation(observations, most=60, ax=ax),
         "importance": lambda ax: plots.importance(importances(), ax=ax),
         "attribution": lambda ax: plots.attribution(explained(), ax=ax),
         "classes": lambda ax: plots.classes(probability, observed=observed, ax=ax),
@@ -50,6 +59,12 @@ def drawings(make):
             axes=None if ax is None else [ax],
         )[0],
     }
+
+
+def placed(wells) -> xr.Dataset:
+    """Return wells at places of their own."""
+    places = np.arange(float(len(wells)))
+    return xr.Dataset({"x": ("well", places), "y": ("well", places[::-1])}, {"well": wells})
 
 
 OF_FORECASTS = {"fan", "hindcasts", "pit", "reliability", "scores_by_lead", "status_strip"}
