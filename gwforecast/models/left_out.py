@@ -36,7 +36,7 @@ def folds_of_wells(wells: Sequence[str], *, folds: int, seed: int = 0) -> list[l
     Examples
     --------
     >>> folds_of_wells(["a", "b", "c", "d", "e"], folds=2)
-    [['a', 'c', 'd'], ['b', 'e']]
+    [['c', 'd', 'e'], ['a', 'b']]
     """
     if not 2 <= folds <= len(wells):
         raise ValueError(

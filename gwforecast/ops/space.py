@@ -38,6 +38,11 @@ _RECURRENT = {
     **_NETWORK,
     "epochs": ("int", 50, 200, 25),
 }
+_GLOBAL_RECURRENT = {
+    **_RECURRENT,
+    "units": ("choice", [32], [64], [128]),
+    "epochs": ("int", 20, 120, 20),
+}
 _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "lstm": _RECURRENT,
     "gru": _RECURRENT,
@@ -51,6 +56,19 @@ _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
         "units": ("choice", [16, 8], [32, 16], [64, 32]),
         **_NETWORK,
         "epochs": ("int", 20, 100, 10),
+    },
+    "global_lstm": _GLOBAL_RECURRENT,
+    "global_gru": _GLOBAL_RECURRENT,
+    "global_cnn": {
+        "units": ("choice", 32, 64, 128),
+        "kernel_size": ("int", 2, 4),
+        **_NETWORK,
+        "epochs": ("int", 20, 120, 20),
+    },
+    "global_mlp": {
+        "units": ("choice", [32, 16], [64, 32], [128, 64]),
+        **_NETWORK,
+        "epochs": ("int", 10, 60, 10),
     },
     "linear": {
         "strengths": ("choice", [0.03, 0.1, 0.3], [0.001], [0.01], [0.1], [1.0]),
@@ -66,7 +84,8 @@ _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "persistence": {},
     "drift": {},
 }
-_LOOKBACK = ("lstm", "gru", "cnn", "mlp")
+_LOCAL = ("lstm", "gru", "cnn", "mlp")
+_LOOKBACK = (*_LOCAL, *(f"global_{name}" for name in _LOCAL))
 
 
 def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
