@@ -68,11 +68,8 @@ def challenge(folder: Path, name: str, members: int) -> bool:
     return nse >= WANTED[name] and COVERAGE[0] <= covered <= COVERAGE[1]
 
 
-def germany(folder: Path, wells: int, members: int, slow: int) -> float:
-    """Print the scores of the paper's test period; return the blend's mean NSE.
-
-    CNN and GRU have no fused kernel, and are trained with ``slow`` members.
-    """
+def germany(folder: Path, wells: int, members: int) -> float:
+    """Print the scores of the paper's test period; return the blend's mean NSE."""
     observations = gwforecast.read_observations(folder / "gw", folder / "hyras")
     observations = observations.isel(well=slice(0, wells))
     split = gwforecast.split_by_date(
@@ -84,9 +81,8 @@ def germany(folder: Path, wells: int, members: int, slow: int) -> float:
     means: dict[str, float] = {}
     deviation = split.levels(observations, "test").std("time").to_series()
     for together in GERMANY:
-        number = slow if together[0] in ("cnn", "gru") else members
         evaluation = gwforecast.evaluate(
-            observations, split=split, models=list(together), members=number
+            observations, split=split, models=list(together), members=members
         )
         test = evaluation.scores[evaluation.scores["period"] == "test"]
         for model, of_model in test.groupby("model", sort=False):
@@ -109,7 +105,6 @@ def main() -> int:
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
     parser.add_argument("--wells", type=int, default=59)
     parser.add_argument("--members", type=int, default=10)
-    parser.add_argument("--slow", type=int, default=1, help="members of CNN and GRU")
     parser.add_argument("--only", choices=("challenge", "germany"))
     arguments = parser.parse_args()
     holds = {}
@@ -117,9 +112,7 @@ def main() -> int:
         for name in TEST:
             holds[name] = challenge(arguments.data / "challenge", name, arguments.members)
     if arguments.only != "challenge":
-        mean = germany(
-            arguments.data / "germany_weekly", arguments.wells, arguments.members, arguments.slow
-        )
+        mean = germany(arguments.data / "germany_weekly", arguments.wells, arguments.members)
         holds["Germany (mean 0.80)"] = mean >= 0.80
     missed = [name for name, held in holds.items() if not held]
     print(f"\n{'missed: ' + ', '.join(missed) if missed else 'all stated figures hold'}")

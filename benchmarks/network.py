@@ -32,6 +32,7 @@ ROWS: dict[str, tuple[str, dict[str, object], int | None]] = {
     "local LSTM": ("lstm", {}, None),
     "local MLP": ("mlp", {}, None),
     "local CNN": ("cnn", {}, None),
+    "local GRU": ("gru", {}, None),
     "global LSTM": ("global_lstm", {"attributes": []}, None),
     "global LSTM, attributes": ("global_lstm", {"categories": CATEGORIES}, None),
     "global LSTM, wells left out": ("global_lstm", {"categories": CATEGORIES}, 5),

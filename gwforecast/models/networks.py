@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from gwforecast.models.architecture import Architecture, dilations
-from gwforecast.models.layers import FusedLSTM
+from gwforecast.models.layers import FusedGRU, FusedLSTM
 
 __all__ = ["NETWORKS", "build", "build_cnn", "build_gru", "build_lstm", "build_mlp"]
 
@@ -102,7 +102,7 @@ def build_gru(
     """
     covariates, x = _start(inputs, noise, wells, embedding, seed)
     for layer, size in enumerate(units):
-        x = keras.layers.GRU(
+        x = FusedGRU(
             size,
             activation=activation,
             reset_after=False,
