@@ -154,7 +154,7 @@ FRAMES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: observations_from_frames(pd.DataFrame(
             {"time": DAYS[:2], "value": [1.0, 2.0], "monitoring_location_id": ["a", "a"],
              "unit_of_measure": ["ft", "m"], "parameter_code": ["62611"] * 2})),
-        r"same units.*'ft', 'm'"),
+        r"62611 are in ft.*'m' in row 1"),
     "depth of USGS": (
         lambda: observations_from_frames(pd.DataFrame(
             {"time": DAYS[:2], "value": [1.0, 2.0], "monitoring_location_id": ["a", "a"],

@@ -29,6 +29,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["AtStep", "Duplicates", "SENTINELS", "observations_from_frames"]
 
+WITHOUT_DATUM = ("water_level_above_site_datum_ft",)
 TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048}
 
 
@@ -67,7 +68,7 @@ def observations_from_frames(
         Height of the measuring point in m above the datum: the values are depths to water below
         it, positive down.
     datum : str, optional
-        Vertical datum of the levels, e.g. ``"NAP"``.
+        Vertical datum of the levels, e.g. ``"NAP"``; by default the one that the data state.
     units : {"m", "cm", "mm", "ft"}, optional
         Units of the levels; by default those that the data state, or m.
     covariate_units : mapping of str to str, optional
@@ -113,6 +114,7 @@ def observations_from_frames(
     )
     level = _stacked(cleaned, _axis(cleaned, weather, at_step), at_step)
     level = level * _factor(units or found.units)
+    datum = _settled_datum(datum, found)
     level.attrs = _level_attrs(datum, found, at_step)
     dataset = _above_datum(level, found, reference_level, datum).to_dataset(name=schema.LEVEL)
     times = dataset[schema.TIME].values
@@ -156,6 +158,22 @@ def _above_datum(
             "levels relative to the measuring point."
         )
     return values
+
+
+def _settled_datum(given: str | None, found: Levels) -> str | None:
+    """Return the datum that is given or stated; refuse two, and heights above an unnamed one."""
+    stated = found.datum
+    if given and stated and given.strip().lower() != stated.lower():
+        raise SchemaError(
+            f"Levels have one vertical datum. Received datum={given!r}, and {stated!r} by the "
+            f"column {found.source!r}. Leave datum= out, or correct the column's name."
+        )
+    if found.source in WITHOUT_DATUM and not (given or stated):
+        raise SchemaError(
+            f"Heights above the datum of a site need its name. Received the column "
+            f"{found.source!r} without one. Give it with datum=, e.g. datum='NAVD88'."
+        )
+    return given or stated
 
 
 def _factor(units: str | None) -> float:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from gwforecast.data.providers import OF_CODES, plain_table, stated_code
 from gwforecast.schema import SchemaError, covariate_kind
 
 __all__ = ["DEPTH_NAMES", "LEVEL_NAMES", "Levels", "TIME_NAMES", "series_by_well"]
@@ -15,11 +16,12 @@ __all__ = ["DEPTH_NAMES", "LEVEL_NAMES", "Levels", "TIME_NAMES", "series_by_well
 LEVEL_NAMES = (
     "head", "level", "gwl", "value", "values", "stand_m_tov_nap", "water_level_masl_m", "wl",
     "niveau_nappe_eau", "water_level_above_navd88_ft", "water_level_above_site_datum_ft",
-    "groundwater_level", "62611", "62610",
+    "groundwater_level", "beoordeelde waarde", "voorlopige waarde", "controle waarde",
+    "onbekend waarde", *(code for code, meaning in OF_CODES.items() if not meaning.is_depth),
 )  # fmt: skip
 DEPTH_NAMES = (
     "depth_to_water", "dtw", "depth", "water_level_below_ground_m", "water_level_below_surface_m",
-    "72019", "profondeur_nappe",
+    "profondeur_nappe", *(code for code, meaning in OF_CODES.items() if meaning.is_depth),
 )  # fmt: skip
 WELL_NAMES = (
     "well", "well_id", "site_no", "monitoring_location_id", "station_id", "unique_id", "station",
@@ -29,8 +31,16 @@ TIME_NAMES = (
     "time", "date", "datetime", "ds", "observation_date", "date_mesure", "timestamp", "dates",
     "yyyymmdd",
 )  # fmt: skip
-USGS_DEPTH = "72019"
 UNITS = ("m", "cm", "mm", "ft")
+DATUMS = {
+    "stand_m_tov_nap": "NAP",
+    "beoordeelde waarde": "NAP",
+    "voorlopige waarde": "NAP",
+    "controle waarde": "NAP",
+    "onbekend waarde": "NAP",
+    "water_level_above_navd88_ft": "NAVD88",
+}
+BELOW = ("bgl", "bgs", "btoc", "bmp", "bls")  # m below ground level, surface, top of casing, ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Levels:
         Whether the values are depths, positive down.
     time_zone : str, optional
         Time zone of the stamps before they became UTC.
+    datum : str, optional
+        Vertical datum that the data state.
     """
 
     series: dict[str, pd.Series]
@@ -56,6 +68,7 @@ class Levels:
     units: str | None = None
     is_depth: bool = False
     time_zone: str | None = None
+    datum: str | None = None
 
 
 def series_by_well(
@@ -94,7 +107,8 @@ def series_by_well(
             {well or (default if known or not label else label): levels},
             label or "unnamed",
             _bracketed(label) if known else None,
-            _base(label) in DEPTH_NAMES,
+            _base(label) in DEPTH_NAMES or _is_below(label),
+            datum=_datum_of_name(label) if known else None,
         )
         return _checked(found, well)
     if isinstance(levels, pd.DataFrame):
@@ -114,16 +128,19 @@ def series_by_well(
 def _merged(parts: dict[str, Levels]) -> Levels:
     first_name, first = next(iter(parts.items()))
     for name, part in parts.items():
-        if (part.units or "m", part.is_depth) != (first.units or "m", first.is_depth):
-            said = [f"{p.source!r} in {p.units or 'm'} of well {n!r}"
+        theirs, ours = ((p.units or "m", p.is_depth, p.datum) for p in (part, first))
+        if theirs != ours:
+            said = [f"{p.source!r} in {p.units or 'm'} {p.datum or ''}".rstrip() + f" of well {n!r}"
                     for n, p in ((first_name, first), (name, part))]  # fmt: skip
             raise SchemaError(
-                "All wells must have the same units, and all be levels or all depths. Received "
+                "All wells must have the same units and datum, and all be levels or all depths. "
+                "Received "
                 f"{said[0]} and {said[1]}. Convert one of them, or read them apart."
             )
     series = {name: part.series[name] for name, part in parts.items()}
     zones = [part.time_zone for part in parts.values() if part.time_zone]
-    return Levels(series, first.source, first.units, first.is_depth, zones[0] if zones else None)
+    zone = zones[0] if zones else None
+    return Levels(series, first.source, first.units, first.is_depth, zone, first.datum)
 
 
 def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> Levels:
@@ -131,6 +148,7 @@ def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> 
         parts = {str(n): o for n, o in zip(frame.index, frame["obs"], strict=True)}
         return series_by_well(cast("Mapping[str, pd.DataFrame]", parts), level_column=level_column)
     _refuse_repeated(frame)
+    frame = plain_table(frame)
     names = {_base(str(c)): c for c in frame.columns}
     time = None
     if not isinstance(frame.index, pd.DatetimeIndex):
@@ -150,10 +168,11 @@ def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> 
         return _wide(table, frame, {time, wells})
     units = _units(frame, names, column)
     depth = _is_depth(frame, names, column)
+    datum = None if depth else _datum(frame, names, column)
     if wells is None:
         own = getattr(frame, "name", None)  # GroundwaterObs has a name
         name = own if isinstance(own, str) and own else default
-        return Levels({name: table[column]}, str(column), units, depth)
+        return Levels({name: table[column]}, str(column), units, depth, datum=datum)
     if table[wells].isna().any():
         row = int(table[wells].isna().to_numpy().argmax())
         raise SchemaError(
@@ -161,7 +180,7 @@ def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> 
             f"{row}, {table.index[row]}. Give the name of the well, or remove the row."
         )
     grouped = {str(key): group[column] for key, group in table.groupby(wells, sort=False)}
-    return Levels(grouped, str(column), units, depth)
+    return Levels(grouped, str(column), units, depth, datum=datum)
 
 
 def _refuse_repeated(frame: pd.DataFrame) -> None:
@@ -249,22 +268,67 @@ def _units(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | 
         return str(stated[0]) if len(stated) else None
     if str(column).endswith("_ft"):
         return "ft"
+    code = stated_code(frame, dict(names)) or _base(str(column))
+    if code in OF_CODES:
+        return OF_CODES[code].units
     own = getattr(frame, "unit", None)
     return own.split(" ")[0] if isinstance(own, str) and own else None
 
 
 def _is_depth(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> bool:
-    if "parameter_code" in names:
-        codes = frame[names["parameter_code"]].astype(str)
-        if codes.str.startswith(USGS_DEPTH).any():
-            return True
-    return _base(str(column)) in DEPTH_NAMES
+    code = stated_code(frame, dict(names))
+    if code is not None:
+        return OF_CODES[code].is_depth
+    return _base(str(column)) in DEPTH_NAMES or _is_below(str(column))
+
+
+def _datum(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | None:
+    """Return the datum from a code, a column of datums, the header, or the object itself."""
+    code = stated_code(frame, dict(names))
+    if code is not None:
+        return OF_CODES[code].datum
+    for name in ("monitoring_location_vertical_datum", "vertical_datum"):
+        if name in names:
+            stated = frame[names[name]].dropna().astype(str).unique()
+            if len(stated) > 1:
+                raise SchemaError(
+                    f"All levels must have the same datum. Received {sorted(stated)} in column "
+                    f"{name!r}. Read them apart."
+                )
+            if len(stated):
+                return str(stated[0])
+    own = getattr(frame, "unit", None)  # GroundwaterObs has units such as "m NAP"
+    of_object = _second_word(own) if isinstance(own, str) else None
+    return _datum_of_name(str(column)) or of_object
+
+
+def _datum_of_name(name: str) -> str | None:
+    """Return the datum of a header: ``level [m NAP]`` is above ``NAP``; None where none is."""
+    base = _base(name)
+    if base in OF_CODES:
+        return OF_CODES[base].datum
+    if base in DATUMS:
+        return DATUMS[base]
+    return None if _is_below(name) else _second_word(_inside(name))
+
+
+def _second_word(text: str) -> str | None:
+    words = text.split()
+    return words[1] if len(words) == 2 and words[0] in UNITS else None
+
+
+def _is_below(name: str) -> bool:
+    """Return whether a header such as ``level [m bgl]`` says that it is a depth."""
+    return _inside(name).lower().partition(" ")[2] in BELOW
 
 
 def _bracketed(name: str) -> str | None:
     """Return the units of a header: ``level [m NAP]`` is in ``m``; None without brackets."""
-    inside = name.replace("(", "[").partition("[")[2].strip(" ])")
-    return inside.split(" ")[0] or None
+    return _inside(name).split(" ")[0] or None
+
+
+def _inside(name: str) -> str:
+    return name.replace("(", "[").partition("[")[2].strip(" ])")
 
 
 def _base(name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gwforecast.data.providers import TEXT_NAMES, plain_table
 from gwforecast.data.series import TIME_NAMES, WELL_NAMES
 from gwforecast.schema import SchemaError
 
@@ -209,7 +210,7 @@ def _decimal(lines: list[str], delimiter: str) -> str:
 
 
 def _is_text_column(name: str) -> bool:
-    return name.lower() in WELL_NAMES or name.lower() in TIME_NAMES
+    return name.lower() in (*WELL_NAMES, *TIME_NAMES, *TEXT_NAMES)
 
 
 def _numbers(column: pd.Series, decimal: str, path: Path) -> pd.Series:
@@ -245,6 +246,7 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dated(table: pd.DataFrame, path: Path, dialect: Dialect) -> pd.DataFrame:
+    table = plain_table(table)
     column = _time_column(table, path)
     table = table.set_axis(_times(table[column], path, dialect), axis=0).drop(columns=column)
     counter = [c for c in table.columns if str(c).startswith("Unnamed") or str(c) == ""]
