@@ -22,6 +22,7 @@ from gwforecast.ops.backtest_outputs import write_backtest
 from gwforecast.ops.forecasters import BLEND, NETWORKS, make_forecasters
 from gwforecast.ops.hindcast import Origins, hindcast
 from gwforecast.ops.judgement import Judgement, judge
+from gwforecast.ops.outlook import Outlook, look_ahead
 from gwforecast.ops.run import Stopwatch, split_wells
 from gwforecast.ops.stitch import OUTCOME_COLUMNS, warn_of_failures
 from gwforecast.sequences.origins import issue_times_of
@@ -65,6 +66,8 @@ class Backtest:
         Issue times, horizon, weather and refits.
     seconds : dict of str to float
         Duration of each stage.
+    outlook : Outlook
+        State of the months against normal, and crossings of the threshold.
     paths : dict of str to pathlib.Path
         The files that were written, by their names in the folder.
     """
@@ -75,6 +78,7 @@ class Backtest:
     split: Split
     origins: Origins
     seconds: dict[str, float]
+    outlook: Outlook = field(default_factory=Outlook)
     paths: dict[str, Path] = field(default_factory=dict)
 
     @property
@@ -139,8 +143,8 @@ def backtest(
     baselines : sequence of str
         Models that skill is measured against.
     threshold : float or mapping, optional
-        Level whose undercutting is scored as an event, m, for all wells or by well; by default the
-        lower tercile of each month.
+        Level whose undercutting is scored as an event, m, for all wells or by well, and whose first
+        crossing is told; by default the lower tercile of each month.
     seed, members, workers : int, optional
         Seed, number of networks and of networks trained at once, for models that have them.
     out : pathlib.Path or str, optional
@@ -195,7 +199,8 @@ def backtest(
     )
     with watch("score"):
         judgement = judge(hindcasts, used, split=split, baselines=baselines, threshold=threshold)
-    result = Backtest(hindcasts, judgement, outcomes, split, origins, watch.seconds)
+        outlook = look_ahead(hindcasts, used, split=split, threshold=threshold)
+    result = Backtest(hindcasts, judgement, outcomes, split, origins, watch.seconds, outlook)
     if out is not None:
         paths = write_backtest(
             result, used, forecasters, folder=Path(out), figures=figures, inputs=inputs,

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
@@ -16,8 +17,8 @@ from gwforecast.models.base import Forecaster
 from gwforecast.ops import record
 from gwforecast.ops.atomic import write_atomically, write_text
 from gwforecast.ops.figures import Draw, draw_each
-from gwforecast.ops.forecasters import BLEND
 from gwforecast.ops.hindcast import Origins
+from gwforecast.ops.outlook import last_whole_issue, lead_model
 from gwforecast.ops.outputs import file_names, write_table
 from gwforecast.ops.run import Stopwatch
 from gwforecast.verification.distribution import pit_values
@@ -25,13 +26,9 @@ from gwforecast.verification.distribution import pit_values
 if TYPE_CHECKING:
     from gwforecast.ops.backtest import Backtest
 
-__all__ = ["lead_model", "write_backtest"]
+__all__ = ["write_backtest"]
 
-
-def lead_model(hindcasts: xr.Dataset) -> str:
-    """Return the model that figures are drawn of: the blend where there is one, else the first."""
-    models = [str(model) for model in hindcasts[schema.MODEL].values]
-    return BLEND if BLEND in models else models[0]
+MONTHS_SHOWN = 12  # observed ones, before those that are forecast
 
 
 def write_backtest(
@@ -64,13 +61,7 @@ def write_backtest(
         Of the run.
     """
     (folder / "run.json").unlink(missing_ok=True)
-    judgement = result.judgement
-    tables = {
-        "scores_by_lead.csv": judgement.scores,
-        "comparison.csv": judgement.comparison,
-        "reliability.csv": judgement.reliability,
-    }
-    paths = {name: write_table(table, folder / name) for name, table in tables.items()}
+    paths = {name: write_table(t, folder / name) for name, t in _tables(result).items()}
     name = "hindcasts.nc"
     paths[name] = _write_hindcasts(result.hindcasts, folder / name)
     if figures:
@@ -85,13 +76,25 @@ def write_backtest(
         "inputs": record.file_checksums(inputs),
         "observations_sha256": record.dataset_sha256(observations),
         "origins": _describe(result.origins),
-        "event": judgement.event,
+        "event": result.judgement.event,
+        "without_status": result.outlook.without,
         "split": result.split.to_frame().to_dict("records"),
         "outcomes": result.outcomes.to_dict("records"),
         "seconds": result.seconds,
         "outputs": [*paths, "run.json"],
     }
     return paths | {"run.json": write_text(folder / "run.json", record.dump_json(content))}
+
+
+def _tables(result: Backtest) -> dict[str, pd.DataFrame]:
+    judgement, outlook = result.judgement, result.outlook
+    tables = {
+        "scores_by_lead.csv": judgement.scores,
+        "comparison.csv": judgement.comparison,
+        "reliability.csv": judgement.reliability,
+    }
+    ahead = {"status.csv": outlook.status, "crossings.csv": outlook.crossings}
+    return tables | {name: table for name, table in ahead.items() if len(table)}
 
 
 def _describe(origins: Origins) -> dict[str, object]:
@@ -145,12 +148,15 @@ def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, 
         yield "reliability", partial(plots.reliability, shown, note=result.judgement.event)
     pit = pit_values(hindcasts.sel({schema.MODEL: [model]}), scored)
     yield "pit", partial(plots.pit, pit, note=note)
+    status = result.outlook.status
+    if len(status):
+        yield "status", partial(_draw_status, status, observations[schema.WELL].values, model)
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
         yield (
             f"hindcasts_{file}",
             partial(plots.hindcasts, hindcasts, observations, well=well, model=model, note=note),
         )
-        issue_time = _shown_issue(result, model, well)
+        issue_time = last_whole_issue(hindcasts, model=model, well=well)
         yield (
             f"fan_{file}",
             partial(
@@ -159,10 +165,12 @@ def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, 
         )
 
 
-def _shown_issue(result: Backtest, model: str, well: str) -> np.datetime64:
-    """Return the issue time of the last forecast that reaches the end of the horizon."""
-    chosen = {schema.MODEL: model, schema.WELL: well}
-    level = result.hindcasts[schema.LEVEL].sel({**chosen, schema.QUANTILE: 0.5})
-    whole = np.flatnonzero(level.notnull().all(schema.LEAD_TIME).values)
-    last = whole[-1] if whole.size else 0
-    return np.datetime64(level[schema.ISSUE_TIME].values[last])
+def _draw_status(status: pd.DataFrame, wells: np.ndarray, model: str) -> Any:
+    """Draw the last observed months and those that are forecast, of the wells that are drawn."""
+    from gwforecast import plots
+
+    shown = status[status[schema.WELL].isin(wells)]
+    issued = shown["issue_time"].max()
+    first = issued.to_period("M").to_timestamp() - pd.DateOffset(months=MONTHS_SHOWN)
+    shown = shown[shown["time"] >= first]
+    return plots.status_strip(shown, issue_time=issued, note=f"forecast by {model}")

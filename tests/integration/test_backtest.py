@@ -156,3 +156,42 @@ def test_the_default_issue_time_is_the_last_that_is_complete() -> None:
     observations["rr"][0, 515:] = np.nan
     found = gw.forecast(observations, models=["climatology"], horizon=3)
     assert found["issue_time"].values[0] == observations["time"].values[514]
+
+
+def test_an_outlook_tells_the_months_ahead_and_crossings(tmp_path: Path) -> None:
+    observations = record(2, steps=1040)
+    observations["level"][1, :700] = np.nan  # too short to say what is normal
+    threshold = float(observations["level"].sel(well="w0").quantile(0.3))
+    result = gw.backtest(
+        observations, models=["linear", "persistence"], horizon=13, threshold=threshold,
+        out=tmp_path, figures=2,
+    )  # fmt: skip
+    status = result.outlook.status
+    assert set(status["well"]) == {"w0"}
+    assert "at least 8 years" in result.outlook.without["w1"]
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["without_status"] == result.outlook.without
+    ahead = status[status["source"] == "forecast"]
+    assert (ahead["time"] >= ahead["issue_time"].dt.to_period("M").dt.to_timestamp()).all()
+    chances = ahead[["p_below", "p_near", "p_above"]]
+    np.testing.assert_allclose(chances.sum(axis=1), 1)
+    assert len(ahead) >= 2
+    # the same state as by hand, from the forecast alone
+    one = result.hindcasts.sel(model="linear", well=["w0"], drop=True).sel(
+        issue_time=[ahead["issue_time"].iloc[0]]
+    )
+    rows = result.split.rows(observations, "train", "validation").sel(well=["w0"])
+    fitted = gw.Status().fit(observations.sel(well=["w0"]), rows=rows)
+    by_hand = fitted.table(observations.sel(well=["w0"]), one)
+    pd.testing.assert_frame_equal(status.drop(columns="issue_time").reset_index(drop=True), by_hand)
+    crossings = pd.read_csv(tmp_path / "crossings.csv")
+    assert len(crossings) == 2 * result.hindcasts.sizes["issue_time"]
+    assert crossings["probability"].dropna().between(0, 1).all()
+    for name in ("status.csv", "crossings.csv", "figures/status.png"):
+        assert name in run["outputs"]
+
+
+def test_without_a_threshold_nothing_is_said_of_crossings(tmp_path: Path) -> None:
+    result = gw.backtest(record(1), models=["linear"], horizon=4, out=tmp_path, figures=0)
+    assert not len(result.outlook.crossings)
+    assert not (tmp_path / "crossings.csv").exists()
