@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gwforecast.models.state_space import ExponentialSmoothing as ExponentialSmoothing
     from gwforecast.models.state_space import UnobservedComponents as UnobservedComponents
     from gwforecast.models.statistical import LinearLagged as LinearLagged
+    from gwforecast.models.transfer import TransferFunction as TransferFunction
     from gwforecast.ops.backtest import Backtest as Backtest
     from gwforecast.ops.backtest import backtest as backtest
     from gwforecast.ops.forecast import fit_calibrated as fit_calibrated
@@ -106,6 +107,7 @@ _HOMES: dict[str, str] = {
     "Split": "gwforecast.sequences.split",
     "Status": "gwforecast.verification.status",
     "Tuning": "gwforecast.ops.tune",
+    "TransferFunction": "gwforecast.models.transfer",
     "UnobservedComponents": "gwforecast.models.state_space",
     "WeatherForecast": "gwforecast.data.weather_forecasts",
     "audit": "gwforecast.sequences.audit",

@@ -57,6 +57,7 @@ MODELS_LADDER = (
         "distributed_lags",
         "kalman",
         "state_space",
+        "transfer",
         "additive",
         "correction",
         "corrected",
@@ -303,7 +304,7 @@ def test_settings_are_read_without_the_rest_of_the_package() -> None:
 def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    of_users = ("dask", "sql", "tune", "zarr")
+    of_users = ("dask", "pastas", "sql", "tune", "zarr")
     wanted = [*project["dependencies"], *(item for name in of_users for item in extras[name])]
     declared = {re.split(r"[<>=\[; ]", item)[0].lower() for item in wanted}
     used = {

@@ -30,6 +30,7 @@ from gwforecast.ops.settings import (
     SeasonalNaiveSettings,
     Section,
     SplitSettings,
+    TransferSettings,
     TuneSettings,
 )
 
@@ -67,6 +68,7 @@ class Settings(Section):
     ardl: LagsSettings = LagsSettings()
     arma_regression: RegressionSettings = RegressionSettings()
     unobserved_components: ComponentsSettings = ComponentsSettings()
+    pastas: TransferSettings = TransferSettings()
     climatology: ClimatologySettings = ClimatologySettings()
     seasonal_naive: SeasonalNaiveSettings = SeasonalNaiveSettings()
     output: OutputSettings = OutputSettings()

@@ -36,6 +36,7 @@ FORECASTERS: dict[str, tuple[str, str]] = {
     "arma_regression": ("gwforecast.models.state_space", "DynamicRegression"),
     "ets": ("gwforecast.models.state_space", "ExponentialSmoothing"),
     "unobserved_components": ("gwforecast.models.state_space", "UnobservedComponents"),
+    "pastas": ("gwforecast.models.transfer", "TransferFunction"),
     "climatology": ("gwforecast.models.naive", "DayOfYearClimatology"),
     "seasonal_naive": ("gwforecast.models.naive", "SeasonalNaive"),
     "persistence": ("gwforecast.models.naive", "Persistence"),

@@ -32,6 +32,7 @@ __all__ = [
     "SeasonalNaiveSettings",
     "Section",
     "SplitSettings",
+    "TransferSettings",
     "TuneSettings",
 ]
 
@@ -50,6 +51,7 @@ ModelName = Literal[
     "arma_regression",
     "ets",
     "unobserved_components",
+    "pastas",
     "climatology",
     "seasonal_naive",
     "persistence",
@@ -240,6 +242,13 @@ class LinearSettings(Section):
     strengths: list[NotNegative] | None = None
     harmonics: Annotated[int, Field(ge=0)] | None = None
     covariates: list[str] | None = None
+
+
+class TransferSettings(Section):
+    """Transfer function noise model of pastas."""
+
+    response: Literal["gamma", "exponential", "four_param"] | None = None
+    noise: bool | None = None
 
 
 class ClimatologySettings(Section):

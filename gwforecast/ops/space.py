@@ -79,6 +79,7 @@ _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "arma_regression": {},
     "ets": {},
     "unobserved_components": {},
+    "pastas": {"response": ("choice", "gamma", "exponential", "four_param")},
     "climatology": {"window": ("int", 0, 60)},
     "seasonal_naive": {"tolerance": ("int", 0, 60)},
     "persistence": {},

@@ -22,6 +22,7 @@ from gwforecast.models.state_space import (
     UnobservedComponents,
 )
 from gwforecast.models.statistical import LinearLagged
+from gwforecast.models.transfer import TransferFunction
 from gwforecast.ops.hindcast import Origins, hindcast
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.perturb import replaced
@@ -39,6 +40,7 @@ FORECASTERS = {
     "ardl": lambda: DistributedLags(lookbacks=(4,)),
     "ets": ExponentialSmoothing,
     "unobserved_components": lambda: UnobservedComponents(harmonics=1),
+    "pastas": TransferFunction,
     "lstm": lambda: LSTM(units=(4,), **SMALL),
     "gru": lambda: GRU(units=(4,), **SMALL),
     "cnn": lambda: CNN(units=4, **SMALL),

@@ -1,0 +1,139 @@
+"""Transfer functions: a known response is found, and the simulation is that of pastas."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast import SchemaError, backtest, evaluate, split_by_fraction
+from gwforecast.models.transfer import Response, TransferFunction
+
+ps = pytest.importorskip("pastas")
+SHARE, DAYS, BASE = 0.6, 90.0, 20.0
+
+
+def aquifer(*, noise: float = 0.0, freq: str = "7D", steps: int = 700) -> xr.Dataset:
+    """A well whose level is an exponential response to rain less 0.6 of evapotranspiration."""
+    rng = np.random.default_rng(3)
+    times = pd.date_range("2004-01-05", periods=steps, freq=freq)
+    step = pd.Timedelta(freq).days
+    rain = rng.gamma(0.7, 20.0, steps)
+    evap = 10 * (1 + np.sin(2 * np.pi * np.arange(steps) * step / 365.25))
+    lags = np.arange(600) * step
+    # the block response of an exponential: the step response at the end less that at the start
+    weights = 0.02 * (np.exp(-lags / DAYS) - np.exp(-(lags + step) / DAYS)) * DAYS
+    recharge = rain - SHARE * evap
+    before = np.full(600, recharge.mean())
+    level = BASE + np.convolve(np.concatenate([before, recharge]), weights)[600 : 600 + steps]
+    level = level + rng.normal(0, noise, steps) if noise else level
+    dims = ("well", "time")
+    return xr.Dataset(
+        {"level": (dims, level[None]), "rr": (dims, rain[None]), "et": (dims, evap[None])},
+        {"well": ["a"], "time": times},
+    )
+
+
+@pytest.mark.parametrize("freq", ["7D", "1D"])
+def test_a_known_response_is_found(freq: str) -> None:
+    observations = aquifer(freq=freq, steps=1500 if freq == "1D" else 700)
+    split = split_by_fraction(observations)
+    fitted = TransferFunction(response="exponential").fit(observations, split=split)
+    assert fitted.responses_["a"].factor == pytest.approx(-SHARE, rel=0.05)
+    test = split.levels(observations, "test")
+    error = fitted.simulate(observations)["level"] - test
+    assert float(np.abs(error).max()) < 0.1 * float(test.std())
+
+
+def test_the_simulation_is_that_of_pastas() -> None:
+    observations = aquifer(noise=0.05)
+    split = split_by_fraction(observations)
+    fitted = TransferFunction(noise=False).fit(observations, split=split)
+    frame = observations.isel(well=0).to_dataframe()
+    rows = split.rows(observations, "train").values[0]
+    last = np.flatnonzero(rows)[-1] + 1
+    part = frame.iloc[:last]
+    centre, height = part["level"].mean(), part["level"].std()
+    rain = part["rr"] / part["rr"].std()
+    evap = (part["et"] - part["et"].mean()) / part["et"].std()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = ps.Model((part["level"] - centre) / height, freq="7D")
+        model.add_stressmodel(ps.RechargeModel(rain, evap, rfunc=ps.Gamma(), name="recharge"))
+        model.solve(report=False)
+        theirs = centre + height * model.simulate()
+    ours = fitted.simulate(observations)["level"].isel(well=0).to_series()
+    np.testing.assert_allclose(ours.loc[theirs.index], theirs, atol=1e-9)
+
+
+def test_noise_is_chosen_by_the_validation_rows_and_kept() -> None:
+    observations = aquifer(noise=0.05)
+    split = split_by_fraction(observations)
+    fitted = TransferFunction().fit(observations, split=split)
+    judge = split.levels(observations, "validation")
+
+    def error(noise: bool) -> float:
+        one = TransferFunction(noise=noise).fit(observations, split=split)
+        return float(np.square(one.simulate(observations)["level"] - judge).mean())
+
+    assert fitted.responses_["a"].noise is bool(error(True) < error(False))
+    again = fitted.refit(observations, split=split)
+    assert again.responses_["a"].noise is fitted.responses_["a"].noise
+    assert again is not fitted
+
+
+def test_missing_weather_is_missing_within_the_response_only() -> None:
+    found = Response(np.array([0.5, 0.3, 0.2]), -1.0, 10.0, 2.0, noise=False)
+    rain, demand = np.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0]), np.zeros(6)
+    levels = found.levels(rain, demand)
+    np.testing.assert_allclose(levels[[0, 4, 5]], [11.5, 14.3, 15.3])
+    assert np.isnan(levels[1:4]).all()
+
+
+def test_a_gap_in_the_weather_costs_the_well_and_says_where() -> None:
+    observations = aquifer()
+    observations["rr"][0, 40] = np.nan
+    with pytest.warns(UserWarning, match=r"at every step.*2004-10-11.*fill_covariates"):
+        fitted = TransferFunction().fit(observations, split=split_by_fraction(observations))
+    assert list(fitted.failed_) == ["a"]
+    assert fitted.simulate(observations)["level"].isnull().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda o: o.drop_vars("rr"), "needs rain"),
+        (lambda o: o.drop_vars("et"), "evapotranspiration or temperature"),
+        (lambda o: o.assign_coords(time=pd.date_range("1950", periods=700, freq="MS")), "daily or"),
+    ],
+)
+def test_what_cannot_be_fitted_says_why(change, message: str) -> None:
+    observations = change(aquifer())
+    with pytest.raises(SchemaError, match=message):
+        TransferFunction().fit(observations, split=split_by_fraction(observations))
+
+
+def test_without_the_library_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pastas", None)
+    observations = aquifer()
+    with pytest.raises(ImportError, match=r"pip install 'gwforecast\[pastas\]'"):
+        TransferFunction().fit(observations, split=split_by_fraction(observations))
+
+
+def test_a_wrong_response_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be one of gamma"):
+        TransferFunction(response="hantush")
+
+
+def test_it_stands_beside_the_others() -> None:
+    observations = aquifer(noise=0.05)
+    evaluation = evaluate(observations, models=["pastas", "climatology"])
+    scores = evaluation.scores.query("period == 'test' and metric == 'rmse'").set_index("model")
+    assert scores.loc["pastas", "value"] < 0.5 * scores.loc["climatology", "value"]
+    result = backtest(observations, models=["pastas", "persistence"], horizon=8)
+    rmse = result.scores.query("metric == 'rmse'").set_index(["model", "lead"])["value"]
+    assert rmse["pastas", 8] < rmse["persistence", 8]
