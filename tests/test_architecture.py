@@ -57,6 +57,7 @@ MODELS_LADDER = (
         "distributed_lags",
         "kalman",
         "state_space",
+        "responses",
         "transfer",
         "additive",
         "correction",

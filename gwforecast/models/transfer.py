@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
+from gwforecast.models.responses import Response, Scales
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split, require_sequential
 
@@ -27,47 +27,6 @@ RESPONSES = {"gamma": "Gamma", "exponential": "Exponential", "four_param": "Four
 _STEPS = {"D": "D", "W": "7D"}
 _USED = ("rain", "evapotranspiration", "temperature", "temperature_min", "temperature_max")
 _FEWEST = 20
-
-
-@dataclass(frozen=True, eq=False)
-class Response:
-    """A fitted transfer function: ``level = base + sum of response * (rain + factor * demand)``.
-
-    Parameters
-    ----------
-    weights : numpy.ndarray
-        Response to one unit of recharge by lag in steps, from 0; shape (lag,).
-    factor : float
-        Share of the demand that is taken from the rain, negative.
-    base : float
-        m.
-    before : float
-        Mean recharge of the fitted rows, which stands for the time before the data.
-    noise : bool
-        Whether it was fitted with a noise model.
-    """
-
-    weights: np.ndarray
-    factor: float
-    base: float
-    before: float
-    noise: bool
-
-    def levels(self, rain: np.ndarray, demand: np.ndarray) -> np.ndarray:
-        """Return the levels under weather, all of shape (time,), m.
-
-        NaN where the weather is missing within the response.
-        """
-        recharge = rain + self.factor * demand
-        lags = self.weights.size
-        known = np.isfinite(recharge)
-        padded = np.concatenate([np.full(lags, self.before), np.where(known, recharge, 0.0)])
-        levels = np.convolve(padded, self.weights)[lags : lags + recharge.size] + self.base
-        if not known.all():
-            missing = np.concatenate([[0], np.cumsum(~known)])
-            ends = np.arange(1, recharge.size + 1)
-            levels[missing[ends] > missing[np.maximum(ends - lags, 0)]] = np.nan
-        return np.asarray(levels)
 
 
 class TransferFunction(Forecaster):
@@ -268,7 +227,7 @@ class TransferFunction(Forecaster):
         series, so that units and datum do not matter.
         """
         ps = _pastas()
-        scales = _Scales.of(head, rain, demand)
+        scales = Scales.of(head, rain, demand)
         head, rain, demand = scales.apply(head, rain, demand)
         with _quiet():
             model = ps.Model(head, freq=_STEPS[self._frequency[0]])
@@ -294,40 +253,6 @@ class TransferFunction(Forecaster):
                 f"frequency {frequency}. Use another model, or data of this frequency."
             )
         return frequency
-
-
-@dataclass(frozen=True)
-class _Scales:
-    """Centres and spreads of level and demand, and the spread of rain, which stays positive."""
-
-    level: tuple[float, float]
-    rain: tuple[float, float]
-    demand: tuple[float, float]
-
-    @classmethod
-    def of(cls, *series: pd.Series) -> _Scales:
-        found = [(float(values.mean()), float(values.std())) for values in series]
-        for (_, spread), what in zip(found, ("level", "rain", "demand"), strict=True):
-            if not spread > 0:
-                raise SchemaError(
-                    f"A transfer function needs series that vary. Received a {what} that is the "
-                    "same at all fitted steps. Check the series."
-                )
-        return cls(*found)
-
-    def apply(
-        self, head: pd.Series, rain: pd.Series, demand: pd.Series
-    ) -> tuple[pd.Series, pd.Series, pd.Series]:
-        (base, height), (_, amount), (usual, spread) = self.level, self.rain, self.demand
-        return (head - base) / height, rain / amount, (demand - usual) / spread
-
-    def undo(self, found: Response) -> Response:
-        """Return a response of scaled series in the units of the data."""
-        (base, height), (mean, amount), (usual, spread) = self.level, self.rain, self.demand
-        weights = found.weights * height / amount
-        factor = found.factor * amount / spread
-        base += height * found.base - float(weights.sum()) * factor * usual
-        return Response(weights, factor, base, mean + factor * usual, found.noise)
 
 
 def _response(model: Any, *, noise: bool) -> Response:

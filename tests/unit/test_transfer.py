@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 from gwforecast import SchemaError, backtest, evaluate, split_by_fraction
-from gwforecast.models.transfer import Response, TransferFunction
+from gwforecast.models.responses import Response
+from gwforecast.models.transfer import TransferFunction
 
 ps = pytest.importorskip("pastas")
 SHARE, DAYS, BASE = 0.6, 90.0, 20.0
