@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -42,33 +43,33 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        File names by names.
-
-    Raises
-    ------
-    ValueError
-        If two names share a file name, in whatever case, as some systems do not tell case apart.
+        File names by names. Of names that would share one, in whatever case, as some systems do not
+        tell case apart, those that were changed end with the first digits of their sha256.
 
     Examples
     --------
     >>> file_names(["Weiß/3", "../b"])
     {'Weiß/3': 'Weiss_3', '../b': '_b'}
     """
-    found: dict[str, str] = {}
-    owners: dict[str, str] = {}
-    for name in names:
-        text = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
-        text = "".join(c for c in text if not unicodedata.combining(c))
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".").rstrip(". ")[:_LONGEST] or "_"
-        slug = f"_{slug}" if _RESERVED.match(slug.split(".")[0]) else slug
-        owner = owners.setdefault(slug.casefold(), name)
-        if owner != name:
-            raise ValueError(
-                f"Each well needs file names of its own. Received {owner!r} and {name!r}, which "
-                f"would both write to {slug!r}. Rename one of them, or leave it out."
-            )
-        found[name] = slug
-    return found
+    slugs = {name: _slug(name) for name in names}
+    groups: dict[str, list[str]] = {}
+    for name, slug in slugs.items():
+        groups.setdefault(slug.casefold(), []).append(name)
+    for group in groups.values():
+        cased = len({slugs[name] for name in group}) > 1
+        for name in group if len(group) > 1 else ():
+            if cased or slugs[name] != name:
+                slugs[name] += (
+                    f"-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+                )
+    return slugs
+
+
+def _slug(name: str) -> str:
+    text = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".-").rstrip(". ")[:_LONGEST] or "_"
+    return f"_{slug}" if _RESERVED.match(slug.split(".")[0]) else slug
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:

@@ -194,7 +194,6 @@ def evaluate(
         models, settings=settings or {}, shared=shared, leave_wells_out=leave_wells_out
     )
     schema.validate_observations(observations)
-    outputs.file_names(map(str, observations[schema.WELL].values))
     with watch("check"):
         findings = check(observations)
     with watch("split"):

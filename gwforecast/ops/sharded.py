@@ -61,7 +61,6 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     watch = run.Stopwatch()
     folder = settings.output.folder
     wells = settings.data.wells or wells_of(settings.data)
-    outputs.file_names(wells)
     work = (folder / SHARDS).absolute()
     placed = _absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,17 +18,7 @@ from gwforecast.models.intervals import QUANTILES
 from gwforecast.ops.bulletin import bulletin
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-HOSTILE = [
-    "<script>document.title='owned'</script>", '"><img src=x onerror=document.title="owned">',
-    "</title><script>document.title='owned'</script>", "javascript:alert(1)", "{{7*7}}",
-    "{% raw %}", "<svg onload=document.title='owned'>", "</style><script>document.title=1</script>",
-    "' onmouseover='document.title=1", "&lt;b&gt;", "<!--", "]]>", "\u202egnp.exe", "a\x00b\x07c",
-    "=HYPERLINK(1)", "<iframe src='https://example.org'>", "<a href='javascript:1'>x</a>",
-    "<math><mi xlink:href='data:x'>", "<base href='https://example.org'>", "%3Cscript%3E",
-    "<link rel=stylesheet href=https://example.org/a.css>", "<meta http-equiv=refresh content=0>",
-    "<style>*{display:none}</style>", "x" * 300, "a b" * 80, "../../etc/passwd", "\n\n# h", "`id`",
-    "$(id)", "</svg><script>1</script>", "<object data=x>", "<embed src=x>", "<form action=x>",
-]  # fmt: skip
+HOSTILE: list[str] = json.loads(Path(__file__).with_name("hostile.json").read_text("utf-8"))
 
 
 def network(names: list[str]) -> tuple[xr.Dataset, xr.Dataset]:
