@@ -19,6 +19,7 @@ import argparse
 import os
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,13 +28,15 @@ import numpy as np
 import pandas as pd
 
 import gwforecast
+from gwforecast.ops.forecasters import DEFAULT_MODELS
 from gwforecast.verification import metrics, probabilistic
 
 TEST = {"Netherlands": ("2016-09-23", "2020-11-27"), "Sweden_2": ("2016-01-05", "2020-12-29")}
 PUBLISHED = {"Netherlands": 0.885, "Sweden_2": 0.660}
 WANTED = {"Netherlands": 0.885, "Sweden_2": 0.60}
 COVERAGE = (0.90, 0.98)
-GERMANY = (("lstm", "mlp"), ("linear", "climatology"), ("cnn",), ("gru",))
+PASTAS = ("pastas",) if find_spec("pastas") else ()  # an extra: its rows are there where it is
+GERMANY = (("linear", "climatology", *PASTAS), ("lstm", "mlp"), ("cnn",), ("gru",))
 
 
 def challenge(folder: Path, name: str, members: int) -> bool:
@@ -42,7 +45,9 @@ def challenge(folder: Path, name: str, members: int) -> bool:
     observations = gwforecast.read_observations(
         folder / name / "heads.csv", folder / name / "input_data.csv"
     )
-    evaluation = gwforecast.evaluate(observations, members=members)
+    evaluation = gwforecast.evaluate(
+        observations, models=(*DEFAULT_MODELS, *PASTAS), members=members
+    )
     seconds = time.perf_counter() - start
     full = pd.read_csv(folder / name / "heads_full.csv", index_col=0, parse_dates=True).iloc[:, 0]
     hidden = full.loc[slice(*TEST[name])]
