@@ -25,12 +25,12 @@ class Outlook:
     Parameters
     ----------
     status : pandas.DataFrame
-        State of each month by well as in :meth:`gwforecast.Status.table`, observed up to the last
-        issue time whose forecast is whole (column ``issue_time``), forecast after it. The
-        reference is the train and validation periods.
+        State of each month by well as in :meth:`gwforecast.verification.status.Status.table`,
+        observed up to the last issue time whose forecast is whole (column ``issue_time``), forecast
+        after it. The reference is the train and validation periods.
     crossings : pandas.DataFrame
         Probability and time of the first crossing for each well and issue time, as in
-        :func:`gwforecast.crossing_table`; empty without a threshold.
+        :func:`gwforecast.verification.thresholds.crossing_table`; empty without a threshold.
     without : dict of str to str
         Why a well has no state, by well.
     """

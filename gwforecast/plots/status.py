@@ -67,7 +67,7 @@ def status_strip(
     wells, count = months.classes.shape
     every = -(-wells // MOST_NAMED)
     named = list(range(0, wells, every))
-    ax = style.new_axes(ax, width=style.WIDE, height=1.05 + 0.2 * len(named))
+    ax = style.new_axes(ax, width=style.WIDE, height=max(1.65, 1.05 + 0.2 * len(named)))
     edges = np.arange(count + 1) - 0.5
     line = 0.6 if count <= 120 and every == 1 else 0.0
     ax.pcolormesh(
