@@ -77,6 +77,8 @@ def backtest(
     members: cli.Members = None,
     seed: cli.Seed = None,
     workers: cli.Workers = None,
+    dask: cli.Dask = None,
+    shard: cli.Size = None,
     out: Folder = None,
     figures: cli.Figures = None,
 ) -> None:
@@ -95,7 +97,8 @@ def backtest(
     overrides = cli._overrides(given)
     overrides["backtest"] = {name: value for name, value in wanted.items() if value is not None}
     settings = settings_file.load_settings(config, overrides=overrides)
-    import_models(settings.backtest.models)
+    if settings.cluster.dask is None:  # else only workers import the models
+        import_models(settings.backtest.models)
     with cli._progress() as told:
         result = jobs.backtest(settings, progress=told)
     _print_backtest(result, settings.backtest.folder)

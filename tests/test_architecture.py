@@ -113,10 +113,10 @@ CLOCK_CALLS = {"now", "utcnow", "today", "fromtimestamp"}
 MODULE_NAME = re.compile(rf"^{PACKAGE}(?:\.\w+)+$")
 MAX_FILE, MAX_FUNCTION = 400, 40
 LONGER = {
-    "cli_backtest backtest": 45,
+    "cli_backtest backtest": 48,
     "models.additive _fit_well": 46,
     "models.autoregression autoregress": 54,
-    "ops.backtest backtest": 52,
+    "ops.backtest backtest": 57,
     "ops.run evaluate": 44,
     "data.assemble observations_from_frames": 46,
     "data.readers read_observations": 47,

@@ -98,6 +98,7 @@ def backtest(
     stride: int | None = None,
     start: str | pd.Timestamp | None = None,
     end: str | pd.Timestamp | None = None,
+    issue_times: Sequence[str | np.datetime64] | np.ndarray | None = None,
     refit_every: int | None = None,
     sliding: bool = False,
     baselines: Sequence[str] = ("persistence", "climatology"),
@@ -136,6 +137,8 @@ def backtest(
         Steps from one issue time to the next; by default a week, or one step where that is longer.
     start, end : str or pandas.Timestamp, optional
         First and last issue time; by default those of the test period.
+    issue_times : sequence of time, optional
+        The issue times themselves, steps of the axis, in the place of stride, start and end.
     refit_every : int, optional
         Issue times from one refit to the next; by default there is one refit at the start.
     sliding : bool
@@ -187,8 +190,12 @@ def backtest(
     split, unfit = (split, {}) if split is not None else split_wells(observations)
     used = observations.drop_sel({schema.WELL: list(unfit)})
     horizon, stride = _steps(used, horizon, stride)
+    if issue_times is None:
+        issue_times = issue_times_of(
+            used, split, period="test", stride=stride, start=start, end=end
+        )
     origins = Origins(
-        issue_times_of(used, split, period="test", stride=stride, start=start, end=end),
+        timeline.to_times(issue_times),
         horizon=horizon,
         forcing=make_forcing(forcing),
         refit_every=refit_every,
@@ -213,6 +220,11 @@ def backtest(
 def _steps(observations: xr.Dataset, horizon: int | None, stride: int | None) -> tuple[int, int]:
     """Return horizon and stride in steps, the defaults where they are not given."""
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    return settle_steps(frequency, horizon, stride)
+
+
+def settle_steps(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:
+    """Return horizon and stride in steps of a frequency, the defaults where they are not given."""
     year = timeline.steps_per_year(frequency)
     if horizon is not None and horizon < 1:
         raise ValueError(

@@ -26,7 +26,7 @@ from gwforecast.verification.distribution import pit_values
 if TYPE_CHECKING:
     from gwforecast.ops.backtest import Backtest
 
-__all__ = ["write_backtest"]
+__all__ = ["describe_origins", "draw_backtest", "write_backtest", "write_hindcasts"]
 
 MONTHS_SHOWN = 12  # observed ones, before those that are forecast
 
@@ -63,10 +63,10 @@ def write_backtest(
     (folder / "run.json").unlink(missing_ok=True)
     paths = {name: write_table(t, folder / name) for name, t in _tables(result).items()}
     name = "hindcasts.nc"
-    paths[name] = _write_hindcasts(result.hindcasts, folder / name)
+    paths[name] = write_hindcasts(result.hindcasts, folder / name)
     if figures:
         wells = observations.isel({schema.WELL: slice(figures)})
-        paths |= draw_each(_figures(result, wells), folder=folder)
+        paths |= draw_backtest(result, wells, folder=folder)
     content = {
         "started": watch.started,
         "finished": watch.moment(),
@@ -75,7 +75,7 @@ def write_backtest(
         "models": {name: record.forecaster_settings(one) for name, one in forecasters.items()},
         "inputs": record.file_checksums(inputs),
         "observations_sha256": record.dataset_sha256(observations),
-        "origins": _describe(result.origins),
+        "origins": describe_origins(result.origins),
         "event": result.judgement.event,
         "without_status": result.outlook.without,
         "split": result.split.to_frame().to_dict("records"),
@@ -97,7 +97,8 @@ def _tables(result: Backtest) -> dict[str, pd.DataFrame]:
     return tables | {name: table for name, table in ahead.items() if len(table)}
 
 
-def _describe(origins: Origins) -> dict[str, object]:
+def describe_origins(origins: Origins) -> dict[str, object]:
+    """Return how forecasts were issued, for a record."""
     return {
         "first": origins.issue_times[0],
         "last": origins.issue_times[-1],
@@ -109,7 +110,8 @@ def _describe(origins: Origins) -> dict[str, object]:
     }
 
 
-def _write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
+def write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
+    """Write hindcasts as NetCDF, levels as 32-bit numbers; return the file."""
     kept = hindcasts.assign_attrs(
         title="Groundwater level hindcasts", source=f"gwforecast {__version__}"
     )
@@ -124,6 +126,11 @@ def _write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
     return write_atomically(
         path, lambda target: kept.to_netcdf(target, engine="h5netcdf", encoding=encoding)
     )
+
+
+def draw_backtest(result: Backtest, observations: xr.Dataset, *, folder: Path) -> dict[str, Path]:
+    """Draw the scores of a backtest, and the forecasts of some wells; return the files."""
+    return draw_each(_figures(result, observations), folder=folder)
 
 
 def _figures(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:

@@ -112,6 +112,10 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     Backtest
         As of :func:`gwforecast.ops.backtest.backtest`.
     """
+    if settings.cluster.asked:
+        from gwforecast.ops import sharded_backtest  # it conducts this module, shard by shard
+
+        return sharded_backtest.backtest(settings, progress=progress)
     data, chosen, wanted = settings.data, settings.models, settings.backtest
     observations, split = prepare(read_data(settings.data), settings)
     return rolling.backtest(

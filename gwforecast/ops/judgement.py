@@ -17,7 +17,7 @@ from gwforecast.verification.reliability import brier_scores, reliability_table
 from gwforecast.verification.significance import compare
 from gwforecast.verification.terciles import tercile_limits
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Judgement", "event_of", "judge", "rivals"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def judge(
     scored = observations.assign({schema.LEVEL: split.levels(observations, "test")})
     known = [name for name in baselines if name in hindcasts[schema.MODEL].values]
     scores = lead_scores(hindcasts, scored, baselines=known)
-    limit, event = _event(hindcasts, observations, split, threshold)
+    limit, event = event_of(hindcasts, observations, split, threshold)
     if limit is None:
         return Judgement(scores, _compare(hindcasts, scored, scores), pd.DataFrame(), event)
     brier = brier_scores(hindcasts, scored, limit)
@@ -79,12 +79,13 @@ def judge(
     return Judgement(scores, _compare(hindcasts, scored, scores), reliability, event)
 
 
-def _event(
+def event_of(
     hindcasts: xr.Dataset,
     observations: xr.Dataset,
     split: Split,
     threshold: float | Mapping[str, float] | None,
 ) -> tuple[float | xr.DataArray | None, str]:
+    """Return the level whose undercutting is scored, None where there is none, and its name."""
     if threshold is None:
         rows = split.rows(observations, "train", "validation")
         try:
@@ -106,13 +107,20 @@ def _event(
     return float(threshold), f"level below {threshold:g} m"
 
 
-def _compare(hindcasts: xr.Dataset, observations: xr.Dataset, scores: pd.DataFrame) -> pd.DataFrame:
-    """Hold the networks' model against the best other one: is the gain more than chance."""
-    models = [str(model) for model in hindcasts[schema.MODEL].values]
+def rivals(scores: pd.DataFrame) -> tuple[str, str] | None:
+    """Return the networks' model and the other one with the least CRPS; None without both."""
+    models = list(dict.fromkeys(scores["model"]))
     others = [model for model in models if model not in (BLEND, *NETWORKS)]
     ours = next((model for model in (BLEND, *NETWORKS) if model in models), None)
     if ours is None or not others:
-        return pd.DataFrame()
+        return None
     crps = scores[(scores["metric"] == "crps") & scores["model"].isin(others)]
-    best = str(crps.groupby("model")["value"].mean().idxmin())
-    return compare(hindcasts, observations, model=ours, baseline=best)
+    return ours, str(crps.groupby("model")["value"].mean().idxmin())
+
+
+def _compare(hindcasts: xr.Dataset, observations: xr.Dataset, scores: pd.DataFrame) -> pd.DataFrame:
+    """Hold the networks' model against the best other one: is the gain more than chance."""
+    pair = rivals(scores)
+    if pair is None:
+        return pd.DataFrame()
+    return compare(hindcasts, observations, model=pair[0], baseline=pair[1])

@@ -7,7 +7,6 @@ import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import pandas as pd
 import xarray as xr
@@ -18,13 +17,25 @@ from gwforecast.ops import figures as drawing
 from gwforecast.ops import gather, outputs, record, run
 from gwforecast.ops.atomic import write_text
 from gwforecast.ops.cluster import ShardOutcome, run_shards
+from gwforecast.ops.collected import (
+    about_cluster,
+    absolute,
+    models_of,
+    outcomes_of,
+    read_csv,
+    read_shard,
+    rows_of,
+    seconds_of,
+    told_of,
+    warn_for,
+)
 from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import BLEND, POOLED, import_models
-from gwforecast.ops.intake import Intake, read_each, wells_of
+from gwforecast.ops.intake import read_each, wells_of
 from gwforecast.ops.jobs import files_of, prepare
 from gwforecast.ops.run import Evaluation
 from gwforecast.ops.shards import Result, Shard, partition
-from gwforecast.ops.stitch import HISTORY_COLUMNS, OUTCOME_COLUMNS, Predicted
+from gwforecast.ops.stitch import HISTORY_COLUMNS, Predicted
 from gwforecast.sequences.split import Split
 
 __all__ = ["evaluate", "evaluate_shard"]
@@ -62,7 +73,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     folder = settings.output.folder
     wells = settings.data.wells or wells_of(settings.data)
     work = (folder / SHARDS).absolute()
-    placed = _absolute(settings)  # workers may run in another folder
+    placed = absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)
     size = settings.cluster.shard or SHARD
     use = settings.models.use
@@ -79,15 +90,6 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     if all(outcome.result is not None for outcome in ended):
         shutil.rmtree(work)
     return evaluation
-
-
-def _absolute(settings: Settings) -> Settings:
-    """Return settings with files named from the root; tables of a database keep their names."""
-    data = settings.data
-    if data.database is None:
-        paths = {name: getattr(data, name) for name in ("levels", "covariates", "attributes")}
-        data = data.model_copy(update={n: p.absolute() for n, p in paths.items() if p is not None})
-    return settings.model_copy(update={"data": data})
 
 
 def train_pooled(settings: Settings, shard: Shard) -> Result:
@@ -109,7 +111,7 @@ def _run(
     settings: Settings, shard: Shard, models: Sequence[str], made: Mapping[str, Predicted]
 ) -> Result:
     import_models(settings.models.use)
-    intake, told = _read(settings, shard)
+    intake, told = read_shard(settings, shard)
     rows = [
         (model, well, "failed", reason)
         for model in settings.models.use
@@ -135,7 +137,7 @@ def _run(
             out=shard.folder,
             figures=0,
         )
-    told += _told(caught)
+    told += told_of(caught)
     return {
         "outcomes": [*evaluation.outcomes.itertuples(index=False, name=None), *rows],
         "split": evaluation.split.to_frame().to_dict("records"),
@@ -143,17 +145,6 @@ def _run(
         "warnings": sorted(set(told)),
         "models": [str(model) for model in evaluation.predictions[schema.MODEL].values],
     }
-
-
-def _read(settings: Settings, shard: Shard) -> tuple[Intake, list[str]]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        intake = read_each(settings.data.model_copy(update={"wells": list(shard.wells)}))
-    return intake, _told(caught)
-
-
-def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:
-    return [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
 
 
 def _read_pooled(shard: Shard, settings: Settings) -> dict[str, Predicted]:
@@ -215,12 +206,12 @@ def _join(
         paths |= {name: folder / name for name in gather.copy_files(parts, folder)}
     evaluation = Evaluation(
         predictions=xr.open_dataset(paths["predictions.nc"], engine="h5netcdf"),
-        scores=_table(paths["scores.csv"]),
-        history=_table(paths["history.csv"]),
-        findings=_table(paths["findings.csv"]),
-        outcomes=_outcomes([*pooled, *ended], settings),
-        split=Split.from_frame(_rows(whole, "split")),
-        seconds=watch.seconds | _seconds([*pooled, *ended]),
+        scores=read_csv(paths["scores.csv"]),
+        history=read_csv(paths["history.csv"]),
+        findings=read_csv(paths["findings.csv"]),
+        outcomes=outcomes_of([*pooled, *ended], settings.models.use),
+        split=Split.from_frame(rows_of(whole, "split")),
+        seconds=watch.seconds | seconds_of([*pooled, *ended]),
         paths=paths,
     )
     _finish(settings, evaluation, [*pooled, *ended], watch)
@@ -237,27 +228,15 @@ def _finish(
     folder = settings.output.folder
     with watch("draw"):
         evaluation.paths.update(_draw(settings, evaluation))
-    told = sorted({str(text) for o in ended if o.result for text in _list(o.result["warnings"])})
-    if told:
-        more = f" There are {len(told) - 1} more in run.json." if len(told) > 1 else ""
-        warnings.warn(f"Workers warned: {told[0]}{more}", stacklevel=5)
-    models: dict[str, object] = {}
-    for outcome in ended:
-        described = outcome.shard.folder / "run.json"
-        if outcome.result and described.exists():
-            models = record.load_json(described)["models"] | models
+    told = warn_for(ended, stacklevel=5)
     content = {
         "started": watch.started,
         "finished": watch.moment(),
         "versions": record.versions(),
         "cores": os.cpu_count(),
-        "cluster": {
-            **settings.cluster.model_dump(),
-            "shards": len(ended),
-            "failed": [o.shard.folder.name for o in ended if o.result is None],
-        },
+        "cluster": about_cluster(settings, ended),
         "baseline": settings.models.baseline,
-        "models": models,
+        "models": models_of(ended),
         "inputs": record.file_checksums(files_of(settings.data)),
         "split": evaluation.split.to_frame().to_dict("records"),
         "outcomes": evaluation.outcomes.to_dict("records"),
@@ -292,44 +271,3 @@ def _draw(settings: Settings, evaluation: Evaluation) -> dict[str, Path]:
         evaluation.seconds,
     )
     return drawing.draw_all(shown, observations, folder=settings.output.folder, wells=number)
-
-
-def _outcomes(ended: Sequence[ShardOutcome], settings: Settings) -> pd.DataFrame:
-    """Return what became of each model and well, those of shards that failed among them."""
-    rows: dict[tuple[str, str], tuple[str, str]] = {}
-    for outcome in ended:
-        if outcome.result is None:
-            pooled = outcome.shard.folder.name.startswith("all-")
-            models = [m for m in settings.models.use if (m in POOLED) == pooled]
-            reason = f"the shard failed: {outcome.reason}"
-            for model in models:
-                rows |= {(model, well): ("failed", reason) for well in outcome.shard.wells}
-        else:
-            for model, well, status, reason in _list(outcome.result["outcomes"]):
-                rows[model, well] = (status, reason)
-    table = [(*names, *what) for names, what in rows.items()]
-    return pd.DataFrame(table, columns=OUTCOME_COLUMNS)
-
-
-def _rows(ended: Sequence[ShardOutcome], name: str) -> pd.DataFrame:
-    return pd.DataFrame([row for o in ended if o.result for row in _list(o.result[name])])
-
-
-def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value)
-
-
-def _seconds(ended: Sequence[ShardOutcome]) -> dict[str, float]:
-    """Return the seconds of each stage, added up over the workers."""
-    total: dict[str, float] = {}
-    for outcome in ended:
-        given = cast("dict[str, float]", (outcome.result or {}).get("seconds", {}))
-        for stage, seconds in given.items():
-            total[stage] = round(total.get(stage, 0.0) + seconds, 3)
-    return total
-
-
-def _table(path: Path) -> pd.DataFrame:
-    if not path.stat().st_size:
-        return pd.DataFrame()
-    return pd.read_csv(path, dtype=dict.fromkeys(("model", "well", "metric", "period"), str))

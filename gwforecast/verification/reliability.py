@@ -21,6 +21,8 @@ __all__ = [
     "event_probability",
     "pit_values",
     "probability_definitions",
+    "reliability_counts",
+    "reliability_of_counts",
     "reliability_table",
     "tercile_limits",
     "tercile_probabilities",
@@ -139,27 +141,68 @@ def reliability_table(
     Murphy and Winkler (1977), doi:10.2307/2346866; Politis and Romano (1994),
     doi:10.1080/01621459.1994.10476870.
     """
+    counts = reliability_counts(hindcasts, observations, threshold, above=above, bins=bins)
+    return reliability_of_counts(counts, draws=draws, seed=seed)
+
+
+def reliability_counts(
+    hindcasts: xr.Dataset,
+    observations: xr.Dataset,
+    threshold: float | xr.DataArray,
+    *,
+    above: bool = False,
+    bins: int = 10,
+) -> xr.Dataset:
+    """Return what a table of reliability is made of, so that those of parts of the wells add up.
+
+    Parameters
+    ----------
+    hindcasts, observations, threshold, above, bins
+        As in :func:`brier_scores`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``n``, ``hits`` (events that were observed) and ``chances`` (sum of the probabilities), dims
+        (model, issue_time, bin); the attribute ``block`` is the longest lead time in strides.
+    """
     _check_bins(bins)
     probability, event, _, common = events(hindcasts, observations, threshold, above=above)
-    steps = issue_steps(hindcasts)
-    weights = block_weights(
-        int(steps[-1]) + 1, block=int(steps_to_valid(hindcasts).max()), draws=draws, seed=seed
-    )[:, steps]
     issues = np.broadcast_to(np.arange(event.shape[1])[:, None], event.shape)
-    tables = []
-    for model, chances in zip(hindcasts[schema.MODEL].values, probability, strict=True):
+    parts = []
+    for chances in probability:
         rows = common & np.isfinite(chances)
-        size = event.shape[1] * bins
         cell = issues[rows] * bins + _bin(chances[rows], bins)
-        counts, hits, sums = (
-            np.bincount(cell, weights=w, minlength=size).reshape(-1, bins)
-            for w in (None, event[rows], chances[rows])
+        parts.append(
+            [
+                np.bincount(cell, weights=w, minlength=event.shape[1] * bins).reshape(-1, bins)
+                for w in (None, event[rows], chances[rows])
+            ]
         )
-        filled = np.flatnonzero(counts.sum(axis=0))
-        drawn = weights @ counts[:, filled]
+    dims = (schema.MODEL, schema.ISSUE_TIME, "bin")
+    values = np.asarray(parts, float)
+    return xr.Dataset(
+        {name: (dims, values[:, k]) for k, name in enumerate(("n", "hits", "chances"))},
+        {name: hindcasts[name].values for name in (schema.MODEL, schema.ISSUE_TIME)},
+        {"block": int(steps_to_valid(hindcasts).max())},
+    )
+
+
+def reliability_of_counts(counts: xr.Dataset, *, draws: int = 500, seed: int = 0) -> pd.DataFrame:
+    """Return the table of :func:`reliability_table` from :func:`reliability_counts`."""
+    steps = issue_steps(counts)
+    weights = block_weights(
+        int(steps[-1]) + 1, block=counts.attrs["block"], draws=draws, seed=seed
+    )[:, steps]
+    tables = []
+    for model in counts[schema.MODEL].values:
+        of_model = counts.sel({schema.MODEL: model})
+        numbers, hits, sums = (of_model[name].values for name in ("n", "hits", "chances"))
+        filled = np.flatnonzero(numbers.sum(axis=0))
+        drawn = weights @ numbers[:, filled]
         shares = np.full(drawn.shape, np.nan)
         np.divide(weights @ hits[:, filled], drawn, out=shares, where=drawn > 0)
-        n = counts.sum(axis=0)[filled].astype(int)
+        n = numbers.sum(axis=0)[filled].astype(int)
         lower, upper = np.nanquantile(shares, [0.025, 0.975], axis=0) if n.size else (n, n)
         columns = {"bin": filled, "probability": sums.sum(axis=0)[filled] / n,
                    "frequency": hits.sum(axis=0)[filled] / n, "n": n,
