@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ from gwforecast.ops.judgement import Judgement, judge
 from gwforecast.ops.outlook import Outlook, look_ahead
 from gwforecast.ops.run import Stopwatch, split_wells
 from gwforecast.ops.stitch import OUTCOME_COLUMNS, warn_of_failures
+from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
 
@@ -136,7 +139,7 @@ def backtest(
     stride : int, optional
         Steps from one issue time to the next; by default a week, or one step where that is longer.
     start, end : str or pandas.Timestamp, optional
-        First and last issue time; by default those of the test period.
+        First and last issue time; by default those of the test period, as far as the weather goes.
     issue_times : sequence of time, optional
         The issue times themselves, steps of the axis, in the place of stride, start and end.
     refit_every : int, optional
@@ -191,9 +194,8 @@ def backtest(
     used = observations.drop_sel({schema.WELL: list(unfit)})
     horizon, stride = _steps(used, horizon, stride)
     if issue_times is None:
-        issue_times = issue_times_of(
-            used, split, period="test", stride=stride, start=start, end=end
-        )
+        found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
+        issue_times = within_weather(found, last_weather(used))
     origins = Origins(
         timeline.to_times(issue_times),
         horizon=horizon,
@@ -221,6 +223,42 @@ def _steps(observations: xr.Dataset, horizon: int | None, stride: int | None) ->
     """Return horizon and stride in steps, the defaults where they are not given."""
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     return settle_steps(frequency, horizon, stride)
+
+
+def last_weather(observations: xr.Dataset) -> np.datetime64 | None:
+    """Return the last step at which a well has all its covariates; None without covariates."""
+    names = schema.covariate_names(observations)
+    if not names:
+        return None
+    known = np.logical_and.reduce([observations[name].notnull().values for name in names])
+    steps = np.flatnonzero(known.any(axis=0))
+    return np.datetime64(observations[schema.TIME].values[steps[-1] if steps.size else 0])
+
+
+def within_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.ndarray:
+    """Return the issue times up to which there is weather, and tell of those that are left out.
+
+    Raises
+    ------
+    SchemaError
+        If there is none.
+    """
+    kept = issue_times if last is None else issue_times[issue_times <= last]
+    if kept.size == issue_times.size:
+        return kept
+    ends = timeline.format_time(cast("np.datetime64", last))
+    if not kept.size:
+        raise SchemaError(
+            f"The weather must reach into the test period. Received weather up to {ends}, where "
+            f"the first issue time is {timeline.format_time(issue_times[0])}. Give longer series."
+        )
+    warnings.warn(
+        f"Forecasts are issued as far as the weather is known. Received weather up to {ends}: "
+        f"{issue_times.size - kept.size} of {issue_times.size} issue times after it are left out. "
+        "Give longer series, or an earlier end.",
+        stacklevel=3,
+    )
+    return kept
 
 
 def settle_steps(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:

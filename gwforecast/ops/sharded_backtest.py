@@ -114,6 +114,8 @@ def read_periods(settings: Settings, shard: Shard) -> Result:
         return {}
     moments = {"begin": times[0], "end": times[-1], "first": first.min(), "last": last.max()}
     named: Result = {name: str(timeline.to_times([t])[0]) for name, t in moments.items()}
+    weather = rolling.last_weather(observations)
+    named["weather"] = None if weather is None else str(timeline.to_times([weather])[0])
     return named | {"frequency": timeline.infer_frequency(times)}
 
 
@@ -216,8 +218,10 @@ def _origins(settings: Settings, looked: Sequence[ShardOutcome]) -> Origins:
             "A backtest needs at least one issue time in the test period. Received none between "
             f"{wanted.start} and {wanted.end}. Choose a start and an end within the record."
         )
+    weather = [np.datetime64(str(one["weather"])) for one in found if one["weather"]]
+    issued = rolling.within_weather(timeline.to_times(issued), max(weather, default=None))
     return Origins(
-        timeline.to_times(issued), horizon=horizon, forcing=make_forcing(wanted.forcing),
+        issued, horizon=horizon, forcing=make_forcing(wanted.forcing),
         refit_every=wanted.refit_every, sliding=wanted.sliding,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
+from gwforecast import SchemaError
 
 FILES = ["--levels", "levels.csv", "--covariates", "weather.csv"]
 CONFIG = """
@@ -195,3 +196,21 @@ def test_without_a_threshold_nothing_is_said_of_crossings(tmp_path: Path) -> Non
     result = gw.backtest(record(1), models=["linear"], horizon=4, out=tmp_path, figures=0)
     assert not len(result.outlook.crossings)
     assert not (tmp_path / "crossings.csv").exists()
+
+
+@pytest.mark.parametrize("forcing", ["observed", "climatology"])
+def test_forecasts_are_issued_as_far_as_the_weather_goes(forcing: str) -> None:
+    observations = record(2)
+    observations["rr"][:, 490:] = np.nan  # levels go on
+    last = observations["time"].values[489]
+    with pytest.warns(UserWarning, match=r"issue times after it are left out"):
+        result = gw.backtest(
+            observations, models=["linear", "persistence"], horizon=4, forcing=forcing
+        )
+    assert result.hindcasts["issue_time"].values[-1] <= last
+    assert set(result.outcomes["status"]) == {"ok"}
+    rmse = result.scores.query("metric == 'rmse'")
+    assert set(rmse["model"]) == {"linear", "persistence"}
+    observations["rr"][:, 300:] = np.nan
+    with pytest.raises(SchemaError, match="weather must reach into the test period"):
+        gw.backtest(observations, models=["linear"], horizon=4, forcing=forcing)

@@ -37,6 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     level[3] = np.nan
     level[0, 560:] = np.nan
     level[1, :30] = np.nan
+    rain[:, 610:] = np.nan  # levels go on
     dims = ("well", "time")
     xr.Dataset(
         {"level": (dims, level, {"units": "m"}), "rain": (dims, rain, {"units": "mm"})},
