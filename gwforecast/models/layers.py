@@ -15,8 +15,67 @@ import tensorflow as tf
 __all__ = ["FusedGRU", "FusedLSTM"]
 
 
+class _Fused:
+    """What both layers do beside the recurrent layer of Keras that is their second base."""
+
+    cell: Any
+    return_sequences: bool
+    fused: bool | None
+
+    def __init__(self, units: int, fused: bool | None = None, **settings: Any) -> None:
+        super().__init__(units, **settings)  # type: ignore[call-arg]
+        self.fused = fused
+        if self._takes_kernel():
+            self.supports_jit = False
+
+    def run_kernel(self, sequences: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """Return the states by the layer's kernel."""
+        raise NotImplementedError
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        """Return the states of all steps (batch, step, units), or of the last (batch, units)."""
+        if not self._takes_kernel() or initial_state is not None or mask is not None:
+            return super().call(  # type: ignore[misc]
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
+        states = self.run_kernel(tf.transpose(sequences, (1, 0, 2)), training=bool(training))
+        return tf.transpose(states, (1, 0, 2)) if self.return_sequences else states[-1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings that rebuild the layer."""
+        return {**super().get_config(), "fused": self.fused}  # type: ignore[misc]
+
+    def weights_of_cell(self) -> list[tf.Tensor]:
+        """Return kernel, recurrent kernel and bias, as a stateless call may have set them."""
+        cell = self.cell
+        return [tf.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+
+    def _takes_kernel(self) -> bool:
+        """Return whether the settings are those of the kernel, and this is the place for it."""
+        layer: Any = self
+        cell = layer.cell
+        fusible = (
+            cell.activation is keras.activations.tanh
+            and cell.recurrent_activation is keras.activations.sigmoid
+            and cell.use_bias
+            and not cell.dropout
+            and not cell.recurrent_dropout
+            and not getattr(cell, "reset_after", False)
+            and not (layer.go_backwards or layer.stateful or layer.return_state or layer.unroll)
+        )
+        if self.fused is None:
+            return fusible and not tf.config.list_physical_devices("GPU")
+        return self.fused and fusible
+
+
 @keras.saving.register_keras_serializable(package="gwforecast")
-class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
+class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
     """Run an LSTM over a sequence in one fused CPU kernel, with the weights of Keras' own layer.
 
     The fused kernel is taken on a CPU, outside XLA, for the usual activations, without dropout
@@ -39,39 +98,13 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     for version 2 is that of version 1, whose gates have another order, and is wrong.
     """
 
-    def __init__(self, units: int, fused: bool | None = None, **settings: Any) -> None:
-        super().__init__(units, **settings)
-        self.fused = fused
-        if _takes_kernel(self):
-            self.supports_jit = False
-
-    def call(
-        self,
-        sequences: Any,
-        initial_state: Any = None,
-        mask: Any = None,
-        training: bool = False,
-    ) -> Any:
-        """Return the states of all steps (batch, step, units), or of the last (batch, units)."""
-        if not _takes_kernel(self) or initial_state is not None or mask is not None:
-            return super().call(
-                sequences, initial_state=initial_state, mask=mask, training=training
-            )
-        states = lstm_sequence(
-            tf.transpose(sequences, (1, 0, 2)),
-            tf.convert_to_tensor(self.cell.kernel),
-            tf.convert_to_tensor(self.cell.recurrent_kernel),
-            tf.convert_to_tensor(self.cell.bias),
-        )
-        return tf.transpose(states, (1, 0, 2)) if self.return_sequences else states[-1]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the settings that rebuild the layer."""
-        return {**super().get_config(), "fused": self.fused}
+    def run_kernel(self, sequences: tf.Tensor, *, training: bool) -> tf.Tensor:  # noqa: ARG002
+        """Return the states of sequences (step, batch, input), (step, batch, units)."""
+        return lstm_sequence(sequences, *self.weights_of_cell())
 
 
 @keras.saving.register_keras_serializable(package="gwforecast")
-class FusedGRU(keras.layers.GRU):  # type: ignore[misc]
+class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
     """Run a GRU over a sequence as one compiled CPU kernel, with the weights of Keras' own layer.
 
     TensorFlow has no fused kernel of a whole GRU. In training on a CPU the recurrence and a
@@ -91,53 +124,9 @@ class FusedGRU(keras.layers.GRU):  # type: ignore[misc]
         Every other argument of :class:`keras.layers.GRU`.
     """
 
-    def __init__(self, units: int, fused: bool | None = None, **settings: Any) -> None:
-        super().__init__(units, **settings)
-        self.fused = fused
-        if _takes_kernel(self):
-            self.supports_jit = False
-
-    def call(
-        self,
-        sequences: Any,
-        initial_state: Any = None,
-        mask: Any = None,
-        training: bool = False,
-    ) -> Any:
-        """Return the states of all steps (batch, step, units), or of the last (batch, units)."""
-        if not _takes_kernel(self) or initial_state is not None or mask is not None:
-            return super().call(
-                sequences, initial_state=initial_state, mask=mask, training=training
-            )
-        states = gru_sequence(
-            tf.transpose(sequences, (1, 0, 2)),
-            tf.convert_to_tensor(self.cell.kernel),
-            tf.convert_to_tensor(self.cell.recurrent_kernel),
-            tf.convert_to_tensor(self.cell.bias),
-            compiled=bool(training),
-        )
-        return tf.transpose(states, (1, 0, 2)) if self.return_sequences else states[-1]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the settings that rebuild the layer."""
-        return {**super().get_config(), "fused": self.fused}
-
-
-def _takes_kernel(layer: FusedLSTM | FusedGRU) -> bool:
-    """Return whether a layer's settings are those of its kernel, and this is the place for it."""
-    cell = layer.cell
-    fusible = (
-        cell.activation is keras.activations.tanh
-        and cell.recurrent_activation is keras.activations.sigmoid
-        and cell.use_bias
-        and not cell.dropout
-        and not cell.recurrent_dropout
-        and not getattr(cell, "reset_after", False)
-        and not (layer.go_backwards or layer.stateful or layer.return_state or layer.unroll)
-    )
-    if layer.fused is None:
-        return fusible and not tf.config.list_physical_devices("GPU")
-    return layer.fused and fusible
+    def run_kernel(self, sequences: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """Return the states of sequences (step, batch, input), (step, batch, units)."""
+        return gru_sequence(sequences, *self.weights_of_cell(), compiled=training)
 
 
 def lstm_sequence(
