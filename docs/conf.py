@@ -19,8 +19,8 @@ autosummary_generate = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": False}
-# types in docstrings are prose, and other projects' pages are not at hand
-nitpick_ignore_regex = [(r"py:.*", r"(?!gwforecast).*"), (r"py:.*", r".*\._Naive")]
+# types in docstrings are prose, other projects' pages are not at hand, private bases have none
+nitpick_ignore_regex = [(r"py:.*", r"(?!gwforecast).*"), (r"py:.*", r".*\._\w+")]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
