@@ -53,9 +53,11 @@ def train(
     replace: Replace = False,
     step_back: StepBack = False,
     well: cli.Well = None,
+    dask: cli.Dask = None,
+    shard: cli.Size = None,
 ) -> None:
     """Train models for scheduled forecasts, and keep those that are better than the ones before."""
-    settings = settings_of(config, well)
+    settings = settings_of(config, well, dask=dask, shard=shard)
     with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.forecasters import import_models
@@ -65,12 +67,14 @@ def train(
             names = schedule.step_back(settings)
             cli.screen.print(f"{len(names)} wells went back to the champion before.")
             return
-        import_models(settings.schedule.models)
+        if settings.cluster.dask is None:  # else only workers import the models
+            import_models(settings.schedule.models)
         with cli._progress() as told:
             table = schedule.train(
                 settings, through=through, replace=replace, now=Stopwatch().started, progress=told
             )
-    cli._print_table("Champions", table.drop(columns=["bundle"]))
+    shown = table.drop(columns=["bundle", "reason"]).assign(reason=table["reason"])
+    cli._print_table("Champions", shown)  # what may be long comes last, where it is wrapped
     cli.screen.print(cli._clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
     failed = (table["decision"] == "failed").mean()
     if failed:
@@ -84,12 +88,14 @@ def forecast(
     force: Force = False,
     dry_run: DryRun = False,
     wait: Wait = 0.0,
+    dask: cli.Dask = None,
+    shard: cli.Size = None,
 ) -> None:
     """Forecast all wells from what is known now, and publish it to the archive.
 
     The same inputs give the same product, and no second entry in the archive.
     """
-    settings = settings_of(config)
+    settings = settings_of(config, dask=dask, shard=shard)
     with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.run import Stopwatch
@@ -164,11 +170,21 @@ def status(config: Config, max_age: MaxAge = None) -> None:
         raise typer.Exit(standing.code)
 
 
-def settings_of(config: Path, wells: list[str] | None = None) -> Settings:
-    """Return the settings of a file, of some wells if they are named."""
+def settings_of(
+    config: Path,
+    wells: list[str] | None = None,
+    *,
+    dask: str | None = None,
+    shard: int | None = None,
+) -> Settings:
+    """Return the settings of a file, of some wells and in shards where that is asked for."""
     from gwforecast.ops import config as settings_file
 
-    overrides = {"data": {"wells": wells}} if wells else None
+    cluster = {"dask": dask, "shard": shard}
+    overrides: dict[str, dict[str, object]] = {
+        "data": {"wells": wells} if wells else {},
+        "cluster": {name: value for name, value in cluster.items() if value is not None},
+    }
     return settings_file.load_settings(config, overrides=overrides)
 
 

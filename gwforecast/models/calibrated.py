@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Self
 
 import numpy as np
@@ -14,12 +13,12 @@ from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, Progress
 from gwforecast.models.corrected import Corrected
 from gwforecast.models.lead_intervals import LeadInterval
-from gwforecast.sequences.origins import issue_times_of, mask_to_period, observed_at
+from gwforecast.sequences.origins import mask_to_period, observed_at, spread_issue_times
 from gwforecast.sequences.split import Split
 
 __all__ = ["Calibrated", "as_forecasting"]
 
-CALIBRATION_ORIGINS = 300  # issue times in the validation period, at most
+CALIBRATION_ORIGINS = 300  # issue times of a well in the validation period, at most
 CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # where each has many weathers
 
 
@@ -74,16 +73,18 @@ class Calibrated:
         """
         single = isinstance(self.forcing, ObservedWeather)
         most = CALIBRATION_ORIGINS if single else CALIBRATION_ORIGINS_OF_ENSEMBLES
-        every = issue_times_of(observations, split, period="validation")
-        past = self.forecaster.forecast(
-            observations,
-            issue_times=every[:: math.ceil(every.size / most)],
-            horizon=self.horizon,
-            forcing=self.forcing,
-        )
-        past = mask_to_period(schema.validate_forecast(past), split, period="validation")
-        levels = split.levels(observations, "validation")
-        self.interval_ = LeadInterval().fit(past, observed_at(levels, past))
+        parts = []
+        for wells, issued in spread_issue_times(
+            observations, split, period="validation", most=most
+        ):
+            chosen = observations.sel({schema.WELL: wells})
+            past = self.forecaster.forecast(
+                chosen, issue_times=issued, horizon=self.horizon, forcing=self.forcing
+            )
+            past = mask_to_period(schema.validate_forecast(past), split, period="validation")
+            levels = split.levels(chosen, "validation")
+            parts.append(LeadInterval().fit(past, observed_at(levels, past)))
+        self.interval_ = LeadInterval.together(parts)
         self.trained_through_ = split.end_through("train")
         return self
 

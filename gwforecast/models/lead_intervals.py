@@ -16,6 +16,7 @@ so levels that are observed now and then calibrate the lead times between them a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Self
 
@@ -153,6 +154,15 @@ class LeadInterval:
             schema.LEVEL, errors="ignore"
         )
         return kept.assign_coords(coords).assign({schema.LEVEL: (dims, quantiles, level.attrs)})
+
+    @classmethod
+    def together(cls, parts: Sequence[Self]) -> Self:
+        """Return the intervals of different wells, with the same lead times, as one."""
+        interval = cls()
+        interval.wells_ = [well for part in parts for well in part.wells_]
+        interval.widths_ = np.concatenate([part.widths_ for part in parts])
+        interval.error_ = np.concatenate([part.error_ for part in parts])
+        return interval
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the state as plain arrays, for :meth:`from_arrays`."""

@@ -31,7 +31,15 @@ from gwforecast import schema, timeline
 from gwforecast.ops import record
 from gwforecast.ops.atomic import write_atomically
 
-__all__ = ["Archive", "ArchiveBusyError", "ArchiveError", "Issue", "Outcome"]
+__all__ = [
+    "Archive",
+    "ArchiveBusyError",
+    "ArchiveError",
+    "Issue",
+    "Outcome",
+    "read_product",
+    "write_product",
+]
 
 CATALOGUE, LOCK = "catalogue.sqlite", "archive.lock"
 Outcome = Literal["new", "unchanged", "kept", "revised"]
@@ -111,10 +119,13 @@ class Archive:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        self._lock = FileLock(self.folder / LOCK)
 
     @contextmanager
     def locked(self, *, timeout: float = 0.0) -> Iterator[None]:
         """Hold the archive; the lock ends with its process, however that ends.
+
+        Who holds it may take it again, and publish.
 
         Parameters
         ----------
@@ -128,7 +139,7 @@ class Archive:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder / LOCK, timeout=timeout):
+            with self._lock.acquire(timeout=timeout):
                 yield
         except Timeout:
             raise ArchiveBusyError(
@@ -176,7 +187,9 @@ class Archive:
                 return made[-1], "kept"
             revision = made[-1].revision + 1 if made else 1
             name = _file(stamp, revision)
-            path = write_atomically(self.folder / name, lambda target: _write(product, target))
+            path = write_atomically(
+                self.folder / name, lambda target: write_product(product, target)
+            )
             written = path.read_bytes()
             sha256 = hashlib.sha256(written).hexdigest()
             issue = Issue(stamp, revision, name, len(written), sha256, content)
@@ -257,8 +270,7 @@ class Archive:
             raise self._damaged(f"{issue.file}, which is missing") from None
         if len(written) != issue.bytes or hashlib.sha256(written).hexdigest() != issue.sha256:
             raise self._damaged(issue.file)
-        with xr.open_dataset(io.BytesIO(written), engine="h5netcdf") as opened:
-            return _plain(opened.load())
+        return read_product(io.BytesIO(written))
 
     def sweep(self) -> list[Path]:
         """Remove what broken runs have left behind; the archive must be held."""
@@ -345,7 +357,7 @@ def _ordered(attrs: Mapping[Any, object]) -> dict[str, object]:
     return {str(name): attrs[name] for name in sorted(attrs, key=str)}
 
 
-def _write(product: xr.Dataset, target: Path) -> None:
+def write_product(product: xr.Dataset, target: Path) -> None:
     """Write NetCDF whose bytes depend on the forecast alone; HDF5 would note when it was."""
     encoding: dict[str, dict[str, object]] = {}
     for name, variable in product.variables.items():
@@ -365,9 +377,10 @@ def _write(product: xr.Dataset, target: Path) -> None:
         store.close()  # type: ignore[no-untyped-call]
 
 
-def _plain(product: xr.Dataset) -> xr.Dataset:
+def read_product(source: Path | io.BytesIO) -> xr.Dataset:
     """Return a forecast as it was before it was written: times in our unit, text as objects."""
-    product = product.drop_encoding()
+    with xr.open_dataset(source, engine="h5netcdf") as opened:
+        product = opened.load().drop_encoding()
     for name, variable in product.variables.items():
         if variable.dtype.kind == "M":
             product[name] = product[name].astype(schema.TIME_DTYPE)

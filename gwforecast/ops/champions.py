@@ -137,6 +137,22 @@ class Champions:
                 table[well] = Champion(name, held.bundle if held else "")
         self._write(table)
 
+    def adopt(self, other: Champions) -> None:
+        """Take over the bundles of another store, and make them the champions of its wells.
+
+        Parameters
+        ----------
+        other : Champions
+            On the same disk; its bundles are no longer there afterwards.
+        """
+        given = other.table()
+        for name in sorted({pair.bundle for pair in given.values()}):
+            if other.path(name).exists():
+                shutil.rmtree(self.path(name), ignore_errors=True)
+                self.path(name).parent.mkdir(parents=True, exist_ok=True)
+                other.path(name).replace(self.path(name))
+            self.promote([well for well, pair in given.items() if pair.bundle == name], name)
+
     def step_back(self, wells: Iterable[str]) -> None:
         """Exchange the champion of each well for the one before it.
 

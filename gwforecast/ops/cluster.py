@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,6 +53,7 @@ def run_shards(
     shards: Sequence[Shard],
     *,
     progress: Progress | None = None,
+    ended: Callable[[ShardOutcome], None] | None = None,
 ) -> list[ShardOutcome]:
     """Do the work of all shards, over Dask where the settings ask for it.
 
@@ -69,6 +70,8 @@ def run_shards(
         Shards that were finished before are not done again.
     progress : Progress, optional
         Told of wells done.
+    ended : callable, optional
+        Handed what became of each shard as it ends, in this process.
 
     Returns
     -------
@@ -86,6 +89,8 @@ def run_shards(
     parts.sweep(shards[0].folder.parent)
     for outcome in _each(task, settings, shards, cluster):
         outcomes[outcome.shard] = outcome
+        if ended is not None:
+            ended(outcome)
         if progress is not None:
             progress("wells", sum(len(shard.wells) for shard in outcomes), total)
     return [outcomes[shard] for shard in shards]

@@ -14,6 +14,7 @@ from gwforecast.ops.cluster import ShardOutcome
 from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import POOLED
 from gwforecast.ops.intake import Intake, read_each
+from gwforecast.ops.settings import Section
 from gwforecast.ops.shards import Shard
 from gwforecast.ops.stitch import OUTCOME_COLUMNS
 
@@ -36,11 +37,17 @@ _TIMES = ("time", "issue_time", "first_10", "first_50", "first_90")
 
 def absolute(settings: Settings) -> Settings:
     """Return settings with files named from the root; tables of a database keep their names."""
-    data = settings.data
+    data, schedule = settings.data, settings.schedule
     if data.database is None:
-        paths = {name: getattr(data, name) for name in ("levels", "covariates", "attributes")}
-        data = data.model_copy(update={n: p.absolute() for n, p in paths.items() if p is not None})
-    return settings.model_copy(update={"data": data})
+        data = data.model_copy(update=_absolute(data, "levels", "covariates", "attributes"))
+    placed = _absolute(schedule, "bundles", "archive", "weather_forecast")
+    schedule = schedule.model_copy(update=placed)
+    return settings.model_copy(update={"data": data, "schedule": schedule})
+
+
+def _absolute(section: Section, *names: str) -> dict[str, Path]:
+    paths = {name: getattr(section, name) for name in names}
+    return {name: path.absolute() for name, path in paths.items() if path is not None}
 
 
 def read_shard(settings: Settings, shard: Shard) -> tuple[Intake, list[str]]:

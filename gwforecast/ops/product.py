@@ -6,6 +6,8 @@ the climatology of its levels, whose bands are those of a year without any news;
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from gwforecast.ops.fitness import FORECAST, RECENT, Limits, Well, look
 from gwforecast.ops.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
 
-__all__ = ["issue", "known_until"]
+__all__ = ["gather", "input_sums", "issue", "known_until"]
 
 FALLBACK = "climatology"
 
@@ -70,8 +72,6 @@ def issue(
     horizon: int,
     forcing: Forcing,
     limits: Limits | None = None,
-    refused: Mapping[str, tuple[str, str]] | None = None,
-    attrs: Mapping[str, object] | None = None,
 ) -> xr.Dataset:
     """Forecast every well from what was known at the issue time; no well stops another.
 
@@ -89,10 +89,6 @@ def issue(
         Weather after the issue time.
     limits : Limits, optional
         How old data may be.
-    refused : mapping, optional
-        Wells that could not be read, with a status and the reason.
-    attrs : mapping, optional
-        Attributes to add.
 
     Returns
     -------
@@ -110,20 +106,86 @@ def issue(
     for well in wells:
         if well.level is None and well.status != "no_data":
             _fall_back(well, observations.sel({schema.WELL: [well.name]}), issue_time, horizon)
-    wells += [Well(n, status, [reason]) for n, (status, reason) in (refused or {}).items()]
-    wells.sort(key=lambda well: well.name)
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     product = _assemble(wells, issue_time, horizon, frequency)
-    described = {
-        "title": "Groundwater level forecast",
-        "source": f"gwforecast {__version__}",
-        "inputs_sha256": record.dataset_sha256(observations),
-        **(attrs or {}),
-    }
     datum = observations[schema.LEVEL].attrs.get("vertical_datum")
     if datum:
         product[schema.LEVEL].attrs["vertical_datum"] = datum
-    return schema.validate_forecast(product.assign_attrs(described))
+    return product
+
+
+def gather(
+    parts: Sequence[xr.Dataset],
+    *,
+    frequency: str,
+    refused: Mapping[str, tuple[str, str]] | None = None,
+    sums: Mapping[str, str] | None = None,
+    attrs: Mapping[str, object] | None = None,
+) -> xr.Dataset:
+    """Bring forecasts of one issue time together, sorted by well.
+
+    Parameters
+    ----------
+    parts : sequence of xarray.Dataset
+        Forecasts of different wells, as :func:`issue` returns them.
+    frequency : str
+        That of the lead times.
+    refused : mapping, optional
+        Wells without a forecast, with a status and the reason.
+    sums : mapping, optional
+        Sums of what each well was forecast from, as of :func:`input_sums`.
+    attrs : mapping, optional
+        Attributes to add.
+
+    Returns
+    -------
+    xarray.Dataset
+        The forecast of all wells; how they were divided does not show.
+    """
+    issue_time, horizon = parts[0][schema.ISSUE_TIME].values[0], parts[0].sizes[schema.LEAD_TIME]
+    without = [Well(n, status, [reason]) for n, (status, reason) in (refused or {}).items()]
+    if without:
+        parts = [*parts, _assemble(without, issue_time, horizon, frequency)]
+    product = xr.concat(
+        parts,
+        schema.WELL,
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+    names = product[schema.WELL].values.tolist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    listed = json.dumps(sorted((sums or {}).items()))
+    described = {
+        "title": "Groundwater level forecast",
+        "source": f"gwforecast {__version__}",
+        "inputs_sha256": hashlib.sha256(listed.encode("utf-8", "surrogatepass")).hexdigest(),
+        **(attrs or {}),
+    }
+    return schema.validate_forecast(product.isel({schema.WELL: order}).assign_attrs(described))
+
+
+def input_sums(observations: xr.Dataset) -> dict[str, str]:
+    """Return the sum of the observations of each well, from its first value on.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    """
+    known = xr.concat(
+        [v.notnull() for v in observations.data_vars.values() if schema.TIME in v.dims], "variable"
+    ).any("variable")
+    starts = known.transpose(schema.WELL, schema.TIME).values.argmax(axis=1)
+    wells = observations[schema.WELL].values.tolist()
+    return {
+        name: record.dataset_sha256(
+            observations.isel({schema.WELL: [number], schema.TIME: slice(start, None)})
+        )
+        for number, (name, start) in enumerate(zip(wells, starts, strict=True))
+    }
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +13,13 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.models.base import Progress
-from gwforecast.ops import product as products
-from gwforecast.ops import record
+from gwforecast.ops import issuing, sharded_schedule
 from gwforecast.ops import train as training
 from gwforecast.ops.archive import Archive, Issue
-from gwforecast.ops.bundle import BundleError
 from gwforecast.ops.champions import Champions
 from gwforecast.ops.config import Settings
-from gwforecast.ops.fitness import FORECAST, Limits
-from gwforecast.ops.forecast import default_horizon
-from gwforecast.ops.intake import (
-    Intake,
-    known_and_filled,
-    latest_complete_step,
-    read_each,
-    read_forcing,
-)
-from gwforecast.schema import SchemaError
+from gwforecast.ops.fitness import FORECAST
+from gwforecast.ops.intake import Intake, read_each
 
 __all__ = [
     "EXIT_CODES",
@@ -53,8 +43,6 @@ EXIT_CODES = {
     70: "an error of gwforecast itself",
 }
 """What the commands of scheduled runs end with."""
-PLACES = ("database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
-          "weather_forecast")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,31 +121,27 @@ def train(
     pandas.DataFrame
         As of :func:`gwforecast.ops.train.train`, with the wells that could not be read.
     """
+    champions = Champions(settings.schedule.bundles)
+    if settings.cluster.asked:
+        return sharded_schedule.train(
+            settings, champions, through=through, replace=replace, now=now, progress=progress
+        )
     intake = read_each(settings.data)
     if intake.observations is None:
-        return _failed(intake)
-    end = _moment(through, intake.observations, now)
-    past = intake.observations.sel({schema.TIME: slice(None, end)})
-    known = known_and_filled(past, past[schema.TIME].values[-1], settings.data)
-    wanted = settings.schedule
-    recipe = training.Recipe(
-        models=wanted.models,
-        settings={name: settings.of_model(name) for name in wanted.models},
-        horizon=wanted.horizon or default_horizon(known),
-        forcing=wanted.forcing,
-        seed=settings.models.seed,
-        members=settings.models.members,
-        workers=settings.models.workers,
-    )
+        return issuing.failed_rows(intake.refused)
+    end = issuing.settle_moment(through, intake.observations, now)
+    known = issuing.known_to_train(intake.observations, end, settings)
     table = training.train(
         known,
-        recipe=recipe,
-        champions=Champions(wanted.bundles),
-        group=wanted.group,
+        recipe=issuing.recipe_of(settings, known, workers=settings.models.workers),
+        champions=champions,
+        group=settings.schedule.group,
         replace=replace,
         progress=progress,
     )
-    return pd.concat([table, _failed(intake)], ignore_index=True) if intake.refused else table
+    if not intake.refused:
+        return table
+    return pd.concat([table, issuing.failed_rows(intake.refused)], ignore_index=True)
 
 
 def step_back(settings: Settings) -> list[str]:
@@ -203,8 +187,8 @@ def forecast(
     ArchiveBusyError, ArchiveError
         If the archive is held by another run, or damaged.
     """
-    intake = read_each(settings.data)
-    return _issue(intake, settings, issue_time, force=force, dry=dry, wait=wait, now=now)
+    _, make = _maker(settings, wait=wait, now=now)
+    return _publish(make(issue_time), settings, force=force, dry=dry, wait=wait)
 
 
 def backfill(
@@ -234,10 +218,8 @@ def backfill(
     progress : Progress, optional
         Told of issue times done.
     """
-    intake = read_each(settings.data)
-    if intake.observations is None:
-        raise SchemaError("A backfill needs data. " + _reasons(intake))
-    times = intake.observations[schema.TIME].values
+    intake, make = _maker(settings, wait=wait, now=now)
+    times = issuing.the_observations(intake, "A backfill")[schema.TIME].values
     first, last = timeline.to_times([start, end])
     axis = timeline.regular_times(times[0], max(last, times[0]), timeline.infer_frequency(times))
     wanted = axis[(axis >= first) & (axis <= last)][::stride]
@@ -250,7 +232,7 @@ def backfill(
     made = {issue.issue_time for issue in Archive(settings.schedule.archive).issues()}
     for number, time in enumerate(wanted):
         if force or pd.Timestamp(time).isoformat() not in made:
-            yield _issue(intake, settings, time, force=force, dry=False, wait=wait, now=now)
+            yield _publish(make(time), settings, force=force, dry=False, wait=wait)
         if progress is not None:
             progress("issue times", number + 1, wanted.size)
 
@@ -285,35 +267,21 @@ def stand(
     return Standing(last, age, wells[empty.columns], [], code)
 
 
-def _issue(
-    intake: Intake,
-    settings: Settings,
-    issue_time: object,
-    *,
-    force: bool,
-    dry: bool,
-    wait: float,
-    now: pd.Timestamp,
+def _maker(
+    settings: Settings, *, wait: float, now: pd.Timestamp
+) -> tuple[Intake, Callable[[object], xr.Dataset]]:
+    """Return data with the axis of all wells, and what makes the forecast of an issue time."""
+    if settings.cluster.asked:
+        made = partial(sharded_schedule.make_product, settings, wait=wait, now=now)
+        return sharded_schedule.first_intake(settings), made
+    intake = read_each(settings.data)
+    return intake, partial(issuing.make_product, intake, settings, now=now)
+
+
+def _publish(
+    made: xr.Dataset, settings: Settings, *, force: bool, dry: bool, wait: float
 ) -> Issued:
     wanted = settings.schedule
-    if intake.observations is None:
-        raise SchemaError("A forecast needs data. " + _reasons(intake))
-    moment = _moment(issue_time, intake.observations, now)
-    forcing = read_forcing(wanted)
-    known = known_and_filled(
-        intake.observations, moment, settings.data, keep_weather=forcing.origin == "observed"
-    )
-    champions = Champions(wanted.bundles)
-    made = products.issue(
-        known,
-        issue_time=moment,
-        champions=champions,
-        horizon=wanted.horizon or default_horizon(known),
-        forcing=forcing,
-        limits=Limits(wanted.level_age, wanted.weather_age),
-        refused=_without_data(intake, champions, settings),
-        attrs={"config_sha256": _config_sha256(settings)},
-    )
     code = _code(made, wanted.failed_share)
     if not np.isfinite(made[schema.LEVEL]).any():
         return Issued(made, "empty", None, 4 if code == 4 else 6)
@@ -332,60 +300,9 @@ def _copy(archive: Archive, issue: Issue, url: str) -> None:
     write_forecast(archive.open(issue), url)
 
 
-def _without_data(
-    intake: Intake, champions: Champions, settings: Settings
-) -> dict[str, tuple[str, str]]:
-    """Return the wells that could not be read, and those that have a model but are not there."""
-    refused = dict(intake.refused)
-    try:
-        trained = set(champions.table())
-    except BundleError:
-        return refused  # each well says so itself
-    there = set() if intake.observations is None else set(intake.observations[schema.WELL].values)
-    wanted = trained if settings.data.wells is None else trained & set(settings.data.wells)
-    for well in sorted(wanted - there - set(refused)):
-        refused[well] = ("no_data", "the well has a model, but is not in the data")
-    return refused
-
-
 def _code(product: xr.Dataset, failed_share: float) -> int:
     status = product["status"].values
     failed = ~np.isin(status, FORECAST)
     if np.isin(status, ("stale", "no_data")).all():
         return 4
     return 5 if failed.mean() > failed_share else 0
-
-
-def _moment(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
-    latest = latest_complete_step(observations, now)
-    if given is None:
-        return latest
-    moment = np.datetime64(timeline.to_times([given])[0])
-    if moment > latest:
-        raise ValueError(
-            "A forecast is issued from a step that is over. Received "
-            f"{timeline.format_time(moment)}; the last one is {timeline.format_time(latest)} UTC. "
-            "Choose an earlier issue time."
-        )
-    return moment
-
-
-def _config_sha256(settings: Settings) -> str:
-    """Return the sum of what was set; where files lie is no part of it."""
-    given = settings.model_dump(exclude_unset=True, mode="json")
-    for table in given.values():
-        for name in PLACES:
-            table.pop(name, None)
-    return hashlib.sha256(record.dump_json(given).encode("utf-8")).hexdigest()
-
-
-def _reasons(intake: Intake) -> str:
-    return " ".join(f"{well}: {reason}" for well, (_, reason) in list(intake.refused.items())[:3])
-
-
-def _failed(intake: Intake) -> pd.DataFrame:
-    rows = [
-        {"well": well, "decision": "failed", "reason": reason}
-        for well, (_, reason) in intake.refused.items()
-    ]
-    return pd.DataFrame(rows, columns=training.COLUMNS)

@@ -50,7 +50,13 @@ Task = Callable[[Settings, Shard], Result]
 
 
 def partition(
-    wells: Sequence[str], *, size: int, folder: Path, settings: Settings, purpose: str
+    wells: Sequence[str],
+    *,
+    size: int,
+    folder: Path,
+    settings: Settings,
+    purpose: str,
+    also: Callable[[Sequence[str]], object] | None = None,
 ) -> list[Shard]:
     """Return the shards of some wells, in their order.
 
@@ -66,13 +72,15 @@ def partition(
         Those of the run.
     purpose : str
         What is done; results of other work are not taken for it.
+    also : callable, optional
+        Returns what else the results of some wells depend on, as JSON.
     """
     given = settings.model_dump(exclude_unset=True, mode="json", exclude={"output", "cluster"})
     state = [__version__, purpose, given, *_stamps(settings)]
     shards = []
     for number, first in enumerate(range(0, len(wells), size)):
         part = tuple(wells[first : first + size])
-        text = json.dumps([state, part], sort_keys=True, default=str)
+        text = json.dumps([state, part, also and also(part)], sort_keys=True, default=str)
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         shards.append(Shard(part, folder / f"{purpose}-{number:05d}", key))
     return shards

@@ -22,11 +22,11 @@ from gwforecast.ops.champions import Champion, Champions
 from gwforecast.ops.forecast import calibrate, fit_calibrated
 from gwforecast.ops.forecasters import make_forecasters
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import issue_times_of
+from gwforecast.sequences.origins import mask_to_period, spread_issue_times
 from gwforecast.sequences.split import Split
 from gwforecast.verification.forecasts import lead_scores
 
-__all__ = ["DECISIONS", "Recipe", "train"]
+__all__ = ["COLUMNS", "DECISIONS", "Recipe", "train", "train_into"]
 
 DECISIONS = ("first", "better", "replaced", "kept", "failed")
 """What became of a well: its first champion, a better one, one that replaces whatever was there,
@@ -124,13 +124,54 @@ def train(
         Columns well, decision of :data:`DECISIONS`, reason, bundle, crps and crps_champion (m, on
         the same issue times) and their number.
     """
-    rows: list[dict[str, object]] = []
     with champions.locked():
-        held = champions.table()
-        for part in _groups(observations, group):
-            rows += _train_group(part, recipe, champions, held, replace, progress)
+        table = train_into(
+            champions,
+            observations,
+            recipe=recipe,
+            champions=champions,
+            group=group,
+            replace=replace,
+            progress=progress,
+        )
         champions.sweep()
+    return table
+
+
+def train_into(
+    target: Champions,
+    observations: xr.Dataset,
+    *,
+    recipe: Recipe,
+    champions: Champions,
+    group: int = 50,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Train as :func:`train` does, and keep what is new in another store; nothing is locked.
+
+    Parameters
+    ----------
+    target : Champions
+        Where new champions go.
+    observations, recipe, champions, group, replace, progress
+        As of :func:`train`; the champions are only read.
+    """
+    job = _Job(recipe, champions, target, replace, progress)
+    held = champions.table()
+    rows = [row for part in _groups(observations, group) for row in _train_group(part, job, held)]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("well", ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all wells are trained by, and where champions are and go."""
+
+    recipe: Recipe
+    champions: Champions
+    target: Champions
+    replace: bool
+    progress: Progress | None
 
 
 def _groups(observations: xr.Dataset, size: int) -> Iterator[xr.Dataset]:
@@ -139,19 +180,14 @@ def _groups(observations: xr.Dataset, size: int) -> Iterator[xr.Dataset]:
 
 
 def _train_group(
-    part: xr.Dataset,
-    recipe: Recipe,
-    champions: Champions,
-    held: Mapping[str, Champion],
-    replace: bool,
-    progress: Progress | None,
+    part: xr.Dataset, job: _Job, held: Mapping[str, Champion]
 ) -> list[dict[str, object]]:
     """Train the wells of a group together, and one by one where one of them cannot be."""
     wells = [str(well) for well in part[schema.WELL].values]
     rows = {}
     for well in wells:
-        if well in held and not replace:
-            rows[well] = _challenge(part.sel({schema.WELL: [well]}), recipe, champions, held[well])
+        if well in held and not job.replace:
+            rows[well] = _challenge(part.sel({schema.WELL: [well]}), job, held[well])
         else:
             decision = "replaced" if well in held else "first"
             rows[well] = {"well": well, "decision": decision, "reason": ""}
@@ -160,7 +196,7 @@ def _train_group(
     while together:
         names = together.pop()
         try:
-            name = _store(part.sel({schema.WELL: names}), recipe, champions, progress)
+            name = _store(part.sel({schema.WELL: names}), job)
         except (SchemaError, ValueError, RuntimeError) as error:
             if len(names) > 1:
                 together += [[well] for well in names]
@@ -168,22 +204,21 @@ def _train_group(
                 decision = "kept" if names[0] in held else "failed"
                 rows[names[0]] |= {"decision": decision, "reason": f"training failed: {error}"}
             continue
-        champions.promote(names, name)
+        job.target.promote(names, name)
         for well in names:
             rows[well]["bundle"] = name
     return list(rows.values())
 
 
-def _store(
-    part: xr.Dataset, recipe: Recipe, champions: Champions, progress: Progress | None
-) -> str:
+def _store(part: xr.Dataset, job: _Job) -> str:
     """Fit wells, store the bundle with its card and return its name."""
+    recipe = job.recipe
     calibrated, split = calibrate(
         recipe.forecasters(),
         part,
         horizon=recipe.horizon,
         forcing=recipe.weather(),
-        progress=progress,
+        progress=job.progress,
     )
     scores = _scores_of_card(calibrated, part, split, recipe)
     unfit = [well for well, scored in scores.items() if not scored]
@@ -192,18 +227,17 @@ def _store(
             f"A well needs hindcasts to be trusted. Received none of {unfit[0]!r}: it could not "
             "be fitted, or has no levels to compare with. Give a longer record."
         )
-    fitted = calibrated.refit(part, split=split, progress=progress)
-    return champions.add(fitted, part, card=_card(recipe, scores))
+    fitted = calibrated.refit(part, split=split, progress=job.progress)
+    return job.target.add(fitted, part, card=_card(recipe, scores))
 
 
-def _challenge(
-    data: xr.Dataset, recipe: Recipe, champions: Champions, held: Champion
-) -> dict[str, object]:
+def _challenge(data: xr.Dataset, job: _Job, held: Champion) -> dict[str, object]:
     """Compare a challenger that has not seen the last levels with the champion on them."""
+    recipe = job.recipe
     well = str(data[schema.WELL].values[0])
     row: dict[str, object] = {"well": well, "decision": "kept", "bundle": held.bundle}
     try:
-        champion, manifest = champions.open(held.bundle)
+        champion, manifest = job.champions.open(held.bundle)
         check_fits(manifest, data)
     except (BundleError, OSError) as error:
         return row | {"decision": "replaced", "reason": f"the champion cannot be used: {error}"}
@@ -248,8 +282,9 @@ def _lead_scores(
     recipe: Recipe,
     *,
     baselines: Sequence[str],
+    split: Split | None = None,
 ) -> pd.DataFrame:
-    """Return the scores of forecasts of the same issue times, on the same pairs."""
+    """Return the scores of forecasts of the same issue times, or of a split's validation period."""
     levels = []
     for forecaster in forecasters.values():
         made = forecaster.forecast(
@@ -257,6 +292,8 @@ def _lead_scores(
         )
         if schema.QUANTILE not in made.dims:
             made = made.expand_dims({schema.QUANTILE: [0.5]}, axis=-1)
+        if split is not None:
+            made = mask_to_period(made, split, period="validation")
         levels.append(made[[schema.LEVEL]].reindex({schema.QUANTILE: list(QUANTILES)}))
     model = pd.Index(list(forecasters), name=schema.MODEL)
     hindcasts = xr.concat(levels, model, coords="minimal", compat="override")
@@ -272,17 +309,22 @@ def _scores_of_card(
     calibrated: Calibrated, part: xr.Dataset, split: Split, recipe: Recipe
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return scores of the validation period by well, lead time and metric."""
-    every = issue_times_of(part, split, period="validation")
     baselines = {"persistence": Persistence(), "climatology": DayOfYearClimatology()}
     for baseline in baselines.values():
         baseline.fit(part, split=split)
-    table = _lead_scores(
-        {"model": calibrated, **baselines},
-        part,
-        _thinned(every),
-        recipe,
-        baselines=list(baselines),
-    )
+    every = spread_issue_times(part, split, period="validation", most=ORIGINS)
+    tables = [
+        _lead_scores(
+            {"model": calibrated, **baselines},
+            part.sel({schema.WELL: wells}),
+            issued,
+            recipe,
+            baselines=list(baselines),
+            split=split,
+        )
+        for wells, issued in every
+    ]
+    table = pd.concat(tables, ignore_index=True)
     found: dict[str, dict[str, dict[str, float]]] = {
         str(well): {} for well in part[schema.WELL].values
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -10,7 +13,13 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["extend_split", "issue_times_of", "mask_to_period", "observed_at"]
+__all__ = [
+    "extend_split",
+    "issue_times_of",
+    "mask_to_period",
+    "observed_at",
+    "spread_issue_times",
+]
 
 
 def issue_times_of(
@@ -77,6 +86,48 @@ def issue_times_of(
             "record, or give the split such a period."
         )
     return found
+
+
+def spread_issue_times(
+    observations: xr.Dataset, split: Split, *, period: Period, most: int
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield wells and the issue times of a period that serve them, some of all.
+
+    Those of a well are a fixed number of steps apart, counted from 1970, so that they do not depend
+    on which wells are there besides. Wells that share the number of steps share the issue times;
+    those that are not of a well's own period are for :func:`mask_to_period` to leave out.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods of each well.
+    period : {"validation", "test"}
+        What is forecast.
+    most : int
+        Issue times of one well, at most.
+
+    Yields
+    ------
+    list of str
+        Wells.
+    numpy.ndarray
+        Shape (issue_time,), ``datetime64[us]``.
+    """
+    times = timeline.to_times(observations[schema.TIME].values)
+    frequency = timeline.infer_frequency(times)
+    names = [str(well) for well in observations[schema.WELL].values]
+    bounds = (split.start(period), split.end(period))
+    first, last = (bound.sel({schema.WELL: names}).values for bound in bounds)
+    groups: dict[int, list[str]] = {}
+    for well, begin, end in zip(names, first, last, strict=True):
+        count = int(((times >= begin) & (times <= end)).sum())  # none where there is no period
+        groups.setdefault(max(1, math.ceil(count / most)), []).append(well)
+    for stride, wells in groups.items():
+        every = issue_times_of(observations.sel({schema.WELL: wells}), split, period=period)
+        numbers = timeline.steps_since_epoch(every[0], frequency) + np.arange(every.size)
+        yield wells, every[numbers % stride == 0]
 
 
 def observed_at(levels: xr.DataArray, forecast: xr.Dataset) -> xr.DataArray:

@@ -5,10 +5,14 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.data.climatology import ClimatologyWeather
 from gwforecast.models import lead_intervals
+from gwforecast.models.calibrated import Calibrated
 from gwforecast.models.intervals import QUANTILES
 from gwforecast.models.lead_intervals import LeadInterval
+from gwforecast.models.naive import DayOfYearClimatology
 from gwforecast.sequences.origins import observed_at
+from gwforecast.sequences.split import split_by_fraction
 
 LEADS = 6
 
@@ -175,3 +179,30 @@ def test_observed_levels_stand_at_their_valid_times() -> None:
     found = observed_at(levels, forecast)
     np.testing.assert_array_equal(found.values[0, 3], [4, 5, 6, 7, 8])
     np.testing.assert_array_equal(found.values[0, 27], [28, 29, np.nan, np.nan, np.nan])
+
+
+def test_wells_are_calibrated_as_if_each_were_alone() -> None:
+    rng = np.random.default_rng(3)
+    times = np.datetime64("2001-01-01", "us") + np.arange(900) * np.timedelta64(7, "D")
+    rain = rng.gamma(1.2, 12.0, (3, times.size))
+    level = 40 + np.cumsum(rain - rain.mean(axis=1, keepdims=True), axis=1) / 500
+    level[1, :300] = np.nan  # other periods than the first
+    level[2, 700:] = np.nan
+    observations = xr.Dataset(
+        {"level": (("well", "time"), level), "rain": (("well", "time"), rain)},
+        {"well": ["a", "b", "c"], "time": times},
+    )
+    split = split_by_fraction(observations, train=0.75, validation=0.25)
+
+    def learnt(wells: list[str]) -> dict[str, np.ndarray]:
+        chosen = observations.sel(well=wells)
+        model = Calibrated(
+            DayOfYearClimatology().fit(chosen, split=split), horizon=9, forcing=ClimatologyWeather()
+        )
+        interval = model.calibrate(chosen, split=split).interval_
+        return dict(zip(interval.wells_, interval.widths_, strict=True))
+
+    together = learnt(["a", "b", "c"])
+    assert np.isfinite(together["b"]).all()
+    for well in "abc":
+        np.testing.assert_array_equal(learnt([well])[well], together[well])
