@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import cast
 
 import numpy as np
@@ -238,14 +240,26 @@ def _predict(
     level = _quantiles(first, interval)
     source = fitted_through(observations, split)
     failed = _failed(fitted)
+    reached = _reached(first, observations)
     for through in PERIODS[1:]:
-        if (source == through).any():
+        if ((source == through) & reached).any():
             told = _relay(progress, f"{forecaster.name}: refit through {through}")
             again = fitted.refit(observations, split=split, through=through, progress=told)
             later = _quantiles(again.simulate(observations), interval)
             level = level.where(source != through, later)
             failed |= _failed(again)
     return Predicted(level, _history(fitted), failed | _without(level, failed))
+
+
+def _reached(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
+    """Return the rows that a refit could predict: those with weather, or that a fit predicts."""
+    level = simulation[schema.LEVEL]
+    known = level.notnull()
+    if schema.MEMBER in level.dims:
+        known = known.any(schema.MEMBER)
+    weather = [observations[name].notnull() for name in schema.covariate_names(observations)]
+    complete = reduce(operator.and_, weather) if weather else xr.ones_like(known)
+    return known | complete
 
 
 def _relay(progress: Progress | None, name: str) -> Progress | None:
