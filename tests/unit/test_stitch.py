@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Self
 
 import numpy as np
@@ -27,7 +28,7 @@ class LastSeen(Forecaster):
 
     def refit(self, observations, *, split, through="validation", progress=None) -> Self:
         seen = split.levels(observations, *through_periods(through)).notnull()
-        fitted = LastSeen()
+        fitted = copy.copy(self)
         days = xr.DataArray(np.arange(seen.sizes["time"], dtype=float), dims="time")
         fitted.last_ = days.where(seen.drop_vars("time")).max("time")
         if progress is not None:
@@ -148,6 +149,32 @@ def test_progress_is_told_of_each_fit(observations: xr.Dataset) -> None:
         ("last_seen: train", 1, 1),
         ("last_seen: refit through validation", 1, 1),
         ("last_seen: refit through test", 1, 1),
+    ]
+
+
+def test_no_refit_where_the_weather_ends_before_its_rows(observations: xr.Dataset) -> None:
+    split = split_by_fraction(observations)
+    ends = split.end_through("test")
+    rain = xr.ones_like(observations["level"]).where(observations["time"] <= ends.min("well"))
+
+    class Driven(LastSeen):
+        def simulate(self, observations) -> xr.Dataset:
+            return super().simulate(observations).where(observations["rain"].notnull())
+
+    told: list[str] = []
+    for weather in (rain, rain.fillna(1.0)):
+        stitch.predict(
+            Driven(),
+            observations.assign(rain=weather),
+            split=split,
+            progress=lambda task, *_: told.append(task),
+        )
+    assert told == [
+        "last_seen: train",
+        "last_seen: refit through validation",
+        "last_seen: train",
+        "last_seen: refit through validation",
+        "last_seen: refit through test",
     ]
 
 
