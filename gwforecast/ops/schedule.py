@@ -13,7 +13,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.models.base import Progress
-from gwforecast.ops import issuing, sharded_schedule
+from gwforecast.ops import issuing
 from gwforecast.ops import train as training
 from gwforecast.ops.archive import Archive, Issue
 from gwforecast.ops.champions import Champions
@@ -123,6 +123,8 @@ def train(
     """
     champions = Champions(settings.schedule.bundles)
     if settings.cluster.asked:
+        from gwforecast.ops import sharded_schedule  # loaded only where it is used
+
         return sharded_schedule.train(
             settings, champions, through=through, replace=replace, now=now, progress=progress
         )
@@ -272,6 +274,8 @@ def _maker(
 ) -> tuple[Intake, Callable[[object], xr.Dataset]]:
     """Return data with the axis of all wells, and what makes the forecast of an issue time."""
     if settings.cluster.asked:
+        from gwforecast.ops import sharded_schedule  # loaded only where it is used
+
         made = partial(sharded_schedule.make_product, settings, wait=wait, now=now)
         return sharded_schedule.first_intake(settings), made
     intake = read_each(settings.data)
