@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -78,6 +78,10 @@ class Series:
     def known(self) -> np.ndarray:
         """Positions of the values that are there."""
         return np.flatnonzero(np.isfinite(self.values))
+
+    def since(self, start: int) -> Series:
+        """Return what is left from a position on."""
+        return replace(self, times=self.times[start:], values=self.values[start:])
 
     def finding(
         self, check: str, severity: str, *, rule: str, received: str, mend: str,

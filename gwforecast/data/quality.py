@@ -21,6 +21,8 @@ __all__ = [
     "check_observations",
     "check_series",
     "quality_flags",
+    "series_of",
+    "well_findings",
 ]
 
 COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]
@@ -63,8 +65,8 @@ def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.Da
     schema.validate_observations(observations)
     today = None if now is None else timeline.to_times([now])[0]
     rows: list[Finding] = []
-    for index in range(observations.sizes[schema.WELL]):
-        rows += _findings(observations.isel({schema.WELL: [index]}), today)
+    for level, covariates in series_of(observations):
+        rows += well_findings(level, covariates, now=today)
     rows += [*_early_ends(observations), *_datum(observations)]
     unnamed = {row.well for row in rows}
     wells = [str(name) for name in observations[schema.WELL].values]
@@ -190,9 +192,8 @@ def quality_flags(observations: xr.Dataset) -> xr.Dataset:
         known = np.isfinite(observations[name].values)
         enough = known.sum(axis=1, keepdims=True) >= LEAST
         flagged[name] = np.where(known, np.where(enough, 1, 2), 9).astype(np.int8)
-    for index in range(observations.sizes[schema.WELL]):
-        one = observations.isel({schema.WELL: [index]})
-        for row in _findings(one, None):
+    for index, (level, covariates) in enumerate(series_of(observations)):
+        for row in well_findings(level, covariates):
             if row.severity in ("warning", "error") and row.positions.size:
                 flag = flagged[row.variable][index]
                 worse = np.int8(4 if row.severity == "error" else 3)
@@ -209,14 +210,30 @@ def quality_flags(observations: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _findings(observations: xr.Dataset, now: np.datetime64 | None) -> list[Finding]:
-    """Return the findings of one well."""
-    level = _series(observations, schema.LEVEL)
+def series_of(observations: xr.Dataset) -> Iterator[tuple[Series, list[Series]]]:
+    """Yield level and covariates of each well of observations (well, time)."""
+    times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
+    names = schema.covariate_names(observations)
+    kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
+    values = {
+        name: observations[name].transpose(schema.WELL, schema.TIME).values
+        for name in (schema.LEVEL, *names)
+    }
+    for index, well in enumerate(map(str, observations[schema.WELL].values)):
+        yield (
+            Series(well, schema.LEVEL, "level", times, values[schema.LEVEL][index]),
+            [Series(well, name, kind, times, values[name][index]) for name, kind in kinds.items()],
+        )
+
+
+def well_findings(
+    level: Series, covariates: list[Series], *, now: np.datetime64 | None = None
+) -> list[Finding]:
+    """Return the findings of one well, from its series."""
     rows = list(level_findings(level, now=now))
     known = level.known
     span = slice(int(known[0]), int(known[-1]) + 1) if known.size else slice(0, None)
     step = 365.25 / timeline.steps_per_year(timeline.infer_frequency(level.times))
-    covariates = [_series(observations, name) for name in schema.covariate_names(observations)]
     for covariate in covariates:
         rows += covariate_findings(covariate, step=step)
     rows += coverage_findings(covariates, span)
@@ -225,19 +242,6 @@ def _findings(observations: xr.Dataset, now: np.datetime64 | None) -> list[Findi
         rows += shift_findings(level, _explaining(level, covariates, step))
         rows += _response(level, covariates, step)
     return rows
-
-
-def _series(observations: xr.Dataset, name: str) -> Series:
-    """Return one variable of a Dataset of one well."""
-    variable = observations[name]
-    level = name == schema.LEVEL
-    return Series(
-        str(observations[schema.WELL].values[0]),
-        name,
-        "level" if level else schema.covariate_kind(name, variable.attrs),
-        observations[schema.TIME].values.astype(schema.TIME_DTYPE),
-        variable.values[0],
-    )
 
 
 def _season(times: np.ndarray) -> np.ndarray:
@@ -314,11 +318,7 @@ def _crossed(covariates: list[Series]) -> Iterator[Finding]:
 
 def _early_ends(observations: xr.Dataset) -> Iterator[Finding]:
     """Yield a note for each well whose levels end long before those of most wells."""
-    wells = [
-        _series(observations.isel({schema.WELL: [index]}), schema.LEVEL)
-        for index in range(observations.sizes[schema.WELL])
-    ]
-    wells = [level for level in wells if level.known.size]
+    wells = [level for level, _ in series_of(observations[[schema.LEVEL]]) if level.known.size]
     if not wells:
         return
     ends = np.array([level.days[level.known[-1]] for level in wells])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data import quality
+from gwforecast.data.findings import Series
 from gwforecast.schema import SchemaError
 
 __all__ = ["FORECAST", "STATUSES", "Limits", "Well", "look"]
@@ -72,38 +72,37 @@ class Well:
         self.reasons.append(reason)
 
 
-def look(data: xr.Dataset, issue_time: np.datetime64, limits: Limits) -> Well:
+def look(
+    level: Series, covariates: list[Series], issue_time: np.datetime64, limits: Limits
+) -> Well:
     """Return a well with the ages of its data, and a status if they forbid a forecast.
 
     Parameters
     ----------
-    data : xarray.Dataset
-        Dimensions (well, time), of one well.
+    level, covariates : Series
+        Of the well, up to the issue time.
     issue_time : numpy.datetime64
-        What is later is not looked at.
+        From which it is to be forecast.
     limits : Limits
         How old levels and weather may be.
     """
-    well = Well(str(data[schema.WELL].values[0]))
-    past = data.sel({schema.TIME: slice(None, issue_time)})
-    times = past[schema.TIME].values
-    observed = np.flatnonzero(past[schema.LEVEL].notnull().values[0])
+    well = Well(level.well)
+    observed = level.known
     if not observed.size:
         well.doubt("no_data", "no level up to the issue time")
         return well
-    well.last_observation = times[observed[-1]]
-    names = schema.covariate_names(past)
-    complete = np.ones(times.size, bool)
-    for name in names:
-        complete &= past[name].notnull().values[0]
+    well.last_observation = level.times[observed[-1]]
+    complete = np.ones(level.times.size, bool)
+    for covariate in covariates:
+        complete &= ~np.isnan(covariate.values)
     if not complete.any():
         well.doubt("no_data", "no step with all covariates")
         return well
-    well.origin = times[np.flatnonzero(complete)[-1]]
-    well.last_covariate = well.origin if names else NEVER
+    well.origin = level.times[np.flatnonzero(complete)[-1]]
+    well.last_covariate = well.origin if covariates else NEVER
     _judge_ages(well, issue_time, limits)
-    _judge_checks(well, past, issue_time)
-    _judge_last(well, past, issue_time)
+    _judge_checks(well, level, covariates, issue_time)
+    _judge_last(well, level, issue_time)
     return well
 
 
@@ -122,28 +121,37 @@ def _judge_ages(well: Well, issue_time: np.datetime64, limits: Limits) -> None:
             well.doubt("degraded", f"{what} {timeline.format_time(last)}: forecast from there")
 
 
-def _judge_checks(well: Well, past: xr.Dataset, issue_time: np.datetime64) -> None:
+def _judge_checks(
+    well: Well, level: Series, covariates: list[Series], issue_time: np.datetime64
+) -> None:
     """Lower the status for errors of the last year, and for doubts about the last levels."""
-    recent = past.sel({schema.TIME: slice(issue_time - CHECKED, None)})
+    start = int(np.searchsorted(level.times, issue_time - CHECKED))
     try:
-        found = quality.check_observations(recent)
+        found = quality.well_findings(
+            level.since(start), [covariate.since(start) for covariate in covariates]
+        )
     except (SchemaError, ValueError) as error:
         well.doubt("check_failed", str(error))
         return
-    wrong = (found["severity"] == "error") & (found["last"] >= issue_time - RECENT)
-    late = (found["variable"] == schema.LEVEL) & (found["last"] >= issue_time - LATE)
-    for status, chosen in (
-        ("check_failed", wrong | (late & found["check"].isin(SPOILING))),
-        ("degraded", late & found["check"].isin(DOUBTFUL)),
+    late = [row for row in found if row.variable == schema.LEVEL and row.last >= issue_time - LATE]
+    wrong = [
+        row
+        for row in found
+        if (row.severity == "error" and row.last >= issue_time - RECENT)
+        or (row in late and row.check in SPOILING)
+    ]
+    for status, rows in (
+        ("check_failed", wrong),
+        ("degraded", [row for row in late if row.check in DOUBTFUL]),
     ):
-        if chosen.any():
-            well.doubt(status, " ".join(found["message"][chosen]))
+        if rows:
+            well.doubt(status, " ".join(row.message for row in rows))
 
 
-def _judge_last(well: Well, past: xr.Dataset, issue_time: np.datetime64) -> None:
+def _judge_last(well: Well, level: Series, issue_time: np.datetime64) -> None:
     """Lower the status for a jump to the last levels, which no later level can show as a spike."""
-    level = past[schema.LEVEL][0].dropna(schema.TIME)
-    times, steps = level[schema.TIME].values[1:], np.abs(np.diff(level.values))
+    values = level.values[level.known]
+    times, steps = level.times[level.known][1:], np.abs(np.diff(values))
     late = times >= issue_time - LATE
     if late.any() and not late.all():
         most = float(steps[~late].max())
@@ -152,7 +160,7 @@ def _judge_last(well: Well, past: xr.Dataset, issue_time: np.datetime64) -> None
             well.doubt(
                 "check_failed",
                 f"A level changes by little from one to the next. Received a step of "
-                f"{steps[at]:.3g} m to {level.values[at + 1]:.6g} m on "
+                f"{steps[at]:.3g} m to {values[at + 1]:.6g} m on "
                 f"{timeline.format_time(times[at])}; the greatest before was {most:.3g} m. Check "
                 "the sensor.",
             )

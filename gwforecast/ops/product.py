@@ -19,6 +19,7 @@ import xarray as xr
 from gwforecast import __version__, schema, timeline
 from gwforecast.data.climatology import ClimatologyWeather
 from gwforecast.data.forcing import Forcing
+from gwforecast.data.quality import series_of
 from gwforecast.models.calibrated import Calibrated
 from gwforecast.models.intervals import QUANTILES
 from gwforecast.models.naive import DayOfYearClimatology
@@ -98,9 +99,10 @@ def issue(
         ``last_observation``, ``last_covariate`` and ``trained_through``. Clock and machine are not
         in it: the same inputs give the same Dataset.
     """
+    past = observations.sel({schema.TIME: slice(None, issue_time)})
     wells = [
-        look(observations.sel({schema.WELL: [name]}), issue_time, limits or Limits())
-        for name in observations[schema.WELL].values.tolist()
+        look(level, covariates, issue_time, limits or Limits())
+        for level, covariates in series_of(past)
     ]
     _forecast_all(wells, _Asked(observations, issue_time, horizon, forcing), champions)
     for well in wells:
