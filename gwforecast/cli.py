@@ -49,8 +49,11 @@ DayFirst = Annotated[
 ]
 Datum = Annotated[str | None, typer.Option(help="Vertical datum of the levels, e.g. NAP.")]
 Height = Annotated[
-    float | None,
-    typer.Option(help="Height that a depth to water is measured from, m above the datum."),
+    list[str] | None,
+    typer.Option(
+        help="Height that a depth to water is measured from, m above the datum; of one well among "
+        "several MW-7=27.1, repeated."
+    ),
 ]
 Fill = Annotated[
     list[str] | None,
@@ -194,6 +197,8 @@ def _overrides(given: Mapping[str, Any]) -> dict[str, dict[str, object]]:
         tables["models"]["use"] = [name.strip() for name in given["models"].split(",")]
     if given.get("fill"):
         tables["data"]["fill"] = _rules(list(given["fill"]))
+    if given.get("reference_level"):
+        tables["data"]["reference_level"] = _heights(list(given["reference_level"]))
     if given.get("shares"):
         tables.setdefault("split", {}).update(_shares(given["shares"]))
     return tables
@@ -287,6 +292,20 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return _clean(str(value))
+
+
+def _heights(items: list[str]) -> object:
+    """Return one height, or heights by well; the name of a well may hold an equals sign."""
+    try:
+        if len(items) == 1 and "=" not in items[0]:
+            return float(items[0])
+        pairs = [item.rsplit("=", 1) for item in items]
+        return {well: float(height) for well, height in pairs}
+    except ValueError:
+        raise ValueError(
+            "--reference-level takes a height in m, or wells and heights. Received "
+            f"{' '.join(items)!r}. Write for example --reference-level MW-7=27.1."
+        ) from None
 
 
 def _rules(items: list[str]) -> object:

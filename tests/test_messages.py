@@ -134,11 +134,16 @@ FRAMES: dict[str, tuple[Callable[[], object], str]] = {
     "wells in other units": (
         lambda: observations_from_frames(
             {"a": pd.DataFrame({"head": level()}), "b": pd.DataFrame({"head [cm]": level()})}),
-        r"same units.*in m of well 'a'.*in cm of well 'b'.*Convert"),
-    "levels beside depths": (
+        r"same units.*m of well 'a' by 'head' and cm of well 'b'.*Convert"),
+    "a depth beside levels": (
         lambda: observations_from_frames(
             {"a": pd.DataFrame({"head": level()}), "b": pd.DataFrame({"dtw": level()})}),
-        r"all be levels or all depths.*'dtw'"),
+        r"none for well 'b', whose column names a depth.*reference_level=\{'b'"),
+    "a height for a level": (
+        lambda: observations_from_frames(
+            {"a": pd.DataFrame({"head": level()}), "b": pd.DataFrame({"dtw": level()})},
+            reference_level=12.0),
+        r"no height.*Received one for well 'a'.*reference_level=\{'b'"),
     "true and false": (
         lambda: observations_from_frames(level([True] * 40), weather()), r"numbers.*True of dtype bool"),
     "a height that is none": (

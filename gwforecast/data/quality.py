@@ -288,7 +288,8 @@ def _response(level: Series, covariates: list[Series], step: float) -> Iterator[
             "sign", "error", value=min(found), n=steps.size,
             rule="A level rises after wet months.",
             received=f"a correlation of {min(found):.2f} with the rain of up to a year",
-            mend="If this is a depth to water, convert it with gwforecast.level_from_depth.",
+            mend="If this is a depth to water, give the height that it is measured from: "
+            "reference_level, --reference-level.",
         )  # fmt: skip
     elif max(found) < RELATED:
         yield level.finding(

@@ -8,21 +8,21 @@ from typing import Any, cast
 
 import pandas as pd
 
+from gwforecast.data.headers import (
+    UNITS,
+    bare_name,
+    bracketed,
+    datum_of_name,
+    datum_of_units,
+    is_below,
+    names_depth,
+    names_level,
+)
 from gwforecast.data.providers import OF_CODES, plain_table, stated_code
 from gwforecast.schema import SchemaError, covariate_kind
 
-__all__ = ["DEPTH_NAMES", "LEVEL_NAMES", "Levels", "TIME_NAMES", "series_by_well"]
+__all__ = ["Levels", "TIME_NAMES", "series_by_well"]
 
-LEVEL_NAMES = (
-    "head", "level", "gwl", "value", "values", "stand_m_tov_nap", "water_level_masl_m", "wl",
-    "niveau_nappe_eau", "water_level_above_navd88_ft", "water_level_above_site_datum_ft",
-    "groundwater_level", "beoordeelde waarde", "voorlopige waarde", "controle waarde",
-    "onbekend waarde", *(code for code, meaning in OF_CODES.items() if not meaning.is_depth),
-)  # fmt: skip
-DEPTH_NAMES = (
-    "depth_to_water", "dtw", "depth", "water_level_below_ground_m", "water_level_below_surface_m",
-    "profondeur_nappe", *(code for code, meaning in OF_CODES.items() if meaning.is_depth),
-)  # fmt: skip
 WELL_NAMES = (
     "well", "well_id", "site_no", "monitoring_location_id", "station_id", "unique_id", "station",
     "mw_id", "borehole", "site", "code_bss", "measure",
@@ -31,16 +31,6 @@ TIME_NAMES = (
     "time", "date", "datetime", "ds", "observation_date", "date_mesure", "timestamp", "dates",
     "yyyymmdd",
 )  # fmt: skip
-UNITS = ("m", "cm", "mm", "ft")
-DATUMS = {
-    "stand_m_tov_nap": "NAP",
-    "beoordeelde waarde": "NAP",
-    "voorlopige waarde": "NAP",
-    "controle waarde": "NAP",
-    "onbekend waarde": "NAP",
-    "water_level_above_navd88_ft": "NAVD88",
-}
-BELOW = ("bgl", "bgs", "btoc", "bmp", "bls")  # m below ground level, surface, top of casing, ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +51,8 @@ class Levels:
         Time zone of the stamps before they became UTC.
     datum : str, optional
         Vertical datum that the data state.
+    above : frozenset of str
+        Wells whose values are levels, where those of the others are depths.
     """
 
     series: dict[str, pd.Series]
@@ -69,6 +61,7 @@ class Levels:
     is_depth: bool = False
     time_zone: str | None = None
     datum: str | None = None
+    above: frozenset[str] = frozenset()
 
 
 def series_by_well(
@@ -102,13 +95,13 @@ def series_by_well(
     """
     if isinstance(levels, pd.Series):
         label = "" if levels.name is None else str(levels.name)
-        known = _base(label) in (*LEVEL_NAMES, *DEPTH_NAMES)
+        known = names_level(label) or names_depth(label)
         found = Levels(
             {well or (default if known or not label else label): levels},
             label or "unnamed",
-            _bracketed(label) if known else None,
-            _base(label) in DEPTH_NAMES or _is_below(label),
-            datum=_datum_of_name(label) if known else None,
+            bracketed(label) if known else None,
+            names_depth(label) or is_below(label),
+            datum=datum_of_name(label) if known else None,
         )
         return _checked(found, well)
     if isinstance(levels, pd.DataFrame):
@@ -126,21 +119,32 @@ def series_by_well(
 
 
 def _merged(parts: dict[str, Levels]) -> Levels:
-    first_name, first = next(iter(parts.items()))
-    for name, part in parts.items():
-        theirs, ours = ((p.units or "m", p.is_depth, p.datum) for p in (part, first))
-        if theirs != ours:
-            said = [f"{p.source!r} in {p.units or 'm'} {p.datum or ''}".rstrip() + f" of well {n!r}"
-                    for n, p in ((first_name, first), (name, part))]  # fmt: skip
-            raise SchemaError(
-                "All wells must have the same units and datum, and all be levels or all depths. "
-                "Received "
-                f"{said[0]} and {said[1]}. Convert one of them, or read them apart."
-            )
+    """Return wells that agree in units and datum; some may be levels and the others depths."""
+    above = {name: part for name, part in parts.items() if not part.is_depth}
+    _refuse_differing("units", {n: (p.units or "m", p.source) for n, p in parts.items()})
+    _refuse_differing("datum", {n: (str(p.datum), p.source) for n, p in above.items()})
     series = {name: part.series[name] for name, part in parts.items()}
     zones = [part.time_zone for part in parts.values() if part.time_zone]
-    zone = zones[0] if zones else None
-    return Levels(series, first.source, first.units, first.is_depth, zone, first.datum)
+    depths = len(above) < len(parts)
+    return replace(
+        next(iter((above or parts).values())),
+        series=series,
+        is_depth=depths,
+        time_zone=zones[0] if zones else None,
+        above=frozenset(above if depths else ()),
+    )
+
+
+def _refuse_differing(what: str, said: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse wells of which something is said, by a column, that differs from the first's."""
+    for name, (value, source) in said.items():
+        first = next(iter(said))
+        if value != said[first][0]:
+            raise SchemaError(
+                f"All wells must have the same {what}. Received {said[first][0]} of well {first!r} "
+                f"by {said[first][1]!r} and {value} of well {name!r} by {source!r}. Convert one of "
+                "them, or read them apart."
+            )
 
 
 def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> Levels:
@@ -149,7 +153,7 @@ def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> 
         return series_by_well(cast("Mapping[str, pd.DataFrame]", parts), level_column=level_column)
     _refuse_repeated(frame)
     frame = plain_table(frame)
-    names = {_base(str(c)): c for c in frame.columns}
+    names = {bare_name(str(c)): c for c in frame.columns}
     time = None
     if not isinstance(frame.index, pd.DatetimeIndex):
         time = next((names[n] for n in TIME_NAMES if n in names), None)
@@ -198,7 +202,7 @@ def _wide(table: pd.DataFrame, frame: pd.DataFrame, taken: set[Any]) -> Levels:
     weather = [
         c
         for c in columns
-        if _base(str(c)) not in ("p", "t") and covariate_kind(_base(str(c))) != "other"
+        if bare_name(str(c)) not in ("p", "t") and covariate_kind(bare_name(str(c))) != "other"
     ]
     if weather:
         raise SchemaError(
@@ -207,7 +211,7 @@ def _wide(table: pd.DataFrame, frame: pd.DataFrame, taken: set[Any]) -> Levels:
             f"{list(map(str, frame.columns))}. Choose the level with level_column=, and give the "
             "weather as covariates."
         )
-    units = {c: _bracketed(str(c)) for c in columns}
+    units = {c: bracketed(str(c)) for c in columns}
     units = {c: unit if unit in UNITS else None for c, unit in units.items()}
     if len(set(units.values())) > 1:
         raise SchemaError(
@@ -228,7 +232,7 @@ def _level_column(frame: pd.DataFrame, wanted: str | None, taken: set[Any], *, l
             )
         return wanted
     candidates = [c for c in frame.columns if c not in taken and not str(c).endswith("_cd")]
-    found = [c for c in candidates if _base(str(c)) in (*LEVEL_NAMES, *DEPTH_NAMES)]
+    found = [c for c in candidates if names_level(str(c)) or names_depth(str(c))]
     if len(found) > 1:
         raise SchemaError(
             f"One column must be the level. Received {len(found)} that could be: "
@@ -256,7 +260,7 @@ def _level_column(frame: pd.DataFrame, wanted: str | None, taken: set[Any], *, l
 
 def _units(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | None:
     """Return units from the header ``level [cm]``, a column of units, or the object itself."""
-    header = _bracketed(str(column))
+    header = bracketed(str(column))
     if header:
         return header
     if "unit_of_measure" in names:
@@ -268,7 +272,7 @@ def _units(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | 
         return str(stated[0]) if len(stated) else None
     if str(column).endswith("_ft"):
         return "ft"
-    code = stated_code(frame, dict(names)) or _base(str(column))
+    code = stated_code(frame, dict(names)) or bare_name(str(column))
     if code in OF_CODES:
         return OF_CODES[code].units
     own = getattr(frame, "unit", None)
@@ -279,7 +283,7 @@ def _is_depth(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> boo
     code = stated_code(frame, dict(names))
     if code is not None:
         return OF_CODES[code].is_depth
-    return _base(str(column)) in DEPTH_NAMES or _is_below(str(column))
+    return names_depth(str(column)) or is_below(str(column))
 
 
 def _datum(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | None:
@@ -298,44 +302,8 @@ def _datum(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | 
             if len(stated):
                 return str(stated[0])
     own = getattr(frame, "unit", None)  # GroundwaterObs has units such as "m NAP"
-    of_object = _second_word(own) if isinstance(own, str) else None
-    return _datum_of_name(str(column)) or of_object
-
-
-def _datum_of_name(name: str) -> str | None:
-    """Return the datum of a header: ``level [m NAP]`` is above ``NAP``; None where none is."""
-    base = _base(name)
-    if base in OF_CODES:
-        return OF_CODES[base].datum
-    if base in DATUMS:
-        return DATUMS[base]
-    return None if _is_below(name) else _second_word(_inside(name))
-
-
-def _second_word(text: str) -> str | None:
-    words = text.split()
-    return words[1] if len(words) == 2 and words[0] in UNITS else None
-
-
-def _is_below(name: str) -> bool:
-    """Return whether a header such as ``level [m bgl]`` says that it is a depth."""
-    return _inside(name).lower().partition(" ")[2] in BELOW
-
-
-def _bracketed(name: str) -> str | None:
-    """Return the units of a header: ``level [m NAP]`` is in ``m``; None without brackets."""
-    return _inside(name).split(" ")[0] or None
-
-
-def _inside(name: str) -> str:
-    return name.replace("(", "[").partition("[")[2].strip(" ])")
-
-
-def _base(name: str) -> str:
-    """Return a header without units, statistic and case: ``72019_Mean`` is ``72019``."""
-    bare = name.replace("(", "[").partition("[")[0].strip().lower()
-    code = bare.partition("_")[0]
-    return code if code.isdigit() and len(code) == 5 else bare
+    of_object = datum_of_units(own) if isinstance(own, str) else None
+    return datum_of_name(str(column)) or of_object
 
 
 def _parsed(index: pd.Index) -> pd.DatetimeIndex:

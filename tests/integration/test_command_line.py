@@ -217,6 +217,23 @@ def test_check_ends_with_one_where_something_is_wrong(folder: Path, gwforecast) 
     assert "-9999" in done.stdout
 
 
+def test_heights_of_some_wells_on_the_command_line(folder: Path, gwforecast) -> None:
+    levels = pd.read_csv(folder / "levels.csv")
+    (folder / "wells").mkdir()
+    levels.to_csv(folder / "wells" / "a.csv", index=False)
+    depth = pd.DataFrame({"Datum": levels["date"], "Abstich (m)": 60 - levels["level"]})
+    depth.to_csv(folder / "wells" / "b=1.csv", index=False)
+    files = ["--levels", "wells", "--covariates", "weather.csv", "--models", "linear,climatology"]
+    told = gwforecast("evaluate", *files, cwd=folder, code=2).stderr
+    assert "whose column names a depth" in " ".join(told.split())
+    gwforecast("evaluate", *files, "--reference-level", "b=1=60", "--out", "out", cwd=folder)
+    scores = pd.read_csv(folder / "out" / "scores.csv").query("metric == 'nse'")
+    a, b = (scores[scores["well"] == well]["value"].to_numpy() for well in ("a", "b=1"))
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+    wrong = gwforecast("evaluate", *files, "--reference-level", "b:60", cwd=folder, code=2).stderr
+    assert "--reference-level MW-7=27.1" in " ".join(wrong.split())
+
+
 def test_a_depth_to_water_is_told_its_height_on_the_command_line(folder: Path, gwforecast) -> None:
     levels = pd.read_csv(folder / "levels.csv")
     depth = levels.assign(depth_to_water=60 - levels["level"]).drop(columns="level")

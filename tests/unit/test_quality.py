@@ -175,7 +175,7 @@ def test_a_depth_to_water_is_suspected(well: str) -> None:
     row = found(sample, "sign").iloc[0]
     assert row["severity"] == "error"
     assert row["value"] < -0.3
-    assert "level_from_depth" in row["message"]
+    assert "--reference-level" in row["message"]
 
 
 def test_a_level_that_rain_does_not_move_is_noted() -> None:

@@ -215,3 +215,14 @@ def test_real_wells_are_read_without_options() -> None:
     made = read_observations(REAL / "germany_weekly" / "gw", REAL / "germany_weekly" / "hyras")
     assert made.sizes["well"] == 59
     assert made["level"].sel(well="BB_27381010", time="1997-04-14").item() == 48.52
+
+
+def test_levels_beside_depths_in_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "wells"
+    folder.mkdir()
+    (folder / "brunnen 12.csv").write_text("Date,Level (m)\n2020-01-06,48.5\n2020-01-13,48.4\n")
+    (folder / "MW-7.csv").write_text("Datum;Abstich (m)\n06.01.2020;2,29\n13.01.2020;2,22\n")
+    found = read_observations(folder, reference_level={"MW-7": 27.1}, datum="NHN", day_first=True)
+    assert found["well"].values.tolist() == ["MW-7", "brunnen 12"]
+    np.testing.assert_allclose(found["level"], [[24.81, 24.88], [48.5, 48.4]])
+    assert found["level"].attrs["vertical_datum"] == "NHN"
