@@ -177,7 +177,7 @@ def _above_datum(
             if not found.above
             else "A depth to water needs the height it is measured from. Received none for well "
             f"{depths[0]!r}, whose column names a depth. Give heights by well, in m above the "
-            f"datum: reference_level={{{depths[0]!r}: ...}}."
+            f"datum: reference_level={{{depths[0]!r}: ...}}, or --reference-level {depths[0]}=..."
         )
     return values
 
