@@ -26,6 +26,7 @@ __all__ = [
     "outcomes_of",
     "read_csv",
     "read_shard",
+    "refuse_pooled",
     "rows_of",
     "seconds_of",
     "told_of",
@@ -48,6 +49,22 @@ def absolute(settings: Settings) -> Settings:
 def _absolute(section: Section, *names: str) -> dict[str, Path]:
     paths = {name: getattr(section, name) for name in names}
     return {name: path.absolute() for name, path in paths.items() if path is not None}
+
+
+def refuse_pooled(models: Sequence[str], work: str) -> None:
+    """Refuse networks of all wells for work that is done in shards.
+
+    Raises
+    ------
+    ValueError
+        If there is one; it is named.
+    """
+    pooled = [model for model in models if model in POOLED]
+    if pooled:
+        raise ValueError(
+            f"{work} in shards is of models of one well each. Received {pooled[0]!r}, which all "
+            "wells share. Leave it out, or leave out --dask and --shard."
+        )
 
 
 def read_shard(settings: Settings, shard: Shard) -> tuple[Intake, list[str]]:

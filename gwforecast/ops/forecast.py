@@ -20,6 +20,8 @@ from gwforecast.sequences.split import Split, split_by_fraction
 
 __all__ = [
     "DEFAULT_MODELS",
+    "TRAIN",
+    "VALIDATION",
     "calibrate",
     "default_horizon",
     "fit_calibrated",

@@ -29,7 +29,7 @@ from gwforecast.ops.backtest_outputs import (
 )
 from gwforecast.ops.cluster import ShardOutcome, run_shards
 from gwforecast.ops.config import Settings
-from gwforecast.ops.forecasters import BLEND, POOLED, import_models
+from gwforecast.ops.forecasters import BLEND, import_models
 from gwforecast.ops.hindcast import Origins
 from gwforecast.ops.intake import wells_of
 from gwforecast.ops.jobs import files_of, prepare
@@ -75,7 +75,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     RuntimeError
         If no shard gave a result.
     """
-    _refuse_pooled(settings)
+    collected.refuse_pooled(settings.backtest.models, "A backtest")
     watch = Stopwatch()
     folder = settings.backtest.folder
     wells = settings.data.wells or wells_of(settings.data)
@@ -174,15 +174,6 @@ def _run(
         out=folder,
         figures=0,
     )
-
-
-def _refuse_pooled(settings: Settings) -> None:
-    pooled = [model for model in settings.backtest.models if model in POOLED]
-    if pooled:
-        raise ValueError(
-            "A backtest in shards is of models of one well each. Received "
-            f"{pooled[0]!r}, which all wells share. Leave it out, or leave out --dask and --shard."
-        )
 
 
 def _origins(settings: Settings, looked: Sequence[ShardOutcome]) -> Origins:

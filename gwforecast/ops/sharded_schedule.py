@@ -65,7 +65,13 @@ def train(
     pandas.DataFrame
         As of :func:`gwforecast.ops.train.train`, with the wells that could not be read and those
         of shards that failed.
+
+    Raises
+    ------
+    ValueError
+        If a model is asked for that all wells share.
     """
+    collected.refuse_pooled(settings.schedule.models, "Training")
     placed, wells = collected.absolute(settings), _wells(settings)
     first = _first(placed, wells)
     if first.observations is None:

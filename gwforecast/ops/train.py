@@ -19,11 +19,11 @@ from gwforecast.models.intervals import QUANTILES
 from gwforecast.models.naive import DayOfYearClimatology, Persistence
 from gwforecast.ops.bundle import BundleError, check_fits
 from gwforecast.ops.champions import Champion, Champions
-from gwforecast.ops.forecast import calibrate, fit_calibrated
-from gwforecast.ops.forecasters import make_forecasters
+from gwforecast.ops.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
+from gwforecast.ops.forecasters import POOLED, make_forecasters
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import mask_to_period, spread_issue_times
-from gwforecast.sequences.split import Split
+from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.forecasts import lead_scores
 
 __all__ = ["COLUMNS", "DECISIONS", "Recipe", "train", "train_into"]
@@ -32,6 +32,7 @@ DECISIONS = ("first", "better", "replaced", "kept", "failed")
 """What became of a well: its first champion, a better one, one that replaces whatever was there,
 the one that it had, none."""
 COLUMNS = ["well", "decision", "reason", "bundle", "crps", "crps_champion", "origins"]
+UNCOMPARED = "a network of all wells is not compared well by well; --replace puts the new one in"
 WINDOW = np.timedelta64(365, "D")  # last levels that champion and challenger are compared on
 FEWEST_ORIGINS = 20
 ORIGINS = 60  # at most
@@ -77,6 +78,11 @@ class Recipe:
     members: int | None = None
     workers: int | None = None
 
+    @property
+    def pooled(self) -> bool:
+        """Whether a network of all wells is among the models."""
+        return any(model in POOLED for model in self.models)
+
     def forecasters(self) -> list[Forecaster]:
         """Return the forecasters, not fitted."""
         shared = {"seed": self.seed, "members": self.members, "workers": self.workers}
@@ -112,7 +118,8 @@ def train(
     champions : Champions
         Where they are stored.
     group : int
-        Wells that are trained together and share a bundle, at most.
+        Wells that are trained together and share a bundle, at most; all of them where a network is
+        one of all wells.
     replace : bool
         Let the new ones take the place of champions without a comparison.
     progress : Progress, optional
@@ -159,6 +166,7 @@ def train_into(
     """
     job = _Job(recipe, champions, target, replace, progress)
     held = champions.table()
+    group = observations.sizes[schema.WELL] if recipe.pooled else group
     rows = [row for part in _groups(observations, group) for row in _train_group(part, job, held)]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("well", ignore_index=True)
 
@@ -184,13 +192,8 @@ def _train_group(
 ) -> list[dict[str, object]]:
     """Train the wells of a group together, and one by one where one of them cannot be."""
     wells = [str(well) for well in part[schema.WELL].values]
-    rows = {}
-    for well in wells:
-        if well in held and not job.replace:
-            rows[well] = _challenge(part.sel({schema.WELL: [well]}), job, held[well])
-        else:
-            decision = "replaced" if well in held else "first"
-            rows[well] = {"well": well, "decision": decision, "reason": ""}
+    judge = _judge_pooled if job.recipe.pooled else _judge
+    rows = {well: judge(part.sel({schema.WELL: [well]}), job, held) for well in wells}
     wanted = [well for well in wells if rows[well]["decision"] not in ("kept", "failed")]
     together = [wanted] if wanted else []
     while together:
@@ -198,16 +201,39 @@ def _train_group(
         try:
             name = _store(part.sel({schema.WELL: names}), job)
         except (SchemaError, ValueError, RuntimeError) as error:
-            if len(names) > 1:
+            if len(names) > 1 and not job.recipe.pooled:
                 together += [[well] for well in names]
-            else:
-                decision = "kept" if names[0] in held else "failed"
-                rows[names[0]] |= {"decision": decision, "reason": f"training failed: {error}"}
+                continue
+            for well in names:
+                decision = "kept" if well in held else "failed"
+                rows[well] |= {"decision": decision, "reason": f"training failed: {error}"}
             continue
         job.target.promote(names, name)
         for well in names:
             rows[well]["bundle"] = name
     return list(rows.values())
+
+
+def _judge(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[str, object]:
+    """Return the row of one well, and in it whether it is to be trained."""
+    well = str(data[schema.WELL].values[0])
+    if well in held and not job.replace:
+        return _challenge(data, job, held[well])
+    return {"well": well, "decision": "replaced" if well in held else "first", "reason": ""}
+
+
+def _judge_pooled(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[str, object]:
+    """Return the row of one well for networks of all wells, which one bad well must not stop."""
+    well = str(data[schema.WELL].values[0])
+    row: dict[str, object] = {"well": well, "reason": UNCOMPARED}
+    if held and not job.replace:
+        known = {"bundle": held[well].bundle} if well in held else {}
+        return row | known | {"decision": "kept" if well in held else "failed"}
+    try:
+        split_by_fraction(data, train=TRAIN, validation=VALIDATION)
+    except SchemaError as error:
+        return row | {"decision": "failed", "reason": f"training failed: {error}"}
+    return row | {"decision": "replaced" if well in held else "first", "reason": ""}
 
 
 def _store(part: xr.Dataset, job: _Job) -> str:

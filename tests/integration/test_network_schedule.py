@@ -181,3 +181,22 @@ def test_a_backfill_in_shards_fills_what_is_missed(
     issues = Archive(place / "backfilled").issues()
     assert [issue.issue_time[:10] for issue in issues] == ["2011-12-19", "2011-12-26", ISSUED]
     alike(whole, Archive(place / "backfilled").read(ISSUED))
+
+
+def test_a_network_of_all_wells_is_one_bundle(place: Path, gwforecast) -> None:
+    config = configured(place, "global", "global-models")
+    text = (place / config).read_text("utf-8").replace('["mlp", "linear"]', '["global_mlp"]')
+    tables = "group = 2\n[global_mlp]\nunits = [4]\nepochs = 3\n"
+    (place / config).write_text(text + tables, "utf-8")
+    refused = gwforecast("train", config, "--through", TRAINED, "--shard", 2, cwd=place, code=2)
+    assert "'global_mlp', which all wells share" in " ".join(refused.stderr.split())
+    gwforecast("train", config, "--through", TRAINED, cwd=place, code=5)
+    table = Champions(place / "global-models").table()
+    assert len(table) == NUMBER - 1
+    assert len({pair.bundle for pair in table.values()}) == 1
+    kept = gwforecast("train", config, "--through", "2011-06-06", cwd=place, code=5)
+    assert "--replace puts the new one in" in " ".join(kept.stdout.split())
+    gwforecast("forecast", config, "--issue-time", ISSUED, "--shard", 2, cwd=place)
+    product = Archive(place / "global").read(ISSUED)
+    found = dict(zip(product["well"].values, product["model"].values, strict=True))
+    assert {found[well] for well in ("w1", "w2", "w4")} == {"global_mlp"}
