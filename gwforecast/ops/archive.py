@@ -37,8 +37,6 @@ __all__ = [
     "ArchiveError",
     "Issue",
     "Outcome",
-    "read_product",
-    "write_product",
 ]
 
 CATALOGUE, LOCK = "catalogue.sqlite", "archive.lock"
@@ -187,9 +185,7 @@ class Archive:
                 return made[-1], "kept"
             revision = made[-1].revision + 1 if made else 1
             name = _file(stamp, revision)
-            path = write_atomically(
-                self.folder / name, lambda target: write_product(product, target)
-            )
+            path = write_atomically(self.folder / name, lambda target: _write(product, target))
             written = path.read_bytes()
             sha256 = hashlib.sha256(written).hexdigest()
             issue = Issue(stamp, revision, name, len(written), sha256, content)
@@ -270,7 +266,7 @@ class Archive:
             raise self._damaged(f"{issue.file}, which is missing") from None
         if len(written) != issue.bytes or hashlib.sha256(written).hexdigest() != issue.sha256:
             raise self._damaged(issue.file)
-        return read_product(io.BytesIO(written))
+        return _read(io.BytesIO(written))
 
     def sweep(self) -> list[Path]:
         """Remove what broken runs have left behind; the archive must be held."""
@@ -357,7 +353,7 @@ def _ordered(attrs: Mapping[Any, object]) -> dict[str, object]:
     return {str(name): attrs[name] for name in sorted(attrs, key=str)}
 
 
-def write_product(product: xr.Dataset, target: Path) -> None:
+def _write(product: xr.Dataset, target: Path) -> None:
     """Write NetCDF whose bytes depend on the forecast alone; HDF5 would note when it was."""
     encoding: dict[str, dict[str, object]] = {}
     for name, variable in product.variables.items():
@@ -377,7 +373,7 @@ def write_product(product: xr.Dataset, target: Path) -> None:
         store.close()  # type: ignore[no-untyped-call]
 
 
-def read_product(source: Path | io.BytesIO) -> xr.Dataset:
+def _read(source: io.BytesIO) -> xr.Dataset:
     """Return a forecast as it was before it was written: times in our unit, text as objects."""
     with xr.open_dataset(source, engine="h5netcdf") as opened:
         product = opened.load().drop_encoding()

@@ -189,7 +189,7 @@ def forecast(
     ArchiveBusyError, ArchiveError
         If the archive is held by another run, or damaged.
     """
-    _, make = _maker(settings, wait=wait, now=now)
+    make, _ = _maker(settings, wait=wait, now=now)
     return _publish(make(issue_time), settings, force=force, dry=dry, wait=wait)
 
 
@@ -220,8 +220,8 @@ def backfill(
     progress : Progress, optional
         Told of issue times done.
     """
-    intake, make = _maker(settings, wait=wait, now=now)
-    times = issuing.the_observations(intake, "A backfill")[schema.TIME].values
+    make, read = _maker(settings, wait=wait, now=now)
+    times = issuing.the_observations(read(), "A backfill")[schema.TIME].values
     first, last = timeline.to_times([start, end])
     axis = timeline.regular_times(times[0], max(last, times[0]), timeline.infer_frequency(times))
     wanted = axis[(axis >= first) & (axis <= last)][::stride]
@@ -271,15 +271,15 @@ def stand(
 
 def _maker(
     settings: Settings, *, wait: float, now: pd.Timestamp
-) -> tuple[Intake, Callable[[object], xr.Dataset]]:
-    """Return data with the axis of all wells, and what makes the forecast of an issue time."""
+) -> tuple[Callable[[object], xr.Dataset], Callable[[], Intake]]:
+    """Return what makes the forecast of an issue time, and what gives data with its axis."""
     if settings.cluster.asked:
         from gwforecast.ops import sharded_schedule  # loaded only where it is used
 
         made = partial(sharded_schedule.make_product, settings, wait=wait, now=now)
-        return sharded_schedule.first_intake(settings), made
+        return made, partial(sharded_schedule.first_intake, settings)
     intake = read_each(settings.data)
-    return intake, partial(issuing.make_product, intake, settings, now=now)
+    return partial(issuing.make_product, intake, settings, now=now), lambda: intake
 
 
 def _publish(

@@ -34,14 +34,12 @@ from gwforecast.ops.forecasters import BLEND, POOLED, import_models
 from gwforecast.ops.intake import read_each, wells_of
 from gwforecast.ops.jobs import files_of, prepare
 from gwforecast.ops.run import Evaluation
-from gwforecast.ops.shards import Result, Shard, partition
+from gwforecast.ops.shards import SHARD, SHARDS, Result, Shard, partition
 from gwforecast.ops.stitch import HISTORY_COLUMNS, Predicted
 from gwforecast.sequences.split import Split
 
 __all__ = ["evaluate", "evaluate_shard"]
 
-SHARD = 50  # wells, by default
-SHARDS = "shards"
 TABLES = ("scores.csv", "choice.csv", "findings.csv", "history.csv")
 
 

@@ -37,8 +37,7 @@ from gwforecast.ops.judgement import Judgement, event_of, rivals
 from gwforecast.ops.outlook import Outlook
 from gwforecast.ops.outputs import write_table
 from gwforecast.ops.run import Stopwatch, split_wells
-from gwforecast.ops.sharded import SHARD, SHARDS
-from gwforecast.ops.shards import Result, Shard, partition
+from gwforecast.ops.shards import SHARD, SHARDS, Result, Shard, partition
 from gwforecast.sequences.split import Split
 from gwforecast.verification.reliability import reliability_counts, reliability_of_counts
 from gwforecast.verification.significance import compare

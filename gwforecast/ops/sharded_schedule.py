@@ -19,19 +19,16 @@ from gwforecast import schema, timeline
 from gwforecast.models.base import Progress
 from gwforecast.ops import collected, issuing
 from gwforecast.ops import train as training
-from gwforecast.ops.archive import Archive, read_product, write_product
+from gwforecast.ops.archive import Archive
 from gwforecast.ops.champions import Champions
 from gwforecast.ops.cluster import ShardOutcome, run_shards
 from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import import_models
+from gwforecast.ops.handover import read_part, write_part
 from gwforecast.ops.intake import Intake, wells_of
-from gwforecast.ops.sharded import SHARD
-from gwforecast.ops.shards import Result, Shard, partition
+from gwforecast.ops.shards import SHARD, SHARDS, Result, Shard, partition
 
 __all__ = ["first_intake", "forecast_shard", "make_product", "train", "train_shard"]
-
-SHARDS = ".shards"
-PRODUCT = "product"
 
 
 def first_intake(settings: Settings) -> Intake:
@@ -167,7 +164,7 @@ def make_product(
                 f"A forecast needs one shard that gives a result. Received none. {reasons[0]}"
             )
         return issuing.gather(
-            [read_product(outcome.shard.folder / PRODUCT) for outcome in done],
+            [read_part(outcome.shard.folder) for outcome in done],
             settings,
             refused=_failed(ended, "error"),
             sums={well: one for outcome in done for well, one in _sums(outcome).items()},
@@ -184,7 +181,7 @@ def forecast_shard(settings: Settings, shard: Shard, *, issue_time: str) -> Resu
         if intake.observations is not None:
             moment = np.datetime64(timeline.to_times([issue_time])[0])
             made, sums = issuing.forecast_wells(intake.observations, moment, settings)
-            write_product(made, shard.folder / PRODUCT)
+            write_part(made, shard.folder)
     warned = sorted({*told, *collected.told_of(caught)})
     return {"refused": intake.refused, "sums": sums, "warnings": warned}
 

@@ -19,8 +19,21 @@ from gwforecast.ops import record
 from gwforecast.ops.atomic import write_text
 from gwforecast.ops.config import Settings
 
-__all__ = ["DONE", "Result", "Shard", "Task", "held", "partition", "run_one", "sweep"]
+__all__ = [
+    "DONE",
+    "SHARD",
+    "SHARDS",
+    "Result",
+    "Shard",
+    "Task",
+    "held",
+    "partition",
+    "run_one",
+    "sweep",
+]
 
+SHARD = 50  # wells, by default
+SHARDS = "shards"  # folder of their results
 DONE = "done.json"
 PART = ".part"
 Result = dict[str, object]

@@ -108,7 +108,7 @@ def test_forecasts_in_shards_are_those_of_one_run(
     )
     assert "the same" in again.stdout
     assert not Archive(place / "shards").problems()
-    assert not (place / "shards" / ".shards").exists()
+    assert not (place / "shards" / "shards").exists()
 
 
 def test_models_trained_in_shards_forecast_like_those_of_one_run(
