@@ -71,7 +71,8 @@ def joined_fields(
     fill : mapping, optional
         What variables have where a shard has no value; by default NaN.
     """
-    parts = [xr.open_dataset(path, engine="h5netcdf", chunks={}) for path in sources]
+    # a piece is a shard's variable: those of the files, which are small, would be thousands
+    parts = [xr.open_dataset(path, engine="h5netcdf", chunks=-1) for path in sources]
     try:
         known = {str(model) for part in parts for model in part[schema.MODEL].values}
         axes: dict[str, object] = {schema.MODEL: [m for m in models if m in known]}

@@ -100,6 +100,12 @@ def write_predictions(predictions: xr.Dataset, path: Path) -> Path:
         "fitted_through": {"dtype": "S1", "zlib": True, "complevel": 4},
         schema.TIME: {"dtype": "int64", "units": "seconds since 1970-01-01"},
     }
+    pieces = predictions[schema.LEVEL].chunksizes
+    if pieces:  # the file's are those that are written, else each would be packed many times
+        sizes = {name: of_dim[0] for name, of_dim in pieces.items()}
+        sizes |= {schema.MODEL: 1, schema.QUANTILE: 1}
+        order = predictions[schema.LEVEL].dims
+        encoding[schema.LEVEL]["chunksizes"] = tuple(sizes[str(name)] for name in order)
     return write_atomically(
         path, lambda target: predictions.to_netcdf(target, engine="h5netcdf", encoding=encoding)
     )
