@@ -72,7 +72,6 @@ def configuration(workers: int, arguments: argparse.Namespace) -> str:
         f'members = {arguments.members}\nworkers = 1\n{tables}[cluster]\ndask = "local"\n'
         f'shard = {SHARD}\nworkers = {workers}\n[output]\nfolder = "out-{workers}"\nfigures = 0\n'
         f'[schedule]\nmodels = [{models}]\nhorizon = 13\narchive = "archive-{workers}"\n'
-        f"level_age = {50 * 365}\nweather_age = {50 * 365}\n"
     )
 
 

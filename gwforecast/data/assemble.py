@@ -149,37 +149,48 @@ def _above_datum(
     datum: str | None,
 ) -> xr.DataArray:
     """Return levels above a datum; depths only with the height that they are measured from."""
-    wells = [str(well) for well in values[schema.WELL].values]
-    depths = [well for well in wells if well not in found.above]
-    if found.above and reference_level is not None:
-        named = list(reference_level) if isinstance(reference_level, Mapping) else wells
-        levels = [well for well in named if well in found.above]
-        if levels:
-            raise SchemaError(
-                "A level has no height that it is measured from. Received one for well "
-                f"{levels[0]!r}, whose column names a level. Give heights by well, of those whose "
-                f"columns name a depth: reference_level={{{depths[0]!r}: ...}}."
-            )
-    if reference_level is not None and not found.above:
-        return level_from_depth(values, reference_level=reference_level, datum=datum)
+    if found.above:
+        return _above_datum_by_well(values, found.above, reference_level, datum)
     if reference_level is not None:
-        converted = level_from_depth(
-            values.sel({schema.WELL: depths}), reference_level=reference_level, datum=datum
-        )
-        parts = [converted, values.sel({schema.WELL: sorted(found.above, key=wells.index)})]
-        joined = xr.concat(parts, schema.WELL).sel({schema.WELL: wells})
-        return joined.assign_attrs(converted.attrs)
+        return level_from_depth(values, reference_level=reference_level, datum=datum)
     if found.is_depth:
         raise SchemaError(
             f"A depth to water needs the height it is measured from. Received the column "
             f"{found.source!r} without one. Give reference_level= in m above the datum, or 0 for "
             "levels relative to the measuring point."
-            if not found.above
-            else "A depth to water needs the height it is measured from. Received none for well "
-            f"{depths[0]!r}, whose column names a depth. Give heights by well, in m above the "
-            f"datum: reference_level={{{depths[0]!r}: ...}}, or --reference-level {depths[0]}=..."
         )
     return values
+
+
+def _above_datum_by_well(
+    values: xr.DataArray,
+    above: frozenset[str],
+    reference_level: float | Mapping[str, float] | None,
+    datum: str | None,
+) -> xr.DataArray:
+    """Return levels above a datum where some wells are levels and the others depths."""
+    wells = [str(well) for well in values[schema.WELL].values]
+    depths, levels = ([w for w in wells if (w in above) == is_level] for is_level in (False, True))
+    mend = (
+        "Give heights by well, in m above the datum, of those whose columns name a depth: "
+        f"reference_level={{{depths[0]!r}: ...}}, or --reference-level {depths[0]}=..."
+    )
+    if reference_level is None:
+        raise SchemaError(
+            "A depth to water needs the height it is measured from. Received none for well "
+            f"{depths[0]!r}, whose column names a depth. {mend}"
+        )
+    named = reference_level if isinstance(reference_level, Mapping) else wells
+    if not above.isdisjoint(named):
+        raise SchemaError(
+            "A level has no height that it is measured from. Received one for well "
+            f"{min(above.intersection(named))!r}, whose column names a level. {mend}"
+        )
+    converted = level_from_depth(
+        values.sel({schema.WELL: depths}), reference_level=reference_level, datum=datum
+    )
+    joined = xr.concat([converted, values.sel({schema.WELL: levels})], schema.WELL)
+    return joined.sel({schema.WELL: wells}).assign_attrs(converted.attrs)
 
 
 def _settled_datum(given: str | None, found: Levels) -> str | None:

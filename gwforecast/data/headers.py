@@ -11,10 +11,10 @@ __all__ = [
     "bare_name",
     "bracketed",
     "datum_of_name",
+    "datum_of_units",
     "is_below",
     "names_depth",
     "names_level",
-    "datum_of_units",
 ]
 
 LEVEL_NAMES = (

@@ -31,6 +31,7 @@ __all__ = [
     "seconds_of",
     "told_of",
     "warn_for",
+    "workers_of",
 ]
 
 _TIMES = ("time", "issue_time", "first_10", "first_50", "first_90")
@@ -73,6 +74,11 @@ def read_shard(settings: Settings, shard: Shard) -> tuple[Intake, list[str]]:
         warnings.simplefilter("always")
         intake = read_each(settings.data.model_copy(update={"wells": list(shard.wells)}))
     return intake, told_of(caught)
+
+
+def workers_of(settings: Settings) -> int | None:
+    """Return the networks that a worker trains at once: one, where each core has a worker."""
+    return settings.models.workers or (1 if settings.cluster.dask == "local" else None)
 
 
 def told_of(caught: Sequence[warnings.WarningMessage]) -> list[str]:

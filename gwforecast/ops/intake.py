@@ -69,7 +69,7 @@ def read_each(data: DataSettings) -> Intake:
     try:
         return Intake(read_data(data), {})
     except SchemaError:
-        names = data.wells or wells_of(data)
+        names = wells_of(data)
     found: list[xr.Dataset] = []
     refused: dict[str, tuple[str, str]] = {}
     for name in names:
@@ -148,7 +148,9 @@ def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
 
 
 def wells_of(data: DataSettings) -> list[str]:
-    """Return the names of the wells in the data; the files of a folder are not opened."""
+    """Return the wells that are asked for, or all in the data; files of a folder are not opened."""
+    if data.wells:
+        return data.wells
     if data.database is not None:
         from gwforecast.data.sql import list_wells_sql
 

@@ -24,7 +24,7 @@ from gwforecast.schema import SchemaError
 __all__ = [
     "failed_rows",
     "forecast_wells",
-    "gather",
+    "join_products",
     "known_to_train",
     "make_product",
     "recipe_of",
@@ -153,7 +153,7 @@ def make_product(
     observations = the_observations(intake, "A forecast")
     moment = settle_moment(issue_time, observations, now)
     made, sums = forecast_wells(observations, moment, settings)
-    return gather(
+    return join_products(
         [made],
         settings,
         refused=intake.refused,
@@ -162,7 +162,7 @@ def make_product(
     )
 
 
-def gather(
+def join_products(
     parts: list[xr.Dataset],
     settings: Settings,
     *,
@@ -172,7 +172,7 @@ def gather(
 ) -> xr.Dataset:
     """Bring the forecasts of all wells together, with those that have none."""
     there = {str(well) for part in parts for well in part[schema.WELL].values}
-    return products.gather(
+    return products.join(
         parts,
         frequency=frequency,
         refused={**refused, **_untold(there | set(refused), settings)},

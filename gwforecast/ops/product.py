@@ -30,7 +30,7 @@ from gwforecast.ops.fitness import FORECAST, RECENT, Limits, Well, look
 from gwforecast.ops.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
 
-__all__ = ["gather", "input_sums", "issue", "known_until"]
+__all__ = ["input_sums", "issue", "join", "known_until"]
 
 FALLBACK = "climatology"
 
@@ -116,7 +116,7 @@ def issue(
     return product
 
 
-def gather(
+def join(
     parts: Sequence[xr.Dataset],
     *,
     frequency: str,

@@ -322,6 +322,9 @@ class ScheduleSettings(Section):
     sql: str | None = None
 
 
+SHARD = 50  # wells, by default
+
+
 class ClusterSettings(Section):
     """A network of wells in shards, and the workers of Dask that they are handed to."""
 
@@ -335,6 +338,11 @@ class ClusterSettings(Section):
     def asked(self) -> bool:
         """Whether the work is to be done in shards."""
         return self.dask is not None or self.shard is not None
+
+    @property
+    def size(self) -> int:
+        """Wells in a shard."""
+        return self.shard or SHARD
 
 
 class OutputSettings(Section):

@@ -28,13 +28,14 @@ from gwforecast.ops.collected import (
     seconds_of,
     told_of,
     warn_for,
+    workers_of,
 )
 from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import BLEND, POOLED, import_models
 from gwforecast.ops.intake import read_each, wells_of
 from gwforecast.ops.jobs import files_of, prepare
 from gwforecast.ops.run import Evaluation
-from gwforecast.ops.shards import SHARD, SHARDS, Result, Shard, partition
+from gwforecast.ops.shards import SHARDS, Result, Shard, partition
 from gwforecast.ops.stitch import HISTORY_COLUMNS, Predicted
 from gwforecast.sequences.split import Split
 
@@ -69,11 +70,11 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     """
     watch = run.Stopwatch()
     folder = settings.output.folder
-    wells = settings.data.wells or wells_of(settings.data)
+    wells = wells_of(settings.data)
     work = (folder / SHARDS).absolute()
     placed = absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)
-    size = settings.cluster.shard or SHARD
+    size = settings.cluster.size
     use = settings.models.use
     local = [model for model in use if model not in POOLED]
     done: list[ShardOutcome] = []
@@ -129,7 +130,7 @@ def _run(
             baseline=chosen.baseline,
             seed=chosen.seed,
             members=chosen.members,
-            workers=chosen.workers or (1 if settings.cluster.dask == "local" else None),
+            workers=workers_of(settings),
             leave_wells_out=chosen.leave_wells_out,
             made=_of_wells(made, observations),
             out=shard.folder,

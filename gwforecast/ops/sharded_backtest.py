@@ -37,7 +37,7 @@ from gwforecast.ops.judgement import Judgement, event_of, rivals
 from gwforecast.ops.outlook import Outlook
 from gwforecast.ops.outputs import write_table
 from gwforecast.ops.run import Stopwatch, split_wells
-from gwforecast.ops.shards import SHARD, SHARDS, Result, Shard, partition
+from gwforecast.ops.shards import SHARDS, Result, Shard, partition
 from gwforecast.sequences.split import Split
 from gwforecast.verification.reliability import reliability_counts, reliability_of_counts
 from gwforecast.verification.significance import compare
@@ -77,11 +77,11 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     collected.refuse_pooled(settings.backtest.models, "A backtest")
     watch = Stopwatch()
     folder = settings.backtest.folder
-    wells = settings.data.wells or wells_of(settings.data)
+    wells = wells_of(settings.data)
     work = (folder / SHARDS).absolute()
     placed = collected.absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)
-    size = settings.cluster.shard or SHARD
+    size = settings.cluster.size
     with watch("shards"):
         looked = partition(wells, size=size, folder=work, settings=placed, purpose="periods")
         origins = _origins(settings, run_shards(read_periods, placed, looked))
@@ -169,7 +169,7 @@ def _run(
         threshold=wanted.threshold,
         seed=chosen.seed,
         members=chosen.members,
-        workers=chosen.workers or (1 if settings.cluster.dask == "local" else None),
+        workers=collected.workers_of(settings),
         out=folder,
         figures=0,
     )

@@ -26,14 +26,14 @@ from gwforecast.ops.config import Settings
 from gwforecast.ops.forecasters import import_models
 from gwforecast.ops.handover import read_part, write_part
 from gwforecast.ops.intake import Intake, wells_of
-from gwforecast.ops.shards import SHARD, SHARDS, Result, Shard, partition
+from gwforecast.ops.shards import SHARDS, Result, Shard, partition
 
 __all__ = ["first_intake", "forecast_shard", "make_product", "train", "train_shard"]
 
 
 def first_intake(settings: Settings) -> Intake:
     """Return the first shard of which a well can be read, for the axis that all wells share."""
-    return _first(collected.absolute(settings), _wells(settings))
+    return _first(collected.absolute(settings), wells_of(settings.data))
 
 
 def train(
@@ -69,7 +69,7 @@ def train(
         If a model is asked for that all wells share.
     """
     collected.refuse_pooled(settings.schedule.models, "Training")
-    placed, wells = collected.absolute(settings), _wells(settings)
+    placed, wells = collected.absolute(settings), wells_of(settings.data)
     first = _first(placed, wells)
     if first.observations is None:
         return issuing.failed_rows(first.refused)
@@ -80,7 +80,7 @@ def train(
         held = champions.table()
         shards = partition(
             wells,
-            size=settings.cluster.shard or SHARD,
+            size=settings.cluster.size,
             folder=work,
             settings=placed,
             purpose="train",
@@ -109,11 +109,10 @@ def train_shard(settings: Settings, shard: Shard, *, through: str, replace: bool
             known = issuing.known_to_train(
                 intake.observations, timeline.to_times([through])[0], settings
             )
-            alone = 1 if settings.cluster.dask == "local" else None
             trained = training.train_into(
                 Champions(shard.folder),
                 known,
-                recipe=issuing.recipe_of(settings, known, workers=settings.models.workers or alone),
+                recipe=issuing.recipe_of(settings, known, workers=collected.workers_of(settings)),
                 champions=Champions(settings.schedule.bundles),
                 group=settings.schedule.group,
                 replace=replace,
@@ -144,13 +143,13 @@ def make_product(
     xarray.Dataset
         The forecast of all wells; wells of a shard that failed have the status ``"error"``.
     """
-    placed, wells = collected.absolute(settings), _wells(settings)
+    placed, wells = collected.absolute(settings), wells_of(settings.data)
     observations = issuing.the_observations(_first(placed, wells), "A forecast")
     moment = issuing.settle_moment(issue_time, observations, now)
     with _workplace(placed.schedule.archive, wait) as work:
         shards = partition(
             wells,
-            size=settings.cluster.shard or SHARD,
+            size=settings.cluster.size,
             folder=work,
             settings=placed,
             purpose="forecast",
@@ -163,7 +162,7 @@ def make_product(
             raise RuntimeError(
                 f"A forecast needs one shard that gives a result. Received none. {reasons[0]}"
             )
-        return issuing.gather(
+        return issuing.join_products(
             [read_part(outcome.shard.folder) for outcome in done],
             settings,
             refused=_failed(ended, "error"),
@@ -186,12 +185,8 @@ def forecast_shard(settings: Settings, shard: Shard, *, issue_time: str) -> Resu
     return {"refused": intake.refused, "sums": sums, "warnings": warned}
 
 
-def _wells(settings: Settings) -> list[str]:
-    return settings.data.wells or wells_of(settings.data)
-
-
 def _first(placed: Settings, wells: Sequence[str]) -> Intake:
-    size = placed.cluster.shard or SHARD
+    size = placed.cluster.size
     refused: dict[str, tuple[str, str]] = {}
     for first in range(0, len(wells), size):
         shard = Shard(tuple(wells[first : first + size]), Path(), "")

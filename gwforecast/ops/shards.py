@@ -21,7 +21,6 @@ from gwforecast.ops.config import Settings
 
 __all__ = [
     "DONE",
-    "SHARD",
     "SHARDS",
     "Result",
     "Shard",
@@ -32,7 +31,6 @@ __all__ = [
     "sweep",
 ]
 
-SHARD = 50  # wells, by default
 SHARDS = "shards"  # folder of their results
 DONE = "done.json"
 PART = ".part"

@@ -225,15 +225,16 @@ def _judge(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[st
 def _judge_pooled(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[str, object]:
     """Return the row of one well for networks of all wells, which one bad well must not stop."""
     well = str(data[schema.WELL].values[0])
-    row: dict[str, object] = {"well": well, "reason": UNCOMPARED}
     if held and not job.replace:
-        known = {"bundle": held[well].bundle} if well in held else {}
-        return row | known | {"decision": "kept" if well in held else "failed"}
+        row: dict[str, object] = {"well": well, "reason": UNCOMPARED}
+        if well not in held:
+            return row | {"decision": "failed"}
+        return row | {"decision": "kept", "bundle": held[well].bundle}
     try:
         split_by_fraction(data, train=TRAIN, validation=VALIDATION)
     except SchemaError as error:
-        return row | {"decision": "failed", "reason": f"training failed: {error}"}
-    return row | {"decision": "replaced" if well in held else "first", "reason": ""}
+        return {"well": well, "decision": "failed", "reason": f"training failed: {error}"}
+    return {"well": well, "decision": "replaced" if well in held else "first", "reason": ""}
 
 
 def _store(part: xr.Dataset, job: _Job) -> str:

@@ -334,51 +334,6 @@ def test_another_frequency_or_well_is_refused(make) -> None:
         issue(fitted, observations.assign_coords(well=["b"]), [500])
 
 
-def test_an_additive_curve_is_found() -> None:
-    rng = np.random.default_rng(2)
-    observations = record(1500)
-    rain = rng.uniform(0, 10, 1500)
-    observations["rr"][:] = rain
-    # the level answers to the mean rain of the last five weeks, less and less so
-    mean = pd.Series(rain).rolling(5).mean().bfill().to_numpy()
-    level = np.sqrt(mean)
-    observations["level"][:] = level + rng.normal(0, 0.01, 1500)
-    fitted = AdditiveModel(penalty=0.01).fit(observations, split=split_by_fraction(observations))
-    found = fitted.simulate(observations)["level"].values[0]
-    test = slice(1250, 1500)
-    explained = 1 - np.var(found[test] - level[test]) / np.var(level[test])
-    assert explained > 0.9
-
-
-def test_an_additive_model_without_weather_or_with_a_short_record_says_so() -> None:
-    observations = record()
-    split = split_by_fraction(observations)
-    short = observations.copy(deep=True)
-    short["level"][:, 40:] = np.nan
-    with pytest.warns(UserWarning, match="at least 60 levels"):
-        fitted = AdditiveModel().fit(short, split=split)
-    assert set(fitted.failed_) == {"a"}
-    with pytest.warns(UserWarning, match="needs a covariate"):
-        AdditiveModel().fit(observations[["level"]], split=split)
-    with pytest.warns(UserWarning, match="different values"):
-        AdditiveModel().fit(observations.assign(rr=observations["rr"] * 0), split=split)
-
-
-def test_an_additive_model_of_a_level_that_stays_fails_by_name() -> None:
-    observations = record()
-    observations["level"][:] = 12.3
-    with pytest.warns(UserWarning, match="levels that vary"):
-        fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
-    assert np.isnan(fitted.simulate(observations)["level"].values).all()
-
-
-def test_an_additive_model_needs_the_covariates_of_its_fit() -> None:
-    observations = record()
-    fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
-    with pytest.raises(SchemaError, match="'rr'"):
-        fitted.simulate(observations[["level"]])
-
-
 def test_no_warning_of_statsmodels_reaches_the_user() -> None:
     observations = record()
     split = split_by_fraction(observations)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,7 @@ import xarray as xr
 import gwforecast as gw
 from gwforecast.ops import tune as module
 from gwforecast.ops.config import load_settings
-from gwforecast.ops.forecasters import FORECASTERS, make_forecasters
-from gwforecast.ops.space import RESERVED, check_space, default_space, start
-from gwforecast.ops.toml import dump_toml
+from gwforecast.ops.forecasters import make_forecasters
 from gwforecast.ops.tune import ranked
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
@@ -330,60 +327,6 @@ def test_loggers_of_optuna_are_as_before(fen, capfd) -> None:
     gw.tune(fen, model="climatology", trials=2)
     assert optuna.logging.get_verbosity() == before
     assert "rial" not in "".join(capfd.readouterr())
-
-
-@pytest.mark.parametrize(
-    "value", ['a "quoted" \\ text\n\x7f é', 1, 0.1, 1e-30, True, [1, [2.5]], {"a b": "c", "d": 1}]
-)
-def test_settings_survive_toml(value) -> None:
-    assert tomllib.loads(dump_toml({"x": {"name": value, "no": None}})) == {"x": {"name": value}}
-
-
-def test_what_toml_has_not_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"A setting in TOML is .* Received 1j\. Give"):
-        dump_toml({"x": {"name": 1j}})
-
-
-# spaces ------------------------------------------------------------------------------------------
-
-
-WITHOUT = {"persistence", "drift", "arma_regression", "ets", "unobserved_components"}
-
-
-@pytest.mark.parametrize("model", sorted(set(FORECASTERS) - WITHOUT))
-@pytest.mark.parametrize("frequency", ["D", "W-MON", "MS"])
-def test_default_spaces_are_of_known_settings_and_hold_the_defaults(model, frequency) -> None:
-    space = default_space(model, frequency)
-    checked = check_space(space, model=model, fixed={})
-    assert set(start(model, checked, frequency)) == set(space)
-    assert not set(space) & set(RESERVED)
-
-
-BAD_SPACES = [
-    ({"window": ("int", 5, 1)}, ValueError, "whole numbers, low <= high"),
-    ({"window": ("int", 1.5, 3)}, ValueError, "whole numbers"),
-    ({"window": ("int", 1, 3, 0)}, ValueError, "whole numbers"),
-    ({"window": ("float", 0.0)}, ValueError, "two finite numbers"),
-    ({"window": ("float", 0.0, np.inf)}, ValueError, "two finite numbers"),
-    ({"window": ("log", 0.0, 1.0)}, ValueError, "above 0"),
-    ({"window": ("choice",)}, ValueError, "one or more plain values"),
-    ({"window": ("choice", 1, 1)}, ValueError, "one or more plain values"),
-    ({"window": ("choice", object())}, ValueError, "one or more plain values"),
-    ({"window": ("normal", 0, 1)}, ValueError, "begin with int, float, log or choice"),
-    ({"window": 3}, ValueError, "begin with int"),
-    ({"window": "int"}, ValueError, "begin with int"),
-    ({"windows": ("int", 0, 3)}, TypeError, "The settings of 'climatology' are window"),
-    ({"members": ("int", 1, 3)}, ValueError, "A search does not choose members"),
-    ({}, ValueError, "needs a setting to choose"),
-]
-
-
-@pytest.mark.parametrize(("space", "error", "rule"), BAD_SPACES)
-def test_spaces_that_cannot_be_searched_are_refused(fen, space, error, rule) -> None:
-    with pytest.raises(error, match="Received") as caught:
-        gw.tune(fen, model="climatology", space=space)
-    assert rule in str(caught.value)
-    assert len(re.split(r"(?<=[.:)])\s+(?=[A-Z('])", str(caught.value))) >= 3
 
 
 BAD_CALLS = [
