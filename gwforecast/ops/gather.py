@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,22 @@ from gwforecast import schema
 from gwforecast.ops.atomic import write_atomically
 from gwforecast.ops.outputs import file_names
 
-__all__ = ["copy_files", "join_tables", "joined_fields"]
+__all__ = ["copy_files", "join_tables", "joined_fields", "require_dask"]
+
+
+def require_dask() -> None:
+    """Refuse work whose results could not be joined, before it is begun.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    """
+    if find_spec("dask") is None:
+        raise ImportError(
+            "Results of shards are joined piece by piece by Dask, which is an extra. Received a "
+            "run in shards without it. Install it: pip install 'gwforecast[dask]'."
+        )
 
 
 def join_tables(sources: Sequence[Path], target: Path) -> Path:

@@ -65,9 +65,12 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
 
     Raises
     ------
+    ImportError
+        If Dask is not installed.
     RuntimeError
         If no shard gave a result.
     """
+    gather.require_dask()
     watch = run.Stopwatch()
     folder = settings.output.folder
     wells = wells_of(settings.data)

@@ -69,11 +69,14 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
 
     Raises
     ------
+    ImportError
+        If Dask is not installed.
     ValueError
         If a model is asked for that all wells share.
     RuntimeError
         If no shard gave a result.
     """
+    gather.require_dask()
     collected.refuse_pooled(settings.backtest.models, "A backtest")
     watch = Stopwatch()
     folder = settings.backtest.folder
