@@ -98,8 +98,9 @@ def fan(
     series += _draw_fan(ax, shown.level)
     _draw_observed(ax, level, shown, view=view)
     handles = _in_order(ax)
-    rain_bars.level_limits(ax, *prepare.limits_of(series, view=view), rain=rain is not None)
-    if rain is not None:
+    rains = rain is not None and rain_bars.any_in(rain, view=view)
+    rain_bars.level_limits(ax, *prepare.limits_of(series, view=view), rain=rains)
+    if rain is not None and rains:
         handles += rain_bars.hang_rain(ax, rain, view=view, issue_time=shown.time, later=later)
     _mark_issue(ax, shown.time, view=view)
     style.date_axis(ax, view)

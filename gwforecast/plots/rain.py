@@ -9,16 +9,22 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from gwforecast import schema
 from gwforecast.plots import prepare, style
 from gwforecast.plots.prepare import View
 
-__all__ = ["hang_rain", "level_limits"]
+__all__ = ["any_in", "hang_rain", "level_limits"]
 
 RAIN_SHARE = 0.27
 """Share of the height that hanging rain may take."""
 
 LATER = "#B5E1E1"
 """Paler turquoise: rain after the issue time, which a forecast may not have known."""
+
+
+def any_in(rain: xr.DataArray, *, view: View) -> bool:
+    """Return whether any rain of a view is known; an axis without bars looks like none fell."""
+    return bool(rain.sel({schema.TIME: slice(*view)}).notnull().any())
 
 
 def level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:

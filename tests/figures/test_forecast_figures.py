@@ -115,6 +115,13 @@ def test_levels_after_the_issue_time_are_open_dots(observations, line_named, mak
     assert f"issued {ISSUES[-1]}" in [text.get_text() for text in ax.texts]
 
 
+def test_a_fan_without_rain_in_view_has_no_axis_of_rain(observations, make):
+    forecast = make["forecast"](observations, ISSUES)
+    assert len(plots.fan(forecast, observations).figure.axes) == 2
+    ax = plots.fan(forecast, observations.assign(rain=observations["rain"] * np.nan))
+    assert ax.figure.axes == [ax]
+
+
 def test_a_fan_tells_of_an_old_last_level(observations, make):
     forecast = make["forecast"](observations, ISSUES)
     assert plots.fan(forecast, observations).get_title(loc="right") == ""
