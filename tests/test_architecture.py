@@ -64,6 +64,7 @@ MODELS_LADDER = (
         "corrected",
         "lead_intervals",
         "layers",
+        "recurrences",
         "losses",
         "optimizers",
         "inference",
@@ -82,6 +83,7 @@ KERAS_HOMES = {
     f"models.{name}"
     for name in (
         "layers",
+        "recurrences",
         "losses",
         "optimizers",
         "networks",

@@ -23,22 +23,25 @@ def inputs(steps: int = 17) -> tf.Tensor:
     return tf.constant(np.random.default_rng(2).normal(size=(4, steps, 3)), tf.float32)
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("return_sequences", [True, False])
 @pytest.mark.parametrize("steps", [1, 17])
-def test_outputs_equal_those_of_keras(return_sequences: bool, steps: int) -> None:
+def test_outputs_equal_those_of_keras(training: bool, return_sequences: bool, steps: int) -> None:
     fused, plain = pair(return_sequences=return_sequences)
-    assert fused(inputs(steps)).shape == plain(inputs(steps)).shape
-    np.testing.assert_allclose(fused(inputs(steps)), plain(inputs(steps)), atol=1e-6)
+    ours, theirs = (layer(inputs(steps), training=training) for layer in (fused, plain))
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_gradients_equal_those_of_keras() -> None:
-    # BlockLSTMV2, whose registered gradient is wrong, would fail here
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_equal_those_of_keras(training: bool) -> None:
+    # BlockLSTMV2, whose registered gradient is wrong, would fail here without training
     gradients = []
     for layer in pair(return_sequences=True):
         x = inputs()
         with tf.GradientTape() as tape:
             tape.watch(x)
-            loss = tf.reduce_sum(tf.sin(layer(x)))
+            loss = tf.reduce_sum(tf.sin(layer(x, training=training)))
         gradients.append(tape.gradient(loss, [x, *(v.value for v in layer.trainable_variables)]))
     for ours, theirs in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
@@ -49,7 +52,7 @@ def test_gradients_equal_finite_differences() -> None:
     x = inputs(9)
 
     def loss() -> tf.Tensor:
-        return tf.reduce_sum(tf.sin(fused(x)))
+        return tf.reduce_sum(tf.sin(fused(x, training=True)))
 
     with tf.GradientTape() as tape:
         value = loss()
