@@ -61,6 +61,11 @@ class Calibrated:
         """Name of the forecaster."""
         return self.forecaster.name
 
+    def trained_through(self, well: str) -> np.datetime64:
+        """Return the last step that the forecaster was fitted on at a well."""
+        through = self.trained_through_.sel({schema.WELL: [well]}).values
+        return np.datetime64(timeline.to_times(through)[0])
+
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Learn the intervals from hindcasts of the validation period.
 

@@ -1,7 +1,7 @@
 """The forecast of one issue time: each well by itself, with a status that says how it was made.
 
 What forecasts a well is the first of these that can: its champion; the champion before that one;
-the climatology of its levels, whose bands are those of a year without any news; nothing.
+the climatology of its levels; nothing.
 """
 
 from __future__ import annotations
@@ -17,22 +17,18 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema, timeline
-from gwforecast.data.climatology import ClimatologyWeather
 from gwforecast.data.forcing import Forcing
 from gwforecast.data.quality import series_of
 from gwforecast.models.calibrated import Calibrated
 from gwforecast.models.intervals import QUANTILES
-from gwforecast.models.naive import DayOfYearClimatology
 from gwforecast.ops import bundle, record
 from gwforecast.ops.bundle import BundleError
 from gwforecast.ops.champions import Champions
+from gwforecast.ops.fallback import FALLBACK, by_climatology
 from gwforecast.ops.fitness import FORECAST, RECENT, Limits, Well, look
-from gwforecast.ops.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
 
 __all__ = ["input_sums", "issue", "join", "known_until"]
-
-FALLBACK = "climatology"
 
 
 def known_until(
@@ -260,7 +256,7 @@ def _forecast_group(group: Sequence[Well], asked: _Asked, champions: Champions, 
             continue
         well.level, well.model, well.bundle = level, fitted.name, name
         well.forcing = str(made.attrs["forcing"])
-        well.trained_through = _trained_through(fitted, well.name)
+        well.trained_through = fitted.trained_through(well.name)
         _explain_doubts(well, asked.issue_time)
 
 
@@ -291,26 +287,13 @@ def _why_empty(observations: xr.Dataset, well: Well, level: np.ndarray) -> str:
 
 def _fall_back(well: Well, data: xr.Dataset, issue_time: np.datetime64, horizon: int) -> None:
     """Forecast a well by the climatology of its levels, if there are enough of them."""
-    past = data[[schema.LEVEL]].sel({schema.TIME: slice(None, issue_time)})
     try:
-        fitted = fit_calibrated(
-            [DayOfYearClimatology()], past, horizon=horizon, forcing=ClimatologyWeather()
-        )
-        issued = fitted.forecast(past, issue_times=np.array([issue_time]))
-        level = issued[schema.LEVEL].values[0, 0]
-        if not np.isfinite(level).all():
-            raise ValueError("too few errors in the past to tell the width of its interval")
+        well.level, well.trained_through = by_climatology(data, issue_time, horizon)
     except (SchemaError, ValueError) as error:
         well.reasons.append(f"and by climatology neither: {error}")
         return
-    well.level, well.model = level, FALLBACK
-    well.trained_through = _trained_through(fitted, well.name)
+    well.model = FALLBACK
     well.reasons.append(f"forecast by {FALLBACK}")
-
-
-def _trained_through(fitted: Calibrated, name: str) -> np.datetime64:
-    through = fitted.trained_through_.sel({schema.WELL: [name]}).values
-    return np.datetime64(timeline.to_times(through)[0])
 
 
 def _assemble(

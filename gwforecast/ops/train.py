@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gwforecast import schema, timeline
+from gwforecast import schema
 from gwforecast.data.forcing import Forcing
 from gwforecast.data.scenarios import make_forcing
 from gwforecast.models.base import Forecaster, Progress
@@ -268,7 +268,7 @@ def _challenge(data: xr.Dataset, job: _Job, held: Champion) -> dict[str, object]
         check_fits(manifest, data)
     except (BundleError, OSError) as error:
         return row | {"decision": "replaced", "reason": f"the champion cannot be used: {error}"}
-    seen = timeline.to_times(champion.trained_through_.sel({schema.WELL: [well]}).values)[0]
+    seen = champion.trained_through(well)
     times = data[schema.TIME].values
     observed = times[data[schema.LEVEL].notnull().values[0]]
     start = max(seen, observed[-1] - WINDOW)
