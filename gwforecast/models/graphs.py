@@ -6,6 +6,7 @@ architecture do not wait for it again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +19,7 @@ import tensorflow as tf
 from gwforecast.models.architecture import Architecture
 from gwforecast.models.losses import Loss
 from gwforecast.models.networks import build
-from gwforecast.models.optimizers import OPTIMIZERS, clip_by_norm, zero_slots
+from gwforecast.models.optimizers import OPTIMIZERS, clip_by_norm, no_moments
 
 __all__ = ["Recipe", "compiled_job"]
 
@@ -82,18 +83,19 @@ def compiled_job(
 class _JobGraph:
     """The graph of one job: a loop of epochs, in it a loop of updates, then the validation.
 
-    Weights, the state of the seeds and the optimizer's slots are carried through the loops, not
-    held in variables, so that any number of jobs can run through one graph at once.
+    Weights, the state of the seeds and the optimizer's moments are carried through the loops, not
+    held in variables, so that any number of jobs can run through one graph at once. All weights of
+    the network are carried as one vector, and so are their moments.
     """
 
     def __init__(self, network: keras.Model, recipe: Recipe) -> None:
         self.network = network
         self.recipe = recipe
         self.step = OPTIMIZERS[recipe.optimizer]
-        # biases do not decay
-        self.decays = [
-            recipe.weight_decay * (len(v.shape) > 1) for v in network.trainable_variables
-        ]
+        self.shapes = [tuple(v.shape) for v in network.trainable_variables]
+        self.sizes = [math.prod(shape) for shape in self.shapes]
+        decays = [len(shape) > 1 for shape in self.shapes]  # biases do not decay
+        self.decay = np.float32(recipe.weight_decay) * np.repeat(decays, self.sizes)
 
     def run(
         self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, well: Any,
@@ -120,12 +122,13 @@ class _JobGraph:
         def goes_on(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:  # noqa: ARG001
             return (epoch < n_epochs) & (epoch - best[1] <= self.recipe.patience)
 
-        first = (weights, state, zero_slots(weights))
-        none_yet = (np.float32(np.inf), 0, weights)
+        flat = tf.concat([tf.reshape(w, (-1,)) for w in weights], 0)
+        first = (flat, state, no_moments(flat))
+        none_yet = (np.float32(np.inf), 0, flat)
         _, _, (_, best_epoch, best_weights), logs = tf.while_loop(
             goes_on, body, (0, first, none_yet, _logs()), parallel_iterations=1
         )
-        return best_weights, best_epoch + 1, logs[0].stack(), logs[1].stack()
+        return self.shaped(best_weights), best_epoch + 1, logs[0].stack(), logs[1].stack()
 
     def epoch(self, x: Any, y: Any, starts: Any, rates: Any, first: Any, carried: Any) -> Any:
         """Return the mean loss of an epoch's updates, and what they carry."""
@@ -144,16 +147,17 @@ class _JobGraph:
     def update(self, batch: Any, carried: Any, number: Any, rate: Any) -> Any:
         """Return the loss of a batch before its update, and what the update carries on."""
         inputs, targets = batch
-        weights, state, slots = carried
+        weights, state, moments = carried
         with tf.GradientTape() as tape:
             tape.watch(weights)
             outputs, state, penalties = self.call(weights, state, inputs, training=True)
             fit = self.recipe.loss(targets, outputs)
             loss = fit + tf.add_n(penalties) if penalties else fit
-        gradients = clip_by_norm(tape.gradient(loss, weights), self.recipe.clip_norm)
-        weights = [w - rate * d * w if d else w for w, d in zip(weights, self.decays, strict=True)]
-        weights, slots = self.step(weights, gradients, slots, tf.cast(number + 1, tf.float32), rate)
-        return fit, (weights, state, slots)
+        gradient = clip_by_norm(tape.gradient(loss, weights), self.recipe.clip_norm)
+        weights -= rate * self.decay * weights
+        number = tf.cast(number + 1, tf.float32)
+        weights, moments = self.step(weights, gradient, moments, number, rate)
+        return fit, (weights, state, moments)
 
     def validate(self, x: Any, y: Any, starts: Any, carried: Any) -> Any:
         """Return the loss of the validation targets, without dropout and noise."""
@@ -176,9 +180,14 @@ class _JobGraph:
     def call(self, weights: Any, state: Any, inputs: Any, *, training: bool) -> Any:
         """Return outputs at the targets, the state of the seeds, and penalties of the weights."""
         outputs, state, penalties = self.network.stateless_call(
-            weights, state, inputs, training=training, return_losses=True
+            self.shaped(weights), state, inputs, training=training, return_losses=True
         )
         return outputs[:, -self.recipe.targets :], state, penalties
+
+    def shaped(self, weights: Any) -> Any:
+        """Return the weights of the network's variables."""
+        parts = tf.split(weights, self.sizes)
+        return [tf.reshape(part, s) for part, s in zip(parts, self.shapes, strict=True)]
 
 
 def _logs() -> tuple[tf.TensorArray, tf.TensorArray]:

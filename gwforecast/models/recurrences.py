@@ -46,7 +46,7 @@ def lstm_sequence(
     """
     if not compiled:
         return _block_lstm(sequences, kernel, recurrent_kernel, bias)
-    return _recurrence(*_lstm_compiled)(sequences @ kernel + bias, recurrent_kernel)
+    return _recurrence(*_lstm_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
 
 
 def gru_sequence(
@@ -75,7 +75,7 @@ def gru_sequence(
         Shape (step, batch, units).
     """
     kernel_of = _gru_compiled if compiled else _gru_plain
-    return _recurrence(*kernel_of)(sequences @ kernel + bias, recurrent_kernel)
+    return _recurrence(*kernel_of)(_projected(sequences, kernel, bias), recurrent_kernel)
 
 
 def _recurrence(states: Callable[..., Any], gradients: Callable[..., Any]) -> Callable[..., Any]:
@@ -253,6 +253,14 @@ def _gru_gradients(
         1,
     )
     return by_projected, by_kernel
+
+
+def _projected(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Return the gates' part that comes from the inputs, (step, batch, gates)."""
+    # one product of all steps, where that of three dimensions would be a product for each
+    steps, batch, inputs = tf.unstack(tf.shape(sequences))
+    flat = tf.reshape(sequences, (steps * batch, inputs)) @ kernel + bias
+    return tf.reshape(flat, (steps, batch, kernel.shape[1]))
 
 
 def _before(values: tf.Tensor) -> tf.Tensor:
