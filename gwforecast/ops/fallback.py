@@ -14,7 +14,7 @@ from gwforecast.sequences.calendar import DAYS, day_of_year
 
 __all__ = ["FALLBACK", "by_climatology"]
 
-FALLBACK = "climatology"
+FALLBACK = DayOfYearClimatology.name
 NEAR = 15  # days before and after a date whose past levels are those of its season
 
 
@@ -57,21 +57,19 @@ def by_climatology(
         raise ValueError("too few errors in the past to tell the width of its interval")
     (name,) = past[schema.WELL].values
     seen = _quantiles_of_season(past, issued[schema.VALID_TIME].values[0])
-    lower = np.array(QUANTILES) < 0.5
-    wide = np.where(lower, np.fmin(level, seen), np.fmax(level, seen))
-    median = np.array(QUANTILES) == 0.5
-    return np.where(median, level, wide), fitted.trained_through(str(name))
+    side = np.sign(np.array(QUANTILES) - 0.5)
+    wide = np.select([side < 0, side > 0], [np.fmin(level, seen), np.fmax(level, seen)], level)
+    return wide, fitted.trained_through(str(name))
 
 
 def _quantiles_of_season(past: xr.Dataset, valid: np.ndarray) -> np.ndarray:
     """Return quantiles of the past levels about each date, (date, quantile); NaN without any."""
-    level = past[schema.LEVEL].values[0]
-    known = np.isfinite(level)
-    days = day_of_year(past[schema.TIME].values[known])
+    known = past[schema.LEVEL][0].dropna(schema.TIME)
+    levels, days = known.values, day_of_year(known[schema.TIME].values)
     found = np.full((valid.size, len(QUANTILES)), np.nan)
     for row, day in enumerate(day_of_year(valid)):
         apart = np.abs(days - day)
-        near = level[known][np.minimum(apart, DAYS - apart) <= NEAR]
+        near = levels[np.minimum(apart, DAYS - apart) <= NEAR]
         if near.size:
             found[row] = np.quantile(near, QUANTILES)
     return found
