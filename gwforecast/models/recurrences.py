@@ -1,8 +1,8 @@
-"""LSTM and GRU over whole sequences, as one kernel each on a CPU.
+"""LSTM and GRU over whole sequences, each a kernel that XLA compiles for the CPU.
 
-In training a kernel is compiled by XLA and has a gradient of its own: all that needs no state of
-the step before is done for all steps at once, and what is left in the loop is a product and a few
-element-wise operations a step.
+A kernel has a gradient of its own: all that needs no state of the step before is done for all
+steps at once, and what is left in the loop is a product and a few element-wise operations a step.
+It is compiled once for each shape.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ import tensorflow as tf
 
 __all__ = ["gru_sequence", "lstm_sequence"]
 
+UNROLLED = 4  # steps in one turn of a loop backwards
+
 
 def lstm_sequence(
-    sequences: tf.Tensor,
-    kernel: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
-    bias: tf.Tensor,
-    *,
-    compiled: bool = True,
+    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
     """Return the states of an LSTM at each step, from a zero state.
 
@@ -31,31 +28,19 @@ def lstm_sequence(
         Shape (step, batch, input).
     kernel, recurrent_kernel, bias : tensorflow.Tensor
         Shapes (input, 4 units), (units, 4 units) and (4 units,), gates in Keras' order i, f, c, o.
-    compiled : bool
-        Compile the recurrence by XLA, once for each shape; otherwise TensorFlow's fused kernel.
 
     Returns
     -------
     tensorflow.Tensor
         Shape (step, batch, units).
-
-    Notes
-    -----
-    The fused kernel is version 1 of ``BlockLSTM``; the gradient that TensorFlow registers for
-    version 2 is that of version 1, whose gates have another order, and is wrong.
     """
-    if not compiled:
-        return _block_lstm(sequences, kernel, recurrent_kernel, bias)
-    return _recurrence(*_lstm_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
+    twice = tf.repeat(tf.constant([1, 1, 2, 1], kernel.dtype), recurrent_kernel.shape[0])
+    projected = _projected(sequences, kernel * twice, bias * twice)
+    return _recurrence(*_lstm_compiled)(projected, recurrent_kernel * twice)
 
 
 def gru_sequence(
-    sequences: tf.Tensor,
-    kernel: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
-    bias: tf.Tensor,
-    *,
-    compiled: bool = True,
+    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
     """Return the states of a GRU at each step, from a zero state.
 
@@ -66,20 +51,17 @@ def gru_sequence(
     kernel, recurrent_kernel, bias : tensorflow.Tensor
         Shapes (input, 3 units), (units, 3 units) and (3 units,), gates in Keras' order z, r, h; the
         reset gate is applied before the product.
-    compiled : bool
-        Compile the recurrence by XLA, once for each shape.
 
     Returns
     -------
     tensorflow.Tensor
         Shape (step, batch, units).
     """
-    kernel_of = _gru_compiled if compiled else _gru_plain
-    return _recurrence(*kernel_of)(_projected(sequences, kernel, bias), recurrent_kernel)
+    return _recurrence(*_gru_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
 
 
 def _recurrence(states: Callable[..., Any], gradients: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of projected inputs and recurrent kernel that has a gradient of its own.
+    """Return a function of projected inputs and recurrent kernel that has a gradient of its own.
 
     ``states`` gives the states and what ``gradients`` needs beside them.
     """
@@ -93,38 +75,14 @@ def _recurrence(states: Callable[..., Any], gradients: Callable[..., Any]) -> Ca
     return cast("Callable[..., Any]", run)
 
 
-def _block_lstm(
-    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
-) -> tf.Tensor:
-    input_gate, forget, cell, output = tf.split(tf.concat([kernel, recurrent_kernel], 0), 4, 1)
-    b_input, b_forget, b_cell, b_output = tf.split(bias, 4)
-    units = tf.shape(recurrent_kernel)[0]
-    zeros = tf.zeros((tf.shape(sequences)[1], units), sequences.dtype)
-    peephole = tf.zeros((units,), sequences.dtype)
-    return tf.raw_ops.BlockLSTM(
-        seq_len_max=tf.shape(sequences, out_type=tf.int64)[0],
-        x=sequences,
-        cs_prev=zeros,
-        h_prev=zeros,
-        w=tf.concat([input_gate, cell, forget, output], 1),
-        wci=peephole,
-        wcf=peephole,
-        wco=peephole,
-        b=tf.concat([b_input, b_cell, b_forget, b_output], 0),
-        forget_bias=0.0,
-        cell_clip=-1.0,
-        use_peephole=False,
-    ).h
-
-
 def _lstm_states(
     projected: tf.Tensor, recurrent_kernel: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return states and cells (step, batch, units), and gates i, f, c, o (step, batch, 4 units)."""
+    """Return states and cells (step, batch, units), and gates i, f, c, o (step, batch, 4 units).
+
+    The inputs of gate c are doubled: tanh(x) is 2 sigmoid(2x) - 1, so that one sigmoid serves all.
+    """
     units = recurrent_kernel.shape[0]
-    # tanh(x) is 2 sigmoid(2x) - 1, so that one sigmoid serves all four gates
-    twice = tf.repeat(tf.constant([1, 1, 2, 1], projected.dtype), units)
-    projected, recurrent_kernel = projected * twice, recurrent_kernel * twice
     steps = tf.shape(projected)[0]
 
     def body(step: Any, state: Any, cell: Any, cells: Any, gates: Any) -> Any:
@@ -144,9 +102,8 @@ def _lstm_states(
     *_, cells, gates = tf.while_loop(
         lambda step, *_: step < steps, body, (0, first, first, *room), maximum_iterations=steps
     )
-    put, keep, new, show = tf.split(gates.stack(), 4, axis=-1)
-    cells = cells.stack()
-    return show * tf.tanh(cells), cells, tf.concat([put, keep, 2 * new - 1, show], -1)
+    cells, gates = cells.stack(), gates.stack()
+    return gates[..., 3 * units :] * tf.tanh(cells), cells, gates
 
 
 def _lstm_gradients(
@@ -160,30 +117,20 @@ def _lstm_gradients(
     steps, units = tf.shape(states)[0], recurrent_kernel.shape[0]
     put, keep, new, show = tf.split(gates, 4, axis=-1)
     shown = tf.tanh(cells)
-    slopes = tf.concat(
-        [
-            new * put * (1 - put),
-            _before(cells) * keep * (1 - keep),
-            put * (1 - new * new),
-            shown * show * (1 - show),
-        ],
-        -1,
-    )
+    slopes = tf.concat([2 * new - 1, _before(cells), 2 * put, shown], -1) * gates * (1 - gates)
     through = show * (1 - shown * shown)
+    turned = tf.transpose(recurrent_kernel)  # once; a product that turns it does so at each step
 
     def body(done: Any, by_state: Any, by_cell: Any, found: Any) -> Any:
         step = steps - 1 - done
         by_state = by_state + upstream[step]
         by_cell = by_cell + by_state * through[step]
         by_gates = tf.concat([by_cell, by_cell, by_cell, by_state], 1) * slopes[step]
-        by_state = tf.matmul(by_gates, recurrent_kernel, transpose_b=True)
-        return done + 1, by_state, by_cell * keep[step], found.write(step, by_gates)
+        return done + 1, by_gates @ turned, by_cell * keep[step], found.write(step, by_gates)
 
     none = tf.zeros_like(states[0])
     room = _steps_array(states.dtype, steps, 4 * units)
-    *_, found = tf.while_loop(
-        lambda done, *_: done < steps, body, (0, none, none, room), maximum_iterations=steps
-    )
+    *_, found = _unrolled(steps, body, (0, none, none, room))
     by_projected = found.stack()
     flat = tf.reshape(by_projected, (-1, 4 * units))
     seen = tf.reshape(_before(states), (-1, units))
@@ -222,26 +169,22 @@ def _gru_gradients(
     steps = tf.shape(states)[0]
     before = _before(states)
     update, reset, candidate = tf.split(gates, 3, axis=-1)
+    turned_gates, turned_candidate = tf.transpose(of_gates), tf.transpose(of_candidate)
 
     def body(done: Any, by_state: Any, found: Any) -> Any:
         step = steps - 1 - done
         z, r, h, state = update[step], reset[step], candidate[step], before[step]
         by_state = by_state + upstream[step]
         by_candidate = by_state * (1 - z) * (1 - h * h)
-        by_product = tf.matmul(by_candidate, of_candidate, transpose_b=True)
+        by_product = by_candidate @ turned_candidate
         by_gates = tf.concat(
             [by_state * (state - h) * z * (1 - z), by_product * state * r * (1 - r)], 1
         )
-        by_state = by_state * z + by_product * r + tf.matmul(by_gates, of_gates, transpose_b=True)
+        by_state = by_state * z + by_product * r + by_gates @ turned_gates
         return done + 1, by_state, found.write(step, tf.concat([by_gates, by_candidate], 1))
 
     room = _steps_array(states.dtype, steps, 3 * units)
-    *_, found = tf.while_loop(
-        lambda done, *_: done < steps,
-        body,
-        (0, tf.zeros_like(states[0]), room),
-        maximum_iterations=steps,
-    )
+    *_, found = _unrolled(steps, body, (0, tf.zeros_like(states[0]), room))
     by_projected = found.stack()
     flat = tf.reshape(by_projected, (-1, 3 * units))
     seen = [tf.reshape(values, (-1, units)) for values in (before, reset * before)]
@@ -263,6 +206,23 @@ def _projected(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.T
     return tf.reshape(flat, (steps, batch, kernel.shape[1]))
 
 
+def _unrolled(steps: tf.Tensor, body: Callable[..., Any], carried: tuple[Any, ...]) -> Any:
+    """Return what the body carries through all steps; its first is the number of steps done."""
+
+    def bodies(*carried: Any) -> Any:
+        for _ in range(UNROLLED):
+            carried = body(*carried)
+        return carried
+
+    whole = steps - steps % UNROLLED
+    carried = tf.while_loop(
+        lambda done, *_: done < whole, bodies, carried, maximum_iterations=steps // UNROLLED
+    )
+    return tf.while_loop(
+        lambda done, *_: done < steps, body, carried, maximum_iterations=steps % UNROLLED
+    )
+
+
 def _before(values: tf.Tensor) -> tf.Tensor:
     """Return the values of the step before each, zero before the first."""
     return tf.concat([tf.zeros_like(values[:1]), values[:-1]], 0)
@@ -276,6 +236,5 @@ def _by_xla(*functions: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
     return tuple(tf.function(f, jit_compile=True, autograph=False) for f in functions)
 
 
-_gru_plain = _gru_states, _gru_gradients
-_gru_compiled = _by_xla(*_gru_plain)
+_gru_compiled = _by_xla(_gru_states, _gru_gradients)
 _lstm_compiled = _by_xla(_lstm_states, _lstm_gradients)
