@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -394,3 +395,5 @@ def main() -> None:
         sys.exit(_end_with(error, 2))
     except RuntimeError as error:
         sys.exit(_end_with(error, 1))
+    finally:
+        gc.freeze()  # the process ends; looking for garbage would take a fifth of a forecast

@@ -123,7 +123,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 class Section(BaseModel):
     """A table of the file. What is left out takes the default of the part that it is for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
+    )
 
     def given(self) -> dict[str, Any]:
         """Return the settings that were given, by name."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+from gwforecast.data.readers import read_observations
 from gwforecast.ops.archive import Archive
 from gwforecast.ops.champions import Champions
 
@@ -83,6 +85,7 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
             "try: app(['forecast', 'run.toml', '--issue-time', sys.argv[1]])\n"
             "except SystemExit as end: code = end.code\n"
             "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+            "assert not any(sys.modules.get(name) for name in ('dask', 'pyarrow', 'scipy'))\n"
             "sys.exit(code)"
         )
         again = subprocess.run(
@@ -97,6 +100,33 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
         assert "the same" in again.stdout
     assert (place / "archive" / "2009" / "20090202T000000.nc").read_bytes() == first
     assert len(Archive(place / "archive").issues()) == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "zarr", "nc"])
+def test_the_same_product_comes_of_other_forms_of_the_data(
+    place: Path, gwforecast, kind: str
+) -> None:
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place)
+    first = Archive(place / "archive").read(ISSUED)
+    if kind == "parquet":
+        for path in (place / "wells").glob("*.csv"):
+            pd.read_csv(path, parse_dates=["date"]).to_parquet(path.with_suffix(".parquet"))
+            path.unlink()
+    else:
+        network = read_observations(place / "wells", place / "weather.csv", datum="NAP")
+        for variable in network.variables.values():
+            variable.encoding.clear()
+        if kind == "zarr":
+            network.to_zarr(place / "network.zarr", zarr_format=2)
+        else:
+            network.to_netcdf(place / "network.nc")
+        config = CONFIG.replace('"wells"', f'"network.{kind}"')
+        config = config.replace('covariates = "weather.csv"\n', "").replace('datum = "NAP"\n', "")
+        (place / "run.toml").write_text(config, "utf-8")
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, "--force", cwd=place)
+    again = Archive(place / "archive").read(ISSUED)
+    xr.testing.assert_equal(again["level"], first["level"])
+    assert set(again["status"].values) == {"ok"}
 
 
 @pytest.mark.parametrize("later", [np.nan, 1e6, "noise"])
