@@ -46,6 +46,10 @@ class Calibrated:
         The intervals.
     trained_through_ : xarray.DataArray
         Last step that the forecaster was fitted on, dims (well,), ``datetime64``.
+    hindcasts_ : list of xarray.Dataset
+        What the intervals were learnt from, with them: ``level`` (well, issue_time, lead_time,
+        quantile), m, NaN outside the validation period; one for the wells of each set of issue
+        times. Empty after a refit.
     """
 
     interval_: LeadInterval
@@ -55,6 +59,7 @@ class Calibrated:
         self.forecaster = forecaster
         self.horizon = horizon
         self.forcing = forcing
+        self.hindcasts_: list[xr.Dataset] = []
 
     @property
     def name(self) -> str:
@@ -79,6 +84,7 @@ class Calibrated:
         single = isinstance(self.forcing, ObservedWeather)
         most = CALIBRATION_ORIGINS if single else CALIBRATION_ORIGINS_OF_ENSEMBLES
         parts = []
+        self.hindcasts_ = []
         for wells, issued in spread_issue_times(
             observations, split, period="validation", most=most
         ):
@@ -89,6 +95,7 @@ class Calibrated:
             past = mask_to_period(schema.validate_forecast(past), split, period="validation")
             levels = split.levels(chosen, "validation")
             parts.append(LeadInterval().fit(past, observed_at(levels, past)))
+            self.hindcasts_.append(parts[-1].apply(past))  # members would take too much memory
         self.interval_ = LeadInterval.together(parts)
         self.trained_through_ = split.end_through("train")
         return self
@@ -102,6 +109,7 @@ class Calibrated:
             observations, split=split, through="validation", progress=progress
         )
         again.trained_through_ = split.end_through("validation")
+        again.hindcasts_ = []
         return again
 
     def update(
@@ -113,6 +121,7 @@ class Calibrated:
             observations, split=split, through="validation", progress=progress
         )
         again.trained_through_ = split.end_through("validation")
+        again.hindcasts_ = []
         return again
 
     def forecast(

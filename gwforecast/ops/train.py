@@ -22,7 +22,7 @@ from gwforecast.ops.champions import Champion, Champions
 from gwforecast.ops.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
 from gwforecast.ops.forecasters import POOLED, make_forecasters
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import mask_to_period, spread_issue_times
+from gwforecast.sequences.origins import mask_to_period
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.forecasts import lead_scores
 
@@ -287,7 +287,8 @@ def _challenge(data: xr.Dataset, job: _Job, held: Champion) -> dict[str, object]
             forcing=recipe.weather(),
         )
         both = {"challenger": challenger, "champion": champion}
-        scores = _lead_scores(both, data, issued, recipe, baselines=())
+        made = {name: _issue(one, data, issued, recipe) for name, one in both.items()}
+        scores = _lead_scores(made, data, baselines=())
     except (SchemaError, ValueError, RuntimeError) as error:
         return row | {"reason": f"the challenger failed: {error}"}
     means = scores[scores["metric"] == "crps"].groupby("model")["value"].mean()
@@ -302,27 +303,26 @@ def _thinned(times: np.ndarray) -> np.ndarray:
     return times[:: max(1, math.ceil(times.size / ORIGINS))]
 
 
+def _issue(
+    forecaster: Calibrated | Forecaster, data: xr.Dataset, issued: np.ndarray, recipe: Recipe
+) -> xr.Dataset:
+    """Return the forecasts of some issue times."""
+    return forecaster.forecast(
+        data, issue_times=issued, horizon=recipe.horizon, forcing=recipe.weather()
+    )
+
+
 def _lead_scores(
-    forecasters: Mapping[str, Calibrated | Forecaster],
-    data: xr.Dataset,
-    issued: np.ndarray,
-    recipe: Recipe,
-    *,
-    baselines: Sequence[str],
-    split: Split | None = None,
+    made: Mapping[str, xr.Dataset], data: xr.Dataset, *, baselines: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the scores of forecasts of the same issue times, or of a split's validation period."""
+    """Return the scores of forecasts of the same issue times."""
     levels = []
-    for forecaster in forecasters.values():
-        made = forecaster.forecast(
-            data, issue_times=issued, horizon=recipe.horizon, forcing=recipe.weather()
-        )
-        if schema.QUANTILE not in made.dims:
-            made = made.expand_dims({schema.QUANTILE: [0.5]}, axis=-1)
-        if split is not None:
-            made = mask_to_period(made, split, period="validation")
-        levels.append(made[[schema.LEVEL]].reindex({schema.QUANTILE: list(QUANTILES)}))
-    model = pd.Index(list(forecasters), name=schema.MODEL)
+    for forecast in made.values():
+        one = forecast[[schema.LEVEL]]
+        if schema.QUANTILE not in one.dims:
+            one = one.expand_dims({schema.QUANTILE: [0.5]}, axis=-1)
+        levels.append(one.reindex({schema.QUANTILE: list(QUANTILES)}))
+    model = pd.Index(list(made), name=schema.MODEL)
     hindcasts = xr.concat(levels, model, coords="minimal", compat="override")
     return lead_scores(
         hindcasts,
@@ -339,18 +339,14 @@ def _scores_of_card(
     baselines = {"persistence": Persistence(), "climatology": DayOfYearClimatology()}
     for baseline in baselines.values():
         baseline.fit(part, split=split)
-    every = spread_issue_times(part, split, period="validation", most=ORIGINS)
-    tables = [
-        _lead_scores(
-            {"model": calibrated, **baselines},
-            part.sel({schema.WELL: wells}),
-            issued,
-            recipe,
-            baselines=list(baselines),
-            split=split,
-        )
-        for wells, issued in every
-    ]
+    tables = []
+    for hindcasts in calibrated.hindcasts_:
+        data = part.sel({schema.WELL: hindcasts[schema.WELL].values})
+        made = {"model": hindcasts}
+        for name, baseline in baselines.items():
+            issued = _issue(baseline, data, hindcasts[schema.ISSUE_TIME].values, recipe)
+            made[name] = mask_to_period(issued, split, period="validation")
+        tables.append(_lead_scores(made, data, baselines=list(baselines)))
     table = pd.concat(tables, ignore_index=True)
     found: dict[str, dict[str, dict[str, float]]] = {
         str(well): {} for well in part[schema.WELL].values
