@@ -278,52 +278,71 @@ class NetworkForecaster(Forecaster):
             starts, targets = starts[:1], steps - int(starts[0])
         padded = np.pad(inputs, ((0, 0), (0, 0), (lookback, targets), (0, 0)))
         reach = starts[:, None] + np.arange(lookback + targets)
-        # where the versions part, in each tile
-        parting = np.clip(shared + lookback - starts, 0, lookback + targets)
+        # where the versions part in each tile, and where the data end
+        parting, ends = (
+            np.clip(at + lookback - starts, 0, reach.shape[1]) for at in (shared, steps)
+        )
         reach = np.maximum(reach, 0)  # a tile that starts before the data: zeros, as the padding is
-        for number, well in enumerate(wells):
-            # (version, tile, step, input)
-            windows = self.with_attributes(padded[number][:, reach], well)
-            found = self._run_tiles(self.weights_of(well), windows, parting)[..., lookback:, :]
-            # (member, version, tile, step, output) to (version, time, member, output)
-            found = found.reshape(len(self.seeds_), versions, -1, outputs).transpose(1, 2, 0, 3)
-            first = int(starts[0])
-            values[number, :, max(first, 0) :] = found[:, max(-first, 0) : steps - first]
+        members, first = len(self.seeds_), int(starts[0])
+        rows = members * versions * (1 if self._parts(versions) else starts.size)
+        together = 1 if self.lagged else max(1, ROWS_AT_ONCE // rows)
+        for number in range(0, n_wells, together):
+            chosen = wells[number : number + together]
+            windows = np.stack([
+                self.with_attributes(padded[number + offset][:, reach], well)
+                for offset, well in enumerate(chosen)
+            ])  # fmt: skip
+            found = self._run_tiles(chosen, windows, parting, ends)[..., lookback:, :]
+            # (well, member, version, tile, step, output) to (well, version, time, member, output)
+            found = found.reshape(len(chosen), members, versions, -1, outputs)
+            found = found.transpose(0, 2, 3, 1, 4)[:, :, max(-first, 0) : steps - first]
+            values[number : number + together, :, max(first, 0) :] = found
         return values
 
-    def _run_tiles(
-        self, weights: list[np.ndarray], windows: np.ndarray, parting: np.ndarray
-    ) -> np.ndarray:
-        """Return the outputs of windows (version, tile, step, input) of one well.
+    def _parts(self, versions: int) -> bool:
+        """Return whether the versions of the weather go on from a state that they share."""
+        return versions > 1 and self.architecture_.kind in ("lstm", "gru")
 
-        Shape (member, version, tile, step, output). A recurrent network runs once through the steps
-        that all versions share, and goes on from there with each.
+    def _run_tiles(
+        self, wells: list[str], windows: np.ndarray, parting: np.ndarray, ends: np.ndarray
+    ) -> np.ndarray:
+        """Return the outputs of windows (well, version, tile, step, input).
+
+        Shape (well, member, version, tile, step, output). A recurrent network runs once through the
+        steps that all versions share, and goes on from there with each, until the data end.
         """
-        versions, tiles, steps, _ = windows.shape
-        if versions > 1 and self.architecture_.kind in ("lstm", "gru"):
-            parts = [
-                self._run_parting(weights, windows[:, tile], int(parting[tile]))
-                for tile in range(tiles)
-            ]
-            return np.stack(parts, axis=2)
-        flat = windows.reshape(-1, *windows.shape[2:])
-        at_once = len(flat) if self.lagged else max(1, ROWS_AT_ONCE // len(self.seeds_))
+        n_wells, versions, tiles, steps, _ = windows.shape
+        weights = [np.concatenate(w) for w in zip(*map(self.weights_of, wells), strict=True)]
+        members = len(self.seeds_)
+        shape = (n_wells, members, versions, tiles, steps, self.architecture_.outputs)
+        if self._parts(versions):
+            whole = np.full((n_wells * members, *shape[2:]), np.nan, np.float32)
+            for tile, end in enumerate(ends):
+                window = windows[:, :, tile, :end]
+                whole[:, :, tile, :end] = self._run_parting(weights, window, int(parting[tile]))
+            return whole.reshape(shape)
+        flat = windows.reshape(n_wells, versions * tiles, *windows.shape[3:])
+        flat = flat if n_wells == 1 else np.repeat(flat, members, axis=0)
+        at_once = flat.shape[1] if self.lagged else max(1, ROWS_AT_ONCE // members)
         found = [
-            run_networks(self.architecture_, weights, flat[None, first : first + at_once])[0]
-            for first in range(0, len(flat), at_once)
+            run_networks(self.architecture_, weights, flat[:, first : first + at_once])[0]
+            for first in range(0, flat.shape[1], at_once)
         ]
-        whole = np.concatenate(found, axis=1)
-        return whole.reshape(len(whole), versions, tiles, steps, -1)
+        return np.concatenate(found, axis=1).reshape(shape)
 
     def _run_parting(
         self, weights: list[np.ndarray], windows: np.ndarray, parting: int
     ) -> np.ndarray:
-        """Return the outputs of windows (version, step, input) that are equal up to a step."""
+        """Return the outputs of windows (well, version, step, input) that are equal up to a step.
+
+        Shape (well * member, version, step, output).
+        """
+        windows = np.repeat(windows, len(self.seeds_), axis=0)  # each network has its own
         found, state = [], None
         if parting:
-            before, state = run_networks(self.architecture_, weights, windows[None, :1, :parting])
-            found.append(np.repeat(before, len(windows), axis=1))
-        if parting < windows.shape[1]:
-            later = windows[None, :, parting:]
+            before, state = run_networks(self.architecture_, weights, windows[:, :1, :parting])
+            found.append(np.repeat(before, windows.shape[1], axis=1))
+        if parting < windows.shape[2]:
+            later = windows[:, :, parting:]
             found.append(run_networks(self.architecture_, weights, later, state=state)[0])
         return np.concatenate(found, axis=2)
