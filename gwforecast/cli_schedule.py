@@ -209,7 +209,10 @@ def _start_light(settings: Settings) -> None:
 def _reads_parquet(settings: Settings) -> bool:
     data = settings.data
     given = [path for path in (data.levels, data.covariates, data.attributes) if path is not None]
-    files = [file for path in given for file in (path.iterdir() if path.is_dir() else [path])]
+    try:
+        files = [file for path in given for file in (path.iterdir() if path.is_dir() else [path])]
+    except OSError:  # the reader says what is wrong
+        return True
     return any(file.suffix.lower() in PARQUET for file in files)
 
 
