@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwforecast import cli
+from gwforecast.data.suffixes import PARQUET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,6 @@ the archive or the models; 4 if inputs are missing or too old for all wells; 5 i
 the setting 'failed_share' allows are not forecast as they should be; 6 if nothing was published, or
 not to the database; 7 if the archive or the models are damaged; 70 at an error of gwforecast
 itself."""
-PARQUET = (".parquet", ".pq")
 SHOWN = 20  # wells that are listed
 
 Config = Annotated[Path, typer.Argument(help="TOML file with the tables [data] and [schedule].")]
@@ -127,6 +127,7 @@ def backfill(
 ) -> None:
     """Forecast from each missed issue time, with what was known then; broken off, it goes on."""
     settings = settings_of(config)
+    _start_light(settings)
     ends: list[int] = []
     with codes():
         from gwforecast.ops import schedule
@@ -153,6 +154,7 @@ def backfill(
 def status(config: Config, max_age: MaxAge = None) -> None:
     """Say how the scheduled forecasts stand, for a monitor: age, wells, damage."""
     settings = settings_of(config)
+    _start_light(settings)
     with codes():
         from gwforecast.ops import schedule
         from gwforecast.ops.run import Stopwatch

@@ -17,12 +17,12 @@ from gwforecast import schema
 from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
 from gwforecast.data.series import Levels, series_by_well
 from gwforecast.data.stores import is_store, list_store, read_store
+from gwforecast.data.suffixes import TABLES
 from gwforecast.data.tables import Dialect, read_table
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
 
-TABLES = (".csv", ".txt", ".tsv", ".dat", ".parquet", ".pq")
 GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
                  "observations", "heads_full")  # fmt: skip
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gwforecast.data.providers import TEXT_NAMES, plain_table
 from gwforecast.data.series import TIME_NAMES, WELL_NAMES
+from gwforecast.data.suffixes import PARQUET
 from gwforecast.schema import SchemaError
 
 __all__ = ["Dialect", "read_table"]
@@ -81,7 +82,7 @@ def read_table(path: Path, *, dialect: Dialect | None = None, dated: bool = True
             f"A file of data must exist. Received {path}, which does not. Correct the path; "
             "relative ones start at the folder of the configuration or of the command."
         )
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if path.suffix.lower() in PARQUET:
         table = _parquet(path)
     else:
         table = _text(path, dialect or Dialect(), first_is_text=not dated)

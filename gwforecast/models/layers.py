@@ -96,9 +96,9 @@ class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
 
     Notes
     -----
-    With eight sequences at once a training step takes half the time of TensorFlow's fused
-    ``BlockLSTM`` at 32 units, and less than a third of it at 64 and more; the gradient registered
-    for version 2 of that kernel is that of version 1, whose gates have another order, and is wrong.
+    With eight sequences of 104 steps, forward and backward take 0.8 of the time of TensorFlow's
+    fused ``BlockLSTM`` at 32 units, 0.6 at 64 and 0.7 at 128. The gradient registered for version 2
+    of that kernel is that of version 1, whose gates have another order, and is wrong.
     """
 
     def run_kernel(self, sequences: tf.Tensor) -> tf.Tensor:
