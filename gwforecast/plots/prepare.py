@@ -343,8 +343,9 @@ def rain_bars(rain: xr.DataArray, *, view: View, most: int = 400) -> tuple[pd.Da
 
 
 def _rain_label(units: str, depth: re.Match[str] | None, name: str, *, native: bool) -> str:
+    units = units or "unit not given"
     if native:
-        return f"rain [{units}]" if units else "rain"
+        return f"rain [{units}]"
     if depth:
         return f"rain [{depth[1]}/{name}]" if name[0].isalpha() else f"rain [{depth[1]} in {name}]"
-    return f"rain, mean of {name} [{units}]" if units else f"rain, mean of {name}"
+    return f"rain, mean of {name} [{units}]"
