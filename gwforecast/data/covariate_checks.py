@@ -106,9 +106,7 @@ def _shorter(covariate: Series, span: slice, latest: int) -> Iterator[Finding]:
 
 
 def _negative(covariate: Series) -> Iterator[Finding]:
-    known = covariate.known
-    known = known[~faults.find_sentinels(covariate.values[known])]
-    below = known[covariate.values[known] < 0]
+    below = covariate.measured[covariate.values[covariate.measured] < 0]
     if below.size and covariate.kind in NOT_NEGATIVE:
         yield covariate.finding(
             "negative", "error", positions=below, value=covariate.values[below].min(),
@@ -119,8 +117,7 @@ def _negative(covariate: Series) -> Iterator[Finding]:
 
 
 def _covariate_size(covariate: Series, step: float) -> Iterator[Finding]:
-    known = covariate.known
-    values = covariate.values[known[~faults.find_sentinels(covariate.values[known])]]
+    values = covariate.values[covariate.measured]
     if not values.size:
         return
     mean, high = float(values.mean()), float(values.max())
@@ -131,7 +128,7 @@ def _covariate_size(covariate: Series, step: float) -> Iterator[Finding]:
             received=f"a mean of {mean:.4g} and a maximum of {high:.4g}", mend=doubt[1],
         )  # fmt: skip
     if covariate.kind == "humidity" and high > 1.5:
-        over = known[covariate.values[known] > 101]
+        over = covariate.known[covariate.values[covariate.known] > 101]
         if over.size:
             yield covariate.finding(
                 "range", "error", positions=over, value=covariate.values[over].max(),

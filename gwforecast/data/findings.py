@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from gwforecast import timeline
 from gwforecast.data import faults
 
-__all__ = ["Finding", "Series", "clean_steps", "coded_findings", "flat_findings"]
+__all__ = ["Finding", "Series", "coded_findings", "flat_findings"]
 
 GAUGES = ("level", "pressure", "stage")  # kinds whose value is not 0 in practice
 
@@ -69,15 +70,43 @@ class Series:
     times: np.ndarray
     values: np.ndarray
 
-    @property
+    @cached_property
     def days(self) -> np.ndarray:
         """Times in days, (time,)."""
         return np.asarray(self.times.astype("datetime64[s]").astype(float) / 86400.0)
 
-    @property
+    @cached_property
     def known(self) -> np.ndarray:
         """Positions of the values that are there."""
         return np.flatnonzero(np.isfinite(self.values))
+
+    @cached_property
+    def coded(self) -> np.ndarray:
+        """Positions of the values that are codes for missing ones."""
+        return np.asarray(self.known[self._are_codes])
+
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """Positions of the values that are no codes."""
+        return np.asarray(self.known[~self._are_codes])
+
+    @cached_property
+    def spikes(self) -> np.ndarray:
+        """Positions of the measured values that leap away and back."""
+        return np.asarray(self.measured[self._are_spikes])
+
+    @cached_property
+    def clean(self) -> np.ndarray:
+        """Positions of the values that are neither codes nor spikes."""
+        return np.asarray(self.measured[~self._are_spikes])
+
+    @cached_property
+    def _are_codes(self) -> np.ndarray:
+        return faults.find_sentinels(self.values[self.known], zero=self.kind in GAUGES)
+
+    @cached_property
+    def _are_spikes(self) -> np.ndarray:
+        return faults.find_spikes(self.days[self.measured], self.values[self.measured])
 
     def since(self, start: int) -> Series:
         """Return what is left from a position on."""
@@ -101,17 +130,9 @@ class Series:
         )  # fmt: skip
 
 
-def clean_steps(series: Series) -> np.ndarray:
-    """Return the positions of values that are neither codes nor spikes."""
-    steps = series.known
-    steps = steps[~faults.find_sentinels(series.values[steps], zero=series.kind in GAUGES)]
-    return np.asarray(steps[~faults.find_spikes(series.days[steps], series.values[steps])])
-
-
 def coded_findings(series: Series) -> Iterator[Finding]:
     """Yield the codes for missing values that were left among the numbers."""
-    values = series.values[series.known]
-    coded = series.known[faults.find_sentinels(values, zero=series.kind in GAUGES)]
+    coded = series.coded
     if coded.size:
         yield series.finding(
             "sentinel", "error", positions=coded, value=series.values[coded[0]],
@@ -123,7 +144,7 @@ def coded_findings(series: Series) -> Iterator[Finding]:
 
 def flat_findings(series: Series) -> Iterator[Finding]:
     """Yield the stretches that stay at one value for too long."""
-    steps = clean_steps(series) if series.kind == "level" else series.known
+    steps = series.clean if series.kind == "level" else series.known
     flat = steps[faults.find_flat_lines(series.values[steps])]
     if not flat.size or np.ptp(series.values[steps]) == 0:
         return

@@ -7,13 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gwforecast.data import faults
-from gwforecast.data.findings import (
-    Finding,
-    Series,
-    clean_steps,
-    coded_findings,
-    flat_findings,
-)
+from gwforecast.data.findings import Finding, Series, coded_findings, flat_findings
 
 __all__ = ["level_findings", "shift_findings"]
 
@@ -53,7 +47,7 @@ def shift_findings(level: Series, explaining: np.ndarray) -> Iterator[Finding]:
     explaining : numpy.ndarray
         Shape (time, k), finite: what a level follows without a fault.
     """
-    steps = clean_steps(level)
+    steps = level.clean
     days, values = level.days[steps], level.values[steps]
     changes = faults.find_unit_changes(days, values)
     for change, name in changes:
@@ -123,7 +117,7 @@ def _gaps(level: Series) -> Iterator[Finding]:
 
 
 def _level_size(level: Series) -> Iterator[Finding]:
-    steps = clean_steps(level)
+    steps = level.clean
     if not steps.size:
         return
     values = level.values[steps]
@@ -140,9 +134,7 @@ def _level_size(level: Series) -> Iterator[Finding]:
 
 
 def _spikes(level: Series) -> Iterator[Finding]:
-    steps = level.known
-    steps = steps[~faults.find_sentinels(level.values[steps], zero=True)]
-    spikes = steps[faults.find_spikes(level.days[steps], level.values[steps])]
+    spikes = level.spikes
     if spikes.size:
         yield level.finding(
             "spikes", "warning", positions=spikes, value=level.values[spikes[0]],

@@ -10,7 +10,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.covariate_checks import covariate_findings, coverage_findings
-from gwforecast.data.findings import Finding, Series, clean_steps
+from gwforecast.data.findings import Finding, Series
 from gwforecast.data.level_checks import level_findings, shift_findings
 from gwforecast.schema import SchemaError
 
@@ -267,7 +267,7 @@ def _explaining(level: Series, covariates: list[Series], step: float) -> np.ndar
 def _response(level: Series, covariates: list[Series], step: float) -> Iterator[Finding]:
     """Yield a doubt where the level falls after rain, or does not follow it at all."""
     rain = next((c for c in covariates if c.kind == "rain" and c.known.size), None)
-    steps = clean_steps(level)
+    steps = level.clean
     if rain is None or steps.size < 50 or np.ptp(level.days[steps]) < 3 * 365:
         return
     season = _season(level.times)[steps]

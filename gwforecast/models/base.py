@@ -163,6 +163,13 @@ class Forecaster(abc.ABC):
             f"{self.name!r}, which needs recent levels. Use its method forecast."
         )
 
+    def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:  # noqa: ARG002
+        """Return the simulation of the steps from a position on; earlier ones may be NaN.
+
+        Here all steps are simulated; who can begin later saves time.
+        """
+        return self.simulate(observations)
+
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather before a level it may depend on; four years here."""
         return round(4 * timeline.steps_per_year(frequency))

@@ -164,7 +164,11 @@ class Corrected(Forecaster):
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step without correction, (well, time, member), m."""
-        levels = [part.simulate(observations)[schema.LEVEL] for part in self.parts]
+        return self.simulate_from(observations, 0)
+
+    def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
+        """Return the simulation of the steps from a position on; earlier ones may be NaN."""
+        levels = [part.simulate_from(observations, first)[schema.LEVEL] for part in self.parts]
         return _together(levels).to_dataset(name=schema.LEVEL)
 
     def forecast(
@@ -180,8 +184,8 @@ class Corrected(Forecaster):
         The members are the networks under each weather; the coordinates ``network`` and ``weather``
         of the members tell them apart.
         """
-        recent = self._recent(observations, issue_times)
-        history = self.simulate(recent)[schema.LEVEL]
+        recent, first = self._recent(observations, issue_times)
+        history = self.simulate_from(recent, first)[schema.LEVEL]
         projected = _together([
             part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
             for part in self.parts
@@ -212,16 +216,16 @@ class Corrected(Forecaster):
             }
         )
 
-    def _recent(self, observations: xr.Dataset, issue_times: np.ndarray) -> xr.Dataset:
-        """Return the rows whose errors are known, and those that their simulation depends on."""
+    def _recent(self, observations: xr.Dataset, issue_times: np.ndarray) -> tuple[xr.Dataset, int]:
+        """Return rows whose errors are known behind those that they depend on, and the first."""
         index = {well: number for number, well in enumerate(self.wells_)}
         since = self.since_[[index[str(well)] for well in observations[schema.WELL].values]]
         if np.isnat(since).any():
-            return observations
+            return observations, 0
         times = observations[schema.TIME].values
         first = int(np.searchsorted(times, min(since.min(), timeline.to_times(issue_times)[0])))
         start = max(0, first - self.memory(timeline.infer_frequency(times)))
-        return observations.isel({schema.TIME: slice(start, None)})
+        return observations.isel({schema.TIME: slice(start, None)}), first - start
 
     def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
         """Return what is known of the error at each step, shape (well, time[, member], 24)."""

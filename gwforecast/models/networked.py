@@ -114,17 +114,22 @@ class NetworkForecaster(Forecaster):
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step at which all covariates exist, (well, time, member), m."""
-        scaled = self.outputs(observations).isel(output=0, drop=True)
+        return self.simulate_from(observations, 0)
+
+    def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
+        """Return the simulation of the steps from a position on; earlier ones may be NaN."""
+        scaled = self.outputs(observations, first=first).isel(output=0, drop=True)
         return self._levels(scaled, observations).to_dataset(name=schema.LEVEL)
 
-    def outputs(self, observations: xr.Dataset) -> xr.DataArray:
+    def outputs(self, observations: xr.Dataset, *, first: int = 0) -> xr.DataArray:
         """Return what the networks give, dims (well, time, member, output), scaled.
 
-        NaN where a covariate does not exist, and for wells that were not fitted.
+        NaN where a covariate does not exist, and for wells that were not fitted; steps before the
+        position ``first`` may be NaN too.
         """
         wells = self._known(observations)
         inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
-        starts = self._tiles(observations[schema.TIME].values)
+        starts = _from(self._tiles(observations[schema.TIME].values), first)
         values = self._run(inputs[:, None], starts, wells=wells)[:, 0]
         values[~complete] = np.nan
         labelled = xr.DataArray(
@@ -183,14 +188,16 @@ class NetworkForecaster(Forecaster):
         versions = xr.Dataset(flat, {schema.WELL: labels, schema.TIME: kept[schema.TIME]})
         derived = derive_features(versions, self.features)
         inputs = self._scaled(derived, np.repeat(np.array(wells, dtype=object), n_weathers))
+        if self.lagged:  # no longer lag is looked at
+            inputs = inputs[:, -(horizon + self.lookback_ + 1) :]
         inputs = self._network_inputs(np.nan_to_num(inputs, copy=False, nan=0.0))
         starts = self._tiles(kept[schema.TIME].values)
         if self.lagged:
             inputs, starts = inputs[:, -horizon:], np.zeros(1, int)
         first = inputs.shape[1] - horizon
-        needed = starts[np.searchsorted(starts, first, side="right") - 1 :]
         inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
-        values = self._run(inputs, needed, wells=wells, shared=first)[:, :, -horizon:, :, 0]
+        values = self._run(inputs, _from(starts, first), wells=wells, shared=first)
+        values = values[:, :, -horizon:, :, 0]
         center, scale = self.scaler_.statistics(schema.LEVEL, wells)
         levels = values * scale[:, None, None, None] + center[:, None, None, None]
         labelled = xr.DataArray(
@@ -346,3 +353,8 @@ class NetworkForecaster(Forecaster):
             later = windows[:, :, parting:]
             found.append(run_networks(self.architecture_, weights, later, state=state)[0])
         return np.concatenate(found, axis=2)
+
+
+def _from(starts: np.ndarray, first: int) -> np.ndarray:
+    """Return the starts of the tile that holds a position, and of those after it."""
+    return starts[max(np.searchsorted(starts, first, side="right") - 1, 0) :]
