@@ -7,6 +7,7 @@ square root of its duration, as steps of a random walk grow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -257,7 +258,9 @@ def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift,
     return changes
 
 
-def find_shifts(days: np.ndarray, values: np.ndarray, explaining: np.ndarray) -> list[Shift]:
+def find_shifts(
+    days: np.ndarray, values: np.ndarray, explain: Callable[[], np.ndarray]
+) -> list[Shift]:
     """Return the steps that last, and that the explaining variables do not account for.
 
     The largest steps are candidates. Each is put as a step function beside the explaining
@@ -268,8 +271,9 @@ def find_shifts(days: np.ndarray, values: np.ndarray, explaining: np.ndarray) ->
     ----------
     days, values : numpy.ndarray
         Shape (n,).
-    explaining : numpy.ndarray
-        Shape (n, k): intercept, season, antecedent weather.
+    explain : callable
+        Returns the explaining variables, shape (n, k): intercept, season, antecedent weather. It
+        is called only where there are candidates.
 
     References
     ----------
@@ -278,7 +282,9 @@ def find_shifts(days: np.ndarray, values: np.ndarray, explaining: np.ndarray) ->
     """
     shifts: list[Shift] = []
     steps = _steps(days, values, limit=SHIFT, most=5)
-    basis = _basis(explaining) if steps else explaining
+    if not steps:
+        return shifts
+    basis = _basis(explain())
     unexplained = values - basis @ (basis.T @ values)
     for position in steps:
         size = float(values[position] - values[position - 1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -37,15 +37,15 @@ def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterat
     yield from flat_findings(level)
 
 
-def shift_findings(level: Series, explaining: np.ndarray) -> Iterator[Finding]:
+def shift_findings(level: Series, explain: Callable[[], np.ndarray]) -> Iterator[Finding]:
     """Yield the changes of unit and the shifts of a level.
 
     Parameters
     ----------
     level : Series
         The level.
-    explaining : numpy.ndarray
-        Shape (time, k), finite: what a level follows without a fault.
+    explain : callable
+        Returns what a level follows without a fault, shape (time, k), finite.
     """
     steps = level.clean
     days, values = level.days[steps], level.values[steps]
@@ -60,7 +60,7 @@ def shift_findings(level: Series, explaining: np.ndarray) -> Iterator[Finding]:
         )  # fmt: skip
     if changes:
         return
-    for shift in faults.find_shifts(days, values, explaining[steps]):
+    for shift in faults.find_shifts(days, values, lambda: explain()[steps]):
         yield level.finding(
             "shift", "warning", positions=steps[[shift.position]], value=shift.size,
             rule="A level should not step and stay without a cause in weather or pumping.",

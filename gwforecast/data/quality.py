@@ -239,7 +239,7 @@ def well_findings(
     rows += coverage_findings(covariates, span)
     rows += _crossed(covariates)
     if known.size >= LEAST and np.ptp(level.values[known]) > 0:
-        rows += shift_findings(level, _explaining(level, covariates, step))
+        rows += shift_findings(level, lambda: _explaining(level, covariates, step))
         rows += _response(level, covariates, step)
     return rows
 

@@ -214,14 +214,22 @@ def _is_text_column(name: str) -> bool:
     return name.lower() in (*WELL_NAMES, *TIME_NAMES, *TEXT_NAMES)
 
 
+def _parsed(text: pd.Series, decimal: str) -> pd.Series:
+    """Return text as numbers, NaN where it is none."""
+    plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
+    return pd.to_numeric(plain, errors="coerce").astype(float)
+
+
 def _numbers(column: pd.Series, decimal: str, path: Path) -> pd.Series:
     """Return a column as numbers, or as it is where none of it is a number."""
-    text = column.str.strip()
-    plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
-    numbers = pd.to_numeric(plain, errors="coerce")
+    numbers = _parsed(column, decimal)
+    if not (column.notna() & numbers.isna()).any():
+        return numbers
+    text = column.str.strip()  # of any space that Unicode has; few columns need it
+    numbers = _parsed(text, decimal)
     bad = text.notna() & numbers.isna()
     if not bad.any():
-        return numbers.astype(float)
+        return numbers
     if bad.sum() == text.notna().sum():
         grouped = text[bad].map(lambda cell: bool(_THOUSANDS.match(cell)))
         if not grouped.all():

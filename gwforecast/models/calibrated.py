@@ -68,8 +68,8 @@ class Calibrated:
 
     def trained_through(self, well: str) -> np.datetime64:
         """Return the last step that the forecaster was fitted on at a well."""
-        through = self.trained_through_.sel({schema.WELL: [well]}).values
-        return np.datetime64(timeline.to_times(through)[0])
+        position = self.trained_through_.indexes[schema.WELL].get_loc(well)
+        return np.datetime64(timeline.to_times(self.trained_through_.values[[position]])[0])
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Learn the intervals from hindcasts of the validation period.

@@ -19,6 +19,7 @@ from gwforecast.ops.config import Settings
 from gwforecast.ops.fitness import Limits
 from gwforecast.ops.forecast import default_horizon
 from gwforecast.ops.intake import Intake, known_and_filled, latest_complete_step, read_forcing
+from gwforecast.ops.processes import count_processes, run_in_processes
 from gwforecast.schema import SchemaError
 
 __all__ = [
@@ -32,8 +33,9 @@ __all__ = [
     "the_observations",
 ]
 
+WELLS_PER_PROCESS = 20  # a process begins in the time that a few wells take
 PLACES = ("database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
-          "weather_forecast")  # fmt: skip
+          "weather_forecast", "workers")  # fmt: skip
 
 
 def settle_moment(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
@@ -137,7 +139,7 @@ def forecast_wells(
 def make_product(
     intake: Intake, settings: Settings, issue_time: object, *, now: pd.Timestamp
 ) -> xr.Dataset:
-    """Return the forecast of all wells.
+    """Return the forecast of all wells; many are divided among processes.
 
     Parameters
     ----------
@@ -152,12 +154,17 @@ def make_product(
     """
     observations = the_observations(intake, "A forecast")
     moment = settle_moment(issue_time, observations, now)
-    made, sums = forecast_wells(observations, moment, settings)
+    wells = np.arange(observations.sizes[schema.WELL])
+    number = count_processes(wells.size, least=WELLS_PER_PROCESS, most=settings.models.workers)
+    made = run_in_processes(
+        lambda part: forecast_wells(observations.isel({schema.WELL: part}), moment, settings),
+        np.array_split(wells, number),
+    )
     return join_products(
-        [made],
+        [part for part, _ in made],
         settings,
         refused=intake.refused,
-        sums=sums,
+        sums={well: digest for _, sums in made for well, digest in sums.items()},
         frequency=timeline.infer_frequency(observations[schema.TIME].values),
     )
 

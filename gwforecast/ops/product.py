@@ -245,10 +245,11 @@ def _forecast_group(group: Sequence[Well], asked: _Asked, champions: Champions, 
     together: xr.Dataset | None = None
     with suppress(Exception):  # then one by one, to find out whose it is
         together = asked.run(fitted, [well.name for well in group], group[0].origin)
+    levels = {} if together is None else _levels_by_well(together)
     for well in group:
         try:
             made = asked.run(fitted, [well.name], well.origin) if together is None else together
-            level = made[schema.LEVEL].sel({schema.WELL: well.name}).values[0]
+            level = (levels or _levels_by_well(made))[well.name]
             if not np.isfinite(level).all():
                 raise ValueError(_why_empty(asked.observations, well, level))
         except Exception as error:  # whatever it is, it is this well's alone
@@ -258,6 +259,13 @@ def _forecast_group(group: Sequence[Well], asked: _Asked, champions: Champions, 
         well.forcing = str(made.attrs["forcing"])
         well.trained_through = fitted.trained_through(well.name)
         _explain_doubts(well, asked.issue_time)
+
+
+def _levels_by_well(made: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the levels (lead_time, quantile) of each well of a forecast from one issue time."""
+    return dict(
+        zip(made[schema.WELL].values.tolist(), made[schema.LEVEL].values[:, 0], strict=True)
+    )
 
 
 def _explain_doubts(well: Well, issue_time: np.datetime64) -> None:

@@ -102,6 +102,48 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
     assert len(Archive(place / "archive").issues()) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_many_wells_are_divided_among_processes_and_it_does_not_show(
+    place: Path, gwforecast
+) -> None:
+    levels = pd.read_csv(place / "wells" / "brook.csv")
+    for number in range(40):
+        levels.assign(level=levels["level"] + 0.1 * number).to_csv(
+            place / "wells" / f"new {number}.csv", index=False
+        )
+    alone = CONFIG + "[models]\nworkers = 1\n"
+    (place / "run.toml").write_text(alone, "utf-8")
+    gwforecast("forecast", "run.toml", "--issue-time", ISSUED, cwd=place, code=5)
+    first = (place / "archive" / "2009" / "20090202T000000.nc").read_bytes()
+    counted = (
+        "import os, signal, sys\n"
+        "from multiprocessing import process\n"
+        "from gwforecast.cli import app\n"
+        "killed = sys.argv[2] == 'killed'\n"
+        "run = process.BaseProcess.run\n"
+        "def told(self):\n"
+        "    os.write(1, b'a process begins ')\n"
+        "    if killed: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    run(self)\n"
+        "process.BaseProcess.run = told\n"
+        "app(['forecast', 'run.toml', '--issue-time', sys.argv[1], '--force'])"
+    )
+    (place / "run.toml").write_text(alone.replace("= 1", "= 2"), "utf-8")
+    for fate in ("whole", "killed"):
+        again = subprocess.run(
+            [sys.executable, "-c", counted, ISSUED, fate],
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert again.returncode == 5, again.stderr
+        assert again.stdout.count("a process begins") == 1
+        assert "the same" in again.stdout
+    assert (place / "archive" / "2009" / "20090202T000000.nc").read_bytes() == first
+
+
 @pytest.mark.parametrize("kind", ["parquet", "zarr", "nc"])
 def test_the_same_product_comes_of_other_forms_of_the_data(
     place: Path, gwforecast, kind: str

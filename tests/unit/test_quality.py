@@ -112,9 +112,9 @@ def test_a_shift_that_pumping_explains_is_none() -> None:
     days, random = np.arange(3000.0), np.random.default_rng(0)
     level = np.cumsum(random.normal(0, 0.01, 3000)) * 0.2 - 2.0 * (days >= 1500)
     season = np.column_stack([np.ones(3000), np.sin(days / 58)])
-    assert [s.position for s in faults.find_shifts(days, level, season)] == [1500]
+    assert [s.position for s in faults.find_shifts(days, level, lambda: season)] == [1500]
     pumped = np.column_stack([season, days >= 1500])
-    assert faults.find_shifts(days, level, pumped) == []
+    assert faults.find_shifts(days, level, lambda: pumped) == []
 
 
 @pytest.mark.parametrize("well", WELLS)
