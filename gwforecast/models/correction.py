@@ -311,8 +311,7 @@ class _Trial:
         level, simulated = (v[known[0] : known[-1] + 1] for v in (level, simulated))
         origins = known - known[0]
         self.origins = origins[:: -(-origins.size // MOST_ORIGINS)]
-        last = min(horizon, level.size - 1)
-        self.leads = np.unique(np.geomspace(1, last, MOST_LEADS).astype(int))
+        self.leads = _leads(level, self.origins, most=min(horizon, level.size - 1))
         ahead = self.origins[:, None] + self.leads
         self.inside = ahead < level.size
         self.ahead = np.where(self.inside, ahead, 0)
@@ -356,6 +355,21 @@ class _Trial:
             weight = doubt * np.exp(-self.leads / (years * self.year))
             losses.append(self.loss((1 - weight) * of_error + weight * of_level))
         return choices[int(np.argmin(losses))]
+
+
+def _leads(level: np.ndarray, origins: np.ndarray, *, most: int) -> np.ndarray:
+    """Return lead times, ever further apart, at which levels follow many of the origins.
+
+    Weekly levels on a daily axis follow each other after 7, 14, 21 ... days, at no others.
+    """
+    leads = np.arange(1, most + 1)
+    wanted = np.geomspace(1, most, MOST_LEADS).astype(int)
+    seen = np.append(np.isfinite(level), np.zeros(most, bool))
+    there = leads[seen[origins[:, None] + leads].sum(axis=0) >= FEWEST_PAIRS]
+    if not there.size:
+        return np.unique(wanted)
+    nearest = np.abs(there - wanted[:, None]).argmin(axis=1)
+    return np.unique(there[nearest])
 
 
 def _rms(errors: np.ndarray) -> np.ndarray:
