@@ -206,3 +206,22 @@ def test_wells_are_chosen_each_for_itself_and_kept_as_arrays() -> None:
     assert again.wells_ == both.wells_
     for name, kept in again.to_arrays().items():
         np.testing.assert_array_equal(kept, both.to_arrays()[name])
+
+
+def test_weekly_levels_on_a_daily_axis_are_judged_at_the_weeks() -> None:
+    """An error that swings within months is told from noise, though no two days have levels."""
+    days = 7 * np.arange(200)
+    error = np.sin(2 * np.pi * days / 120.0)
+    values = np.full(days[-1] + 1, np.nan)
+    values[days] = error
+    levels = series(values)
+    made = ErrorModel().fit(xr.zeros_like(levels), levels, horizon=182)
+    ahead = made.correct(
+        np.zeros((1, days.size, 7)),
+        states=states_of(made, levels)[:, days],
+        wells=["w0"],
+        frequency="D",
+    )
+    missed = ahead[0, :-1, 6] - error[1:]
+    persisted = error[:-1] - error[1:]
+    assert np.square(missed[20:]).mean() < 0.9 * np.square(persisted[20:]).mean()
