@@ -2,11 +2,12 @@
 
 Synthetic weekly wells in one NetCDF file; shards of 50 wells are handed to workers, each a process
 of its own, which read, work and write. `evaluate` trains, simulates and scores from tens to a
-thousand wells; `forecast` forecasts from stored models up to ten thousand wells. Networks are small
-and trained briefly: how time and memory grow is what is measured, not how good they are. The models
-of the forecasts were trained at a hundred wells and serve all others under their names.
+thousand wells; `forecast` forecasts from stored models up to ten thousand wells. There are as many
+networks as by default, trained briefly: how time and memory grow is measured, not how good they
+are. The models of the forecasts were trained at a hundred wells and serve all others under their
+names.
 
-    python benchmarks/scale.py [--only evaluate|forecast] [--wells 10 100 1000] [--members 2]
+    python benchmarks/scale.py [--only evaluate|forecast] [--wells 10 100 1000] [--members 10]
 
 Stated: seconds for each well at the most wells at most 1.3 times those at a hundred; memory of a
 worker at the most wells at most 1.3 times that at a hundred; two workers 1.7 times as fast as one.
@@ -171,7 +172,7 @@ def main() -> int:
     parser.add_argument("--only", choices=list(SIZES))
     parser.add_argument("--wells", type=int, nargs="+")
     parser.add_argument("--models", nargs="+", default=["lstm"])
-    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--members", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=5)
     arguments = parser.parse_args()
     commands = [arguments.only] if arguments.only else list(SIZES)
