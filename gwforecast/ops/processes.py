@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 
 __all__ = ["count_processes", "run_in_processes"]
 
+PATIENCE = 300.0  # s after the first part is done; a library's own locks may hold a copy for ever
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 Told = list[tuple[str, type[Warning]]]
@@ -46,8 +47,8 @@ def count_processes(size: int, *, least: int, most: int | None = None) -> int:
 def run_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
     """Return what a task makes of each part: of the first here, of each other in a copy of this.
 
-    A part whose process fails or dies is worked on here again, so that nothing is lost and an
-    error is raised as it would be without processes. Warnings are passed on.
+    A part whose process fails, dies or does not end is worked on here again, so that nothing is
+    lost and an error is raised as it would be without processes. Warnings are passed on.
 
     Parameters
     ----------
@@ -61,6 +62,7 @@ def run_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> l
         results = [task(parts[0])]
         for (process, receiver), part in zip(started, parts[1:], strict=True):
             received = _receive(receiver)
+            process.kill()
             process.join()
             if received is None:
                 results.append(task(part))
@@ -99,6 +101,6 @@ def _work(task: Callable[[Part], Result], part: Part, sender: Connection) -> Non
 
 def _receive(receiver: Connection) -> tuple[object, Told] | None:
     try:
-        return cast(tuple[object, Told], receiver.recv())
+        return cast(tuple[object, Told], receiver.recv()) if receiver.poll(PATIENCE) else None
     except (EOFError, OSError):
         return None

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 
 import pytest
 
+from gwforecast.ops import processes
 from gwforecast.ops.processes import count_processes, run_in_processes
 
 HERE = os.getpid()
@@ -40,6 +42,17 @@ def test_a_process_that_is_killed_costs_nothing() -> None:
     def task(part: int) -> int:
         if part == 2 and os.getpid() != HERE:
             os.kill(os.getpid(), signal.SIGKILL)
+        return part
+
+    assert run_in_processes(task, [1, 2, 3]) == [1, 2, 3]
+
+
+def test_a_process_that_does_not_end_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PATIENCE", 1.0)
+
+    def task(part: int) -> int:
+        if part == 2 and os.getpid() != HERE:
+            time.sleep(600)
         return part
 
     assert run_in_processes(task, [1, 2, 3]) == [1, 2, 3]
