@@ -67,3 +67,14 @@ def test_a_simulation_is_the_same_however_much_of_the_record_is_given(name: str,
     memory = fitted.memory("W-MON")
     cut = fitted.simulate(record.isel(time=slice(100, None)))["level"]
     np.testing.assert_allclose(cut.values[:, memory:], whole.values[:, 100 + memory :], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", sorted(FORECASTERS))
+def test_a_simulation_may_begin_late(name: str, record) -> None:
+    fitted = FORECASTERS[name]().fit(record, split=split_by_fraction(record))
+    whole = fitted.simulate(record)["level"]
+    for first in (0, 1, 130, 299):
+        late = fitted.simulate_from(record, first)["level"]
+        assert late.dims == whole.dims
+        np.testing.assert_allclose(late.values[:, first:], whole.values[:, first:], atol=2e-5)
+        assert np.isfinite(late.values[:, first:]).all()
