@@ -93,9 +93,9 @@ class ErrorModel:
 
         For each well, numbers of a fixed grid are tried: with each, forecasts are issued at the
         steps with a level, and the ratio of their RMSE to that of persistence is averaged over lead
-        times that are ever further apart, with weights that fall with their square root. Fading
-        times, shares and noise come first, then the slope with the best few of these, then the
-        weights of the two forecasts.
+        times that are ever further apart, with weights 1 / lead time: the shortest count most, where
+        persistence is hardest to beat. Fading times, shares and noise come first, then the slope
+        with the best few of these, then the weights of the two forecasts.
 
         Parameters
         ----------
@@ -327,7 +327,7 @@ class _Trial:
     def loss(self, errors: np.ndarray) -> float:
         """Return the mean ratio of the errors (origin, lead_time) to those of persistence."""
         ratio = (_rms(errors) / self.scale)[self.used]
-        return float(np.average(ratio, weights=self.leads[self.used] ** -0.5))
+        return float(np.average(ratio, weights=1 / self.leads[self.used]))
 
     def missed(self, series: np.ndarray, fading: np.ndarray) -> np.ndarray:
         """Return the errors of forecasts of a series with fadings (..., 6)."""
