@@ -93,9 +93,9 @@ class ErrorModel:
 
         For each well, numbers of a fixed grid are tried: with each, forecasts are issued at the
         steps with a level, and the ratio of their RMSE to that of persistence is averaged over lead
-        times that are ever further apart, with weights 1 / lead time: the shortest count most, where
-        persistence is hardest to beat. Fading times, shares and noise come first, then the slope
-        with the best few of these, then the weights of the two forecasts.
+        times that are ever further apart, with weights 1 / lead time: the shortest, where
+        persistence is hardest to beat, count most. Fading times, shares and noise come first, then
+        the slope with the best few of these, then the weights of the two forecasts.
 
         Parameters
         ----------
