@@ -198,8 +198,11 @@ def _start_light(settings: Settings) -> None:
     """Keep out of the process what its run does not use.
 
     Where dask and pyarrow are installed, xarray and pandas import them, used or not: a third of the
-    time and of the memory of a forecast of one well.
+    time and of the memory of a forecast of one well. A process that has imported them is somebody's
+    own, and is left as it is.
     """
+    if {"pandas", "xarray"} & sys.modules.keys():
+        return
     gc.set_threshold(100_000, 20, 100)  # objects of the imports are not garbage
     if settings.cluster.asked:
         return

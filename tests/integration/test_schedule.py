@@ -102,6 +102,26 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
     assert len(Archive(place / "archive").issues()) == 1
 
 
+def test_a_process_of_ones_own_may_call_the_command(place: Path) -> None:
+    code = (
+        "import sys, xarray\n"
+        "from gwforecast.cli import app\n"
+        "try: app(['forecast', 'run.toml', '--issue-time', sys.argv[1]])\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "import dask.array, pyarrow"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, ISSUED],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "published" in done.stdout
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
 def test_many_wells_are_divided_among_processes_and_it_does_not_show(
     place: Path, gwforecast
