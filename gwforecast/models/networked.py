@@ -191,9 +191,10 @@ class NetworkForecaster(Forecaster):
         if self.lagged:  # no longer lag is looked at
             inputs = inputs[:, -(horizon + self.lookback_ + 1) :]
         inputs = self._network_inputs(np.nan_to_num(inputs, copy=False, nan=0.0))
-        starts = self._tiles(kept[schema.TIME].values)
         if self.lagged:
             inputs, starts = inputs[:, -horizon:], np.zeros(1, int)
+        else:
+            starts = self._tiles(kept[schema.TIME].values)
         first = inputs.shape[1] - horizon
         inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
         values = self._run(inputs, _from(starts, first), wells=wells, shared=first)

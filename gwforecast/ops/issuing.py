@@ -34,8 +34,11 @@ __all__ = [
 ]
 
 WELLS_PER_PROCESS = 20  # a process begins in the time that a few wells take
-PLACES = ("database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
-          "weather_forecast", "workers")  # fmt: skip
+# where files lie, and how many work on them
+WITHOUT_EFFECT = (
+    "database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
+    "weather_forecast", "workers",
+)  # fmt: skip
 
 
 def settle_moment(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
@@ -203,6 +206,6 @@ def _config_sha256(settings: Settings) -> str:
     """Return the sum of what was set; where files lie and who works on them is no part of it."""
     given = settings.model_dump(exclude_unset=True, mode="json", exclude={"cluster"})
     for table in given.values():
-        for name in PLACES:
+        for name in WITHOUT_EFFECT:
             table.pop(name, None)
     return hashlib.sha256(record.dump_json(given).encode("utf-8")).hexdigest()

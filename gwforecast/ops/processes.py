@@ -60,10 +60,8 @@ def run_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> l
     started = [_start(task, part) for part in parts[1:]]
     try:
         results = [task(parts[0])]
-        for (process, receiver), part in zip(started, parts[1:], strict=True):
+        for (_, receiver), part in zip(started, parts[1:], strict=True):
             received = _receive(receiver)
-            process.kill()
-            process.join()
             if received is None:
                 results.append(task(part))
                 continue

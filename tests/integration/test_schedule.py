@@ -68,6 +68,20 @@ def change(place: Path, well: str, edit) -> None:
     edit(pd.read_csv(path)).to_csv(path, index=False)
 
 
+def call(
+    place: Path, code: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -> None:
     gwforecast("forecast", "run.toml", "--issue-time", ISSUED, "--dry-run", cwd=place)
     assert not (place / "archive").exists()
@@ -88,14 +102,7 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
             "assert not any(sys.modules.get(name) for name in ('dask', 'pyarrow', 'scipy'))\n"
             "sys.exit(code)"
         )
-        again = subprocess.run(
-            [sys.executable, "-c", code, ISSUED],
-            cwd=place,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": zone},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        again = call(place, code, ISSUED, TZ=zone)
         assert again.returncode == 0, again.stderr
         assert "the same" in again.stdout
     assert (place / "archive" / "2009" / "20090202T000000.nc").read_bytes() == first
@@ -110,14 +117,7 @@ def test_a_process_of_ones_own_may_call_the_command(place: Path) -> None:
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "import dask.array, pyarrow"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, ISSUED],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call(place, code, ISSUED)
     assert done.returncode == 0, done.stderr
     assert "published" in done.stdout
 
@@ -150,14 +150,7 @@ def test_many_wells_are_divided_among_processes_and_it_does_not_show(
     )
     (place / "run.toml").write_text(alone.replace("= 1", "= 2"), "utf-8")
     for fate in ("whole", "killed"):
-        again = subprocess.run(
-            [sys.executable, "-c", counted, ISSUED, fate],
-            cwd=place,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        again = call(place, counted, ISSUED, fate)
         assert again.returncode == 5, again.stderr
         assert again.stdout.count("a process begins") == 1
         assert "the same" in again.stdout
