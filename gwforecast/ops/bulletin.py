@@ -217,9 +217,21 @@ def _add_verification(entry: _Entry, verification: pd.DataFrame | None) -> None:
     entry.verification = (
         f"{int(n.sum())} levels have been compared: mean absolute error {mean['mae']:.2f} m, "
         f"{100 * mean['coverage_95']:.0f} % inside the interval of 95 %; at the longest lead "
-        f"matured ({int(last['lead'])} steps) {100 * last['skill_rmse_persistence']:.0f} % better "
-        "than no change, in RMSE"
+        f"matured ({int(last['lead'])} steps) {_compared(float(last['skill_rmse_persistence']))}"
     )
+
+
+def _compared(skill: float) -> str:
+    """Return a skill against persistence in words.
+
+    Examples
+    --------
+    >>> _compared(0.25), _compared(-0.1)
+    ('25 % better than no change, in RMSE', '10 % worse than no change, in RMSE')
+    """
+    if not np.isfinite(skill):
+        return "not to be compared with no change"
+    return f"{100 * abs(skill):.0f} % {'worse' if skill < 0 else 'better'} than no change, in RMSE"
 
 
 def _add_card(entry: _Entry, product: xr.Dataset, observations: xr.Dataset | None) -> None:
