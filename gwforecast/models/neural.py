@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gwforecast.models.architecture import Architecture
 from gwforecast.models.ensemble import NeuralForecaster
 
@@ -21,6 +23,11 @@ class LSTM(NeuralForecaster):
         Size of each layer.
     activation : str
         Activation of cell and state.
+    forget_bias : sequence of float
+        Bias of the forget gates that training starts from (Gers et al. 2000,
+        doi:10.1162/089976600300015015), that of a member by its seed, in turn. At first a network
+        remembers about ``1 + exp(bias)`` steps. Wells with a short and with a long memory are
+        served by different ones; the median of members that differ in it is good at both.
     **settings
         Those of :class:`gwforecast.models.ensemble.NeuralForecaster`.
     """
@@ -28,6 +35,8 @@ class LSTM(NeuralForecaster):
     name = "lstm"
     units: Sequence[int] = (32,)
     activation: str = "tanh"
+    forget_bias: Sequence[float] = (1.0, 3.0)
+    noise: float = 0.1
 
     def architecture(self, inputs: int) -> Architecture:
         """Return the network's architecture for a number of inputs."""
@@ -35,12 +44,43 @@ class LSTM(NeuralForecaster):
             "lstm", inputs, units=tuple(self.units), activation=self.activation
         )
 
+    def _first_weights(self) -> tuple[range, list[list[np.ndarray]]]:
+        seeds, first = super()._first_weights()
+        for seed, weights in zip(seeds, first, strict=True):
+            bias = self.forget_bias[seed % len(self.forget_bias)]
+            # kernel, recurrent kernel and bias of each layer stand before those of the head
+            for layer, units in enumerate(reversed(self.units)):
+                gates = np.array(weights[-3 - 3 * layer])  # i, f, c, o
+                gates[units : 2 * units] = bias
+                weights[-3 - 3 * layer] = gates
+        return seeds, first
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if not len(self.forget_bias):
+            raise ValueError(
+                f"forget_bias must have at least one number. Received {self.forget_bias!r}. "
+                f"Correct the setting 'forget_bias' of {self.name!r}."
+            )
+
 
 @dataclass(kw_only=True)
-class GRU(LSTM):
-    """GRU networks; the settings are those of :class:`LSTM`."""
+class GRU(NeuralForecaster):
+    """GRU networks, trained as :class:`LSTM` is.
+
+    Parameters
+    ----------
+    units : sequence of int
+        Size of each layer.
+    activation : str
+        Activation of the state.
+    **settings
+        Those of :class:`gwforecast.models.ensemble.NeuralForecaster`.
+    """
 
     name = "gru"
+    units: Sequence[int] = (32,)
+    activation: str = "tanh"
 
     def architecture(self, inputs: int) -> Architecture:
         """Return the network's architecture for a number of inputs."""

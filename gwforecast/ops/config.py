@@ -20,9 +20,11 @@ from gwforecast.ops.settings import (
     DataSettings,
     GlobalCNNSettings,
     GlobalLayeredSettings,
+    GlobalLSTMSettings,
     LagsSettings,
     LayeredSettings,
     LinearSettings,
+    LSTMSettings,
     ModelsSettings,
     OutputSettings,
     RegressionSettings,
@@ -55,11 +57,11 @@ class Settings(Section):
     data: DataSettings
     split: SplitSettings = SplitSettings()
     models: ModelsSettings = ModelsSettings()
-    lstm: LayeredSettings = LayeredSettings()
+    lstm: LSTMSettings = LSTMSettings()
     mlp: LayeredSettings = LayeredSettings()
     gru: LayeredSettings = LayeredSettings()
     cnn: CNNSettings = CNNSettings()
-    global_lstm: GlobalLayeredSettings = GlobalLayeredSettings()
+    global_lstm: GlobalLSTMSettings = GlobalLSTMSettings()
     global_mlp: GlobalLayeredSettings = GlobalLayeredSettings()
     global_gru: GlobalLayeredSettings = GlobalLayeredSettings()
     global_cnn: GlobalCNNSettings = GlobalCNNSettings()

@@ -19,8 +19,10 @@ __all__ = [
     "ComponentsSettings",
     "DataSettings",
     "GlobalCNNSettings",
+    "GlobalLSTMSettings",
     "GlobalLayeredSettings",
     "GlobalSettings",
+    "LSTMSettings",
     "LagsSettings",
     "LayeredSettings",
     "LinearSettings",
@@ -213,6 +215,12 @@ class LayeredSettings(NeuralSettings):
     units: Annotated[list[Positive], Field(min_length=1)] | None = None
 
 
+class LSTMSettings(LayeredSettings):
+    """LSTM networks: biases of the forget gates that the members start from."""
+
+    forget_bias: Annotated[list[float], Field(min_length=1)] | None = None
+
+
 class CNNSettings(NeuralSettings):
     """Causal convolutions: number of filters, and steps of each."""
 
@@ -231,6 +239,10 @@ class GlobalSettings(NeuralSettings):
 
 class GlobalLayeredSettings(GlobalSettings, LayeredSettings):
     """Global networks of layers that each have a size."""
+
+
+class GlobalLSTMSettings(GlobalSettings, LSTMSettings):
+    """Global LSTM networks."""
 
 
 class GlobalCNNSettings(GlobalSettings, CNNSettings):

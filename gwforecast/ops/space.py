@@ -43,8 +43,9 @@ _GLOBAL_RECURRENT = {
     "units": ("choice", [32], [64], [128]),
     "epochs": ("int", 20, 120, 20),
 }
+_FORGET_BIAS = {"forget_bias": ("choice", [1.0, 3.0], [1.0], [3.0])}
 _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
-    "lstm": _RECURRENT,
+    "lstm": {**_RECURRENT, **_FORGET_BIAS},
     "gru": _RECURRENT,
     "cnn": {
         "units": ("choice", 16, 32, 64),
@@ -57,7 +58,7 @@ _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
         **_NETWORK,
         "epochs": ("int", 20, 100, 10),
     },
-    "global_lstm": _GLOBAL_RECURRENT,
+    "global_lstm": {**_GLOBAL_RECURRENT, **_FORGET_BIAS},
     "global_gru": _GLOBAL_RECURRENT,
     "global_cnn": {
         "units": ("choice", 32, 64, 128),

@@ -229,7 +229,7 @@ def test_a_shared_network_of_many_wells_is_the_local_one_of_a_single_well(
 ) -> None:
     alone = network.isel(well=[4])
     split = split_by_fraction(alone)
-    settings = {**SMALL, "dropout": 0.0, "noise": 0.0}
+    settings = {**SMALL, "dropout": 0.0, "noise": 0.0, "forget_bias": (1.0,)}
     shared = GlobalLSTM(units=(8,), attributes=(), **settings).fit(alone, split=split)
     local = LSTM(units=(8,), **settings).fit(alone, split=split)
     assert [w.shape for w in shared.weights_] == [w.shape for w in local.weights_]

@@ -72,6 +72,23 @@ def test_members_equal_networks_trained_one_by_one(data: xr.Dataset, split: Spli
         np.testing.assert_allclose(ours[:, 1:], theirs, atol=1e-6)
 
 
+def test_members_start_from_forget_biases_in_turn(data: xr.Dataset, split: Split) -> None:
+    """Without a step of training the weights are the first ones."""
+    settings = {**SMALL, "units": (4, 3), "members": 3, "epochs": 1}
+    still = LSTM(**settings, learning_rate=1e-12, forget_bias=(0.5, 2.0)).fit(data, split=split)
+    for layer, units in enumerate(still.units):
+        kernel, _, bias = still.weights_[3 * layer : 3 * layer + 3]
+        input_gate, forget_gate, cell, output_gate = np.split(bias, 4, axis=-1)
+        np.testing.assert_allclose(forget_gate[:, :, 0], [[0.5, 2.0, 0.5]] * 2, atol=1e-6)
+        np.testing.assert_allclose(np.ptp(forget_gate, axis=-1), 0.0, atol=1e-6)
+        np.testing.assert_allclose([input_gate, cell, output_gate], 0.0, atol=1e-6)
+        assert kernel.shape[-1] == 4 * units
+    later = LSTM(**{**settings, "members": 1}, learning_rate=1e-12, forget_bias=(0.5, 2.0), seed=1)
+    later = later.fit(data, split=split)
+    for several, one in zip(still.weights_, later.weights_, strict=True):
+        np.testing.assert_allclose(several[:, 1:2], one, atol=1e-6)
+
+
 def test_training_equals_that_of_keras() -> None:
     """Without dropout the engine takes the same steps as ``model.fit`` with Keras' own Adam."""
     rng = np.random.default_rng(0)
@@ -196,6 +213,7 @@ def test_a_well_without_levels_is_left_out_and_named(data: xr.Dataset, split: Sp
     [
         ({"loss": "rmse"}, "loss must be one of .* Received 'rmse'"),
         ({"optimizer": "lion"}, "optimizer must be one of .* Received 'lion'"),
+        ({"forget_bias": ()}, r"forget_bias must have at least one number. Received \(\)"),
         ({"members": 0}, "members must be at least 1. Received 0"),
         ({"epochs": 0}, "epochs must be at least 1. Received 0"),
         ({"features": ("moon",)}, "derived feature must be one of .* Received 'moon'"),
