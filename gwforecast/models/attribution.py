@@ -10,6 +10,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.models.networked import NetworkForecaster
 from gwforecast.models.networks import build
+from gwforecast.models.trust import trust_at
 from gwforecast.sequences.lags import lag_edges
 
 __all__ = ["integrated_gradients"]
@@ -31,7 +32,8 @@ def integrated_gradients(
     Parameters
     ----------
     forecaster : NetworkForecaster
-        A fitted LSTM, GRU, CNN or MLP; the mean of its members is explained.
+        A fitted LSTM, GRU, CNN or MLP; the mean of its members is explained, weighted by the trust
+        in them.
     observations : xarray.Dataset
         Dimensions (well, time).
     times : numpy.ndarray
@@ -72,8 +74,10 @@ def integrated_gradients(
         windows = np.stack([inputs[number, at + 1 - reach : at + 1] for at in wanted])
         found = _of_well(network, forecaster, str(well), windows, steps)
         scale = forecaster.scaler_.statistics(schema.LEVEL, [well])[1]
-        parts.append(np.mean([part for part, _ in found], axis=0) * scale)
-        differences.append(np.mean([gap for _, gap in found], axis=0) * scale)
+        trust = trust_at([str(well)], forecaster.trust_, fitted=forecaster.wells_)
+        trust = None if trust is None else trust[0]
+        parts.append(np.average([part for part, _ in found], axis=0, weights=trust) * scale)
+        differences.append(np.average([gap for _, gap in found], axis=0, weights=trust) * scale)
     values = np.stack(parts)[:, :, ::-1]
     if forecaster.lagged:
         values = _spread(values[:, :, 0], forecaster)

@@ -27,6 +27,7 @@ from gwforecast.models.losses import LOSSES
 from gwforecast.models.networked import NetworkForecaster
 from gwforecast.models.networks import build
 from gwforecast.models.optimizers import OPTIMIZERS
+from gwforecast.models.trust import learn_trust, trust_at
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 from gwforecast.sequences.windows import epoch_starts
@@ -63,8 +64,7 @@ class NeuralForecaster(NetworkForecaster):
     clip_norm : float
         Largest global norm of a gradient.
     dropout, noise : float
-        Share of the states dropped, and standard deviation of noise on the scaled inputs, both in
-        training only.
+        In training: share of the states dropped, and deviation of noise on the scaled inputs.
     epochs : int
         Passes over the training targets, at most.
     batch_size : int
@@ -74,7 +74,7 @@ class NeuralForecaster(NetworkForecaster):
         early. The weights of the best epoch are kept in any case.
     members : int
         Networks with first weights, shuffles and dropout of their own. The prediction is their
-        median.
+        median, or, where they start in several ways, their mean weighted by ``trust_``.
     seed : int
         Seed of member 0; member k has ``seed + k``.
     workers : int, optional
@@ -96,6 +96,9 @@ class NeuralForecaster(NetworkForecaster):
         Weights in the order of the network's variables, each (well, member, ...).
     best_epochs_ : xarray.DataArray
         Epoch of the best weights, dims (well, member).
+    trust_ : numpy.ndarray or None
+        Weight of each member by its best validation loss, shape (well, member), where members start
+        in several ways, see :func:`gwforecast.models.trust.learn_trust`; kept in refits.
     history_ : pandas.DataFrame
         Columns well, member, epoch, loss, validation_loss (scaled, so that 1 is the variance).
     """
@@ -192,6 +195,7 @@ class NeuralForecaster(NetworkForecaster):
         rows = split.rows(observations, *through_periods(through)).sel({schema.WELL: wells})
         data = again._data(observations.sel({schema.WELL: wells}), rows, None)
         positions = [self.wells_.index(well) for well in wells]
+        again.trust_ = trust_at(wells, self.trust_, fitted=self.wells_)
         again.wells_ = wells
         again.weights_ = [weights[positions] for weights in self.weights_]
         jobs = [
@@ -217,13 +221,25 @@ class NeuralForecaster(NetworkForecaster):
     ) -> Self:
         workers = training.settle_workers(self.workers)  # before TensorFlow starts
         rows = split.rows(observations, *periods)
-        self.wells_ = self._fit_wells(observations, rows)
+        wells = self._fit_wells(observations, rows)
+        old = None if validates else self.trust_
+        self.trust_ = trust_at(wells, old, fitted=[] if old is None else self.wells_)
+        self.wells_ = wells
         observations = observations.sel({schema.WELL: self.wells_})
         rows = rows.sel({schema.WELL: self.wells_})
         self._settle_window(observations)
         self._learn_inputs(observations, rows)
         self._train(observations, rows, split if validates else None, workers, progress)
+        if validates:
+            best = self.history_.groupby(["well", "member"], sort=False)["validation_loss"].min()
+            losses = best.to_numpy().reshape(len(self.wells_), -1)
+            self.trust_ = learn_trust(losses, np.array(self.seeds_) % self.starts)
         return self
+
+    @property
+    def starts(self) -> int:
+        """Number of ways in which members start; those of one way are trusted alike."""
+        return 1
 
     def _train(
         self,

@@ -18,6 +18,7 @@ class GlobalLSTM(LSTM, GlobalForecaster):
     name = "global_lstm"
     units: Sequence[int] = (64,)
     forget_bias: Sequence[float] = (1.0,)
+    dropout: float = 0.4
     noise: float = 0.2
     weight_decay: float = 0.3
     epochs: int = 60

@@ -25,6 +25,7 @@ from gwforecast.models.architecture import Architecture
 from gwforecast.models.base import Forecaster
 from gwforecast.models.inference import run_networks
 from gwforecast.models.labelling import label_projection
+from gwforecast.models.trust import centre_by_trust, trust_at
 from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import tile_starts
@@ -66,6 +67,9 @@ class NetworkForecaster(Forecaster):
         All wells share the networks.
     attributes_ : numpy.ndarray or None
         What the networks see of each well beside the inputs, shape (well, attribute), scaled.
+    trust_ : numpy.ndarray or None
+        Weight of each member in the mean that is the prediction, shape (well, member), sums 1; None
+        where the prediction is the median of the members.
     """
 
     covariates: Sequence[str] | None
@@ -82,6 +86,7 @@ class NetworkForecaster(Forecaster):
     weights_: list[np.ndarray]
     shared_: bool = False
     attributes_: np.ndarray | None = None
+    trust_: np.ndarray | None = None
 
     @property
     def window(self) -> tuple[int, int]:
@@ -199,6 +204,7 @@ class NetworkForecaster(Forecaster):
         inputs = inputs.reshape(len(wells), n_weathers, *inputs.shape[1:])
         values = self._run(inputs, _from(starts, first), wells=wells, shared=first)
         values = values[:, :, -horizon:, :, 0]
+        values = centre_by_trust(values, trust_at(wells, self.trust_, fitted=self.wells_))
         center, scale = self.scaler_.statistics(schema.LEVEL, wells)
         levels = values * scale[:, None, None, None] + center[:, None, None, None]
         labelled = xr.DataArray(
@@ -211,6 +217,8 @@ class NetworkForecaster(Forecaster):
 
     def _levels(self, scaled: xr.DataArray, observations: xr.Dataset) -> xr.DataArray:
         known = scaled.sel({schema.WELL: self._known(observations)})
+        trust = trust_at(known[schema.WELL].values.tolist(), self.trust_, fitted=self.wells_)
+        known = known.copy(data=centre_by_trust(known.values, trust))
         level = self.scaler_.inverse(known, schema.LEVEL)
         level = level.reindex({schema.WELL: observations[schema.WELL].values})
         level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}

@@ -27,7 +27,8 @@ class LSTM(NeuralForecaster):
         Bias of the forget gates that training starts from (Gers et al. 2000,
         doi:10.1162/089976600300015015), that of a member by its seed, in turn. At first a network
         remembers about ``1 + exp(bias)`` steps. Wells with a short and with a long memory are
-        served by different ones; the median of members that differ in it is good at both.
+        served by different ones, so members that start alike are trusted by their validation loss
+        at the well, see ``trust_``.
     **settings
         Those of :class:`gwforecast.models.ensemble.NeuralForecaster`.
     """
@@ -36,6 +37,7 @@ class LSTM(NeuralForecaster):
     units: Sequence[int] = (32,)
     activation: str = "tanh"
     forget_bias: Sequence[float] = (1.0, 3.0)
+    dropout: float = 0.2
     noise: float = 0.1
 
     def architecture(self, inputs: int) -> Architecture:
@@ -44,10 +46,15 @@ class LSTM(NeuralForecaster):
             "lstm", inputs, units=tuple(self.units), activation=self.activation
         )
 
+    @property
+    def starts(self) -> int:
+        """Number of ways in which members start."""
+        return len(self.forget_bias)
+
     def _first_weights(self) -> tuple[range, list[list[np.ndarray]]]:
         seeds, first = super()._first_weights()
         for seed, weights in zip(seeds, first, strict=True):
-            bias = self.forget_bias[seed % len(self.forget_bias)]
+            bias = self.forget_bias[seed % self.starts]
             # kernel, recurrent kernel and bias of each layer stand before those of the head
             for layer, units in enumerate(reversed(self.units)):
                 gates = np.array(weights[-3 - 3 * layer])  # i, f, c, o

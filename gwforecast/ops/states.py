@@ -130,6 +130,8 @@ def _describe_networks(one: Any, prefix: str, arrays: Arrays) -> Description:
     _add(arrays, f"{prefix}.scaler", one.scaler_.to_arrays())
     if one.attributes_ is not None:
         arrays[f"{prefix}.attributes"] = np.asarray(one.attributes_, np.float32)
+    if one.trust_ is not None:
+        arrays[f"{prefix}.trust"] = np.asarray(one.trust_, float)
     return {
         "name": one.name,
         "shared": bool(one.shared_),
@@ -159,6 +161,7 @@ def _restore_networks(stored: Mapping[str, Any], prefix: str, arrays: Arrays) ->
     one.scaler_ = Scaler.from_arrays(_of(arrays, f"{prefix}.scaler"))
     one.shared_ = stored.get("shared", False) is True
     one.attributes_ = _restore_attributes(one, arrays.get(f"{prefix}.attributes"))
+    one.trust_ = _restore_trust(one, arrays.get(f"{prefix}.trust"))
     shapes = one.architecture_.weight_shapes()
     one.weights_ = [arrays[f"{prefix}.weights.{number}"] for number in range(len(shapes))]
     for weights, shape in zip(one.weights_, shapes, strict=True):
@@ -185,6 +188,17 @@ def _restore_attributes(one: StoredNetworks, values: np.ndarray | None) -> np.nd
         if (numbers != numbers.astype(int)).any() or not ((numbers >= 0) & (numbers < known)).all():
             raise ValueError(f"the number of a well must be one of 0 to {known - 1}")
     return values if beside else None
+
+
+def _restore_trust(one: StoredNetworks, trust: np.ndarray | None) -> np.ndarray | None:
+    """Return the weights of the members in the prediction of each well, or None."""
+    if trust is None:
+        return None
+    expected = (len(one.wells_), len(one.seeds_))
+    sound = trust.shape == expected and bool((trust >= 0).all())
+    if not sound or not np.allclose(trust.sum(axis=1), 1.0):
+        raise ValueError(f"trust of {trust.shape} must be {expected}, at least 0, and add up to 1")
+    return trust.astype(float)
 
 
 def _describe_linear(one: Any, prefix: str, arrays: Arrays) -> Description:
