@@ -75,7 +75,7 @@ MODELS_LADDER = (
     ("graphs",),
     ("training",),
     ("ensemble",),
-    ("neural", "classes", "attribution", "pooled"),
+    ("neural", "classes", "attribution", "joined", "pooled"),
     ("global_networks",),
 )
 

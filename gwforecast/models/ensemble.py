@@ -122,6 +122,7 @@ class NeuralForecaster(NetworkForecaster):
     seed: int = 0
     workers: int | None = None
     head: Head = field(default=Head(), repr=False)
+    starts = 1  # ways in which members start, by their seeds
 
     @abc.abstractmethod
     def architecture(self, inputs: int) -> Architecture:
@@ -231,15 +232,14 @@ class NeuralForecaster(NetworkForecaster):
         self._learn_inputs(observations, rows)
         self._train(observations, rows, split if validates else None, workers, progress)
         if validates:
-            best = self.history_.groupby(["well", "member"], sort=False)["validation_loss"].min()
-            losses = best.to_numpy().reshape(len(self.wells_), -1)
-            self.trust_ = learn_trust(losses, np.array(self.seeds_) % self.starts)
+            self.trust_ = self._learn_trust()
         return self
 
-    @property
-    def starts(self) -> int:
-        """Number of ways in which members start; those of one way are trusted alike."""
-        return 1
+    def _learn_trust(self) -> np.ndarray | None:
+        best = self.history_.groupby(["well", "member"], sort=False)["validation_loss"].min()
+        losses = best.to_numpy().reshape(self.best_epochs_.shape)  # one row where wells share all
+        losses = np.broadcast_to(losses, (len(self.wells_), losses.shape[1]))
+        return learn_trust(losses, np.array(self.seeds_) % self.starts)
 
     def _train(
         self,

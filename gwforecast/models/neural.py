@@ -47,7 +47,7 @@ class LSTM(NeuralForecaster):
         )
 
     @property
-    def starts(self) -> int:
+    def starts(self) -> int:  # type: ignore[override]
         """Number of ways in which members start."""
         return len(self.forget_bias)
 

@@ -120,21 +120,28 @@ def _score_steps(optuna: Any, trial: Any, task: Task) -> float:
     settings = suggest(trial, task.space)
     members = getattr(make(task, settings), "members", 1)
     steps = sorted({*(s for s in _STEPS if s < members), members})
-    parts: list[np.ndarray] = []
+    fits: list[Any] = []
     value = np.nan
     for done, through in zip([0, *steps], steps, strict=False):
         stage = {"members": through - done, "seed": task.seed + done} if members > 1 else {}
         forecaster = make(task, settings, **stage)
-        fitted = forecaster.fit(task.observations, split=task.split, progress=task.progress)
+        fits.append(forecaster.fit(task.observations, split=task.split, progress=task.progress))
+        fitted = _join(fits) if len(fits) > 1 else fits[0]
         level = fitted.simulate(task.observations)[schema.LEVEL]
-        level = level if schema.MEMBER in level.dims else level.expand_dims(schema.MEMBER, axis=-1)
-        parts.append(level.transpose(schema.WELL, schema.TIME, schema.MEMBER).values)
-        value = _score(np.median(np.concatenate(parts, axis=-1), axis=-1), task)
+        if schema.MEMBER in level.dims:
+            level = level.median(schema.MEMBER, skipna=False)
+        value = _score(level.transpose(schema.WELL, schema.TIME).values, task)
         trial.report(value, step=through)
         if through < members and trial.should_prune():
             trial.set_user_attr(REASON, f"stopped after {through} of {members} members")
             raise optuna.TrialPruned
     return value
+
+
+def _join(fits: list[Any]) -> Forecaster:
+    from gwforecast.models.joined import join_members  # imports TensorFlow
+
+    return join_members(fits)
 
 
 def _score(predicted: np.ndarray, task: Task) -> float:

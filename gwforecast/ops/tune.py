@@ -92,8 +92,9 @@ def tune(
     Networks are trained in steps, the first member, then two more, then the others, all wells at
     once. After each step the ensemble so far is scored, and where it is worse than the median of
     the complete trials at that step (from the sixth trial on) the trial is pruned [2]_: most bad
-    settings cost one member. Members do not depend on each other, so the last step's score is that
-    of the ensemble that ``evaluate`` would train. Other models are fitted once, and never pruned.
+    settings cost one member. Members are trained apart from each other, so the last step's score is
+    that of the ensemble that ``evaluate`` would train. Other models are fitted once, and not
+    pruned.
 
     Parameters
     ----------

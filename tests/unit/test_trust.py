@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.data.climatology import ClimatologyWeather
+from gwforecast.models.global_networks import GlobalLSTM
 from gwforecast.models.neural import GRU, LSTM
 from gwforecast.models.trust import centre_by_trust, learn_trust, trust_at
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -129,3 +130,12 @@ def test_levels_after_the_validation_period_do_not_change_the_trust(
     level = data["level"].where(~split.rows(data, "test"), 1e6)
     other = LSTM(**SMALL, forget_bias=(-1.0, 4.0)).fit(data.assign(level=level), split=split)
     np.testing.assert_array_equal(other.trust_, fitted.trust_)
+
+
+def test_a_global_lstm_may_start_in_several_ways(data: xr.Dataset, split: Split) -> None:
+    """All wells share the networks, and the trust in them."""
+    settings = {**SMALL, "epochs": 2, "attributes": (), "forget_bias": (1.0, 3.0)}
+    shared = GlobalLSTM(**settings).fit(data, split=split)
+    assert shared.trust_.shape == (2, 4)
+    np.testing.assert_array_equal(shared.trust_[0], shared.trust_[1])
+    assert np.isfinite(shared.simulate(data)["level"].values[:, 40:]).all()

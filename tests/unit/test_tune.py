@@ -113,11 +113,13 @@ def test_the_best_is_the_best_of_all_by_brute_force(fen, metric) -> None:
     assert ranked(tuning)["value"].iloc[0] == tuning.value
 
 
-def test_members_trained_in_steps_are_the_ensemble_of_an_evaluation(fen) -> None:
-    tuning = gw.tune(fen, model="mlp", settings=TINY, space=RATES, members=4, seed=5, trials=1)
+@pytest.mark.parametrize("model", ["mlp", "lstm"])
+def test_members_trained_in_steps_are_the_ensemble_of_an_evaluation(fen, model: str) -> None:
+    settings = TINY if model == "mlp" else {"units": [4], "epochs": 3, "lookback": 30}
+    tuning = gw.tune(fen, model=model, settings=settings, space=RATES, members=4, seed=5, trials=1)
     assert tuning.best["members"] == 4
     split = split_by_fraction(fen)
-    made = make_forecasters(["mlp"], settings={"mlp": tuning.best}, shared={"seed": 5})["mlp"]
+    made = make_forecasters([model], settings={model: tuning.best}, shared={"seed": 5})[model]
     level = made.fit(fen, split=split).simulate(fen)["level"].median("member").values[0]
     observed = split.levels(fen, "validation").values[0]
     expected = METRICS["nse"].function(observed=observed, predicted=level)
