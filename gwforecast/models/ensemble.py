@@ -64,7 +64,7 @@ class NeuralForecaster(NetworkForecaster):
     clip_norm : float
         Largest global norm of a gradient.
     dropout, noise : float
-        In training: share of the states dropped, and deviation of noise on the scaled inputs.
+        In training: share of states dropped, and standard deviation of noise on scaled inputs.
     epochs : int
         Passes over the training targets, at most.
     batch_size : int

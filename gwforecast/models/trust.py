@@ -20,7 +20,7 @@ def learn_trust(losses: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
     Parameters
     ----------
     losses : numpy.ndarray
-        Shape (well, member).
+        Shape (well, member); NaN where a network has none.
     starts : numpy.ndarray
         Shape (member,), which of the ways each starts in.
 
@@ -41,7 +41,8 @@ def learn_trust(losses: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
     for way in ways:
         alike = starts == way
         loss = np.maximum(losses[:, alike].mean(axis=1, keepdims=True), LEAST_LOSS)
-        trust[:, alike] = loss**-2.0 / alike.sum()
+        trust[:, alike] = np.nan_to_num(loss**-2.0) / alike.sum()
+    trust[(trust == 0).all(axis=1)] = 1.0  # no network has a loss
     return np.asarray(trust / trust.sum(axis=1, keepdims=True))
 
 

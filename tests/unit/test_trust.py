@@ -62,9 +62,9 @@ def test_members_that_start_alike_share_one_trust() -> None:
 
 
 def test_a_perfect_fit_and_a_loss_without_levels_leave_the_trust_finite() -> None:
-    trust = learn_trust(np.array([[0.0, 1.0], [-11.0, -11.0]]), np.array([0, 1]))
-    assert np.isfinite(trust).all()
-    np.testing.assert_allclose(trust, [[1.0, 0.0], [0.5, 0.5]], atol=1e-9)
+    losses = np.array([[0.0, 1.0], [-11.0, -11.0], [np.nan, 0.3], [np.nan, np.nan]])
+    trust = learn_trust(losses, np.array([0, 1]))
+    np.testing.assert_allclose(trust, [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.5, 0.5]], atol=1e-9)
 
 
 def test_one_way_of_starting_needs_no_trust(data: xr.Dataset, split: Split) -> None:
