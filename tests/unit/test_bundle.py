@@ -76,6 +76,13 @@ def stored(record: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.fixture(scope="module")
+def blend(record: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "blend"
+    save_bundle(fitted("blend", record), folder, record)
+    return folder
+
+
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_what_is_read_back_forecasts_the_same(
     name: str, record: xr.Dataset, tmp_path: Path
@@ -264,6 +271,19 @@ def test_hostile_arrays_are_refused_and_nothing_is_run(
     with pytest.raises(BundleError):
         load_bundle(tampered(stored, tmp_path / "x", lambda _: None, content))
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("trust", [[[0.5, 0.6]] * 2, [[-0.5, 1.5]] * 2, [[np.nan, 1.0]] * 2])
+def test_trust_that_does_not_add_up_is_refused(
+    blend: Path, tmp_path: Path, trust: list[list[float]]
+) -> None:
+    part = io.BytesIO()
+    np.save(part, np.array(trust))
+    name = "forecaster.part0.trust"
+    assert f"{name}.npy" in members_of(blend)
+    content = _with(blend, **{name: part.getvalue()})
+    with pytest.raises(BundleError, match=r"trust of \(2, 2\) must be"):
+        load_bundle(tampered(blend, tmp_path / "x", lambda _: None, content))
 
 
 def test_links_and_unfinished_folders_are_refused(stored: Path, tmp_path: Path) -> None:
