@@ -30,7 +30,10 @@ A whole forecaster, the mean level of the training rows:
 from __future__ import annotations
 
 import abc
-from typing import Protocol, Self
+import contextlib
+import copy
+import warnings
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import xarray as xr
@@ -40,11 +43,13 @@ from gwforecast.data import forcing as weather
 from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.models.labelling import gather_forecast, label_projection, with_members
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.folds import FOLDS, train_folds
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
     "ALL_WELLS",
     "Forecaster",
+    "HeldOut",
     "Progress",
     "further",
     "through_periods",
@@ -63,6 +68,13 @@ class Progress(Protocol):
         """Take the name of the work, and how many of how many parts are done."""
 
 
+class HeldOut(NamedTuple):
+    """Rows that a forecaster was not fitted on, boolean, dims (well, time), and the forecaster."""
+
+    rows: xr.DataArray
+    forecaster: Forecaster
+
+
 class Forecaster(abc.ABC):
     """What every forecaster can do.
 
@@ -72,10 +84,13 @@ class Forecaster(abc.ABC):
         Short name that is used in tables, figures and file names, e.g. ``"lstm"``.
     pooled : bool
         What is learnt is shared by all wells, so that the wells must be fitted together.
+    quick : bool
+        It is fitted in a moment, so that it may be fitted again without some of the years.
     """
 
     name: str
     pooled: bool = False
+    quick: bool = False
 
     @abc.abstractmethod
     def fit(
@@ -138,6 +153,22 @@ class Forecaster(abc.ABC):
         :meth:`refit`.
         """
         return self.refit(observations, split=split, through=through, progress=progress)
+
+    def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
+        """Return the rows that the fit has not seen, and what simulates them.
+
+        Intervals are learnt from the errors of these rows: those of the validation period, and for
+        a quick forecaster those of the train period, whose folds are each left out of a fit.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), of the fit; no level after the validation period is read.
+        split : Split
+            The periods of the fit.
+        """
+        parts = [HeldOut(split.rows(observations, "validation"), self)]
+        return parts + (_held_out_by_fits(self, observations, split) if self.quick else [])
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step for which covariates exist.
@@ -286,6 +317,25 @@ class Forecaster(abc.ABC):
             f"A forecast is made by a forecaster that uses recent levels. Received {self.name!r}, "
             "which simulates from covariates alone. Wrap it in an error model."
         )
+
+
+def _held_out_by_fits(
+    forecaster: Forecaster, observations: xr.Dataset, split: Split
+) -> list[HeldOut]:
+    """Return the rows of each fold of the train period, with a fit that has not seen its levels.
+
+    A fold without which nothing can be fitted is left out.
+    """
+    fold = train_folds(observations, split)
+    parts = []
+    for number in range(FOLDS):
+        level = observations[schema.LEVEL].where(fold != number)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the fit to all levels has said it
+            with contextlib.suppress(SchemaError):
+                one = copy.copy(forecaster).fit(observations.assign(level=level), split=split)
+                parts.append(HeldOut(fold == number, one))
+    return parts
 
 
 def through_periods(through: Period) -> tuple[Period, ...]:

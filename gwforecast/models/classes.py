@@ -61,6 +61,7 @@ class NormalClassifier:
         """
         self.normal_ = Normal().fit(observations, rows=split.rows(observations, "train"))
         network = copy.copy(self.network)
+        network.folds = 1  # there is no refit that sees the levels that a first fit leaves out
         network.head = Head(
             outputs=len(CLASSES),
             activation="softmax",

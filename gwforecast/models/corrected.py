@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.forcing import Forcing
-from gwforecast.models.base import Forecaster, Progress
+from gwforecast.models.base import Forecaster, HeldOut, Progress
 from gwforecast.models.correction import STATES, ErrorModel
+from gwforecast.sequences.folds import split_at
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["Corrected"]
@@ -84,8 +85,8 @@ class Corrected(Forecaster):
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Fit the error model on the validation rows, with parts that are fitted already."""
-        levels = split.levels(observations, "validation")
-        central = self._central(observations)
+        central = self._held_out_center(observations, split)
+        levels = split.levels(observations, "train", "validation").where(central.notnull())
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         horizon = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
         self.error_model_ = ErrorModel().fit(central, levels, horizon=horizon)
@@ -237,6 +238,39 @@ class Corrected(Forecaster):
             since=self.since_[rows],
             start=self.known_[rows],
         )
+
+    def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
+        """Return the validation rows, and each fold of the train period that all parts left out.
+
+        The error of a fold is known from its own levels, as parts have seen those before it. The
+        first fold has no levels before it to forecast from.
+        """
+        found = super().held_out(observations, split)
+        for rows, *parts in self._folds(observations, split):
+            fold = split_at(split, rows)
+            again = copy.copy(self)
+            again.parts = parts
+            again.since_ = _ends(fold, self.wells_, "train")
+            found.append(HeldOut(fold.rows(observations, "validation"), again))
+        return found
+
+    def _folds(self, observations: xr.Dataset, split: Split) -> list[tuple[Any, ...]]:
+        """Return rows of train folds and each part that has not seen them."""
+        by_part = [part.held_out(observations, split)[1:] for part in self.parts]
+        if len({len(folds) for folds in by_part}) > 1:
+            return []  # they left out different years
+        together = zip(*by_part, strict=True)
+        return [(folds[0].rows, *(fold.forecaster for fold in folds)) for folds in together]
+
+    def _held_out_center(self, observations: xr.Dataset, split: Split) -> xr.DataArray:
+        """Return the simulated levels of rows that no part was fitted on, NaN elsewhere."""
+        center = self._central(observations)
+        center = center.where(split.rows(observations, "validation"))
+        for rows, *parts in self._folds(observations, split):
+            again = copy.copy(self)
+            again.parts = parts
+            center = center.where(~rows, again._central(observations))
+        return center
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:
         level = self.simulate(observations)[schema.LEVEL]

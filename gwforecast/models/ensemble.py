@@ -15,22 +15,22 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.features import DEFAULT_FEATURES
 from gwforecast.models import training
 from gwforecast.models.architecture import Architecture, Head
-from gwforecast.models.base import Progress, further, through_periods
+from gwforecast.models.base import HeldOut, Progress, further, through_periods
 from gwforecast.models.losses import LOSSES
 from gwforecast.models.networked import NetworkForecaster
 from gwforecast.models.networks import build
 from gwforecast.models.optimizers import OPTIMIZERS
 from gwforecast.models.trust import learn_trust, trust_at
+from gwforecast.sequences.folds import FOLDS, train_folds, without_folds
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
-from gwforecast.sequences.windows import epoch_starts
+from gwforecast.sequences.windows import epoch_starts, sequence_windows
 
 __all__ = ["NeuralForecaster"]
 
@@ -77,6 +77,10 @@ class NeuralForecaster(NetworkForecaster):
         median, or, where they start in several ways, their mean weighted by ``trust_``.
     seed : int
         Seed of member 0; member k has ``seed + k``.
+    folds : int
+        Parts of the train period. In a first fit each member leaves one of them out, so that there
+        are errors of levels that it has not seen from all years, see :meth:`held_out`; a refit
+        leaves none out. With 1 no member leaves any out.
     workers : int, optional
         Networks trained at once; by default as many as there are cores.
     head : Head
@@ -99,6 +103,8 @@ class NeuralForecaster(NetworkForecaster):
     trust_ : numpy.ndarray or None
         Weight of each member by its best validation loss, shape (well, member), where members start
         in several ways, see :func:`gwforecast.models.trust.learn_trust`; kept in refits.
+    left_out_ : numpy.ndarray or None
+        Fold of the train period that each member left out, shape (member,); None where none did.
     history_ : pandas.DataFrame
         Columns well, member, epoch, loss, validation_loss (scaled, so that 1 is the variance).
     """
@@ -120,8 +126,10 @@ class NeuralForecaster(NetworkForecaster):
     patience: int | None = None
     members: int = 10
     seed: int = 0
+    folds: int = FOLDS
     workers: int | None = None
     head: Head = field(default=Head(), repr=False)
+    left_out_ = None
     starts = 1  # ways in which members start, by their seeds
 
     @abc.abstractmethod
@@ -160,6 +168,20 @@ class NeuralForecaster(NetworkForecaster):
         again = copy.copy(self)
         return again._fit(observations, split, through_periods(through), False, progress)
 
+    def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
+        """Return the rows of each fold, with the members that left it out, and the validation rows.
+
+        Of a forecaster that was refitted or updated, or with ``folds=1``, the latter alone.
+        """
+        parts = super().held_out(observations, split)
+        if self.left_out_ is not None and self.folds > 1:
+            fold = train_folds(observations, split, folds=self.folds)
+            parts += [
+                HeldOut(fold == number, self.of_members(self.left_out_ == number))
+                for number in np.unique(self.left_out_)
+            ]
+        return parts
+
     def update(
         self,
         observations: xr.Dataset,
@@ -175,18 +197,8 @@ class NeuralForecaster(NetworkForecaster):
         the first: new levels shift what was learnt, and do not replace it. Wells that were not
         fitted before are left out.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time), old rows and new.
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used.
-        epochs : int, optional
-            Passes over the rows; by default a tenth of those of a fit.
-        progress : Progress, optional
-            Told of members done.
+        The arguments are those of :meth:`refit`, with old rows and new; ``epochs`` are the passes
+        over them, by default a tenth of those of a fit.
         """
         again = copy.copy(self)
         again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
@@ -197,7 +209,7 @@ class NeuralForecaster(NetworkForecaster):
         data = again._data(observations.sel({schema.WELL: wells}), rows, None)
         positions = [self.wells_.index(well) for well in wells]
         again.trust_ = trust_at(wells, self.trust_, fitted=self.wells_)
-        again.wells_ = wells
+        again.wells_, again.left_out_ = wells, None
         again.weights_ = [weights[positions] for weights in self.weights_]
         jobs = [
             dataclasses.replace(
@@ -225,7 +237,7 @@ class NeuralForecaster(NetworkForecaster):
         wells = self._fit_wells(observations, rows)
         old = None if validates else self.trust_
         self.trust_ = trust_at(wells, old, fitted=[] if old is None else self.wells_)
-        self.wells_ = wells
+        self.wells_, self.left_out_ = wells, self._left_out() if validates else None
         observations = observations.sel({schema.WELL: self.wells_})
         rows = rows.sel({schema.WELL: self.wells_})
         self._settle_window(observations)
@@ -234,6 +246,10 @@ class NeuralForecaster(NetworkForecaster):
         if validates:
             self.trust_ = self._learn_trust()
         return self
+
+    def _left_out(self) -> np.ndarray:
+        """Return the fold of each member's seed; members of all starts leave each fold out."""
+        return np.arange(self.seed, self.seed + self.members) // self.starts % self.folds
 
     def _learn_trust(self) -> np.ndarray | None:
         best = self.history_.groupby(["well", "member"], sort=False)["validation_loss"].min()
@@ -303,15 +319,13 @@ class NeuralForecaster(NetworkForecaster):
         target = self.scaler_.transform(level)
         if self.head.target is not None:
             target = self.head.target(level)
-        targets = target.where(rows).values
+        target = target.where(complete)
+        targets = target.where(rows).values.astype(np.float32)
         held_out = np.full_like(targets, np.nan)
         if split is not None:
-            held_out = target.where(split.rows(observations, "validation")).values
-        return training.Data(
-            inputs,
-            np.where(complete, targets, np.nan).astype(np.float32),
-            np.where(complete, held_out, np.nan).astype(np.float32),
-        )
+            held_out = target.where(split.rows(observations, "validation")).values.astype("f4")
+            targets = without_folds(targets, observations, split, folds=self.folds)
+        return training.Data(inputs, targets, held_out)
 
     def _settle_window(self, observations: xr.Dataset) -> None:
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
@@ -339,21 +353,20 @@ class NeuralForecaster(NetworkForecaster):
     def _jobs(self, data: training.Data) -> Iterator[training.Job]:
         seeds, first = self._first_weights()
         _, targets = self.window
-        for well, row in enumerate(np.isfinite(data.targets)):
-            held_out = np.flatnonzero(np.isfinite(data.validation_targets[well]))
-            validation = np.zeros(0, np.int32)
-            if held_out.size:
-                validation = np.arange(held_out[0], held_out[-1] + 1, targets, dtype=np.int32)
-            for seed, weights in zip(seeds, first, strict=True):
+        folds = self._left_out() % data.folds
+        for well, row in enumerate(np.isfinite(data.validation_targets)):
+            tiles = sequence_windows(row[None], lookback=0, targets=targets)
+            validation = tiles.target_start.astype(np.int32)
+            for seed, fold, weights in zip(seeds, folds.tolist(), first, strict=True):
                 starts = epoch_starts(
-                    row,
+                    np.isfinite(data.targets[well * data.folds + fold]),
                     targets=targets,
                     batch_size=self.batch_size,
                     epochs=self.epochs,
                     seed=seed,
                 )
                 rates = training.cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
-                yield training.Job(well, weights, starts, rates, validation, seed)
+                yield training.Job(well, weights, starts, rates, validation, seed, fold)
 
     def _keep(self, trained: Sequence[training.Trained], wells: Sequence[str]) -> None:
         shape = (len(wells), self.members)
@@ -369,21 +382,7 @@ class NeuralForecaster(NetworkForecaster):
             dims=(schema.WELL, schema.MEMBER),
         )
         labels = [(well, member) for well in wells for member in members]
-        self.history_ = pd.concat(
-            [
-                pd.DataFrame(
-                    {
-                        "well": well,
-                        "member": member,
-                        "epoch": np.arange(1, t.loss.size + 1),
-                        "loss": t.loss,
-                        "validation_loss": t.validation_loss,
-                    }
-                )
-                for (well, member), t in zip(labels, trained, strict=True)
-            ],
-            ignore_index=True,
-        )
+        self.history_ = training.history_of(labels, trained)
 
     def _check_settings(self) -> None:
         for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
@@ -392,7 +391,7 @@ class NeuralForecaster(NetworkForecaster):
                     f"{name} must be one of {sorted(known)}. Received {getattr(self, name)!r}. "
                     f"Correct the setting {name!r} of {self.name!r}."
                 )
-        for name in ("epochs", "batch_size", "members"):
+        for name in ("epochs", "batch_size", "members", "folds"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1. Received {getattr(self, name)}. Correct the "

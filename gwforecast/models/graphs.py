@@ -99,10 +99,10 @@ class _JobGraph:
 
     def run(
         self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, well: Any,
-        weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
+        row: Any, weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
     ) -> Any:  # fmt: skip
         """Return best weights, their epoch from 1, and the losses of train and validation."""
-        x, y, y_held_out = (inputs[well], attributes, well, span), targets[well], held_out[well]
+        x, y, y_held_out = (inputs[well], attributes, well, span), targets[row], held_out[well]
         n_epochs, n_updates = tf.shape(starts)[0], tf.shape(starts)[1]
 
         def body(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:
@@ -204,6 +204,7 @@ def _signature(network: keras.Model, *, attributes: bool) -> list[Any]:
         tf.TensorSpec((None, None), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
+        tf.TensorSpec((), tf.int32),
         tf.TensorSpec((), tf.int32),
         tf.TensorSpec((), tf.int32),
         [tf.TensorSpec(v.shape, v.dtype) for v in network.trainable_variables],

@@ -2,9 +2,12 @@
 
 Split conformal prediction (Lei et al. 2018, doi:10.1080/01621459.2017.1307116) takes the quantiles
 of past errors as the widths of future intervals. Its guarantee needs exchangeable errors; those of
-a groundwater model are not: they last for months, so a validation period of some years holds only a
-few independent ones, and later years hold errors that it has not seen. So the widths are enlarged
-by the number of years that they were learnt from.
+a groundwater model are not: they last for months, so some years hold only a few independent ones,
+and later years hold errors that they do not. So errors are taken from as many years as can be:
+those of the validation period, and those of the train period by fits that have not seen them, each
+year in its turn (cross-conformal prediction: Vovk 2015, doi:10.1007/s10472-013-9368-4; by members
+that serve for both: Kim et al. 2020, arXiv:2002.09025). And the widths are enlarged by the number
+of years that they were learnt from.
 
 Errors are taken in units of a scale that grows with the spread of the members: where the networks
 disagree the interval is wider.
@@ -18,15 +21,20 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.models.base import Forecaster
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Split
 
-__all__ = ["QUANTILES", "ConformalInterval"]
+__all__ = ["QUANTILES", "SPREAD", "ConformalInterval", "simulate_held_out"]
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Quantiles of a calibrated prediction: the median, and the bounds of the 50, 80, 95 % interval."""
 
+SPREAD = "spread"
+"""Variable of a simulation: how far apart its members lie, m."""
+
 SPREAD_WEIGHT = 2.0
-ENLARGEMENT_YEARS = 1.5  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
+ENLARGEMENT_YEARS = 2.0  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
 FEWEST_ERRORS = 10
 
 
@@ -56,7 +64,7 @@ class ConformalInterval:
     >>> rows = xr.ones_like(level, dtype=bool)
     >>> interval = ConformalInterval().fit(simulation, level.to_dataset(name="level"), rows=rows)
     >>> interval.apply(simulation)["level"].sel(quantile=[0.025, 0.975]).values[0, 0].round(1)
-    array([-2.6,  2.6])
+    array([-2.9,  2.9])
     """
 
     widths_: xr.DataArray
@@ -69,11 +77,12 @@ class ConformalInterval:
         ----------
         simulation : xarray.Dataset
             ``level`` (well, time) or (well, time, member), m, of a forecaster that was not fitted
-            on these rows.
+            on these rows; without members, ``spread`` (well, time), m, may tell of them.
         observations : xarray.Dataset
             ``level`` (well, time), m; NaN where nothing was observed.
         rows : xarray.DataArray
-            Which rows to learn from, boolean, dims (well, time): those of the validation period.
+            Which rows to learn from, boolean, dims (well, time): those that were held out of the
+            fit, none after the validation period.
 
         Raises
         ------
@@ -117,7 +126,7 @@ class ConformalInterval:
         Parameters
         ----------
         simulation : xarray.Dataset
-            ``level`` (well, time) or (well, time, member), m.
+            As in :meth:`fit`.
 
         Returns
         -------
@@ -136,11 +145,47 @@ class ConformalInterval:
         return level.to_dataset(name=schema.LEVEL)
 
 
+def simulate_held_out(
+    forecaster: Forecaster,
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    simulation: xr.Dataset | None = None,
+) -> xr.Dataset:
+    """Return the levels of rows that a forecaster was not fitted on.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        Fitted on the train period.
+    observations : xarray.Dataset
+        Dimensions (well, time), of the fit.
+    split : Split
+        The periods of the fit.
+    simulation : xarray.Dataset, optional
+        That of the forecaster, where it was made already.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` and ``spread`` of the members, (well, time), m; NaN for rows that were not held
+        out, among them all after the validation period.
+    """
+    level = xr.full_like(observations[schema.LEVEL], np.nan, dtype=float).drop_attrs()
+    spread = level
+    for rows, part in forecaster.held_out(observations, split):
+        made = simulation if part is forecaster else None
+        center, apart = _center_and_spread(part.simulate(observations) if made is None else made)
+        level, spread = level.where(~rows, center), spread.where(~rows, apart)
+    return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
+
+
 def _center_and_spread(simulation: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     level = simulation[schema.LEVEL]
-    if schema.MEMBER not in level.dims:
-        return level, xr.zeros_like(level)
-    return level.median(schema.MEMBER), level.std(schema.MEMBER)
+    if schema.MEMBER in level.dims:
+        freedom = min(1, level.sizes[schema.MEMBER] - 1)
+        return level.median(schema.MEMBER), level.std(schema.MEMBER, ddof=freedom)
+    return level, simulation.get(SPREAD, xr.zeros_like(level))
 
 
 def _scale(error: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:

@@ -35,6 +35,8 @@ def join_members(parts: Sequence[NeuralForecaster]) -> NeuralForecaster:
         np.concatenate(arrays, axis=1)
         for arrays in zip(*(part.weights_ for part in parts), strict=True)
     ]
+    if parts[0].left_out_ is not None:
+        joined.left_out_ = np.concatenate([part.left_out_ for part in parts])
     joined.best_epochs_ = xr.concat([part.best_epochs_ for part in parts], schema.MEMBER)
     history = pd.concat([part.history_ for part in parts])
     wells = [str(well) for well in joined.best_epochs_[schema.WELL].values]

@@ -291,6 +291,7 @@ class DayOfYearClimatology(_Naive):
     """
 
     name = "climatology"
+    quick = True
     climatology_: np.ndarray
     _recent = False
 

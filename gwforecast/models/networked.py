@@ -11,7 +11,9 @@ step has the same level however much of the record is given.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import xarray as xr
@@ -25,7 +27,7 @@ from gwforecast.models.architecture import Architecture
 from gwforecast.models.base import Forecaster
 from gwforecast.models.inference import run_networks
 from gwforecast.models.labelling import label_projection
-from gwforecast.models.trust import centre_by_trust, trust_at
+from gwforecast.models.trust import centre_by_trust, share_of, trust_at
 from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import tile_starts
@@ -97,6 +99,15 @@ class NetworkForecaster(Forecaster):
         """Return the weights of a well's networks, each (member, ...)."""
         position = 0 if self.shared_ else self.wells_.index(well)
         return [weights[position] for weights in self.weights_]
+
+    def of_members(self, chosen: np.ndarray) -> Self:
+        """Return a forecaster of some of the members, boolean (member,); their trust stays."""
+        again = copy.copy(self)
+        again.seeds_ = [seed for seed, kept in zip(self.seeds_, chosen, strict=True) if kept]
+        again.weights_ = [weights[:, chosen] for weights in self.weights_]
+        if self.trust_ is not None:
+            again.trust_ = share_of(self.trust_[:, chosen])
+        return again
 
     def with_attributes(self, windows: np.ndarray, well: str) -> np.ndarray:
         """Return windows (..., input) with the attributes of their well behind the inputs."""

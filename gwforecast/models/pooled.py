@@ -289,9 +289,11 @@ class GlobalForecaster(NeuralForecaster):
         seeds, fresh = self._first_weights()
         validation = _validation_windows(data.validation_targets, recipe)
         behind = (validation[0] * strung.span + recipe.steps + validation[1]).astype(np.int32)
-        for seed, weights in zip(seeds, fresh if first is None else first, strict=True):
+        folds = (self._left_out() % data.folds).tolist()
+        first = fresh if first is None else first
+        for seed, fold, weights in zip(seeds, folds, first, strict=True):
             wells, starts = pooled_starts(
-                np.isfinite(data.targets),
+                np.isfinite(data.targets[fold :: data.folds]),
                 targets=recipe.targets,
                 batch_size=self.batch_size,
                 epochs=self.epochs,
@@ -299,7 +301,7 @@ class GlobalForecaster(NeuralForecaster):
             )
             rates = training.cosine_rates(self.learning_rate, starts[..., 0].size)
             positions = wells * strung.span + recipe.steps + starts
-            yield training.Job(0, weights, positions.astype(np.int32), rates, behind, seed)
+            yield training.Job(0, weights, positions.astype(np.int32), rates, behind, seed, fold)
 
     def _tune(
         self, data: training.Data, epochs: int, workers: int, progress: Progress | None
@@ -308,12 +310,14 @@ class GlobalForecaster(NeuralForecaster):
         recipe = replace(self._recipe(), patience=epochs)
         data = replace(data, attributes=self.attributes_)
         jobs = []
-        for well, row in enumerate(np.isfinite(data.targets)):
+        folds = self._left_out() % data.folds
+        for well in range(len(data.inputs)):
             held_out = data.validation_targets[well : well + 1]
             validation = _validation_windows(held_out, recipe)[1].astype(np.int32)
-            for member, seed in enumerate(range(self.seed, self.seed + self.members)):
+            for member, fold in enumerate(folds.tolist()):
+                seed = self.seed + member
                 starts = epoch_starts(
-                    row,
+                    np.isfinite(data.targets[well * data.folds + fold]),
                     targets=recipe.targets,
                     batch_size=FINE_TUNE_BATCH if recipe.targets > 1 else self.batch_size,
                     epochs=epochs,
@@ -321,7 +325,8 @@ class GlobalForecaster(NeuralForecaster):
                 )
                 rates = training.cosine_rates(UPDATE_RATE * self.learning_rate, starts[..., 0].size)
                 weights = [w[0, member] for w in self.weights_]
-                jobs.append(training.Job(well, weights, starts, rates, validation, seed))
+                job = training.Job(well, weights, starts, rates, validation, seed, fold)
+                jobs.append(job)
         trained = training.train(
             self.architecture_, recipe, data, jobs, workers=workers, progress=progress
         )

@@ -68,6 +68,7 @@ class LinearLagged(Forecaster):
     """
 
     name = "linear"
+    quick = True
     wells_: np.ndarray
     covariates_: tuple[str, ...]
     regressions_: dict[str, Regression]

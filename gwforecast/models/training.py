@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from gwforecast.models.architecture import Architecture
@@ -29,6 +30,7 @@ __all__ = [
     "Recipe",
     "Trained",
     "cosine_rates",
+    "history_of",
     "settle_workers",
     "string_together",
     "train",
@@ -43,7 +45,11 @@ class Data:
     ----------
     inputs : numpy.ndarray
         Shape (well, time, input), float32, without NaN.
-    targets, validation_targets : numpy.ndarray
+    targets : numpy.ndarray
+        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well follow
+        each other: one where all networks have the same targets, else one for each fold, without
+        the targets of that fold.
+    validation_targets : numpy.ndarray
         Shape (well, time), float32; NaN where a step is no target.
     attributes : numpy.ndarray, optional
         Shape (well, attribute), float32: what follows the inputs at every step of a window.
@@ -57,6 +63,11 @@ class Data:
     validation_targets: np.ndarray
     attributes: np.ndarray | None = None
     span: int = 0
+
+    @property
+    def folds(self) -> int:
+        """Rows of targets for each well."""
+        return len(self.targets) // len(self.inputs)
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,8 @@ class Job:
         last weights are the best.
     seed : int
         Seed of dropout and noise.
+    fold : int
+        Which of the well's rows of targets it is trained on.
     """
 
     well: int
@@ -86,6 +99,7 @@ class Job:
     rates: np.ndarray
     validation: np.ndarray
     seed: int
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,7 @@ def train(
         weights, epoch, losses, validation = run(
             *tensors,
             tf.constant(job.well),
+            tf.constant(job.well * data.folds + job.fold),
             [tf.constant(w) for w in job.weights],
             state,
             tf.constant(job.starts),
@@ -188,6 +203,31 @@ def train(
         return Trained([w.numpy() for w in weights], int(epoch), losses.numpy(), validation.numpy())
 
     return list(_in_threads(work, jobs, workers, progress))
+
+
+def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) -> pd.DataFrame:
+    """Return the losses of networks by well, member and epoch.
+
+    Parameters
+    ----------
+    labels : sequence of (str, int)
+        Well and member of each network.
+    trained : sequence of Trained
+        What their training gave.
+    """
+    parts = [
+        pd.DataFrame(
+            {
+                "well": well,
+                "member": member,
+                "epoch": np.arange(1, one.loss.size + 1),
+                "loss": one.loss,
+                "validation_loss": one.validation_loss,
+            }
+        )
+        for (well, member), one in zip(labels, trained, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
@@ -207,9 +247,10 @@ def string_together(data: Data, recipe: Recipe) -> Data:
         padded = pad(values, recipe, fill)
         return padded.reshape(1, -1, *padded.shape[2:])
 
+    folds = data.folds
     return Data(
         row(data.inputs, 0.0),
-        row(data.targets, np.nan),
+        np.concatenate([row(data.targets[fold::folds], np.nan) for fold in range(folds)]),
         row(data.validation_targets, np.nan),
         data.attributes,
         data.targets.shape[1] + recipe.steps + recipe.targets,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["centre_by_trust", "learn_trust", "trust_at"]
+__all__ = ["centre_by_trust", "learn_trust", "share_of", "trust_at"]
 
 LEAST_LOSS = 1e-6  # of scaled levels, which keeps the trust in a perfect fit finite
 
@@ -42,7 +42,12 @@ def learn_trust(losses: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
         alike = starts == way
         loss = np.maximum(losses[:, alike].mean(axis=1, keepdims=True), LEAST_LOSS)
         trust[:, alike] = np.nan_to_num(loss**-2.0) / alike.sum()
-    trust[(trust == 0).all(axis=1)] = 1.0  # no network has a loss
+    return share_of(trust)
+
+
+def share_of(trust: np.ndarray) -> np.ndarray:
+    """Return trust (well, member) as shares of 1, equal ones where no member has any."""
+    trust = np.where((trust == 0).all(axis=1, keepdims=True), 1.0, trust)
     return np.asarray(trust / trust.sum(axis=1, keepdims=True))
 
 

@@ -206,6 +206,7 @@ class NeuralSettings(Section):
     patience: Positive | None = None
     members: Positive | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
+    folds: Positive | None = None
     workers: Positive | None = None
 
 

@@ -22,7 +22,7 @@ Space = Mapping[str, Sequence[Any]]
 logarithm. ``("choice", a, b, ...)``: one of the values, which may be lists.
 """
 
-RESERVED = ("members", "seed", "workers", "head")
+RESERVED = ("members", "seed", "folds", "workers", "head")
 """Settings that a search does not choose: more members are never worse, the others are no choice of
 a model."""
 

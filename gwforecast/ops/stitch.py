@@ -17,7 +17,12 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import Forecaster, Progress
-from gwforecast.models.intervals import QUANTILES, ConformalInterval
+from gwforecast.models.intervals import (
+    QUANTILES,
+    SPREAD,
+    ConformalInterval,
+    simulate_held_out,
+)
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
@@ -49,11 +54,14 @@ class Predicted:
         Training history of the first fit; no rows for a forecaster without one.
     failed : dict of str to str
         Wells without a prediction, and why.
+    held_out : xarray.Dataset, optional
+        ``level`` and ``spread`` (well, time), m, of the rows that the first fit has not seen.
     """
 
     level: xr.DataArray
     history: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
+    held_out: xr.Dataset | None = None
 
 
 def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
@@ -92,7 +100,7 @@ def predict(
 
     Rows of the train and validation period come from the fit on the train period, rows of the test
     period from a refit through the validation period, later rows from a refit through the test
-    period. The interval is learnt once, from the first fit's errors in the validation period.
+    period. The interval is learnt once, from the first fit's errors of rows that it has not seen.
     Where the wells fail together, each is tried alone, but for networks that all wells share.
 
     Parameters
@@ -211,23 +219,26 @@ def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split)
     Parameters
     ----------
     parts : sequence of Predicted
-        What each model gives for the same wells and times; at least two.
+        What each model gives for the same wells and times; at least two. The interval is learnt
+        from the errors of the rows that none of them was fitted on.
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
-        The interval is learnt from the errors in the validation period.
+        The periods of each well.
     """
-    centers = [part.level.sel({schema.QUANTILE: 0.5}, drop=True) for part in parts]
-    members = xr.concat(centers, pd.RangeIndex(len(centers), name=schema.MEMBER), join="exact")
-    # the median of the members would ignore one that is NaN
-    members = members.where(members.notnull().all(schema.MEMBER))
-    members = members.transpose(schema.WELL, schema.TIME, schema.MEMBER)
-    simulation = (members - members.median(schema.MEMBER) + members.mean(schema.MEMBER)).to_dataset(
-        name=schema.LEVEL
-    )
-    level = _quantiles(simulation, _interval(simulation, observations, split))
+    simulation = _mean([part.level.sel({schema.QUANTILE: 0.5}, drop=True) for part in parts])
+    apart = [part.held_out[schema.LEVEL] for part in parts if part.held_out is not None]
+    held_out = _mean(apart) if len(apart) == len(parts) else None
+    level = _quantiles(simulation, _interval(held_out, observations, split))
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
-    return Predicted(level, history, _without(level, {}))
+    return Predicted(level, history, _without(level, {}), held_out)
+
+
+def _mean(centers: Sequence[xr.DataArray]) -> xr.Dataset:
+    """Return mean and spread of the central levels of several models; NaN where one is."""
+    models = xr.concat(centers, pd.RangeIndex(len(centers), name=schema.MODEL), join="exact")
+    level = models.mean(schema.MODEL, skipna=False).transpose(schema.WELL, schema.TIME)
+    return xr.Dataset({schema.LEVEL: level, SPREAD: models.std(schema.MODEL, skipna=False)})
 
 
 def _predict(
@@ -236,7 +247,8 @@ def _predict(
     told = _relay(progress, f"{forecaster.name}: train")
     fitted = forecaster.fit(observations, split=split, progress=told)
     first = fitted.simulate(observations)
-    interval = _interval(first, observations, split)
+    held_out = simulate_held_out(fitted, observations, split=split, simulation=first)
+    interval = _interval(held_out, observations, split)
     level = _quantiles(first, interval)
     source = fitted_through(observations, split)
     failed = _failed(fitted)
@@ -248,7 +260,7 @@ def _predict(
             later = _quantiles(again.simulate(observations), interval)
             level = level.where(source != through, later)
             failed |= _failed(again)
-    return Predicted(level, _history(fitted), failed | _without(level, failed))
+    return Predicted(level, _history(fitted), failed | _without(level, failed), held_out)
 
 
 def _reached(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
@@ -289,21 +301,26 @@ def _predict_each(
             failed[str(well)] = f"{type(reason).__name__}: {reason}"
     if not parts:
         raise error
-    level = xr.concat([part.level for part in parts], schema.WELL)
+    every = {schema.WELL: observations[schema.WELL]}
+    apart = [part.held_out for part in parts if part.held_out is not None]
     return Predicted(
-        level.reindex({schema.WELL: observations[schema.WELL]}),
+        xr.concat([part.level for part in parts], schema.WELL).reindex(every),
         pd.concat([part.history for part in parts], ignore_index=True),
         failed | {w: r for part in parts for w, r in part.failed.items()},
+        xr.concat(apart, schema.WELL).reindex(every),
     )
 
 
 def _interval(
-    simulation: xr.Dataset, observations: xr.Dataset, split: Split
+    held_out: xr.Dataset | None, observations: xr.Dataset, split: Split
 ) -> ConformalInterval | None:
-    rows = split.rows(observations, "validation")
-    if not np.isfinite(observations[schema.LEVEL].where(rows)).any():
+    if held_out is None:
         return None
-    return ConformalInterval().fit(simulation, observations, rows=rows)
+    rows = split.rows(observations, "train", "validation")
+    known = held_out[schema.LEVEL].notnull() & observations[schema.LEVEL].notnull()
+    if not (known & rows).any():
+        return None
+    return ConformalInterval().fit(held_out, observations, rows=rows)
 
 
 def _quantiles(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:

@@ -130,9 +130,17 @@ def test_without_a_validation_period_there_is_a_prediction_but_no_interval(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations, train=0.8, validation=0.0)
-    level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    level = stitch.predict(LastSeen(), observations, split=split).level
     assert np.isfinite(level.sel(quantile=0.5)).all()
     assert level.drop_sel(quantile=0.5).isnull().all()
+
+
+def test_without_a_validation_period_years_that_were_left_out_give_an_interval(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations, train=0.8, validation=0.0)
+    level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    assert np.isfinite(level).all()
 
 
 def test_quantiles_do_not_cross(observations: xr.Dataset) -> None:

@@ -1,0 +1,106 @@
+"""Folds of the train period: years that a fit leaves out, so that its errors there are honest."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.sequences.split import Split
+
+__all__ = ["FOLDS", "split_at", "train_folds", "without_folds"]
+
+FOLDS = 5
+
+
+def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -> xr.DataArray:
+    """Return which fold of the train period each row lies in.
+
+    Folds follow each other in time and have equally many levels of a well: errors of neighbouring
+    steps are alike, so that rows drawn at random would tell of each other (Roberts et al. 2017,
+    doi:10.1111/ecog.02881).
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time); levels after the train period are not read.
+    split : Split
+        The periods of each well.
+    folds : int
+        Number of folds.
+
+    Returns
+    -------
+    xarray.DataArray
+        Number of the fold from 0, int, dims (well, time); -1 outside the train period.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from gwforecast.sequences.split import split_by_fraction
+    >>> times = pd.date_range("2020-01-01", periods=10)
+    >>> record = xr.Dataset(
+    ...     {"level": (("well", "time"), np.arange(10.0)[None])}, {"well": ["a"], "time": times}
+    ... )
+    >>> train_folds(record, split_by_fraction(record), folds=3).values
+    array([[ 0,  0,  1,  1,  2,  2, -1, -1, -1, -1]])
+    """
+    rows = split.rows(observations, "train")
+    level = observations[schema.LEVEL].transpose(*rows.dims)
+    known = level.notnull().values & rows.values
+    before = np.maximum(known.cumsum(axis=1) - 1, 0)
+    of_all = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return rows.copy(data=np.where(rows.values, before * folds // of_all, -1)).rename("fold")
+
+
+def without_folds(
+    targets: np.ndarray, observations: xr.Dataset, split: Split, *, folds: int = FOLDS
+) -> np.ndarray:
+    """Return targets without those of each fold in turn.
+
+    Parameters
+    ----------
+    targets : numpy.ndarray
+        Shape (well, time), NaN where there is none.
+    observations, split, folds
+        As of :func:`train_folds`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (well * fold, time), the rows of a well behind each other; with one fold, the targets.
+    """
+    if folds == 1:
+        return targets
+    of_step = train_folds(observations, split, folds=folds).values[:, None]
+    left_out = of_step == np.arange(folds)[:, None]
+    kept = np.where(left_out, np.nan, targets[:, None]).astype(targets.dtype)
+    return np.asarray(kept.reshape(-1, targets.shape[1]))
+
+
+def split_at(split: Split, rows: xr.DataArray) -> Split:
+    """Return a split whose validation period is a fold of the train period of another.
+
+    Parameters
+    ----------
+    split : Split
+        The periods of each well.
+    rows : xarray.DataArray
+        Rows of the fold, boolean, dims (well, time).
+
+    Returns
+    -------
+    Split
+        Of the wells of the rows. The train period ends before the fold and there is no test period;
+        a well without rows, or with none before them, has no validation period either.
+    """
+    times = timeline.to_times(rows[schema.TIME].values)
+    bounds = split.bounds.sel({schema.WELL: rows[schema.WELL].values}).copy(deep=True)
+    bounds["test"] = xr.full_like(bounds["test"], np.datetime64("NaT"))
+    bounds["validation"] = bounds["test"].copy()
+    for well, inside in enumerate(rows.transpose(schema.WELL, schema.TIME).values):
+        at = np.flatnonzero(inside)
+        if at.size and times[at[0]] > bounds["train"].values[well, 0]:
+            bounds["validation"][well] = times[at[[0, -1]]]
+            bounds["train"][well, 1] = times[at[0] - 1]
+    return Split(bounds)
