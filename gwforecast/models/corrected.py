@@ -248,6 +248,8 @@ class Corrected(Forecaster):
         found = super().held_out(observations, split)
         for rows, *parts in self._folds(observations, split):
             fold = split_at(split, rows)
+            if fold.end("validation").isnull().all():
+                continue
             again = copy.copy(self)
             again.parts = parts
             again.since_ = _ends(fold, self.wells_, "train")
