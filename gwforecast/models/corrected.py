@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import xarray as xr
@@ -85,8 +85,8 @@ class Corrected(Forecaster):
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Fit the error model on the validation rows, with parts that are fitted already."""
-        central = self._held_out_center(observations, split)
-        levels = split.levels(observations, "train", "validation").where(central.notnull())
+        levels = split.levels(observations, "validation")
+        central = self._central(observations)
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         horizon = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
         self.error_model_ = ErrorModel().fit(central, levels, horizon=horizon)
@@ -246,33 +246,18 @@ class Corrected(Forecaster):
         first fold has no levels before it to forecast from.
         """
         found = super().held_out(observations, split)
-        for rows, *parts in self._folds(observations, split):
-            fold = split_at(split, rows)
+        by_part = [part.held_out(observations, split)[1:] for part in self.parts]
+        if len({len(folds) for folds in by_part}) > 1:
+            return found  # they left out different years
+        for folds in zip(*by_part, strict=True):
+            fold = split_at(split, folds[0].rows)
             if fold.end("validation").isnull().all():
                 continue
             again = copy.copy(self)
-            again.parts = parts
+            again.parts = [part for _, part in folds]
             again.since_ = _ends(fold, self.wells_, "train")
             found.append(HeldOut(fold.rows(observations, "validation"), again))
         return found
-
-    def _folds(self, observations: xr.Dataset, split: Split) -> list[tuple[Any, ...]]:
-        """Return rows of train folds and each part that has not seen them."""
-        by_part = [part.held_out(observations, split)[1:] for part in self.parts]
-        if len({len(folds) for folds in by_part}) > 1:
-            return []  # they left out different years
-        together = zip(*by_part, strict=True)
-        return [(folds[0].rows, *(fold.forecaster for fold in folds)) for folds in together]
-
-    def _held_out_center(self, observations: xr.Dataset, split: Split) -> xr.DataArray:
-        """Return the simulated levels of rows that no part was fitted on, NaN elsewhere."""
-        center = self._central(observations)
-        center = center.where(split.rows(observations, "validation"))
-        for rows, *parts in self._folds(observations, split):
-            again = copy.copy(self)
-            again.parts = parts
-            center = center.where(~rows, again._central(observations))
-        return center
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:
         level = self.simulate(observations)[schema.LEVEL]
