@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -14,7 +13,6 @@ from gwforecast.data.forcing import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, Progress
 from gwforecast.models.corrected import Corrected
 from gwforecast.models.lead_intervals import LeadInterval
-from gwforecast.sequences.folds import split_at
 from gwforecast.sequences.origins import mask_to_period, observed_at, spread_issue_times
 from gwforecast.sequences.split import Split
 
@@ -85,47 +83,22 @@ class Calibrated:
         """
         single = isinstance(self.forcing, ObservedWeather)
         most = CALIBRATION_ORIGINS if single else CALIBRATION_ORIGINS_OF_ENSEMBLES
-        (_, forecaster), *folds = self.forecaster.held_out(observations, split)
         parts = []
         self.hindcasts_ = []
         for wells, issued in spread_issue_times(
             observations, split, period="validation", most=most
         ):
             chosen = observations.sel({schema.WELL: wells})
-            pairs = [self._hindcast(forecaster, chosen, split, issued)]
-            for rows, one in folds:
-                fold = split_at(split, rows.sel({schema.WELL: wells}))
-                pairs += self._hindcasts_of_fold(one, chosen, fold, most // 2)
-            parts.append(LeadInterval().fit_all(pairs))
-            # members would take too much memory
-            self.hindcasts_.append(parts[-1].apply(pairs[0][0]))
+            past = self.forecaster.forecast(
+                chosen, issue_times=issued, horizon=self.horizon, forcing=self.forcing
+            )
+            past = mask_to_period(schema.validate_forecast(past), split, period="validation")
+            levels = split.levels(chosen, "validation")
+            parts.append(LeadInterval().fit(past, observed_at(levels, past)))
+            self.hindcasts_.append(parts[-1].apply(past))  # members would take too much memory
         self.interval_ = LeadInterval.together(parts)
         self.trained_through_ = split.end_through("train")
         return self
-
-    def _hindcast(
-        self, forecaster: Forecaster, observations: xr.Dataset, split: Split, issued: np.ndarray
-    ) -> tuple[xr.Dataset, xr.DataArray]:
-        """Return hindcasts of the validation period of a split, and the observed levels."""
-        past = forecaster.forecast(
-            observations, issue_times=issued, horizon=self.horizon, forcing=self.forcing
-        )
-        past = mask_to_period(schema.validate_forecast(past), split, period="validation")
-        return past, observed_at(split.levels(observations, "validation"), past)
-
-    def _hindcasts_of_fold(
-        self, forecaster: Forecaster, observations: xr.Dataset, split: Split, most: int
-    ) -> Iterator[tuple[xr.Dataset, xr.DataArray]]:
-        if split.end("validation").isnull().all():
-            return
-        wells = {schema.WELL: observations[schema.WELL].values}
-        for some, issued in spread_issue_times(observations, split, period="validation", most=most):
-            chosen = observations.sel({schema.WELL: some})
-            try:
-                past, observed = self._hindcast(forecaster, chosen, split, issued)
-            except schema.SchemaError:
-                continue  # the weather of the forecasts does not reach back to it
-            yield past.reindex(wells), observed.reindex(wells)
 
     def refit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None

@@ -11,9 +11,8 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.forcing import Forcing
-from gwforecast.models.base import Forecaster, HeldOut, Progress
+from gwforecast.models.base import Forecaster, Progress
 from gwforecast.models.correction import STATES, ErrorModel
-from gwforecast.sequences.folds import split_at
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["Corrected"]
@@ -238,26 +237,6 @@ class Corrected(Forecaster):
             since=self.since_[rows],
             start=self.known_[rows],
         )
-
-    def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
-        """Return the validation rows, and each fold of the train period that all parts left out.
-
-        The error of a fold is known from its own levels, as parts have seen those before it. The
-        first fold has no levels before it to forecast from.
-        """
-        found = super().held_out(observations, split)
-        by_part = [part.held_out(observations, split)[1:] for part in self.parts]
-        if len({len(folds) for folds in by_part}) > 1:
-            return found  # they left out different years
-        for folds in zip(*by_part, strict=True):
-            fold = split_at(split, folds[0].rows)
-            if fold.end("validation").isnull().all():
-                continue
-            again = copy.copy(self)
-            again.parts = [part for _, part in folds]
-            again.since_ = _ends(fold, self.wells_, "train")
-            found.append(HeldOut(fold.rows(observations, "validation"), again))
-        return found
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:
         level = self.simulate(observations)[schema.LEVEL]

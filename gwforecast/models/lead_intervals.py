@@ -16,7 +16,7 @@ so levels that are observed now and then calibrate the lead times between them a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Self
 
@@ -84,34 +84,19 @@ class LeadInterval:
             Level at each valid time, dims (well, issue_time, lead_time), m; NaN where none was
             observed or where it is not to be learnt from.
         """
-        return self.fit_all([(hindcasts, observed)])
-
-    def fit_all(self, parts: Iterable[tuple[xr.Dataset, xr.DataArray]]) -> Self:
-        """Learn the widths from hindcasts of several forecasters of the same wells.
-
-        Parameters
-        ----------
-        parts : iterable of (xarray.Dataset, xarray.DataArray)
-            Hindcasts and the observed levels, as of :meth:`fit`, with the same wells and lead times
-            and with issue times and members of their own.
-        """
-        gathered, years = [], []
-        for hindcasts, observed in parts:
-            center, offsets = _center_and_offsets(hindcasts[schema.LEVEL])
-            errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
-            gathered.append((errors, offsets))
-            years.append(_years(hindcasts, np.isfinite(errors)))
-            self.wells_ = [str(well) for well in hindcasts[schema.WELL].values]
-        errors, offsets = (np.concatenate(arrays, axis=1) for arrays in zip(*gathered, strict=True))
+        center, offsets = _center_and_offsets(hindcasts[schema.LEVEL])
+        errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
         known = np.isfinite(errors)
         count = known.sum(axis=1)
         reach = _reach(count)
+        self.wells_ = [str(well) for well in hindcasts[schema.WELL].values]
         safe = np.where(known, errors, 0.0)
         pooled = _pooled(count, reach)
         # errors of one issue time are alike, however many lead times they are of
         pooled[known.any(axis=2).sum(axis=1) < FEWEST_ERRORS] = 0
         self.error_ = _pooled((safe**2).sum(axis=1), reach) / np.maximum(pooled, 1)
         scale = _scale(self.error_, offsets)
+        years = _years(hindcasts, known)
         self.widths_ = np.zeros((*count.shape, _LEVELS.size))
         for number in np.flatnonzero(_SIDES):
             # each error in units of the side that it lies on
@@ -125,7 +110,7 @@ class LeadInterval:
         self.error_[pooled < FEWEST_ERRORS] = np.nan
         self.widths_ = _over_leads(self.widths_)
         self.error_ = _over_leads(self.error_[..., None])[..., 0]
-        factor = 1 + ENLARGEMENT_YEARS / np.maximum(sum(years), ENLARGEMENT_YEARS)
+        factor = 1 + ENLARGEMENT_YEARS / np.maximum(years, ENLARGEMENT_YEARS)
         self.widths_ *= factor[:, None, None]
         self.widths_[..., ~_SIDES] = 0.0
         return self
@@ -207,7 +192,7 @@ class LeadInterval:
 def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     """Return the median of the members, and how far from it each quantile of theirs lies."""
     if schema.MEMBER not in level.dims:
-        return level.values, np.zeros((*level.shape, _LEVELS.size))
+        return level.values, np.zeros((*level.shape, 1))
     members = level.values
     some = np.isfinite(members).any(axis=-1)
     filled = np.where(some[..., None], members, 0.0)

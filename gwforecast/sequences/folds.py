@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from gwforecast import schema, timeline
+from gwforecast import schema
 from gwforecast.sequences.split import Split
 
-__all__ = ["FOLDS", "split_at", "train_folds", "without_folds"]
+__all__ = ["FOLDS", "train_folds", "without_folds"]
 
 FOLDS = 5
 
@@ -76,31 +76,3 @@ def without_folds(
     left_out = of_step == np.arange(folds)[:, None]
     kept = np.where(left_out, np.nan, targets[:, None]).astype(targets.dtype)
     return np.asarray(kept.reshape(-1, targets.shape[1]))
-
-
-def split_at(split: Split, rows: xr.DataArray) -> Split:
-    """Return a split whose validation period is a fold of the train period of another.
-
-    Parameters
-    ----------
-    split : Split
-        The periods of each well.
-    rows : xarray.DataArray
-        Rows of the fold, boolean, dims (well, time).
-
-    Returns
-    -------
-    Split
-        Of the wells of the rows. The train period ends before the fold and there is no test period;
-        a well without rows, or with none before them, has no validation period either.
-    """
-    times = timeline.to_times(rows[schema.TIME].values)
-    bounds = split.bounds.sel({schema.WELL: rows[schema.WELL].values}).copy(deep=True)
-    bounds["test"] = xr.full_like(bounds["test"], np.datetime64("NaT"))
-    bounds["validation"] = bounds["test"].copy()
-    for well, inside in enumerate(rows.transpose(schema.WELL, schema.TIME).values):
-        at = np.flatnonzero(inside)
-        if at.size and times[at[0]] > bounds["train"].values[well, 0]:
-            bounds["validation"][well] = times[at[[0, -1]]]
-            bounds["train"][well, 1] = times[at[0] - 1]
-    return Split(bounds)

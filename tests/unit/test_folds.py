@@ -6,18 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.data.forcing import ObservedWeather
 from gwforecast.models.base import Forecaster
-from gwforecast.models.calibrated import Calibrated
-from gwforecast.models.corrected import Corrected
 from gwforecast.models.ensemble import NeuralForecaster
 from gwforecast.models.global_networks import GlobalMLP
 from gwforecast.models.intervals import simulate_held_out
 from gwforecast.models.joined import join_members
 from gwforecast.models.naive import DayOfYearClimatology, Persistence
-from gwforecast.models.neural import LSTM, MLP
+from gwforecast.models.neural import LSTM
 from gwforecast.models.statistical import LinearLagged
-from gwforecast.sequences.folds import split_at, train_folds, without_folds
+from gwforecast.sequences.folds import train_folds, without_folds
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 6, "epochs": 4, "lookback": 30, "targets": 30, "units": (4,), "folds": 3}
@@ -196,59 +193,3 @@ def test_what_leaves_nothing_out_is_judged_by_the_validation_period(
     ((rows, one),) = Persistence().fit(data, split=split).held_out(data, split)
     assert rows.identical(split.rows(data, "validation"))
     assert isinstance(one, Persistence)
-
-
-def test_a_fold_becomes_the_validation_period(data: xr.Dataset, split: Split) -> None:
-    fold = train_folds(data, split, folds=3)
-    second = split_at(split, fold == 1)
-    assert (second.rows(data, "validation") == (fold == 1)).all()
-    assert (second.rows(data, "train") == (fold == 0)).all()
-    assert second.start("test").isnull().all()
-    first = split_at(split, fold == 0)  # nothing is known before it
-    assert first.start("validation").isnull().all()
-
-
-def test_forecasts_of_a_fold_know_no_level_after_their_issue_time(
-    data: xr.Dataset, split: Split, fitted: LSTM
-) -> None:
-    blend = Corrected([fitted, MLP(**{**SMALL, "targets": None}).fit(data, split=split)])
-    blend.calibrate(data, split=split)
-    _, *folds = blend.held_out(data, split)
-    assert len(folds) == 2  # all but the first
-    rows, one = folds[1]
-    times = data["time"].values[rows.any("well").values]
-    issued = times[[40, 80]]
-    made = one.forecast(data, issue_times=issued, horizon=20, forcing=ObservedWeather())
-    assert np.isfinite(made["level"]).all()
-    later = data["time"] > issued[0]
-    for value in (np.nan, 1e6):
-        changed = data.assign(level=data["level"].where(~later, value))
-        again = one.forecast(changed, issue_times=issued[:1], horizon=20, forcing=ObservedWeather())
-        assert made["level"][:, :1].equals(again["level"])
-
-
-def test_lead_intervals_are_learnt_from_folds_too(
-    data: xr.Dataset, split: Split, fitted: LSTM
-) -> None:
-    widths = []
-    for unfolded in (False, True):
-        part = fitted.of_members(np.ones(6, bool))
-        part.left_out_ = None if unfolded else fitted.left_out_
-        model = Corrected([part]).calibrate(data, split=split)
-        calibrated = Calibrated(model, horizon=10, forcing=ObservedWeather())
-        calibrated.calibrate(data, split=split)
-        widths.append(calibrated.interval_.widths_)
-        assert len(calibrated.hindcasts_) == 1
-    assert np.isfinite(widths[0]).all()
-    assert not np.allclose(widths[0], widths[1])
-
-
-def test_parts_that_left_out_different_years_are_judged_by_the_validation_period(
-    data: xr.Dataset, split: Split, fitted: LSTM
-) -> None:
-    whole = MLP(members=2, epochs=2, lookback=30, units=(4,), folds=1).fit(data, split=split)
-    assert whole.left_out_ is None or len(whole.held_out(data, split)) == 1
-    blend = Corrected([fitted, whole]).calibrate(data, split=split)
-    ((rows, one),) = blend.held_out(data, split)
-    assert rows.identical(split.rows(data, "validation"))
-    assert one is blend
