@@ -1,7 +1,6 @@
 """What every neural forecaster does: an ensemble of networks per well, driven by covariates.
 
-The way down is here: labelled observations are scaled, turned into arrays and trained on by the
-engine. The way up is here too: outputs become levels with labels, in metres, one for each member.
+Labelled observations are scaled, turned into arrays and trained on by the engine.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Self
 
 import numpy as np
@@ -78,9 +78,8 @@ class NeuralForecaster(NetworkForecaster):
     seed : int
         Seed of member 0; member k has ``seed + k``.
     folds : int
-        Parts of the train period. In a first fit each member leaves one of them out, so that there
-        are errors of levels that it has not seen from all years, see :meth:`held_out`; a refit
-        leaves none out. With 1 no member leaves any out.
+        Parts of the train period, of which each member of a first fit leaves one out, so that there
+        are errors of unseen levels from all years, see :meth:`held_out`; a refit leaves none out.
     workers : int, optional
         Networks trained at once; by default as many as there are cores.
     head : Head
@@ -169,13 +168,12 @@ class NeuralForecaster(NetworkForecaster):
         return again._fit(observations, split, through_periods(through), False, progress)
 
     def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
-        """Return the rows of each fold, with the members that left it out, and the validation rows.
-
-        Of a forecaster that was refitted or updated, or with ``folds=1``, the latter alone.
-        """
+        """Return the validation rows, and each fold of a first fit with those that left it out."""
         parts = super().held_out(observations, split)
-        if self.left_out_ is not None and self.folds > 1:
-            fold = train_folds(observations, split, folds=self.folds)
+        if self.left_out_ is not None:
+            known = observations.sel({schema.WELL: self._known(observations)})
+            fold = self._folds(known, self._inputs(known)[1], split)
+            fold = fold.reindex({schema.WELL: observations[schema.WELL]}, fill_value=-1)
             parts += [
                 HeldOut(fold == number, self.of_members(self.left_out_ == number))
                 for number in np.unique(self.left_out_)
@@ -237,7 +235,8 @@ class NeuralForecaster(NetworkForecaster):
         wells = self._fit_wells(observations, rows)
         old = None if validates else self.trust_
         self.trust_ = trust_at(wells, old, fitted=[] if old is None else self.wells_)
-        self.wells_, self.left_out_ = wells, self._left_out() if validates else None
+        self.wells_ = wells
+        self.left_out_ = self._left_out() if validates and self.folds > 1 else None
         observations = observations.sel({schema.WELL: self.wells_})
         rows = rows.sel({schema.WELL: self.wells_})
         self._settle_window(observations)
@@ -324,8 +323,12 @@ class NeuralForecaster(NetworkForecaster):
         held_out = np.full_like(targets, np.nan)
         if split is not None:
             held_out = target.where(split.rows(observations, "validation")).values.astype("f4")
-            targets = without_folds(targets, observations, split, folds=self.folds)
+            targets = without_folds(targets, self._folds(observations, complete, split))
         return training.Data(inputs, targets, held_out)
+
+    def _folds(self, observations: xr.Dataset, complete: np.ndarray, split: Split) -> xr.DataArray:
+        usable = xr.DataArray(complete, dims=(schema.WELL, schema.TIME))
+        return train_folds(observations[[schema.LEVEL]].where(usable), split, folds=self.folds)
 
     def _settle_window(self, observations: xr.Dataset) -> None:
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
@@ -375,14 +378,12 @@ class NeuralForecaster(NetworkForecaster):
             np.stack(parts).reshape(*shape, *parts[0].shape)
             for parts in zip(*(t.weights for t in trained), strict=True)
         ]
-        members = np.array(self.seeds_)
         self.best_epochs_ = xr.DataArray(
             np.reshape([t.best_epoch for t in trained], shape),
-            coords={schema.WELL: list(wells), schema.MEMBER: members},
+            coords={schema.WELL: list(wells), schema.MEMBER: self.seeds_},
             dims=(schema.WELL, schema.MEMBER),
         )
-        labels = [(well, member) for well in wells for member in members]
-        self.history_ = training.history_of(labels, trained)
+        self.history_ = training.history_of(list(product(wells, self.seeds_)), trained)
 
     def _check_settings(self) -> None:
         for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):

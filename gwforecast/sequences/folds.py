@@ -32,7 +32,8 @@ def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -
     Returns
     -------
     xarray.DataArray
-        Number of the fold from 0, int, dims (well, time); -1 outside the train period.
+        Number of the fold from 0, int, dims (well, time); -1 outside the train period. The
+        attribute ``folds`` is their number.
 
     Examples
     --------
@@ -50,29 +51,28 @@ def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -
     known = level.notnull().values & rows.values
     before = np.maximum(known.cumsum(axis=1) - 1, 0)
     of_all = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return rows.copy(data=np.where(rows.values, before * folds // of_all, -1)).rename("fold")
+    fold = rows.copy(data=np.where(rows.values, before * folds // of_all, -1)).rename("fold")
+    return fold.assign_attrs(folds=folds)
 
 
-def without_folds(
-    targets: np.ndarray, observations: xr.Dataset, split: Split, *, folds: int = FOLDS
-) -> np.ndarray:
+def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
     """Return targets without those of each fold in turn.
 
     Parameters
     ----------
     targets : numpy.ndarray
         Shape (well, time), NaN where there is none.
-    observations, split, folds
+    fold : xarray.DataArray
         As of :func:`train_folds`.
 
     Returns
     -------
     numpy.ndarray
-        Shape (well * fold, time), the rows of a well behind each other; with one fold, the targets.
+        Shape (well * fold, time), the rows of a well behind each other. A well whose targets all
+        lie in one fold keeps them.
     """
-    if folds == 1:
-        return targets
-    of_step = train_folds(observations, split, folds=folds).values[:, None]
-    left_out = of_step == np.arange(folds)[:, None]
-    kept = np.where(left_out, np.nan, targets[:, None]).astype(targets.dtype)
+    left_out = fold.values[:, None] == np.arange(fold.attrs["folds"])[:, None]
+    kept = np.where(left_out, np.nan, targets[:, None])
+    alone = ~np.isfinite(kept).any(axis=2, keepdims=True)
+    kept = np.where(alone, targets[:, None], kept).astype(targets.dtype)
     return np.asarray(kept.reshape(-1, targets.shape[1]))

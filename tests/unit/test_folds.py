@@ -87,11 +87,13 @@ def test_folds_do_not_depend_on_levels_after_the_train_period(
 
 def test_targets_lack_one_fold_each(data: xr.Dataset, split: Split) -> None:
     targets = split.levels(data, "train").values
-    fold = train_folds(data, split, folds=3).values
-    kept = without_folds(targets, data, split, folds=3).reshape(2, 3, -1)
+    fold = train_folds(data, split, folds=3)
+    kept = without_folds(targets, fold).reshape(2, 3, -1)
     for number in range(3):
-        np.testing.assert_array_equal(kept[:, number], np.where(fold == number, np.nan, targets))
-    assert without_folds(targets, data, split, folds=1) is targets
+        left = np.where(fold == number, np.nan, targets)
+        np.testing.assert_array_equal(kept[:, number], left)
+    everything = without_folds(targets, train_folds(data, split, folds=1))
+    np.testing.assert_array_equal(everything, targets)  # there is no other fold to keep
 
 
 def test_members_of_all_starts_leave_each_fold_out(fitted: LSTM) -> None:
@@ -193,3 +195,25 @@ def test_what_leaves_nothing_out_is_judged_by_the_validation_period(
     ((rows, one),) = Persistence().fit(data, split=split).held_out(data, split)
     assert rows.identical(split.rows(data, "validation"))
     assert isinstance(one, Persistence)
+
+
+def test_folds_are_of_levels_that_have_weather(data: xr.Dataset, split: Split) -> None:
+    late = data.assign(rain=data["rain"].where(data["time"] >= np.datetime64("2011-08-01")))
+    fitted = LSTM(**SMALL).fit(late, split=split)
+    held_out = simulate_held_out(fitted, late, split=split)["level"]
+    rows = split.rows(late, "train", "validation") & late["rain"].notnull()
+    assert (held_out.notnull() == rows).all()
+    (_, *folds) = fitted.held_out(late, split)
+    usable = late["level"].notnull() & late["rain"].notnull()
+    counts = [int((rows & usable).sum()) for rows, _ in folds]
+    assert max(counts) - min(counts) <= 2
+
+
+def test_a_well_that_was_not_fitted_has_no_folds(
+    data: xr.Dataset, split: Split, fitted: LSTM
+) -> None:
+    alone = LSTM(**SMALL).fit(data.isel(well=[1]), split=split)
+    held_out = simulate_held_out(alone, data, split=split)["level"]
+    assert held_out.isel(well=0).isnull().all()
+    of_both = simulate_held_out(fitted, data, split=split)["level"]
+    np.testing.assert_array_equal(held_out.isel(well=1), of_both.isel(well=1))
