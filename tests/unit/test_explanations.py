@@ -58,7 +58,8 @@ def test_a_covariate_that_is_not_used_has_no_importance(observations: xr.Dataset
 @pytest.mark.parametrize("network", [LSTM, MLP])
 def test_attributions_add_up_to_the_level(observations: xr.Dataset, network: type) -> None:
     split = split_by_fraction(observations)
-    fitted = network(members=2, epochs=25, lookback=26, features=()).fit(observations, split=split)
+    fitted = network(members=2, epochs=60, lookback=26, features=())
+    fitted.fit(observations, split=split)
     times = observations["time"].values[[300, 400, 500]]
     explained = integrated_gradients(fitted, observations, times=times)
     assert explained["attribution"].dims == ("well", "time", "lag", "input")
