@@ -48,8 +48,12 @@ def definitions(baseline: str = "the baseline") -> dict[str, str]:
             ("interval_score", "width and penalty for levels outside, in m,"),
         )
     }
+    central = {
+        name: metric.definition + (f", {metric.units}" if metric.units != "1" else "")
+        for name, metric in METRICS.items()
+    }
     return {
-        **{name: metric.definition for name, metric in METRICS.items()},
+        **central,
         **interval,
         "crps": "continuous ranked probability score from the quantiles, m",
         **{

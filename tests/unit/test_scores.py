@@ -271,6 +271,8 @@ def test_scores_that_cannot_be_are_left_out(observations: xr.Dataset, split: Spl
 def test_every_metric_is_defined_and_skill_names_its_baseline() -> None:
     assert set(METRICS) <= set(DEFINITIONS)
     assert all(DEFINITIONS.values())
+    assert DEFINITIONS["rmse"] == "root mean squared error, m"
+    assert DEFINITIONS["nse"] == METRICS["nse"].definition  # no unit
     assert definitions("drift")["skill_crps"] == "1 - CRPS / CRPS of drift on the same rows"
     assert list(definitions("drift")) == list(DEFINITIONS)
 
