@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.forcing import Forcing
+from gwforecast.data.trends import TRENDING, yearly_trends
 from gwforecast.schema import SchemaError
 
 __all__ = ["ClimatologyWeather"]
@@ -25,16 +26,24 @@ class ClimatologyWeather(Forcing):
     This is ensemble streamflow prediction (Day 1985, doi:10.1061/(ASCE)0733-9496(1985)111:2(157)).
     A past year takes part where all its steps lie at or before the issue time.
 
+    The climate of a past year is not that of today, and neither are the stations that observed it.
+    So each version is moved by the trend of its covariate since then, as far as the trend is more
+    than chance, see :func:`gwforecast.data.trends.yearly_trends`, and stays within the range of
+    what was observed. Rain, and covariates that are not weather, are not moved.
+
     Parameters
     ----------
     years : int, optional
         Most recent years that take part, at most; by default all.
     fewest : int
         Years without which there is no ensemble.
+    trend : bool
+        Move the weather of past years to the climate of the issue time.
     """
 
     years: int | None = None
     fewest: int = FEWEST_YEARS
+    trend: bool = True
     origin = "climatology"
 
     def futures(
@@ -56,10 +65,11 @@ class ClimatologyWeather(Forcing):
         whole = starts + horizon <= issued
         starts, names = starts[whole], names[whole]
         positions = starts[:, None] + np.arange(1, horizon + 1)
-        found = {
-            name: observations[name].transpose(schema.WELL, schema.TIME).values[:, positions]
+        known = {
+            name: observations[name].transpose(schema.WELL, schema.TIME).values[:, : issued + 1]
             for name in covariates
         }
+        found = {name: values[:, positions] for name, values in known.items()}
         # a year with a gap in one covariate of one well is left out for all, as the weather of
         # wells belongs together
         sound = np.ones(len(starts), bool)
@@ -68,17 +78,19 @@ class ClimatologyWeather(Forcing):
         kept = np.flatnonzero(sound)[-self.years if self.years else None :]
         self._check_years(kept.size, horizon=horizon, issue_time=times[issued])
         valid = timeline.valid_times(times[[issued]], np.arange(1, horizon + 1), frequency)[0]
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        coords = {
+            schema.WELL: observations[schema.WELL].values,
+            schema.WEATHER: names[kept],
+            schema.TIME: valid,
+        }
         futures = xr.Dataset(
-            {n: (dims, v[:, kept], dict(observations[n].attrs)) for n, v in found.items()},
-            {
-                schema.WELL: observations[schema.WELL].values,
-                schema.WEATHER: names[kept],
-                schema.TIME: valid,
-            },
+            {n: (tuple(coords), v[:, kept], observations[n].attrs) for n, v in found.items()},
+            coords,
+            {"left_out": [str(name) for name in names[~sound]]},
         )
-        futures.attrs["left_out"] = [str(name) for name in names[~sound]]
-        return futures
+        year = round(timeline.steps_per_year(frequency))
+        ago = (issued - starts[kept]) / year
+        return _as_today(futures, known, ago=ago, year=year) if self.trend else futures
 
     def _check_years(self, years: int, *, horizon: int, issue_time: np.datetime64) -> None:
         if years < self.fewest:
@@ -88,6 +100,32 @@ class ClimatologyWeather(Forcing):
                 "Give a longer record of the weather, a shorter horizon, or allow fewer years with "
                 "ClimatologyWeather(fewest=...)."
             )
+
+
+def _as_today(
+    futures: xr.Dataset, known: Mapping[str, np.ndarray], *, ago: np.ndarray, year: int
+) -> xr.Dataset:
+    """Return the weather of past years, moved by its trend since then.
+
+    Parameters
+    ----------
+    futures : xarray.Dataset
+        Covariates (well, weather, time) of past years.
+    known : mapping
+        Each covariate up to the issue time, shape (well, time).
+    ago : numpy.ndarray
+        Shape (weather,), years since each version of the weather.
+    year : int
+        Steps of a year.
+    """
+    moved = {}
+    for name, values in known.items():
+        if schema.covariate_kind(name, futures[name].attrs) not in TRENDING:
+            continue
+        by = yearly_trends(values, year=year)[:, None, None] * ago[:, None]
+        low, high = (f(values, axis=1)[:, None, None] for f in (np.nanmin, np.nanmax))
+        moved[name] = futures[name].copy(data=np.clip(futures[name].values + by, low, high))
+    return futures.assign(moved)
 
 
 def _same_days(

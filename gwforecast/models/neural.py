@@ -37,7 +37,7 @@ class LSTM(NeuralForecaster):
     units: Sequence[int] = (32,)
     activation: str = "tanh"
     forget_bias: Sequence[float] = (1.0, 3.0)
-    dropout: float = 0.2
+    dropout: float = 0.1
     noise: float = 0.1
 
     def architecture(self, inputs: int) -> Architecture:

@@ -91,6 +91,63 @@ def test_only_the_most_recent_years_where_that_is_asked_for() -> None:
     assert found["weather"].values.tolist() == ["2007", "2008", "2009"]
 
 
+def climate(*, slope: float, noise: float, years: int = 15) -> xr.Dataset:
+    """Temperature, humidity and rain that rise alike, along a wave of the season."""
+    times = pd.date_range("2000-01-01", periods=round(365.25 * years))
+    age = np.arange(times.size) / 365
+    series = 50 + 9 * np.sin(2 * np.pi * times.day_of_year.to_numpy() / 365.25) + slope * age
+    series = series + np.random.default_rng(0).normal(scale=noise, size=(2, times.size))
+    data = dict.fromkeys(("level", "rr", "tg", "hu", "nitrate"), (("well", "time"), series))
+    return xr.Dataset(data, {"well": ["a", "b"], "time": times})
+
+
+def moved(observations: xr.Dataset, issued: str = "2013-06-15") -> xr.Dataset:
+    """By how much each version of the weather is moved."""
+    names = ["rr", "tg", "hu", "nitrate"]
+    with_trend, without = (
+        ClimatologyWeather(trend=trend).futures(
+            observations, issue_time=np.datetime64(issued, "us"), horizon=30, covariates=names
+        )
+        for trend in (True, False)
+    )
+    return with_trend - without
+
+
+def test_past_weather_is_moved_to_the_climate_of_today() -> None:
+    found = moved(climate(slope=0.1, noise=0.0))
+    ago = 2013 - found["weather"].values.astype(int)
+    for name in ("tg", "hu"):
+        by = found[name].transpose("well", "time", "weather").values
+        np.testing.assert_allclose(by, np.broadcast_to(0.1 * ago, by.shape), atol=2e-3)
+    assert (found[["rr", "nitrate"]] == 0).all().to_array().all()
+
+
+def test_weather_without_a_trend_stays_as_it_was() -> None:
+    found = moved(climate(slope=0.0, noise=3.0))
+    # the means of 13 years differ by chance, by 0.16 each
+    assert float(abs(found["tg"]).max()) < 0.5
+    assert (moved(climate(slope=0.1, noise=0.0, years=9), "2008-06-15") == 0).all().to_array().all()
+
+
+def test_moved_weather_stays_within_what_was_observed() -> None:
+    observations = climate(slope=1.0, noise=0.0)
+    observations["hu"] = observations["hu"].clip(max=60.0)
+    issued = np.datetime64("2013-06-15", "us")
+    found = ClimatologyWeather().futures(
+        observations, issue_time=issued, horizon=30, covariates=["hu"]
+    )
+    assert float(found["hu"].max()) == 60.0
+
+
+def test_years_with_gaps_do_not_make_a_trend() -> None:
+    observations = climate(slope=0.1, noise=0.0)
+    gappy = observations["time"].dt.year.isin([2001, 2004])
+    observations["tg"] = observations["tg"].where(~(gappy & (observations["time"].dt.month == 7)))
+    found = moved(observations)
+    at_2002 = found["tg"].sel(weather="2002").values
+    np.testing.assert_allclose(at_2002, 1.1, atol=2e-3)
+
+
 def test_too_few_years_are_an_error() -> None:
     with pytest.raises(SchemaError, match=r"at least 5 past years .* Received 2 before 2006-06-15"):
         futures(ClimatologyWeather(), record(), "2006-06-15")
@@ -226,10 +283,11 @@ def test_observed_weather_must_reach_the_issue_time() -> None:
 
 
 @pytest.mark.parametrize("by", ["missing", "noise", "huge"])
-def test_nothing_after_the_issue_time_changes_climatology(by: str) -> None:
+@pytest.mark.parametrize("issued", ["2010-06-15", "2014-06-15"], ids=["few years", "a trend"])
+def test_nothing_after_the_issue_time_changes_climatology(by: str, issued: str) -> None:
     observations = record()
-    issued = np.datetime64("2010-06-15")
-    rows = xr.ones_like(observations["level"], dtype=bool) & (observations["time"] > issued)
+    after = observations["time"] > np.datetime64(issued)
+    rows = xr.ones_like(observations["level"], dtype=bool) & after
     changed = replaced(observations, ["level", "rr", "tg"], rows=rows, by=by, seed=0)
     found, expected = (
         futures(ClimatologyWeather(fewest=2), data, issued, horizon=60)
