@@ -70,11 +70,7 @@ class ClimatologyWeather(Forcing):
             for name in covariates
         }
         found = {name: values[:, positions] for name, values in known.items()}
-        # a year with a gap in one covariate of one well is left out for all, as the weather of
-        # wells belongs together
-        sound = np.ones(len(starts), bool)
-        for values in found.values():
-            sound &= np.isfinite(values).all(axis=(0, 2))
+        sound = _sound(found, len(starts))
         kept = np.flatnonzero(sound)[-self.years if self.years else None :]
         self._check_years(kept.size, horizon=horizon, issue_time=times[issued])
         valid = timeline.valid_times(times[[issued]], np.arange(1, horizon + 1), frequency)[0]
@@ -100,6 +96,18 @@ class ClimatologyWeather(Forcing):
                 "Give a longer record of the weather, a shorter horizon, or allow fewer years with "
                 "ClimatologyWeather(fewest=...)."
             )
+
+
+def _sound(found: Mapping[str, np.ndarray], years: int) -> np.ndarray:
+    """Return which years have no gap, shape (year,), in covariates (well, year, step).
+
+    One with a gap in one covariate of one well is left out for all, as the weather of wells belongs
+    together.
+    """
+    sound = np.ones(years, bool)
+    for values in found.values():
+        sound &= np.isfinite(values).all(axis=(0, 2))
+    return sound
 
 
 def _as_today(
