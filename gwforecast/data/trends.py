@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["FEWEST_TREND_YEARS", "TRENDING", "yearly_trends"]
+__all__ = ["TRENDING", "yearly_trends"]
 
-FEWEST_TREND_YEARS = 10
+FEWEST_YEARS = 10  # whole years, without which there is no trend
 
 TRENDING = frozenset(
     {
@@ -24,7 +24,7 @@ TRENDING = frozenset(
 
 
 def yearly_trends(values: np.ndarray, *, year: int) -> np.ndarray:
-    """Return by how much each series changes from year to year, none where chance could do it.
+    """Return by how much each series changes from year to year, less the more uncertain that is.
 
     A line is fitted to the means of whole years, counted back from the last step (Livezey et al.
     2007, doi:10.1175/2007JAMC1666.1). Its slope is taken by the share ``1 - 1 / t**2``, at least 0,
@@ -63,5 +63,5 @@ def yearly_trends(values: np.ndarray, *, year: int) -> np.ndarray:
     slope = (at * means).sum(axis=-1) / spread
     left = ((means - slope[..., None] * at) ** 2).sum(axis=-1)
     variance = left / np.maximum(years - 2, 1) / spread
-    certain = (years >= FEWEST_TREND_YEARS) & (slope**2 > variance)
+    certain = (years >= FEWEST_YEARS) & (slope**2 > variance)
     return np.where(certain, slope - variance / np.where(certain, slope, 1.0), 0.0)
