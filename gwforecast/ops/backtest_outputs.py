@@ -180,4 +180,5 @@ def _draw_status(status: pd.DataFrame, wells: np.ndarray, model: str) -> Any:
     issued = shown["issue_time"].max()
     first = issued.to_period("M").to_timestamp() - pd.DateOffset(months=MONTHS_SHOWN)
     shown = shown[shown["time"] >= first]
-    return plots.status_strip(shown, issue_time=issued, note=f"forecast by {model}")
+    note = f"{model}: percentiles among the same months of past years"
+    return plots.status_strip(shown, issue_time=issued, note=note)
