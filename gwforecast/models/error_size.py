@@ -10,7 +10,6 @@ A ridge holds it to a constant, the more the fewer the years of errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -21,14 +20,13 @@ __all__ = ["ErrorSize"]
 
 ERRORS_PER_YEAR = 4.0  # errors of a year that are worth as many independent ones: they last long
 PRIOR_DEVIATION = 0.25  # of a coefficient, in units of the logarithm of the size
-TERMS = 5
 STEPS = 100
 TOLERANCE = 1e-8
 SMALLEST = 1e-12
 
 
 class ErrorSize:
-    """The size of the errors of some wells, relative to the mean of each.
+    """The size of the errors of one well, relative to their mean.
 
     Its constants were chosen by the interval score in years after the errors, over wells with daily
     and weekly levels.
@@ -36,58 +34,50 @@ class ErrorSize:
     Attributes
     ----------
     coefficients_ : numpy.ndarray
-        Shape (well, term), of constant, sine and cosine of the year, level and its square; zero for
-        a well without errors.
-    levels_ : numpy.ndarray
-        Shape (well, 4): mean, standard deviation, lowest and highest of the predicted levels, m.
-        Beyond the last two the size stays the same.
+        Shape (term,), of constant, sine and cosine of the year, level and its square.
+    mean_, deviation_ : float
+        Of the predicted levels, m.
+    range_ : tuple of float
+        Lowest and highest of the predicted levels, m; beyond them the size stays the same.
 
     Examples
     --------
     >>> times = np.datetime64("2000-01-01", "us") + np.arange(7305) * np.timedelta64(1, "D")
-    >>> level = np.sin(2 * np.pi * np.arange(times.size) / 500)[None]
-    >>> errors = np.random.default_rng(0).normal(size=level.shape) * np.exp(0.4 * level)
-    >>> size = ErrorSize().fit(errors, level, times, years=np.array([20.0]))
-    >>> size.relative(np.array([[-1.0, 1.0]]), times[:2]).round(1)
-    array([[0.7, 1.3]])
+    >>> level = np.sin(2 * np.pi * np.arange(times.size) / 500)
+    >>> errors = np.random.default_rng(0).normal(size=times.size) * np.exp(0.4 * level)
+    >>> size = ErrorSize().fit(errors, level, times, years=20)
+    >>> size.relative(np.array([-1.0, 1.0]), times[:2]).round(1)
+    array([0.7, 1.3])
     """
 
     coefficients_: np.ndarray
-    levels_: np.ndarray
+    mean_: float
+    deviation_: float
+    range_: tuple[float, float]
 
     def fit(
-        self, errors: np.ndarray, level: np.ndarray, times: np.ndarray, *, years: np.ndarray
+        self, errors: np.ndarray, level: np.ndarray, times: np.ndarray, *, years: float
     ) -> Self:
         """Learn from errors.
 
         Parameters
         ----------
         errors : numpy.ndarray
-            Observed - predicted, m or in other units of the well, shape (well, row); NaN where
-            nothing was observed.
+            Observed - predicted, m, shape (row,), all finite; at least one.
         level : numpy.ndarray
-            The predicted levels, m, shape (well, row).
+            The predicted levels, m, shape (row,).
         times : numpy.ndarray
             Shape (row,), ``datetime64``.
-        years : numpy.ndarray
-            Shape (well,), how long errors were collected for: the longer, the more they are
-            trusted.
+        years : float
+            How long the errors were collected for: the longer, the more they are trusted.
         """
-        season = _season(times)
-        start = self.constant(errors.shape[0])
-        self.coefficients_, self.levels_ = start.coefficients_, start.levels_
-        for well, known in enumerate(np.isfinite(errors)):
-            if not known.any():
-                continue
-            seen = level[well, known]
-            self.levels_[well] = seen.mean(), max(seen.std(), SMALLEST), seen.min(), seen.max()
-            terms = np.stack([*season[:, known], *_level_terms(seen, self.levels_[well])], axis=1)
-            sizes = np.abs(errors[well, known])
-            self.coefficients_[well] = _regress(
-                terms,
-                sizes / max(float(sizes.mean()), SMALLEST),
-                worth=ERRORS_PER_YEAR * float(years[well]),
-            )
+        self.mean_, self.deviation_ = float(level.mean()), float(level.std())
+        self.range_ = float(level.min()), float(level.max())
+        sizes = np.abs(errors)
+        sizes = sizes / max(float(sizes.mean()), SMALLEST)
+        self.coefficients_ = _regress(
+            self._terms(level, times), sizes, worth=ERRORS_PER_YEAR * years
+        )
         return self
 
     def relative(self, level: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -96,53 +86,19 @@ class ErrorSize:
         Parameters
         ----------
         level : numpy.ndarray
-            Predicted levels of the wells, m, shape (well, row); NaN gives NaN.
+            Predicted levels, m, shape (row,); NaN gives NaN.
         times : numpy.ndarray
             Shape (row,), ``datetime64``.
         """
-        season = _season(times)
-        found = np.empty(level.shape)
-        for well, (own, seen) in enumerate(zip(self.coefficients_, self.levels_, strict=True)):
-            score, square = _level_terms(level[well], seen)
-            found[well] = np.exp(own[:3] @ season + own[3] * score + own[4] * square)
+        found: np.ndarray = np.exp(self._terms(level, times) @ self.coefficients_)
         return found
 
-    def of_wells(self, rows: Sequence[int]) -> Self:
-        """Return that of some wells by their places; -1 is a well without errors."""
-        some = type(self)()
-        known = np.array(rows) >= 0
-        some.coefficients_ = np.where(known[:, None], self.coefficients_[rows], 0.0)
-        some.levels_ = self.levels_[rows]
-        return some
-
-    @classmethod
-    def constant(cls, wells: int) -> Self:
-        """Return that of a number of wells whose errors are of one size."""
-        return cls.from_array(np.tile([0.0] * TERMS + [0.0, 1.0, 0.0, 0.0], (wells, 1)))
-
-    def to_array(self) -> np.ndarray:
-        """Return the state as one array, shape (well, value), for :meth:`from_array`."""
-        return np.concatenate([self.coefficients_, self.levels_], axis=1)
-
-    @classmethod
-    def from_array(cls, array: np.ndarray) -> Self:
-        """Return what :meth:`to_array` gave the state of."""
-        size = cls()
-        size.coefficients_, size.levels_ = array[:, :TERMS], array[:, TERMS:]
-        return size
-
-
-def _season(times: np.ndarray) -> np.ndarray:
-    """Return constant, sine and cosine of the year, shape (3, row)."""
-    angle = 2 * np.pi * day_of_year(times) / DAYS
-    return np.stack([np.ones(angle.shape), np.sin(angle), np.cos(angle)])
-
-
-def _level_terms(level: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the standardised level and its square, within what was seen."""
-    mean, deviation, lowest, highest = seen
-    score = (np.clip(level, lowest, highest) - mean) / deviation
-    return score, score**2 - 1
+    def _terms(self, level: np.ndarray, times: np.ndarray) -> np.ndarray:
+        angle = 2 * np.pi * day_of_year(times) / DAYS
+        score = (np.clip(level, *self.range_) - self.mean_) / max(self.deviation_, SMALLEST)
+        return np.stack(
+            [np.ones(angle.shape), np.sin(angle), np.cos(angle), score, score**2 - 1], axis=-1
+        )
 
 
 def _regress(terms: np.ndarray, sizes: np.ndarray, *, worth: float) -> np.ndarray:

@@ -54,8 +54,8 @@ class ConformalInterval:
         errors, whose intervals are NaN.
     error_ : xarray.DataArray
         Mean squared error of the rows, m2, dims (well,).
-    sizes_ : ErrorSize
-        How large errors are by season and level.
+    sizes_ : dict
+        How large errors are by season and level, :class:`ErrorSize`, by well.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class ConformalInterval:
 
     widths_: xr.DataArray
     error_: xr.DataArray
-    sizes_: ErrorSize
+    sizes_: dict[str, ErrorSize]
 
     def fit(self, simulation: xr.Dataset, observations: xr.Dataset, *, rows: xr.DataArray) -> Self:
         """Learn the widths from the errors of some rows.
@@ -113,8 +113,11 @@ class ConformalInterval:
         coords = {schema.WELL: observed[schema.WELL].values}
         self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,))
         years = _years(observed, known)
-        times = observed[schema.TIME].values
-        self.sizes_ = ErrorSize().fit(safe, center.values, times, years=years)
+        self.sizes_ = {
+            well: _size(errors[row], center[row], years=years[row])
+            for row, well in enumerate(map(str, coords[schema.WELL]))
+            if enough[row]
+        }
         scaled = np.abs(safe) / self._scale(center, spread).values
         coverage = np.abs(2 * np.array(QUANTILES) - 1)
         widths = np.full((enough.size, len(QUANTILES)), np.nan)
@@ -155,9 +158,12 @@ class ConformalInterval:
 
     def _scale(self, center: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
         """Return what errors are told in units of, (well, time), m."""
-        wells = center.indexes[schema.WELL]
-        sizes = self.sizes_.of_wells(self.error_.indexes[schema.WELL].get_indexer(wells))
-        relative = center.copy(data=sizes.relative(center.values, center[schema.TIME].values))
+        wells = center[schema.WELL].values
+        times = center[schema.TIME].values
+        relative = xr.full_like(center, np.nan)
+        for row, well in enumerate(map(str, wells)):
+            if well in self.sizes_:
+                relative[row] = self.sizes_[well].relative(center.values[row], times)
         error = np.maximum(self.error_.reindex({schema.WELL: wells}), SMALLEST)
         scale: xr.DataArray = np.sqrt(error * relative**2 + (SPREAD_WEIGHT * spread) ** 2)
         return scale
@@ -204,6 +210,12 @@ def _center_and_spread(simulation: xr.Dataset) -> tuple[xr.DataArray, xr.DataArr
         freedom = min(1, level.sizes[schema.MEMBER] - 1)
         return level.median(schema.MEMBER), level.std(schema.MEMBER, ddof=freedom)
     return level, simulation.get(SPREAD, xr.zeros_like(level))
+
+
+def _size(errors: np.ndarray, center: xr.DataArray, *, years: float) -> ErrorSize:
+    known = np.isfinite(errors)
+    times = center[schema.TIME].values[known]
+    return ErrorSize().fit(errors[known], center.values[known], times, years=years)
 
 
 def _years(observed: xr.DataArray, known: np.ndarray) -> np.ndarray:
