@@ -6,11 +6,13 @@ a groundwater model are not: they last for months, so some years hold only a few
 and later years hold errors that they do not. So errors are taken from as many years as can be:
 those of the validation period, and those of the train period by fits that have not seen them, each
 year in its turn (cross-conformal prediction: Vovk 2015, doi:10.1007/s10472-013-9368-4; by members
-that serve for both: Kim et al. 2020, arXiv:2002.09025). And the widths are enlarged by the number
+that serve for both: Kim et al. 2020, arXiv:2002.09025). Wells and climates change, so recent errors
+count more (Barber et al. 2023, doi:10.1214/23-AOS2276). And the widths are enlarged by the number
 of years that they were learnt from.
 
-Errors are taken in units of a scale that grows with the spread of the members: where the networks
-disagree the interval is wider.
+Errors are taken in units of a scale that grows with the spread of the members, and with how large
+errors are in the season and at the level (Lei et al. 2018, section 5.2): where the networks
+disagree, or have been wrong before, the interval is wider.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import Forecaster
+from gwforecast.models.error_size import ErrorSize
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split
 
@@ -34,15 +37,18 @@ SPREAD = "spread"
 """Variable of a simulation: how far apart its members lie, m."""
 
 SPREAD_WEIGHT = 2.0
-ENLARGEMENT_YEARS = 2.0  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
+ENLARGEMENT_YEARS = 1.0  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
+HALF_LIFE_YEARS = 10.0  # an error of so many years ago counts half
 FEWEST_ERRORS = 10
+SHORTEST_YEARS = 0.5
+SMALLEST = 1e-12  # m2, which keeps the scale of a perfect fit positive
 
 
 class ConformalInterval:
     """Symmetric intervals around the median of the members.
 
-    The two constants were chosen together, over wells with daily and weekly levels, so that the
-    mean coverage of the 95 % interval in the years after the validation period is 95 %.
+    The constants were chosen together, over wells with daily and weekly levels, by coverage and
+    interval score in years after the validation period.
 
     Attributes
     ----------
@@ -50,7 +56,9 @@ class ConformalInterval:
         Half widths in units of the scale, dims (well, quantile); NaN for a well with too few
         errors, whose intervals are NaN.
     error_ : xarray.DataArray
-        Mean squared error of the rows, m2, dims (well,).
+        Mean squared error of the rows, recent ones counting more, m2, dims (well,).
+    sizes_ : ErrorSize
+        How large errors are by season and level.
 
     Examples
     --------
@@ -64,11 +72,12 @@ class ConformalInterval:
     >>> rows = xr.ones_like(level, dtype=bool)
     >>> interval = ConformalInterval().fit(simulation, level.to_dataset(name="level"), rows=rows)
     >>> interval.apply(simulation)["level"].sel(quantile=[0.025, 0.975]).values[0, 0].round(1)
-    array([-2.9,  2.9])
+    array([-2.4,  2.4])
     """
 
     widths_: xr.DataArray
     error_: xr.DataArray
+    sizes_: ErrorSize
 
     def fit(self, simulation: xr.Dataset, observations: xr.Dataset, *, rows: xr.DataArray) -> Self:
         """Learn the widths from the errors of some rows.
@@ -101,17 +110,23 @@ class ConformalInterval:
         errors = (observed - center).where(rows).values
         known = np.isfinite(errors)
         enough = known.sum(axis=1) >= FEWEST_ERRORS
-        safe = np.where(enough[:, None], errors, np.nan)
-        count = np.where(enough, known.sum(axis=1), 1)
-        mean_square = np.where(enough, np.nansum(safe**2, axis=1) / count, np.nan)
+        known &= enough[:, None]
+        errors = np.where(known, errors, np.nan)
+        times = observed[schema.TIME].values
+        weights, years = _weights(times, known)
         coords = {schema.WELL: observed[schema.WELL].values}
-        self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,))
-        scaled = np.abs(safe) / _scale(self.error_, spread).values
+        mean_square = np.nansum(weights * errors**2, axis=1) / np.maximum(weights.sum(axis=1), 1.0)
+        self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,)).where(enough)
+        self.sizes_ = ErrorSize().fit(errors, center.values, times, years=years)
+        scaled = np.abs(errors) / self._scale(center, spread).values
         coverage = np.abs(2 * np.array(QUANTILES) - 1)
         widths = np.full((enough.size, len(QUANTILES)), np.nan)
-        factor = 1 + ENLARGEMENT_YEARS / np.maximum(_years(observed, known), 0.5)
         for well in np.flatnonzero(enough):
-            widths[well] = factor[well] * np.nanquantile(scaled[well], coverage)
+            own = known[well]
+            widths[well] = np.quantile(
+                scaled[well, own], coverage, weights=weights[well, own], method="inverted_cdf"
+            )
+        widths *= (1 + ENLARGEMENT_YEARS / np.maximum(years, SHORTEST_YEARS))[:, None]
         signs = np.sign(np.array(QUANTILES) - 0.5)
         self.widths_ = xr.DataArray(
             np.where(signs == 0, 0.0, widths * signs),
@@ -136,13 +151,22 @@ class ConformalInterval:
         """
         center, spread = _center_and_spread(simulation)
         wells = {schema.WELL: center[schema.WELL].values}
-        scale = _scale(self.error_.reindex(wells), spread)
+        scale = self._scale(center, spread)
         level = center + scale.fillna(0.0) * self.widths_.reindex(wells).where(
             scale.notnull() | (self.widths_[schema.QUANTILE] == 0.5)
         )
         level = level.transpose(schema.WELL, schema.TIME, schema.QUANTILE)
         level.attrs = dict(simulation[schema.LEVEL].attrs)
         return level.to_dataset(name=schema.LEVEL)
+
+    def _scale(self, center: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
+        """Return what errors are told in units of, (well, time), m."""
+        wells = center.indexes[schema.WELL]
+        sizes = self.sizes_.of_wells(self.error_.indexes[schema.WELL].get_indexer(wells))
+        relative = center.copy(data=sizes.relative(center.values, center[schema.TIME].values))
+        error = np.maximum(self.error_.reindex({schema.WELL: wells}), SMALLEST)
+        scale: xr.DataArray = np.sqrt(error * relative**2 + (SPREAD_WEIGHT * spread) ** 2)
+        return scale
 
 
 def simulate_held_out(
@@ -181,23 +205,34 @@ def simulate_held_out(
 
 
 def _center_and_spread(simulation: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    level = simulation[schema.LEVEL]
+    level = simulation[schema.LEVEL].transpose(schema.WELL, schema.TIME, ...)
     if schema.MEMBER in level.dims:
         freedom = min(1, level.sizes[schema.MEMBER] - 1)
         return level.median(schema.MEMBER), level.std(schema.MEMBER, ddof=freedom)
     return level, simulation.get(SPREAD, xr.zeros_like(level))
 
 
-def _scale(error: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
-    # the floor keeps the scale of a perfect fit positive
-    scale: xr.DataArray = np.sqrt(np.maximum(error, 1e-12) + (SPREAD_WEIGHT * spread) ** 2)
-    return scale
+def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much each error counts, at most 1, and how many years they are worth.
 
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (row,), ``datetime64``.
+    known : numpy.ndarray
+        Which errors there are, boolean, shape (well, row).
 
-def _years(observed: xr.DataArray, known: np.ndarray) -> np.ndarray:
-    times = observed[schema.TIME].values
-    span = [
-        (times[row].max() - times[row].min()) / np.timedelta64(1, "D") if row.any() else 0.0
-        for row in known
-    ]
-    return np.array(span) / 365.25
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Shapes (well, row), 0 where there is no error, and (well,): the years that the errors span,
+        fewer as some count less (effective sample size: Kish 1965).
+    """
+    age = (times.max() - times) / np.timedelta64(1, "D") / 365.25
+    weights, years = np.zeros(known.shape), np.zeros(known.shape[0])
+    for well in np.flatnonzero(known.any(axis=1)):
+        own = age[known[well]]
+        part = 0.5 ** ((own - own.min()) / HALF_LIFE_YEARS)
+        weights[well, known[well]] = part
+        years[well] = np.ptp(own) * part.sum() ** 2 / np.sum(part**2) / own.size
+    return weights, years

@@ -66,7 +66,42 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
         ConformalInterval().fit(constant, noise, rows=r).widths_.sel(quantile=0.975).item()
         for r in (short, every)
     ]
-    assert widths[0] / widths[1] == pytest.approx(3.0 / 1.5, rel=0.15)
+    assert widths[0] / widths[1] == pytest.approx(2.0 / 1.25, rel=0.15)
+
+
+def test_intervals_are_wider_where_errors_have_been_larger() -> None:
+    rng = np.random.default_rng(5)
+    days = np.arange(20 * 365)
+    season = np.sin(2 * np.pi * days / 365.25)
+    simulation = dataset(np.zeros((1, days.size)))
+    observations = dataset((rng.normal(size=days.size) * np.exp(0.5 * season))[None])
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    rows[:, 15 * 365 :] = False
+    made = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    low, high = (made["level"].sel(quantile=q)[0, 15 * 365 :] for q in (0.025, 0.975))
+    inside = (observations["level"][0, 15 * 365 :] <= high) & (
+        observations["level"][0, 15 * 365 :] >= low
+    )
+    later = season[15 * 365 :]
+    assert float((high - low)[later > 0.9].mean()) > 1.8 * float((high - low)[later < -0.9].mean())
+    for part in (later > 0.9, later < -0.9):
+        assert float(inside[part].mean()) == pytest.approx(0.95, abs=0.05)
+
+
+def test_recent_errors_count_more_and_many_old_ones_are_not_forgotten() -> None:
+    days = 30 * 365
+    errors = np.random.default_rng(6).normal(size=days) * np.where(np.arange(days) < days / 2, 2, 1)
+    simulation = dataset(np.zeros((1, days)))
+    rows = xr.ones_like(simulation["level"], dtype=bool)
+    fitted = [
+        ConformalInterval().fit(simulation, dataset(made[None]), rows=rows)
+        for made in (errors, errors[::-1])
+    ]
+    falling, rising = (
+        interval.apply(simulation)["level"].sel(quantile=0.975).mean().item() for interval in fitted
+    )
+    assert 2.2 < falling < 0.97 * rising
+    assert rising < 4.4
 
 
 def test_a_well_with_too_few_errors_has_a_median_only() -> None:
