@@ -89,7 +89,8 @@ _STYLE: dict[str, Any] = {
     "axes.labelsize": _LABEL,
     "axes.linewidth": 0.6,
     "axes.prop_cycle": cycler(
-        color=[OBSERVED, PREDICTED, "#009E73", "#CC79A7", INK, "#56B4E9", SPARE]
+        color=[OBSERVED, PREDICTED, "#009E73", "#CC79A7", INK]
+        + ["#56B4E9", SPARE, "#8A6D00", "#882255", "#6A3D9A"]
     ),
     "axes.titlesize": _LABEL,
     "font.size": _LABEL,

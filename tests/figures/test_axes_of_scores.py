@@ -228,3 +228,13 @@ def test_a_search_without_a_complete_trial_is_not_drawn(make):
     trials, space = make["trials"]()
     with pytest.raises(ValueError, match=r"best of its trials\. Received .* none .*\. Run more"):
         plots.tuning(trials.assign(state="failed"), space=space)
+
+
+def test_ten_models_have_ten_colours() -> None:
+    shares = pd.concat(
+        pd.DataFrame({"model": f"m{n}", "nominal": [0.8, 0.95], "observed": [0.75, 0.9]})
+        for n in range(10)
+    )
+    lines = plots.interval_coverage(shares).lines[1:]
+    assert len({line.get_color() for line in lines}) == 10
+    assert len({line.get_marker() for line in lines}) == 10
