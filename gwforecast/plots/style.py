@@ -84,14 +84,13 @@ _MANY = 500
 _BESIDE = 1.4
 """Room that a figure keeps for labels at the left and right of its axes, in inches."""
 _LABEL, _TICK = 9, 8
+_COLOURS = (OBSERVED, PREDICTED, "#009E73", "#CC79A7", INK,
+            "#56B4E9", SPARE, "#8A6D00", "#882255", "#6A3D9A")  # fmt: skip
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.labelsize": _LABEL,
     "axes.linewidth": 0.6,
-    "axes.prop_cycle": cycler(
-        color=[OBSERVED, PREDICTED, "#009E73", "#CC79A7", INK]
-        + ["#56B4E9", SPARE, "#8A6D00", "#882255", "#6A3D9A"]
-    ),
+    "axes.prop_cycle": cycler(color=_COLOURS),
     "axes.titlesize": _LABEL,
     "font.size": _LABEL,
     "legend.borderaxespad": 0.0,
