@@ -74,8 +74,8 @@ class ErrorSize:
             trusted.
         """
         season = _season(times)
-        start = self.constant(errors.shape[0])
-        self.coefficients_, self.levels_ = start.coefficients_, start.levels_
+        self.coefficients_ = np.zeros((errors.shape[0], TERMS))
+        self.levels_ = np.tile([0.0, 1.0], (errors.shape[0], 1))
         for well, known in enumerate(np.isfinite(errors)):
             if not known.any():
                 continue
@@ -114,22 +114,6 @@ class ErrorSize:
         some.coefficients_ = np.where(known[:, None], self.coefficients_[rows], 0.0)
         some.levels_ = self.levels_[rows]
         return some
-
-    @classmethod
-    def constant(cls, wells: int) -> Self:
-        """Return that of a number of wells whose errors are of one size."""
-        return cls.from_array(np.tile([0.0] * TERMS + [0.0, 1.0], (wells, 1)))
-
-    def to_array(self) -> np.ndarray:
-        """Return the state as one array, shape (well, value), for :meth:`from_array`."""
-        return np.concatenate([self.coefficients_, self.levels_], axis=1)
-
-    @classmethod
-    def from_array(cls, array: np.ndarray) -> Self:
-        """Return what :meth:`to_array` gave the state of."""
-        size = cls()
-        size.coefficients_, size.levels_ = array[:, :TERMS], array[:, TERMS:]
-        return size
 
 
 def _season(times: np.ndarray) -> np.ndarray:

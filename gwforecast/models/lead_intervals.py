@@ -2,10 +2,8 @@
 
 Widths are learnt as by :class:`gwforecast.models.intervals.ConformalInterval`, for each lead time
 from the errors of hindcasts in years that the forecaster was not fitted on. They are learnt in
-units of a scale that holds the mean error at the lead time, how large errors are in the season and
-at the level (:class:`gwforecast.models.error_size.ErrorSize`), and how far the members lie apart,
-above and below the centre on their own: with an ensemble of weather an interval may lean to one
-side.
+units of a scale that holds the mean error at the lead time and how far the members lie apart, above
+and below the centre on their own: with an ensemble of weather an interval may lean to one side.
 
 Errors of later years are not those of earlier ones, so the widths are tracked (Gibbs and Candes
 2021, arXiv:2106.00170; Angelopoulos et al. 2023, arXiv:2307.16895): each time an outcome is known,
@@ -26,7 +24,6 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.error_size import ErrorSize
 from gwforecast.models.intervals import FEWEST_ERRORS, QUANTILES
 
 __all__ = ["LeadInterval"]
@@ -57,8 +54,6 @@ class LeadInterval:
         scale, at least 0; NaN where there were too few errors.
     error_ : numpy.ndarray
         Shape (well, lead_time), mean squared error, m2.
-    sizes_ : ErrorSize
-        How large errors are by season and level, at all lead times alike.
 
     Examples
     --------
@@ -76,7 +71,6 @@ class LeadInterval:
     wells_: list[str]
     widths_: np.ndarray
     error_: np.ndarray
-    sizes_: ErrorSize
 
     def fit(self, hindcasts: xr.Dataset, observed: xr.DataArray) -> Self:
         """Learn the widths from the errors of hindcasts.
@@ -101,12 +95,8 @@ class LeadInterval:
         # errors of one issue time are alike, however many lead times they are of
         pooled[known.any(axis=2).sum(axis=1) < FEWEST_ERRORS] = 0
         self.error_ = _pooled((safe**2).sum(axis=1), reach) / np.maximum(pooled, 1)
+        scale = _scale(self.error_, offsets)
         years = _years(hindcasts, known)
-        times = hindcasts[schema.VALID_TIME].values
-        unit = np.sqrt(np.maximum(self.error_, FLOOR**2))[:, None]
-        ratio = np.where(known, errors / unit, np.nan)
-        self.sizes_ = ErrorSize().fit(_flat(ratio), _flat(center), times.ravel(), years=years)
-        scale = _scale(self.error_, offsets, _relative(self.sizes_, center, times))
         self.widths_ = np.zeros((*count.shape, _LEVELS.size))
         for number in np.flatnonzero(_SIDES):
             # each error in units of the side that it lies on
@@ -147,8 +137,7 @@ class LeadInterval:
         wells = [str(well) for well in forecast[schema.WELL].values]
         leads = level.shape[2]
         widths, error = (self._of(values, wells, leads) for values in (self.widths_, self.error_))
-        relative = _relative(self._sizes_of(wells), center, forecast[schema.VALID_TIME].values)
-        distance = _scale(error, offsets, relative) * widths[:, None]
+        distance = _scale(error, offsets) * widths[:, None]
         if observed is not None:
             outcome = observed.transpose(*level.dims[:3]).values - center
             distance *= np.exp(_track(outcome, distance, forecast))
@@ -173,16 +162,12 @@ class LeadInterval:
         interval.wells_ = [well for part in parts for well in part.wells_]
         interval.widths_ = np.concatenate([part.widths_ for part in parts])
         interval.error_ = np.concatenate([part.error_ for part in parts])
-        interval.sizes_ = ErrorSize.from_array(
-            np.concatenate([part.sizes_.to_array() for part in parts])
-        )
         return interval
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the state as plain arrays, for :meth:`from_arrays`."""
         wells = np.array(self.wells_, dtype=str)
-        sizes = self.sizes_.to_array()
-        return {"wells": wells, "widths": self.widths_, "error": self.error_, "sizes": sizes}
+        return {"wells": wells, "widths": self.widths_, "error": self.error_}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
@@ -191,15 +176,7 @@ class LeadInterval:
         interval.wells_ = [str(well) for well in arrays["wells"]]
         interval.widths_ = np.asarray(arrays["widths"], float)
         interval.error_ = np.asarray(arrays["error"], float)
-        if "sizes" in arrays:
-            interval.sizes_ = ErrorSize.from_array(np.asarray(arrays["sizes"], float))
-        else:  # of a bundle that was written before errors had a size
-            interval.sizes_ = ErrorSize.constant(len(interval.wells_))
         return interval
-
-    def _sizes_of(self, wells: list[str]) -> ErrorSize:
-        index = {well: number for number, well in enumerate(self.wells_)}
-        return self.sizes_.of_wells([index.get(well, -1) for well in wells])
 
     def _of(self, values: np.ndarray, wells: list[str], leads: int) -> np.ndarray:
         """Return values by well and lead; beyond the longest known lead its own are kept."""
@@ -224,20 +201,9 @@ def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(some, center, np.nan), np.abs(quantiles - center[..., None])
 
 
-def _scale(error: np.ndarray, offsets: np.ndarray, relative: np.ndarray) -> np.ndarray:
+def _scale(error: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return the scale of each quantile, shape (well, issue_time, lead_time, quantile), m."""
-    own = (error[:, None] * np.square(relative))[..., None]
-    return np.asarray(np.sqrt(own + np.square(offsets / _NORMAL) + FLOOR**2))
-
-
-def _flat(values: np.ndarray) -> np.ndarray:
-    """Return values by well and row, the lead times of an issue time side by side."""
-    return values.reshape(values.shape[0], -1)
-
-
-def _relative(sizes: ErrorSize, center: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the size of errors in units of their mean, (well, issue_time, lead_time)."""
-    return sizes.relative(_flat(center), times.ravel()).reshape(center.shape)
+    return np.asarray(np.sqrt(error[:, None, :, None] + np.square(offsets / _NORMAL) + FLOOR**2))
 
 
 def _quantile(ratio: np.ndarray, share: float, count: np.ndarray) -> np.ndarray:

@@ -151,59 +151,13 @@ def test_lead_times_with_few_errors_share_them_with_their_neighbours() -> None:
     assert 1.2 < widths.mean() < 6
 
 
-def test_intervals_are_wider_where_forecasts_have_been_wrong() -> None:
-    rng = np.random.default_rng(8)
-    past = forecast_of(np.zeros((2, 10 * 365, LEADS)))
-    angle = 2 * np.pi * (past["valid_time"].dt.dayofyear.values - 1) / 365.25
-    size = np.stack([np.exp(0.6 * np.sin(angle)), np.ones(angle.shape)])
-    observed = outcome(past, rng.normal(size=past["level"].shape) * size)
-    interval = LeadInterval().fit(past, observed)
-    later = forecast_of(np.zeros((2, 365, LEADS)), start="2010-01-01")
-    level = interval.apply(later)["level"]
-    width = (level.sel(quantile=0.975) - level.sel(quantile=0.025)).values
-    day = later["valid_time"].dt.dayofyear.values
-    spring, autumn = width[:, (day > 60) & (day < 120)], width[:, (day > 240) & (day < 300)]
-    assert spring[0].mean() > 1.8 * autumn[0].mean()
-    assert spring[1].mean() == pytest.approx(autumn[1].mean(), rel=0.15)
-    again = LeadInterval.from_arrays(interval.to_arrays()).apply(later)["level"]
-    assert again.identical(level)
-    swapped = interval.apply(later.isel(well=[1, 0]))["level"]
-    np.testing.assert_array_equal(swapped.values[::-1], level.values)
-
-
-def test_a_wild_level_does_not_make_wild_intervals() -> None:
-    rng = np.random.default_rng(9)
-    past = forecast_of(rng.normal(size=(1, 1000, LEADS)))
-    observed = outcome(past, past["level"].values + rng.normal(size=past["level"].shape))
-    interval = LeadInterval().fit(past, observed)
-    again = forecast_of(np.zeros((1, 200, LEADS)))
-    far = again.assign(level=again["level"] + 1e6)
-    usual, wild = (
-        float((level.sel(quantile=0.975) - level.sel(quantile=0.025)).max())
-        for level in (interval.apply(part)["level"] for part in (again, far))
-    )
-    assert wild < 3 * usual
-
-
-def test_a_state_that_was_written_before_errors_had_a_size_is_read() -> None:
-    past = forecast_of(np.zeros((2, 300, 2)))
-    rng = np.random.default_rng(10)
-    interval = LeadInterval().fit(past, outcome(past, rng.normal(size=(2, 300, 2))))
-    arrays = interval.to_arrays()
-    del arrays["sizes"]
-    level = LeadInterval.from_arrays(arrays).apply(past)["level"]
-    width = level.sel(quantile=0.975) - level.sel(quantile=0.025)
-    assert float(width.std("issue_time").max()) == pytest.approx(0, abs=1e-9)
-    assert bool((width > 2).all())
-
-
 def test_other_wells_and_longer_horizons_are_told_apart() -> None:
     rng = np.random.default_rng(7)
     past = forecast_of(np.zeros((1, 300, 2)))
     interval = LeadInterval().fit(past, outcome(past, rng.normal(size=(1, 300, 2)) * [1, 5]))
     longer = forecast_of(np.zeros((2, 3, 4)))
     made = interval.apply(longer)["level"].sel(quantile=0.975).values
-    np.testing.assert_allclose(made[0, :, 1], made[0, :, 3], rtol=1e-3)  # but for the season
+    np.testing.assert_allclose(made[0, :, 1], made[0, :, 3])
     assert np.isnan(made[1]).all()
 
 
