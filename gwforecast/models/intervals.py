@@ -40,7 +40,7 @@ SPREAD_WEIGHT = 2.0
 ENLARGEMENT_YEARS = 1.0  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
 HALF_LIFE_YEARS = 10.0  # an error of so many years ago counts half
 FEWEST_ERRORS = 10
-SHORTEST_YEARS = 0.5
+SHORTEST_YEARS = 0.5  # fewer years than these are taken for as many, or widths would have no bound
 SMALLEST = 1e-12  # m2, which keeps the scale of a perfect fit positive
 
 
