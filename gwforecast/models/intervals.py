@@ -28,7 +28,7 @@ from gwforecast.models.error_size import ErrorSize
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split
 
-__all__ = ["QUANTILES", "SPREAD", "ConformalInterval", "simulate_held_out"]
+__all__ = ["QUANTILES", "SPREAD", "ConformalInterval", "center_and_spread", "simulate_held_out"]
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Quantiles of a calibrated prediction: the median, and the bounds of the 50, 80, 95 % interval."""
@@ -98,7 +98,8 @@ class ConformalInterval:
         SchemaError
             If simulation and observations do not have the same wells and times.
         """
-        center, spread = _center_and_spread(simulation)
+        given = center_and_spread(simulation)
+        center, spread = given[schema.LEVEL], given[SPREAD]
         observed = observations[schema.LEVEL]
         if not (center.indexes["time"].equals(observed.indexes["time"])
                 and center.indexes["well"].equals(observed.indexes["well"])):  # fmt: skip
@@ -149,7 +150,8 @@ class ConformalInterval:
             ``level`` (well, time, quantile), m. The quantile 0.5 is the median of the members; the
             others are NaN for a well with too few errors.
         """
-        center, spread = _center_and_spread(simulation)
+        given = center_and_spread(simulation)
+        center, spread = given[schema.LEVEL], given[SPREAD]
         wells = {schema.WELL: center[schema.WELL].values}
         scale = self._scale(center, spread)
         level = center + scale.fillna(0.0) * self.widths_.reindex(wells).where(
@@ -195,21 +197,36 @@ def simulate_held_out(
         ``level`` and ``spread`` of the members, (well, time), m; NaN for rows that were not held
         out, among them all after the validation period.
     """
-    level = xr.full_like(observations[schema.LEVEL], np.nan, dtype=float).drop_attrs()
-    spread = level
+    nothing = xr.full_like(observations[schema.LEVEL], np.nan, dtype=float).drop_attrs()
+    unseen = xr.Dataset({schema.LEVEL: nothing, SPREAD: nothing})
     for rows, part in forecaster.held_out(observations, split):
         made = simulation if part is forecaster else None
-        center, apart = _center_and_spread(part.simulate(observations) if made is None else made)
-        level, spread = level.where(~rows, center), spread.where(~rows, apart)
-    return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
+        made = part.simulate(observations) if made is None else made
+        unseen = unseen.where(~rows, center_and_spread(made))
+    return unseen
 
 
-def _center_and_spread(simulation: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+def center_and_spread(simulation: xr.Dataset) -> xr.Dataset:
+    """Return the median of the members, and their standard deviation.
+
+    Parameters
+    ----------
+    simulation : xarray.Dataset
+        As of :meth:`ConformalInterval.fit`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` and ``spread`` (well, time), m; the spread is 0 where nothing tells of it.
+    """
     level = simulation[schema.LEVEL].transpose(schema.WELL, schema.TIME, ...)
     if schema.MEMBER in level.dims:
         freedom = min(1, level.sizes[schema.MEMBER] - 1)
-        return level.median(schema.MEMBER), level.std(schema.MEMBER, ddof=freedom)
-    return level, simulation.get(SPREAD, xr.zeros_like(level))
+        spread = level.std(schema.MEMBER, ddof=freedom)
+        level = level.median(schema.MEMBER, keep_attrs=True)
+    else:
+        spread = simulation.get(SPREAD, xr.zeros_like(level))
+    return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
 
 
 def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

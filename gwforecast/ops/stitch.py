@@ -21,6 +21,7 @@ from gwforecast.models.intervals import (
     QUANTILES,
     SPREAD,
     ConformalInterval,
+    center_and_spread,
     simulate_held_out,
 )
 from gwforecast.sequences.split import PERIODS, Period, Split
@@ -54,14 +55,15 @@ class Predicted:
         Training history of the first fit; no rows for a forecaster without one.
     failed : dict of str to str
         Wells without a prediction, and why.
-    held_out : xarray.Dataset, optional
-        ``level`` and ``spread`` (well, time), m, of the rows that the first fit has not seen.
+    unseen : xarray.Dataset, optional
+        ``level`` and ``spread`` (well, time), m, of the rows through the test period by fits that
+        have not seen their levels.
     """
 
     level: xr.DataArray
     history: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
-    held_out: xr.Dataset | None = None
+    unseen: xr.Dataset | None = None
 
 
 def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
@@ -100,7 +102,8 @@ def predict(
 
     Rows of the train and validation period come from the fit on the train period, rows of the test
     period from a refit through the validation period, later rows from a refit through the test
-    period. The interval is learnt once, from the first fit's errors of rows that it has not seen.
+    period. The interval is learnt from the first fit's errors of rows that it has not seen; that of
+    the later rows also from the errors of the test period by the refit before it.
     Where the wells fail together, each is tried alone, but for networks that all wells share.
 
     Parameters
@@ -227,11 +230,11 @@ def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split)
         The periods of each well.
     """
     simulation = _mean([part.level.sel({schema.QUANTILE: 0.5}, drop=True) for part in parts])
-    apart = [part.held_out[schema.LEVEL] for part in parts if part.held_out is not None]
-    held_out = _mean(apart) if len(apart) == len(parts) else None
-    level = _quantiles(simulation, _interval(held_out, observations, split))
+    apart = [part.unseen[schema.LEVEL] for part in parts if part.unseen is not None]
+    unseen = _mean(apart) if len(apart) == len(parts) else None
+    level = _quantiles(simulation, unseen, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
-    return Predicted(level, history, _without(level, {}), held_out)
+    return Predicted(level, history, _without(level, {}), unseen)
 
 
 def _mean(centers: Sequence[xr.DataArray]) -> xr.Dataset:
@@ -247,20 +250,23 @@ def _predict(
     told = _relay(progress, f"{forecaster.name}: train")
     fitted = forecaster.fit(observations, split=split, progress=told)
     first = fitted.simulate(observations)
-    held_out = simulate_held_out(fitted, observations, split=split, simulation=first)
-    interval = _interval(held_out, observations, split)
-    level = _quantiles(first, interval)
+    unseen = simulate_held_out(fitted, observations, split=split, simulation=first)
+    simulation = center_and_spread(first)
     source = fitted_through(observations, split)
     failed = _failed(fitted)
     reached = _reached(first, observations)
     for through in PERIODS[1:]:
-        if ((source == through) & reached).any():
+        rows = source == through
+        if (rows & reached).any():
             told = _relay(progress, f"{forecaster.name}: refit through {through}")
             again = fitted.refit(observations, split=split, through=through, progress=told)
-            later = _quantiles(again.simulate(observations), interval)
-            level = level.where(source != through, later)
+            later = center_and_spread(again.simulate(observations))
+            simulation = simulation.where(~rows, later)
+            if through == "validation":
+                unseen = unseen.where(~rows, later)
             failed |= _failed(again)
-    return Predicted(level, _history(fitted), failed | _without(level, failed), held_out)
+    level = _quantiles(simulation, unseen, observations, split)
+    return Predicted(level, _history(fitted), failed | _without(level, failed), unseen)
 
 
 def _reached(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
@@ -302,7 +308,7 @@ def _predict_each(
     if not parts:
         raise error
     every = {schema.WELL: observations[schema.WELL]}
-    apart = [part.held_out for part in parts if part.held_out is not None]
+    apart = [part.unseen for part in parts if part.unseen is not None]
     return Predicted(
         xr.concat([part.level for part in parts], schema.WELL).reindex(every),
         pd.concat([part.history for part in parts], ignore_index=True),
@@ -311,28 +317,41 @@ def _predict_each(
     )
 
 
+def _quantiles(
+    simulation: xr.Dataset, unseen: xr.Dataset | None, observations: xr.Dataset, split: Split
+) -> xr.DataArray:
+    """Return levels with intervals, (well, time, quantile), m.
+
+    The intervals of rows through the test period are learnt from errors before it, those of later
+    rows from all.
+    """
+    before = _interval(unseen, observations, split, PERIODS[:-1])
+    level = _around(simulation, before)
+    later = fitted_through(observations, split) == PERIODS[-1]
+    if later.any():
+        through_test = _interval(unseen, observations, split, PERIODS)
+        level = level.where(~later, _around(simulation, through_test))
+    return level
+
+
 def _interval(
-    held_out: xr.Dataset | None, observations: xr.Dataset, split: Split
+    unseen: xr.Dataset | None, observations: xr.Dataset, split: Split, periods: Sequence[Period]
 ) -> ConformalInterval | None:
-    if held_out is None:
+    if unseen is None:
         return None
-    rows = split.rows(observations, "train", "validation")
-    known = held_out[schema.LEVEL].notnull() & observations[schema.LEVEL].notnull()
+    rows = split.rows(observations, *periods)
+    known = unseen[schema.LEVEL].notnull() & observations[schema.LEVEL].notnull()
     if not (known & rows).any():
         return None
-    return ConformalInterval().fit(held_out, observations, rows=rows)
+    return ConformalInterval().fit(unseen, observations, rows=rows)
 
 
-def _quantiles(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:
+def _around(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:
     if interval is not None:
         level = interval.apply(simulation)[schema.LEVEL]
         return level.transpose(schema.WELL, schema.TIME, schema.QUANTILE)
-    level = simulation[schema.LEVEL]
-    if schema.MEMBER in level.dims:
-        level = level.median(schema.MEMBER)
-    return level.expand_dims({schema.QUANTILE: [0.5]}, axis=-1).reindex(
-        {schema.QUANTILE: list(QUANTILES)}
-    )
+    level = simulation[schema.LEVEL].expand_dims({schema.QUANTILE: [0.5]}, axis=-1)
+    return level.reindex({schema.QUANTILE: list(QUANTILES)})
 
 
 def _failed(fitted: Forecaster) -> dict[str, str]:

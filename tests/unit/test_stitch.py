@@ -132,7 +132,50 @@ def test_without_a_validation_period_there_is_a_prediction_but_no_interval(
     split = split_by_fraction(observations, train=0.8, validation=0.0)
     level = stitch.predict(LastSeen(), observations, split=split).level
     assert np.isfinite(level.sel(quantile=0.5)).all()
-    assert level.drop_sel(quantile=0.5).isnull().all()
+    later = stitch.fitted_through(observations, split) == "test"
+    bounds = level.drop_sel(quantile=0.5)
+    assert bounds.where(~later).isnull().all()
+    assert np.isfinite(bounds.where(later, 0.0)).all()  # the test period has told by then
+
+
+def test_intervals_through_the_test_period_know_nothing_of_its_levels(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_date(observations, validation_start="2006-01-01", test_start="2007-01-01")
+    before = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    later = observations["time"] >= np.datetime64("2007-01-01")
+    wild = xr.where(later, 1e6, observations["level"]).transpose("well", "time")
+    changed = observations.assign(level=wild.where(observations["level"].notnull()))
+    after = stitch.predict(DayOfYearClimatology(), changed, split=split).level
+    through = stitch.fitted_through(observations, split) != "test"
+    assert through.any("time").all()
+    assert after.where(through).values.tobytes() == before.where(through).values.tobytes()
+
+
+def test_intervals_after_the_test_period_have_learnt_from_its_errors(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_date(
+        observations, validation_start="2004-01-01", test_start="2005-01-01", test_end="2007-12-31"
+    )
+    rows = split.rows(observations, "test")
+    noise = np.random.default_rng(6).normal(0, 5, rows.shape)
+    changed = observations.assign(level=observations["level"] + noise * rows)
+    later = stitch.fitted_through(observations, split) == "test"
+    records = observations, changed
+    alone = [stitch.predict(DayOfYearClimatology(), data, split=split) for data in records]
+    blended = [
+        stitch.blend([part, part], data, split=split)
+        for part, data in zip(alone, records, strict=True)
+    ]
+    for found in (alone, blended):
+        widths = [
+            (one.level.sel(quantile=0.975) - one.level.sel(quantile=0.025))
+            .where(later).mean("time")
+            for one in found
+        ]  # fmt: skip
+        known = later.any("time")
+        assert (widths[1] > 1.5 * widths[0]).where(known, True).all()
 
 
 def test_without_a_validation_period_years_that_were_left_out_give_an_interval(
@@ -211,4 +254,5 @@ def test_the_blend_learns_nothing_after_the_validation_period(observations: xr.D
     changed = observations.copy(deep=True)
     changed["level"].loc[{"time": slice("2006-01-01", None)}] = 1e6
     first, second = (stitch.blend(parts, o, split=split).level for o in (observations, changed))
-    assert first.identical(second)
+    through = stitch.fitted_through(observations, split) != "test"
+    assert first.where(through).identical(second.where(through))
