@@ -55,6 +55,8 @@ class Predicted:
         Training history of the first fit; no rows for a forecaster without one.
     failed : dict of str to str
         Wells without a prediction, and why.
+    spread : xarray.DataArray, optional
+        How far apart the members lie, m, dims (well, time).
     unseen : xarray.Dataset, optional
         ``level`` and ``spread`` (well, time), m, of the rows through the test period by fits that
         have not seen their levels.
@@ -63,6 +65,7 @@ class Predicted:
     level: xr.DataArray
     history: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
+    spread: xr.DataArray | None = None
     unseen: xr.Dataset | None = None
 
 
@@ -216,8 +219,8 @@ def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split)
     """Return the mean of the central predictions of several models, with an interval of its own.
 
     The mean of forecasts with different errors is better than most of them (Bates and Granger
-    1969, doi:10.1057/jors.1969.103). Where the models disagree its interval is wider. Each row is
-    made of fits that have seen the levels of the same periods.
+    1969, doi:10.1057/jors.1969.103). Where the models disagree, or the members of each, its
+    interval is wider. Each row is made of fits that have seen the levels of the same periods.
 
     Parameters
     ----------
@@ -229,19 +232,33 @@ def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split)
     split : Split
         The periods of each well.
     """
-    simulation = _mean([part.level.sel({schema.QUANTILE: 0.5}, drop=True) for part in parts])
-    apart = [part.unseen[schema.LEVEL] for part in parts if part.unseen is not None]
-    unseen = _mean(apart) if len(apart) == len(parts) else None
+    simulation = _together(
+        [
+            xr.Dataset({
+                schema.LEVEL: part.level.sel({schema.QUANTILE: 0.5}, drop=True),
+                SPREAD: 0.0 if part.spread is None else part.spread,
+            })
+            for part in parts
+        ]
+    )  # fmt: skip
+    apart = [part.unseen for part in parts if part.unseen is not None]
+    unseen = _together(apart) if len(apart) == len(parts) else None
     level = _quantiles(simulation, unseen, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
-    return Predicted(level, history, _without(level, {}), unseen)
+    return Predicted(level, history, _without(level, {}), simulation[SPREAD], unseen)
 
 
-def _mean(centers: Sequence[xr.DataArray]) -> xr.Dataset:
-    """Return mean and spread of the central levels of several models; NaN where one is."""
-    models = xr.concat(centers, pd.RangeIndex(len(centers), name=schema.MODEL), join="exact")
-    level = models.mean(schema.MODEL, skipna=False).transpose(schema.WELL, schema.TIME)
-    return xr.Dataset({schema.LEVEL: level, SPREAD: models.std(schema.MODEL, skipna=False)})
+def _together(simulations: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return the mean of several models, and the spread of their members; NaN where one is.
+
+    The variance of all members is that within the models and that between them.
+    """
+    models = pd.RangeIndex(len(simulations), name=schema.MODEL)
+    each = xr.concat(simulations, models, join="exact").transpose(..., schema.WELL, schema.TIME)
+    within = (each[SPREAD] ** 2).mean(schema.MODEL, skipna=False)
+    between = each[schema.LEVEL].var(schema.MODEL, skipna=False)
+    level = each[schema.LEVEL].mean(schema.MODEL, skipna=False)
+    return xr.Dataset({schema.LEVEL: level, SPREAD: np.sqrt(within + between)})
 
 
 def _predict(
@@ -266,7 +283,8 @@ def _predict(
                 unseen = unseen.where(~rows, later)
             failed |= _failed(again)
     level = _quantiles(simulation, unseen, observations, split)
-    return Predicted(level, _history(fitted), failed | _without(level, failed), unseen)
+    failed |= _without(level, failed)
+    return Predicted(level, _history(fitted), failed, simulation[SPREAD], unseen)
 
 
 def _reached(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
@@ -308,11 +326,13 @@ def _predict_each(
     if not parts:
         raise error
     every = {schema.WELL: observations[schema.WELL]}
+    spreads = [part.spread for part in parts if part.spread is not None]
     apart = [part.unseen for part in parts if part.unseen is not None]
     return Predicted(
         xr.concat([part.level for part in parts], schema.WELL).reindex(every),
         pd.concat([part.history for part in parts], ignore_index=True),
         failed | {w: r for part in parts for w, r in part.failed.items()},
+        xr.concat(spreads, schema.WELL).reindex(every),
         xr.concat(apart, schema.WELL).reindex(every),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Self
 
 import numpy as np
@@ -256,3 +257,35 @@ def test_the_blend_learns_nothing_after_the_validation_period(observations: xr.D
     first, second = (stitch.blend(parts, o, split=split).level for o in (observations, changed))
     through = stitch.fitted_through(observations, split) != "test"
     assert first.where(through).identical(second.where(through))
+
+
+def test_the_spread_of_a_blend_is_that_of_all_members(observations: xr.Dataset) -> None:
+    split = split_by_fraction(observations)
+    random = np.random.default_rng(8)
+    members = random.normal(size=(2, 5, *observations["level"].shape))
+    members[1] += np.linspace(0, 3, TIMES.size)
+    parts = [
+        stitch.Predicted(
+            xr.zeros_like(observations["level"])
+            .copy(data=own.mean(axis=0))
+            .expand_dims(quantile=[0.5], axis=-1),
+            pd.DataFrame(columns=stitch.HISTORY_COLUMNS),
+            spread=xr.zeros_like(observations["level"]).copy(data=own.std(axis=0)),
+        )
+        for own in members
+    ]
+    blended = stitch.blend(parts, observations, split=split)
+    np.testing.assert_allclose(blended.spread, members.std(axis=(0, 1)))
+    np.testing.assert_allclose(blended.level.sel(quantile=0.5), members.mean(axis=(0, 1)))
+    assert blended.level.drop_sel(quantile=0.5).isnull().all()  # nothing was left out by a fit
+
+
+def test_a_blend_is_wider_where_the_members_of_a_model_disagree(observations: xr.Dataset) -> None:
+    split = split_by_fraction(observations)
+    one = stitch.predict(DayOfYearClimatology(), observations, split=split)
+    winter = observations["time"].dt.month.isin([12, 1, 2])
+    spread = xr.where(winter, 1.0, 0.0) * xr.ones_like(one.spread)
+    unsure = dataclasses.replace(one, spread=spread, unseen=one.unseen.assign(spread=spread))
+    level = stitch.blend([one, unsure], observations, split=split).level
+    width = level.sel(quantile=0.975) - level.sel(quantile=0.025)
+    assert (width.where(winter).mean("time") > 1.2 * width.where(~winter).mean("time")).all()
