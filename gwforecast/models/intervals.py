@@ -36,7 +36,6 @@ QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 SPREAD = "spread"
 """Variable of a simulation: how far apart its members lie, m."""
 
-SPREAD_WEIGHT = 2.0
 ENLARGEMENT_YEARS = 1.0  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
 HALF_LIFE_YEARS = 10.0  # an error of so many years ago counts half
 FEWEST_ERRORS = 10
@@ -167,7 +166,7 @@ class ConformalInterval:
         sizes = self.sizes_.of_wells(self.error_.indexes[schema.WELL].get_indexer(wells))
         relative = center.copy(data=sizes.relative(center.values, center[schema.TIME].values))
         error = np.maximum(self.error_.reindex({schema.WELL: wells}), SMALLEST)
-        scale: xr.DataArray = np.sqrt(error * relative**2 + (SPREAD_WEIGHT * spread) ** 2)
+        scale: xr.DataArray = np.sqrt(error * relative**2 + spread**2)
         return scale
 
 
