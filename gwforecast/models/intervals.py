@@ -7,8 +7,9 @@ and later years hold errors that they do not. So errors are taken from as many y
 those of the validation period, and those of the train period by fits that have not seen them, each
 year in its turn (cross-conformal prediction: Vovk 2015, doi:10.1007/s10472-013-9368-4; by members
 that serve for both: Kim et al. 2020, arXiv:2002.09025). Wells and climates change, so recent errors
-count more (Barber et al. 2023, doi:10.1214/23-AOS2276). And the widths are enlarged by the number
-of years that they were learnt from.
+count more (Barber et al. 2023, doi:10.1214/23-AOS2276). And the widths are enlarged, the more the
+fewer the years that they were learnt from, as quantiles of Student's t are beside those of a normal
+distribution: by more, the farther they lie out.
 
 Errors are taken in units of a scale that grows with the spread of the members, and with how large
 errors are in the season and at the level (Lei et al. 2018, section 5.2): where the networks
@@ -17,6 +18,7 @@ disagree, or have been wrong before, the interval is wider.
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Self
 
 import numpy as np
@@ -36,11 +38,15 @@ QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 SPREAD = "spread"
 """Variable of a simulation: how far apart its members lie, m."""
 
-ENLARGEMENT_YEARS = 1.0  # an interval learnt from n years is 1 + ENLARGEMENT_YEARS / n times wider
+ENLARGEMENT_YEARS = 1.0  # a 95 % interval from n years is 1 + ENLARGEMENT_YEARS / n times wider
 HALF_LIFE_YEARS = 10.0  # an error of so many years ago counts half
 FEWEST_ERRORS = 10
 SHORTEST_YEARS = 0.5  # fewer years than these are taken for as many, or widths would have no bound
 SMALLEST = 1e-12  # m2, which keeps the scale of a perfect fit positive
+
+# first term of Student's t (Fisher and Cornish 1960, doi:10.1080/00401706.1960.10489895)
+_SQUARES = np.square([NormalDist().inv_cdf(q) for q in QUANTILES])
+_ENLARGEMENT = ENLARGEMENT_YEARS * (_SQUARES + 1) / (_SQUARES.max() + 1)
 
 
 class ConformalInterval:
@@ -126,7 +132,7 @@ class ConformalInterval:
             widths[well] = np.quantile(
                 scaled[well, own], coverage, weights=weights[well, own], method="inverted_cdf"
             )
-        widths *= (1 + ENLARGEMENT_YEARS / np.maximum(years, SHORTEST_YEARS))[:, None]
+        widths *= 1 + _ENLARGEMENT / np.maximum(years, SHORTEST_YEARS)[:, None]
         signs = np.sign(np.array(QUANTILES) - 0.5)
         self.widths_ = xr.DataArray(
             np.where(signs == 0, 0.0, widths * signs),

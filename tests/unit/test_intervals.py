@@ -69,6 +69,19 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
     assert widths[0] / widths[1] == pytest.approx(2.0 / 1.25, rel=0.15)
 
 
+@pytest.mark.parametrize("years", [2, 8])
+def test_few_years_widen_an_interval_by_more_the_farther_out_it_ends(years: int) -> None:
+    signs = np.where(np.arange(years * 365) % 2, 1.0, -1.0)[None]  # all errors are of one size
+    observations, simulation = dataset(signs), dataset(np.zeros(signs.shape))
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    widths = ConformalInterval().fit(simulation, observations, rows=rows).widths_.isel(well=0)
+    added = widths.sel(quantile=[0.75, 0.9, 0.975]).values - 1
+    # Student's t: quantiles grow with the square of those of a normal distribution
+    of_normal = (np.square([0.6745, 1.2816, 1.9600]) + 1) / (1.96**2 + 1)
+    np.testing.assert_allclose(added / added[-1], of_normal, rtol=1e-3)
+    assert added[-1] == pytest.approx(1 / years, rel=0.1)
+
+
 def test_intervals_are_wider_where_errors_have_been_larger() -> None:
     rng = np.random.default_rng(5)
     days = np.arange(20 * 365)
