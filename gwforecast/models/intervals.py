@@ -30,10 +30,20 @@ from gwforecast.models.error_size import ErrorSize
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split
 
-__all__ = ["QUANTILES", "SPREAD", "ConformalInterval", "center_and_spread", "simulate_held_out"]
+__all__ = [
+    "OF_NORMAL",
+    "QUANTILES",
+    "SPREAD",
+    "ConformalInterval",
+    "center_and_spread",
+    "simulate_held_out",
+]
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Quantiles of a calibrated prediction: the median, and the bounds of the 50, 80, 95 % interval."""
+
+OF_NORMAL = np.array([NormalDist().inv_cdf(q) for q in QUANTILES])
+"""These quantiles of a standard normal distribution."""
 
 SPREAD = "spread"
 """Variable of a simulation: how far apart its members lie, m."""
@@ -45,8 +55,7 @@ SHORTEST_YEARS = 0.5  # fewer years than these are taken for as many, or widths 
 SMALLEST = 1e-12  # m2, which keeps the scale of a perfect fit positive
 
 # first term of Student's t (Fisher and Cornish 1960, doi:10.1080/00401706.1960.10489895)
-_SQUARES = np.square([NormalDist().inv_cdf(q) for q in QUANTILES])
-_ENLARGEMENT = ENLARGEMENT_YEARS * (_SQUARES + 1) / (_SQUARES.max() + 1)
+_ENLARGEMENT = ENLARGEMENT_YEARS * (OF_NORMAL**2 + 1) / (OF_NORMAL.max() ** 2 + 1)
 
 
 class ConformalInterval:
@@ -194,7 +203,7 @@ def simulate_held_out(
     split : Split
         The periods of the fit.
     simulation : xarray.Dataset, optional
-        That of the forecaster, where it was made already.
+        That of the forecaster, where it was made already, or its :func:`center_and_spread`.
 
     Returns
     -------

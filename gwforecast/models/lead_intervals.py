@@ -17,14 +17,13 @@ so levels that are observed now and then calibrate the lead times between them a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.intervals import FEWEST_ERRORS, QUANTILES
+from gwforecast.models.intervals import FEWEST_ERRORS, OF_NORMAL, QUANTILES
 
 __all__ = ["LeadInterval"]
 
@@ -36,7 +35,7 @@ FLOOR = 1e-6  # m, which keeps the scale of a perfect forecast positive
 _LEVELS = np.array(QUANTILES)
 _OUTER = np.abs(2 * _LEVELS - 1)  # coverage of the interval that ends at each quantile
 _SIDES = _LEVELS != 0.5
-_NORMAL = np.array([abs(NormalDist().inv_cdf(q)) or 1.0 for q in QUANTILES])
+_NORMAL = np.where(_SIDES, np.abs(OF_NORMAL), 1.0)
 
 
 class LeadInterval:

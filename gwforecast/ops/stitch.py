@@ -68,6 +68,13 @@ class Predicted:
     spread: xr.DataArray | None = None
     unseen: xr.Dataset | None = None
 
+    @property
+    def simulation(self) -> xr.Dataset:
+        """Central ``level`` and ``spread`` (well, time), m; 0 where nothing tells of a spread."""
+        level = self.level.sel({schema.QUANTILE: 0.5}, drop=True)
+        spread = xr.zeros_like(level) if self.spread is None else self.spread
+        return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
+
 
 def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
     """Return the last period whose levels a prediction of each row may be fitted on.
@@ -232,15 +239,7 @@ def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split)
     split : Split
         The periods of each well.
     """
-    simulation = _together(
-        [
-            xr.Dataset({
-                schema.LEVEL: part.level.sel({schema.QUANTILE: 0.5}, drop=True),
-                SPREAD: 0.0 if part.spread is None else part.spread,
-            })
-            for part in parts
-        ]
-    )  # fmt: skip
+    simulation = _together([part.simulation for part in parts])
     apart = [part.unseen for part in parts if part.unseen is not None]
     unseen = _together(apart) if len(apart) == len(parts) else None
     level = _quantiles(simulation, unseen, observations, split)
@@ -266,12 +265,11 @@ def _predict(
 ) -> Predicted:
     told = _relay(progress, f"{forecaster.name}: train")
     fitted = forecaster.fit(observations, split=split, progress=told)
-    first = fitted.simulate(observations)
-    unseen = simulate_held_out(fitted, observations, split=split, simulation=first)
-    simulation = center_and_spread(first)
+    simulation = center_and_spread(fitted.simulate(observations))
+    unseen = simulate_held_out(fitted, observations, split=split, simulation=simulation)
     source = fitted_through(observations, split)
     failed = _failed(fitted)
-    reached = _reached(first, observations)
+    reached = _reached(simulation, observations)
     for through in PERIODS[1:]:
         rows = source == through
         if (rows & reached).any():
@@ -289,10 +287,7 @@ def _predict(
 
 def _reached(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
     """Return the rows that a refit could predict: those with weather, or that a fit predicts."""
-    level = simulation[schema.LEVEL]
-    known = level.notnull()
-    if schema.MEMBER in level.dims:
-        known = known.any(schema.MEMBER)
+    known = simulation[schema.LEVEL].notnull()
     weather = [observations[name].notnull() for name in schema.covariate_names(observations)]
     complete = reduce(operator.and_, weather) if weather else xr.ones_like(known)
     return known | complete

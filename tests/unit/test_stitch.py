@@ -127,7 +127,7 @@ def test_what_fails_everywhere_is_raised(observations: xr.Dataset) -> None:
         stitch.predict(FailsAt("b"), one, split=split_by_fraction(one))
 
 
-def test_without_a_validation_period_there_is_a_prediction_but_no_interval(
+def test_without_a_validation_period_there_is_no_interval_through_the_test_period(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations, train=0.8, validation=0.0)
