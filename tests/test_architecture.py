@@ -46,7 +46,7 @@ LADDER = (
 """Rooms, lowest first. A module imports from its own rung or a lower one, never from a higher."""
 
 MODELS_LADDER = (
-    ("labelling", "architecture", "trust", "error_size"),
+    ("labelling", "architecture", "trust", "error_size", "learning"),
     ("base",),
     (
         "naive",

@@ -7,9 +7,10 @@ and later years hold errors that they do not. So errors are taken from as many y
 those of the validation period, and those of the train period by fits that have not seen them, each
 year in its turn (cross-conformal prediction: Vovk 2015, doi:10.1007/s10472-013-9368-4; by members
 that serve for both: Kim et al. 2020, arXiv:2002.09025). Wells and climates change, so recent errors
-count more (Barber et al. 2023, doi:10.1214/23-AOS2276). And the widths are enlarged, the more the
-fewer the years that they were learnt from, as quantiles of Student's t are beside those of a normal
-distribution: by more, the farther they lie out.
+count more (Barber et al. 2023, doi:10.1214/23-AOS2276). Errors of fits that have seen less than the
+one that predicts are larger, and are scaled down (:mod:`gwforecast.models.learning`). And the
+widths are enlarged, the more the fewer the years that they were learnt from, as quantiles of
+Student's t are beside those of a normal distribution: by more, the farther they lie out.
 
 Errors are taken in units of a scale that grows with the spread of the members, and with how large
 errors are in the season and at the level (Lei et al. 2018, section 5.2): where the networks
@@ -93,7 +94,14 @@ class ConformalInterval:
     error_: xr.DataArray
     sizes_: ErrorSize
 
-    def fit(self, simulation: xr.Dataset, observations: xr.Dataset, *, rows: xr.DataArray) -> Self:
+    def fit(
+        self,
+        simulation: xr.Dataset,
+        observations: xr.Dataset,
+        *,
+        rows: xr.DataArray,
+        sizes: xr.DataArray | None = None,
+    ) -> Self:
         """Learn the widths from the errors of some rows.
 
         Parameters
@@ -105,7 +113,10 @@ class ConformalInterval:
             ``level`` (well, time), m; NaN where nothing was observed.
         rows : xarray.DataArray
             Which rows to learn from, boolean, dims (well, time): those that were held out of the
-            fit, none after the validation period.
+            fit, none of those whose intervals are to be honest.
+        sizes : xarray.DataArray, optional
+            Size of the errors to come in units of those of each row, dims (well, time), as of
+            :func:`gwforecast.models.learning.sizes_to_come`; 1 by default.
 
         Raises
         ------
@@ -122,7 +133,8 @@ class ConformalInterval:
                 f"times. Received {dict(center.sizes)} and {dict(observed.sizes)} that differ. "
                 "Simulate with these observations."
             )
-        errors = (observed - center).where(rows).values
+        to_come = xr.ones_like(center) if sizes is None else sizes
+        errors = (to_come * (observed - center)).where(rows).values
         known = np.isfinite(errors)
         enough = known.sum(axis=1) >= FEWEST_ERRORS
         known &= enough[:, None]
@@ -133,15 +145,8 @@ class ConformalInterval:
         mean_square = np.nansum(weights * errors**2, axis=1) / np.maximum(weights.sum(axis=1), 1.0)
         self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,)).where(enough)
         self.sizes_ = ErrorSize().fit(errors, center.values, times, years=years)
-        scaled = np.abs(errors) / self._scale(center, spread).values
-        coverage = np.abs(2 * np.array(QUANTILES) - 1)
-        widths = np.full((enough.size, len(QUANTILES)), np.nan)
-        for well in np.flatnonzero(enough):
-            own = known[well]
-            widths[well] = np.quantile(
-                scaled[well, own], coverage, weights=weights[well, own], method="inverted_cdf"
-            )
-        widths *= 1 + _ENLARGEMENT / np.maximum(years, SHORTEST_YEARS)[:, None]
+        scaled = np.abs(errors) / self._scale(center, to_come * spread).values
+        widths = _half_widths(scaled, known, weights, years)
         signs = np.sign(np.array(QUANTILES) - 0.5)
         self.widths_ = xr.DataArray(
             np.where(signs == 0, 0.0, widths * signs),
@@ -241,6 +246,21 @@ def center_and_spread(simulation: xr.Dataset) -> xr.Dataset:
     else:
         spread = simulation.get(SPREAD, xr.zeros_like(level))
     return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
+
+
+def _half_widths(
+    scaled: np.ndarray, known: np.ndarray, weights: np.ndarray, years: np.ndarray
+) -> np.ndarray:
+    """Return the weighted quantiles of absolute errors, enlarged; (well, quantile), NaN if none."""
+    coverage = np.abs(2 * np.array(QUANTILES) - 1)
+    widths = np.full((known.shape[0], len(QUANTILES)), np.nan)
+    for well in np.flatnonzero(known.any(axis=1)):
+        own = known[well]
+        widths[well] = np.quantile(
+            scaled[well, own], coverage, weights=weights[well, own], method="inverted_cdf"
+        )
+    enlarged: np.ndarray = widths * (1 + _ENLARGEMENT / np.maximum(years, SHORTEST_YEARS)[:, None])
+    return enlarged
 
 
 def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

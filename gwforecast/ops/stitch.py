@@ -24,6 +24,7 @@ from gwforecast.models.intervals import (
     center_and_spread,
     simulate_held_out,
 )
+from gwforecast.models.learning import sizes_to_come
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
@@ -358,7 +359,9 @@ def _interval(
     known = unseen[schema.LEVEL].notnull() & observations[schema.LEVEL].notnull()
     if not (known & rows).any():
         return None
-    return ConformalInterval().fit(unseen, observations, rows=rows)
+    errors = observations[schema.LEVEL] - unseen[schema.LEVEL]
+    sizes = sizes_to_come(errors, split, periods)
+    return ConformalInterval().fit(unseen, observations, rows=rows, sizes=sizes)
 
 
 def _around(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:

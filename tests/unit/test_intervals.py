@@ -117,6 +117,17 @@ def test_recent_errors_count_more_and_many_old_ones_are_not_forgotten() -> None:
     assert rising < 4.4
 
 
+def test_errors_to_come_of_half_the_size_halve_the_scale() -> None:
+    observations = dataset(np.random.default_rng(6).normal(size=(1, 4000)))
+    level = xr.zeros_like(observations["level"])
+    simulation, calm = (xr.Dataset({"level": level, "spread": level + s}) for s in (0.5, 0.25))
+    rows = xr.ones_like(level, dtype=bool)
+    as_known = ConformalInterval().fit(simulation, observations, rows=rows)
+    half = ConformalInterval().fit(simulation, observations, rows=rows, sizes=level + 0.5)
+    xr.testing.assert_allclose(half.widths_, as_known.widths_)
+    xr.testing.assert_allclose(half.apply(calm), 0.5 * as_known.apply(simulation))
+
+
 def test_a_well_with_too_few_errors_has_a_median_only() -> None:
     observations = dataset(np.random.default_rng(3).normal(size=(2, 50)))
     observations["level"][1, 5:] = np.nan
