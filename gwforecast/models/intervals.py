@@ -28,6 +28,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.models.base import Forecaster
 from gwforecast.models.error_size import ErrorSize
+from gwforecast.models.learning import SHORTEST_YEARS
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split
 
@@ -52,7 +53,6 @@ SPREAD = "spread"
 ENLARGEMENT_YEARS = 1.0  # a 95 % interval from n years is 1 + ENLARGEMENT_YEARS / n times wider
 HALF_LIFE_YEARS = 10.0  # an error of so many years ago counts half
 FEWEST_ERRORS = 10
-SHORTEST_YEARS = 0.5  # fewer years than these are taken for as many, or widths would have no bound
 SMALLEST = 1e-12  # m2, which keeps the scale of a perfect fit positive
 
 # first term of Student's t (Fisher and Cornish 1960, doi:10.1080/00401706.1960.10489895)
@@ -100,7 +100,7 @@ class ConformalInterval:
         observations: xr.Dataset,
         *,
         rows: xr.DataArray,
-        sizes: xr.DataArray | None = None,
+        reduction: xr.DataArray | None = None,
     ) -> Self:
         """Learn the widths from the errors of some rows.
 
@@ -114,9 +114,9 @@ class ConformalInterval:
         rows : xarray.DataArray
             Which rows to learn from, boolean, dims (well, time): those that were held out of the
             fit, none of those whose intervals are to be honest.
-        sizes : xarray.DataArray, optional
-            Size of the errors to come in units of those of each row, dims (well, time), as of
-            :func:`gwforecast.models.learning.sizes_to_come`; 1 by default.
+        reduction : xarray.DataArray, optional
+            By what factor errors to come are smaller than those of each row, dims (well, time), as
+            of :func:`gwforecast.models.learning.error_reduction`; 1 by default.
 
         Raises
         ------
@@ -133,8 +133,8 @@ class ConformalInterval:
                 f"times. Received {dict(center.sizes)} and {dict(observed.sizes)} that differ. "
                 "Simulate with these observations."
             )
-        to_come = xr.ones_like(center) if sizes is None else sizes
-        errors = (to_come * (observed - center)).where(rows).values
+        factor = xr.ones_like(center) if reduction is None else reduction
+        errors = (factor * (observed - center)).where(rows).values
         known = np.isfinite(errors)
         enough = known.sum(axis=1) >= FEWEST_ERRORS
         known &= enough[:, None]
@@ -145,7 +145,7 @@ class ConformalInterval:
         mean_square = np.nansum(weights * errors**2, axis=1) / np.maximum(weights.sum(axis=1), 1.0)
         self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,)).where(enough)
         self.sizes_ = ErrorSize().fit(errors, center.values, times, years=years)
-        scaled = np.abs(errors) / self._scale(center, to_come * spread).values
+        scaled = np.abs(errors) / self._scale(center, factor * spread).values
         widths = _half_widths(scaled, known, weights, years)
         signs = np.sign(np.array(QUANTILES) - 0.5)
         self.widths_ = xr.DataArray(

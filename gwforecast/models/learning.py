@@ -4,9 +4,9 @@ Errors that intervals are learnt from were made by fits that had seen less than 
 predicts: folds were left out of some, later periods of others. The expected square of an error on
 new rows is 1 + p / n times that of the noise, where n independent rows determine p parameters
 (final prediction error: Akaike 1969, doi:10.1007/BF02532251). Errors of levels last for weeks to
-years, so rows are not independent: a record is worth its years over the memory of the errors
-(Bayley and Hammersley 1946, doi:10.2307/2983560). The longer errors last, the more a fit gains from
-a year.
+years, so rows are not independent: a record is worth its years over the decorrelation time of the
+errors (Bayley and Hammersley 1946, doi:10.2307/2983560). The longer errors last, the more a fit
+gains from a year.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from gwforecast import schema
 from gwforecast.sequences.folds import FOLDS
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["error_memory", "sizes_to_come"]
+__all__ = ["SHORTEST_YEARS", "decorrelation_time", "error_reduction"]
+
+SHORTEST_YEARS = 0.5
+"""Fewer years of errors than these are taken for as many: what is divided by them has a bound."""
 
 PARAMETERS = 5.0  # of a fit, as many as independent rows would have to determine
 LAGS = (0, 14, 28, 56, 84, 126, 182, 273, 364, 546, 728, 1092)  # days
 LEAST = 0.2  # an autocorrelation below this is none, nor are later ones
 FEWEST_PAIRS = 30
-SHORTEST_YEARS = 0.5  # fewer years than these are taken for as many
 DAY = np.timedelta64(1, "D")
 YEAR = 365.25  # days
 
 
-def error_memory(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return how long errors last: the integral of their autocorrelation, in years.
+def decorrelation_time(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return how long errors last: the integral of their autocorrelation over all lags, in years.
 
     Parameters
     ----------
@@ -51,18 +53,18 @@ def error_memory(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
     >>> of_half_years = np.random.default_rng(0).normal(size=(1, 200))
     >>> errors = np.repeat(of_half_years, 182, axis=1)
     >>> days = np.datetime64("1900-01-01", "s") + np.arange(36_400) * np.timedelta64(1, "D")
-    >>> error_memory(errors, days).round(1)
+    >>> decorrelation_time(errors, days).round(1)
     array([0.5])
     """
     step = (times[1] - times[0]) / DAY
     correlations = np.stack([_correlation(errors, round(lag / step)) for lag in LAGS], axis=1)
     lasting = np.logical_and.accumulate(correlations > LEAST, axis=1)
-    memory: np.ndarray = 2 * np.trapezoid(np.where(lasting, correlations, 0.0), LAGS, axis=1) / YEAR
-    return memory
+    time: np.ndarray = 2 * np.trapezoid(np.where(lasting, correlations, 0.0), LAGS, axis=1) / YEAR
+    return time
 
 
-def sizes_to_come(errors: xr.DataArray, split: Split, periods: Sequence[Period]) -> xr.DataArray:
-    """Return the size of the errors of a fit to all of some periods, in units of known errors.
+def error_reduction(errors: xr.DataArray, split: Split, periods: Sequence[Period]) -> xr.DataArray:
+    """Return by what factor the errors of a fit to all of some periods are smaller than known ones.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def sizes_to_come(errors: xr.DataArray, split: Split, periods: Sequence[Period])
     split : Split
         The periods of each well.
     periods : sequence of str
-        Those that the fit sees whose errors are asked for.
+        Those that the fit has seen, in their order; no error of others is read.
 
     Returns
     -------
@@ -82,24 +84,25 @@ def sizes_to_come(errors: xr.DataArray, split: Split, periods: Sequence[Period])
     """
     errors = errors.transpose(schema.WELL, schema.TIME)
     data = errors.to_dataset(name=schema.LEVEL)
-    times, known = errors[schema.TIME].values, errors.notnull().values
+    times = errors[schema.TIME].values
+    lasting = decorrelation_time(split.levels(data, *periods).values, times)
     rows = {period: split.rows(data, period).values for period in periods}
-    years = {period: _years(known & rows[period], times) for period in periods}
-    memory = error_memory(np.where(np.any(list(rows.values()), axis=0), errors, np.nan), times)
-    smallest = _growth(memory, sum(years.values(), np.zeros(memory.size)))
-    size = np.ones(errors.shape)
-    seen = np.zeros(memory.size)
+    years = {period: _years(rows[period] & errors.notnull().values, times) for period in periods}
+    smallest = _growth(lasting, sum(years.values(), np.zeros(lasting.size)))
+    folded = years["train"] > 0
+    factor = np.ones(errors.shape)
+    before = np.zeros(lasting.size)
     for period in periods:
-        before = seen if period != "train" else (1 - 1 / FOLDS) * years[period]
-        relative = np.sqrt(smallest / _growth(memory, before))[:, None]
-        size = np.where(rows[period] & (years["train"] > 0)[:, None], relative, size)
-        seen = seen + years[period]
-    return errors.copy(data=size).drop_attrs()
+        seen = (1 - 1 / FOLDS) * years[period] if period == "train" else before
+        relative = np.sqrt(smallest / _growth(lasting, seen))
+        factor = np.where(rows[period] & folded[:, None], relative[:, None], factor)
+        before = before + years[period]
+    return errors.copy(data=factor).drop_attrs()
 
 
-def _growth(memory: np.ndarray, years: np.ndarray) -> np.ndarray:
+def _growth(lasting: np.ndarray, years: np.ndarray) -> np.ndarray:
     """Return the expected square of an error in units of that of the noise, shape (well,)."""
-    growth: np.ndarray = 1 + PARAMETERS * memory / np.maximum(years, SHORTEST_YEARS)
+    growth: np.ndarray = 1 + PARAMETERS * lasting / np.maximum(years, SHORTEST_YEARS)
     return growth
 
 

@@ -24,7 +24,7 @@ from gwforecast.models.intervals import (
     center_and_spread,
     simulate_held_out,
 )
-from gwforecast.models.learning import sizes_to_come
+from gwforecast.models.learning import error_reduction
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
@@ -360,8 +360,8 @@ def _interval(
     if not (known & rows).any():
         return None
     errors = observations[schema.LEVEL] - unseen[schema.LEVEL]
-    sizes = sizes_to_come(errors, split, periods)
-    return ConformalInterval().fit(unseen, observations, rows=rows, sizes=sizes)
+    reduction = error_reduction(errors, split, periods)
+    return ConformalInterval().fit(unseen, observations, rows=rows, reduction=reduction)
 
 
 def _around(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:

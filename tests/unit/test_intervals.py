@@ -123,7 +123,7 @@ def test_errors_to_come_of_half_the_size_halve_the_scale() -> None:
     simulation, calm = (xr.Dataset({"level": level, "spread": level + s}) for s in (0.5, 0.25))
     rows = xr.ones_like(level, dtype=bool)
     as_known = ConformalInterval().fit(simulation, observations, rows=rows)
-    half = ConformalInterval().fit(simulation, observations, rows=rows, sizes=level + 0.5)
+    half = ConformalInterval().fit(simulation, observations, rows=rows, reduction=level + 0.5)
     xr.testing.assert_allclose(half.widths_, as_known.widths_)
     xr.testing.assert_allclose(half.apply(calm), 0.5 * as_known.apply(simulation))
 

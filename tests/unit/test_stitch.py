@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.intervals import ConformalInterval
 from gwforecast.models.naive import DayOfYearClimatology, Persistence
 from gwforecast.ops import stitch
 from gwforecast.sequences.split import split_by_date, split_by_fraction
@@ -185,6 +186,24 @@ def test_without_a_validation_period_years_that_were_left_out_give_an_interval(
     split = split_by_fraction(observations, train=0.8, validation=0.0)
     level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
     assert np.isfinite(level).all()
+
+
+def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr.Dataset) -> None:
+    years = np.random.default_rng(7).normal(size=(3, 11)).repeat(366, axis=1)[:, : TIMES.size]
+    lasting = observations.assign(level=observations["level"] + 3 * years)
+    split = split_by_fraction(lasting)
+    rows = split.rows(lasting, "test")
+    for forecaster, low, high in ((DayOfYearClimatology(), 0.6, 0.99), (Persistence(), 1.0, 1.0)):
+        made = stitch.predict(forecaster, lasting, split=split)
+        known = split.rows(lasting, "train", "validation")
+        as_known = ConformalInterval().fit(made.unseen, lasting, rows=known).apply(made.simulation)
+        width, width_as_known = (
+            (level.sel(quantile=0.975) - level.sel(quantile=0.025)).where(rows).mean("time")
+            for level in (made.level, as_known["level"])
+        )
+        assert (
+            (width / width_as_known >= low - 1e-9) & (width / width_as_known <= high + 1e-9)
+        ).all()
 
 
 def test_quantiles_do_not_cross(observations: xr.Dataset) -> None:
