@@ -70,9 +70,7 @@ def score_comparison(
     if lowest > -np.inf:
         ax.set_xlim(max(ax.get_xlim()[0], lowest - 0.05), 1.04)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=style.STEPS))
-    n = int(table.dropna(subset="value").groupby("well")["n"].max().sum())
-    who = str(table["well"].iloc[0]) if wells == 1 else f"{wells} wells"
-    style.title(ax, who, f"{period} period, n = {style.thousands(n)}")
+    _title(ax, table, period=period)
     if wells > 1:
         marks: dict[str, Any] = {}
         for handle, mark in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -80,6 +78,14 @@ def score_comparison(
         style.legend_below(ax, below=36, handles=marks.values())
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
+
+
+def _title(ax: Axes, scores: pd.DataFrame, *, period: str) -> None:
+    """Name the wells of some scores, the period and the number of levels."""
+    of_well = scores.dropna(subset="value").groupby("well")["n"].max()
+    wells = scores["well"].unique()
+    who = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
+    style.title(ax, who, f"{period} period, n = {style.thousands(int(of_well.sum()))}")
 
 
 def _draw_row(
@@ -191,8 +197,8 @@ def interval_coverage(
     ValueError
         If there is no share, or one is not between 0 and 1.
     """
-    if "metric" in table:
-        table = prepare.coverages(table, period=period)
+    scores = table if "metric" in table else None
+    table = table if scores is None else prepare.coverages(scores, period=period)
     _check_shares(table, period=period)
     ax = style.new_axes(ax, width=style.NARROW, height=3.8)
     ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
@@ -222,6 +228,9 @@ def interval_coverage(
         axis.set_major_locator(MultipleLocator(0.2 if low < 0.4 else 0.1))
     if "model" in table:
         style.legend_below(ax, columns=3, below=36)
+    if scores is not None:
+        of_coverage = scores["metric"].str.startswith("coverage_")
+        _title(ax, scores[of_coverage & (scores["period"] == period)], period=period)
     return style.finish(ax)
 
 

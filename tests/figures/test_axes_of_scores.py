@@ -104,6 +104,17 @@ def test_coverage_from_scores_is_coverage_from_shares():
         assert_allclose(line.get_ydata(), [0.7, 0.9])
 
 
+@pytest.mark.parametrize(("wells", "who"), [(["a"], "a"), (["a", "b"], "2 wells")])
+def test_coverage_from_scores_tells_of_whom_and_when(wells, who):
+    columns = {"model": "lstm", "metric": "coverage_95", "value": 0.9, "n": 10}
+    scores = pd.DataFrame(
+        [columns | {"well": w, "period": p} for w in wells for p in ("validation", "test")]
+    )
+    ax = plots.interval_coverage(scores, period="validation")
+    assert ax.get_title(loc="left") == who
+    assert ax.get_title(loc="right") == f"validation period, n = {10 * len(wells)}"
+
+
 def test_coverage_takes_shares_and_not_percentages():
     with pytest.raises(ValueError, match=r"Received 95\. Divide"):
         plots.interval_coverage(pd.DataFrame({"nominal": [95.0], "observed": [0.9]}))
