@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 import gwforecast
-from gwforecast.ops.forecasters import DEFAULT_MODELS
+from gwforecast.runs.catalogue import DEFAULT_MODELS
 from gwforecast.verification import metrics, probabilistic
 
 TEST = {"Netherlands": ("2016-09-23", "2020-11-27"), "Sweden_2": ("2016-01-05", "2020-12-29")}

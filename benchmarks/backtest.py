@@ -18,8 +18,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import gwforecast
-from gwforecast.data.forcing import ObservedWeather
-from gwforecast.models.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.forcings.base import ObservedWeather
 from gwforecast.sequences.origins import issue_times_of, mask_to_period, observed_at
 
 MOST_SECONDS = 60.0

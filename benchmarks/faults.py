@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gwforecast.ops.archive import CATALOGUE, Archive, ArchiveError
-from gwforecast.ops.bundle import BundleError
-from gwforecast.ops.champions import Champions
+from gwforecast.service.archive import CATALOGUE, Archive, ArchiveError
+from gwforecast.service.bundle import BundleError
+from gwforecast.service.champions import Champions
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """
@@ -56,7 +56,7 @@ import sqlite3
 os.fsync, os.replace = failing(os.fsync), failing(os.replace)
 archive._write = failing(archive._write)
 archive.Archive._add = failing(archive.Archive._add)
-from gwforecast.cli import app
+from gwforecast.cli.app import app
 try:
     app(sys.argv[3:], standalone_mode=True)
 except SystemExit as end:
@@ -238,8 +238,8 @@ def crowd(folder: Path, runs: int, rounds: int) -> Row:
 
 def year(folder: Path, issued: pd.DatetimeIndex) -> Row:
     """Run at each issue time by a simulated clock, with faults in the data; labels are checked."""
-    from gwforecast.ops import schedule
-    from gwforecast.ops.config import load_settings
+    from gwforecast.config.load import load_settings
+    from gwforecast.service import schedule
 
     rng, wrong, sizes = np.random.default_rng(3), 0, []
     settings = load_settings(folder / "run.toml")

@@ -21,7 +21,7 @@ import xarray as xr
 from scipy.signal import lfilter
 
 import gwforecast
-from gwforecast.models.neural import LSTM
+from gwforecast.networks.local import LSTM
 
 LIMIT = 2.5  # GiB in all, TensorFlow included
 

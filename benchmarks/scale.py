@@ -30,9 +30,9 @@ import psutil
 import xarray as xr
 from scipy.signal import lfilter
 
-from gwforecast.models.calibrated import Calibrated
-from gwforecast.ops import states
-from gwforecast.ops.champions import Champions
+from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.service import states
+from gwforecast.service.champions import Champions
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARD, WEEKS, TRAINED = 50, 800, 100

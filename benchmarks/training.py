@@ -36,11 +36,10 @@ import torch
 import xarray as xr
 
 import gwforecast
-from gwforecast.models import training
-from gwforecast.models.graphs import Recipe
-from gwforecast.models.losses import LOSSES
-from gwforecast.models.networks import build
-from gwforecast.models.neural import LSTM
+from gwforecast.networks import training
+from gwforecast.networks.keras_models import build
+from gwforecast.networks.local import LSTM
+from gwforecast.networks.training import LOSSES, Recipe
 from gwforecast.sequences.windows import epoch_starts, value_windows
 
 MEMBERS = 10

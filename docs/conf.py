@@ -38,7 +38,7 @@ def write_settings(app: object) -> None:
     del app
     from pathlib import Path
 
-    from gwforecast.ops.config import Settings
+    from gwforecast.config.load import Settings
 
     page = Path(__file__).parent / "settings.md"
     parts = [SETTINGS]

@@ -1,6 +1,8 @@
 """Let ``python -m gwforecast`` be the command line."""
 
-from gwforecast.cli import main
+from __future__ import annotations
+
+from gwforecast.cli.app import main
 
 __all__: list[str] = []
 

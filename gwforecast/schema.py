@@ -16,6 +16,7 @@ from gwforecast.timeline import SchemaError
 
 __all__ = [
     "KINDS",
+    "WELL_STATUSES",
     "SchemaError",
     "attribute_names",
     "coordinate_names",
@@ -26,6 +27,7 @@ __all__ = [
     "validate_observations",
     "validate_simulation",
 ]
+
 
 LEVEL = "level"
 WELL = "well"
@@ -330,3 +332,16 @@ def _check_variable(variable: xr.DataArray) -> None:
             f"{timeline.format_time(variable[TIME].values[time])}. Replace it by NaN or "
             "the measured value."
         )
+
+
+WELL_STATUSES = {
+    "ok": "forecast by its champion from data that are up to date",
+    "degraded": "forecast by a network, but not as it should be; the reason says how",
+    "stale": "levels or weather are too old; forecast by climatology",
+    "no_data": "no levels",
+    "check_failed": "levels or weather are wrong; forecast by climatology where that is possible",
+    "model_missing": "no model was trained; forecast by climatology",
+    "model_invalid": "no model can be read or fits the data; forecast by climatology",
+    "error": "the model failed; forecast by climatology",
+}
+"""Statuses of a well and what they mean."""

@@ -1,4 +1,7 @@
-"""Steps, frequencies and the arithmetic of forecasts: issue_time + lead_time = valid_time."""
+"""Steps, frequencies and the arithmetic of forecasts: issue_time + lead_time = valid_time.
+
+Days and years of a calendar, on plain arrays of times.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "DAYS",
     "SchemaError",
     "add_steps",
+    "circular_sum",
+    "day_of_year",
+    "days_since_epoch",
     "format_time",
     "infer_frequency",
     "lead_times",
@@ -17,7 +24,9 @@ __all__ = [
     "time_positions",
     "to_times",
     "valid_times",
+    "years_back",
 ]
+
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _STEPS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7.0, "MS": 12.0, "ME": 12.0}
@@ -237,3 +246,45 @@ def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.nd
             "the time axis."
         )
     return np.asarray(positions)
+
+
+_DAY = np.timedelta64(1, "D").astype("timedelta64[us]").astype(np.int64)
+DAYS = 366
+"""Days of a calendar that always has a 29 February."""
+
+
+def days_since_epoch(times: np.ndarray) -> np.ndarray:
+    """Return days since 1 January 1970, with their fractions."""
+    return np.asarray(times.astype("datetime64[us]").astype(np.int64) / _DAY)
+
+
+def day_of_year(times: np.ndarray) -> np.ndarray:
+    """Return places 0 to 365 in a calendar that always has a 29 February."""
+    index = pd.DatetimeIndex(times)
+    skips_leap_day = ~index.is_leap_year & (index.month > 2)
+    return np.asarray(index.day_of_year) - 1 + np.asarray(skips_leap_day)
+
+
+def circular_sum(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the sum over 2 * window + 1 days around each of the 366, no day twice."""
+    if 2 * window + 1 >= DAYS:
+        return np.broadcast_to(values.sum(axis=1, keepdims=True), values.shape)
+    wrapped = np.concatenate([values[:, -window:] if window else values[:, :0], values,
+                              values[:, :window]], axis=1)  # fmt: skip
+    sums = np.lib.stride_tricks.sliding_window_view(wrapped, 2 * window + 1, axis=1)
+    return np.asarray(sums.sum(axis=2))
+
+
+def years_back(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the same dates as few years back as reaches each end, shape (well, time)."""
+    index, stops = pd.DatetimeIndex(times), pd.DatetimeIndex(ends)
+    month_end = bool(index.is_month_end.all())
+    source = np.broadcast_to(times, (ends.size, times.size)).copy()
+    furthest = int(index.year.max() - stops.year.min()) + 1
+    for years in range(1, max(furthest, 0) + 1):
+        shifted = index - pd.DateOffset(years=years)
+        if month_end:
+            shifted = shifted + pd.offsets.MonthEnd(0)
+        still_after = source > ends[:, None]
+        source = np.where(still_after, shifted.to_numpy().astype("datetime64[us]"), source)
+    return source

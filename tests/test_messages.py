@@ -8,10 +8,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data.assemble import observations_from_frames
-from gwforecast.data.depth import level_from_depth
-from gwforecast.data.features import derive_features
-from gwforecast.data.fill import fill_covariates, require_covariates
+from gwforecast.data.assemble import level_from_depth, observations_from_frames
+from gwforecast.data.covariates import derive_features, fill_covariates, require_covariates
 from gwforecast.schema import SchemaError, validate_observations, validate_simulation
 from gwforecast.sequences.split import split_by_date, split_by_fraction
 

@@ -66,13 +66,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_the_command_line_starts_without_what_it_may_not_need() -> None:
-    code = f"import sys, gwforecast.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = f"import sys, gwforecast.cli.app; print([m for m in {HEAVY!r} if m in sys.modules])"
     assert python(code).strip() == "[]"
 
 
 def test_running_baselines_loads_neither_tensorflow_nor_matplotlib() -> None:
     code = (
-        "import sys, gwforecast.ops.run as run; from gwforecast.ops.forecasters import *;"
+        "import sys, gwforecast.runs.evaluate as run; from gwforecast.runs.catalogue import *;"
         "make_forecasters(['linear', 'climatology'], settings={}, shared={});"
         "print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
     )

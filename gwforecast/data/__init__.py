@@ -1,1 +1,1 @@
-"""What was measured: readers, samples, quality, derived covariates."""
+"""What was measured: readers, covariates, samples."""

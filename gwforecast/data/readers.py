@@ -1,4 +1,7 @@
-"""Observations from files: CSV, Parquet, NetCDF, Zarr, folders with one file for each well."""
+"""Observations from files: CSV, Parquet, NetCDF, Zarr, folders with one file for each well.
+
+How files of tables end; nothing is loaded to know it.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
-from gwforecast.data.series import Levels, series_by_well
+from gwforecast.data.columns import Levels, series_by_well
+from gwforecast.data.layouts.delimited import TABLES, Dialect, read_table
 from gwforecast.data.stores import is_store, list_store, read_store
-from gwforecast.data.suffixes import TABLES
-from gwforecast.data.tables import Dialect, read_table
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
+
 
 GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
                  "observations", "heads_full")  # fmt: skip

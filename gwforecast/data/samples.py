@@ -27,6 +27,7 @@ __all__ = [
     "sample_path",
 ]
 
+
 DEFAULT_SAMPLE = "synthetic_valley"
 DATUM = "synthetic datum"
 LEVEL_ATTRS = {

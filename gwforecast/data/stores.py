@@ -14,6 +14,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["NETCDF", "is_store", "list_store", "read_store"]
 
+
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 ZARR = ".zarr"
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")

@@ -1,1 +1,1 @@
-"""Forecasters: neural, statistical and naive."""
+"""Forecasters that need no neural network, one file each."""

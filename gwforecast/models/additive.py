@@ -14,12 +14,14 @@ from scipy.interpolate import BSpline
 from statsmodels.gam.api import BSplines, GLMGam
 
 from gwforecast import schema, timeline
-from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
+from gwforecast.models.base import Forecaster, through_periods, well_positions
+from gwforecast.progress import Progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.lags import lagged_means
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["AdditiveModel"]
+
 
 KNOTS = 6  # columns of each curve
 DEGREE = 3

@@ -16,11 +16,11 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.data.forcing import Forcing
-from gwforecast.models.base import Forecaster, Progress, through_periods, well_positions
-from gwforecast.sequences import calendar
-from gwforecast.sequences.calendar import day_of_year, days_since_epoch
+from gwforecast.forcings.base import Forcing
+from gwforecast.models.base import Forecaster, through_periods, well_positions
+from gwforecast.progress import Progress
 from gwforecast.sequences.split import Period, Split, require_sequential
+from gwforecast.timeline import day_of_year, days_since_epoch
 
 __all__ = ["DayOfYearClimatology", "Drift", "Persistence", "SeasonalNaive"]
 
@@ -307,20 +307,20 @@ class DayOfYearClimatology(_Naive):
         day = day_of_year(times)
         n_wells = levels.shape[0]
         finite = np.isfinite(levels)
-        count = np.zeros((n_wells, calendar.DAYS))
-        total = np.zeros((n_wells, calendar.DAYS))
+        count = np.zeros((n_wells, timeline.DAYS))
+        total = np.zeros((n_wells, timeline.DAYS))
         # About its own first level each well's sum keeps its digits, whatever the datum.
         origin = levels[np.arange(n_wells), finite.argmax(axis=1)][:, None]
         deviation = np.where(finite, levels - origin, 0.0)
         np.add.at(count.T, day, finite.T.astype(float))
         np.add.at(total.T, day, deviation.T)
-        mean = np.full((n_wells, calendar.DAYS), np.nan)
+        mean = np.full((n_wells, timeline.DAYS), np.nan)
         window = self.window
         while np.isnan(mean).any():
-            n = calendar.circular_sum(count, window)
+            n = timeline.circular_sum(count, window)
             fill = np.isnan(mean) & (n > 0.5)
-            mean[fill] = calendar.circular_sum(total, window)[fill] / n[fill]
-            if window >= calendar.DAYS // 2:
+            mean[fill] = timeline.circular_sum(total, window)[fill] / n[fill]
+            if window >= timeline.DAYS // 2:
                 break
             window = max(1, 2 * window)
         self.climatology_ = mean + origin
@@ -371,7 +371,7 @@ class SeasonalNaive(_Naive):
         levels, n_times = self.levels_[positions], self.times_.size
         well = np.arange(positions.size)[:, None]
         after = self._after_end(positions, times)
-        source = days_since_epoch(calendar.years_back(times, self.end_[positions]))
+        source = days_since_epoch(timeline.years_back(times, self.end_[positions]))
         days = days_since_epoch(self.times_)
         finite = np.isfinite(levels)
         place = np.arange(n_times)

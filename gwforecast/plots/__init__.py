@@ -4,12 +4,10 @@ Each function takes ``ax``, and makes a figure where it is None. Save the figure
 ``ax.figure.savefig(path, dpi=200)``, and give it back with :func:`close` where many are made.
 """
 
-from gwforecast.plots.classes import classes
 from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season
 from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
-from gwforecast.plots.gaps import gaps
-from gwforecast.plots.levels import all_models, hydrograph
+from gwforecast.plots.levels import all_models, gaps, hydrograph
 from gwforecast.plots.network import (
     extreme_wells,
     score_by_attribute,
@@ -18,10 +16,9 @@ from gwforecast.plots.network import (
 )
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
-from gwforecast.plots.status import status_strip
+from gwforecast.plots.status import classes, status_strip
 from gwforecast.plots.style import close
-from gwforecast.plots.training import training_history
-from gwforecast.plots.tuning import tuning
+from gwforecast.plots.training import training_history, tuning
 from gwforecast.plots.weather import lag_correlation, rain_departure
 
 __all__ = [

@@ -13,6 +13,7 @@ from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = ["observed_predicted", "residuals", "residuals_by_season"]
 
+
 RESIDUAL = f"predicted {style.MINUS} observed [m]"
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 

@@ -12,6 +12,7 @@ from gwforecast.plots import style
 
 __all__ = ["attribution", "importance"]
 
+
 MOST = 6
 COLOURS = (style.RAIN, style.PREDICTED, style.OBSERVED, "#009E73", "#CC79A7", "#8A6D00")
 
@@ -76,7 +77,7 @@ def attribution(
     Parameters
     ----------
     explained : xarray.Dataset
-        As of :func:`gwforecast.models.attribution.integrated_gradients`.
+        As of :func:`gwforecast.networks.attribution.integrated_gradients`.
     well : str, optional
         Which well; may be left out where there is one.
     step : str

@@ -12,12 +12,13 @@ from matplotlib import dates
 from matplotlib.axes import Axes
 
 from gwforecast import schema, timeline
+from gwforecast.plots import levels as rain_bars
 from gwforecast.plots import prepare, prepare_forecasts, style
-from gwforecast.plots import rain as rain_bars
 from gwforecast.plots.prepare import View
 from gwforecast.plots.prepare_forecasts import Issued
 
 __all__ = ["fan", "hindcasts"]
+
 
 BANDS = ("#FCE7CB", style.INTERVAL, "#F2AE63")
 """Paling orange: the widest interval is the palest."""

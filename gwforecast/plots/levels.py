@@ -1,8 +1,14 @@
-"""Levels over time: the hydrograph with rain, periods and a prediction, and all models at once."""
+"""Levels over time: the hydrograph with rain, periods and a prediction, and all models at once.
+
+Rain that hangs from the top of the axes of levels, and the room that it takes.
+
+Which levels and covariates exist when.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +16,95 @@ import pandas as pd
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
-from gwforecast.plots import rain as rain_bars
 from gwforecast.plots.prepare import Interval, View
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["all_models", "hydrograph"]
+__all__ = ["all_models", "any_in", "gaps", "hang_rain", "hydrograph", "level_limits"]
+
+
+RAIN_SHARE = 0.27
+"""Share of the height that hanging rain may take."""
+
+LATER = "#B5E1E1"
+"""Paler turquoise: rain after the issue time, which a forecast may not have known."""
+
+
+def any_in(rain: xr.DataArray, *, view: View) -> bool:
+    """Return whether any rain of a view is known; an axis without bars looks like none fell."""
+    return bool(rain.sel({schema.TIME: slice(*view)}).notnull().any())
+
+
+def level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:
+    """Show levels from low to high, with room for the rain above, so that neither hides the other.
+
+    Ticks end where the levels end.
+    """
+    span = max(high - low, 0.01)
+    room = 1.15 * span * RAIN_SHARE / (1 - RAIN_SHARE) if rain else 0.0
+    bottom, top = low - 0.06 * span, high + 0.08 * span
+    ax.set_ylim(bottom, top + room)
+    ticks = np.asarray(MaxNLocator(7, steps=style.STEPS).tick_values(bottom, top))
+    ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
+    style.plain_numbers(ax.yaxis)
+
+
+def hang_rain(
+    ax: Axes,
+    rain: xr.DataArray,
+    *,
+    view: View,
+    issue_time: np.datetime64 | None = None,
+    later: str = "rain after issue",
+) -> list[Any]:
+    """Draw rain as bars from the top on an axis of their own; return what the legend shows.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes of the levels.
+    rain : xarray.DataArray
+        Dims (time,), with ``attrs["units"]``.
+    view : tuple of numpy.datetime64
+        What is shown.
+    issue_time : numpy.datetime64, optional
+        Bars that begin after it are paler.
+    later : str
+        What the paler bars are called.
+    """
+    bars, label = prepare.rain_bars(rain, view=view)
+    hung = ax.twinx()
+    width = bars["end"] - bars["start"]
+    after = bars["start"] > view[1] if issue_time is None else bars["start"] > issue_time
+    handles: list[Any] = []
+    for part, colour, name in ((~after, style.RAIN, "rain"), (after, LATER, later)):
+        if bars.loc[part, "amount"].notna().any() or (name == "rain" and not after.any()):
+            shown = bars[part]
+            handles.append(
+                hung.bar(
+                    shown["start"], shown["amount"], width[part], align="edge", color=colour,
+                    label=name,
+                )
+            )  # fmt: skip
+    most = float(bars["amount"].max())
+    most = most if np.isfinite(most) and most > 0 else 1.0
+    hung.set_ylim(most / RAIN_SHARE, 0)
+    ticks = np.asarray(MaxNLocator(4, steps=style.STEPS).tick_values(0, most))
+    hung.set_yticks(ticks[ticks <= most * 1.05])
+    hung.set_ylabel(label, loc="top")
+    lacking = bars[bars["missing"]]
+    if len(lacking):
+        handles.append(
+            hung.bar(
+                lacking["start"], 0.03 * most / RAIN_SHARE, width[bars["missing"]], align="edge",
+                color=style.SPARE, label="rain missing",
+            )
+        )  # fmt: skip
+    style.finish(hung)
+    return handles
 
 
 @style.styled
@@ -84,9 +171,9 @@ def hydrograph(
     _draw(ax, level, predicted, bounds, model=model)
     handles = ax.get_legend_handles_labels()[0]
     limits = prepare.limits_of([*series, *_both(bounds)], view=view)
-    rain_bars.level_limits(ax, *limits, rain=rain is not None)
+    level_limits(ax, *limits, rain=rain is not None)
     if rain is not None:
-        handles += rain_bars.hang_rain(ax, rain, view=view)
+        handles += hang_rain(ax, rain, view=view)
     style.date_axis(ax, view)
     ax.set_ylabel(style.level_label(level))
     style.title(ax, well, note, pad=5 if split is None else 16)
@@ -210,7 +297,7 @@ def all_models(
         )
     for ax, name, (central, bounds) in zip(panels, names, shown, strict=False):
         _draw(ax, level, central, bounds, model=name)
-        rain_bars.level_limits(ax, *limits, rain=False)
+        level_limits(ax, *limits, rain=False)
         style.date_axis(ax, view, most=8)
         style.title(ax, style.model_label(name), (notes or {}).get(name))
         style.finish(ax)
@@ -266,3 +353,105 @@ def _label_figure(ax: Axes, level: xr.DataArray, *, well: str) -> None:
     figure.legend(
         list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles)
     )
+
+
+MOST_NAMED = 45
+"""Wells up to which each has a line and a name; of more, every second, third, ... is named."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    present: np.ndarray
+    colour: str
+    count: str
+    longest: int = 1
+
+
+@style.styled
+def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw when the level of each well and each covariate exist, as broken bars.
+
+    Levels with steps between them, such as weekly levels on daily steps, are one bar as long as
+    they lie at most twice their usual distance apart.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        ``level`` and covariates, dims (well, time).
+    well : str, optional
+        Show one well only; by default all, with a covariate where all wells have it.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, the higher the more rows there are, up to a
+        page. Of more wells than that, every second, third, ... is named.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes; the numbers at the right are levels, and shares of the steps with a covariate.
+
+    Raises
+    ------
+    ValueError
+        If the well is not there.
+    """
+    if well is not None:
+        chosen = prepare.only_well(observations, well)
+        observations = observations.sel({schema.WELL: [chosen]})
+    rows = _rows(observations)
+    times = observations[schema.TIME].values
+    edges = np.append(times, times[-1] + (times[-1] - times[-2]))
+    wells = observations.sizes[schema.WELL]
+    named, centres, heights = _places(wells, covariates=len(rows) - wells)
+    ax = style.new_axes(ax, width=style.WIDE, height=0.65 + 0.2 * len(named))
+    for row, centre, height in zip(rows, centres, heights, strict=True):
+        spans = prepare.runs(row.present, longest=row.longest)
+        bars = [(edges[first], edges[last + 1] - edges[first]) for first, last in spans]
+        if bars:
+            ax.broken_barh(bars, (centre - height / 2, height), facecolors=row.colour, lw=0)
+    for number in named:
+        ax.annotate(
+            rows[number].count, (1, centres[number]), xycoords=ax.get_yaxis_transform(),
+            xytext=(4, 0), textcoords="offset points", va="center", fontsize=8,
+            annotation_clip=False,
+        )  # fmt: skip
+    style.date_axis(ax, (edges[0], edges[-1]))
+    names = [style.shortened(rows[number].name, most=30) for number in named]
+    ax.set_yticks([centres[number] for number in named], names)
+    ax.set_ylim(centres[-1] + 1.9 * heights[-1] / 2, -0.6)
+    if wells == 1:
+        style.title(ax, str(observations[schema.WELL].values[0]), None)
+    style.finish(ax, grid="x").tick_params(axis="y", length=0)
+    return ax
+
+
+def _places(wells: int, *, covariates: int) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Return the numbers of the rows that are named, and the centres and heights of all bars.
+
+    Bars of many wells are thin and touch; a covariate keeps the height of a line of text.
+    """
+    every = -(-wells // MOST_NAMED)
+    named = [*range(0, wells, every), *range(wells, wells + covariates)]
+    steps = np.repeat([1.0, every], [wells, covariates])
+    centres = np.cumsum(steps) - 0.5 * steps - 0.5
+    heights = np.where(np.arange(steps.size) < wells, 0.64 if every == 1 else 1.0, 0.64 * steps)
+    return named, centres, heights
+
+
+def _rows(observations: xr.Dataset) -> list[_Row]:
+    wells = [str(name) for name in observations[schema.WELL].values]
+    rows = []
+    for well, values in zip(wells, observations[schema.LEVEL].values, strict=True):
+        present = np.isfinite(values)
+        usual = np.median(np.diff(np.flatnonzero(present))) if present.sum() > 1 else 1
+        name = "level" if len(wells) == 1 else well
+        count = f"n = {style.thousands(int(present.sum()))}"
+        rows.append(_Row(name, present, style.OBSERVED, count, max(1, int(2 * usual) - 1)))
+    for name in schema.covariate_names(observations):
+        variable = observations[name]
+        present = variable.notnull().all(schema.WELL).values
+        rain = schema.covariate_kind(name, variable.attrs) == "rain"
+        share = 100 * present.mean()
+        text = f"{share:.0f} %" if share in (0, 100) else f"{min(max(share, 0.1), 99.9):.1f} %"
+        rows.append(_Row(name, present, style.RAIN if rain else style.SPARE, text))
+    return rows

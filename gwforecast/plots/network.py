@@ -15,6 +15,7 @@ from gwforecast.sequences.split import Period
 
 __all__ = ["extreme_wells", "score_by_attribute", "score_distribution", "score_map"]
 
+
 LOWEST = -1.0
 """Lower end of the axis of metrics whose perfect value is 1; worse scores are drawn at it."""
 NAMED = 8

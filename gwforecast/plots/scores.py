@@ -15,6 +15,7 @@ from gwforecast.verification.metrics import METRICS
 
 __all__ = ["interval_coverage", "metric_label", "perfect_value", "score_comparison"]
 
+
 _LOWEST_SKILL = -1.0
 """Lower end of the axis of metrics whose perfect value is 1; worse scores are arrows at it."""
 

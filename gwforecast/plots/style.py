@@ -1,7 +1,12 @@
-"""One look for all figures: colour-blind safe colours, sizes for print, axes with units."""
+"""One look for all figures: colour-blind safe colours, sizes for print, axes with units.
+
+Figures as bytes, the same each time.
+"""
 
 from __future__ import annotations
 
+import io
+import struct
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -43,6 +48,7 @@ __all__ = [
     "level_label",
     "model_label",
     "new_axes",
+    "picture",
     "plain_numbers",
     "shade_periods",
     "shortened",
@@ -50,6 +56,7 @@ __all__ = [
     "thousands",
     "title",
 ]
+
 
 OBSERVED = "#0072B2"
 PREDICTED = "#E06C00"
@@ -306,3 +313,23 @@ def legend_below(
     for handle in legend.legend_handles:  # points that are faint in a cloud are not when alone
         if handle is not None:
             handle.set_alpha(1.0)
+
+
+def picture(ax: Axes, *, dpi: int = 130) -> tuple[bytes, int, int]:
+    """Return the figure of some axes as PNG, with its width and height in pixels; close it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes of the figure.
+    dpi : int
+        Pixels in an inch.
+    """
+    buffer = io.BytesIO()
+    metadata = {"Software": None}  # no versions: the same figure has the same bytes
+    figure: Any = ax.figure
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", metadata=metadata)
+    close(ax)
+    content = buffer.getvalue()
+    width, height = struct.unpack(">II", content[16:24])
+    return content, width, height

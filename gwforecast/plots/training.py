@@ -1,15 +1,24 @@
-"""The training of networks: loss by epoch."""
+"""A search for settings: score by trial, and against each setting.
+
+The training of networks: loss by epoch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gwforecast.plots import style
+from gwforecast.verification.metrics import METRICS
 
-__all__ = ["training_history"]
+__all__ = ["training_history", "tuning"]
+
 
 _SERIES = {"loss": ("train", style.OBSERVED), "validation_loss": ("validation", style.PREDICTED)}
 _LOG_FROM = 10.0
@@ -95,3 +104,212 @@ def _best_epochs(table: pd.DataFrame) -> pd.DataFrame:
     """Return the row of the lowest validation loss of each member."""
     known = table[table["validation_loss"].notna()].reset_index(drop=True)
     return known.loc[known.groupby("member")["validation_loss"].idxmin()]
+
+
+_ACROSS = 4  # settings in a row, at most
+_SPREADS = 5.0  # interquartile ranges beyond the quartiles up to which scores are in view
+_MARKS: dict[str, dict[str, Any]] = {
+    "pruned": {"marker": "o", "ms": 3.5, "mfc": "white", "mec": style.SPARE, "mew": 0.9},
+    "complete": {"marker": "o", "ms": 4.5, "mfc": style.OBSERVED, "mec": "white", "mew": 0.4},
+}
+
+
+@style.styled
+def tuning(
+    trials: pd.DataFrame,
+    *,
+    space: Mapping[str, Sequence[Any]],
+    metric: str = "nse",
+    model: str = "",
+    axes: Sequence[Axes] | None = None,
+) -> list[Axes]:
+    """Draw the score of each trial with the best so far, and the scores against each setting.
+
+    Pruned trials stand with the score they had when they were stopped, which is of fewer members.
+    Scores far from the others are drawn as triangles at the edge, failed trials as crosses there.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        Columns number, state, value, and one for each setting.
+    space : mapping
+        Range by setting: kind (``"int"``, ``"float"``, ``"log"`` or ``"choice"``), then its ends,
+        or the choices.
+    metric : str
+        What was made best, a name in :data:`gwforecast.verification.metrics.METRICS`.
+    model : str
+        Name of the model, for the title.
+    axes : sequence of matplotlib.axes.Axes, optional
+        Where to draw, first the trials, then one for each setting; by default in a new figure.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The axes; a dot with a ring marks the best trial.
+
+    Raises
+    ------
+    ValueError
+        If no trial is complete.
+    """
+    complete = trials[trials["state"] == "complete"]
+    if complete.empty:
+        raise ValueError(
+            f"A search is drawn with the best of its trials. Received {len(trials)} trials, none "
+            "of which is complete. Run more trials."
+        )
+    rises = bool(METRICS[metric].larger_is_better)
+    best = complete.sort_values("value", ascending=not rises, kind="stable").iloc[0]
+    view = _view(trials["value"].to_numpy(float), best=float(best["value"]), rises=rises)
+    drawn = list(axes) if axes is not None else _grid(len(space))
+    _draw_trials(drawn[0], trials, best, view=view, rises=rises)
+    known = trials[trials["state"] != "failed"]
+    for ax, (name, given) in zip(drawn[1:], space.items(), strict=True):
+        _draw_setting(ax, known, best, name=name, given=given, view=view)
+    units = METRICS[metric].units
+    label = METRICS[metric].label + (f" [{units}]" if units != "1" else "")
+    for number, ax in enumerate(drawn):
+        first = number == 0 or (number - 1) % _across(len(space)) == 0
+        ax.set(ylim=view, ylabel=label if first else "")
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=style.STEPS))
+        ax.tick_params(axis="y", labelleft=first)
+        style.finish(ax, grid="y")
+    digits = 3 if units == "m" else 2
+    note = f"best: trial {best['number']}, {METRICS[metric].label} {best['value']:.{digits}f}"
+    unit = f" {units}" if units != "1" else ""
+    style.title(
+        drawn[0],
+        f"{style.model_label(model)}, validation".lstrip(", "),
+        note.replace("-", style.MINUS) + unit,
+    )
+    return drawn
+
+
+def _across(settings: int) -> int:
+    """Return how many settings stand in a row, so that the rows are about equally long."""
+    rows = -(-max(settings, 1) // _ACROSS)
+    return -(-max(settings, 1) // rows)
+
+
+def _grid(settings: int) -> list[Axes]:
+    """Return axes for the trials over the whole width, and below them those of the settings."""
+    across = _across(settings)
+    rows = -(-settings // across)
+    figure = plt.figure(figsize=(style.WIDE, 2.7 + 1.75 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows + 1, across, height_ratios=[2.7, *[1.75] * rows])
+    below = [figure.add_subplot(grid[1 + n // across, n % across]) for n in range(settings)]
+    return [figure.add_subplot(grid[0, :]), *below]
+
+
+def _view(values: np.ndarray, *, best: float, rises: bool) -> tuple[float, float]:
+    """Return the ends of the axis of scores: all of them, but for those that are far off."""
+    values = values[np.isfinite(values)]
+    low, high = np.quantile(values, [0.25, 0.75])
+    reach = _SPREADS * max(high - low, 1e-6)
+    inside = values[(values >= low - reach) & (values <= high + reach)]
+    ends = sorted((best, float(inside.min() if rises else inside.max())))
+    margin = 0.08 * (ends[1] - ends[0]) or max(0.01 * abs(best), 1e-3)
+    return ends[0] - margin, ends[1] + margin
+
+
+def _draw_trials(
+    ax: Axes, trials: pd.DataFrame, best: pd.Series, *, view: tuple[float, float], rises: bool
+) -> None:
+    edge = view[0] if rises else view[1]
+    complete = trials["value"].where(trials["state"] == "complete")
+    so_far = complete.cummax() if rises else complete.cummin()
+    number = trials["number"]
+    ax.plot(
+        number,
+        so_far.ffill(),
+        drawstyle="steps-post",
+        color=style.PREDICTED,
+        lw=1.2,
+        label="best so far",
+    )
+    _draw_marks(ax, trials, number.to_numpy(float), view=view)
+    failed = trials[trials["state"] == "failed"]
+    if len(failed):
+        ax.plot(failed["number"], np.full(len(failed), edge), ls="", marker="x", ms=5, mew=1.1,
+                color=style.INK, label="failed", clip_on=False, zorder=5)  # fmt: skip
+    _ring(ax, float(best["number"]), float(best["value"]), label="best")
+    ax.set(xlabel="trial", xlim=(number.min() - 0.8, number.max() + 0.8))
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+    style.legend_below(ax, below=34)
+
+
+def _draw_setting(
+    ax: Axes,
+    trials: pd.DataFrame,
+    best: pd.Series,
+    *,
+    name: str,
+    given: Sequence[Any],
+    view: tuple[float, float],
+) -> None:
+    kind, *values = given
+    if kind == "choice":
+        places = {str(value): place for place, value in enumerate(values)}
+        x = trials[name].map(lambda value: places.get(str(value), np.nan)).to_numpy(float)
+        x += 0.16 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], x.size)  # so that none hides another
+        ax.set_xticks(range(len(values)), [_short(value) for value in values])
+        ax.set_xlim(-0.6, len(values) - 0.4)
+    else:
+        x = trials[name].to_numpy(float)
+        _scale(ax, kind, low=values[0], high=values[1])
+    _draw_marks(ax, trials, x, view=view)
+    _ring(ax, float(x[(trials["number"] == best["number"]).to_numpy()][0]), float(best["value"]))
+    ax.set_xlabel(name.replace("_", " "))
+
+
+def _scale(ax: Axes, kind: str, *, low: float, high: float) -> None:
+    if kind == "log":
+        ax.set_xscale("log")
+        ratio = (high / low) ** 0.06 if high > low else 1.5
+        ax.set_xlim(low / ratio, high * ratio)
+        ax.set_xticks(_log_ticks(low, high))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
+    else:
+        margin = 0.06 * (high - low) or 0.5
+        ax.set_xlim(low - margin, high + margin)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=kind == "int", steps=style.STEPS))
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return two to four round numbers from low to high, and where there are none, the ends."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ([1, 2, 5], [1, 3], [1]):
+        ticks = np.outer(decades, steps).ravel()
+        ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+        if 2 <= ticks.size <= 4:
+            return [float(tick) for tick in ticks]
+    return [low, high]
+
+
+def _draw_marks(
+    ax: Axes, trials: pd.DataFrame, x: np.ndarray, *, view: tuple[float, float]
+) -> None:
+    """Draw a point for each trial, and a triangle at the edge where its score is out of view."""
+    value, state = trials["value"].to_numpy(float), trials["state"].to_numpy(str)
+    for name, mark in _MARKS.items():
+        for place, marker in ((0, ""), (-1, "v"), (1, "^")):
+            outside = np.where(value < view[0], -1, np.where(value > view[1], 1, 0))
+            chosen = (state == name) & np.isfinite(value) & (outside == place)
+            if chosen.any():
+                shape = (
+                    {"marker": marker, "ms": 5.5, "clip_on": False} if marker else {"label": name}
+                )
+                ax.plot(x[chosen], np.clip(value[chosen], *view), ls="", zorder=4,
+                        **mark | shape)  # fmt: skip
+
+
+def _ring(ax: Axes, x: float, value: float, *, label: str | None = None) -> None:
+    ax.plot([x], [value], "o", ms=8, mfc="none", mec=style.PREDICTED, mew=1.4, label=label,
+            zorder=6)  # fmt: skip
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return "\n".join(_short(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

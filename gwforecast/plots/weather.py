@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from gwforecast import schema, timeline
 from gwforecast.plots import prepare, style
-from gwforecast.plots.prepare_weather import lag_correlations, rainfall_departure
+from gwforecast.plots.prepare import lag_correlations, rainfall_departure
 
 __all__ = ["lag_correlation", "rain_departure"]
 

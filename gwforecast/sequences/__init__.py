@@ -1,1 +1,1 @@
-"""What a model may see, and when: splits, scales, windows."""
+"""What a model may see, and when: splits, windows, scales, origins."""

@@ -13,6 +13,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["AttributeEncoder"]
 
+
 _MISSING = ""
 
 

@@ -12,6 +12,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["CLASSES", "Normal"]
 
+
 CLASSES = ("below", "near", "above")
 FEWEST_LEVELS = 9
 

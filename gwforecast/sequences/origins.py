@@ -13,13 +13,7 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split
 
-__all__ = [
-    "extend_split",
-    "issue_times_of",
-    "mask_to_period",
-    "observed_at",
-    "spread_issue_times",
-]
+__all__ = ["extend_split", "issue_times_of", "mask_to_period", "observed_at", "spread_issue_times"]
 
 
 def issue_times_of(

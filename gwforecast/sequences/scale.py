@@ -13,6 +13,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["METHODS", "Method", "Scaler"]
 
+
 Method = Literal["standard", "minmax", "none"]
 METHODS: tuple[Method, ...] = ("standard", "minmax", "none")
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)

@@ -1,1 +1,1 @@
-"""Judgement: metrics and scores."""
+"""Judgement: metrics, scores, skill, drift."""

@@ -10,9 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.verification.matured import Matured
+from gwforecast.verification.lead_scoring import Matured
 
 __all__ = ["drift", "outside", "recommend", "step_in"]
+
 
 COLUMNS = ["well", "statistic", "value", "threshold", "n", "since", "drifts"]
 LATEST = 60  # valid times that are looked at
@@ -35,7 +36,7 @@ def drift(
     Parameters
     ----------
     pairs : iterable of Matured
-        As of :func:`gwforecast.verification.matured.matured`.
+        As of :func:`gwforecast.verification.lead_scoring.matured`.
     observations : xarray.Dataset
         Dimensions (well, time), up to now.
     quantiles : numpy.ndarray

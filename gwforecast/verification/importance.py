@@ -15,6 +15,7 @@ from gwforecast.verification import metrics
 
 __all__ = ["permutation_importance"]
 
+
 COLUMNS = ["well", "covariate", "repeat", "years", "nse", "nse_intact", "drop"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gwforecast.verification.series import Values, as_series
+from gwforecast.verification.metrics import Values, as_series
 
 __all__ = [
     "accuracy",

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from gwforecast import schema
-from gwforecast.verification.forecasts import forecast_losses, skill_against
+from gwforecast.verification.lead_scoring import forecast_losses, skill_against
 
 __all__ = [
     "block_bootstrap",
@@ -18,6 +18,7 @@ __all__ = [
     "issue_steps",
     "steps_to_valid",
 ]
+
 
 FEWEST_PAIRS = 10
 MONTH = 86_400e6 * 365.25 / 12

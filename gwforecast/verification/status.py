@@ -20,6 +20,7 @@ from gwforecast.verification.distribution import cdf
 
 __all__ = ["CLASS_LIMITS", "OUTLOOK_CLASSES", "Status", "monthly_means"]
 
+
 OUTLOOK_CLASSES = (
     "exceptionally low", "notably low", "below normal", "normal", "above normal", "notably high",
     "exceptionally high",

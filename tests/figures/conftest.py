@@ -13,8 +13,8 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 from gwforecast import schema, timeline
-from gwforecast.models.intervals import QUANTILES as FORECAST_QUANTILES
-from gwforecast.plots import prepare_skill
+from gwforecast.calibration.intervals import QUANTILES as FORECAST_QUANTILES
+from gwforecast.plots import prepare_forecasts
 from gwforecast.sequences.split import Split, split_by_fraction
 
 mpl.use("agg")
@@ -247,7 +247,7 @@ def make_status(*, wells=22, months=42):
         for time, value in zip(pd.date_range("2020-01-01", periods=months, freq="MS"), percentile,
                                strict=True):  # fmt: skip
             number = int(np.searchsorted([5, 13, 28, 72, 87, 95], value))
-            rows.append((f"well {well}", time, value, prepare_skill.OUTLOOK_CLASSES[number]))
+            rows.append((f"well {well}", time, value, prepare_forecasts.OUTLOOK_CLASSES[number]))
     table = pd.DataFrame(rows, columns=["well", "time", "percentile", "class"])
     table.loc[50:60, ["percentile", "class"]] = np.nan
     return table

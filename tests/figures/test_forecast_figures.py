@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gwforecast import plots
-from gwforecast.plots import forecasts, prepare_skill, rain, skill, status
+from gwforecast.plots import forecasts, levels, prepare_forecasts, skill, status
 
 LONG = "Monitoring well 12-345-67 screen 2, municipality of Somewhere-an-der-Lahn (deep)"
 MODELS = ["blend", "lstm", "linear", "climatology", "persistence", "drift", "ets"]
@@ -153,7 +153,7 @@ def test_rain_after_the_issue_time_is_paler_and_that_of_the_weather(observations
     bars = rain_axes(ax).patches
     assert {bar.get_x() > issue for bar in bars} == {True, False}
     for bar in bars:
-        assert (to_hex(bar.get_facecolor()).upper() == rain.LATER) == (bar.get_x() > issue)
+        assert (to_hex(bar.get_facecolor()).upper() == levels.LATER) == (bar.get_x() > issue)
     ahead = observations[["rain"]].sel(time=slice(ISSUES[-1], "2014-10-15"))
     members = xr.concat([ahead * 0, ahead * 0 + 8.0], "member")
     hung = rain_axes(plots.fan(forecast, observations, weather=members))
@@ -325,7 +325,7 @@ def test_cells_have_the_class_of_their_well_and_month(make):
     ax = plots.status_strip(table)
     mesh = ax.collections[0]
     drawn = np.ma.filled(mesh.get_array().reshape(3, -1), -1)
-    numbers = {name: number for number, name in enumerate(prepare_skill.OUTLOOK_CLASSES)}
+    numbers = {name: number for number, name in enumerate(prepare_forecasts.OUTLOOK_CLASSES)}
     expected = table["class"].map(numbers).fillna(-1).to_numpy().reshape(3, -1)
     assert_array_equal(drawn, expected)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["well 0", "well 1", "well 2"]

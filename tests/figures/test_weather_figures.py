@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import plots
-from gwforecast.plots.prepare_weather import lag_correlations, rainfall_departure
+from gwforecast.plots.prepare import lag_correlations, rainfall_departure
 
 
 @pytest.fixture(autouse=True)

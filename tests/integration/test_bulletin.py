@@ -14,8 +14,8 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.intervals import QUANTILES
-from gwforecast.ops.bulletin import bulletin
+from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.reports.bulletin import bulletin
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE: list[str] = json.loads(Path(__file__).with_name("hostile.json").read_text("utf-8"))

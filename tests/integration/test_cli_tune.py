@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gwforecast.ops.config import load_settings
+from gwforecast.config.load import load_settings
 
 pytest.importorskip("optuna")
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.ops.archive import Archive
-from gwforecast.ops.champions import Champions
+from gwforecast.service.archive import Archive
+from gwforecast.service.champions import Champions
 
 pytest.importorskip("distributed")
 

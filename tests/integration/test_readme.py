@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gwforecast.ops.config import load_settings
+from gwforecast.config.load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

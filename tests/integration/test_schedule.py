@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 
 from gwforecast.data.readers import read_observations
-from gwforecast.ops.archive import Archive
-from gwforecast.ops.champions import Champions
+from gwforecast.service.archive import Archive
+from gwforecast.service.champions import Champions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -95,7 +95,7 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
     assert (product["trained_through"] <= np.datetime64(TRAINED)).all()
     for zone in ("Pacific/Kiritimati", "America/Los_Angeles"):
         code = (
-            "import sys; from gwforecast.cli import app\n"
+            "import sys; from gwforecast.cli.app import app\n"
             "try: app(['forecast', 'run.toml', '--issue-time', sys.argv[1]])\n"
             "except SystemExit as end: code = end.code\n"
             "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
@@ -112,7 +112,7 @@ def test_a_run_publishes_once_and_needs_no_tensorflow(place: Path, gwforecast) -
 def test_a_process_of_ones_own_may_call_the_command(place: Path) -> None:
     code = (
         "import sys, xarray\n"
-        "from gwforecast.cli import app\n"
+        "from gwforecast.cli.app import app\n"
         "try: app(['forecast', 'run.toml', '--issue-time', sys.argv[1]])\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "import dask.array, pyarrow"
@@ -138,7 +138,7 @@ def test_many_wells_are_divided_among_processes_and_it_does_not_show(
     counted = (
         "import os, signal, sys\n"
         "from multiprocessing import process\n"
-        "from gwforecast.cli import app\n"
+        "from gwforecast.cli.app import app\n"
         "killed = sys.argv[2] == 'killed'\n"
         "run = process.BaseProcess.run\n"
         "def told(self):\n"
@@ -374,7 +374,7 @@ def test_levels_come_from_a_database_and_forecasts_go_into_it(place: Path, gwfor
     done = gwforecast("forecast", "sql.toml", "--issue-time", ISSUED, cwd=place)
     assert "the same" in done.stdout  # it was published; now it is in the database as well
     assert set(statuses(place).values()) == {"ok"}
-    from gwforecast.ops.sql import read_forecast
+    from gwforecast.service.database import read_forecast
 
     stored = read_forecast(f"sqlite:///{place / 'wells.db'}", ISSUED)
     np.testing.assert_array_equal(

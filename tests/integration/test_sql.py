@@ -19,8 +19,8 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.data.sql import connect, list_wells_sql, read_sql, without_password
-from gwforecast.ops.sql import read_forecast, write_forecast, write_observations
+from gwforecast.data.database import connect, list_wells_sql, read_sql, without_password
+from gwforecast.service.database import read_forecast, write_forecast, write_observations
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 NAMES = ["a", "'; DROP TABLE forecast_wells; --", 'quo"te', "ü \u202e", "%s", "100%", "a.b"]

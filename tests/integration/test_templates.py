@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gwforecast.ops.fitness import STATUSES
-from gwforecast.ops.schedule import EXIT_CODES
-from gwforecast.ops.settings import ScheduleSettings
+from gwforecast.config.tables import ScheduleSettings
+from gwforecast.schema import WELL_STATUSES
+from gwforecast.service.schedule import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "templates"
@@ -70,5 +70,5 @@ def test_units_are_accepted_by_systemd() -> None:
 def test_the_page_tells_all_codes_statuses_and_settings() -> None:
     rows = dict(re.findall(r"^\| (\d+) \| ([^|]+?) \|$", PAGE, flags=re.M))
     assert {int(code) for code in rows} == set(EXIT_CODES)
-    assert all(f"`{status}`" in PAGE for status in STATUSES)
+    assert all(f"`{status}`" in PAGE for status in WELL_STATUSES)
     assert all(f"`{name}`" in PAGE for name in ScheduleSettings.model_fields)

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.linear import LinearLagged
 from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
-from gwforecast.models.statistical import LinearLagged
-from gwforecast.models.transfer import TransferFunction
-from gwforecast.sequences.audit import audit, audit_forecaster
-from gwforecast.sequences.perturb import replaced, rows_after
+from gwforecast.models.pastas import TransferFunction
+from gwforecast.sequences.audit import audit, audit_forecaster, replaced, rows_after
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import split_by_date, split_by_fraction
 from gwforecast.sequences.windows import sequence_windows, value_windows

@@ -7,25 +7,25 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data.climatology import ClimatologyWeather
-from gwforecast.data.forcing import ObservedWeather
-from gwforecast.data.scenarios import Scenario
+from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
+from gwforecast.forcings.base import ObservedWeather
+from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.forcings.scenario import Scenario
 from gwforecast.models.additive import AdditiveModel
-from gwforecast.models.calibrated import Calibrated, as_forecasting
-from gwforecast.models.corrected import Corrected
-from gwforecast.models.distributed_lags import DistributedLags
+from gwforecast.models.ardl import DistributedLags
+from gwforecast.models.linear import LinearLagged
 from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
-from gwforecast.models.neural import CNN, GRU, LSTM, MLP
+from gwforecast.models.pastas import TransferFunction
 from gwforecast.models.state_space import (
     DynamicRegression,
     ExponentialSmoothing,
     UnobservedComponents,
 )
-from gwforecast.models.statistical import LinearLagged
-from gwforecast.models.transfer import TransferFunction
-from gwforecast.ops.hindcast import Origins, hindcast
+from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.runs.backtest import hindcast
+from gwforecast.runs.results import Origins
+from gwforecast.sequences.audit import replaced
 from gwforecast.sequences.origins import issue_times_of
-from gwforecast.sequences.perturb import replaced
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 2, "epochs": 2, "lookback": 12, "targets": 20, "workers": 1}

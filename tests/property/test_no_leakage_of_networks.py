@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.models.classes import NormalClassifier
-from gwforecast.models.neural import CNN, GRU, LSTM, MLP
-from gwforecast.sequences.audit import audit_forecaster
-from gwforecast.sequences.perturb import replaced, rows_after
+from gwforecast.networks.classes import NormalClassifier
+from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.sequences.audit import audit_forecaster, replaced, rows_after
 from gwforecast.sequences.split import split_by_fraction
 
 SMALL = {"members": 1, "epochs": 2, "lookback": 6, "targets": 12}

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.ops.archive import CATALOGUE, Archive, ArchiveBusyError, ArchiveError
+from gwforecast.service.archive import CATALOGUE, Archive, ArchiveBusyError, ArchiveError
 
 DAYS = pd.date_range("2020-01-01", periods=4)
 
@@ -151,7 +151,7 @@ def test_a_missing_file_is_named(archive: Archive) -> None:
 WRITER = """
 import sys, numpy as np, pandas as pd
 from gwforecast import schema
-from gwforecast.ops.archive import Archive
+from gwforecast.service.archive import Archive
 archive = Archive(sys.argv[1])
 print("ready", flush=True)
 for day in pd.date_range("2000-01-01", periods=2000):

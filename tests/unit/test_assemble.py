@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.data.assemble import observations_from_frames
-from gwforecast.data.fill import require_covariates
+from gwforecast.data.covariates import require_covariates
 
 RNG = np.random.default_rng(0)
 DAYS = pd.date_range("2020-01-01", periods=60)

@@ -17,13 +17,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data.climatology import ClimatologyWeather
+from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.additive import AdditiveModel
-from gwforecast.models.calibrated import Calibrated
+from gwforecast.models.linear import LinearLagged
 from gwforecast.models.naive import DayOfYearClimatology, Persistence
-from gwforecast.models.neural import CNN, GRU, LSTM, MLP
-from gwforecast.models.statistical import LinearLagged
-from gwforecast.ops.bundle import (
+from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.runs.forecast import fit_calibrated
+from gwforecast.service.bundle import (
     ARRAYS,
     MANIFEST,
     SUMS,
@@ -32,7 +33,6 @@ from gwforecast.ops.bundle import (
     load_bundle,
     save_bundle,
 )
-from gwforecast.ops.forecast import fit_calibrated
 
 SMALL = {"members": 2, "epochs": 2, "workers": 1, "lookback": 16}
 PARTS = {
@@ -116,8 +116,8 @@ def test_a_forecast_from_a_bundle_needs_no_tensorflow(record: xr.Dataset, tmp_pa
     program = """
 import sys
 import numpy as np, xarray as xr
-from gwforecast.data.climatology import ClimatologyWeather
-from gwforecast.ops.bundle import load_bundle
+from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.service.bundle import load_bundle
 data = xr.load_dataset("data.nc", engine="h5netcdf")
 fitted, _ = load_bundle("x")
 found = fitted.forecast(data, issue_times=data["time"].values[[-1]],

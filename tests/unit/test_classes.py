@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models.classes import NormalClassifier
-from gwforecast.models.neural import LSTM, MLP
+from gwforecast.networks.classes import NormalClassifier
+from gwforecast.networks.local import LSTM, MLP
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.normal import Normal
 from gwforecast.sequences.split import split_by_fraction

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from gwforecast.data.readers import read_observations
-from gwforecast.ops import forecasters
-from gwforecast.ops.config import Settings, load_settings
-from gwforecast.ops.settings import (
+from gwforecast.config.load import Settings, load_settings
+from gwforecast.config.tables import (
     MODEL_NAMES,
     CNNSettings,
     DataSettings,
     LayeredSettings,
     LinearSettings,
 )
+from gwforecast.data.readers import read_observations
+from gwforecast.runs import catalogue
 
 WRONG = [
     ("levels = 'a.csv'", "levels is unknown", "Remove it"),
@@ -135,16 +135,16 @@ def test_only_what_was_given_is_passed_on(tmp_path: Path) -> None:
 
 
 def test_names_of_models_are_those_that_can_be_made() -> None:
-    assert tuple(forecasters.FORECASTERS) == MODEL_NAMES
+    assert tuple(catalogue.FORECASTERS) == MODEL_NAMES
     default = Settings.model_validate({"data": {"levels": "a"}}).models.use
-    assert tuple(default) == forecasters.DEFAULT_MODELS
+    assert tuple(default) == catalogue.DEFAULT_MODELS
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_settings_of_a_model_are_its_arguments(name: str) -> None:
     section = Settings.model_fields.get(name)
     offered = set(section.annotation.model_fields) if section else set()
-    (forecaster,) = forecasters.make_forecasters([name], settings={}, shared={}).values()
+    (forecaster,) = catalogue.make_forecasters([name], settings={}, shared={}).values()
     arguments = set(inspect.signature(type(forecaster)).parameters)
     assert offered == arguments - {"head"}  # classes are for Python alone
 

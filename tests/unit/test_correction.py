@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models import correction
-from gwforecast.models.correction import ErrorModel
+from gwforecast.calibration import correction
+from gwforecast.calibration.correction import ErrorModel
 
 
 def series(values: np.ndarray, freq: str = "D") -> xr.DataArray:

@@ -8,9 +8,8 @@ import pytest
 import xarray as xr
 from statsmodels.tsa.ardl import ARDL
 
-from gwforecast.data.forcing import Forcing, ObservedWeather
-from gwforecast.models.autoregression import autoregress
-from gwforecast.models.distributed_lags import DistributedLags
+from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.models.ardl import DistributedLags, autoregress
 from gwforecast.schema import SchemaError, validate_forecast
 from gwforecast.sequences.split import split_by_fraction
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gwforecast.models.error_size import ErrorSize
+from gwforecast.calibration.errors import ErrorSize
 
 YEARS = np.array([20.0])
 TIMES = np.datetime64("1990-01-01", "us") + np.arange(20 * 365) * np.timedelta64(1, "D")

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models.attribution import integrated_gradients
-from gwforecast.models.neural import LSTM, MLP
-from gwforecast.models.statistical import LinearLagged
+from gwforecast.models.linear import LinearLagged
+from gwforecast.networks.attribution import integrated_gradients
+from gwforecast.networks.local import LSTM, MLP
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.importance import permutation_importance
 

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.intervals import QUANTILES
-from gwforecast.ops.fallback import by_climatology
+from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.service.readiness import by_climatology
 
 ISSUED = np.datetime64("2012-05-28")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data.features import (
+from gwforecast.data.covariates import (
     FEATURES,
     add_evapotranspiration,
     add_snow,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwforecast.data.assemble import observations_from_frames
-from gwforecast.data.fill import fill_covariates, require_covariates
+from gwforecast.data.covariates import fill_covariates, require_covariates
 
 RNG = np.random.default_rng(0)
 DAYS = pd.date_range("2020-01-01", periods=60)

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gwforecast.calibration.intervals import simulate_held_out
 from gwforecast.models.base import Forecaster
-from gwforecast.models.ensemble import NeuralForecaster
-from gwforecast.models.global_networks import GlobalMLP
-from gwforecast.models.intervals import simulate_held_out
-from gwforecast.models.joined import join_members
+from gwforecast.models.linear import LinearLagged
 from gwforecast.models.naive import DayOfYearClimatology, Persistence
-from gwforecast.models.neural import LSTM
-from gwforecast.models.statistical import LinearLagged
-from gwforecast.sequences.folds import train_folds, without_folds
-from gwforecast.sequences.split import Split, split_by_fraction
+from gwforecast.networks.forecaster import NeuralForecaster, join_members
+from gwforecast.networks.local import LSTM
+from gwforecast.networks.shared_kinds import GlobalMLP
+from gwforecast.sequences.split import Split, split_by_fraction, train_folds, without_folds
 
 SMALL = {"members": 6, "epochs": 4, "lookback": 30, "targets": 30, "units": (4,), "folds": 3}
 

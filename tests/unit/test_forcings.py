@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data.climatology import ClimatologyWeather
-from gwforecast.data.forcing import ObservedWeather, continue_weather
-from gwforecast.data.scenarios import Scenario, make_forcing
-from gwforecast.data.weather_forecasts import WeatherForecast
+from gwforecast.forcings.base import ObservedWeather, continue_weather
+from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.forcings.scenario import Scenario, make_forcing
+from gwforecast.forcings.weather_forecast import WeatherForecast
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.perturb import replaced
+from gwforecast.sequences.audit import replaced
 
 
 def record(freq: str = "D", steps: int = 4000, start: str = "2004-01-01") -> xr.Dataset:

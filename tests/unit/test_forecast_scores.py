@@ -10,7 +10,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.schema import SchemaError
 from gwforecast.verification import probabilistic
-from gwforecast.verification.forecasts import (
+from gwforecast.verification.lead_scoring import (
     forecast_losses,
     forecast_summary,
     lead_definitions,

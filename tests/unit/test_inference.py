@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from gwforecast.models.architecture import Architecture
-from gwforecast.models.inference import run_networks
-from gwforecast.models.networks import build
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.inference import run_networks
+from gwforecast.networks.keras_models import build
 
 SHARED = {
     "activation": "tanh", "dropout": 0.3, "noise": 0.1, "l2": 0.0, "outputs": 1,
@@ -142,8 +142,8 @@ def test_it_loads_no_library_for_training() -> None:
     program = """
 import sys
 import numpy as np
-from gwforecast.models.architecture import Architecture
-from gwforecast.models.inference import run_networks
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.inference import run_networks
 from gwforecast.models import networked, corrected, lead_intervals
 shared = dict(activation="tanh", outputs=1, output_activation="linear", units=(4,))
 made = Architecture("lstm", 2, tuple(sorted(shared.items())))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.models.intervals import QUANTILES, ConformalInterval
+from gwforecast.calibration.intervals import QUANTILES, ConformalInterval
 from gwforecast.schema import SchemaError, validate_simulation
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gwforecast.models.layers import FusedGRU, FusedLSTM
+from gwforecast.networks.layers import FusedGRU, FusedLSTM
 
 
 def pair(units: int = 5, **settings: object) -> tuple[FusedLSTM, keras.layers.LSTM]:

@@ -5,11 +5,11 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.data.climatology import ClimatologyWeather
-from gwforecast.models import lead_intervals
-from gwforecast.models.calibrated import Calibrated
-from gwforecast.models.intervals import QUANTILES
-from gwforecast.models.lead_intervals import LeadInterval
+from gwforecast.calibration import lead_intervals
+from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.calibration.lead_intervals import LeadInterval
+from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import DayOfYearClimatology
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import split_by_fraction

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import split_by_date
-from gwforecast.models.learning import decorrelation_time, error_reduction
+from gwforecast.calibration.errors import decorrelation_time, error_reduction
 from gwforecast.sequences.split import PERIODS
 
 

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.intervals import QUANTILES
+from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.verification.drift import drift, outside, recommend, step_in
-from gwforecast.verification.matured import Matured, matured, matured_scores
+from gwforecast.verification.lead_scoring import Matured, matured, matured_scores
 
 Q = np.array(QUANTILES)
 Z = np.array([-1.96, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.96])

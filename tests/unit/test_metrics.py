@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gwforecast.verification import efficiency, metrics, probabilistic
+from gwforecast.verification import metrics, probabilistic
 from gwforecast.verification.metrics import METRICS
 
 RNG = np.random.default_rng(5)
@@ -152,7 +152,7 @@ def test_nse_against_the_scored_mean_is_nse() -> None:
 
 def test_equal_levels_have_errors_and_no_efficiency() -> None:
     flat = np.full(9, 0.1)  # whose mean is not 0.1 in floating point
-    for name in efficiency.__all__:
+    for name in metrics.__all__:
         assert np.isnan(value(name, flat, PREDICTED[:9])), name
         assert np.isnan(value(name, flat, flat)), name
     for name in ("rmse", "mae", "bias", "mae_low", "mae_high"):

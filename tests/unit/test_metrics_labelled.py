@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from gwforecast.schema import SchemaError
-from gwforecast.verification.labelled import score_along_time
 from gwforecast.verification.metrics import METRICS
+from gwforecast.verification.scoring import score_along_time
 
 RNG = np.random.default_rng(0)
 OBSERVED = xr.DataArray(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data.forcing import ObservedWeather
+from gwforecast.forcings.base import ObservedWeather
 from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
 from gwforecast.schema import SchemaError, validate_forecast
 from gwforecast.sequences.split import split_by_fraction

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from gwforecast.models.architecture import Architecture
-from gwforecast.models.networks import NETWORKS, build, build_cnn, build_lstm, build_mlp
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.keras_models import NETWORKS, build, build_cnn, build_lstm, build_mlp
 
 SETTINGS = {
     "lstm": {"units": (4, 3)},

@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gwforecast.ops import atomic, outputs, record
+from gwforecast.runs import files
 
 QUANTILES = [0.025, 0.5, 0.975]
 
@@ -39,29 +39,29 @@ def predictions() -> xr.Dataset:
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    atomic.write_text(path, "old")
+    files.write_text(path, "old")
 
     def fail(target: Path) -> None:
         target.write_text("half")
         raise OSError("No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        atomic.write_atomically(path, fail)
+        files.write_atomically(path, fail)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.csv"]
 
 
 def test_a_write_makes_folders_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "a.txt"
-    atomic.write_text(path, "1\n")
-    atomic.write_text(path, "äöü\n")
+    files.write_text(path, "1\n")
+    files.write_text(path, "äöü\n")
     assert path.read_bytes() == "äöü\n".encode()
     assert os.listdir(path.parent) == ["a.txt"]
 
 
 @given(st.text(min_size=1))
 def test_every_name_becomes_a_safe_file_name(name: str) -> None:
-    slug = outputs.file_names([name])[name]
+    slug = files.file_names([name])[name]
     assert slug
     assert set(slug) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
     assert not slug.startswith(".")
@@ -70,21 +70,21 @@ def test_every_name_becomes_a_safe_file_name(name: str) -> None:
 
 @pytest.mark.parametrize("pair", [("a/b", "a b"), ("W1", "w1"), ("é", "e"), ("../a", "_a")])
 def test_names_that_would_share_a_file_do_not(pair: tuple[str, str]) -> None:
-    found = outputs.file_names(pair)
+    found = files.file_names(pair)
     assert len({slug.casefold() for slug in found.values()}) == 2
-    assert outputs.file_names(reversed(pair)) == found  # whatever their order
+    assert files.file_names(reversed(pair)) == found  # whatever their order
     for name in pair:
-        shared = set(found[name]) - set(outputs.file_names([name])[name])
+        shared = set(found[name]) - set(files.file_names([name])[name])
         assert shared <= set("-0123456789abcdef")
 
 
 @pytest.mark.parametrize("name", ["con", "NUL", "com1", "aux.1"])
 def test_names_that_windows_keeps_for_itself_are_changed(name: str) -> None:
-    assert outputs.file_names([name])[name] == f"_{name}"
+    assert files.file_names([name])[name] == f"_{name}"
 
 
 def test_predictions_come_back_as_they_were(tmp_path: Path, predictions: xr.Dataset) -> None:
-    path = outputs.write_predictions(predictions, tmp_path / "predictions.nc")
+    path = files.write_predictions(predictions, tmp_path / "predictions.nc")
     with xr.open_dataset(path, engine="h5netcdf") as read:
         assert read["level"].encoding["zlib"]
         xr.testing.assert_equal(read["level"], predictions["level"])
@@ -95,7 +95,7 @@ def test_predictions_come_back_as_they_were(tmp_path: Path, predictions: xr.Data
 def test_challenge_tables_hold_date_level_and_bounds(
     tmp_path: Path, predictions: xr.Dataset
 ) -> None:
-    written = outputs.write_challenge_tables(predictions, tmp_path)
+    written = files.write_challenge_tables(predictions, tmp_path)
     assert sorted(written) == [
         "predictions/drift/Weiss_1.csv",
         "predictions/drift/b.csv",
@@ -118,14 +118,14 @@ def test_challenge_tables_hold_date_level_and_bounds(
 def test_a_single_well_gets_a_table_of_the_first_model(
     tmp_path: Path, predictions: xr.Dataset
 ) -> None:
-    written = outputs.write_challenge_tables(predictions.isel(well=[1]), tmp_path)
+    written = files.write_challenge_tables(predictions.isel(well=[1]), tmp_path)
     whole = written["predictions.csv"].read_bytes()
     assert whole == written["predictions/lstm/b.csv"].read_bytes()
 
 
 def test_stamps_within_the_day_keep_their_clock(predictions: xr.Dataset) -> None:
     shifted = predictions.assign_coords(time=predictions["time"] + np.timedelta64(6, "h"))
-    table = outputs.challenge_table(shifted["level"].isel(model=0, well=0))
+    table = files.challenge_table(shifted["level"].isel(model=0, well=0))
     assert table["Date"][0] == "2020-01-01T06:00:00"
 
 
@@ -140,7 +140,7 @@ def test_json_is_strict_and_plain() -> None:
         "flag": np.bool_(True),
         "nested": [{"x": (1, None)}],
     }
-    assert json.loads(record.dump_json(value)) == {
+    assert json.loads(files.dump_json(value)) == {
         "nan": None,
         "inf": None,
         "path": str(Path("a") / "b"),
@@ -156,15 +156,15 @@ def test_checksums_are_of_every_file_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.csv").write_bytes(b"")
     (tmp_path / "a.csv").write_bytes(b"abc")
-    found = record.file_checksums([tmp_path, tmp_path / "a.csv"])
+    found = files.file_checksums([tmp_path, tmp_path / "a.csv"])
     assert [Path(str(item["path"])).name for item in found] == ["a.csv", "x.csv"]
     assert found[0]["sha256"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert found[1]["bytes"] == 0
 
 
 def test_checksums_of_data_see_every_value_and_name(predictions: xr.Dataset) -> None:
-    own = record.dataset_sha256(predictions)
-    assert own == record.dataset_sha256(predictions.copy(deep=True))
+    own = files.dataset_sha256(predictions)
+    assert own == files.dataset_sha256(predictions.copy(deep=True))
     changed = predictions.copy(deep=True)
     changed["level"][0, 0, 0, 0] += 1e-12
     others = [
@@ -173,4 +173,4 @@ def test_checksums_of_data_see_every_value_and_name(predictions: xr.Dataset) -> 
         predictions.assign_coords(well=["Weiß/1", "c"]),
         predictions.isel(time=slice(1, None)),
     ]
-    assert len({own, *map(record.dataset_sha256, others)}) == 5
+    assert len({own, *map(files.dataset_sha256, others)}) == 5

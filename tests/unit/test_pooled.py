@@ -8,15 +8,15 @@ import pytest
 import xarray as xr
 
 from gwforecast.models.base import ALL_WELLS
-from gwforecast.models.global_networks import GlobalCNN, GlobalGRU, GlobalLSTM, GlobalMLP
-from gwforecast.models.inference import run_networks
-from gwforecast.models.left_out import LeaveWellsOut, folds_of_wells
-from gwforecast.models.networks import build
-from gwforecast.models.neural import LSTM
-from gwforecast.ops import states
-from gwforecast.ops.run import evaluate
+from gwforecast.models.leave_wells_out import LeaveWellsOut, folds_of_wells
+from gwforecast.networks.inference import run_networks
+from gwforecast.networks.keras_models import build
+from gwforecast.networks.local import LSTM
+from gwforecast.networks.shared_kinds import GlobalCNN, GlobalGRU, GlobalLSTM, GlobalMLP
+from gwforecast.runs.evaluate import evaluate
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.sequences.windows import pooled_starts
+from gwforecast.service import states
 
 SMALL = {"members": 2, "epochs": 4, "features": (), "lookback": 8, "targets": 12, "batch_size": 8}
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gwforecast.ops import processes
-from gwforecast.ops.processes import count_processes, run_in_processes
+from gwforecast.service import processes
+from gwforecast.service.processes import count_processes, run_in_processes
 
 HERE = os.getpid()
 
@@ -89,7 +89,7 @@ def test_warnings_are_passed_on() -> None:
 def test_an_error_here_leaves_no_process_behind() -> None:
     script = (
         "import os, time, subprocess\n"
-        "from gwforecast.ops.processes import run_in_processes\n"
+        "from gwforecast.service.processes import run_in_processes\n"
         "def task(part):\n"
         "    if part == 1: raise ValueError\n"
         "    time.sleep(600)\n"
@@ -102,7 +102,7 @@ def test_an_error_here_leaves_no_process_behind() -> None:
 
 
 def test_processes_are_as_many_as_the_work_is_worth() -> None:
-    count = "from gwforecast.ops.processes import count_processes as c\n"
+    count = "from gwforecast.service.processes import count_processes as c\n"
     ask = "print(c(39, least=20, most=4), c(40, least=20, most=4), c(999, least=20, most=4))\n"
     assert _asked(count + ask) == ["1", "2", "4"]
     threaded = "import threading, time\nthreading.Thread(target=time.sleep, args=(3,)).start()\n"

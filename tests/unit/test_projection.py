@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.data.forcing import Forcing, ObservedWeather
-from gwforecast.models.neural import CNN, GRU, LSTM, MLP
-from gwforecast.models.statistical import LinearLagged
+from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.models.linear import LinearLagged
+from gwforecast.networks.local import CNN, GRU, LSTM, MLP
 from gwforecast.sequences.split import split_by_fraction
 
 SMALL = {"members": 2, "epochs": 2, "workers": 1, "lookback": 16}

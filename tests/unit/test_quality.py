@@ -10,13 +10,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.data import faults
-from gwforecast.data.quality import (
-    COLUMNS,
-    check_observations,
-    quality_flags,
-)
 from gwforecast.data.samples import load_sample
+from gwforecast.quality import faults
+from gwforecast.quality.checks import COLUMNS, check_observations, quality_flags
 from gwforecast.timeline import to_times
 
 SAMPLE = load_sample()

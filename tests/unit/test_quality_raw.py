@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gwforecast.data.quality import COLUMNS, check_levels, check_series
+from gwforecast.quality.checks import COLUMNS, check_levels, check_series
 from gwforecast.schema import SchemaError
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwforecast.data.assemble import observations_from_frames
-from gwforecast.data.fill import fill_covariates, require_covariates
+from gwforecast.data.covariates import fill_covariates, require_covariates
 from gwforecast.data.readers import read_observations
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from scipy import stats
 from gwforecast import schema
 from gwforecast.schema import SchemaError
 from gwforecast.verification import probabilistic
-from gwforecast.verification.reliability import (
+from gwforecast.verification.events import (
     brier_scores,
     event_probability,
     pit_values,

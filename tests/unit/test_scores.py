@@ -9,7 +9,7 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split, split_by_date, split_by_fraction
 from gwforecast.verification import probabilistic
 from gwforecast.verification.metrics import METRICS
-from gwforecast.verification.scores import DEFINITIONS, definitions, score_table, summary
+from gwforecast.verification.scoring import DEFINITIONS, definitions, score_table, summary
 
 QUANTILES = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
 

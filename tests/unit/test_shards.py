@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gwforecast.ops import shards
-from gwforecast.ops.cluster import run_shards
-from gwforecast.ops.config import Settings
-from gwforecast.ops.shards import Result, Shard, partition, run_one
+from gwforecast.config.load import Settings
+from gwforecast.shards import map as shard_map
+from gwforecast.shards.map import Result, Shard, partition, run_one, run_shards
 
 WELLS = ["a", "b", "c", "d", "e"]
 DONE: list[tuple[str, ...]] = []
@@ -83,8 +82,8 @@ def test_a_shard_that_fails_is_reported_and_leaves_nothing(settings, tmp_path) -
 def test_results_that_are_not_whole_are_not_taken(settings, tmp_path) -> None:
     shard = _shards(settings, tmp_path)[0]
     run_one(work, settings, shard)
-    (shard.folder / shards.DONE).write_text('{"key": "')
-    assert shards.held(shard) is None
+    (shard.folder / shard_map.DONE).write_text('{"key": "')
+    assert shard_map.held(shard) is None
     run_one(work, settings, shard)
     assert DONE == [("a", "b"), ("a", "b")]
 

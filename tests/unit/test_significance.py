@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from gwforecast import schema
-from gwforecast.verification.forecasts import lead_scores
+from gwforecast.verification.lead_scoring import lead_scores
 from gwforecast.verification.significance import (
     block_bootstrap,
     block_weights,

@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
-from gwforecast.ops.forecasters import FORECASTERS
-from gwforecast.ops.space import RESERVED, check_space, default_space, start
-from gwforecast.ops.toml import dump_toml
+from gwforecast.config.load import dump_toml
+from gwforecast.config.space import RESERVED, check_space, default_space, start
+from gwforecast.runs.catalogue import FORECASTERS
 
 pytest.importorskip("optuna")
 

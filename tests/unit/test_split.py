@@ -6,12 +6,13 @@ import xarray as xr
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import (
     PERIODS,
+    RandomSplit,
     Split,
+    random_split,
     require_sequential,
     split_by_date,
     split_by_fraction,
 )
-from gwforecast.sequences.tabular import RandomSplit, random_split
 
 
 def observed(levels, *, start="2020-01-01", freq="D"):

@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 import xarray as xr
 
+from gwforecast.models.linear import LinearLagged
 from gwforecast.models.naive import DayOfYearClimatology
-from gwforecast.models.statistical import LinearLagged
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.split import split_by_date, split_by_fraction

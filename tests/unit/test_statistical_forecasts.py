@@ -8,14 +8,14 @@ import pytest
 import statsmodels.api as sm
 import xarray as xr
 
-from gwforecast.data.forcing import Forcing, ObservedWeather
+from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.additive import AdditiveModel
+from gwforecast.models.linear import LinearLagged
 from gwforecast.models.state_space import (
     DynamicRegression,
     ExponentialSmoothing,
     UnobservedComponents,
 )
-from gwforecast.models.statistical import LinearLagged
 from gwforecast.schema import SchemaError, validate_forecast
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.timeline import infer_frequency, steps_per_year
@@ -239,7 +239,7 @@ def test_a_mean_that_fails_is_told_of_once_with_its_reason() -> None:
 
 
 def test_a_fit_without_a_maximum_fails_by_name(monkeypatch) -> None:
-    monkeypatch.setattr("gwforecast.models.kalman.ITERATIONS", 1)
+    monkeypatch.setattr("gwforecast.models.state_space.ITERATIONS", 1)
     observations = record()
     with pytest.warns(UserWarning, match="maximum"):
         fitted = UnobservedComponents().fit(observations, split=split_by_fraction(observations))

@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.intervals import QUANTILES
+from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.schema import SchemaError
+from gwforecast.verification.distribution import crossing_table
 from gwforecast.verification.status import OUTLOOK_CLASSES, Status, monthly_means
-from gwforecast.verification.thresholds import crossing_table
 
 
 def levels(start: str = "2000-01-01", end: str = "2019-12-31", seed: int = 0) -> xr.Dataset:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.calibration.intervals import ConformalInterval
 from gwforecast.models.base import Forecaster, through_periods
-from gwforecast.models.intervals import ConformalInterval
 from gwforecast.models.naive import DayOfYearClimatology, Persistence
-from gwforecast.ops import stitch
+from gwforecast.runs import stitch
 from gwforecast.sequences.split import split_by_date, split_by_fraction
 
 TIMES = pd.date_range("2000-01-01", "2009-12-31")

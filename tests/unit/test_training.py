@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models import training
-from gwforecast.models.architecture import Architecture
-from gwforecast.models.losses import LOSSES, mse
-from gwforecast.models.networks import build, build_lstm
-from gwforecast.models.neural import CNN, GRU, LSTM, MLP
+from gwforecast.networks import training
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.keras_models import build, build_lstm
+from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.networks.training import LOSSES, mse
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 2, "epochs": 3, "lookback": 6, "targets": 8}
@@ -156,7 +156,7 @@ def test_same_seed_gives_the_same_result_in_another_process(data: xr.Dataset, sp
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
         "from test_training import observations, SMALL;"
-        "from gwforecast.models.neural import LSTM;"
+        "from gwforecast.networks.local import LSTM;"
         "from gwforecast.sequences.split import split_by_fraction;"
         "data = observations(); split = split_by_fraction(data);"
         "level = LSTM(**SMALL).fit(data, split=split).simulate(data)['level'];"

@@ -11,8 +11,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import SchemaError, backtest, evaluate, split_by_fraction
-from gwforecast.models.responses import Response
-from gwforecast.models.transfer import TransferFunction
+from gwforecast.models.pastas import Response, TransferFunction
 
 ps = pytest.importorskip("pastas")
 SHARE, DAYS, BASE = 0.6, 90.0, 20.0

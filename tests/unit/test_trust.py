@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.data.climatology import ClimatologyWeather
-from gwforecast.models.global_networks import GlobalLSTM
-from gwforecast.models.neural import GRU, LSTM
-from gwforecast.models.trust import centre_by_trust, learn_trust, trust_at
+from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.networks.local import GRU, LSTM
+from gwforecast.networks.shared_kinds import GlobalLSTM
+from gwforecast.networks.stored import centre_by_trust, learn_trust, trust_at
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 4, "epochs": 60, "lookback": 30, "targets": 30, "units": (4,)}

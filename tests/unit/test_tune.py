@@ -13,10 +13,10 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
-from gwforecast.ops import tune as module
-from gwforecast.ops.config import load_settings
-from gwforecast.ops.forecasters import make_forecasters
-from gwforecast.ops.tune import ranked
+from gwforecast.config.load import load_settings
+from gwforecast.runs import tune as module
+from gwforecast.runs.catalogue import make_forecasters
+from gwforecast.runs.tune import ranked
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.metrics import METRICS
@@ -360,7 +360,7 @@ def test_without_optuna_the_message_says_how_to_install_it(fen, monkeypatch) -> 
 def test_importing_the_search_does_not_import_optuna() -> None:
     import subprocess
 
-    code = "import sys, gwforecast.ops.tune; print('optuna' in sys.modules)"
+    code = "import sys, gwforecast.runs.tune; print('optuna' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,
         cwd=Path(__file__).resolve().parents[2],

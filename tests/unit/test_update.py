@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.data.forcing import ObservedWeather
-from gwforecast.models.calibrated import Calibrated
-from gwforecast.models.corrected import Corrected
-from gwforecast.models.neural import LSTM, MLP
-from gwforecast.models.statistical import LinearLagged
+from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.forcings.base import ObservedWeather
+from gwforecast.models.linear import LinearLagged
+from gwforecast.networks.local import LSTM, MLP
 from gwforecast.sequences.origins import extend_split
 from gwforecast.sequences.split import split_by_fraction
 

@@ -1,0 +1,1 @@
+"""How sure: prediction intervals and corrections from recent errors."""

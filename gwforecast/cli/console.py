@@ -1,0 +1,106 @@
+"""What commands print: tables, progress, warnings and errors."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gwforecast.progress import Progress as ProgressCallback
+
+__all__ = [
+    "clean",
+    "errors",
+    "exit_with",
+    "print_table",
+    "progress_bars",
+    "screen",
+    "show_tracebacks",
+    "show_warning",
+]
+
+screen = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+errors = Console(highlight=False, markup=False, stderr=True)
+_SHOWN = {"traceback": False}
+
+
+def show_tracebacks(wanted: bool) -> None:
+    """Print the traceback of an error too, where that is asked for."""
+    _SHOWN["traceback"] = wanted
+
+
+def print_table(title: str, table: pd.DataFrame) -> None:
+    """Print a table under its title."""
+    drawn = Table(title=clean(title), title_justify="left", box=None, pad_edge=False)
+    for column in table.columns:
+        numeric = table[column].dtype.kind in "if"
+        drawn.add_column(
+            clean(str(column)),
+            justify="right" if numeric else "left",
+            no_wrap=column != table.columns[-1],
+        )
+    for row in table.itertuples(index=False):
+        drawn.add_row(*(Text(_cell(value)) for value in row))
+    screen.print(drawn)
+    screen.print()
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:  # NaN and NaT differ from themselves
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return clean(str(value))
+
+
+@contextmanager
+def progress_bars() -> Iterator[ProgressCallback | None]:
+    """Give a progress that draws bars on standard error; None where that is no terminal."""
+    if not errors.is_terminal:
+        yield None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(clean(task), total=total)
+            bars.update(tasks[task], completed=done, total=total)
+
+        yield report
+
+
+def clean(text: str) -> str:
+    """Return text with control characters made visible, as names and files may hold any."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one line on standard error."""
+    errors.print(Text(f"warning: {clean(str(message))}", style="yellow"), soft_wrap=True)
+
+
+def exit_with(error: BaseException, code: int) -> int:
+    """Print an error as one message on standard error; return the exit code."""
+    if _SHOWN["traceback"]:
+        traceback.print_exception(error)
+    errors.print(Text(f"error: {clean(str(error))}", style="bold red"), soft_wrap=True)
+    return code

@@ -1,0 +1,53 @@
+"""The command ``gwforecast verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gwforecast.cli import schedule
+from gwforecast.cli.console import clean, errors, print_table, screen
+
+__all__ = ["verify"]
+
+
+Out = Annotated[Path | None, typer.Option(help="Folder for the tables; by default the archive's.")]
+First = Annotated[
+    bool, typer.Option("--first", help="Score what was issued first, not later revisions.")
+]
+LEADS = 4  # that are printed
+
+
+def verify(config: schedule.Config, out: Out = None, first: First = False) -> None:
+    """Score archived forecasts that have matured, look for drift, and say what to do."""
+    settings = schedule.settings_of(config)
+    with schedule.codes():
+        from gwforecast.schema import SchemaError
+        from gwforecast.service.archive import Archive
+        from gwforecast.service.intake import read_each
+        from gwforecast.service.verify import verify as verified
+        from gwforecast.service.verify import write_verification
+
+        intake = read_each(settings.data)
+        if intake.observations is None:
+            raise SchemaError(next(iter(intake.refused.values()))[1])
+        found = verified(
+            Archive(settings.schedule.archive), intake.observations, first_revisions=first
+        )
+        folder = out or settings.schedule.archive / "verification"
+        write_verification(found, folder)
+        scores = found.scores
+        screen.print(f"{found.issues} issue times in the archive.")
+        if len(scores):
+            leads = scores["lead"].drop_duplicates().sort_values()
+            shown = leads.iloc[:: max(1, len(leads) // LEADS)]
+            table = scores[scores["lead"].isin(shown)].drop(columns=["bundle"])
+            means = table.groupby(["model", "lead"], as_index=False).mean(numeric_only=True)
+            print_table("Means over wells and bundles, by lead time in steps", means)
+        print_table("What to do", found.recommendations)
+        screen.print(clean(str(folder)), soft_wrap=True)
+        for problem in found.damaged:
+            errors.print(clean(problem), soft_wrap=True)
+        raise typer.Exit(7 if found.damaged else 0)

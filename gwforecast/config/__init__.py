@@ -1,0 +1,1 @@
+"""Settings: TOML and options to validated settings."""

@@ -1,0 +1,314 @@
+"""Spaces that a search for settings looks through: defaults by model, and checks of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gwforecast import timeline
+from gwforecast.runs.catalogue import FORECASTERS
+
+__all__ = ["RESERVED", "Space", "check_space", "default_space", "shown", "start", "suggest"]
+
+
+Space = Mapping[str, Sequence[Any]]
+"""Range by setting: kind, then its numbers or its choices.
+
+``("int", low, high)`` or ``("int", low, high, step)``: whole numbers, both ends included.
+``("float", low, high)``: numbers, uniform. ``("log", low, high)``: numbers, uniform in their
+logarithm. ``("choice", a, b, ...)``: one of the values, which may be lists.
+"""
+
+RESERVED = ("members", "seed", "folds", "workers", "head")
+"""Settings that a search does not choose: more members are never worse, the others are no choice of
+a model."""
+
+_YEARS = (0.5, 1, 2)
+_NETWORK: dict[str, tuple[Any, ...]] = {
+    "learning_rate": ("log", 1e-3, 1e-2),
+    "dropout": ("float", 0.0, 0.6),
+    "noise": ("float", 0.0, 0.4),
+    "weight_decay": ("log", 0.05, 5.0),
+}
+_RECURRENT = {
+    "units": ("choice", [16], [32], [64]),
+    **_NETWORK,
+    "epochs": ("int", 50, 200, 25),
+}
+_GLOBAL_RECURRENT = {
+    **_RECURRENT,
+    "units": ("choice", [32], [64], [128]),
+    "epochs": ("int", 20, 120, 20),
+}
+_FORGET_BIAS = {"forget_bias": ("choice", [1.0, 3.0], [1.0], [3.0])}
+_SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
+    "lstm": {**_RECURRENT, **_FORGET_BIAS},
+    "gru": _RECURRENT,
+    "cnn": {
+        "units": ("choice", 16, 32, 64),
+        "kernel_size": ("int", 2, 4),
+        **_NETWORK,
+        "epochs": ("int", 50, 200, 25),
+    },
+    "mlp": {
+        "units": ("choice", [16, 8], [32, 16], [64, 32]),
+        **_NETWORK,
+        "epochs": ("int", 20, 100, 10),
+    },
+    "global_lstm": {**_GLOBAL_RECURRENT, **_FORGET_BIAS},
+    "global_gru": _GLOBAL_RECURRENT,
+    "global_cnn": {
+        "units": ("choice", 32, 64, 128),
+        "kernel_size": ("int", 2, 4),
+        **_NETWORK,
+        "epochs": ("int", 20, 120, 20),
+    },
+    "global_mlp": {
+        "units": ("choice", [32, 16], [64, 32], [128, 64]),
+        **_NETWORK,
+        "epochs": ("int", 10, 60, 10),
+    },
+    "linear": {
+        "strengths": ("choice", [0.03, 0.1, 0.3], [0.001], [0.01], [0.1], [1.0]),
+        "harmonics": ("int", 0, 4),
+    },
+    "additive": {"penalty": ("log", 0.1, 1000.0), "harmonics": ("int", 0, 4)},
+    "ardl": {"harmonics": ("int", 0, 4)},
+    "arma_regression": {},
+    "ets": {},
+    "unobserved_components": {},
+    "pastas": {"response": ("choice", "gamma", "exponential", "four_param")},
+    "climatology": {"window": ("int", 0, 60)},
+    "seasonal_naive": {"tolerance": ("int", 0, 60)},
+    "persistence": {},
+    "drift": {},
+}
+_LOCAL = ("lstm", "gru", "cnn", "mlp")
+_LOOKBACK = (*_LOCAL, *(f"global_{name}" for name in _LOCAL))
+
+
+def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
+    """Return the space that is searched where the user gives none.
+
+    Lookbacks are half a year, one and two years for networks; for the linear model one, two and
+    four years, or the best of the three for each well.
+
+    Parameters
+    ----------
+    model : str
+        Name in :data:`gwforecast.runs.catalogue.FORECASTERS`.
+    frequency : str
+        Of the time axis, which sets how many steps a year has.
+
+    Raises
+    ------
+    ValueError
+        If the model is unknown, or has no settings.
+
+    Examples
+    --------
+    >>> default_space("climatology", "D")
+    {'window': ('int', 0, 60)}
+    >>> default_space("lstm", "D")["lookback"]
+    ('choice', 183, 365, 730)
+    """
+    _known_settings(model)
+    if not _SPACES[model]:
+        raise ValueError(
+            f"A search needs a model with settings. Received {model!r}, which has none. Choose "
+            f"one of {', '.join(name for name, space in _SPACES.items() if space)}."
+        )
+    space = dict(_SPACES[model])
+    year = timeline.steps_per_year(frequency)
+    if model in _LOOKBACK:
+        space["lookback"] = ("choice", *(round(years * year) for years in _YEARS))
+    if model == "linear":
+        one, two, four = (round(years * year) for years in (1, 2, 4))
+        space["lookbacks"] = ("choice", [one, two, four], [one], [two], [four])
+    return space
+
+
+def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dict[str, list[Any]]:
+    """Return a space as plain lists, after refusing what cannot be searched.
+
+    Parameters
+    ----------
+    space : mapping
+        Range by setting, see :data:`Space`.
+    model : str
+        Whose settings they are.
+    fixed : mapping
+        Settings by name that are not searched.
+
+    Raises
+    ------
+    TypeError
+        If a setting is none of the model's.
+    ValueError
+        If a setting is fixed or reserved, a range is malformed, or nothing is left to search.
+    """
+    known = _known_settings(model)
+    for name, given in space.items():
+        if name in RESERVED:
+            raise ValueError(
+                f"A search does not choose {', '.join(RESERVED)}. Received {name!r} in its space. "
+                "Take it out of the space and give it as an argument."
+            )
+        if name not in known:
+            raise TypeError(
+                f"The settings of {model!r} are {', '.join(known) or 'none'}. Received {name!r} in "
+                "the space. Correct or remove it."
+            )
+        if name in fixed:
+            raise ValueError(
+                f"A setting is either fixed or searched. Received {name!r} of {model!r} as both. "
+                "Take it out of the space, or out of the settings."
+            )
+        _check_range(name, given)
+    if not space:
+        raise ValueError(
+            f"A search needs a setting to choose. Received none for {model!r} that is not fixed. "
+            "Leave a setting out of the settings, or give a space."
+        )
+    plain: dict[str, list[Any]] = json.loads(json.dumps({n: list(g) for n, g in space.items()}))
+    return plain
+
+
+def start(model: str, space: Space, frequency: str) -> dict[str, Any]:
+    """Return the model's own defaults as far as they lie in the space, as parameters of a trial.
+
+    Parameters
+    ----------
+    model : str
+        Whose defaults.
+    space : mapping
+        That :func:`check_space` gave.
+    frequency : str
+        A lookback without a default is one year of it.
+
+    Examples
+    --------
+    >>> start("climatology", {"window": ["int", 0, 60]}, "D")
+    {'window': 15}
+    >>> start("climatology", {"window": ["int", 20, 60]}, "D")
+    {}
+    """
+    found = {}
+    for name, (kind, *values) in space.items():
+        default = _known_settings(model)[name].default
+        if name == "lookback" and default is None:
+            default = round(timeline.steps_per_year(frequency))
+        if name == "lookbacks" and default is None:
+            default = [round(y * timeline.steps_per_year(frequency)) for y in (1, 2, 4)]
+        if kind == "choice":
+            text = _text(default)
+            if text in map(_text, values):
+                found[name] = text
+        elif _number(default) and values[0] <= default <= values[1]:
+            step = values[2] if len(values) == 3 else None
+            if step is None or (default - values[0]) % step == 0:
+                found[name] = default
+    return found
+
+
+def suggest(trial: Any, space: Space) -> dict[str, Any]:
+    """Return the settings that a trial of optuna takes from a space, by name.
+
+    Parameters
+    ----------
+    trial : optuna.trial.Trial
+        Asked for each setting, in the order of the space; choices go by their JSON text, as optuna
+        stores no lists.
+    space : mapping
+        That :func:`check_space` gave.
+    """
+    settings: dict[str, Any] = {}
+    for name, (kind, *values) in space.items():
+        if kind == "choice":
+            text = trial.suggest_categorical(name, [_text(value) for value in values])
+            settings[name] = json.loads(text)
+        elif kind == "int":
+            step = values[2] if len(values) == 3 else 1
+            settings[name] = trial.suggest_int(name, values[0], values[1], step=step)
+        else:
+            settings[name] = trial.suggest_float(name, values[0], values[1], log=kind == "log")
+    return settings
+
+
+def shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Return the settings of a trial as a table has them: a list as its text, else the value.
+
+    Parameters
+    ----------
+    params : mapping
+        Of a trial of optuna; a setting that it did not come to is None.
+    space : mapping
+        That :func:`check_space` gave.
+    """
+    shown = {}
+    for name, given in space.items():
+        value = params.get(name)
+        value = json.loads(value) if given[0] == "choice" and value is not None else value
+        shown[name] = str(value) if isinstance(value, list) else value
+    return shown
+
+
+def _known_settings(model: str) -> Mapping[str, inspect.Parameter]:
+    if model not in FORECASTERS:
+        raise ValueError(
+            f"A search is for one of the models {', '.join(FORECASTERS)}. Received {model!r}. "
+            "Correct the name."
+        )
+    module, cls = FORECASTERS[model]
+    return inspect.signature(getattr(importlib.import_module(module), cls)).parameters
+
+
+def _check_range(name: str, given: Sequence[Any]) -> None:
+    form = ""
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        form = "begin with int, float, log or choice"
+    elif given[0] == "choice":
+        form = "" if len(given) > 1 and _storable(given[1:]) else "name one or more plain values"
+    elif given[0] == "int":
+        form = "" if _whole(given[1:]) else "have whole numbers, low <= high, and a step if wanted"
+    elif given[0] in ("float", "log"):
+        ordered = len(given) == 3 and all(map(_number, given[1:])) and given[1] <= given[2]
+        form = "" if ordered else "have two finite numbers, low <= high"
+        if ordered and given[0] == "log" and given[1] <= 0:
+            form = "be above 0 where it is logarithmic"
+    else:
+        form = "begin with int, float, log or choice"
+    if form:
+        raise ValueError(
+            f"The range of a setting must {form}. Received {given!r} for {name!r}. Write for "
+            'example ["float", 0.0, 0.5] or ["choice", 16, 32].'
+        )
+
+
+def _whole(values: Sequence[Any]) -> bool:
+    whole = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+    return (
+        whole
+        and len(values) in (2, 3)
+        and values[0] <= values[1]
+        and min(values[2:], default=1) > 0
+    )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _storable(values: Sequence[Any]) -> bool:
+    try:
+        return len({_text(value) for value in values}) == len(values)
+    except (TypeError, ValueError):
+        return False
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, allow_nan=False)

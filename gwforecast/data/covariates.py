@@ -1,0 +1,504 @@
+"""Covariates derived from covariates: season, snow, evapotranspiration, antecedent means.
+
+Every function returns a new Dataset with covariates added and the old ones untouched. Each derived
+value depends on its own step and on those before it only, so that nothing after a split or an
+issue time can leak through it.
+
+Missing covariates: refused by default, filled only by rules that are asked for.
+
+A missing level is masked and never filled. A missing covariate has no such way out, because every
+later prediction depends on it; so it is an error that names it, and filling is a setting. Rain that
+is missing is not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+
+__all__ = [
+    "BY_KIND",
+    "DEFAULT_FEATURES",
+    "FEATURES",
+    "RULES",
+    "add_antecedent",
+    "add_evapotranspiration",
+    "add_season",
+    "add_snow",
+    "derive_features",
+    "fill_covariates",
+    "find_covariate",
+    "require_covariates",
+]
+
+
+DEFAULT_FEATURES = ("season", "snow")
+
+DEGREE_DAY_FACTOR = 3.0  # mm/degC/d, the middle of the usual range for lowlands
+SNOW_RANGE = (-1.0, 1.0)  # degC, between which the share of snow falls from 1 to 0
+
+
+def find_covariate(observations: xr.Dataset, kind: str) -> str | None:
+    """Return the name of the first covariate of a kind, or None where there is none."""
+    names = schema.covariate_names(observations)
+    return next((n for n in names if schema.covariate_kind(n, observations[n].attrs) == kind), None)
+
+
+def derive_features(
+    observations: xr.Dataset, features: Iterable[str] = DEFAULT_FEATURES
+) -> xr.Dataset:
+    """Return the observations with derived covariates added.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    features : iterable of str
+        Names from :data:`FEATURES`. ``"snow"`` is left out where there is no rain or temperature.
+
+    Raises
+    ------
+    ValueError
+        If a feature is not known.
+    """
+    for feature in features:
+        if feature not in FEATURES:
+            raise ValueError(
+                f"A derived feature must be one of {sorted(FEATURES)}. Received {feature!r}. "
+                "Correct the name in the setting 'features'."
+            )
+        observations = FEATURES[feature](observations)
+    return observations
+
+
+def add_season(observations: xr.Dataset) -> xr.Dataset:
+    """Add ``season_sin`` and ``season_cos``, the day of the year on a circle (dimensionless)."""
+    days = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
+    angle = 2 * np.pi * days / 365.25
+    shape = observations[schema.LEVEL].shape
+    return observations.assign(
+        {
+            name: _covariate(np.broadcast_to(curve(angle), shape).copy(), "1", long, "season")
+            for name, curve, long in (
+                ("season_sin", np.sin, "sine of the day of the year"),
+                ("season_cos", np.cos, "cosine of the day of the year"),
+            )
+        }
+    )
+
+
+def mean_temperature(observations: xr.Dataset) -> xr.DataArray | None:
+    """Return the mean temperature, or that of minimum and maximum, (well, time), degC.
+
+    Raises
+    ------
+    SchemaError
+        If the median of its first year lies outside -60 to 60 degC.
+    """
+    name = find_covariate(observations, "temperature")
+    low = find_covariate(observations, "temperature_min")
+    high = find_covariate(observations, "temperature_max")
+    if name is not None:
+        temperature = observations[name]
+    elif low is not None and high is not None:
+        temperature = (0.5 * (observations[low] + observations[high])).rename(f"{low}, {high}")
+    else:
+        return None
+    # the first year alone: what comes after a split must not decide what is done before it
+    year = round(timeline.steps_per_year(timeline.infer_frequency(temperature["time"].values)))
+    first = float(temperature.isel({schema.TIME: slice(0, year)}).median())
+    if abs(first) > 60:
+        raise SchemaError(
+            f"Temperature must be in degC. Received {temperature.name!r} with a median of "
+            f"{first:.1f} in its first year. Subtract 273.15 from kelvin, or divide tenths of a "
+            "degree by 10."
+        )
+    return temperature
+
+
+def add_snow(
+    observations: xr.Dataset, *, degree_day_factor: float = DEGREE_DAY_FACTOR
+) -> xr.Dataset:
+    """Add ``snow_storage`` and ``liquid_water`` (rain and melt) by a degree-day model.
+
+    Precipitation falls as snow below -1 degC and as rain above 1 degC, in between in proportion.
+    The storage starts empty; it melts by ``degree_day_factor`` mm for each degC and day above 0.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time), with a covariate of kind rain (an amount for each step) and of kind
+        temperature. Without them the observations are returned as they are.
+    degree_day_factor : float
+        mm/degC/d.
+
+    References
+    ----------
+    Hock (2003), J. Hydrol. 282, doi:10.1016/S0022-1694(03)00257-9.
+    """
+    rain_name, temperature = find_covariate(observations, "rain"), mean_temperature(observations)
+    if rain_name is None or temperature is None:
+        return observations
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    days = 365.25 / timeline.steps_per_year(frequency)
+    rain = observations[rain_name].values
+    low, high = SNOW_RANGE
+    frozen = np.clip((high - temperature.values) / (high - low), 0.0, 1.0)
+    melt_limit = degree_day_factor * days * np.maximum(temperature.values, 0.0)
+    storage, liquid = snow_balance(rain * frozen, rain * (1 - frozen), melt_limit)
+    units = observations[rain_name].attrs.get("units", "mm")
+    return observations.assign(
+        snow_storage=_covariate(storage, "mm", "snow storage, degree-day model", "snow"),
+        liquid_water=_covariate(liquid, units, "rain and melt water, degree-day model", "water"),
+    )
+
+
+def snow_balance(
+    snowfall: np.ndarray, rainfall: np.ndarray, melt_limit: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return storage after each step and the water that leaves it, both (well, time).
+
+    Steps with a missing input are missing in the results and leave the storage as it was.
+
+    Examples
+    --------
+    >>> snow_balance(np.array([[4.0, 0, 0]]), np.array([[0.0, 1, 0]]), np.array([[0.0, 3, 3]]))
+    (array([[4., 1., 0.]]), array([[0., 4., 1.]]))
+    """
+    known = np.isfinite(snowfall) & np.isfinite(rainfall) & np.isfinite(melt_limit)
+    snow, limit = np.where(known, snowfall, 0.0), np.where(known, melt_limit, 0.0)
+    storage = np.empty_like(snow)
+    melted = np.empty_like(snow)
+    held = np.zeros(snow.shape[0])
+    for step in range(snow.shape[1]):
+        held = held + snow[:, step]
+        melted[:, step] = np.minimum(held, limit[:, step])
+        held = held - melted[:, step]
+        storage[:, step] = held
+    return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
+
+
+def add_evapotranspiration(observations: xr.Dataset) -> xr.Dataset:
+    """Add ``potential_evapotranspiration`` from temperature and latitude.
+
+    Where a covariate of kind evapotranspiration is there already, or temperature or the static
+    attribute ``latitude`` (degrees north) is not, the observations are returned as they are.
+
+    References
+    ----------
+    Oudin et al. (2005), J. Hydrol. 303, doi:10.1016/j.jhydrol.2004.08.026; extraterrestrial
+    radiation after Allen et al. (1998), FAO Irrigation and Drainage Paper 56, equation 21.
+    """
+    temperature = mean_temperature(observations)
+    if (
+        find_covariate(observations, "evapotranspiration") is not None
+        or temperature is None
+        or "latitude" not in observations
+    ):
+        return observations
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    days = 365.25 / timeline.steps_per_year(frequency)
+    day = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
+    radiation = extraterrestrial_radiation(day, observations["latitude"].values[:, None])
+    amount = days * radiation / 2.45 * np.maximum(temperature.values + 5.0, 0.0) / 100.0
+    long_name = "potential evapotranspiration, Oudin et al. 2005"
+    return observations.assign(
+        potential_evapotranspiration=_covariate(amount, "mm", long_name, "evapotranspiration")
+    )
+
+
+def extraterrestrial_radiation(day: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+    """Return the daily radiation above the atmosphere, MJ/m2/d, by FAO 56 equation 21.
+
+    Parameters
+    ----------
+    day : numpy.ndarray
+        Day of the year, 1 to 366.
+    latitude : numpy.ndarray
+        Degrees north.
+
+    Examples
+    --------
+    FAO 56, example 8: 3 September at 20 degrees south.
+
+    >>> float(extraterrestrial_radiation(np.array(246), np.array(-20.0)).round(1))
+    32.2
+    """
+    angle = 2 * np.pi * day / 365
+    declination = 0.409 * np.sin(angle - 1.39)
+    distance = 1 + 0.033 * np.cos(angle)
+    phi = np.radians(latitude)
+    sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1.0, 1.0))
+    return np.asarray(
+        24 * 60 / np.pi * 0.0820 * distance
+        * (
+            sunset * np.sin(phi) * np.sin(declination)
+            + np.cos(phi) * np.cos(declination) * np.sin(sunset)
+        )
+    )  # fmt: skip
+
+
+def add_antecedent(observations: xr.Dataset, *, years: Iterable[float] = (0.25, 1.0)) -> xr.Dataset:
+    """Add means of the rain with an exponentially fading memory, ``rain_<years>y``.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time). Without a covariate of kind rain it is returned as it is.
+    years : iterable of float
+        Time constants of the memory.
+    """
+    rain = find_covariate(observations, "rain")
+    if rain is None:
+        return observations
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    frame = pd.DataFrame(observations[rain].values.T)
+    added = {}
+    for span in years:
+        constant = span * timeline.steps_per_year(frequency)
+        mean = frame.ewm(alpha=1 - np.exp(-1 / constant), adjust=True).mean().where(frame.notna())
+        added[f"rain_{span:g}y"] = _covariate(
+            mean.to_numpy().T,
+            str(observations[rain].attrs.get("units", "mm")),
+            f"mean rain with a memory of {span:g} years",
+            "antecedent",
+        )
+    return observations.assign(added)
+
+
+def _covariate(values: np.ndarray, units: str, long_name: str, kind: str) -> xr.Variable:
+    attrs = {"units": units, "long_name": long_name, "kind": kind}
+    return xr.Variable((schema.WELL, schema.TIME), np.asarray(values, float), attrs)
+
+
+FEATURES: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    "season": add_season,
+    "snow": add_snow,
+    "evapotranspiration": add_evapotranspiration,
+    "antecedent": add_antecedent,
+}
+"""Derived features by name."""
+
+
+LONGEST_INTERPOLATED = 7  # steps
+CLIMATOLOGY_WINDOW = 15  # days before and after a day of the year
+
+BY_KIND: dict[str, str] = {
+    "rain": "climatology",
+    **dict.fromkeys(
+        ("temperature", "temperature_min", "temperature_max", "humidity", "pressure", "wind",
+         "radiation", "evapotranspiration", "stage", "season"),
+        "interpolate",
+    ),
+}  # fmt: skip
+"""Rule of each kind of covariate under ``rules="by_kind"``; kinds not named take climatology."""
+
+
+def require_covariates(
+    observations: xr.Dataset, *, names: Iterable[str] | None = None
+) -> xr.Dataset:
+    """Return the observations if no covariate has a gap between its first and its last value.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    names : iterable of str, optional
+        Covariates; by default all.
+
+    Raises
+    ------
+    SchemaError
+        If a value is missing inside a covariate's span, or all of them are: names the covariate,
+        the well, the number of steps and the dates. A covariate may start late or end early.
+    """
+    there = schema.covariate_names(observations)
+    for name in there if names is None else list(names):
+        if name not in there:
+            raise SchemaError(
+                f"Every covariate that is asked for must be in the observations. Received "
+                f"{name!r}; there are {there}. Correct the name, or add the series."
+            )
+        missing = _missing_inside(observations[name].values)
+        if not missing.any():
+            continue
+        well = int(np.flatnonzero(missing.any(axis=1))[0])
+        steps = np.flatnonzero(missing[well])
+        times = observations[schema.TIME].values
+        raise SchemaError(
+            f"Covariates must have no gaps. {name!r} of well "
+            f"{str(observations[schema.WELL].values[well])!r} is missing at {steps.size} of "
+            f"{times.size} steps, from {timeline.format_time(times[steps[0]])} to "
+            f"{timeline.format_time(times[steps[-1]])}. Give the values, leave the covariate out, "
+            "or ask for a filling rule: fill_covariates(observations, rules='by_kind'), on the "
+            "command line --fill by_kind."
+        )
+    return observations
+
+
+def _missing_inside(values: np.ndarray) -> np.ndarray:
+    """Return which values are NaN between the first and the last finite one, or all of them."""
+    known = np.isfinite(values)
+    begun = np.logical_or.accumulate(known, axis=1)
+    goes_on = np.logical_or.accumulate(known[:, ::-1], axis=1)[:, ::-1]
+    inside: np.ndarray = ~known & begun & goes_on
+    inside[~known.any(axis=1)] = True
+    return inside
+
+
+def fill_covariates(
+    observations: xr.Dataset,
+    *,
+    rules: Mapping[str, str] | str,
+    boundaries: Iterable[object] = (),
+) -> xr.Dataset:
+    """Return the observations with gaps in covariates filled by the rules that are given.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    rules : mapping of str to str, or "by_kind"
+        Rule by the name or the kind of a covariate, a name before a kind: ``"interpolate"``
+        (linear in time, gaps of up to 7 steps, longer ones by climatology), ``"climatology"``
+        (mean of the same days of the year, within 15 days, in the years before the gap; all that is
+        before it where there is no such day), ``"forward"`` (the last value), ``"zero"``, only by
+        name. ``"by_kind"`` is :data:`BY_KIND`, in which rain is never zero. A covariate without a
+        rule is left as it is.
+    boundaries : iterable of datetime-like
+        Times that an interpolation may not cross, e.g. the starts of validation and test period:
+        it would take a value from after the split. Gaps across them are filled by climatology.
+
+    Returns
+    -------
+    xarray.Dataset
+        With ``<name>_flag`` (well, time) for each covariate that had a gap: 0 as given, 1 filled.
+
+    Raises
+    ------
+    ValueError
+        If a rule is unknown, or ``"zero"`` is asked for by a kind.
+    """
+    chosen = dict(BY_KIND) if rules == "by_kind" else _checked_rules(observations, rules)
+    cuts = timeline.to_times(list(boundaries))
+    times = observations[schema.TIME].values
+    filled = {}
+    for name in schema.covariate_names(observations):
+        kind = schema.covariate_kind(name, observations[name].attrs)
+        default = "climatology" if rules == "by_kind" else None
+        of_kind = chosen.get(kind, default)
+        rule = chosen.get(name, of_kind if of_kind != "zero" else None)  # zero is by name only
+        missing = _missing_inside(observations[name].values)
+        if rule is None or not missing.any():
+            continue
+        values = np.stack(
+            [
+                _fill(row, gaps, times, cuts, RULES[rule])
+                for row, gaps in zip(observations[name].values, missing, strict=True)
+            ]
+        )
+        filled[name] = observations[name].copy(data=values)
+        flag = (missing & np.isfinite(values)).astype(np.int8)
+        filled[f"{name}_flag"] = xr.DataArray(
+            flag,
+            dims=(schema.WELL, schema.TIME),
+            attrs={"flag_values": [0, 1], "flag_meanings": "as_given filled", "rule": rule},
+        )
+    return observations.assign(filled)
+
+
+def _checked_rules(observations: xr.Dataset, rules: Mapping[str, str] | str) -> dict[str, str]:
+    if not isinstance(rules, Mapping):
+        raise ValueError(
+            f"Filling rules must be 'by_kind', or a mapping from covariate or kind to one of "
+            f"{sorted(RULES)}. Received {rules!r}. Write e.g. {{'rain': 'climatology'}}."
+        )
+    names = schema.covariate_names(observations)
+    for name, rule in rules.items():
+        if rule not in RULES:
+            raise ValueError(
+                f"A gap is filled by one of {sorted(RULES)}, or all by 'by_kind'. Received "
+                f"{rule!r} for {name!r}. Correct the rule."
+            )
+        if name not in names and name not in schema.KINDS:
+            raise ValueError(
+                f"A filling rule is for a covariate ({names}) or a kind ({sorted(schema.KINDS)}). "
+                f"Received {name!r}. Correct the name."
+            )
+        if rule == "zero" and name not in names:
+            raise ValueError(
+                f"Zero is a rule for a covariate by its name, because missing rain is not zero. "
+                f"Received it for the kind {name!r}. Name the covariate."
+            )
+    return dict(rules)
+
+
+Filler = Callable[[np.ndarray, int, int, np.ndarray, bool], np.ndarray]
+
+
+def _fill(
+    row: np.ndarray, gaps: np.ndarray, times: np.ndarray, cuts: np.ndarray, fill: Filler
+) -> np.ndarray:
+    values = row.copy()
+    if not np.isfinite(row).any():
+        return values
+    edges = np.diff(np.concatenate([[False], gaps, [False]]).astype(np.int8))
+    starts, stops = (np.flatnonzero(edges == sign).tolist() for sign in (1, -1))
+    for start, stop in zip(starts, stops, strict=True):
+        after = times[min(stop, times.size - 1)]
+        crossed = bool(((cuts > times[max(start - 1, 0)]) & (cuts <= after)).any())
+        values[start:stop] = fill(row, start, stop, times, crossed)
+    return values
+
+
+def _climatology(
+    row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool
+) -> np.ndarray:
+    del crossed  # looks back only
+    days = pd.DatetimeIndex(times[:stop]).day_of_year.to_numpy()
+    before, known = days[:start], np.isfinite(row[:start])
+    made = np.full(stop - start, np.nan)
+    for step, day in enumerate(days[start:stop]):
+        apart = np.abs(before - day)
+        near = known & (np.minimum(apart, 366 - apart) <= CLIMATOLOGY_WINDOW)
+        used = near if near.any() else known
+        if used.any():
+            made[step] = row[:start][used].mean()
+    return made
+
+
+def _interpolate(
+    row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool
+) -> np.ndarray:
+    if crossed or stop - start > LONGEST_INTERPOLATED:
+        return _climatology(row, start, stop, times, crossed)
+    stamps = times.astype("datetime64[s]").astype(np.int64)
+    ends = [start - 1, stop]
+    return np.asarray(np.interp(stamps[start:stop], stamps[ends], row[ends]))
+
+
+def _forward(
+    row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool
+) -> np.ndarray:
+    del times, crossed
+    return np.full(stop - start, row[start - 1])
+
+
+def _zero(row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool) -> np.ndarray:
+    del row, times, crossed
+    return np.zeros(stop - start)
+
+
+RULES: dict[str, Filler] = {
+    "interpolate": _interpolate,
+    "climatology": _climatology,
+    "forward": _forward,
+    "zero": _zero,
+}
+"""Filling rules by name."""

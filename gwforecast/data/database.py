@@ -1,0 +1,245 @@
+"""Observations from a database: any that SQLAlchemy has a dialect for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from gwforecast.data.assemble import observations_from_frames
+from gwforecast.data.columns import TIME_NAMES, WELL_NAMES
+from gwforecast.schema import SchemaError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = ["connect", "list_wells_sql", "read_sql", "without_password"]
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for a database; a password ``$NAME`` is taken from the environment.
+
+    Parameters
+    ----------
+    url : str
+        As of SQLAlchemy, e.g. ``"postgresql+psycopg://me:$PASSWORD@host/wells"``.
+
+    Raises
+    ------
+    ImportError
+        If SQLAlchemy or the driver is not installed.
+    ValueError
+        If it is no URL, or the environment does not hold the password. Passwords are not in the
+        message.
+    """
+    try:
+        import sqlalchemy
+    except ModuleNotFoundError:
+        raise ImportError(
+            "A database needs SQLAlchemy, which is not installed. Install it with: pip install "
+            "'gwforecast[sql]'."
+        ) from None
+    try:
+        parsed = sqlalchemy.make_url(url)
+        if parsed.password:  # expanded on its own, as it may hold any character
+            parsed = parsed.set(password=_expanded(str(parsed.password)))
+        return sqlalchemy.create_engine(parsed)
+    except sqlalchemy.exc.ArgumentError:
+        raise ValueError(
+            "A database is named by a URL. Received one that SQLAlchemy cannot read. Write for "
+            "example sqlite:///wells.db or postgresql+psycopg://me@host/wells."
+        ) from None
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"A database needs its driver. Received none: {error}. Install it, for PostgreSQL with "
+            "pip install 'gwforecast[sql]'."
+        ) from None
+
+
+def without_password(url: str) -> str:
+    """Return a URL with ``$PASSWORD`` in the place of a password that is written out."""
+    import sqlalchemy
+
+    parsed = sqlalchemy.make_url(url)
+    if not parsed.password or str(parsed.password).startswith("$"):
+        return url
+    hidden = parsed.set(password="$PASSWORD")  # noqa: S106 - the name of a variable
+    return str(hidden.render_as_string(hide_password=False)).replace("%24PASSWORD", "$PASSWORD")
+
+
+def _expanded(password: str) -> str:
+    """Return a password, from the environment where it is ``$NAME``."""
+    if not password.startswith("$"):
+        return password
+    found = os.environ.get(password[1:])
+    if found is None:
+        raise ValueError(
+            f"A password like $NAME is taken from the environment. Received {password}, which is "
+            "not set there. Set it, or correct the name."
+        )
+    return found
+
+
+def read_sql(
+    url: str,
+    levels: str,
+    covariates: str | None = None,
+    *,
+    attributes: str | None = None,
+    wells: Sequence[str] | None = None,
+    level_column: str | None = None,
+    **reading: Any,
+) -> xr.Dataset:
+    """Read observations from the tables or views of a database.
+
+    Parameters
+    ----------
+    url : str
+        Of the database, see :func:`connect`.
+    levels : str
+        Table of well, time and level; ``schema.table`` where it is not in the usual schema. NULL is
+        a level that was not observed. Times with a time zone become UTC.
+    covariates : str, optional
+        Table of time and a column for each covariate; with a column of wells where it differs by
+        well.
+    attributes : str, optional
+        Table of wells, with a column for each static attribute.
+    wells : sequence of str, optional
+        Only these wells; others are not fetched.
+    level_column : str, optional
+        Column of the level, where several could be it.
+    **reading
+        As of :func:`gwforecast.data.assemble.observations_from_frames`.
+
+    Raises
+    ------
+    SchemaError
+        If a table is not there or does not have its form.
+    """
+    engine = connect(url)
+    try:
+        long = _table(engine, levels, wells=wells)
+        well = _named(long, WELL_NAMES, levels, "well")
+        _check_found(long[well], wells, levels)
+        frames = _by_well(long, well, levels)
+        weather: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None
+        if covariates is not None:
+            table = _table(engine, covariates, wells=wells)
+            column = _find(table, WELL_NAMES)
+            weather = _timed(table, covariates)
+            if column is not None:
+                weather = _by_well(table, column, covariates)
+        static = None
+        if attributes is not None:
+            static = _table(engine, attributes, wells=wells)
+            static = static.set_index(_named(static, WELL_NAMES, attributes, "well"))
+    finally:
+        engine.dispose()
+    return observations_from_frames(
+        frames, weather, attributes=static, level_column=level_column, **reading
+    )
+
+
+def list_wells_sql(url: str, levels: str) -> list[str]:
+    """Return the names of the wells in a table of levels."""
+    engine = connect(url)
+    try:
+        table = _reflected(engine, levels)
+        from sqlalchemy import select
+
+        names = [column.name for column in table.columns]
+        well = _named(pd.DataFrame(columns=names), WELL_NAMES, levels, "well")
+        query = select(table.c[well]).distinct().order_by(table.c[well])
+        with engine.connect() as connection:
+            return [str(row[0]) for row in connection.execute(query)]
+    finally:
+        engine.dispose()
+
+
+def _reflected(engine: Engine, name: str) -> Any:
+    from sqlalchemy import MetaData, Table
+    from sqlalchemy.exc import NoSuchTableError
+
+    schema, _, table = name.rpartition(".")
+    try:
+        return Table(table, MetaData(), schema=schema or None, autoload_with=engine)
+    except NoSuchTableError:
+        raise SchemaError(
+            f"A table or view of the database holds the data. Received {name!r}, which "
+            f"{engine.url.render_as_string(hide_password=True)} does not have. Correct the name."
+        ) from None
+
+
+def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.DataFrame:
+    from sqlalchemy import Text, cast, select
+
+    table = _reflected(engine, name)
+    query = select(table)
+    names = pd.DataFrame(columns=[column.name for column in table.columns])
+    well = _find(names, WELL_NAMES)
+    if wells is not None and well is not None:
+        query = query.where(cast(table.c[well], Text).in_(list(wells)))
+    time = _find(names, TIME_NAMES)
+    if time is not None:
+        query = query.order_by(table.c[time])
+    with engine.connect() as connection:
+        found = pd.DataFrame(connection.execute(query).mappings().all(), columns=list(names))
+    for column in found.columns:
+        if column not in (well, time):
+            numbers = pd.to_numeric(found[column], errors="coerce")  # Decimal and None as well
+            if numbers.notna().sum() == found[column].notna().sum():
+                found[column] = numbers.astype(float)
+    return found
+
+
+def _timed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a table by time, UTC where a time zone is given."""
+    time = _named(table, TIME_NAMES, name, "time")
+    try:
+        stamps = pd.to_datetime(table[time], utc=True).dt.tz_localize(None)
+    except (ValueError, TypeError) as error:
+        raise SchemaError(
+            f"The column {time!r} of {name!r} must hold times. Received another: {error}. Convert "
+            "it in a view."
+        ) from None
+    index = pd.DatetimeIndex(stamps).as_unit("us")
+    return table.drop(columns=time).set_index(index.rename("time"))
+
+
+def _by_well(table: pd.DataFrame, well: str, name: str) -> dict[str, pd.DataFrame]:
+    if table[well].isna().any():
+        row = int(table[well].isna().to_numpy().argmax()) + 1
+        raise SchemaError(
+            f"Each row of a table names its well. Received NULL in {well!r} of {name!r}, row {row} "
+            "by time. Name it, or leave the row out in a view."
+        )
+    timed = _timed(table, name)
+    return {str(key): part.drop(columns=well) for key, part in timed.groupby(well, sort=False)}
+
+
+def _find(table: pd.DataFrame, names: Sequence[str]) -> str | None:
+    return next((str(c) for c in table.columns if str(c).lower() in names), None)
+
+
+def _named(table: pd.DataFrame, names: Sequence[str], source: str, what: str) -> str:
+    found = _find(table, names)
+    if found is None:
+        raise SchemaError(
+            f"A table needs a column of each {what}, called one of {', '.join(names[:4])}. "
+            f"Received {list(map(str, table.columns))} in {source!r}. Rename it in a view."
+        )
+    return found
+
+
+def _check_found(there: pd.Series, wells: Sequence[str] | None, source: str) -> None:
+    missing = sorted(set(wells or ()) - set(map(str, there)))
+    if missing:
+        raise SchemaError(
+            f"Wells that are asked for must be in the data. Received {missing[0]!r}, of which "
+            f"{source!r} has no level. Correct the name."
+        )
+    if not len(there):
+        raise SchemaError(f"A table must hold rows of data. Received none in {source!r}.")

@@ -1,0 +1,1 @@
+"""One file for each family of layouts; each says how it recognises its files."""

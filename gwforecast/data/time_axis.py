@@ -1,0 +1,328 @@
+"""The regular time axis of observations, and levels of any cadence on it.
+
+One series in order, each time once, with codes for a missing value named as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+
+__all__ = [
+    "SENTINELS",
+    "AtStep",
+    "Duplicates",
+    "checked_duplicates",
+    "checked_sentinels",
+    "clean_series",
+    "covariate_axis",
+    "level_axis",
+    "on_axis",
+]
+
+
+Duplicates = Literal["first", "last", "mean"]
+EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2300-12-31")
+HUGE = 1e20
+SENTINELS = (-9999.0, -999.0, -999.9, -99999.0, -9999.9, 9999.0, 99999.0)
+"""Numbers that stand for a missing value in many files."""
+
+
+def checked_duplicates(duplicates: Duplicates | None) -> Duplicates | None:
+    """Return the choice, or raise a ValueError if it is none."""
+    if duplicates is not None and duplicates not in get_args(Duplicates):
+        raise ValueError(
+            f"duplicates must be one of {list(get_args(Duplicates))}. Received {duplicates!r}. "
+            "Correct it."
+        )
+    return duplicates
+
+
+def checked_sentinels(missing_values: Iterable[float] | float) -> tuple[float, ...]:
+    """Return numbers that stand for a missing value; one number is as good as a list of one."""
+    listed = [missing_values] if isinstance(missing_values, int | float) else list(missing_values)
+    return tuple(float(value) for value in listed)
+
+
+def clean_series(
+    series: pd.Series,
+    what: str,
+    *,
+    sort: bool,
+    sentinels: tuple[float, ...],
+    duplicates: Duplicates | None = None,
+    choosable: bool = False,
+) -> pd.Series:
+    """Return a series in order, each time once and codes NaN, or say what is wrong with it.
+
+    Parameters
+    ----------
+    series : pandas.Series
+        Numbers over times.
+    what : str
+        Its name in messages.
+    sort : bool
+        Sort times that are not in order.
+    sentinels : tuple of float
+        Numbers that become NaN.
+    duplicates : {"first", "last", "mean"}, optional
+        What to do with several values of one time.
+    choosable : bool
+        Whether the message may offer ``duplicates``.
+
+    Returns
+    -------
+    pandas.Series
+        float64 over naive UTC times.
+
+    Raises
+    ------
+    SchemaError
+        If times are missing, out of order, repeated or impossible, or a value looks like a code.
+    """
+    times = timeline.to_times(series.index)
+    _check_times(times, what)
+    values = series.to_numpy(float)
+    for code in sentinels:
+        values = np.where(np.isclose(values, code, rtol=1e-6, atol=0.0), np.nan, values)
+    _refuse_sentinels(values, times, what)
+    if sort:
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+    backward = np.flatnonzero(np.diff(times) < np.timedelta64(0, "us"))
+    if backward.size:
+        before, after = (timeline.format_time(times[backward[0] + k]) for k in (0, 1))
+        raise SchemaError(
+            f"Times must be in order. Received {after} after {before} in the {what}. Sort the "
+            "rows, or read them with sort=True."
+        )
+    same = np.flatnonzero(np.diff(times) == np.timedelta64(0, "us"))
+    clean = pd.Series(values, index=pd.DatetimeIndex(times))
+    if same.size == 0:
+        return clean
+    if duplicates is None:
+        mend = ", or choose with duplicates='first', 'last' or 'mean'" if choosable else ""
+        raise SchemaError(
+            f"A time must have one value. Received {values[same[0]]} and {values[same[0] + 1]} at "
+            f"{timeline.format_time(times[same[0]])} in the {what}, and {same.size - 1} more such "
+            f"pairs. Remove one{mend}."
+        )
+    return clean.groupby(level=0).agg(duplicates)
+
+
+def _check_times(times: np.ndarray, what: str) -> None:
+    if np.isnat(times).any():
+        row = int(np.flatnonzero(np.isnat(times))[0])
+        raise SchemaError(
+            f"Every row needs a time. Received none at row {row} of the {what}. Give the date or "
+            "remove the row."
+        )
+    odd = (times < EARLIEST) | (times > LATEST)
+    if odd.any():
+        raise SchemaError(
+            f"Times must lie between {EARLIEST} and {LATEST}. Received "
+            f"{timeline.format_time(times[odd][0])} in the {what}. Correct the date, or the unit "
+            "of the times."
+        )
+
+
+def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
+    coded = np.zeros(values.shape, bool)
+    for code in SENTINELS:
+        coded |= np.isclose(values, code, rtol=1e-6, atol=0.0)
+    usual = np.abs(values[~coded & np.isfinite(values)])
+    # 9999 can be a measured value, e.g. of millimetres, where others are near it
+    coded &= (values < 0) | (np.abs(values) > 2 * usual.max(initial=0.0))
+    suspect = coded | (np.abs(values) >= HUGE)
+    if suspect.any():
+        first = int(np.flatnonzero(suspect)[0])
+        raise SchemaError(
+            f"A missing value must be NaN or empty. Received {values[first]:g}, which looks like a "
+            f"code for it, at {timeline.format_time(times[first])} in the {what} ({suspect.sum()} "
+            f"in all). If it is one, read the data with missing_values=[{values[first]:g}]."
+        )
+
+
+AtStep = Literal["mean", "last", "first", "nearest"]
+DAY = np.timedelta64(1, "D")
+
+
+def covariate_axis(
+    covariates: Iterable[pd.DatetimeIndex], levels: Iterable[pd.DatetimeIndex]
+) -> np.ndarray:
+    """Return the regular axis of the covariates, extended by whole steps to hold all levels.
+
+    Parameters
+    ----------
+    covariates, levels : iterable of pandas.DatetimeIndex
+        Times of each frame of covariates and of each well's levels, sorted.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (time,), ``datetime64[us]``.
+
+    Raises
+    ------
+    SchemaError
+        If the covariates are not regular, or not of one frequency.
+    """
+    axes = [timeline.to_times(index) for index in covariates]
+    frequencies = {timeline.infer_frequency(axis) for axis in axes}
+    if len(frequencies) > 1:
+        raise SchemaError(
+            f"All covariates must have one frequency. Received {sorted(frequencies)}. Resample "
+            "them to the same steps, with a sum for rain and a mean for temperature."
+        )
+    first, last = min(a[0] for a in axes), max(a[-1] for a in axes)
+    axis = timeline.regular_times(first, last, frequency := frequencies.pop())
+    for other in axes:
+        apart = ~np.isin(other, axis)
+        if apart.any():
+            raise SchemaError(
+                "All covariates must have the same steps. Received "
+                f"{timeline.format_time(other[apart][0])} in one frame, which lies between the "
+                f"steps of another, e.g. {timeline.format_time(axis[0])}. Put them on one axis."
+            )
+    stamps = [timeline.to_times(index) for index in levels if len(index)]
+    if not stamps:
+        return axis
+    return _extended(axis, min(s[0] for s in stamps), max(s[-1] for s in stamps), frequency)
+
+
+def _extended(
+    axis: np.ndarray, first: np.datetime64, last: np.datetime64, frequency: str
+) -> np.ndarray:
+    """Return the axis from the step at or before the first level to that at or after the last."""
+    span = max(axis[0] - first, last - axis[-1], np.timedelta64(0, "us"))
+    steps = int(span / DAY) + 40  # enough for any frequency of a day or more
+    parts = [axis]
+    if first < axis[0]:
+        earlier = pd.date_range(end=axis[0], periods=steps, freq=frequency).to_numpy()[:-1]
+        parts.insert(0, earlier[int(np.searchsorted(earlier, first, side="right")) - 1 :])
+    if last > axis[-1]:
+        later = pd.date_range(start=axis[-1], periods=steps, freq=frequency).to_numpy()[1:]
+        parts.append(later[: int(np.searchsorted(later, last)) + 1])
+    return np.concatenate([part.astype(schema.TIME_DTYPE) for part in parts])
+
+
+def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = None) -> np.ndarray:
+    """Return the regular axis that holds all levels: monthly, weekly, else daily.
+
+    Parameters
+    ----------
+    levels : iterable of pandas.DatetimeIndex
+        Times of each well's levels, sorted.
+    at_step : {"mean", "last", "first", "nearest"}, optional
+        With it, levels of any hour of a day are put on that day.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (time,), ``datetime64[us]``.
+
+    Raises
+    ------
+    SchemaError
+        If the levels have no common hour, and no way to put them on a step is given.
+
+    Examples
+    --------
+    >>> level_axis([pd.DatetimeIndex(["2020-01-06", "2020-01-20"])]).astype("M8[D]").tolist()
+    [datetime.date(2020, 1, 6), datetime.date(2020, 1, 13), datetime.date(2020, 1, 20)]
+    """
+    stamps = np.unique(np.concatenate([timeline.to_times(index) for index in levels]))
+    if stamps.size < 2:
+        raise SchemaError(
+            f"Levels without covariates must have at least two times. Received {stamps.size}. Give "
+            "covariates, whose axis is taken, or more levels."
+        )
+    since = stamps - stamps[0]
+    if (since % DAY != np.timedelta64(0, "us")).any():
+        bad = timeline.format_time(stamps[since % DAY != np.timedelta64(0, "us")][0])
+        if at_step is None:
+            raise SchemaError(
+                "Levels without covariates must fall on regular steps of a day or more. Received "
+                f"{bad}, at another hour than {timeline.format_time(stamps[0])}. Put them on days "
+                "with at_step='mean', 'last', 'first' or 'nearest'."
+            )
+        days = stamps.astype("datetime64[D]")
+        return timeline.regular_times(days[0], days[-1] + DAY, "D")
+    index = pd.DatetimeIndex(stamps)
+    if bool((index == index.normalize()).all()):
+        for frequency, fits in (("MS", index.is_month_start), ("ME", index.is_month_end)):
+            if fits.all():
+                return timeline.regular_times(stamps[0], stamps[-1], frequency)
+    if (since % (7 * DAY) == np.timedelta64(0, "us")).all():
+        return timeline.regular_times(stamps[0], stamps[-1], "7D")
+    return timeline.regular_times(stamps[0], stamps[-1], "D")
+
+
+def on_axis(
+    levels: pd.Series, times: np.ndarray, *, well: str, at_step: AtStep | None = None
+) -> np.ndarray:
+    """Return the levels of a well on a regular axis, NaN where there is none.
+
+    Parameters
+    ----------
+    levels : pandas.Series
+        Sorted, each time once.
+    times : numpy.ndarray
+        Shape (time,), regular, from at or before the first level to at or after the last.
+    well : str
+        Name of the well, for messages.
+    at_step : {"mean", "last", "first", "nearest"}, optional
+        What to do with levels that do not fall on a step. A daily step holds the levels of its
+        day, any other step those since the step before.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (time,), float64.
+
+    Raises
+    ------
+    SchemaError
+        If a level does not fall on a step and ``at_step`` is not given.
+    ValueError
+        If ``at_step`` is unknown.
+    """
+    if at_step is not None and at_step not in get_args(AtStep):
+        raise ValueError(
+            f"at_step must be one of {list(get_args(AtStep))}. Received {at_step!r}. Correct it."
+        )
+    known = levels.dropna()
+    stamps, values = timeline.to_times(known.index), known.to_numpy(float)
+    made = np.full(times.size, np.nan)
+    following = np.minimum(np.searchsorted(times, stamps), times.size - 1)
+    fits = times[following] == stamps
+    frequency = timeline.infer_frequency(times)
+    if fits.all():
+        made[following] = values
+        return made
+    if at_step is None:
+        raise SchemaError(
+            f"Levels must fall on the steps of the axis ({frequency}). Received "
+            f"{timeline.format_time(stamps[~fits][0])} for well {well!r}, and "
+            f"{int((~fits).sum()) - 1} more that do not. Choose with at_step='mean', 'last' or "
+            "'first' of the levels of a day (of those since the step before, if steps are longer), "
+            "or 'nearest'."
+        )
+    if at_step == "nearest":
+        before = np.maximum(following - 1, 0)
+        step = np.where(stamps - times[before] < times[following] - stamps, before, following)
+        order = np.argsort(-np.abs(times[step] - stamps), kind="stable")  # the nearest comes last
+        made[step[order]] = values[order]
+        return made
+    step = following
+    if frequency == "D":
+        step = np.searchsorted(times.astype("datetime64[D]"), stamps.astype("datetime64[D]"))
+    groups = pd.Series(values).groupby(step).agg(at_step)
+    made[groups.index.to_numpy()] = groups.to_numpy()
+    return made

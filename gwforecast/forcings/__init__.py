@@ -1,0 +1,1 @@
+"""Weather after the issue time, and where it comes from."""

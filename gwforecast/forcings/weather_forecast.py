@@ -1,0 +1,168 @@
+"""Weather forecasts, one or an ensemble, as they were issued."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.forcings.base import Forcing, complete_futures
+from gwforecast.schema import SchemaError
+
+__all__ = ["WeatherForecast"]
+
+
+@dataclass(frozen=True, eq=False)
+class WeatherForecast(Forcing):
+    """Weather forecasts, one or an ensemble, of one or many moments at which they were issued.
+
+    For each issue time the newest vintage at or before it is used, never a later one.
+
+    Parameters
+    ----------
+    weather : xarray.Dataset
+        Covariates over (vintage, time) with ``well`` and ``member`` among the dimensions where they
+        differ by these; ``vintage`` is the moment at which a forecast was issued. NaN where a
+        forecast does not reach.
+    fallback : Forcing, optional
+        Weather for the steps that the forecast does not reach: each member goes on with one of the
+        fallback's versions in turn. By default a forecast that ends early is an error.
+    oldest : pandas.Timedelta, optional
+        Greatest age of a vintage; by default any.
+    """
+
+    weather: xr.Dataset
+    fallback: Forcing | None = None
+    oldest: pd.Timedelta | None = None
+    origin: str = field(init=False, default="forecast")
+
+    def __post_init__(self) -> None:
+        if "vintage" not in self.weather.dims or schema.TIME not in self.weather.dims:
+            raise SchemaError(
+                "A weather forecast has the dimensions vintage and time, and member for an "
+                f"ensemble. Received {tuple(map(str, self.weather.dims))}. Name the moment of "
+                "issue with Dataset.expand_dims(vintage=[...])."
+            )
+        if self.weather.sizes.get(schema.MEMBER, 1) > 1:
+            object.__setattr__(self, "origin", "ensemble")
+
+    def futures(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_time: np.datetime64,
+        horizon: int,
+        covariates: Sequence[str],
+    ) -> xr.Dataset:
+        """Return the members of the newest vintage; those that end early are left out.
+
+        The attributes name the ``vintage``, the members that were ``left_out`` and, where it was
+        used, from when on the ``fallback`` was.
+        """
+        self._check_names(observations, covariates)
+        vintage = self._newest(issue_time)
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        valid = timeline.valid_times(
+            timeline.to_times([issue_time]), np.arange(1, horizon + 1), frequency
+        )[0]
+        chosen = self.weather[list(covariates)].sel(vintage=vintage, drop=True)
+        chosen = chosen.reindex({schema.TIME: valid})
+        if schema.MEMBER not in chosen.dims:
+            chosen = chosen.expand_dims({schema.MEMBER: ["forecast"]})
+        if schema.WELL not in chosen.dims:
+            chosen = chosen.expand_dims({schema.WELL: observations[schema.WELL].values})
+        chosen = chosen.sel({schema.WELL: observations[schema.WELL].values})
+        names = [str(name) for name in chosen[schema.MEMBER].values]
+        chosen = chosen.rename({schema.MEMBER: schema.WEATHER}).assign_coords(
+            {schema.WEATHER: np.array(names, dtype=object)}
+        )
+        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        chosen = chosen.broadcast_like(chosen).transpose(*dims)
+        attrs: dict[str, object] = {"vintage": timeline.format_time(vintage)}
+        if self.fallback is None:
+            chosen, left_out = _without_short(chosen, issue_time=issue_time)
+            attrs["left_out"] = left_out
+        else:
+            rest = self.fallback.futures(
+                observations, issue_time=issue_time, horizon=horizon, covariates=covariates
+            )
+            chosen, begins = _prolonged(chosen, rest)
+            attrs |= {"fallback": self.fallback.origin, "fallback_from": begins, "left_out": []}
+        return complete_futures(chosen.assign_attrs(attrs), issue_time=issue_time)
+
+    def _newest(self, issue_time: np.datetime64) -> np.datetime64:
+        vintages = timeline.to_times(self.weather["vintage"].values)
+        issue_time = timeline.to_times([issue_time])[0]
+        earlier = vintages[vintages <= issue_time]
+        if earlier.size == 0:
+            raise SchemaError(
+                "A forecast uses a weather forecast issued at or before its issue time. Received "
+                f"vintages from {timeline.format_time(vintages.min())} on, and the issue time "
+                f"{timeline.format_time(issue_time)}. Give an earlier vintage."
+            )
+        newest = earlier.max()
+        if self.oldest is not None and issue_time - newest > self.oldest.to_timedelta64():
+            raise SchemaError(
+                f"A weather forecast may be at most {self.oldest} old. Received one of "
+                f"{timeline.format_time(newest)} for the issue time "
+                f"{timeline.format_time(issue_time)}. Bring it up to date, or use climatology."
+            )
+        return np.datetime64(newest)
+
+    def _check_names(self, observations: xr.Dataset, covariates: Sequence[str]) -> None:
+        missing = [name for name in covariates if name not in self.weather]
+        if missing:
+            raise SchemaError(
+                f"A weather forecast holds every covariate that is used. Received "
+                f"{sorted(map(str, self.weather.data_vars))}, which lacks {missing}. Add the "
+                "series, or fit without it."
+            )
+        for name in covariates:
+            ours, theirs = (d[name].attrs.get("units") for d in (observations, self.weather))
+            if ours and theirs and ours != theirs:
+                raise SchemaError(
+                    f"A weather forecast has the units of the observations. Received {name!r} in "
+                    f"{theirs!r}, observed in {ours!r}. Convert it."
+                )
+
+
+def _without_short(
+    futures: xr.Dataset, *, issue_time: np.datetime64
+) -> tuple[xr.Dataset, list[str]]:
+    """Leave out the members that do not reach the end; all short is an error of the first."""
+    whole = np.ones(futures.sizes[schema.WEATHER], bool)
+    for name in futures.data_vars:
+        whole &= futures[name].notnull().all([schema.WELL, schema.TIME]).values
+    left_out = [str(name) for name in futures[schema.WEATHER].values[~whole]]
+    if not whole.any():
+        return futures, []
+    if left_out:
+        warnings.warn(
+            f"{len(left_out)} of {whole.size} members of the weather ensemble do not reach the end "
+            f"of the horizon from {timeline.format_time(issue_time)} on and are left out, the "
+            f"first {left_out[0]!r}. Shorten the horizon, or give a fallback.",
+            stacklevel=3,
+        )
+    return futures.isel({schema.WEATHER: np.flatnonzero(whole)}), left_out
+
+
+def _prolonged(futures: xr.Dataset, rest: xr.Dataset) -> tuple[xr.Dataset, str]:
+    """Return members that go on with the versions of a fallback in turn, and from when on."""
+    members = futures.sizes[schema.WEATHER]
+    most = max(members, rest.sizes[schema.WEATHER])
+    first = futures.isel({schema.WEATHER: np.arange(most) % members})
+    later = rest.isel({schema.WEATHER: np.arange(most) % rest.sizes[schema.WEATHER]})
+    pairs = zip(first[schema.WEATHER].values, later[schema.WEATHER].values, strict=True)
+    labels = np.array([f"{one}+{other}" for one, other in pairs], dtype=object)
+    first, later = (d.assign_coords({schema.WEATHER: labels}) for d in (first, later))
+    missing = np.zeros(futures.sizes[schema.TIME], bool)
+    for name in futures.data_vars:
+        missing |= first[name].isnull().any([schema.WELL, schema.WEATHER]).values
+    times = futures[schema.TIME].values
+    begins = timeline.format_time(times[missing.argmax()]) if missing.any() else ""
+    return first.fillna(later), begins

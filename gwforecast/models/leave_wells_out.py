@@ -1,0 +1,137 @@
+"""Levels of wells that a global model was not trained on: each well is left out once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.progress import Progress, further
+from gwforecast.sequences.split import Period, Split
+
+__all__ = ["LeaveWellsOut", "folds_of_wells"]
+
+
+def folds_of_wells(wells: Sequence[str], *, folds: int, seed: int = 0) -> list[list[str]]:
+    """Return the wells in groups as equal as can be, each to be left out once.
+
+    Parameters
+    ----------
+    wells : sequence of str
+        Names of the wells; their order does not matter.
+    folds : int
+        Number of groups.
+    seed : int
+        Seed of the shuffle.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, or fewer wells than groups.
+
+    Examples
+    --------
+    >>> folds_of_wells(["a", "b", "c", "d", "e"], folds=2)
+    [['c', 'd', 'e'], ['a', 'b']]
+    """
+    if not 2 <= folds <= len(wells):
+        raise ValueError(
+            f"Wells are left out in 2 groups at least, and no more than there are wells. Received "
+            f"{folds} groups of {len(wells)} wells. Choose a number from 2 to {len(wells)}."
+        )
+    shuffled = np.random.default_rng(seed).permutation(np.array(sorted(map(str, wells))))
+    return [sorted(group.tolist()) for group in np.array_split(shuffled, folds)]
+
+
+class LeaveWellsOut(Forecaster):
+    """A global forecaster, trained once without each group of wells, and judged at these.
+
+    Of the levels of a well that is left out only mean and standard deviation are used, those of
+    the rows that are fitted elsewhere.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        With a method ``with_wells``, as the global networks have.
+    folds : int
+        Number of groups.
+    seed : int
+        Seed of the groups.
+
+    Attributes
+    ----------
+    fitted_ : list of (list of str, Forecaster)
+        The wells of each group, and the forecaster that was trained without them.
+    """
+
+    pooled = True
+    fitted_: list[tuple[list[str], Any]]
+
+    def __init__(self, forecaster: Forecaster, *, folds: int, seed: int = 0) -> None:
+        if not hasattr(forecaster, "with_wells"):
+            raise TypeError(
+                "Wells are left out of the training of a global forecaster. Received "
+                f"{forecaster.name!r}, which is fitted well by well. Use e.g. 'global_lstm'."
+            )
+        self.forecaster = forecaster
+        self.folds = folds
+        self.seed = seed
+        self.name = forecaster.name
+
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Train without each group of wells, and learn the scales of its wells."""
+        wells = [str(well) for well in observations[schema.WELL].values]
+        self.fitted_ = []
+        groups = folds_of_wells(wells, folds=self.folds, seed=self.seed)
+        for number, out in enumerate(groups):
+            others = observations.drop_sel({schema.WELL: out})
+            one = copy.copy(self.forecaster).fit(
+                others, split=split, progress=further(progress, number, len(groups))
+            )
+            self.fitted_.append((out, self._serving(one, observations, out, split, "train")))
+        return self
+
+    def refit(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new one, trained on all rows of the others through a period."""
+        again = copy.copy(self)
+        again.fitted_ = []
+        for number, (out, one) in enumerate(self.fitted_):
+            others = observations.drop_sel({schema.WELL: out})
+            told = further(progress, number, len(self.fitted_))
+            trained = one.refit(others, split=split, through=through, progress=told)
+            again.fitted_.append((out, self._serving(trained, observations, out, split, through)))
+        return again
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of each well by the networks that were trained without it."""
+        held = set(observations[schema.WELL].values.tolist())
+        parts = []
+        for out, one in self.fitted_:
+            wells = [well for well in out if well in held]
+            if wells:
+                parts.append(one.simulate(observations.sel({schema.WELL: wells})))
+        whole: xr.Dataset = xr.concat(parts, schema.WELL)
+        return whole.reindex({schema.WELL: observations[schema.WELL].values})
+
+    def _serving(
+        self, one: Any, observations: xr.Dataset, out: list[str], split: Split, through: Period
+    ) -> Any:
+        new = observations.sel({schema.WELL: out})
+        rows = split.rows(new, *through_periods(through))
+        levels = new[schema.LEVEL].where(rows).count(schema.TIME).values
+        served = new.isel({schema.WELL: np.flatnonzero(levels)})
+        return one.with_wells(served, split=split, through=through)

@@ -1,0 +1,1 @@
+"""Neural forecasters; the only room that imports Keras or TensorFlow."""

@@ -1,0 +1,152 @@
+"""Integrated gradients: what each input at each lag adds to a level that a network gives."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.networks.keras_models import build
+from gwforecast.networks.stored import NetworkForecaster, trust_at
+from gwforecast.sequences.lags import lag_edges
+
+__all__ = ["integrated_gradients"]
+
+
+def integrated_gradients(
+    forecaster: NetworkForecaster,
+    observations: xr.Dataset,
+    *,
+    times: np.ndarray,
+    steps: int = 32,
+) -> xr.Dataset:
+    """Return what each input at each lag adds to the levels of some times.
+
+    The gradient is averaged along the straight line from inputs at their training means to the
+    inputs as they were, and multiplied by the difference [1]_. What all inputs and lags add is,
+    together, the difference of the level to that at the means, up to the error of the average.
+
+    Parameters
+    ----------
+    forecaster : NetworkForecaster
+        A fitted LSTM, GRU, CNN or MLP; the mean of its members is explained, weighted by the trust
+        in them.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    times : numpy.ndarray
+        Shape (time,), steps whose levels are explained, with a whole lookback before them.
+    steps : int
+        Points on the line.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``attribution`` (well, time, lag, input), m: lags in steps before the level, from 0;
+        ``difference`` (well, time), m: of the level to that at the means. Inputs are covariates,
+        derived ones among them. Networks that see means over lags have what a mean adds spread
+        evenly over its lags.
+
+    Raises
+    ------
+    SchemaError
+        If a time is no step of the axis.
+    ValueError
+        If there is less than a lookback before a time.
+
+    References
+    ----------
+    .. [1] Sundararajan, M., Taly, A., and Yan, Q. (2017). Axiomatic attribution for deep networks.
+       Proceedings of the 34th International Conference on Machine Learning, 3319-3328.
+       https://doi.org/10.48550/arXiv.1703.01365
+    """
+    axis = observations[schema.TIME].values
+    wanted = timeline.time_positions(axis, np.asarray(times), name="time")
+    reach = 1 if forecaster.lagged else forecaster.lookback_ + 1
+    _check_reach(axis[wanted], wanted, forecaster.lookback_)
+    wells = [well for well in observations[schema.WELL].values if well in forecaster.wells_]
+    inputs, _ = forecaster._inputs(observations.sel({schema.WELL: wells}))
+    network = build(forecaster.architecture_)
+    parts, differences = [], []
+    for number, well in enumerate(wells):
+        windows = np.stack([inputs[number, at + 1 - reach : at + 1] for at in wanted])
+        found = _of_well(network, forecaster, str(well), windows, steps)
+        scale = forecaster.scaler_.statistics(schema.LEVEL, [well])[1]
+        trust = trust_at([str(well)], forecaster.trust_, fitted=forecaster.wells_)
+        trust = None if trust is None else trust[0]
+        parts.append(np.average([part for part, _ in found], axis=0, weights=trust) * scale)
+        differences.append(np.average([gap for _, gap in found], axis=0, weights=trust) * scale)
+    values = np.stack(parts)[:, :, ::-1]
+    if forecaster.lagged:
+        values = _spread(values[:, :, 0], forecaster)
+    return xr.Dataset(
+        {
+            "attribution": ((schema.WELL, schema.TIME, "lag", "input"), values, {"units": "m"}),
+            "difference": ((schema.WELL, schema.TIME), np.stack(differences), {"units": "m"}),
+        },
+        {
+            schema.WELL: wells,
+            schema.TIME: axis[wanted],
+            "lag": np.arange(values.shape[2]),
+            "input": list(forecaster.inputs_),
+        },
+    )
+
+
+def _check_reach(times: np.ndarray, positions: np.ndarray, lookback: int) -> None:
+    early = int(positions.argmin())
+    if positions[early] < lookback:
+        raise ValueError(
+            f"A level is explained by the {lookback} steps before it. Received "
+            f"{timeline.format_time(times[early])}, {positions[early]} steps after the start of "
+            "the data. Choose later times."
+        )
+
+
+def _of_well(
+    network: keras.Model,
+    forecaster: NetworkForecaster,
+    well: str,
+    windows: np.ndarray,
+    steps: int,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what :func:`_of_member` gives for each member."""
+    weights = forecaster.weights_of(well)
+    whole = forecaster.with_attributes(windows, well)
+    return [
+        _of_member(network, [w[member] for w in weights], whole, steps, windows.shape[-1])
+        for member in range(len(forecaster.seeds_))
+    ]
+
+
+def _of_member(
+    network: keras.Model, weights: list[np.ndarray], windows: np.ndarray, steps: int, moving: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the attribution (time, step, input) and the difference (time,), scaled.
+
+    The first ``moving`` inputs come from their means; attributes of the well stay as they are.
+    """
+    for variable, value in zip(network.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    target = tf.constant(windows, tf.float32)
+    moves = (np.arange(windows.shape[-1]) < moving).astype(np.float32)
+    origin = (1 - moves) * target
+    total = tf.zeros_like(target)
+    for point in (np.arange(steps) + 0.5) / steps:
+        with tf.GradientTape() as tape:
+            moved = origin + tf.cast(point, tf.float32) * moves * target
+            tape.watch(moved)
+            level = tf.reduce_sum(network(moved, training=False)[:, -1, 0])
+        total += tape.gradient(level, moved)
+    ends = [network(at, training=False)[:, -1, 0].numpy() for at in (target, origin)]
+    return (total / steps * target).numpy()[..., :moving], ends[0] - ends[1]
+
+
+def _spread(values: np.ndarray, forecaster: NetworkForecaster) -> np.ndarray:
+    """Return what means over lags add, (well, time, input x bin), evenly over lags."""
+    edges = lag_edges(forecaster.lookback_ + 1)
+    bins, names = edges.size - 1, len(forecaster.inputs_)
+    by_bin = values.reshape(*values.shape[:2], names, bins)
+    width = np.diff(edges)
+    return np.asarray(np.repeat(by_bin / width, width, axis=-1).swapaxes(-1, -2))

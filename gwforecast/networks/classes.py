@@ -1,0 +1,87 @@
+"""Networks that class the level as below, near or above normal."""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.networks.architecture import Head
+from gwforecast.networks.forecaster import NeuralForecaster
+from gwforecast.progress import Progress
+from gwforecast.sequences.normal import CLASSES, Normal
+from gwforecast.sequences.split import Split
+
+__all__ = ["NormalClassifier"]
+
+
+class NormalClassifier:
+    """Class the level by networks with a softmax head, trained on cross-entropy.
+
+    Parameters
+    ----------
+    network : NeuralForecaster
+        The networks' settings, e.g. ``LSTM(units=(16,))``.
+
+    Attributes
+    ----------
+    normal_ : Normal
+        What is normal in each month, from the train rows.
+    network_ : NeuralForecaster
+        The fitted networks.
+
+    Examples
+    --------
+    ``classifier = NormalClassifier(LSTM()).fit(observations, split=split)``, then
+    ``classifier.predict_classes(observations)``.
+    """
+
+    normal_: Normal
+    network_: NeuralForecaster
+
+    def __init__(self, network: NeuralForecaster) -> None:
+        self.network = network
+
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Learn what is normal and train the networks on the train rows.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The validation rows choose the best weights.
+        progress : Progress, optional
+            Told of networks done.
+        """
+        self.normal_ = Normal().fit(observations, rows=split.rows(observations, "train"))
+        network = copy.copy(self.network)
+        network.folds = 1  # there is no refit that sees the levels that a first fit leaves out
+        network.head = Head(
+            outputs=len(CLASSES),
+            activation="softmax",
+            loss="crossentropy",
+            target=self.normal_.classify,
+        )
+        self.network_ = network.fit(observations, split=split, progress=progress)
+        return self
+
+    def predict_probabilities(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the probability of each class, the mean of the members, (well, time, class)."""
+        outputs = self.network_.outputs(observations).mean(schema.MEMBER)
+        probability = outputs.rename({"output": "class"}).assign_coords({"class": list(CLASSES)})
+        probability.attrs = {"units": "1", "long_name": "probability of the class"}
+        return probability.rename("probability")
+
+    def predict_classes(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the most probable class, 0 to 2, NaN where there is none, (well, time)."""
+        probability = self.predict_probabilities(observations)
+        known = probability.notnull().all("class")
+        classes = probability.fillna(0.0).argmax("class").where(known)
+        classes.attrs = {"flag_values": np.arange(len(CLASSES)), "flag_meanings": " ".join(CLASSES)}
+        return classes.rename("class")

@@ -1,0 +1,241 @@
+"""LSTM and GRU over whole sequences, each a kernel that XLA compiles for the CPU.
+
+A kernel has a gradient of its own: all that needs no state of the step before is done for all
+steps at once, and what is left in the loop is a product and a few element-wise operations a step.
+It is compiled once for each shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import tensorflow as tf
+
+__all__ = ["gru_sequence", "lstm_sequence"]
+
+
+UNROLLED = 4  # steps in one turn of a loop backwards
+
+
+def lstm_sequence(
+    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
+) -> tf.Tensor:
+    """Return the states of an LSTM at each step, from a zero state.
+
+    Parameters
+    ----------
+    sequences : tensorflow.Tensor
+        Shape (step, batch, input).
+    kernel, recurrent_kernel, bias : tensorflow.Tensor
+        Shapes (input, 4 units), (units, 4 units) and (4 units,), gates in Keras' order i, f, c, o.
+
+    Returns
+    -------
+    tensorflow.Tensor
+        Shape (step, batch, units).
+    """
+    twice = tf.repeat(tf.constant([1, 1, 2, 1], kernel.dtype), recurrent_kernel.shape[0])
+    projected = _projected(sequences, kernel * twice, bias * twice)
+    return _recurrence(*_lstm_compiled)(projected, recurrent_kernel * twice)
+
+
+def gru_sequence(
+    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
+) -> tf.Tensor:
+    """Return the states of a GRU at each step, from a zero state.
+
+    Parameters
+    ----------
+    sequences : tensorflow.Tensor
+        Shape (step, batch, input).
+    kernel, recurrent_kernel, bias : tensorflow.Tensor
+        Shapes (input, 3 units), (units, 3 units) and (3 units,), gates in Keras' order z, r, h; the
+        reset gate is applied before the product.
+
+    Returns
+    -------
+    tensorflow.Tensor
+        Shape (step, batch, units).
+    """
+    return _recurrence(*_gru_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
+
+
+def _recurrence(states: Callable[..., Any], gradients: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of projected inputs and recurrent kernel that has a gradient of its own.
+
+    ``states`` gives the states and what ``gradients`` needs beside them.
+    """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def run(projected: tf.Tensor, recurrent_kernel: tf.Tensor) -> Any:
+        # an eager tape would record the compiled function too, which XLA refuses
+        found, *kept = states(tf.stop_gradient(projected), tf.stop_gradient(recurrent_kernel))
+        return found, lambda upstream: gradients(upstream, found, *kept, recurrent_kernel)
+
+    return cast("Callable[..., Any]", run)
+
+
+def _lstm_states(
+    projected: tf.Tensor, recurrent_kernel: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return states and cells (step, batch, units), and gates i, f, c, o (step, batch, 4 units).
+
+    The inputs of gate c are doubled: tanh(x) is 2 sigmoid(2x) - 1, so that one sigmoid serves all.
+    """
+    units = recurrent_kernel.shape[0]
+    steps = tf.shape(projected)[0]
+
+    def body(step: Any, state: Any, cell: Any, cells: Any, gates: Any) -> Any:
+        passed = tf.sigmoid(projected[step] + state @ recurrent_kernel)
+        put, keep, new, show = tf.split(passed, 4, axis=1)
+        cell = keep * cell + put * (2 * new - 1)
+        return (
+            step + 1,
+            show * tf.tanh(cell),
+            cell,
+            cells.write(step, cell),
+            gates.write(step, passed),
+        )
+
+    first = tf.zeros((tf.shape(projected)[1], units), projected.dtype)
+    room = [_steps_array(projected.dtype, steps, size * units) for size in (1, 4)]
+    *_, cells, gates = tf.while_loop(
+        lambda step, *_: step < steps, body, (0, first, first, *room), maximum_iterations=steps
+    )
+    cells, gates = cells.stack(), gates.stack()
+    return gates[..., 3 * units :] * tf.tanh(cells), cells, gates
+
+
+def _lstm_gradients(
+    upstream: tf.Tensor,
+    states: tf.Tensor,
+    cells: tf.Tensor,
+    gates: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the gradients by the projected inputs and by the recurrent kernel."""
+    steps, units = tf.shape(states)[0], recurrent_kernel.shape[0]
+    put, keep, new, show = tf.split(gates, 4, axis=-1)
+    shown = tf.tanh(cells)
+    slopes = tf.concat([2 * new - 1, _before(cells), 2 * put, shown], -1) * gates * (1 - gates)
+    through = show * (1 - shown * shown)
+    turned = tf.transpose(recurrent_kernel)  # once; a product that turns it does so at each step
+
+    def body(done: Any, by_state: Any, by_cell: Any, found: Any) -> Any:
+        step = steps - 1 - done
+        by_state = by_state + upstream[step]
+        by_cell = by_cell + by_state * through[step]
+        by_gates = tf.concat([by_cell, by_cell, by_cell, by_state], 1) * slopes[step]
+        return done + 1, by_gates @ turned, by_cell * keep[step], found.write(step, by_gates)
+
+    none = tf.zeros_like(states[0])
+    room = _steps_array(states.dtype, steps, 4 * units)
+    *_, found = _unrolled(steps, body, (0, none, none, room))
+    by_projected = found.stack()
+    flat = tf.reshape(by_projected, (-1, 4 * units))
+    seen = tf.reshape(_before(states), (-1, units))
+    return by_projected, tf.matmul(seen, flat, transpose_a=True)
+
+
+def _gru_states(projected: tf.Tensor, recurrent_kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return states (step, batch, units) and gates z, r, h (step, batch, 3 units)."""
+    units = recurrent_kernel.shape[0]
+    of_gates, of_candidate = recurrent_kernel[:, : 2 * units], recurrent_kernel[:, 2 * units :]
+    steps = tf.shape(projected)[0]
+
+    def body(step: Any, state: Any, states: Any, gates: Any) -> Any:
+        given = projected[step]
+        update_reset = tf.sigmoid(given[:, : 2 * units] + state @ of_gates)
+        update, reset = update_reset[:, :units], update_reset[:, units:]
+        candidate = tf.tanh(given[:, 2 * units :] + (reset * state) @ of_candidate)
+        state = candidate + update * (state - candidate)
+        passed = tf.concat([update_reset, candidate], 1)
+        return step + 1, state, states.write(step, state), gates.write(step, passed)
+
+    first = tf.zeros((tf.shape(projected)[1], units), projected.dtype)
+    room = [_steps_array(projected.dtype, steps, size * units) for size in (1, 3)]
+    *_, states, gates = tf.while_loop(
+        lambda step, *_: step < steps, body, (0, first, *room), maximum_iterations=steps
+    )
+    return states.stack(), gates.stack()
+
+
+def _gru_gradients(
+    upstream: tf.Tensor, states: tf.Tensor, gates: tf.Tensor, recurrent_kernel: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the gradients by the projected inputs and by the recurrent kernel."""
+    units = recurrent_kernel.shape[0]
+    of_gates, of_candidate = recurrent_kernel[:, : 2 * units], recurrent_kernel[:, 2 * units :]
+    steps = tf.shape(states)[0]
+    before = _before(states)
+    update, reset, candidate = tf.split(gates, 3, axis=-1)
+    turned_gates, turned_candidate = tf.transpose(of_gates), tf.transpose(of_candidate)
+
+    def body(done: Any, by_state: Any, found: Any) -> Any:
+        step = steps - 1 - done
+        z, r, h, state = update[step], reset[step], candidate[step], before[step]
+        by_state = by_state + upstream[step]
+        by_candidate = by_state * (1 - z) * (1 - h * h)
+        by_product = by_candidate @ turned_candidate
+        by_gates = tf.concat(
+            [by_state * (state - h) * z * (1 - z), by_product * state * r * (1 - r)], 1
+        )
+        by_state = by_state * z + by_product * r + by_gates @ turned_gates
+        return done + 1, by_state, found.write(step, tf.concat([by_gates, by_candidate], 1))
+
+    room = _steps_array(states.dtype, steps, 3 * units)
+    *_, found = _unrolled(steps, body, (0, tf.zeros_like(states[0]), room))
+    by_projected = found.stack()
+    flat = tf.reshape(by_projected, (-1, 3 * units))
+    seen = [tf.reshape(values, (-1, units)) for values in (before, reset * before)]
+    by_kernel = tf.concat(
+        [
+            tf.matmul(seen[0], flat[:, : 2 * units], transpose_a=True),
+            tf.matmul(seen[1], flat[:, 2 * units :], transpose_a=True),
+        ],
+        1,
+    )
+    return by_projected, by_kernel
+
+
+def _projected(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Return the gates' part that comes from the inputs, (step, batch, gates)."""
+    # one product of all steps, where that of three dimensions would be a product for each
+    steps, batch, inputs = tf.unstack(tf.shape(sequences))
+    flat = tf.reshape(sequences, (steps * batch, inputs)) @ kernel + bias
+    return tf.reshape(flat, (steps, batch, kernel.shape[1]))
+
+
+def _unrolled(steps: tf.Tensor, body: Callable[..., Any], carried: tuple[Any, ...]) -> Any:
+    """Return what the body carries through all steps; its first is the number of steps done."""
+
+    def bodies(*carried: Any) -> Any:
+        for _ in range(UNROLLED):
+            carried = body(*carried)
+        return carried
+
+    whole = steps - steps % UNROLLED
+    carried = tf.while_loop(
+        lambda done, *_: done < whole, bodies, carried, maximum_iterations=steps // UNROLLED
+    )
+    return tf.while_loop(
+        lambda done, *_: done < steps, body, carried, maximum_iterations=steps % UNROLLED
+    )
+
+
+def _before(values: tf.Tensor) -> tf.Tensor:
+    """Return the values of the step before each, zero before the first."""
+    return tf.concat([tf.zeros_like(values[:1]), values[:-1]], 0)
+
+
+def _steps_array(dtype: Any, steps: tf.Tensor, size: int) -> tf.TensorArray:
+    return tf.TensorArray(dtype, steps, element_shape=(None, size))
+
+
+def _by_xla(*functions: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    return tuple(tf.function(f, jit_compile=True, autograph=False) for f in functions)
+
+
+_gru_compiled = _by_xla(_gru_states, _gru_gradients)
+_lstm_compiled = _by_xla(_lstm_states, _lstm_gradients)

@@ -1,0 +1,369 @@
+"""Global networks: one ensemble for all wells, which also serves wells it was not trained on.
+
+A global network sees the weather of a well and, beside it, the well's static attributes, a vector
+that it learns for each well, or neither. Levels and covariates are scaled well by well, so that the
+network learns how a level answers the weather, not how high it lies.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.models.base import ALL_WELLS, through_periods
+from gwforecast.networks import training
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.forecaster import UPDATE_RATE, NeuralForecaster
+from gwforecast.progress import Progress, further
+from gwforecast.sequences.attributes import AttributeEncoder
+from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.split import Period, Split
+from gwforecast.sequences.windows import epoch_starts, pooled_starts
+
+__all__ = ["GlobalForecaster"]
+
+
+MOST_VALIDATED = 100_000  # steps that validation windows hold at a time
+FINE_TUNE_BATCH = 8  # windows in an update at one well
+
+
+@dataclass(kw_only=True)
+class GlobalForecaster(NeuralForecaster):
+    """An ensemble of networks that all wells share.
+
+    Parameters
+    ----------
+    attributes : sequence of str, optional
+        Static attributes that the networks see; by default all, ``()`` for none. Numbers are
+        standardised over the wells; a number that a well lacks is given the mean and marked.
+    categories : sequence of str
+        Numeric attributes that are categories, e.g. classes of land cover; text always is.
+    embedding : int
+        Size of a vector that is learnt for each well; 0 for none.
+    fine_tune : int
+        Epochs for which the networks then go on training at each well alone, from the shared
+        weights, at a tenth of the learning rate; 0 for none.
+    **settings
+        Those of :class:`gwforecast.networks.forecaster.NeuralForecaster`; ``batch_size`` counts
+        windows
+        of all wells.
+
+    Attributes
+    ----------
+    trained_at_ : list of str
+        Wells whose levels the networks were trained on; ``wells_`` has those of :meth:`with_wells`
+        besides.
+    encoder_ : AttributeEncoder
+        How static attributes become numbers.
+    failed_ : dict of str to str
+        Wells that could not be used, and why.
+
+    References
+    ----------
+    Kratzert et al. (2019), doi:10.5194/hess-23-5089-2019; Heudorfer et al. (2024),
+    doi:10.5194/hess-28-525-2024, for groundwater levels.
+    """
+
+    attributes: Sequence[str] | None = None
+    categories: Sequence[str] = ()
+    embedding: int = 0
+    fine_tune: int = 0
+    pooled = True
+
+    def with_wells(
+        self, observations: xr.Dataset, *, split: Split, through: Period = "validation"
+    ) -> Self:
+        """Return a forecaster that serves further wells, which it was not trained on.
+
+        Of their levels only mean and standard deviation are used, those of the rows through a
+        period; the networks stay as they are. Wells that are known already keep what they have.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), with the covariates and attributes of the training.
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows give the scales.
+
+        Raises
+        ------
+        ValueError
+            If the networks were fine-tuned, so that wells do not share them any more.
+        SchemaError
+            If a well has no level in the rows.
+        """
+        if not self.shared_:
+            raise ValueError(
+                "Further wells are served by networks that all wells share. Received networks that "
+                "were fine-tuned well by well. Set fine_tune=0."
+            )
+        known = set(self.wells_)
+        further_wells = [str(w) for w in observations[schema.WELL].values if w not in known]
+        again = copy.copy(self)
+        if further_wells:
+            new = observations.sel({schema.WELL: further_wells})
+            rows = split.rows(new, *through_periods(through))
+            names = [schema.LEVEL, *self.inputs_]
+            scaler = Scaler().fit(again._derived(new), rows=rows, names=names)
+            again.scaler_ = self.scaler_.joined(scaler)
+            again.wells_ = [*self.wells_, *further_wells]
+            if self.attributes_ is not None:
+                again.attributes_ = np.concatenate([self.attributes_, again._encode(new)])
+        return again
+
+    def fine_tuned(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "train",
+        epochs: int = 20,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a forecaster whose networks went on training at each given well alone.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), wells that are known, see :meth:`with_wells`.
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used. Through ``"train"`` each member's weights of the best
+            validation epoch are kept, as in a fit; otherwise nothing is chosen.
+        epochs : int
+            Passes over the rows of a well.
+        progress : Progress, optional
+            Told of networks done.
+        """
+        again = copy.copy(self)
+        again._check_tuning(epochs)
+        kept = again._known(observations)
+        positions = [self.wells_.index(well) for well in kept]
+        again.wells_ = kept
+        if self.attributes_ is not None:
+            again.attributes_ = self.attributes_[positions]
+        observations = observations.sel({schema.WELL: kept})
+        rows = split.rows(observations, *through_periods(through))
+        data = again._data(observations, rows, split if through == "train" else None)
+        workers = training.settle_workers(self.workers)
+        again._tune(data, epochs, workers, progress)
+        return again
+
+    def update(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        epochs: int | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster whose training goes on; arguments as of the base class."""
+        if not self.shared_:
+            return super().update(
+                observations, split=split, through=through, epochs=epochs, progress=progress
+            )
+        workers = training.settle_workers(self.workers)
+        again = copy.copy(self)
+        wells = again._known(observations)
+        observations = observations.sel({schema.WELL: wells})
+        rows = split.rows(observations, *through_periods(through))
+        again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
+        again.learning_rate = UPDATE_RATE * self.learning_rate
+        again._train_shared(
+            again._data(observations, rows, None),
+            [again.wells_.index(well) for well in wells],
+            workers,
+            progress,
+            first=[[weights[0, m] for weights in self.weights_] for m in range(self.members)],
+        )
+        again.epochs, again.learning_rate = self.epochs, self.learning_rate
+        return again
+
+    def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
+        """Return the wells in the order of their names, so that a fit does not depend on theirs."""
+        wells = sorted(super()._fit_wells(observations, rows))
+        self.failed_ = {}
+        try:
+            self._derived(observations.sel({schema.WELL: wells}))
+        except schema.SchemaError:
+            for well in wells:
+                try:
+                    self._derived(observations.sel({schema.WELL: [well]}))
+                except schema.SchemaError as error:
+                    self.failed_[well] = str(error)
+            if len(self.failed_) in (0, len(wells)):
+                raise
+        return [well for well in wells if well not in self.failed_]
+
+    def _learn_inputs(self, observations: xr.Dataset, rows: xr.DataArray) -> None:
+        super()._learn_inputs(observations, rows)
+        self._check_tuning(self.fine_tune)
+        self.trained_at_ = list(self.wells_)
+        self.encoder_ = AttributeEncoder(
+            onehot=True, unknown="code", missing="mark", categories=self.categories
+        ).fit(observations, names=self._attribute_names(observations))
+        encoded = self._encode(observations)
+        self.attributes_ = encoded if encoded.shape[1] else None
+
+    def _attribute_names(self, observations: xr.Dataset) -> list[str]:
+        if self.attributes is not None:
+            return list(self.attributes)
+        return [
+            name
+            for name in schema.attribute_names(observations)
+            if not _is_name(observations[name])
+        ]
+
+    def _encode(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the attributes, and the number of the well where vectors are learnt."""
+        columns = self.encoder_.transform(observations).values
+        if self.embedding:
+            numbers = {well: n for n, well in enumerate(self.trained_at_)}
+            unknown = len(numbers)  # the mean of all
+            wells = observations[schema.WELL].values.tolist()
+            of_well = np.array([numbers.get(str(well), unknown) for well in wells], float)
+            columns = np.concatenate([columns, of_well[:, None]], axis=1)
+        return np.asarray(columns, np.float32)
+
+    def _architecture(self, kind: str, inputs: int, **own: object) -> Architecture:
+        beside = 0 if self.attributes_ is None else self.attributes_.shape[1]
+        if self.embedding:
+            own = {**own, "wells": len(self.trained_at_) + 1, "embedding": self.embedding}
+        return super()._architecture(kind, inputs + beside, **own)
+
+    def _recipe(self) -> training.Recipe:
+        return replace(super()._recipe(), attributes=self.attributes_ is not None)
+
+    def _train(
+        self,
+        observations: xr.Dataset,
+        rows: xr.DataArray,
+        split: Split | None,
+        workers: int,
+        progress: Progress | None,
+    ) -> None:
+        data = self._data(observations, rows, split)
+        self.architecture_ = self.architecture(data.inputs.shape[-1])
+        total = self.members * (1 + (len(self.wells_) if self.fine_tune else 0))
+        self._train_shared(
+            data, range(len(self.wells_)), workers, further(progress, 0, total), first=None
+        )
+        if self.fine_tune:
+            self._tune(data, self.fine_tune, workers, further(progress, self.members, total))
+
+    def _train_shared(
+        self,
+        data: training.Data,
+        positions: Sequence[int],
+        workers: int,
+        progress: Progress | None,
+        *,
+        first: list[list[np.ndarray]] | None,
+    ) -> None:
+        recipe = self._recipe()
+        of_wells = None if self.attributes_ is None else self.attributes_[list(positions)]
+        strung = training.string_together(replace(data, attributes=of_wells), recipe)
+        jobs = list(self._shared_jobs(data, strung, recipe, first))
+        trained = training.train(
+            self.architecture_, recipe, strung, jobs, workers=workers, progress=progress
+        )
+        self.shared_ = True
+        self._keep(trained, [ALL_WELLS])
+        if self.embedding:
+            self.weights_[0][:, :, -1] = self.weights_[0][:, :, :-1].mean(axis=2)
+
+    def _shared_jobs(
+        self,
+        data: training.Data,
+        strung: training.Data,
+        recipe: training.Recipe,
+        first: list[list[np.ndarray]] | None,
+    ) -> Iterator[training.Job]:
+        seeds, fresh = self._first_weights()
+        validation = _validation_windows(data.validation_targets, recipe)
+        behind = (validation[0] * strung.span + recipe.steps + validation[1]).astype(np.int32)
+        folds = (self._left_out() % data.folds).tolist()
+        first = fresh if first is None else first
+        for seed, fold, weights in zip(seeds, folds, first, strict=True):
+            wells, starts = pooled_starts(
+                np.isfinite(data.targets[fold :: data.folds]),
+                targets=recipe.targets,
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                seed=seed,
+            )
+            rates = training.cosine_rates(self.learning_rate, starts[..., 0].size)
+            positions = wells * strung.span + recipe.steps + starts
+            yield training.Job(0, weights, positions.astype(np.int32), rates, behind, seed, fold)
+
+    def _tune(
+        self, data: training.Data, epochs: int, workers: int, progress: Progress | None
+    ) -> None:
+        """Train each well's copy of the shared networks further, and keep them all."""
+        recipe = replace(self._recipe(), patience=epochs)
+        data = replace(data, attributes=self.attributes_)
+        jobs = []
+        folds = self._left_out() % data.folds
+        for well in range(len(data.inputs)):
+            held_out = data.validation_targets[well : well + 1]
+            validation = _validation_windows(held_out, recipe)[1].astype(np.int32)
+            for member, fold in enumerate(folds.tolist()):
+                seed = self.seed + member
+                starts = epoch_starts(
+                    np.isfinite(data.targets[well * data.folds + fold]),
+                    targets=recipe.targets,
+                    batch_size=FINE_TUNE_BATCH if recipe.targets > 1 else self.batch_size,
+                    epochs=epochs,
+                    seed=seed,
+                )
+                rates = training.cosine_rates(UPDATE_RATE * self.learning_rate, starts[..., 0].size)
+                weights = [w[0, member] for w in self.weights_]
+                job = training.Job(well, weights, starts, rates, validation, seed, fold)
+                jobs.append(job)
+        trained = training.train(
+            self.architecture_, recipe, data, jobs, workers=workers, progress=progress
+        )
+        self.shared_ = False
+        self._keep(trained, self.wells_)
+
+    def _check_tuning(self, epochs: int) -> None:
+        if epochs and self.embedding:
+            raise ValueError(
+                "Networks that learn a vector for each well are not fine-tuned, as each well would "
+                f"hold the vectors of all. Received embedding={self.embedding} and {epochs} epochs "
+                "of fine-tuning. Set one of the two to 0."
+            )
+
+
+def _validation_windows(held_out: np.ndarray, recipe: training.Recipe) -> np.ndarray:
+    """Return well and first target of the windows over each well's validation targets, (2, window).
+
+    Where there are more than are held at a time, windows evenly spread over them stand for all.
+    """
+    pairs = [np.zeros((2, 0), int)]
+    for well, row in enumerate(np.isfinite(held_out)):
+        at = np.flatnonzero(row)
+        if at.size:
+            starts = np.arange(at[0], at[-1] + 1, recipe.targets)
+            pairs.append(np.stack([np.full_like(starts, well), starts]))
+    windows = np.concatenate(pairs, axis=1)
+    most = max(1, MOST_VALIDATED // recipe.steps)
+    chosen = np.linspace(0, windows.shape[1] - 1, min(most, windows.shape[1])).round().astype(int)
+    return np.asarray(windows[:, chosen])
+
+
+def _is_name(values: xr.DataArray) -> bool:
+    """Return whether each well has a text of its own, which says nothing of other wells."""
+    return values.dtype.kind not in "fiub" and np.unique(values.values.astype(str)).size == len(
+        values
+    )

@@ -1,0 +1,591 @@
+"""TensorFlow functions that train a job, compiled once.
+
+Each is kept by what it was compiled for, so that refits and further wells of the same
+architecture do not wait for it again.
+
+Losses over the observed targets of a batch; missing targets are masked, never invented.
+
+Optimizers as pure functions: weights, gradient and moments in, weights and moments out.
+
+Keras' optimizers keep their state in variables and have no pure form under TensorFlow; the engine
+trains many networks with one compiled function and needs one. All weights of a network are one
+vector here: small tensors cost a few operations each, not by their size.
+
+The training engine: one compiled call trains one network from its first to its best weights.
+
+A *job* is one member of one well. All its epochs, batches, validation losses, early stopping and
+the snapshot of its best weights run inside one TensorFlow function, so Python is entered only
+between jobs. Jobs share nothing but the data, so a result depends neither on the other jobs nor on
+how many run at once; each worker is a thread that keeps one core busy.
+
+Data are held once, and a batch is gathered from them by the positions of its windows.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.keras_models import build
+from gwforecast.progress import Progress
+
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "Data",
+    "Job",
+    "Loss",
+    "Recipe",
+    "Trained",
+    "clip_by_norm",
+    "compiled_job",
+    "cosine_rates",
+    "history_of",
+    "no_moments",
+    "settle_workers",
+    "string_together",
+    "train",
+]
+
+
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def _mean_over_observed(
+    targets: tf.Tensor, point_loss: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    observed = tf.math.is_finite(targets)
+    # NaN must not enter the loss itself: its gradient would be NaN behind the mask too
+    values = point_loss(tf.where(observed, targets, 0.0))
+    count = tf.reduce_sum(tf.cast(observed, tf.float32))
+    return tf.reduce_sum(tf.where(observed, values, 0.0)) / tf.maximum(count, 1.0)
+
+
+def mse(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Return the mean squared error of scaled levels.
+
+    Levels are scaled by the standard deviation of each well's training rows, so that this is the
+    NSE loss of Kratzert et al. (2019, doi:10.5194/hess-23-5089-2019) as well.
+    """
+    return _mean_over_observed(targets, lambda y: tf.square(outputs[..., 0] - y))
+
+
+def mae(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Return the mean absolute error of scaled levels."""
+    return _mean_over_observed(targets, lambda y: tf.abs(outputs[..., 0] - y))
+
+
+def huber(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Return the Huber loss of scaled levels, linear beyond one standard deviation.
+
+    References
+    ----------
+    Huber (1964), doi:10.1214/aoms/1177703732.
+    """
+
+    def point(y: tf.Tensor) -> tf.Tensor:
+        error = tf.abs(outputs[..., 0] - y)
+        return tf.where(error < 1.0, 0.5 * tf.square(error), error - 0.5)
+
+    return _mean_over_observed(targets, point)
+
+
+def crossentropy(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Return the cross-entropy of class probabilities; targets are the numbers of the classes."""
+
+    def point(y: tf.Tensor) -> tf.Tensor:
+        chosen = tf.one_hot(tf.cast(y, tf.int32), outputs.shape[-1])
+        return -tf.math.log(tf.reduce_sum(outputs * chosen, axis=-1) + 1e-7)
+
+    return _mean_over_observed(targets, point)
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": mse,
+    "mae": mae,
+    "huber": huber,
+    "nse": mse,
+    "crossentropy": crossentropy,
+}
+"""Losses by name; ``nse`` is ``mse`` of levels in units of the well's standard deviation."""
+
+
+Step = Callable[[Any, Any, Any, tf.Tensor, tf.Tensor], tuple[Any, Any]]
+
+
+def adam(
+    weights: tf.Tensor, gradient: tf.Tensor, moments: Any, step: tf.Tensor, rate: tf.Tensor
+) -> tuple[tf.Tensor, Any]:
+    """Take a step of Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
+    first, second = moments
+    first += 0.1 * (gradient - first)
+    second += 0.001 * (gradient * gradient - second)
+    scale = rate * tf.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
+    return weights - scale * first / (tf.sqrt(second) + 1e-7), (first, second)
+
+
+def rmsprop(
+    weights: tf.Tensor, gradient: tf.Tensor, moments: Any, step: tf.Tensor, rate: tf.Tensor
+) -> tuple[tf.Tensor, Any]:
+    """Take a step of RMSprop (Hinton 2012, lecture 6e of Neural Networks for Machine Learning)."""
+    del step
+    first, second = moments
+    second = 0.9 * second + 0.1 * gradient * gradient
+    return weights - rate * gradient / (tf.sqrt(second) + 1e-7), (first, second)
+
+
+def sgd(
+    weights: tf.Tensor, gradient: tf.Tensor, moments: Any, step: tf.Tensor, rate: tf.Tensor
+) -> tuple[tf.Tensor, Any]:
+    """Take a step of gradient descent with Nesterov's momentum of 0.9."""
+    del step
+    first, second = moments
+    first = 0.9 * first - rate * gradient
+    return weights + 0.9 * first - rate * gradient, (first, second)
+
+
+OPTIMIZERS: dict[str, Step] = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+"""Optimizers by name."""
+
+
+def no_moments(weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the first and second moments of a new optimizer."""
+    return tf.zeros_like(weights), tf.zeros_like(weights)
+
+
+def clip_by_norm(gradient: tf.Tensor, norm: float) -> tf.Tensor:
+    """Scale a gradient so that its norm is at most ``norm``."""
+    return gradient * (norm / tf.maximum(tf.norm(gradient), norm))
+
+
+COMPILED_KEPT = 16  # functions, each for one architecture and recipe
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every network of a training is trained.
+
+    Parameters
+    ----------
+    loss : callable
+        Maps targets (batch, step), NaN where there is none, and outputs (batch, step, output) to a
+        scalar.
+    optimizer : str
+        Name of an optimizer.
+    weight_decay : float
+        Share of each kernel that is taken off in an update, times the learning rate (Loshchilov
+        and Hutter 2019, arXiv:1711.05101).
+    clip_norm : float
+        Largest global norm of a gradient.
+    patience : int
+        Epochs without a better validation loss after which a network stops.
+    lookback, targets : int
+        Warm-up and target steps of a window.
+    attributes : bool
+        Each window's inputs are followed by the attributes of its well.
+    """
+
+    loss: Loss
+    optimizer: str
+    weight_decay: float
+    clip_norm: float
+    patience: int
+    lookback: int
+    targets: int
+    attributes: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Steps of a window."""
+        return self.lookback + self.targets
+
+
+@lru_cache(maxsize=COMPILED_KEPT)
+def compiled_job(
+    architecture: Architecture, recipe: Recipe
+) -> tuple[keras.Model, Callable[..., Any]]:
+    """Return a network and the function that trains a job on it, see :class:`_JobGraph`.
+
+    The signature fixes no length, so wells of any length are trained by one trace.
+    """
+    graph = _JobGraph(build(architecture), recipe)
+    signature = _signature(graph.network, attributes=recipe.attributes)
+    run = tf.function(graph.run, autograph=False, input_signature=signature)
+    # a concrete function has no lock, which one that fails in a thread would keep for ever
+    return graph.network, run.get_concrete_function()
+
+
+class _JobGraph:
+    """The graph of one job: a loop of epochs, in it a loop of updates, then the validation.
+
+    Weights, the state of the seeds and the optimizer's moments are carried through the loops, not
+    held in variables, so that any number of jobs can run through one graph at once. All weights of
+    the network are carried as one vector, and so are their moments.
+    """
+
+    def __init__(self, network: keras.Model, recipe: Recipe) -> None:
+        self.network = network
+        self.recipe = recipe
+        self.step = OPTIMIZERS[recipe.optimizer]
+        self.shapes = [tuple(v.shape) for v in network.trainable_variables]
+        self.sizes = [math.prod(shape) for shape in self.shapes]
+        decays = [len(shape) > 1 for shape in self.shapes]  # biases do not decay
+        self.decay = np.float32(recipe.weight_decay) * np.repeat(decays, self.sizes)
+
+    def run(
+        self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, well: Any,
+        row: Any, weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
+    ) -> Any:  # fmt: skip
+        """Return best weights, their epoch from 1, and the losses of train and validation."""
+        x, y, y_held_out = (inputs[well], attributes, well, span), targets[row], held_out[well]
+        n_epochs, n_updates = tf.shape(starts)[0], tf.shape(starts)[1]
+
+        def body(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:
+            fit, carried = self.epoch(x, y, starts[epoch], rates, epoch * n_updates, carried)
+            value = tf.cond(
+                tf.size(validation) > 0,
+                lambda: self.validate(x, y_held_out, validation, carried),
+                lambda: -tf.cast(epoch, tf.float32),  # always better: the last weights are kept
+            )
+            better = value < best[0]
+            best = tf.nest.map_structure(
+                lambda new, old: tf.where(better, new, old), (value, epoch, carried[0]), best
+            )
+            logs = logs[0].write(epoch, fit), logs[1].write(epoch, value)
+            return epoch + 1, carried, best, logs
+
+        def goes_on(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:  # noqa: ARG001
+            return (epoch < n_epochs) & (epoch - best[1] <= self.recipe.patience)
+
+        flat = tf.concat([tf.reshape(w, (-1,)) for w in weights], 0)
+        first = (flat, state, no_moments(flat))
+        none_yet = (np.float32(np.inf), 0, flat)
+        _, _, (_, best_epoch, best_weights), logs = tf.while_loop(
+            goes_on, body, (0, first, none_yet, _logs()), parallel_iterations=1
+        )
+        return self.shaped(best_weights), best_epoch + 1, logs[0].stack(), logs[1].stack()  # noqa: PD013
+
+    def epoch(self, x: Any, y: Any, starts: Any, rates: Any, first: Any, carried: Any) -> Any:
+        """Return the mean loss of an epoch's updates, and what they carry."""
+
+        def body(number: Any, carried: Any, total: Any) -> Any:
+            batch = self.gather(x, y, starts[number])
+            fit, carried = self.update(batch, carried, first + number, rates[first + number])
+            return number + 1, carried, total + fit
+
+        n = tf.shape(starts)[0]
+        _, carried, total = tf.while_loop(
+            lambda number, *_: number < n, body, (0, carried, 0.0), parallel_iterations=1
+        )
+        return total / tf.cast(n, tf.float32), carried
+
+    def update(self, batch: Any, carried: Any, number: Any, rate: Any) -> Any:
+        """Return the loss of a batch before its update, and what the update carries on."""
+        inputs, targets = batch
+        weights, state, moments = carried
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            outputs, state, penalties = self.call(weights, state, inputs, training=True)
+            fit = self.recipe.loss(targets, outputs)
+            loss = fit + tf.add_n(penalties) if penalties else fit
+        gradient = clip_by_norm(tape.gradient(loss, weights), self.recipe.clip_norm)
+        weights -= rate * self.decay * weights
+        number = tf.cast(number + 1, tf.float32)
+        weights, moments = self.step(weights, gradient, moments, number, rate)
+        return fit, (weights, state, moments)
+
+    def validate(self, x: Any, y: Any, starts: Any, carried: Any) -> Any:
+        """Return the loss of the validation targets, without dropout and noise."""
+        inputs, targets = self.gather(x, y, starts)
+        weights, state, _ = carried
+        return self.recipe.loss(targets, self.call(weights, state, inputs, training=False)[0])
+
+    def gather(self, x: Any, y: Any, starts: Any) -> Any:
+        """Return inputs and targets of windows; before the data is room for a window."""
+        series, attributes, well, span = x
+        steps = self.recipe.steps
+        positions = starts[:, None] + self.recipe.targets + tf.range(steps)
+        inputs = tf.gather(series, positions)
+        if self.recipe.attributes:
+            of_well = tf.gather(attributes, well + tf.maximum(starts, 0) // span)
+            inputs = tf.concat([inputs, tf.repeat(of_well[:, None], steps, axis=1)], axis=-1)
+            inputs = tf.ensure_shape(inputs, (None, None, self.network.inputs[0].shape[-1]))
+        return inputs, tf.gather(y, positions[:, self.recipe.lookback :])
+
+    def call(self, weights: Any, state: Any, inputs: Any, *, training: bool) -> Any:
+        """Return outputs at the targets, the state of the seeds, and penalties of the weights."""
+        outputs, state, penalties = self.network.stateless_call(
+            self.shaped(weights), state, inputs, training=training, return_losses=True
+        )
+        return outputs[:, -self.recipe.targets :], state, penalties
+
+    def shaped(self, weights: Any) -> Any:
+        """Return the weights of the network's variables."""
+        parts = tf.split(weights, self.sizes)
+        return [tf.reshape(part, s) for part, s in zip(parts, self.shapes, strict=True)]
+
+
+def _logs() -> tuple[tf.TensorArray, tf.TensorArray]:
+    fits, values = (
+        tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=()) for _ in range(2)
+    )
+    return fits, values
+
+
+def _signature(network: keras.Model, *, attributes: bool) -> list[Any]:
+    inputs = None if attributes else network.inputs[0].shape[-1]
+    return [
+        tf.TensorSpec((None, None, inputs), tf.float32),
+        tf.TensorSpec((None, None), tf.float32),
+        tf.TensorSpec((None, None), tf.float32),
+        tf.TensorSpec((None, None), tf.float32),
+        tf.TensorSpec((), tf.int32),
+        tf.TensorSpec((), tf.int32),
+        tf.TensorSpec((), tf.int32),
+        [tf.TensorSpec(v.shape, v.dtype) for v in network.trainable_variables],
+        [tf.TensorSpec(v.shape, v.dtype) for v in network.non_trainable_variables],
+        tf.TensorSpec((None, None, None), tf.int32),
+        tf.TensorSpec((None,), tf.float32),
+        tf.TensorSpec((None,), tf.int32),
+    ]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Scaled data, held once.
+
+    Parameters
+    ----------
+    inputs : numpy.ndarray
+        Shape (well, time, input), float32, without NaN.
+    targets : numpy.ndarray
+        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well follow
+        each other: one where all networks have the same targets, else one for each fold, without
+        the targets of that fold.
+    validation_targets : numpy.ndarray
+        Shape (well, time), float32; NaN where a step is no target.
+    attributes : numpy.ndarray, optional
+        Shape (well, attribute), float32: what follows the inputs at every step of a window.
+    span : int
+        Steps that a well takes, where wells lie behind each other in one row, see
+        :func:`string_together`; 0 where each has a row of its own.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    validation_targets: np.ndarray
+    attributes: np.ndarray | None = None
+    span: int = 0
+
+    @property
+    def folds(self) -> int:
+        """Rows of targets for each well."""
+        return len(self.targets) // len(self.inputs)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train.
+
+    Parameters
+    ----------
+    well : int
+        Row of the data.
+    weights : list of numpy.ndarray
+        First weights, in the order of ``network.trainable_variables``.
+    starts : numpy.ndarray
+        Positions of the first target of each window, shape (epoch, update, window), int32.
+    rates : numpy.ndarray
+        Learning rate of each update, shape (epoch * update,), float32.
+    validation : numpy.ndarray
+        Positions of the first target of the validation windows, int32; where there are none, the
+        last weights are the best.
+    seed : int
+        Seed of dropout and noise.
+    fold : int
+        Which of the well's rows of targets it is trained on.
+    """
+
+    well: int
+    weights: list[np.ndarray]
+    starts: np.ndarray
+    rates: np.ndarray
+    validation: np.ndarray
+    seed: int
+    fold: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job gives: best weights, their epoch (from 1) and the losses of each epoch."""
+
+    weights: list[np.ndarray]
+    best_epoch: int
+    loss: np.ndarray
+    validation_loss: np.ndarray
+
+
+def settle_workers(workers: int | None) -> int:
+    """Return the number of networks to train at once, and give each a core of its own.
+
+    Small matrices are slower on two threads than on one, so cores are shared out by networks. The
+    threads of TensorFlow can be set only before it starts; after that they stay as they are. On a
+    GPU one network is trained at a time unless a number is given.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return workers or 1
+    workers = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
+    workers = workers or os.cpu_count() or 1
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(workers)
+    except RuntimeError:
+        pass
+    return workers
+
+
+def cosine_rates(peak: float, updates: int) -> np.ndarray:
+    """Return the learning rate of each update: ten steps up, then a cosine down to 1 % of the peak.
+
+    References
+    ----------
+    Loshchilov and Hutter (2017), arXiv:1608.03983.
+    """
+    step = np.arange(updates)
+    cosine = 0.5 * (1 + np.cos(np.pi * step / updates))
+    rates = peak * (0.01 + 0.99 * cosine) * np.minimum(1.0, (step + 1) / 10)
+    return rates.astype(np.float32)
+
+
+def train(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: Data,
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Trained]:
+    """Train each job's network to its best weights.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Of all the networks.
+    recipe : Recipe
+        How each is trained.
+    data : Data
+        What they are trained on.
+    jobs : sequence of Job
+        One for each network.
+    workers : int
+        Networks at once.
+    progress : Progress, optional
+        Told of networks done.
+
+    Returns
+    -------
+    list of Trained
+        In the order of the jobs.
+    """
+    network, run = compiled_job(architecture, recipe)
+    none = np.zeros((0, 0), np.float32)
+    tensors = (
+        tf.constant(pad(data.inputs, recipe, 0.0)),
+        tf.constant(pad(data.targets, recipe, np.nan)),
+        tf.constant(pad(data.validation_targets, recipe, np.nan)),
+        tf.constant(none if data.attributes is None else data.attributes),
+        tf.constant(data.span or data.targets.shape[1] + 1, tf.int32),
+    )
+
+    def work(job: Job) -> Trained:
+        state = [
+            tf.constant([job.seed, i], v.dtype)
+            for i, v in enumerate(network.non_trainable_variables)
+        ]
+        weights, epoch, losses, validation = run(
+            *tensors,
+            tf.constant(job.well),
+            tf.constant(job.well * data.folds + job.fold),
+            [tf.constant(w) for w in job.weights],
+            state,
+            tf.constant(job.starts),
+            tf.constant(job.rates),
+            tf.constant(job.validation),
+        )
+        return Trained([w.numpy() for w in weights], int(epoch), losses.numpy(), validation.numpy())
+
+    return list(_in_threads(work, jobs, workers, progress))
+
+
+def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) -> pd.DataFrame:
+    """Return the losses of networks by well, member and epoch.
+
+    Parameters
+    ----------
+    labels : sequence of (str, int)
+        Well and member of each network.
+    trained : sequence of Trained
+        What their training gave.
+    """
+    parts = [
+        pd.DataFrame(
+            {
+                "well": well,
+                "member": member,
+                "epoch": np.arange(1, one.loss.size + 1),
+                "loss": one.loss,
+                "validation_loss": one.validation_loss,
+            }
+        )
+        for (well, member), one in zip(labels, trained, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
+    """Return (well, time, ...) with room for a whole window before and for its targets behind."""
+    width = [(0, 0), (recipe.steps, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
+    return np.pad(values, width, constant_values=fill)
+
+
+def string_together(data: Data, recipe: Recipe) -> Data:
+    """Return data whose wells lie behind each other in one row, for a network of all wells.
+
+    Between them is room for windows, so that none holds two wells. Row ``r`` of the first well lies
+    at ``recipe.steps + r``, and that of each further well ``span`` steps on.
+    """
+
+    def row(values: np.ndarray, fill: float) -> np.ndarray:
+        padded = pad(values, recipe, fill)
+        return padded.reshape(1, -1, *padded.shape[2:])
+
+    folds = data.folds
+    return Data(
+        row(data.inputs, 0.0),
+        np.concatenate([row(data.targets[fold::folds], np.nan) for fold in range(folds)]),
+        row(data.validation_targets, np.nan),
+        data.attributes,
+        data.targets.shape[1] + recipe.steps + recipe.targets,
+    )
+
+
+def _in_threads(
+    work: Callable[[Any], Any], items: Sequence[Any], workers: int, progress: Progress | None
+) -> Iterator[Any]:
+    with ThreadPoolExecutor(workers) as pool:
+        for done, result in enumerate(pool.map(work, items), start=1):
+            if progress is not None:
+                progress("networks", done, len(items))
+            yield result

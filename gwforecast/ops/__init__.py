@@ -1,1 +1,0 @@
-"""Conductors: the only modules that touch disk, clock and processes."""

@@ -1,0 +1,1 @@
+"""What is doubtful: findings and flags, never an edit."""

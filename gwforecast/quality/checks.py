@@ -1,0 +1,402 @@
+"""Is the data fit to model? A table of findings and flags beside the data; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.quality.rules import (
+    Finding,
+    Series,
+    covariate_findings,
+    coverage_findings,
+    level_findings,
+    shift_findings,
+)
+from gwforecast.schema import SchemaError
+
+__all__ = [
+    "COLUMNS",
+    "FLAGS",
+    "check_levels",
+    "check_observations",
+    "check_series",
+    "quality_flags",
+    "series_of",
+    "well_findings",
+]
+
+
+COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]
+FLAGS = {"pass": 1, "not_evaluated": 2, "suspect": 3, "fail": 4, "missing": 9}
+
+EARLY = 2 * 365.25  # d before the usual end of the wells
+MEMORIES = (30.0, 90.0, 365.0)  # d
+WINDOWS = (30.0, 90.0, 180.0, 365.0)  # d
+EXPLAINING = ("rain", "temperature", "evapotranspiration", "stage", "pumping")
+RELATED = 0.3  # correlation; of 61 real wells the lowest is 0.55
+LEAST = 10  # values that a judgement needs
+
+
+def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.DataFrame:
+    """Return what is doubtful in observations; they are neither changed nor filled.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time): ``level`` in m, covariates, static attributes.
+    now : datetime_like, optional
+        Levels after it are an error. By default no stamp counts as future.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each finding: well, variable, check, severity (``"ok"``, ``"note"``,
+        ``"warning"``, ``"error"``), n, first, last, value, message. A well without any has one row
+        with check ``"all"`` and severity ``"ok"``.
+
+    Raises
+    ------
+    SchemaError
+        If the observations do not have their form.
+
+    References
+    ----------
+    Chen and Liu (1993), doi:10.2307/2290724, for spikes and shifts.
+    """
+    schema.validate_observations(observations)
+    today = None if now is None else timeline.to_times([now])[0]
+    rows: list[Finding] = []
+    for level, covariates in series_of(observations):
+        rows += well_findings(level, covariates, now=today)
+    rows += [*_early_ends(observations), *_datum(observations)]
+    unnamed = {row.well for row in rows}
+    wells = [str(name) for name in observations[schema.WELL].values]
+    rows += [_nothing(well) for well in wells if well not in unnamed]
+    order = {well: position for position, well in enumerate(["", *wells])}
+    return _table(sorted(rows, key=lambda row: order[row.well]))
+
+
+def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.DataFrame:
+    """Return what is doubtful in the stamps of one well's levels as read; nothing is changed.
+
+    Parameters
+    ----------
+    levels : pandas.Series
+        Shape (time,), m: levels by time, in any order.
+    well : str
+        Name of the well in the table.
+    now : datetime_like, optional
+        Stamps after it are an error. By default none counts as future.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`check_observations`; duplicates with equal and with conflicting
+        values, unsorted, missing and future stamps, values that are not finite.
+
+    Raises
+    ------
+    TypeError
+        If the levels are no Series.
+    SchemaError
+        If the index holds no times, or the values are no numbers.
+
+    Examples
+    --------
+    >>> days = pd.DatetimeIndex(["2020-01-02", "2020-01-01", "2020-01-01"])
+    >>> check_series(pd.Series([1.0, 2.0, 3.0], days), well="A")["check"].tolist()
+    ['duplicates_conflicting', 'unsorted']
+    """
+    if not isinstance(levels, pd.Series):
+        raise TypeError(
+            f"Levels of one well must be a pandas Series. Received {type(levels).__name__}. "
+            "Pass pandas.Series(values, index=times); check_levels takes several wells."
+        )
+    if not isinstance(levels.index, pd.DatetimeIndex):
+        raise SchemaError(
+            f"The index of levels must hold times. Received {type(levels.index).__name__}. Convert "
+            "it with pandas.to_datetime."
+        )
+    numbers = pd.to_numeric(levels, errors="coerce").to_numpy(float)
+    text = np.isnan(numbers) & levels.notna().to_numpy()
+    if text.any():
+        place = int(np.flatnonzero(text)[0])
+        raise SchemaError(
+            f"Levels must be numbers. Received {levels.iloc[place]!r} of well {well!r} at "
+            f"{levels.index[place]}. Convert the text, or name it as a code for missing values "
+            "when the file is read."
+        )
+    times = timeline.to_times(levels.index)
+    today = None if now is None else timeline.to_times([now])[0]
+    return _table(list(_stamps(Series(well, schema.LEVEL, "level", times, numbers), today)))
+
+
+def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.DataFrame:
+    """Return what is doubtful in the stamps of levels of one or more wells, as they were read.
+
+    Parameters
+    ----------
+    levels : pandas.Series or pandas.DataFrame
+        Levels by time, m, in any order; of a DataFrame each column is a well, and a Series has the
+        well's name.
+    now : datetime_like, optional
+        Stamps after it are an error. By default none counts as future.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of :func:`check_series` for each well.
+
+    Raises
+    ------
+    TypeError
+        If the levels are no Series or DataFrame.
+    SchemaError
+        If the index holds no times, or the values are no numbers.
+    """
+    if not isinstance(levels, pd.Series | pd.DataFrame):
+        raise TypeError(
+            f"Levels must be a pandas Series or DataFrame. Received {type(levels).__name__}. "
+            "Pass pandas.Series(values, index=times)."
+        )
+    if isinstance(levels, pd.Series):
+        return check_series(levels, well=str(levels.name or schema.LEVEL), now=now)
+    tables = [check_series(levels[name], well=str(name), now=now) for name in levels.columns]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else _table([])
+
+
+def quality_flags(observations: xr.Dataset) -> xr.Dataset:
+    """Return a flag for each value of the level and the covariates.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``<name>_flag`` (well, time), int8, as in QARTOD: 1 pass, 2 not evaluated, 3 suspect (a
+        warning of :func:`check_observations`), 4 fail (an error), 9 missing. To be merged with
+        the observations if wanted; nothing reads them unasked.
+
+    References
+    ----------
+    U.S. Integrated Ocean Observing System (2020), Manual for Real-Time Oceanographic Data Quality
+    Control Flags, version 1.2, doi:10.25923/w8y6-d298.
+    """
+    schema.validate_observations(observations)
+    names = [schema.LEVEL, *schema.covariate_names(observations)]
+    flagged = {}
+    for name in names:
+        known = np.isfinite(observations[name].values)
+        enough = known.sum(axis=1, keepdims=True) >= LEAST
+        flagged[name] = np.where(known, np.where(enough, 1, 2), 9).astype(np.int8)
+    for index, (level, covariates) in enumerate(series_of(observations)):
+        for row in well_findings(level, covariates):
+            if row.severity in ("warning", "error") and row.positions.size:
+                flag = flagged[row.variable][index]
+                worse = np.int8(4 if row.severity == "error" else 3)
+                places = row.positions[flag[row.positions] != 9]
+                flag[places] = np.maximum(flag[places], worse)
+    attrs = {
+        "long_name": "quality flag",
+        "flag_values": np.array(list(FLAGS.values()), np.int8),
+        "flag_meanings": " ".join(FLAGS),
+    }
+    return xr.Dataset(
+        {f"{name}_flag": (observations[name].dims, flagged[name], attrs) for name in names},
+        coords={name: observations[name] for name in (schema.WELL, schema.TIME)},
+    )
+
+
+def series_of(observations: xr.Dataset) -> Iterator[tuple[Series, list[Series]]]:
+    """Yield level and covariates of each well of observations (well, time)."""
+    times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
+    names = schema.covariate_names(observations)
+    kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
+    values = {
+        name: observations[name].transpose(schema.WELL, schema.TIME).values
+        for name in (schema.LEVEL, *names)
+    }
+    for index, well in enumerate(map(str, observations[schema.WELL].values)):
+        yield (
+            Series(well, schema.LEVEL, "level", times, values[schema.LEVEL][index]),
+            [Series(well, name, kind, times, values[name][index]) for name, kind in kinds.items()],
+        )
+
+
+def well_findings(
+    level: Series, covariates: list[Series], *, now: np.datetime64 | None = None
+) -> list[Finding]:
+    """Return the findings of one well, from its series."""
+    rows = list(level_findings(level, now=now))
+    known = level.known
+    span = slice(int(known[0]), int(known[-1]) + 1) if known.size else slice(0, None)
+    step = 365.25 / timeline.steps_per_year(timeline.infer_frequency(level.times))
+    for covariate in covariates:
+        rows += covariate_findings(covariate, step=step)
+    rows += coverage_findings(covariates, span)
+    rows += _crossed(covariates)
+    if known.size >= LEAST and np.ptp(level.values[known]) > 0:
+        rows += shift_findings(level, lambda: _explaining(level, covariates, step))
+        rows += _response(level, covariates, step)
+    return rows
+
+
+def _season(times: np.ndarray) -> np.ndarray:
+    """Return an intercept and two harmonics of the year, (time, 5)."""
+    angle = 2 * np.pi * pd.DatetimeIndex(times).day_of_year.to_numpy() / 365.25
+    waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
+    return np.column_stack([np.ones(times.size), *waves])
+
+
+def _explaining(level: Series, covariates: list[Series], step: float) -> np.ndarray:
+    """Return season and fading means of weather and pumping, (time, k), finite."""
+    columns = [_season(level.times)]
+    for covariate in covariates:
+        if covariate.kind in EXPLAINING and covariate.known.size:
+            series = pd.Series(covariate.values)
+            for memory in MEMORIES:
+                mean = series.ewm(alpha=1 - np.exp(-step / memory)).mean()
+                # Gaps carry the last mean, in this regression only.
+                columns.append(mean.ffill().bfill().to_numpy()[:, None])
+    return np.hstack(columns)
+
+
+def _response(level: Series, covariates: list[Series], step: float) -> Iterator[Finding]:
+    """Yield a doubt where the level falls after rain, or does not follow it at all."""
+    rain = next((c for c in covariates if c.kind == "rain" and c.known.size), None)
+    steps = level.clean
+    if rain is None or steps.size < 50 or np.ptp(level.days[steps]) < 3 * 365:
+        return
+    season = _season(level.times)[steps]
+    found = []
+    for window in WINDOWS:
+        width = max(1, round(window / step))
+        past = pd.Series(rain.values).rolling(width, min_periods=max(1, int(0.8 * width))).mean()
+        recent = past.to_numpy()[steps]
+        both = np.isfinite(recent)
+        if both.sum() >= 50 and np.ptp(recent[both]) > 0:
+            pair = np.column_stack([level.values[steps], recent])[both]
+            pair = pair - season[both] @ np.linalg.lstsq(season[both], pair, rcond=None)[0]
+            found.append(float(np.corrcoef(pair.T)[0, 1]))
+    if not found:
+        return
+    if max(found) < RELATED and min(found) < -RELATED:
+        yield level.finding(
+            "sign", "error", value=min(found), n=steps.size,
+            rule="A level rises after wet months.",
+            received=f"a correlation of {min(found):.2f} with the rain of up to a year",
+            mend="If this is a depth to water, give the height that it is measured from: "
+            "reference_level, --reference-level.",
+        )  # fmt: skip
+    elif max(found) < RELATED:
+        yield level.finding(
+            "weak_response", "note", value=max(found), n=steps.size,
+            rule="A level that can be modelled from weather follows the rain of some months.",
+            received=f"correlations of at most {max(found):.2f}",
+            mend="Check that weather and well belong together, and whether pumping or a river "
+            "controls the level.",
+        )  # fmt: skip
+
+
+def _crossed(covariates: list[Series]) -> Iterator[Finding]:
+    by_kind = {covariate.kind: covariate for covariate in covariates}
+    low, high = by_kind.get("temperature_min"), by_kind.get("temperature_max")
+    if low is None or high is None:
+        return
+    crossed = np.flatnonzero(low.values > high.values + 0.05)
+    if crossed.size:
+        yield low.finding(
+            "range", "warning", positions=crossed, value=low.values[crossed[0]],
+            rule="The minimum temperature can't exceed the maximum.",
+            received=f"{crossed.size} such steps, the first {low.values[crossed[0]]:g} above "
+            f"{high.values[crossed[0]]:g} of {high.variable!r}",
+            mend="Check whether the two columns were exchanged.",
+        )  # fmt: skip
+
+
+def _early_ends(observations: xr.Dataset) -> Iterator[Finding]:
+    """Yield a note for each well whose levels end long before those of most wells."""
+    wells = [level for level, _ in series_of(observations[[schema.LEVEL]]) if level.known.size]
+    if not wells:
+        return
+    ends = np.array([level.days[level.known[-1]] for level in wells])
+    for level, early in zip(wells, np.median(ends) - ends, strict=True):
+        if early > EARLY:
+            yield level.finding(
+                "ends_early", "note", positions=level.known[-1:], flagged=False, value=early, n=1,
+                rule="The wells of one set usually end together.",
+                received=f"the last level {early:.0f} days before most others",
+                mend="Add the newest records if the well is still measured.",
+            )  # fmt: skip
+
+
+def _datum(observations: xr.Dataset) -> list[Finding]:
+    if observations[schema.LEVEL].attrs.get("vertical_datum"):
+        return []
+    message = (
+        "A level is above a named datum. Received no attribute 'vertical_datum' on 'level'. "
+        "Name it with level.attrs['vertical_datum'] or the option --datum; without it levels of "
+        "different wells can't be compared."
+    )
+    return [_about("", schema.LEVEL, "datum", "note", message)]
+
+
+def _nothing(well: str) -> Finding:
+    return _about(well, schema.LEVEL, "all", "ok", "Every check passed. Received nothing doubtful.")
+
+
+def _about(well: str, variable: str, check: str, severity: str, message: str) -> Finding:
+    nat = np.datetime64("NaT", "us")
+    return Finding(well, variable, check, severity, 0, nat, nat, np.nan, message)
+
+
+def _stamps(level: Series, now: np.datetime64 | None) -> Iterator[Finding]:
+    """Yield what is doubtful in the stamps of one raw series."""
+    frame = pd.DataFrame({"time": level.times, "value": level.values})
+    frame = frame[frame["value"].notna()]
+    lost = frame.index[frame["time"].isna()].to_numpy()
+    stamped = frame[frame["time"].notna()]
+    infinite = stamped.index[np.isinf(stamped["value"])].to_numpy()
+    groups = stamped.groupby("time")["value"]
+    count, differing = groups.transform("size"), groups.transform("nunique") > 1
+    later = stamped.index[stamped["time"] > now].to_numpy() if now is not None else lost[:0]
+    falls = np.flatnonzero(np.diff(stamped["time"].to_numpy()) < np.timedelta64(0, "us")) + 1
+    faults: Iterable[tuple[str, str, np.ndarray, str, str, str]] = (
+        ("missing_stamp", "error", lost, "Each level needs its time.",
+         "levels without one", "Give the dates, or state the order of day and month."),
+        ("duplicates_conflicting", "error", stamped.index[(count > 1) & differing].to_numpy(),
+         "A time has one level.", "rows that share a time and differ",
+         "Decide which are right, or average them before they are read."),
+        ("duplicates_equal", "note", stamped.index[(count > 1) & ~differing].to_numpy(),
+         "A time has one row.", "rows that repeat another", "Keep one of them."),
+        ("unsorted", "warning", stamped.index[falls].to_numpy(),
+         "Times should increase.", "rows earlier than the one before",
+         "Sort them by time; look for a change of date format."),
+        ("future", "error", later, "A level can't be observed after today.", "later rows",
+         "Check the order of day and month and the clock of the logger."),
+        ("infinite", "error", infinite, "A level must be finite.", "infinite values",
+         "Replace them by the measured value or remove them."),
+    )  # fmt: skip
+    for check, severity, places, rule, what, mend in faults:
+        if places.size:
+            yield level.finding(
+                check, severity, positions=places if check != "missing_stamp" else None,
+                n=places.size, value=level.values[places[0]],
+                rule=rule, received=f"{places.size} {what}", mend=mend,
+            )  # fmt: skip
+
+
+def _table(rows: list[Finding]) -> pd.DataFrame:
+    table = pd.DataFrame([[getattr(row, c) for c in COLUMNS] for row in rows], columns=COLUMNS)
+    for column in ("first", "last"):
+        table[column] = table[column].astype("datetime64[us]")
+    return table.astype({"n": "int64", "value": "float64"})

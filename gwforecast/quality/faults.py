@@ -1,0 +1,343 @@
+"""Detectors of faults in one series: arrays in, positions out. Nothing is changed or filled.
+
+Times are days (n,), strictly increasing but not evenly spaced; values (n,) are finite. Natural
+change is measured by the series itself: the 90 % quantile of absolute steps, each divided by the
+square root of its duration, as steps of a random walk grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "Shift",
+    "find_flat_lines",
+    "find_sentinels",
+    "find_shifts",
+    "find_spikes",
+    "find_unit_changes",
+    "longest_runs",
+    "natural_change",
+    "resolution",
+]
+
+
+SENTINELS = np.array(
+    [s * v for v in (99.9, 99.99, 999, 999.9, 999.99, 9999, 9999.9, 99999, 999999) for s in (-1, 1)]
+    + [-99, 99, -32768, 32767, -32767, -3.4028235e38, 9.96921e36, 1e20, -1e20, 1e30, -1e30, 1e31]
+)
+"""Numbers that loggers, archives and file formats write where nothing was measured."""
+
+SCALES = {
+    100.0: "m to cm",
+    0.01: "cm to m",
+    1000.0: "m to mm",
+    0.001: "mm to m",
+    3.28084: "m to ft",
+    0.3048: "ft to m",
+    -1.0: "level to depth to water, or back",
+}
+"""Ratios of a level after and before a change of its unit or sign."""
+
+MAX_SPIKE = 3  # steps; what lasts longer is an event or a shift
+SPIKE = 5.0  # times natural change; the largest of most real wells is 1 to 4
+SHIFT = 4.0  # times natural change
+PERSISTENT = 3.5  # times the usual difference of the mean of a year from the year before
+YEAR = 365.0
+MIN_FLAT = 7  # steps
+LONG_RUN = 12  # steps
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A step after which a series stays: position of the first value after it, and its size."""
+
+    position: int
+    size: float
+
+
+def resolution(values: np.ndarray) -> float:
+    """Return the smallest usual step between values, 0 where there is none.
+
+    Examples
+    --------
+    >>> round(resolution(np.array([1.00, 1.02, 1.02, 1.05, 1.03])), 3)
+    0.02
+    """
+    steps = np.abs(np.diff(values))
+    steps = steps[steps > 1e-9]
+    return float(np.quantile(steps, 0.02, method="higher")) if steps.size else 0.0
+
+
+def natural_change(days: np.ndarray, values: np.ndarray) -> float:
+    """Return the natural change of a series in one day, in its units, robust to faults."""
+    if values.size < 2:
+        return 0.0
+    return float(np.quantile(np.abs(np.diff(values)) / np.sqrt(np.diff(days)), 0.9))
+
+
+def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
+    """Return where a value is a code for "not measured" that lies far from all other values.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (n,).
+    zero : bool
+        Whether 0 may be such a code.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        Shape (n,).
+
+    Examples
+    --------
+    >>> find_sentinels(np.array([98.2, 99.0, 99.9, -9999.0, 98.7])).tolist()
+    [False, False, False, True, False]
+    """
+    codes = np.sort(np.append(SENTINELS, 0.0) if zero else SENTINELS)
+    above = np.clip(np.searchsorted(codes, values), 1, codes.size - 1)
+    coded = np.isclose(values, codes[above], rtol=1e-6, atol=1e-9)
+    coded |= np.isclose(values, codes[above - 1], rtol=1e-6, atol=1e-9)
+    if not coded.any() or coded.sum() > values.size - 2:
+        return np.asarray(coded & (np.abs(values) > 9000))
+    while True:
+        low, high = values[~coded].min(), values[~coded].max()
+        far = 2 * max(high - low, 1e-6)
+        kept = coded & ((values < low - far) | (values > high + far))
+        if (kept == coded).all():
+            return np.asarray(kept)
+        coded = kept  # a level near the others widens what counts as near
+
+
+def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return where a value leaves the series and comes back within three steps.
+
+    Both the way out and the way back must exceed five times the natural change, by the square root
+    of their durations, so that the cadence may be irregular; the values on both sides must agree.
+    These are the additive outliers of Chen and Liu, for a random walk.
+
+    Parameters
+    ----------
+    days, values : numpy.ndarray
+        Shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        Shape (n,).
+
+    References
+    ----------
+    Chen and Liu (1993), J. Am. Stat. Assoc. 88, doi:10.2307/2290724.
+
+    Examples
+    --------
+    >>> level = np.sin(np.arange(100) / 9.0)
+    >>> level[40] += 3
+    >>> np.flatnonzero(find_spikes(np.arange(100.0), level)).tolist()
+    [40]
+    """
+    found = np.zeros(values.size, bool)
+    if values.size < 10:
+        return found
+    steps = np.diff(values)
+    speeds = steps / np.sqrt(np.diff(days))
+    limit = SPIKE * natural_change(days, values)
+    least = 3 * resolution(values)
+    for width in range(1, MAX_SPIKE + 1):
+        out, back = steps[: steps.size - width], steps[width:]
+        size = np.minimum(np.abs(out), np.abs(back))
+        speed = np.minimum(np.abs(speeds[: steps.size - width]), np.abs(speeds[width:]))
+        apart = np.abs(values[1 + width :] - values[: values.size - 1 - width])
+        sharp = (np.sign(out) * np.sign(back) < 0) & (speed > limit) & (size > least)
+        for start in np.flatnonzero(sharp & (apart < 0.5 * size)):
+            inside = slice(start + 1, start + 1 + width)
+            # A peak that is already found must not make its neighbours part of a wider one.
+            if not found[start : start + width + 2].any():
+                away = np.abs(values[inside] - 0.5 * (values[start] + values[start + 1 + width]))
+                found[inside] = away > 0.5 * size[start]
+    return found
+
+
+def longest_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts and lengths of the runs of equal values, longest first.
+
+    Examples
+    --------
+    >>> starts, lengths = longest_runs(np.array([1.0, 2, 2, 2, 3]))
+    >>> starts.tolist(), lengths.tolist()
+    ([1, 0, 4], [3, 1, 1])
+    """
+    edges = np.flatnonzero(np.concatenate([[True], np.diff(values) != 0, [True]]))
+    lengths = np.diff(edges)
+    order = np.argsort(-lengths, kind="stable")
+    return edges[:-1][order], lengths[order]
+
+
+def find_flat_lines(values: np.ndarray) -> np.ndarray:
+    """Return where a series stays at one value longer than it ever should.
+
+    A run is too long if, elsewhere in the series, 99 % of the stretches of the same length range
+    over at least six times the series' own resolution and 3 % of its spread; or if it has twelve
+    steps and is three times as long as chance allows, given how often values repeat around it.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        Shape (n,).
+    """
+    found = np.zeros(values.size, bool)
+    starts, lengths = longest_runs(values)
+    fine = resolution(values)
+    series = pd.Series(values)
+    spread = float(np.subtract(*np.quantile(values, [0.95, 0.05]))) if values.size else 0.0
+    for start, length in zip(starts[:20].tolist(), lengths[:20].tolist(), strict=True):
+        if length < MIN_FLAT:
+            break
+        if _improbable(values, start, length):
+            found[start : start + length] = True
+            continue
+        window = series.rolling(length)
+        ranges = (window.max() - window.min()).to_numpy()[length - 1 :]
+        first = np.arange(ranges.size)
+        apart = (first + length <= start) | (first >= start + length)
+        apart &= ~found[first] & ~found[first + length - 1]
+        if apart.sum() < 50:
+            continue
+        usual = float(np.quantile(ranges[apart], 0.01))
+        if usual >= max(6 * fine, 0.03 * spread) and usual > 0:
+            found[start : start + length] = True
+    return found
+
+
+def _improbable(values: np.ndarray, start: int, length: int) -> bool:
+    """Return whether chance hardly makes a run of this length among values like those around."""
+    before = np.diff(values[max(start - length, 0) : start]) == 0
+    after = np.diff(values[start + length : start + 2 * length]) == 0
+    repeats, steps = int(before.sum() + after.sum()), before.size + after.size
+    if length < LONG_RUN or steps < LONG_RUN:
+        return False
+    chance = (repeats + 1) / (steps + 2)
+    return bool(length > 3 * np.log(values.size) / -np.log(chance))
+
+
+def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift, str]]:
+    """Return the steps at which a level is multiplied, as by a change of unit or sign.
+
+    Parameters
+    ----------
+    days, values : numpy.ndarray
+        Shape (n,).
+
+    Returns
+    -------
+    list of (Shift, str)
+        Each step, and the change of unit that its ratio speaks for.
+    """
+    changes = []
+    for position in _steps(days, values, limit=2 * SHIFT, most=10):
+        before = float(np.median(values[max(position - 5, 0) : position]))
+        after = float(np.median(values[position : position + 5]))
+        spread = np.ptp(values[max(position - 5, 0) : position]) if before else np.inf
+        for ratio, name in SCALES.items():
+            expected = ratio * before
+            far = abs(expected - before) > 3 * spread
+            if far and abs(after - expected) < 0.05 * abs(expected):
+                changes.append((Shift(position, after - before), name))
+                break
+    return changes
+
+
+def find_shifts(
+    days: np.ndarray, values: np.ndarray, explain: Callable[[], np.ndarray]
+) -> list[Shift]:
+    """Return the steps that last, and that the explaining variables do not account for.
+
+    The largest steps are candidates. Each is put as a step function beside the explaining
+    variables in a regression. It is a shift if the mean residual of the year after it differs from
+    that of the year before by 0.6 to 1.5 times the step, and by 3.5 times what is usual elsewhere.
+
+    Parameters
+    ----------
+    days, values : numpy.ndarray
+        Shape (n,).
+    explain : callable
+        Returns the explaining variables, shape (n, k): intercept, season, antecedent weather. It
+        is called only where there are candidates.
+
+    References
+    ----------
+    The level shifts of Chen and Liu (1993), J. Am. Stat. Assoc. 88, doi:10.2307/2290724; means
+    before and after as in Alexandersson (1986), J. Climatol. 6, doi:10.1002/joc.3370060607.
+    """
+    shifts: list[Shift] = []
+    steps = _steps(days, values, limit=SHIFT, most=5)
+    if not steps:
+        return shifts
+    basis = _basis(explain())
+    unexplained = values - basis @ (basis.T @ values)
+    for position in steps:
+        size = float(values[position] - values[position - 1])
+        held = np.median(values[position : position + 4]) - np.median(
+            values[max(position - 4, 0) : position]
+        )
+        if held / size < 0.6 or any(abs(s.position - position) < 4 for s in shifts):
+            continue
+        after = (np.arange(values.size) >= position).astype(float)
+        own = after - basis @ (basis.T @ after)
+        if own @ own < 1e-6 * (after @ after):
+            continue  # the explaining variables hold this very step
+        weight = float(own @ unexplained / (own @ own))
+        noise = unexplained - weight * own
+        elsewhere = np.abs(_year_differences(days, noise))
+        lasting = _year_differences(days, noise + weight * after)[position - 1]
+        if np.isnan(lasting):
+            continue
+        usual = 1.4826 * float(np.nanmedian(elsewhere))
+        if abs(lasting) > PERSISTENT * usual and 0.6 < lasting / size < 1.5:
+            shifts.append(Shift(position, size))
+    return sorted(shifts, key=lambda shift: shift.position)
+
+
+def _basis(explaining: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis (n, rank) of the columns (n, k); columns may depend on others."""
+    size = np.sqrt((explaining**2).sum(axis=0))
+    scaled = explaining[:, size > 0] / size[size > 0]
+    powers, axes = np.linalg.eigh(scaled.T @ scaled)
+    kept = powers > 1e-9 * powers[-1]
+    return np.asarray(scaled @ (axes[:, kept] / np.sqrt(powers[kept])))
+
+
+def _steps(days: np.ndarray, values: np.ndarray, *, limit: float, most: int) -> list[int]:
+    """Return the positions after the largest steps, largest first."""
+    if values.size < 10:
+        return []
+    speeds = np.abs(np.diff(values)) / np.sqrt(np.diff(days))
+    large = np.flatnonzero(speeds > limit * natural_change(days, values))
+    return [int(p) + 1 for p in large[np.argsort(-speeds[large], kind="stable")][:most]]
+
+
+def _year_differences(days: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return, for each step (n - 1,), the mean of the year after it minus that of the year before.
+
+    NaN where one of them has fewer than 8 values.
+    """
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    middle = np.arange(1, values.size)
+    first = np.searchsorted(days, days[1:] - YEAR)
+    last = np.searchsorted(days, days[:-1] + YEAR, side="right")
+    before, after = middle - first, last - middle
+    difference = (total[last] - total[middle]) / np.maximum(after, 1)
+    difference -= (total[middle] - total[first]) / np.maximum(before, 1)
+    return np.where((before >= 8) & (after >= 8), difference, np.nan)

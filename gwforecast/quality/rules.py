@@ -1,0 +1,482 @@
+"""Checks of the covariates of one well.
+
+A finding, the series that it is about, and the checks that suit any series.
+
+Checks of the level of one well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from gwforecast import timeline
+from gwforecast.quality import faults
+
+__all__ = [
+    "Finding",
+    "Series",
+    "coded_findings",
+    "covariate_findings",
+    "coverage_findings",
+    "flat_findings",
+    "level_findings",
+    "shift_findings",
+]
+
+
+GAUGES = ("level", "pressure", "stage")  # kinds whose value is not 0 in practice
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One doubt about one series.
+
+    Parameters
+    ----------
+    well, variable, check : str
+        Where, and by which check.
+    severity : str
+        ``"ok"``, ``"note"``, ``"warning"`` or ``"error"``.
+    n : int
+        Number of values, or of gaps, that it is about.
+    first, last : numpy.datetime64
+        First and last of their times; NaT where the whole series is meant.
+    value : float
+        The number that decided.
+    message : str
+        The rule, what was received, the mend.
+    positions : numpy.ndarray of int
+        Steps that a flag belongs to.
+    """
+
+    well: str
+    variable: str
+    check: str
+    severity: str
+    n: int
+    first: np.datetime64
+    last: np.datetime64
+    value: float
+    message: str
+    positions: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One variable of one well: values (time,) on the axis of the observations.
+
+    Parameters
+    ----------
+    well, variable, kind : str
+        ``kind`` is ``"level"`` or the kind of a covariate.
+    times : numpy.ndarray
+        Shape (time,), ``datetime64[us]``.
+    values : numpy.ndarray
+        Shape (time,), NaN where missing.
+    """
+
+    well: str
+    variable: str
+    kind: str
+    times: np.ndarray
+    values: np.ndarray
+
+    @cached_property
+    def days(self) -> np.ndarray:
+        """Times in days, (time,)."""
+        return np.asarray(self.times.astype("datetime64[s]").astype(float) / 86400.0)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Positions of the values that are there."""
+        return np.flatnonzero(np.isfinite(self.values))
+
+    @cached_property
+    def coded(self) -> np.ndarray:
+        """Positions of the values that are codes for missing ones."""
+        return np.asarray(self.known[self._are_codes])
+
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """Positions of the values that are no codes."""
+        return np.asarray(self.known[~self._are_codes])
+
+    @cached_property
+    def spikes(self) -> np.ndarray:
+        """Positions of the measured values that leap away and back."""
+        return np.asarray(self.measured[self._are_spikes])
+
+    @cached_property
+    def clean(self) -> np.ndarray:
+        """Positions of the values that are neither codes nor spikes."""
+        return np.asarray(self.measured[~self._are_spikes])
+
+    @cached_property
+    def _are_codes(self) -> np.ndarray:
+        return faults.find_sentinels(self.values[self.known], zero=self.kind in GAUGES)
+
+    @cached_property
+    def _are_spikes(self) -> np.ndarray:
+        return faults.find_spikes(self.days[self.measured], self.values[self.measured])
+
+    def since(self, start: int) -> Series:
+        """Return what is left from a position on."""
+        return replace(self, times=self.times[start:], values=self.values[start:])
+
+    def finding(
+        self, check: str, severity: str, *, rule: str, received: str, mend: str,
+        value: float = np.nan, positions: np.ndarray | None = None, n: int | None = None,
+        flagged: bool = True,
+    ) -> Finding:  # fmt: skip
+        """Return a finding about this series; its message has three beats."""
+        places = np.empty(0, int) if positions is None else np.asarray(positions)
+        nat = np.datetime64("NaT", "us")
+        first, last = (self.times[places[[0, -1]]]) if places.size else (nat, nat)
+        when = f" from {timeline.format_time(first)}" if places.size else ""
+        return Finding(
+            self.well, self.variable, check, severity, places.size if n is None else n,
+            first, last, float(value),
+            f"{rule} Received {received}{when} in {self.variable!r} of well {self.well!r}. {mend}",
+            places if flagged else np.empty(0, int),
+        )  # fmt: skip
+
+
+def coded_findings(series: Series) -> Iterator[Finding]:
+    """Yield the codes for missing values that were left among the numbers."""
+    coded = series.coded
+    if coded.size:
+        yield series.finding(
+            "sentinel", "error", positions=coded, value=series.values[coded[0]],
+            rule="What was not measured must be missing, not a number.",
+            received=f"{coded.size} values like {series.values[coded[0]]:g}",
+            mend="Replace them by NaN when the file is read.",
+        )  # fmt: skip
+
+
+def flat_findings(series: Series) -> Iterator[Finding]:
+    """Yield the stretches that stay at one value for too long."""
+    steps = series.clean if series.kind == "level" else series.known
+    flat = steps[faults.find_flat_lines(series.values[steps])]
+    if not flat.size or np.ptp(series.values[steps]) == 0:
+        return
+    starts, lengths = faults.longest_runs(series.values[flat])
+    yield series.finding(
+        "flat_line", "warning", positions=flat, value=lengths[0],
+        rule="A series should not stay at one value longer than it does elsewhere.",
+        received=f"{flat.size} steps in {starts.size} stretches, the longest {lengths[0]} at "
+        f"{series.values[flat[starts[0]]]:.6g},",
+        mend="Look for a stuck or frozen logger, a dry well or a filled gap, and set these "
+        "values to NaN.",
+    )  # fmt: skip
+
+
+MIN_LEVELS = 100
+MIN_YEARS = 3.0
+LONG_GAP = 365.0  # d
+HIGHEST, LOWEST, WIDEST = 9000.0, -1000.0, 100.0  # m: above any land, below any land, range
+
+
+def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterator[Finding]:
+    """Yield what is doubtful in a level by itself, shifts apart."""
+    yield from _amount(level)
+    if not level.known.size:
+        return
+    if now is not None and (level.times[level.known] > now).any():
+        ahead = level.known[level.times[level.known] > now]
+        yield level.finding(
+            "future", "error", positions=ahead, value=level.values[ahead[0]],
+            rule="A level can't be observed after today.",
+            received=f"{ahead.size} later values",
+            mend="Check the order of day and month and the clock of the logger.",
+        )  # fmt: skip
+    yield from _gaps(level)
+    yield from coded_findings(level)
+    yield from _level_size(level)
+    yield from _spikes(level)
+    yield from flat_findings(level)
+
+
+def shift_findings(level: Series, explain: Callable[[], np.ndarray]) -> Iterator[Finding]:
+    """Yield the changes of unit and the shifts of a level.
+
+    Parameters
+    ----------
+    level : Series
+        The level.
+    explain : callable
+        Returns what a level follows without a fault, shape (time, k), finite.
+    """
+    steps = level.clean
+    days, values = level.days[steps], level.values[steps]
+    changes = faults.find_unit_changes(days, values)
+    for change, name in changes:
+        place = steps[[change.position]]
+        yield level.finding(
+            "unit_change", "error", positions=place, value=change.size,
+            rule="A series must keep its unit and sign.",
+            received=f"a step of {change.size:.6g} m, as from {name},",
+            mend="Convert one of the two parts; the check can't know which of them is right.",
+        )  # fmt: skip
+    if changes:
+        return
+    for shift in faults.find_shifts(days, values, lambda: explain()[steps]):
+        yield level.finding(
+            "shift", "warning", positions=steps[[shift.position]], value=shift.size,
+            rule="A level should not step and stay without a cause in weather or pumping.",
+            received=f"a lasting step of {shift.size:+.3g} m",
+            mend="Look for a new logger, datum or cable length there and correct one part; if it "
+            "is real, add its cause as a covariate.",
+        )  # fmt: skip
+
+
+def _amount(level: Series) -> Iterator[Finding]:
+    count = level.known.size
+    years = float(np.ptp(level.days[level.known])) / 365.25 if count else 0.0
+    if count == 0:
+        yield level.finding(
+            "few_levels", "error", n=0, value=0,
+            rule="A well needs levels to be modelled.", received="none",
+            mend="Read the well's file again, or leave the well out.",
+        )  # fmt: skip
+    elif count < MIN_LEVELS or years < MIN_YEARS:
+        yield level.finding(
+            "few_levels", "warning", n=count, value=count,
+            rule=f"A model of one well needs about {MIN_LEVELS} levels over {MIN_YEARS:g} years.",
+            received=f"{count} over {years:.1f} years",
+            mend="Add older records, or model the well together with others.",
+        )  # fmt: skip
+    if count > 1 and np.ptp(level.values[level.known]) == 0:
+        yield level.finding(
+            "constant", "error", positions=level.known, value=level.values[level.known[0]],
+            rule="A level must vary to be modelled.",
+            received=f"one value, {level.values[level.known[0]]:g}, {count} times",
+            mend="Check that the column holds levels, and not the well's height.",
+        )  # fmt: skip
+
+
+def _gaps(level: Series) -> Iterator[Finding]:
+    waits = np.diff(level.days[level.known])
+    if waits.size < 10:
+        return
+    usual = float(np.median(waits))
+    wide = waits > 3 * usual
+    if not wide.any():
+        return
+    longest = float(waits.max())
+    share = float((waits[wide] - usual).sum() / waits.sum())
+    edges = level.known[np.append(np.flatnonzero(wide), np.flatnonzero(wide)[-1] + 1)]
+    yield level.finding(
+        "gaps", "warning" if longest > LONG_GAP else "note", positions=edges, value=share,
+        n=int(wide.sum()), flagged=False,
+        rule="Gaps in the levels stay gaps, and are neither trained on nor scored.",
+        received=f"{int(wide.sum())} with {100 * share:.1f} % of the time, the longest "
+        f"{longest:.0f} days,",
+        mend="Add the missing records if there are any.",
+    )  # fmt: skip
+
+
+def _level_size(level: Series) -> Iterator[Finding]:
+    steps = level.clean
+    if not steps.size:
+        return
+    values = level.values[steps]
+    low, high = np.quantile(values, [0.01, 0.99])
+    outside = steps[(values > HIGHEST) | (values < LOWEST)]
+    if outside.size or high - low > WIDEST:
+        yield level.finding(
+            "unit", "warning", positions=outside, value=high - low, n=outside.size or steps.size,
+            rule=f"Levels lie from {LOWEST:g} to {HIGHEST:g} m and seldom range over "
+            f"{WIDEST:g} m.",
+            received=f"{values.min():g} to {values.max():g}",
+            mend="Check whether they are in cm, mm or feet, and convert them to m.",
+        )  # fmt: skip
+
+
+def _spikes(level: Series) -> Iterator[Finding]:
+    spikes = level.spikes
+    if spikes.size:
+        yield level.finding(
+            "spikes", "warning", positions=spikes, value=level.values[spikes[0]],
+            rule="A level should not leap away and back within a few steps.",
+            received=f"{spikes.size} such values, the first {level.values[spikes[0]]:.6g} m,",
+            mend="Compare them with the field book and set errors to NaN; pumping tests and "
+            "sampling cause true ones.",
+        )  # fmt: skip
+
+
+FLAT_KINDS = (
+    "temperature", "temperature_min", "temperature_max", "humidity", "pressure", "wind", "stage",
+)  # fmt: skip
+NOT_NEGATIVE = ("rain", "humidity", "radiation", "wind", "snow", "pressure", "antecedent")
+
+
+def covariate_findings(covariate: Series, *, step: float) -> Iterator[Finding]:
+    """Yield what is doubtful in the values of one covariate.
+
+    Parameters
+    ----------
+    covariate : Series
+        The covariate.
+    step : float
+        Mean length of a step, d.
+    """
+    if not covariate.known.size:
+        yield covariate.finding(
+            "empty", "error", n=0,
+            rule="A covariate must have values.", received="none",
+            mend="Read the series again, or leave this covariate out.",
+        )  # fmt: skip
+        return
+    yield from coded_findings(covariate)
+    yield from _negative(covariate)
+    yield from _covariate_size(covariate, step)
+    if covariate.kind == "rain":
+        yield from _dry(covariate, step)
+    elif covariate.kind in FLAT_KINDS:
+        yield from flat_findings(covariate)
+
+
+def coverage_findings(covariates: list[Series], span: slice) -> Iterator[Finding]:
+    """Yield where covariates of one well are missing; one finding for those that lack the same.
+
+    Parameters
+    ----------
+    covariates : list of Series
+        The covariates.
+    span : slice
+        Steps from the first to the last observed level.
+    """
+    alike: dict[bytes, list[Series]] = {}
+    for covariate in covariates:
+        if covariate.known.size:
+            alike.setdefault(np.isnan(covariate.values).tobytes(), []).append(covariate)
+    latest = max((group[0].known[-1] for group in alike.values()), default=0)
+    for group in alike.values():
+        names = ", ".join(covariate.variable for covariate in group)
+        yield from _coverage(replace(group[0], variable=names), span)
+        yield from _shorter(replace(group[0], variable=names), span, int(latest))
+
+
+def _coverage(covariate: Series, span: slice) -> Iterator[Finding]:
+    known = covariate.known
+    inside = np.arange(len(covariate.values))[span]
+    # Gaps before the first and after the last level count: lookbacks and predictions need them.
+    within = np.arange(known[0], known[-1] + 1)
+    missing = within[np.isnan(covariate.values[within])]
+    if missing.size:
+        yield covariate.finding(
+            "covariate_gaps", "warning", positions=missing, value=missing.size / within.size,
+            rule="Covariates must be complete from their first to their last value.",
+            flagged=False, received=f"{missing.size} missing values",
+            mend="Fill them from a station nearby, or state how to fill this kind of covariate; "
+            "missing rain is not zero.",
+        )  # fmt: skip
+    for check, late, word in (
+        ("covariate_ends_early", inside[inside > known[-1]], "after its last value"),
+        ("covariate_starts_late", inside[inside < known[0]], "before its first value"),
+    ):
+        if late.size:
+            yield covariate.finding(
+                check, "warning", positions=late, value=late.size, flagged=False,
+                rule="Covariates must cover the levels.",
+                received=f"{late.size} steps with levels {word}",
+                mend="Extend the series; levels there can't be modelled.",
+            )  # fmt: skip
+
+
+def _shorter(covariate: Series, span: slice, latest: int) -> Iterator[Finding]:
+    """Yield a note where a covariate reaches beyond the levels, but not as far as another does."""
+    end = int(covariate.known[-1])
+    if span.stop is not None and span.stop - 1 <= end < latest:
+        yield covariate.finding(
+            "covariate_ends_early", "note", positions=np.arange(end + 1, latest + 1),
+            value=latest - end, flagged=False,
+            rule="Levels are predicted as far as all covariates reach.",
+            received=f"{latest - end} steps that others have after its last value",
+            mend="Extend the series to predict further.",
+        )  # fmt: skip
+
+
+def _negative(covariate: Series) -> Iterator[Finding]:
+    below = covariate.measured[covariate.values[covariate.measured] < 0]
+    if below.size and covariate.kind in NOT_NEGATIVE:
+        yield covariate.finding(
+            "negative", "error", positions=below, value=covariate.values[below].min(),
+            rule=f"Values of {covariate.kind} can't be negative.",
+            received=f"{below.size} down to {covariate.values[below].min():g}",
+            mend="Correct the sign, or set codes for missing values to NaN.",
+        )  # fmt: skip
+
+
+def _covariate_size(covariate: Series, step: float) -> Iterator[Finding]:
+    values = covariate.values[covariate.measured]
+    if not values.size:
+        return
+    mean, high = float(values.mean()), float(values.max())
+    doubt = _unit_doubt(covariate.kind, mean, high, step)
+    if doubt:
+        yield covariate.finding(
+            "unit", "warning", value=mean, n=values.size, rule=doubt[0],
+            received=f"a mean of {mean:.4g} and a maximum of {high:.4g}", mend=doubt[1],
+        )  # fmt: skip
+    if covariate.kind == "humidity" and high > 1.5:
+        over = covariate.known[covariate.values[covariate.known] > 101]
+        if over.size:
+            yield covariate.finding(
+                "range", "error", positions=over, value=covariate.values[over].max(),
+                rule="Relative humidity lies from 0 to 100 %.",
+                received=f"{over.size} values up to {covariate.values[over].max():g}",
+                mend="Set them to 100 or NaN.",
+            )  # fmt: skip
+
+
+def _unit_doubt(kind: str, mean: float, high: float, step: float) -> tuple[str, str] | None:
+    """Return rule and mend where mean and maximum speak for another unit."""
+    if kind in ("rain", "evapotranspiration"):
+        rule = f"Daily {kind} is mostly 0.05 to 15 mm on average, at most 1000 mm."
+        if mean / step < 0.05:
+            return rule, "Convert metres by 1000, or kg m-2 s-1 by 86400 s/d."
+        if mean / step > 15 or high > 1000 * max(step / 7, 1):
+            return rule, "Divide tenths of a mm by 10; give amounts for each step, not sums."
+    if kind.startswith("temperature"):
+        rule = "Temperature is in degC, its mean below 40 and its maximum below 60."
+        if mean > 150 and high < 340:
+            return rule, "Subtract 273.15 from kelvin."
+        if high > 100:
+            return rule, "Divide tenths of a degree by 10."
+        if mean > 40 or high > 60:
+            return rule, "Convert degrees Fahrenheit to degC."
+    if kind == "humidity" and 0 < high <= 1.5:
+        return "Relative humidity is in %.", "Multiply a fraction by 100."
+    return None
+
+
+def _dry(rain: Series, step: float) -> Iterator[Finding]:
+    known = rain.known
+    starts, lengths = faults.longest_runs(rain.values[known])
+    zero = rain.values[known[starts]] == 0
+    starts, lengths = starts[zero], lengths[zero]
+    if lengths.size > 1 and lengths[0] > 3 * lengths[1] and lengths[0] * step > 60:
+        dry = known[starts[0] : starts[0] + lengths[0]]
+        yield rain.finding(
+            "flat_line", "warning", positions=dry, value=dry.size,
+            rule="A dry spell is seldom three times as long as the next longest.",
+            received=f"{dry.size} steps of zero",
+            mend="Check that missing rain was not written as zero, and set it to NaN.",
+        )  # fmt: skip
+    same = [
+        known[s : s + n]
+        for s, n in zip(*faults.longest_runs(rain.values[known]), strict=True)
+        if n >= 5 and rain.values[known[s]] > 0
+    ]
+    if same:
+        yield rain.finding(
+            "flat_line", "warning", positions=same[0], value=same[0].size,
+            rule="Rain seldom falls in the same amount on five days.",
+            received=f"{same[0].size} steps of {rain.values[same[0][0]]:g}",
+            mend="Look for sums spread over days or a stuck gauge.",
+        )  # fmt: skip

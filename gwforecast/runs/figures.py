@@ -1,0 +1,227 @@
+"""The figures of a run: which are drawn, and the files that they go to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.models.base import ALL_WELLS
+from gwforecast.runs.catalogue import BLEND
+from gwforecast.runs.files import file_names, write_atomically
+from gwforecast.sequences.split import PERIODS, Period
+
+if TYPE_CHECKING:
+    from gwforecast.runs.results import Evaluation
+
+__all__ = ["draw_all", "draw_each", "draw_tuning"]
+
+
+DPI = 200
+NETWORK = 5  # wells, from which on their scores are drawn as a distribution
+ATTRIBUTES = 12  # at most so many that scores are drawn against
+Draw = Callable[[], Any]
+
+
+def draw_all(
+    evaluation: Evaluation, observations: xr.Dataset, *, folder: Path, wells: int
+) -> dict[str, Path]:
+    """Draw the figures of a run as PNG files; one that cannot be drawn is a warning.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is drawn.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    folder : pathlib.Path
+        The folder of the run; figures go into ``figures`` within it.
+    wells : int
+        Number of wells, in their order, that are drawn; 0 for no figure at all.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The files by their names relative to the folder.
+    """
+    if wells == 0:
+        return {}
+    chosen = observations.isel({schema.WELL: slice(wells)})
+    return draw_each(_of_run(evaluation, chosen, observations), folder=folder)
+
+
+def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
+    """Draw figures as PNG files; one that cannot be drawn is a warning.
+
+    Parameters
+    ----------
+    figures : iterable of (str, callable)
+        Name and drawing of each.
+    folder : pathlib.Path
+        The folder of the run; figures go into ``figures`` within it.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The files by their names relative to the folder.
+    """
+    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+
+    drawn: dict[str, Path] = {}
+    for stem, draw in figures:
+        name = f"figures/{stem}.png"
+        try:
+            axes = draw()
+        except Exception as error:
+            warnings.warn(
+                f"Figure {name} could not be drawn: {type(error).__name__}: {error}", stacklevel=2
+            )
+            continue
+        ax = axes[0] if isinstance(axes, list) else axes
+        drawn[name] = write_atomically(folder / name, _saver(ax.figure))
+        plots.close(ax)
+    return drawn
+
+
+def draw_tuning(
+    trials: pd.DataFrame,
+    *,
+    folder: Path,
+    space: Mapping[str, Sequence[Any]],
+    metric: str,
+    model: str,
+) -> Path:
+    """Draw the trials of a search as ``tuning.png`` in a folder; return its path.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        Columns number, state, value, and one for each setting.
+    folder : pathlib.Path
+        Where the file goes.
+    space, metric, model
+        As of :func:`gwforecast.plots.training.tuning`.
+    """
+    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+
+    ax = plots.tuning(trials, space=space, metric=metric, model=model)[0]
+    path = write_atomically(folder / "tuning.png", _saver(ax.figure))
+    plots.close(ax)
+    return path
+
+
+def _saver(figure: Any) -> Callable[[Path], None]:
+    def save(path: Path) -> None:
+        figure.savefig(path, dpi=DPI, format="png", bbox_inches="tight")
+
+    return save
+
+
+def _of_run(
+    evaluation: Evaluation, observations: xr.Dataset, network: xr.Dataset
+) -> Iterator[tuple[str, Draw]]:
+    """Yield name and drawing of each figure, of some wells and of all."""
+    from gwforecast import plots
+
+    scores, period = evaluation.scores, _last_period(evaluation.scores)
+    yield "gaps", partial(plots.gaps, observations)
+    for metric in ("nse", "rmse"):
+        draw = partial(plots.score_comparison, scores, metric=metric, period=period)
+        yield f"scores_{metric}", draw
+    yield "interval_coverage", partial(plots.interval_coverage, scores, period=period)
+    if scores[schema.WELL].nunique() >= NETWORK:
+        yield from _of_network(evaluation, network, period)
+    for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
+        if set(history[schema.WELL]) == {ALL_WELLS}:
+            yield f"training_{name}", partial(plots.training_history, history, well=ALL_WELLS)
+    for well, file in file_names(map(str, observations[schema.WELL].values)).items():
+        yield from _of_well(evaluation, observations, well=well, file=file)
+
+
+def _of_network(
+    evaluation: Evaluation, observations: xr.Dataset, period: Period
+) -> Iterator[tuple[str, Draw]]:
+    """Yield the figures of a network's scores: by the last model, which is the blend if any."""
+    from gwforecast import plots
+
+    scores = evaluation.scores
+    models = list(dict.fromkeys(scores.loc[scores["value"].notna(), "model"]))
+    model = BLEND if BLEND in models else models[0]
+    yield "network_distribution", partial(plots.score_distribution, scores, period=period)
+    beside = next((name for name in ("climatology", "persistence") if name in models), None)
+    yield (
+        "network_extremes",
+        partial(plots.extreme_wells, scores, model=model, baseline=beside, period=period),
+    )
+    of_wells = partial(
+        partial, scores=scores, observations=observations, model=model, period=period
+    )
+    names = schema.coordinate_names(observations)
+    if names is not None:
+        yield "network_map", of_wells(plots.score_map)
+    others = [name for name in schema.attribute_names(observations) if name not in (names or ())]
+    for number, attribute in enumerate(others[:ATTRIBUTES], 1):
+        draw = of_wells(plots.score_by_attribute, attribute=attribute)
+        yield f"network_by_{number}_{file_names([attribute])[attribute]}", draw
+
+
+def _of_well(
+    evaluation: Evaluation, observations: xr.Dataset, *, well: str, file: str
+) -> Iterator[tuple[str, Draw]]:
+    from gwforecast import plots
+
+    model = _lead(evaluation, well)
+    if model is None:
+        return
+    predictions, split = evaluation.predictions, evaluation.split
+    models = [m for m in map(str, predictions[schema.MODEL].values) if _has(evaluation, m, well)]
+    notes = {m: _note(evaluation, m, well) for m in models}
+    shown = partial(partial, observations=observations, predictions=predictions, well=well)
+    yield (
+        f"hydrograph_{file}",
+        shown(plots.hydrograph, model=model, split=split, note=notes[model]),
+    )
+    yield f"all_models_{file}", shown(plots.all_models, split=split, models=models, notes=notes)
+    for draw in (plots.observed_predicted, plots.residuals):
+        yield f"{draw.__name__}_{file}", shown(draw, model=model, split=split)
+    of_well = evaluation.scores[evaluation.scores["well"] == well]
+    by_season = shown(plots.residuals_by_season, model=model, split=split)
+    yield f"residuals_by_season_{file}", partial(by_season, period=_last_period(of_well))
+    for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
+        if well in set(history[schema.WELL]):
+            yield f"training_{name}_{file}", partial(plots.training_history, history, well=well)
+
+
+def _has(evaluation: Evaluation, model: str, well: str) -> bool:
+    level = evaluation.predictions[schema.LEVEL].sel({schema.MODEL: model, schema.WELL: well})
+    return bool(level.notnull().any())
+
+
+def _lead(evaluation: Evaluation, well: str) -> str | None:
+    """Return the first model that predicts a well."""
+    models = map(str, evaluation.predictions[schema.MODEL].values)
+    return next((model for model in models if _has(evaluation, model, well)), None)
+
+
+def _last_period(scores: pd.DataFrame) -> Period:
+    """Return the last period that has scores, the test period where none has."""
+    scored = set(scores.loc[scores["value"].notna(), "period"])
+    return next((period for period in reversed(PERIODS) if period in scored), "test")
+
+
+def _note(evaluation: Evaluation, model: str, well: str) -> str:
+    """Return the scores of the last period that is scored in a line, empty where there are none."""
+    scores = evaluation.scores
+    of_model = scores[(scores["model"] == model) & (scores["well"] == well)]
+    period = _last_period(of_model)
+    chosen = of_model[of_model["period"] == period].set_index("metric")["value"].dropna()
+    if not {"nse", "rmse"} <= set(chosen.index):
+        return ""
+    note = f"{period}: NSE {chosen['nse']:.2f}, RMSE {chosen['rmse']:.3f} m"
+    return note.replace("-", "\N{MINUS SIGN}")

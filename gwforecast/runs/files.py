@@ -1,0 +1,394 @@
+"""The files of a run: fixed names, each written whole or not at all.
+
+Files that are either whole or not there.
+
+What a run was made with: versions, checksums, settings, as plain JSON.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import __version__, schema
+from gwforecast.models.leave_wells_out import LeaveWellsOut
+from gwforecast.runs.catalogue import BLEND
+
+__all__ = [
+    "Stopwatch",
+    "challenge_table",
+    "dataset_sha256",
+    "dump_json",
+    "file_checksums",
+    "file_names",
+    "forecaster_settings",
+    "load_json",
+    "now",
+    "versions",
+    "write_atomically",
+    "write_challenge_tables",
+    "write_predictions",
+    "write_table",
+    "write_text",
+]
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under a temporary name beside it, then put it in its place in one step.
+
+    A reader sees the old file or the new one, never a part; a failure leaves the old one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder is made where it is not there.
+    write : callable
+        Writes the whole file to the path that it is given.
+
+    Returns
+    -------
+    pathlib.Path
+        ``path``.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or the file not be written, e.g. on a full disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        _flush(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush(path.parent)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write text as UTF-8 with newlines as they are, atomically; return the path."""
+    return write_atomically(path, lambda target: target.write_bytes(text.encode("utf-8")))
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to bring a file, or the names in a folder, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders, and needs no flush of names
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+LOWER, MEDIAN, UPPER = 0.025, 0.5, 0.975
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
+_LONGEST = 80
+
+
+_FORMULA = re.compile(r"[=+\-@\t\r](?![\d.]*$)")  # plain numbers are none
+
+
+def file_names(names: Iterable[str]) -> dict[str, str]:
+    """Return a safe file name, without its ending, for each name of a well or model.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Any text. Letters lose their accents; what is not a letter, digit, dot, hyphen or
+        underscore becomes an underscore.
+
+    Returns
+    -------
+    dict of str to str
+        File names by names. Of names that would share one, in whatever case, as some systems do not
+        tell case apart, those that were changed end with the first digits of their sha256.
+
+    Examples
+    --------
+    >>> file_names(["Weiß/3", "../b"])
+    {'Weiß/3': 'Weiss_3', '../b': '_b'}
+    """
+    slugs = {name: _slug(name) for name in names}
+    groups: dict[str, list[str]] = {}
+    for name, slug in slugs.items():
+        groups.setdefault(slug.casefold(), []).append(name)
+    for group in groups.values():
+        cased = len({slugs[name] for name in group}) > 1
+        for name in group if len(group) > 1 else ():
+            if cased or slugs[name] != name:
+                slugs[name] += (
+                    f"-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+                )
+    return slugs
+
+
+def _slug(name: str) -> str:
+    text = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".-").rstrip(". ")[:_LONGEST] or "_"
+    return f"_{slug}" if _RESERVED.match(slug.split(".")[0]) else slug
+
+
+def write_table(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table as CSV, UTF-8, dates in ISO form and an empty field for what is missing."""
+    safe = table.apply(lambda c: c if c.dtype.kind in "biufcmM" else c.map(_inert))
+    return write_text(path, safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _inert(value: object) -> object:
+    """Return text that a spreadsheet takes as text, whatever it begins with."""
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    return "'" + value
+
+
+def write_predictions(predictions: xr.Dataset, path: Path) -> Path:
+    """Write predictions as compressed NetCDF-4.
+
+    Parameters
+    ----------
+    predictions : xarray.Dataset
+        ``level`` (model, well, time, quantile), m, and ``fitted_through`` (well, time), text.
+    path : pathlib.Path
+        The file.
+    """
+    encoding: dict[str, dict[str, object]] = {
+        schema.LEVEL: {"zlib": True, "complevel": 4, "shuffle": True},
+        "fitted_through": {"dtype": "S1", "zlib": True, "complevel": 4},
+        schema.TIME: {"dtype": "int64", "units": "seconds since 1970-01-01"},
+    }
+    pieces = predictions[schema.LEVEL].chunksizes
+    if pieces:  # the file's are those that are written, else each would be packed many times
+        sizes = {name: of_dim[0] for name, of_dim in pieces.items()}
+        sizes |= {schema.MODEL: 1, schema.QUANTILE: 1}
+        order = predictions[schema.LEVEL].dims
+        encoding[schema.LEVEL]["chunksizes"] = tuple(sizes[str(name)] for name in order)
+    return write_atomically(
+        path, lambda target: predictions.to_netcdf(target, engine="h5netcdf", encoding=encoding)
+    )
+
+
+def challenge_table(level: xr.DataArray) -> pd.DataFrame:
+    """Return one prediction in the form of the 2022 groundwater modelling challenge.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Dimensions (time, quantile), m, with the quantiles 0.025, 0.5 and 0.975.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``Date``, ``Simulated Head``, ``95% Lower Bound``, ``95% Upper Bound``, one row for each
+        step.
+
+    References
+    ----------
+    Collenteur et al. (2024), https://doi.org/10.5194/hess-28-5193-2024.
+    """
+    stamps = pd.DatetimeIndex(level[schema.TIME].values)
+    whole_days = bool((stamps == stamps.normalize()).all())
+    columns = {"Simulated Head": MEDIAN, "95% Lower Bound": LOWER, "95% Upper Bound": UPPER}
+    values = {
+        name: level.sel({schema.QUANTILE: quantile}).values for name, quantile in columns.items()
+    }
+    dates = stamps.strftime("%Y-%m-%d" if whole_days else "%Y-%m-%dT%H:%M:%S")
+    return pd.DataFrame({"Date": dates, **values})
+
+
+def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, Path]:
+    """Write ``predictions/<model>/<well>.csv``, and ``predictions.csv`` where there is one well.
+
+    ``predictions.csv`` is the table of the blend of the networks where there is one, else of the
+    first model. Levels are in m with four decimals.
+
+    Parameters
+    ----------
+    predictions : xarray.Dataset
+        ``level`` (model, well, time, quantile), m.
+    folder : pathlib.Path
+        The folder of the run.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The files by their names relative to the folder.
+    """
+    wells = file_names(map(str, predictions[schema.WELL].values))
+    models = [str(model) for model in predictions[schema.MODEL].values]
+    lead = BLEND if BLEND in models else models[0]
+    written: dict[str, Path] = {}
+    for model, model_file in file_names(models).items():
+        for well, well_file in wells.items():
+            level = predictions[schema.LEVEL].sel({schema.MODEL: model, schema.WELL: well})
+            text = challenge_table(level).to_csv(
+                index=False, float_format="%.4f", lineterminator="\n"
+            )
+            names = [f"predictions/{model_file}/{well_file}.csv"]
+            if model == lead and len(wells) == 1:
+                names.append("predictions.csv")
+            written |= {name: write_text(folder / name, text) for name in names}
+    return written
+
+
+_LIBRARIES = (
+    "numpy", "pandas", "xarray", "scipy", "statsmodels", "hydroeval", "keras",
+    "tensorflow", "matplotlib", "h5netcdf",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, the system and the libraries, without importing them."""
+    found = {
+        "gwforecast": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
+    for library in _LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
+    """Return path, size and sha256 of each file; a folder stands for the files within it.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.Path
+        Files and folders, as the user named them.
+    """
+    files = []
+    for path in paths:
+        files.extend(sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path])
+    return [
+        {"path": str(file), "bytes": file.stat().st_size, "sha256": _file_sha256(file)}
+        for file in dict.fromkeys(files)
+    ]
+
+
+def dataset_sha256(dataset: xr.Dataset) -> str:
+    """Return the sha256 of the names, dimensions and values of a Dataset, attributes left out.
+
+    Examples
+    --------
+    >>> level = xr.Dataset({"level": ("time", [1.0, np.nan])})
+    >>> dataset_sha256(level) == dataset_sha256(level.assign_attrs(title="other"))
+    True
+    >>> dataset_sha256(level) == dataset_sha256(level + 1)
+    False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(map(str, dataset.variables)):
+        variable = dataset[name]
+        values = variable.values
+        if values.dtype.kind in "OU":
+            content = json.dumps([str(v) for v in values.ravel()]).encode()
+        else:
+            content = np.ascontiguousarray(values).tobytes()
+        digest.update(json.dumps([name, list(map(str, variable.dims)), len(content)]).encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def forecaster_settings(forecaster: object) -> dict[str, object]:
+    """Return the settings of a forecaster: its attributes that it did not learn.
+
+    A network's head is left out: classes are for Python alone.
+    """
+    if isinstance(forecaster, LeaveWellsOut):
+        return {
+            "leave_wells_out": forecaster.folds,
+            **forecaster_settings(forecaster.forecaster),
+        }
+    names = [n for n in vars(forecaster) if not n.startswith("_") and n[-1] != "_" and n != "head"]
+    return {name: getattr(forecaster, name) for name in names}
+
+
+def dump_json(value: object) -> str:
+    """Return a value as JSON text; what is not a finite number is null.
+
+    Examples
+    --------
+    >>> print(dump_json({"nse": np.float64("nan"), "when": pd.Timestamp("2020-01-01")}), end="")
+    {
+      "nse": null,
+      "when": "2020-01-01T00:00:00"
+    }
+    """
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Return the table of a JSON file that :func:`dump_json` made."""
+    stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return stored
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        value = pd.Timestamp(value) if isinstance(value, np.datetime64) else value.item()
+    if value is None or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if isinstance(value, np.ndarray | list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Stopwatch:
+    """When it was started, and seconds by stage; the same stage adds up."""
+
+    def __init__(self) -> None:
+        self.started = now()
+        self.seconds: dict[str, float] = {}
+
+    def moment(self) -> pd.Timestamp:
+        """Return the present moment, naive UTC."""
+        return now()
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time what is done in a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
+
+
+def now() -> pd.Timestamp:
+    """Return the present moment, naive UTC."""
+    return pd.Timestamp(dt.datetime.now(dt.UTC).replace(tzinfo=None))

@@ -1,0 +1,208 @@
+"""One forecast of the levels to come: fitted, calibrated and issued in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
+from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.forcings.scenario import make_forcing
+from gwforecast.models.base import Forecaster
+from gwforecast.progress import Progress
+from gwforecast.runs.catalogue import BLEND, make_forecasters
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Split, split_by_fraction
+
+__all__ = [
+    "DEFAULT_MODELS",
+    "TRAIN",
+    "VALIDATION",
+    "calibrate",
+    "default_horizon",
+    "fit_calibrated",
+    "forecast",
+    "known_at",
+    "latest_issue_time",
+]
+
+
+DEFAULT_MODELS = ("lstm", "mlp")
+HORIZON_YEARS = 0.25
+TRAIN, VALIDATION = 0.75, 0.25  # shares of the levels up to the issue time
+
+
+def forecast(
+    observations: xr.Dataset,
+    *,
+    issue_time: str | pd.Timestamp | np.datetime64 | None = None,
+    horizon: int | None = None,
+    forcing: str | Forcing = "climatology",
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    as_members: bool = False,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Forecast the levels after an issue time, from what was known then.
+
+    The models are fitted on the first three quarters of the levels up to the issue time, their
+    intervals are calibrated by hindcasts of the last quarter, and they are refitted on all of them.
+    Of several models the mean is taken. To issue many forecasts from one fit, use
+    :func:`fit_calibrated`.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time). Levels after the issue time are not used, and covariates after it
+        only with the forcing ``"observed"``.
+    issue_time : time, optional
+        A step of the time axis; by default the last at which any level is known and all covariates
+        are.
+    horizon : int, optional
+        Number of lead times; by default a quarter of a year.
+    forcing : str or Forcing
+        Weather after the issue time: ``"climatology"`` (that of each past year), ``"observed"``, or
+        a weather forecast, ensemble or scenario from ``gwforecast.data``.
+    models : sequence of str or Forecaster
+        Names of :data:`gwforecast.runs.catalogue.FORECASTERS`, or forecasters.
+    settings : mapping, optional
+        Settings by model and name.
+    seed, members, workers : int, optional
+        Seed, number of networks and of networks trained at once, for models that have them.
+    as_members : bool
+        Return the members, networks under each weather, in the place of quantiles.
+    progress : Progress, optional
+        Told of members and wells done.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` (well, issue_time, lead_time, quantile | member), m; ``valid_time``;
+        ``last_observation`` (well, issue_time); attributes ``forcing`` and ``model``.
+
+    Raises
+    ------
+    SchemaError
+        If the observations do not have their form, or weather ends too early.
+
+    Examples
+    --------
+    >>> times = pd.date_range("2010-01-01", "2015-12-31")
+    >>> wave = 10 + np.sin(2 * np.pi * np.arange(times.size) / 365.25)
+    >>> observations = xr.Dataset(
+    ...     {"level": (("well", "time"), wave[None])}, {"well": ["a"], "time": times}
+    ... )
+    >>> issued = forecast(observations, models=["climatology"], issue_time="2015-06-30", horizon=30)
+    >>> dict(issued["level"].sizes)
+    {'well': 1, 'issue_time': 1, 'lead_time': 30, 'quantile': 7}
+    """
+    schema.validate_observations(observations)
+    known = latest_issue_time(observations) if issue_time is None else issue_time
+    issued = timeline.to_times([known])
+    weather = make_forcing(forcing)
+    past = known_at(observations, issued[0], keep_weather=isinstance(weather, ObservedWeather))
+    shared = {"seed": seed, "members": members, "workers": workers}
+    fitted = fit_calibrated(
+        list(make_forecasters(models, settings=settings or {}, shared=shared).values()),
+        past,
+        horizon=horizon,
+        forcing=weather,
+        progress=progress,
+    )
+    return fitted.forecast(past, issue_times=issued, members=as_members)
+
+
+def fit_calibrated(
+    forecasters: Sequence[Forecaster],
+    observations: xr.Dataset,
+    *,
+    horizon: int | None = None,
+    forcing: Forcing,
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Fit, calibrate and refit on all levels; what comes back issues forecasts from then on.
+
+    Parameters
+    ----------
+    forecasters : sequence of Forecaster
+        One, or several that simulate, whose mean is taken.
+    observations : xarray.Dataset
+        Dimensions (well, time), up to the moment of the fit.
+    horizon : int, optional
+        Lead times that intervals are learnt for; by default a quarter of a year.
+    forcing : Forcing
+        Weather after the issue times.
+    progress : Progress, optional
+        Told of members and wells done.
+    """
+    fitted, split = calibrate(
+        forecasters, observations, horizon=horizon, forcing=forcing, progress=progress
+    )
+    return fitted.refit(observations, split=split, progress=progress)
+
+
+def calibrate(
+    forecasters: Sequence[Forecaster],
+    observations: xr.Dataset,
+    *,
+    horizon: int | None = None,
+    forcing: Forcing,
+    progress: Progress | None = None,
+) -> tuple[Calibrated, Split]:
+    """Fit and calibrate as :func:`fit_calibrated` does before it refits; return the periods too."""
+    one = as_forecasting(forecasters[0])
+    if len(forecasters) > 1:
+        one = Corrected(forecasters, name=BLEND)
+    split = split_by_fraction(observations, train=TRAIN, validation=VALIDATION)
+    one.fit(observations, split=split, progress=progress)
+    fitted = Calibrated(one, horizon=horizon or default_horizon(observations), forcing=forcing)
+    return fitted.calibrate(observations, split=split), split
+
+
+def default_horizon(observations: xr.Dataset) -> int:
+    """Return the steps in a quarter of a year."""
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    return max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
+
+
+def latest_issue_time(observations: xr.Dataset) -> np.datetime64:
+    """Return the last step at which some level is known and all covariates of all wells are."""
+    known = observations[schema.LEVEL].notnull().any(schema.WELL)
+    for name in schema.covariate_names(observations):
+        reaches = observations[name].notnull().all(schema.WELL)
+        known = known & reaches
+    if not bool(known.any()):
+        raise SchemaError(
+            "A forecast needs a step with a level and all covariates. Received none. Bring the "
+            "series to a common period."
+        )
+    return np.datetime64(observations[schema.TIME].values[np.flatnonzero(known.values)[-1]])
+
+
+def known_at(
+    observations: xr.Dataset, issue_time: np.datetime64, *, keep_weather: bool = False
+) -> xr.Dataset:
+    """Return the observations with NaN for what was not known at an issue time.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    issue_time : numpy.datetime64
+        A step of the time axis.
+    keep_weather : bool
+        Keep the covariates after it, for perfect foresight.
+    """
+    times = observations[schema.TIME]
+    timeline.time_positions(times.values, np.array([issue_time]), name="issue time")
+    if not keep_weather:
+        return observations.sel({schema.TIME: slice(None, issue_time)})
+    past = observations[schema.LEVEL].where(times <= issue_time)
+    return observations.assign({schema.LEVEL: past.assign_attrs(observations[schema.LEVEL].attrs)})

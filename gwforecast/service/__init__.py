@@ -1,0 +1,1 @@
+"""Scheduled forecasts: train, issue, archive, verify."""

@@ -1,0 +1,326 @@
+"""Fitted forecasters as plain JSON and arrays, and back: a closed list of kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.calibration.correction import ErrorModel
+from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.calibration.lead_intervals import LeadInterval
+from gwforecast.data.covariates import FEATURES
+from gwforecast.forcings.scenario import make_forcing
+from gwforecast.models.base import Forecaster
+from gwforecast.models.linear import LinearLagged, Regression
+from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.stored import NetworkForecaster
+from gwforecast.progress import Progress
+from gwforecast.sequences.lags import lag_edges
+from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.split import Period, Split
+
+__all__ = ["KINDS", "describe", "restore"]
+
+
+Arrays = dict[str, np.ndarray]
+Description = dict[str, Any]
+FORCINGS = ("observed", "climatology")
+_NO_TRAINING = (
+    "Stored networks simulate and forecast. Received a call to train {!r}. Train a new forecaster."
+)
+_REGRESSION = ("before", "center", "scale", "coefficients")
+
+
+class StoredNetworks(NetworkForecaster):
+    """Trained networks that were read back; they simulate, and cannot be fitted again."""
+
+    def __init__(self, name: str, *, lagged: bool) -> None:
+        self.name = name
+        self.lagged = lagged
+
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Refuse: training needs the forecaster that the networks come from."""
+        raise NotImplementedError(_NO_TRAINING.format(self.name))
+
+    def refit(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Refuse, as :meth:`fit` does."""
+        raise NotImplementedError(_NO_TRAINING.format(self.name))
+
+
+def describe(fitted: Calibrated) -> tuple[Description, Arrays]:
+    """Return a calibrated forecaster as plain JSON and arrays.
+
+    Raises
+    ------
+    TypeError
+        If a forecaster is of a kind that cannot be stored.
+    """
+    arrays: Arrays = {}
+    origin = fitted.forcing.origin
+    description: Description = {
+        "name": fitted.name,
+        "horizon": fitted.horizon,
+        "forcing": origin if origin in FORCINGS else "climatology",
+        "forecaster": _describe(fitted.forecaster, "forecaster", arrays),
+    }
+    _add(arrays, "interval", fitted.interval_.to_arrays())
+    through = fitted.trained_through_
+    arrays["trained.wells"] = np.array([str(w) for w in through[schema.WELL].values], dtype=str)
+    arrays["trained.through"] = through.values.astype(schema.TIME_DTYPE)
+    return description, arrays
+
+
+def restore(description: Mapping[str, Any], arrays: Arrays) -> Calibrated:
+    """Return the calibrated forecaster that :func:`describe` took apart.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If anything is not as it must be.
+    """
+    forecaster = _restore(description["forecaster"], "forecaster", arrays)
+    if description["forcing"] not in FORCINGS:
+        raise ValueError(f"forcing {description['forcing']!r} is none of {FORCINGS}")
+    fitted = Calibrated(
+        forecaster,
+        horizon=_whole(description["horizon"]),
+        forcing=make_forcing(description["forcing"]),
+    )
+    fitted.interval_ = LeadInterval.from_arrays(_of(arrays, "interval"))
+    wells = {schema.WELL: arrays["trained.wells"].astype(object)}
+    through = arrays["trained.through"].astype(schema.TIME_DTYPE)
+    fitted.trained_through_ = xr.DataArray(through, wells, (schema.WELL,))
+    return fitted
+
+
+def _describe(forecaster: Forecaster, prefix: str, arrays: Arrays) -> Description:
+    kind = next((name for name, (cls, _, _) in KINDS.items() if isinstance(forecaster, cls)), None)
+    if kind is None:
+        raise TypeError(
+            f"A bundle holds forecasters of the kinds {', '.join(KINDS)}. Received "
+            f"{forecaster.name!r}. Keep this one in the script that fits it."
+        )
+    return {"kind": kind, **KINDS[kind][1](forecaster, prefix, arrays)}
+
+
+def _restore(description: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
+    kind = description["kind"]
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"the kind {kind!r} is none of {', '.join(KINDS)}")
+    return KINDS[kind][2](description, prefix, arrays)
+
+
+def _describe_networks(one: Any, prefix: str, arrays: Arrays) -> Description:
+    for number, weights in enumerate(one.weights_):
+        arrays[f"{prefix}.weights.{number}"] = np.asarray(weights, np.float32)
+    _add(arrays, f"{prefix}.scaler", one.scaler_.to_arrays())
+    if one.attributes_ is not None:
+        arrays[f"{prefix}.attributes"] = np.asarray(one.attributes_, np.float32)
+    if one.trust_ is not None:
+        arrays[f"{prefix}.trust"] = np.asarray(one.trust_, float)
+    return {
+        "name": one.name,
+        "shared": bool(one.shared_),
+        "lagged": bool(one.lagged),
+        "architecture": one.architecture_.to_dict(),
+        "covariates": one.covariates_of_fit_,
+        "features": list(one.features),
+        "lookback": int(one.lookback_),
+        "targets": int(one.targets_),
+        "wells": list(one.wells_),
+        "inputs": list(one.inputs_),
+        "seeds": [int(seed) for seed in one.seeds_],
+    }
+
+
+def _restore_networks(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
+    one = StoredNetworks(_text(stored["name"]), lagged=stored["lagged"] is True)
+    one.architecture_ = Architecture.from_dict(stored["architecture"])
+    one.covariates = one.covariates_of_fit_ = [_text(name) for name in stored["covariates"]]
+    one.features = [_text(name) for name in stored["features"]]
+    if not set(one.features) <= set(FEATURES):
+        raise ValueError(f"the features {one.features} are none of {sorted(FEATURES)}")
+    one.lookback_, one.targets_ = _whole(stored["lookback"]), _whole(stored["targets"])
+    one.wells_ = [_text(well) for well in stored["wells"]]
+    one.inputs_ = [_text(name) for name in stored["inputs"]]
+    one.seeds_ = [int(seed) for seed in stored["seeds"]]
+    one.scaler_ = Scaler.from_arrays(_of(arrays, f"{prefix}.scaler"))
+    one.shared_ = stored.get("shared", False) is True
+    one.attributes_ = _restore_attributes(one, arrays.get(f"{prefix}.attributes"))
+    one.trust_ = _restore_trust(one, arrays.get(f"{prefix}.trust"))
+    shapes = one.architecture_.weight_shapes()
+    one.weights_ = [arrays[f"{prefix}.weights.{number}"] for number in range(len(shapes))]
+    for weights, shape in zip(one.weights_, shapes, strict=True):
+        expected = (1 if one.shared_ else len(one.wells_), len(one.seeds_), *shape)
+        if weights.shape != expected or weights.dtype != np.float32:
+            raise ValueError(f"weights of {weights.shape}, {weights.dtype}, expected {expected}")
+        if not np.isfinite(weights).all():
+            raise ValueError("weights must be finite")
+    return one
+
+
+def _restore_attributes(one: StoredNetworks, values: np.ndarray | None) -> np.ndarray | None:
+    """Return the attributes that networks see of each well, or None."""
+    lags = lag_edges(one.lookback_ + 1).size - 1 if one.lagged else 1
+    beside = one.architecture_.inputs - len(one.inputs_) * lags
+    if values is None:
+        values = np.zeros((len(one.wells_), 0), np.float32)
+    expected = (len(one.wells_), beside)
+    if values.shape != expected or values.dtype != np.float32 or not np.isfinite(values).all():
+        raise ValueError(f"attributes of {values.shape}, {values.dtype}, expected {expected}")
+    if one.architecture_.embedding:
+        numbers = values[:, -1]
+        known = one.architecture_.setting("wells")
+        if (numbers != numbers.astype(int)).any() or not ((numbers >= 0) & (numbers < known)).all():
+            raise ValueError(f"the number of a well must be one of 0 to {known - 1}")
+    return values if beside else None
+
+
+def _restore_trust(one: StoredNetworks, trust: np.ndarray | None) -> np.ndarray | None:
+    """Return the weights of the members in the prediction of each well, or None."""
+    if trust is None:
+        return None
+    expected = (len(one.wells_), len(one.seeds_))
+    sound = trust.shape == expected and bool((trust >= 0).all())
+    if not sound or not np.allclose(trust.sum(axis=1), 1.0):
+        raise ValueError(f"trust of {trust.shape} must be {expected}, at least 0, and add up to 1")
+    return trust.astype(float)
+
+
+def _describe_linear(one: Any, prefix: str, arrays: Arrays) -> Description:
+    regressions = {}
+    for number, (well, regression) in enumerate(one.regressions_.items()):
+        for name in _REGRESSION:
+            arrays[f"{prefix}.{number}.{name}"] = np.asarray(getattr(regression, name), float)
+        numbers = ("lookback", "n_rows", "n_without_level", "n_without_covariates")
+        regressions[well] = {name: int(getattr(regression, name)) for name in numbers} | {
+            "strength": float(regression.strength),
+            "intercept": float(regression.intercept),
+        }
+    return {
+        "wells": [str(well) for well in one.wells_],
+        "covariates": list(one.covariates_),
+        "harmonics": int(one.harmonics),
+        "frequency": one._frequency,
+        "regressions": regressions,
+    }
+
+
+def _restore_linear(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
+    one = LinearLagged(harmonics=_whole(stored["harmonics"], least=0))
+    one.wells_ = np.array([_text(well) for well in stored["wells"]], dtype=object)
+    one.covariates_ = tuple(_text(name) for name in stored["covariates"])
+    one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
+    one._frequency = _text(stored["frequency"])
+    one.regressions_ = {}
+    for number, (well, values) in enumerate(stored["regressions"].items()):
+        parts = {name: arrays[f"{prefix}.{number}.{name}"] for name in _REGRESSION}
+        if not all(np.isfinite(part).all() for part in parts.values()):
+            raise ValueError("coefficients must be finite")
+        one.regressions_[_text(well)] = Regression(
+            lookback=_whole(values["lookback"]),
+            strength=float(values["strength"]),
+            intercept=float(values["intercept"]),
+            n_rows=int(values["n_rows"]),
+            n_without_level=int(values["n_without_level"]),
+            n_without_covariates=int(values["n_without_covariates"]),
+            **parts,
+        )
+    return one
+
+
+def _describe_corrected(one: Any, prefix: str, arrays: Arrays) -> Description:
+    _add(arrays, f"{prefix}.error", one.error_model_.to_arrays())
+    arrays[f"{prefix}.since"] = one.since_.astype(schema.TIME_DTYPE)
+    arrays[f"{prefix}.known"] = one.known_
+    parts = [
+        _describe(part, f"{prefix}.part{number}", arrays) for number, part in enumerate(one.parts)
+    ]
+    return {"name": one.name, "wells": list(one.wells_), "parts": parts}
+
+
+def _restore_corrected(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
+    parts = [
+        _restore(part, f"{prefix}.part{number}", arrays)
+        for number, part in enumerate(stored["parts"])
+    ]
+    one = Corrected(parts, name=_text(stored["name"]))
+    one.wells_ = [_text(well) for well in stored["wells"]]
+    one.error_model_ = ErrorModel.from_arrays(_of(arrays, f"{prefix}.error"))
+    one.since_ = arrays[f"{prefix}.since"].astype(schema.TIME_DTYPE)
+    one.known_ = arrays[f"{prefix}.known"].astype(float)
+    if one.error_model_.wells_ != one.wells_ or len(one.known_) != len(one.wells_):
+        raise ValueError("the error model is of other wells")
+    return one
+
+
+def _describe_naive(one: Any, prefix: str, arrays: Arrays) -> Description:
+    if isinstance(one, DayOfYearClimatology):
+        arrays[f"{prefix}.climatology"] = one.climatology_
+    arrays[f"{prefix}.end"] = one.end_.astype(schema.TIME_DTYPE)
+    return {"wells": [str(well) for well in one.wells_]}
+
+
+def _restore_naive(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
+    one: Any = Persistence()
+    if stored["kind"] == "climatology":
+        one = DayOfYearClimatology()
+        one.climatology_ = arrays[f"{prefix}.climatology"].astype(float)
+        if one.climatology_.shape != (len(stored["wells"]), 366):
+            raise ValueError("a climatology has 366 days for each well")
+    one.wells_ = np.array([_text(well) for well in stored["wells"]], dtype=object)
+    one.end_ = arrays[f"{prefix}.end"].astype(schema.TIME_DTYPE)
+    one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
+    return one  # type: ignore[no-any-return]
+
+
+def _add(arrays: Arrays, prefix: str, parts: Mapping[str, np.ndarray]) -> None:
+    arrays.update({f"{prefix}.{name}": np.asarray(value) for name, value in parts.items()})
+
+
+def _of(arrays: Arrays, prefix: str) -> Arrays:
+    start = f"{prefix}."
+    return {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _whole(value: object, *, least: int = 1) -> int:
+    if type(value) is not int or not least <= value <= 10**6:
+        raise TypeError(f"{value!r} is no whole number from {least} on")
+    return value
+
+
+KINDS: dict[
+    str,
+    tuple[
+        type[Forecaster],
+        Callable[[Any, str, Arrays], Description],
+        Callable[[Mapping[str, Any], str, Arrays], Forecaster],
+    ],
+] = {
+    "networks": (NetworkForecaster, _describe_networks, _restore_networks),
+    "linear": (LinearLagged, _describe_linear, _restore_linear),
+    "corrected": (Corrected, _describe_corrected, _restore_corrected),
+    "climatology": (DayOfYearClimatology, _describe_naive, _restore_naive),
+    "persistence": (Persistence, _describe_naive, _restore_naive),
+}
+"""Kinds that a bundle may hold: class, and how a forecaster is taken apart and put together."""

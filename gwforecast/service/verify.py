@@ -1,0 +1,133 @@
+"""Archived forecasts against what has been observed since: scores, drift, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.runs.files import write_table
+from gwforecast.service.archive import Archive, ArchiveError, Issue
+from gwforecast.verification import drift as drifts
+from gwforecast.verification.lead_scoring import Matured, matured, matured_scores
+
+__all__ = ["Verification", "verify", "write_verification"]
+
+
+RECENT = 120  # issues that drift is looked for in
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What has come of the forecasts of an archive.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        As of :func:`gwforecast.verification.lead_scoring.matured_scores`.
+    drift : pandas.DataFrame
+        As of :func:`gwforecast.verification.drift.drift` and its ``outside``.
+    recommendations : pandas.DataFrame
+        Columns well, recommendation, reason.
+    damaged : list of str
+        What could not be read.
+    issues : int
+        Forecasts that were looked at.
+    """
+
+    scores: pd.DataFrame
+    drift: pd.DataFrame
+    recommendations: pd.DataFrame
+    damaged: list[str]
+    issues: int
+
+
+def verify(
+    archive: Archive, observations: xr.Dataset, *, first_revisions: bool = False
+) -> Verification:
+    """Score the forecasts of an archive, and look for drift.
+
+    Parameters
+    ----------
+    archive : Archive
+        What is damaged in it is named, and the rest is scored.
+    observations : xarray.Dataset
+        Dimensions (well, time), up to now.
+    first_revisions : bool
+        Score what was issued first; by default the last revision of each issue time.
+
+    Raises
+    ------
+    ArchiveError
+        If the catalogue is damaged.
+    """
+    reading = _Reading(archive, _chosen(archive, first_revisions=first_revisions))
+    scores = matured_scores(reading.pairs(observations), quantiles=np.array(QUANTILES))
+    table = drifts.drift(reading.recent, observations, quantiles=np.array(QUANTILES))
+    ends = {
+        well: time
+        for well, time in reading.through.items()
+        if not np.isnat(time) and well in observations[schema.WELL].values
+    }
+    if ends:
+        through = xr.DataArray(list(ends.values()), {schema.WELL: list(ends)}, (schema.WELL,))
+        table = pd.concat([table, drifts.outside(observations, through)], ignore_index=True)
+    return Verification(
+        scores, table, drifts.recommend(table), reading.damaged, len(reading.issues)
+    )
+
+
+@dataclass
+class _Reading:
+    """Products of an archive, one at a time, and what is kept of them."""
+
+    archive: Archive
+    issues: list[Issue]
+    damaged: list[str] = field(default_factory=list)
+    recent: list[Matured] = field(default_factory=list)
+    through: dict[str, np.datetime64] = field(default_factory=dict)
+
+    def products(self) -> Iterator[xr.Dataset]:
+        for issue in self.issues:
+            try:
+                product = self.archive.open(issue)
+            except ArchiveError as error:
+                self.damaged.append(str(error))
+                continue
+            wells = product[schema.WELL].values.tolist()
+            self.through.update(zip(wells, product["trained_through"].values, strict=True))
+            yield product
+
+    def pairs(self, observations: xr.Dataset) -> Iterator[Matured]:
+        recent = {issue.issue_time for issue in self.issues[-RECENT:]}
+        for pair in matured(self.products(), observations):
+            if pd.Timestamp(pair.issue_time).isoformat() in recent:
+                self.recent.append(pair)
+            yield pair
+
+
+def _chosen(archive: Archive, *, first_revisions: bool) -> list[Issue]:
+    """Return the first or last revision of each issue time, in their order."""
+    chosen: dict[str, Issue] = {}
+    for issue in archive.issues():
+        if not (first_revisions and issue.issue_time in chosen):
+            chosen[issue.issue_time] = issue
+    return [chosen[time] for time in sorted(chosen)]
+
+
+def write_verification(verification: Verification, folder: Path) -> dict[str, Path]:
+    """Write the tables as CSV; return their paths by name."""
+    return {
+        name: write_table(table, folder / name)
+        for name, table in (
+            ("verification.csv", verification.scores),
+            ("drift.csv", verification.drift),
+            ("recommendations.csv", verification.recommendations),
+        )
+    }

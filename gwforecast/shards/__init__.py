@@ -1,0 +1,1 @@
+"""Many wells: partition the work, join the results."""
