@@ -32,8 +32,10 @@ from __future__ import annotations
 import abc
 import contextlib
 import copy
+import dataclasses
 import warnings
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -51,10 +53,42 @@ __all__ = [
     "HeldOut",
     "gather_forecast",
     "label_projection",
+    "setting",
     "through_periods",
     "well_positions",
     "with_members",
 ]
+
+
+def setting[T](default: T, *, search: tuple[Any, ...] | None = None) -> T:
+    """Return a field of a forecaster's dataclass, with the range that a search looks through.
+
+    Parameters
+    ----------
+    default : object
+        Default of the setting, immutable.
+    search : tuple, optional
+        Kind of the range, then its bounds or choices: ``("int", low, high[, step])``,
+        ``("float", low, high)``, ``("log", low, high)``, ``("choice", a, b, ...)``, or
+        ``("choice_years", a, b, ...)`` for choices that are numbers of steps, given in years. By
+        default a search leaves the setting alone.
+
+    Returns
+    -------
+    dataclasses.Field
+        Typed as its default, for the sake of type checkers; ``metadata["search"]`` is the range.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> @dataclasses.dataclass(kw_only=True, eq=False)
+    ... class Window:
+    ...     window: int = setting(15, search=("int", 0, 60))
+    >>> Window().window, dataclasses.fields(Window)[0].metadata["search"]
+    (15, ('int', 0, 60))
+    """
+    found: T = dataclasses.field(default=default, metadata={"search": search})
+    return found
 
 
 def with_members(level: xr.DataArray) -> xr.DataArray:
@@ -144,6 +178,12 @@ class HeldOut(NamedTuple):
     forecaster: Forecaster
 
 
+_NOT_STORABLE = (
+    "A forecaster is stored by its methods to_state and from_state. Received {!r}, whose class has "
+    "none. Write both, or keep this forecaster in the script that fits it."
+)
+
+
 class Forecaster(abc.ABC):
     """What every forecaster can do.
 
@@ -155,11 +195,19 @@ class Forecaster(abc.ABC):
         What is learnt is shared by all wells, so that the wells must be fitted together.
     quick : bool
         It is fitted in a moment, so that it may be fitted again without some of the years.
+    storable : bool
+        Whether a fitted forecaster of this class can be stored: true of each class that defines
+        :meth:`to_state`.
     """
 
     name: str
     pooled: bool = False
     quick: bool = False
+    storable: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.storable = cls.to_state is not Forecaster.to_state
 
     @abc.abstractmethod
     def fit(
@@ -222,6 +270,49 @@ class Forecaster(abc.ABC):
         :meth:`refit`.
         """
         return self.refit(observations, split=split, through=through, progress=progress)
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted forecaster as plain JSON values and arrays by name.
+
+        Returns
+        -------
+        dict
+            Description: text, numbers, booleans, None, and lists and dicts of these.
+        dict of str to numpy.ndarray
+            Arrays by name, of numbers, times or text.
+
+        Raises
+        ------
+        NotImplementedError
+            If forecasters of this class cannot be stored, see :attr:`storable`.
+        """
+        raise NotImplementedError(_NOT_STORABLE.format(self.name))
+
+    @classmethod
+    def from_state(
+        cls,
+        description: Mapping[str, Any],  # noqa: ARG003
+        arrays: Mapping[str, np.ndarray],  # noqa: ARG003
+    ) -> Self:
+        """Return the fitted forecaster that :meth:`to_state` described.
+
+        It simulates and forecasts as the original does, to the last bit.
+
+        Parameters
+        ----------
+        description : mapping
+            First result of :meth:`to_state`.
+        arrays : mapping of str to numpy.ndarray
+            Second result of :meth:`to_state`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, has another type or shape, or is not finite.
+        NotImplementedError
+            If forecasters of this class cannot be stored, see :attr:`storable`.
+        """
+        raise NotImplementedError(_NOT_STORABLE.format(cls.__name__))
 
     def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
         """Return the rows that the fit has not seen, and what simulates them.
