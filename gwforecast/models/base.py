@@ -291,8 +291,8 @@ class Forecaster(abc.ABC):
     @classmethod
     def from_state(
         cls,
-        description: Mapping[str, Any],  # noqa: ARG003
-        arrays: Mapping[str, np.ndarray],  # noqa: ARG003
+        description: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
     ) -> Self:
         """Return the fitted forecaster that :meth:`to_state` described.
 
