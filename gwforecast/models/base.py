@@ -35,7 +35,7 @@ import copy
 import dataclasses
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -60,7 +60,10 @@ __all__ = [
 ]
 
 
-def setting[T](default: T, *, search: tuple[Any, ...] | None = None) -> T:
+T = TypeVar("T")
+
+
+def setting(default: T, *, search: tuple[Any, ...] | None = None) -> T:
     """Return a field of a forecaster's dataclass, with the range that a search looks through.
 
     Parameters
