@@ -100,8 +100,8 @@ def issue(
     xarray.Dataset
         ``level`` (well, issue_time, lead_time, quantile), m, NaN without a forecast; over (well,)
         ``status`` of :data:`gwforecast.schema.WELL_STATUSES`, ``reason``, ``model``, ``forcing``,
-        ``bundle``, ``last_observation``, ``last_covariate`` and ``trained_through``. Clock and machine are not
-        in it: the same inputs give the same Dataset.
+        ``bundle``, ``last_observation``, ``last_covariate`` and ``trained_through``. Neither
+        clock nor machine is in it: the same inputs give the same Dataset.
     """
     past = observations.sel({schema.TIME: slice(None, issue_time)})
     wells = [
