@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from gwforecast.forcings.climatology import ClimatologyWeather as ClimatologyWeather
     from gwforecast.forcings.scenario import Scenario as Scenario
     from gwforecast.forcings.weather_forecast import WeatherForecast as WeatherForecast
-    from gwforecast.models.additive import AdditiveModel as AdditiveModel
+    from gwforecast.models.additive import Additive as Additive
+    from gwforecast.models.ardl import ARDL as ARDL
     from gwforecast.models.base import Forecaster as Forecaster
     from gwforecast.models.leave_wells_out import LeaveWellsOut as LeaveWellsOut
-    from gwforecast.models.linear import LinearLagged as LinearLagged
-    from gwforecast.models.naive import DayOfYearClimatology as DayOfYearClimatology
-    from gwforecast.models.naive import Drift as Drift
+    from gwforecast.models.linear import Linear as Linear
+    from gwforecast.models.naive import Climatology as Climatology
     from gwforecast.models.naive import Persistence as Persistence
+    from gwforecast.models.naive import RandomWalkDrift as RandomWalkDrift
     from gwforecast.models.naive import SeasonalNaive as SeasonalNaive
-    from gwforecast.models.pastas import TransferFunction as TransferFunction
-    from gwforecast.models.state_space import DynamicRegression as DynamicRegression
-    from gwforecast.models.state_space import ExponentialSmoothing as ExponentialSmoothing
+    from gwforecast.models.pastas import Pastas as Pastas
+    from gwforecast.models.state_space import ETS as ETS
+    from gwforecast.models.state_space import ARMARegression as ARMARegression
     from gwforecast.models.state_space import UnobservedComponents as UnobservedComponents
     from gwforecast.networks.classes import NormalClassifier as NormalClassifier
     from gwforecast.networks.local import CNN as CNN
@@ -73,19 +74,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
-    "AdditiveModel": "gwforecast.models.additive",
+    "ARDL": "gwforecast.models.ardl",
+    "ARMARegression": "gwforecast.models.state_space",
+    "Additive": "gwforecast.models.additive",
     "AttributeEncoder": "gwforecast.sequences.attributes",
     "Backtest": "gwforecast.runs.results",
     "CNN": "gwforecast.networks.local",
     "Calibrated": "gwforecast.calibration.forecaster",
+    "Climatology": "gwforecast.models.naive",
     "ClimatologyWeather": "gwforecast.forcings.climatology",
     "ConformalInterval": "gwforecast.calibration.intervals",
     "Corrected": "gwforecast.calibration.forecaster",
-    "DayOfYearClimatology": "gwforecast.models.naive",
-    "Drift": "gwforecast.models.naive",
-    "DynamicRegression": "gwforecast.models.state_space",
+    "ETS": "gwforecast.models.state_space",
     "Evaluation": "gwforecast.runs.results",
-    "ExponentialSmoothing": "gwforecast.models.state_space",
     "Forcing": "gwforecast.forcings.base",
     "Forecaster": "gwforecast.models.base",
     "GRU": "gwforecast.networks.local",
@@ -95,11 +96,13 @@ _HOMES: dict[str, str] = {
     "GlobalMLP": "gwforecast.networks.shared_kinds",
     "LSTM": "gwforecast.networks.local",
     "LeaveWellsOut": "gwforecast.models.leave_wells_out",
-    "LinearLagged": "gwforecast.models.linear",
+    "Linear": "gwforecast.models.linear",
     "MLP": "gwforecast.networks.local",
     "NormalClassifier": "gwforecast.networks.classes",
     "ObservedWeather": "gwforecast.forcings.base",
+    "Pastas": "gwforecast.models.pastas",
     "Persistence": "gwforecast.models.naive",
+    "RandomWalkDrift": "gwforecast.models.naive",
     "Scaler": "gwforecast.sequences.scale",
     "Scenario": "gwforecast.forcings.scenario",
     "SchemaError": "gwforecast.schema",
@@ -107,7 +110,6 @@ _HOMES: dict[str, str] = {
     "Split": "gwforecast.sequences.split",
     "Status": "gwforecast.verification.status",
     "Tuning": "gwforecast.runs.tune",
-    "TransferFunction": "gwforecast.models.pastas",
     "UnobservedComponents": "gwforecast.models.state_space",
     "WeatherForecast": "gwforecast.forcings.weather_forecast",
     "audit": "gwforecast.sequences.audit",

@@ -330,10 +330,10 @@ def test_every_library_that_is_imported_is_declared() -> None:
 
 BAD: list[tuple[Rule, str, str]] = [
     (upward, "data.readers", "from gwforecast.models import naive"),
-    (upward, "data.readers", "from gwforecast.models.naive import Drift"),
+    (upward, "data.readers", "from gwforecast.models.naive import Persistence"),
     (upward, "data.readers", "from gwforecast import plots"),
     (upward, "data.readers", "from .. import plots"),
-    (upward, "data.readers", "from ..models.naive import Drift"),
+    (upward, "data.readers", "from ..models.naive import Persistence"),
     (upward, "data.readers", "def f():\n    import gwforecast.models.naive"),
     (upward, "data.readers", "import importlib\nimportlib.import_module('gwforecast.cli')"),
     (upward, "data.readers", "LATER = {'x': 'gwforecast.models.naive'}"),

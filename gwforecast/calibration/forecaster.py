@@ -55,7 +55,7 @@ class Corrected(Forecaster):
     --------
     >>> import pandas as pd
     >>> from gwforecast.forcings.base import ObservedWeather
-    >>> from gwforecast.models.naive import DayOfYearClimatology
+    >>> from gwforecast.models.naive import Climatology
     >>> from gwforecast.sequences.split import split_by_fraction
     >>> time = pd.date_range("2000-01-01", "2009-12-31")
     >>> wave = np.sin(2 * np.pi * np.arange(time.size) / 365.25) + 0.1 * np.arange(time.size) / 365
@@ -63,7 +63,7 @@ class Corrected(Forecaster):
     ...     {"level": (("well", "time"), wave[None])}, {"well": ["a"], "time": time}
     ... )
     >>> split = split_by_fraction(observations)
-    >>> model = Corrected([DayOfYearClimatology()]).fit(observations, split=split)
+    >>> model = Corrected([Climatology()]).fit(observations, split=split)
     >>> ahead = model.forecast(
     ...     observations, issue_times=time[[3000]], horizon=10, forcing=ObservedWeather()
     ... )

@@ -20,7 +20,7 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.lags import lagged_means
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["AdditiveModel"]
+__all__ = ["Additive"]
 
 
 KNOTS = 6  # columns of each curve
@@ -68,7 +68,7 @@ class _Curves:
         return total
 
 
-class AdditiveModel(Forecaster):
+class Additive(Forecaster):
     """Add up smooth curves of the mean weather of the last weeks, months and years, and the season.
 
     A generalised additive model (Hastie and Tibshirani 1986, doi:10.1214/ss/1177013604) of cubic

@@ -25,7 +25,7 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.lags import antecedent_columns
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["Autoregression", "DistributedLags", "autoregress"]
+__all__ = ["ARDL", "Autoregression", "autoregress"]
 
 
 FEWEST_PAIRS = 30
@@ -192,7 +192,7 @@ MOST_YEARS = 12  # of the fitted rows, the last ones
 LONGEST_YEARS = 10  # of the memory of the level
 
 
-class DistributedLags(Forecaster):
+class ARDL(Forecaster):
     """Regress the level on the level before and on lagged means of the weather.
 
     An autoregressive distributed lag model [1]_ of order one,

@@ -24,7 +24,7 @@ from gwforecast.sequences.split import Period, Split, require_sequential
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import OLS
 
-__all__ = ["LinearLagged", "Regression", "ridge"]
+__all__ = ["Linear", "Regression", "ridge"]
 
 
 _MINIMUM_ROWS = 20
@@ -167,7 +167,7 @@ def _reduce(Z: np.ndarray, deviation: np.ndarray) -> OLS:
 _YEARS = (1, 2, 4)
 
 
-class LinearLagged(Forecaster):
+class Linear(Forecaster):
     """Regress the level of each well on lagged means of its covariates and the season.
 
     The columns are the mean of each covariate over lags of 0, 1, 2-3, 4-7, ... steps up to the

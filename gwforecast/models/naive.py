@@ -22,7 +22,7 @@ from gwforecast.progress import Progress
 from gwforecast.sequences.split import Period, Split, require_sequential
 from gwforecast.timeline import day_of_year, days_since_epoch
 
-__all__ = ["DayOfYearClimatology", "Drift", "Persistence", "SeasonalNaive"]
+__all__ = ["Climatology", "Persistence", "RandomWalkDrift", "SeasonalNaive"]
 
 
 class _Naive(Forecaster):
@@ -226,7 +226,7 @@ class Persistence(_Naive):
         return np.where(self._after_end(positions, times), self.last_[positions][:, None], np.nan)
 
 
-class Drift(_Naive):
+class RandomWalkDrift(_Naive):
     """Extend the line through the first and the last fitted level [1]_.
 
     NaN up to the end of the fitted rows. A well needs two fitted levels.
@@ -266,7 +266,7 @@ class Drift(_Naive):
         return np.where(self._after_end(positions, times), line, np.nan)
 
 
-class DayOfYearClimatology(_Naive):
+class Climatology(_Naive):
     """Give the mean fitted level of the days around each day of the year.
 
     Each day of a calendar of 366 days (29 February has its own place) gets the mean over all fitted

@@ -23,7 +23,7 @@ from gwforecast.progress import Progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split, require_sequential
 
-__all__ = ["RESPONSES", "Response", "Scales", "TransferFunction"]
+__all__ = ["RESPONSES", "Pastas", "Response", "Scales"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ _USED = ("rain", "evapotranspiration", "temperature", "temperature_min", "temper
 _FEWEST = 20
 
 
-class TransferFunction(Forecaster):
+class Pastas(Forecaster):
     """Fit a transfer function of recharge to the level of each well, with pastas [1]_.
 
     Recharge is rain plus a factor times the potential evapotranspiration, or times the mean

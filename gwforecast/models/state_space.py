@@ -23,12 +23,12 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, through_periods, well_positions
-from gwforecast.models.linear import LinearLagged
+from gwforecast.models.linear import Linear
 from gwforecast.progress import Progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["DynamicRegression", "ExponentialSmoothing", "StateSpace", "UnobservedComponents"]
+__all__ = ["ETS", "ARMARegression", "StateSpace", "UnobservedComponents"]
 
 
 MOST_YEARS = 12  # of the fitted rows, the last ones, from which the parameters are estimated
@@ -262,11 +262,11 @@ def _told_once() -> Iterator[None]:
         yield
 
 
-class DynamicRegression(StateSpace):
+class ARMARegression(StateSpace):
     """Regress the level on lagged means of the weather, with ARMA errors.
 
     The main method of Clark et al. [1]_: the mean is that of
-    :class:`gwforecast.models.linear.LinearLagged`, chosen and fitted in the same way; its
+    :class:`gwforecast.models.linear.Linear`, chosen and fitted in the same way; its
     errors on the fitted rows are an ARMA process (statsmodels' SARIMAX), whose orders have the
     smallest Akaike criterion on the train rows. Mean and errors are fitted one after the other, so
     that the ridge penalty keeps the mean sound where covariates are many.
@@ -280,7 +280,7 @@ class DynamicRegression(StateSpace):
 
     Attributes
     ----------
-    mean_ : LinearLagged
+    mean_ : Linear
         The mean.
 
     References
@@ -292,7 +292,7 @@ class DynamicRegression(StateSpace):
 
     name = "arma_regression"
 
-    mean_: LinearLagged
+    mean_: Linear
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ class DynamicRegression(StateSpace):
     ) -> Self:
         """Fit mean and errors on the train rows."""
         with _told_once():
-            self.mean_ = LinearLagged(covariates=self.covariates).fit(observations, split=split)
+            self.mean_ = Linear(covariates=self.covariates).fit(observations, split=split)
         return super().fit(observations, split=split, progress=progress)
 
     def refit(
@@ -383,7 +383,7 @@ class DynamicRegression(StateSpace):
         return sm.tsa.SARIMAX(series, order=(p, 0, q), concentrate_scale=True)
 
 
-class ExponentialSmoothing(StateSpace):
+class ETS(StateSpace):
     """Smooth the level exponentially, with a damped trend; it knows no weather and no season.
 
     The linear state space form with additive errors [1]_, which bridges gaps. A season of 365 or 52

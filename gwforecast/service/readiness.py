@@ -13,7 +13,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.models.naive import DayOfYearClimatology
+from gwforecast.models.naive import Climatology
 from gwforecast.quality import checks
 from gwforecast.quality.rules import Series
 from gwforecast.runs.forecast import fit_calibrated
@@ -164,7 +164,7 @@ def _judge_last(well: Well, level: Series, issue_time: np.datetime64) -> None:
             )
 
 
-FALLBACK = DayOfYearClimatology.name
+FALLBACK = Climatology.name
 NEAR = 15  # days before and after a date whose past levels are those of its season
 
 
@@ -198,9 +198,7 @@ def by_climatology(
         If there are too few levels.
     """
     past = observations[[schema.LEVEL]].sel({schema.TIME: slice(None, issue_time)})
-    fitted = fit_calibrated(
-        [DayOfYearClimatology()], past, horizon=horizon, forcing=ClimatologyWeather()
-    )
+    fitted = fit_calibrated([Climatology()], past, horizon=horizon, forcing=ClimatologyWeather())
     issued = fitted.forecast(past, issue_times=np.array([issue_time]))
     level = issued[schema.LEVEL].values[0, 0]
     if not np.isfinite(level).all():

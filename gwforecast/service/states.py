@@ -15,8 +15,8 @@ from gwforecast.calibration.lead_intervals import LeadInterval
 from gwforecast.data.covariates import FEATURES
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
-from gwforecast.models.linear import LinearLagged, Regression
-from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.models.linear import Linear, Regression
+from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.networks.architecture import Architecture
 from gwforecast.networks.stored import NetworkForecaster
 from gwforecast.progress import Progress
@@ -221,7 +221,7 @@ def _describe_linear(one: Any, prefix: str, arrays: Arrays) -> Description:
 
 
 def _restore_linear(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
-    one = LinearLagged(harmonics=_whole(stored["harmonics"], least=0))
+    one = Linear(harmonics=_whole(stored["harmonics"], least=0))
     one.wells_ = np.array([_text(well) for well in stored["wells"]], dtype=object)
     one.covariates_ = tuple(_text(name) for name in stored["covariates"])
     one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
@@ -269,7 +269,7 @@ def _restore_corrected(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -
 
 
 def _describe_naive(one: Any, prefix: str, arrays: Arrays) -> Description:
-    if isinstance(one, DayOfYearClimatology):
+    if isinstance(one, Climatology):
         arrays[f"{prefix}.climatology"] = one.climatology_
     arrays[f"{prefix}.end"] = one.end_.astype(schema.TIME_DTYPE)
     return {"wells": [str(well) for well in one.wells_]}
@@ -278,7 +278,7 @@ def _describe_naive(one: Any, prefix: str, arrays: Arrays) -> Description:
 def _restore_naive(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
     one: Any = Persistence()
     if stored["kind"] == "climatology":
-        one = DayOfYearClimatology()
+        one = Climatology()
         one.climatology_ = arrays[f"{prefix}.climatology"].astype(float)
         if one.climatology_.shape != (len(stored["wells"]), 366):
             raise ValueError("a climatology has 366 days for each well")
@@ -318,9 +318,9 @@ KINDS: dict[
     ],
 ] = {
     "networks": (NetworkForecaster, _describe_networks, _restore_networks),
-    "linear": (LinearLagged, _describe_linear, _restore_linear),
+    "linear": (Linear, _describe_linear, _restore_linear),
     "corrected": (Corrected, _describe_corrected, _restore_corrected),
-    "climatology": (DayOfYearClimatology, _describe_naive, _restore_naive),
+    "climatology": (Climatology, _describe_naive, _restore_naive),
     "persistence": (Persistence, _describe_naive, _restore_naive),
 }
 """Kinds that a bundle may hold: class, and how a forecaster is taken apart and put together."""

@@ -16,7 +16,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
-from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.progress import Progress
 from gwforecast.runs.catalogue import POOLED, make_forecasters
 from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
@@ -338,7 +338,7 @@ def _scores_of_card(
     calibrated: Calibrated, part: xr.Dataset, split: Split, recipe: Recipe
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return scores of the validation period by well, lead time and metric."""
-    baselines = {"persistence": Persistence(), "climatology": DayOfYearClimatology()}
+    baselines = {"persistence": Persistence(), "climatology": Climatology()}
     for baseline in baselines.values():
         baseline.fit(part, split=split)
     tables = []

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.models.naive import DayOfYearClimatology
+from gwforecast.models.naive import Climatology
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import split_by_fraction
@@ -545,7 +545,7 @@ def _climatology(observations: xr.Dataset, until: np.datetime64) -> xr.DataArray
         axis = observations[[schema.LEVEL]].sel({schema.WELL: [well]})
         try:
             split = split_by_fraction(one, train=0.75, validation=0.25)
-            fitted = DayOfYearClimatology().fit(one, split=split).refit(one, split=split)
+            fitted = Climatology().fit(one, split=split).refit(one, split=split)
             found.append(fitted.simulate(axis)[schema.LEVEL])
         except SchemaError:
             found.append(xr.full_like(axis[schema.LEVEL], np.nan))

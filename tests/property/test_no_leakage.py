@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwforecast.models.base import Forecaster, through_periods
-from gwforecast.models.linear import LinearLagged
-from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
-from gwforecast.models.pastas import TransferFunction
+from gwforecast.models.linear import Linear
+from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
+from gwforecast.models.pastas import Pastas
 from gwforecast.sequences.audit import audit, audit_forecaster, replaced, rows_after
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import split_by_date, split_by_fraction
@@ -20,11 +20,11 @@ from gwforecast.sequences.windows import sequence_windows, value_windows
 
 FORECASTERS = [
     pytest.param(Persistence, id="persistence"),
-    pytest.param(Drift, id="drift"),
-    pytest.param(DayOfYearClimatology, id="climatology"),
+    pytest.param(RandomWalkDrift, id="drift"),
+    pytest.param(Climatology, id="climatology"),
     pytest.param(SeasonalNaive, id="seasonal_naive"),
-    pytest.param(TransferFunction, id="pastas"),
-    pytest.param(lambda: LinearLagged(lookbacks=(8, 16), strengths=(0.0, 0.1)), id="linear"),
+    pytest.param(Pastas, id="pastas"),
+    pytest.param(lambda: Linear(lookbacks=(8, 16), strengths=(0.0, 0.1)), id="linear"),
 ]
 every_forecaster = pytest.mark.parametrize("factory", FORECASTERS)
 
@@ -54,7 +54,7 @@ def simulated(forecaster, observations):
 @every_forecaster
 @pytest.mark.parametrize("freq", ["D", "W-MON", "MS"])
 def test_the_audit_finds_no_leak(factory, freq):
-    if factory is TransferFunction and freq == "MS":
+    if factory is Pastas and freq == "MS":
         pytest.skip("a transfer function is daily or weekly")
     observations = aquifer(freq=freq)
     result = audit_forecaster(factory, observations, split_by_fraction(observations, gap=2))
@@ -92,7 +92,7 @@ def test_a_longer_record_gives_the_same_levels(factory):
 @every_forecaster
 @pytest.mark.parametrize(("factor", "shift"), [(1.0, 812.5), (100.0, 0.0), (-1.0, 3.0)])
 def test_another_datum_or_unit_of_the_level_moves_the_simulation_alike(factory, factor, shift):
-    if factory is TransferFunction and factor < 0:
+    if factory is Pastas and factor < 0:
         pytest.skip("its response to recharge is upward")
     observations = aquifer()
     split = split_by_fraction(observations)

@@ -11,16 +11,12 @@ from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecast
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.forcings.scenario import Scenario
-from gwforecast.models.additive import AdditiveModel
-from gwforecast.models.ardl import DistributedLags
-from gwforecast.models.linear import LinearLagged
-from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
-from gwforecast.models.pastas import TransferFunction
-from gwforecast.models.state_space import (
-    DynamicRegression,
-    ExponentialSmoothing,
-    UnobservedComponents,
-)
+from gwforecast.models.additive import Additive
+from gwforecast.models.ardl import ARDL
+from gwforecast.models.linear import Linear
+from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
+from gwforecast.models.pastas import Pastas
+from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
 from gwforecast.networks.local import CNN, GRU, LSTM, MLP
 from gwforecast.runs.backtest import hindcast
 from gwforecast.runs.results import Origins
@@ -31,22 +27,22 @@ from gwforecast.sequences.split import Split, split_by_fraction
 SMALL = {"members": 2, "epochs": 2, "lookback": 12, "targets": 20, "workers": 1}
 FORECASTERS = {
     "persistence": Persistence,
-    "drift": Drift,
-    "climatology": DayOfYearClimatology,
+    "drift": RandomWalkDrift,
+    "climatology": Climatology,
     "seasonal_naive": SeasonalNaive,
-    "linear": lambda: LinearLagged(lookbacks=(8,), strengths=(0.1,)),
-    "additive": AdditiveModel,
-    "arma_regression": lambda: DynamicRegression(orders=((1, 0), (1, 1))),
-    "ardl": lambda: DistributedLags(lookbacks=(4,)),
-    "ets": ExponentialSmoothing,
+    "linear": lambda: Linear(lookbacks=(8,), strengths=(0.1,)),
+    "additive": Additive,
+    "arma_regression": lambda: ARMARegression(orders=((1, 0), (1, 1))),
+    "ardl": lambda: ARDL(lookbacks=(4,)),
+    "ets": ETS,
     "unobserved_components": lambda: UnobservedComponents(harmonics=1),
-    "pastas": TransferFunction,
+    "pastas": Pastas,
     "lstm": lambda: LSTM(units=(4,), **SMALL),
     "gru": lambda: GRU(units=(4,), **SMALL),
     "cnn": lambda: CNN(units=4, **SMALL),
     "mlp": lambda: MLP(units=(4,), members=2, epochs=2, lookback=12, workers=1),
     "blend": lambda: Corrected(
-        [LSTM(units=(4,), **SMALL), LinearLagged(lookbacks=(8,), strengths=(0.1,))], name="blend"
+        [LSTM(units=(4,), **SMALL), Linear(lookbacks=(8,), strengths=(0.1,))], name="blend"
     ),
 }
 every_forecaster = pytest.mark.parametrize("name", sorted(FORECASTERS))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models.additive import AdditiveModel
+from gwforecast.models.additive import Additive
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 
@@ -30,7 +30,7 @@ def test_an_additive_curve_is_found() -> None:
     mean = pd.Series(rain).rolling(5).mean().bfill().to_numpy()
     level = np.sqrt(mean)
     observations["level"][:] = level + rng.normal(0, 0.01, 1500)
-    fitted = AdditiveModel(penalty=0.01).fit(observations, split=split_by_fraction(observations))
+    fitted = Additive(penalty=0.01).fit(observations, split=split_by_fraction(observations))
     found = fitted.simulate(observations)["level"].values[0]
     test = slice(1250, 1500)
     explained = 1 - np.var(found[test] - level[test]) / np.var(level[test])
@@ -43,24 +43,24 @@ def test_an_additive_model_without_weather_or_with_a_short_record_says_so() -> N
     short = observations.copy(deep=True)
     short["level"][:, 40:] = np.nan
     with pytest.warns(UserWarning, match="at least 60 levels"):
-        fitted = AdditiveModel().fit(short, split=split)
+        fitted = Additive().fit(short, split=split)
     assert set(fitted.failed_) == {"a"}
     with pytest.warns(UserWarning, match="needs a covariate"):
-        AdditiveModel().fit(observations[["level"]], split=split)
+        Additive().fit(observations[["level"]], split=split)
     with pytest.warns(UserWarning, match="different values"):
-        AdditiveModel().fit(observations.assign(rr=observations["rr"] * 0), split=split)
+        Additive().fit(observations.assign(rr=observations["rr"] * 0), split=split)
 
 
 def test_an_additive_model_of_a_level_that_stays_fails_by_name() -> None:
     observations = record()
     observations["level"][:] = 12.3
     with pytest.warns(UserWarning, match="levels that vary"):
-        fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
+        fitted = Additive().fit(observations, split=split_by_fraction(observations))
     assert np.isnan(fitted.simulate(observations)["level"].values).all()
 
 
 def test_an_additive_model_needs_the_covariates_of_its_fit() -> None:
     observations = record()
-    fitted = AdditiveModel().fit(observations, split=split_by_fraction(observations))
+    fitted = Additive().fit(observations, split=split_by_fraction(observations))
     with pytest.raises(SchemaError, match="'rr'"):
         fitted.simulate(observations[["level"]])

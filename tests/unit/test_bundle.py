@@ -19,9 +19,9 @@ import xarray as xr
 
 from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.models.additive import AdditiveModel
-from gwforecast.models.linear import LinearLagged
-from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.models.additive import Additive
+from gwforecast.models.linear import Linear
+from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.networks.local import CNN, GRU, LSTM, MLP
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.service.bundle import (
@@ -39,8 +39,8 @@ PARTS = {
     "blend": lambda: [LSTM(units=(4,), targets=20, **SMALL), MLP(units=(5,), **SMALL)],
     "gru": lambda: [GRU(units=(4, 3), targets=20, **SMALL)],
     "cnn": lambda: [CNN(units=4, targets=20, **SMALL)],
-    "linear": lambda: [LinearLagged(lookbacks=(8,), strengths=(0.1,))],
-    "climatology": lambda: [DayOfYearClimatology()],
+    "linear": lambda: [Linear(lookbacks=(8,), strengths=(0.1,))],
+    "climatology": lambda: [Climatology()],
     "persistence": lambda: [Persistence()],
 }
 
@@ -139,7 +139,7 @@ def test_stored_networks_are_not_trained(record: xr.Dataset, tmp_path: Path) -> 
 
 
 def test_a_kind_that_cannot_be_stored_is_refused(record: xr.Dataset, tmp_path: Path) -> None:
-    one = fit_calibrated([AdditiveModel()], record, forcing=ClimatologyWeather(fewest=2), horizon=4)
+    one = fit_calibrated([Additive()], record, forcing=ClimatologyWeather(fewest=2), horizon=4)
     with pytest.raises(BundleError, match="Received 'additive'"):
         save_bundle(one, tmp_path / "x", record)
     assert not (tmp_path / "x" / SUMS).exists()

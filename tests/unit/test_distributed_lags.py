@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from statsmodels.tsa.ardl import ARDL
+from statsmodels.tsa import ardl as statsmodels_ardl
 
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.ardl import DistributedLags, autoregress
+from gwforecast.models.ardl import ARDL, autoregress
 from gwforecast.schema import SchemaError, validate_forecast
 from gwforecast.sequences.split import split_by_fraction
 
@@ -31,9 +31,9 @@ def record(steps: int = 800, *, noise: float = 0.02, seed: int = 0) -> xr.Datase
     )
 
 
-def made(observations: xr.Dataset, **settings) -> DistributedLags:
+def made(observations: xr.Dataset, **settings) -> ARDL:
     given = {"lookbacks": (1,), "harmonics": 0, **settings}
-    return DistributedLags(**given).fit(observations, split=split_by_fraction(observations))
+    return ARDL(**given).fit(observations, split=split_by_fraction(observations))
 
 
 class Given(Forcing):
@@ -73,7 +73,9 @@ def test_without_gaps_it_is_the_regression_of_statsmodels() -> None:
     observations = record(300)
     level, rain = observations["level"].values[0], observations["rr"].values[0]
     fit = autoregress(rain[:, None], level, longest=520.0, lookback=1, before=np.zeros(1))
-    expected = ARDL(level, 1, rain[:, None], {0: [0]}).fit().params  # constant, phi, slope
+    expected = (
+        statsmodels_ardl.ARDL(level, 1, rain[:, None], {0: [0]}).fit().params
+    )  # constant, phi, slope
     assert fit.phi == pytest.approx(expected[1], abs=2e-4)
     assert fit.coefficients[0] == pytest.approx(expected[2], abs=2e-5)
     mean = (expected[0] + expected[2] * fit.center[0]) / (1 - expected[1])
@@ -163,7 +165,7 @@ def test_the_lookback_that_made_the_levels_is_chosen_and_kept() -> None:
         drive = SLOPE * (late[step] - 7) + rng.normal(0, 0.02)
         observations["level"][0, step] = MEAN + PHI * (level - MEAN) + drive
     split = split_by_fraction(observations)
-    fitted = DistributedLags(lookbacks=(1, 8)).fit(observations, split=split)
+    fitted = ARDL(lookbacks=(1, 8)).fit(observations, split=split)
     assert fitted.fits_["a"].lookback == 8
     again = fitted.refit(observations, split=split)
     assert again.fits_["a"].lookback == 8
@@ -179,7 +181,7 @@ def test_a_well_that_cannot_be_fitted_does_not_stop_another() -> None:
     wells["level"][1, 20:] = np.nan
     wells["level"][2, :] = 12.3
     with pytest.warns(UserWarning, match="'ardl' could not be fitted") as caught:
-        fitted = DistributedLags(lookbacks=(1,)).fit(wells, split=split)
+        fitted = ARDL(lookbacks=(1,)).fit(wells, split=split)
     assert len(caught) == 2
     assert "at least 30 pairs of levels" in fitted.failed_["short"]
     assert "levels that vary" in fitted.failed_["level"]
@@ -221,6 +223,6 @@ def test_refusals() -> None:
     with pytest.raises(SchemaError, match="frequency they were fitted on"):
         fitted.simulate(days)
     with pytest.raises(ValueError, match="at least 1"):
-        DistributedLags(lookbacks=(0,))
+        ARDL(lookbacks=(0,))
     with pytest.raises(ValueError, match="0 or more"):
-        DistributedLags(harmonics=-1)
+        ARDL(harmonics=-1)

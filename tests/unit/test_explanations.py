@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models.linear import LinearLagged
+from gwforecast.models.linear import Linear
 from gwforecast.networks.attribution import integrated_gradients
 from gwforecast.networks.local import LSTM, MLP
 from gwforecast.sequences.split import split_by_fraction
@@ -34,7 +34,7 @@ def observations() -> xr.Dataset:
 
 def test_importance_ranks_as_the_truth_does(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    fitted = LinearLagged().fit(observations, split=split)
+    fitted = Linear().fit(observations, split=split)
     before = observations.copy(deep=True)
     table = permutation_importance(fitted, observations, split=split, repeats=5)
     xr.testing.assert_identical(observations, before)
@@ -50,7 +50,7 @@ def test_importance_ranks_as_the_truth_does(observations: xr.Dataset) -> None:
 
 def test_a_covariate_that_is_not_used_has_no_importance(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    fitted = LinearLagged(covariates=[MOST, LESS]).fit(observations, split=split)
+    fitted = Linear(covariates=[MOST, LESS]).fit(observations, split=split)
     table = permutation_importance(fitted, observations, split=split, covariates=[NONE])
     assert (table["drop"] == 0.0).all()
 

@@ -8,8 +8,8 @@ import xarray as xr
 
 from gwforecast.calibration.intervals import simulate_held_out
 from gwforecast.models.base import Forecaster
-from gwforecast.models.linear import LinearLagged
-from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.models.linear import Linear
+from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.networks.forecaster import NeuralForecaster, join_members
 from gwforecast.networks.local import LSTM
 from gwforecast.networks.shared_kinds import GlobalMLP
@@ -169,7 +169,7 @@ def test_the_held_out_simulation_is_that_of_members_without_the_row(
     np.testing.assert_allclose(fitted.of_members(fitted.left_out_ == 1).trust_.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("forecaster", [DayOfYearClimatology(), LinearLagged(lookbacks=[30])])
+@pytest.mark.parametrize("forecaster", [Climatology(), Linear(lookbacks=[30])])
 def test_a_quick_forecaster_is_fitted_without_each_fold(
     data: xr.Dataset, split: Split, forecaster: Forecaster
 ) -> None:

@@ -10,7 +10,7 @@ from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.calibration.lead_intervals import LeadInterval
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.models.naive import DayOfYearClimatology
+from gwforecast.models.naive import Climatology
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import split_by_fraction
 
@@ -197,7 +197,7 @@ def test_wells_are_calibrated_as_if_each_were_alone() -> None:
     def learnt(wells: list[str]) -> dict[str, np.ndarray]:
         chosen = observations.sel(well=wells)
         model = Calibrated(
-            DayOfYearClimatology().fit(chosen, split=split), horizon=9, forcing=ClimatologyWeather()
+            Climatology().fit(chosen, split=split), horizon=9, forcing=ClimatologyWeather()
         )
         interval = model.calibrate(chosen, split=split).interval_
         return dict(zip(interval.wells_, interval.widths_, strict=True))

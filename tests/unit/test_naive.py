@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
+from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_date, split_by_fraction
 
@@ -44,7 +44,7 @@ def test_drift_goes_on_along_a_straight_line_whatever_the_step():
         days = (observations.time - observations.time[0]) / np.timedelta64(1, "D")
         observations["level"] = (observations.level + 3 + 0.25 * days).where(days != days[5])
         split = split_by_fraction(observations)
-        level = simulated(Drift(), observations, split)
+        level = simulated(RandomWalkDrift(), observations, split)
         later = ~split.rows(observations, "train")
         np.testing.assert_allclose(
             level.where(later), (3 + 0.25 * days).where(later).transpose("well", "time")
@@ -55,7 +55,9 @@ def test_drift_goes_on_along_a_straight_line_whatever_the_step():
 def test_drift_needs_two_levels():
     observations = observed([[1, np.nan, np.nan, 4, 5, 6.0]])
     with pytest.warns(UserWarning, match="'drift' needs at least 2 levels.*1 at well 'w0'"):
-        level = simulated(Drift(), observations, by_date(observations, "2001-01-04", "2001-01-05"))
+        level = simulated(
+            RandomWalkDrift(), observations, by_date(observations, "2001-01-04", "2001-01-05")
+        )
     assert level.isnull().all()
 
 
@@ -64,7 +66,7 @@ def test_climatology_finds_a_season_at_every_step(freq):
     steps = {"D": 3653, "W": 522, "M": 120}[freq[0]]
     observations = observed(np.zeros(steps), freq=freq)
     observations["level"][0] = 7 + seasonal(observations.time)
-    level = simulated(DayOfYearClimatology(), observations, split_by_fraction(observations))
+    level = simulated(Climatology(), observations, split_by_fraction(observations))
     assert level.notnull().all()
     np.testing.assert_allclose(level, observations.level, atol=0.08)
 
@@ -74,7 +76,7 @@ def test_climatology_is_the_mean_within_the_window_by_hand():
     observations = observed(random.normal(size=(2, 1500)), start="2003-01-01")
     observations["level"][1, ::3] = np.nan
     split = split_by_fraction(observations)
-    level = simulated(DayOfYearClimatology(window=4), observations, split)
+    level = simulated(Climatology(window=4), observations, split)
     fitted = split.levels(observations, "train").values
     index = pd.DatetimeIndex(observations.time.values)
     calendar = pd.to_datetime("2004-" + index.strftime("%m-%d")).day_of_year.to_numpy()
@@ -89,7 +91,7 @@ def test_climatology_widens_the_window_where_nothing_is_near():
     levels[[0, 31, 500, 600, 700]] = [1.0, 5.0, 2.0, 3.0, 4.0]
     observations = observed(levels)
     split = by_date(observations, "2001-03-01", "2002-10-01")
-    level = simulated(DayOfYearClimatology(window=0), observations, split).values[0]
+    level = simulated(Climatology(window=0), observations, split).values[0]
     assert level[0] == 1.0
     assert level[31] == 5.0
     assert level[4] == 1.0  # 4 days from the one, 27 from the other
@@ -101,7 +103,7 @@ def test_climatology_widens_the_window_where_nothing_is_near():
 
 def test_climatology_of_a_constant_is_that_constant_exactly():
     observations = observed(np.full(800, 347.1234567))
-    level = simulated(DayOfYearClimatology(), observations, split_by_fraction(observations))
+    level = simulated(Climatology(), observations, split_by_fraction(observations))
     np.testing.assert_array_equal(level, 347.1234567)
 
 
@@ -164,7 +166,7 @@ def test_a_well_that_was_not_fitted_is_refused():
 
 def test_settings_and_progress():
     with pytest.raises(ValueError, match=r"0 days or more\. Received -1"):
-        DayOfYearClimatology(window=-1)
+        Climatology(window=-1)
     with pytest.raises(ValueError, match=r"0 days or more\. Received -2"):
         SeasonalNaive(tolerance=-2)
     observations = observed(np.ones((3, 20)))

@@ -6,11 +6,11 @@ import pytest
 import xarray as xr
 
 from gwforecast.forcings.base import ObservedWeather
-from gwforecast.models.naive import DayOfYearClimatology, Drift, Persistence, SeasonalNaive
+from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.schema import SchemaError, validate_forecast
 from gwforecast.sequences.split import split_by_fraction
 
-EVERY = [Persistence, Drift, DayOfYearClimatology, SeasonalNaive]
+EVERY = [Persistence, RandomWalkDrift, Climatology, SeasonalNaive]
 
 
 def record(freq: str = "D", *, steps: int = 1500, seed: int = 0) -> xr.Dataset:
@@ -52,7 +52,7 @@ def test_drift_goes_on_along_the_line() -> None:
     observations = record()
     line = 3 + 0.5 * np.arange(observations.sizes["time"])
     observations["level"][:] = line
-    found = forecast(Drift, observations, observations["time"].values[[1000]])["level"]
+    found = forecast(RandomWalkDrift, observations, observations["time"].values[[1000]])["level"]
     np.testing.assert_allclose(found.values[:, 0], np.broadcast_to(line[1001:1021], (2, 20)))
 
 
@@ -66,7 +66,7 @@ def test_seasonal_naive_repeats_the_year_before_the_issue_time() -> None:
 
 def test_climatology_stays_as_it_was_fitted() -> None:
     observations = record()
-    fitted = DayOfYearClimatology().fit(observations, split=split_by_fraction(observations))
+    fitted = Climatology().fit(observations, split=split_by_fraction(observations))
     issued = observations["time"].values[[1300, 1400]]
     found = fitted.forecast(observations, issue_times=issued, horizon=9, forcing=ObservedWeather())[
         "level"

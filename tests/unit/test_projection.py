@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.linear import LinearLagged
+from gwforecast.models.linear import Linear
 from gwforecast.networks.local import CNN, GRU, LSTM, MLP
 from gwforecast.sequences.split import split_by_fraction
 
@@ -16,7 +16,7 @@ FORECASTERS = {
     "gru": lambda: GRU(units=(5,), targets=24, **SMALL),
     "cnn": lambda: CNN(units=4, targets=24, **SMALL),
     "mlp": lambda: MLP(units=(6,), **SMALL),
-    "linear": lambda: LinearLagged(lookbacks=(16,), strengths=(0.1,)),
+    "linear": lambda: Linear(lookbacks=(16,), strengths=(0.1,)),
 }
 
 

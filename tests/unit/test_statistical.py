@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 import xarray as xr
 
-from gwforecast.models.linear import LinearLagged
-from gwforecast.models.naive import DayOfYearClimatology
+from gwforecast.models.linear import Linear
+from gwforecast.models.naive import Climatology
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.split import split_by_date, split_by_fraction
@@ -39,9 +39,7 @@ def nse(observed, predicted):
 def test_an_exactly_linear_well_is_found_exactly():
     observations = linear_wells()
     split = split_by_fraction(observations)
-    fitted = LinearLagged(lookbacks=[8], strengths=[0.0], harmonics=0).fit(
-        observations, split=split
-    )
+    fitted = Linear(lookbacks=[8], strengths=[0.0], harmonics=0).fit(observations, split=split)
     level = fitted.simulate(observations)["level"]
     known = observations.level.notnull()
     np.testing.assert_allclose(level.where(known), observations.level.where(known), rtol=1e-9)
@@ -56,9 +54,7 @@ def test_an_exactly_linear_well_is_found_exactly():
 def test_the_ridge_is_that_of_statsmodels_on_all_rows():
     observations = linear_wells(noise=0.3)
     split = split_by_fraction(observations)
-    fitted = LinearLagged(lookbacks=[8], strengths=[0.2], harmonics=1).fit(
-        observations, split=split
-    )
+    fitted = Linear(lookbacks=[8], strengths=[0.2], harmonics=1).fit(observations, split=split)
     train = split.levels(observations, "train").values[0]
     rows = split.rows(observations, "train").values[0]
     rain = observations.rr.values[:1, :, None]
@@ -74,7 +70,7 @@ def test_the_ridge_is_that_of_statsmodels_on_all_rows():
 def test_the_validation_rows_choose_the_lookback():
     observations = linear_wells(noise=0.05)
     split = split_by_fraction(observations)
-    fitted = LinearLagged(lookbacks=[1, 8, 100]).fit(observations, split=split)
+    fitted = Linear(lookbacks=[1, 8, 100]).fit(observations, split=split)
     assert {r.lookback for r in fitted.regressions_.values()} == {8}
     again = fitted.refit(observations, split=split)
     for well, regression in fitted.regressions_.items():
@@ -86,7 +82,7 @@ def test_the_validation_rows_choose_the_lookback():
 def test_without_validation_levels_the_first_lookback_and_middle_strength_are_taken():
     observations = linear_wells()
     split = split_by_fraction(observations, train=0.8, validation=0.0)
-    fitted = LinearLagged(lookbacks=[4, 8]).fit(observations, split=split)
+    fitted = Linear(lookbacks=[4, 8]).fit(observations, split=split)
     assert {(r.lookback, r.strength) for r in fitted.regressions_.values()} == {(4, 0.1)}
 
 
@@ -96,7 +92,7 @@ def test_without_validation_levels_the_first_lookback_and_middle_strength_are_ta
 )
 def test_the_usual_lookbacks_are_one_two_and_four_years(freq, lookbacks):
     observations = linear_wells(freq=freq)
-    fitted = LinearLagged().fit(observations, split=split_by_fraction(observations))
+    fitted = Linear().fit(observations, split=split_by_fraction(observations))
     assert {r.lookback for r in fitted.regressions_.values()} <= lookbacks
 
 
@@ -104,7 +100,7 @@ def test_missing_covariates_are_dropped_and_counted_and_never_filled():
     observations = linear_wells()
     observations["rr"][0, 50] = np.nan
     split = split_by_fraction(observations)
-    fitted = LinearLagged(lookbacks=[8]).fit(observations, split=split)
+    fitted = Linear(lookbacks=[8]).fit(observations, split=split)
     assert fitted.regressions_["a"].n_without_covariates == 8
     assert fitted.regressions_["b"].n_without_covariates == 0
     level = fitted.simulate(observations)["level"].values
@@ -116,7 +112,7 @@ def test_a_covariate_that_is_missing_altogether_fails_its_well_only():
     observations = linear_wells()
     observations["rr"][1] = np.nan
     with pytest.warns(UserWarning, match="(?s)well 'b'.*none for 'rr'"):
-        fitted = LinearLagged().fit(observations, split=split_by_fraction(observations))
+        fitted = Linear().fit(observations, split=split_by_fraction(observations))
     level = fitted.simulate(observations)["level"]
     assert level.sel(well="b").isnull().all()
     assert level.sel(well="a").notnull().all()
@@ -125,23 +121,23 @@ def test_a_covariate_that_is_missing_altogether_fails_its_well_only():
 def test_season_covariates_stay_out_beside_harmonics():
     observations = linear_wells().assign(Tsin=lambda o: 0 * o.rr + 1)
     split = split_by_fraction(observations)
-    assert LinearLagged().fit(observations, split=split).covariates_ == ("rr",)
-    plain = LinearLagged(harmonics=0).fit(observations, split=split)
+    assert Linear().fit(observations, split=split).covariates_ == ("rr",)
+    plain = Linear(harmonics=0).fit(observations, split=split)
     assert plain.covariates_ == ("rr", "Tsin")
 
 
 def fitted_on(observations):
-    return LinearLagged(lookbacks=[8]).fit(observations, split=split_by_fraction(observations))
+    return Linear(lookbacks=[8]).fit(observations, split=split_by_fraction(observations))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda _o: LinearLagged(lookbacks=[]), "one or more numbers of steps"),
-        (lambda _o: LinearLagged(lookbacks=[0]), "each at least 1"),
-        (lambda _o: LinearLagged(strengths=[]), "one or more finite"),
-        (lambda _o: LinearLagged(strengths=[-0.1]), "at least 0"),
-        (lambda _o: LinearLagged(harmonics=-1), "harmonics is 0 or more"),
+        (lambda _o: Linear(lookbacks=[]), "one or more numbers of steps"),
+        (lambda _o: Linear(lookbacks=[0]), "each at least 1"),
+        (lambda _o: Linear(strengths=[]), "one or more finite"),
+        (lambda _o: Linear(strengths=[-0.1]), "at least 0"),
+        (lambda _o: Linear(harmonics=-1), "harmonics is 0 or more"),
         (lambda o: fitted_on(o).simulate(o.drop_vars("rr")), r"lacks \['rr'\]"),
         (lambda o: fitted_on(o).simulate(o.assign_coords(well=["a", "x"])), "Received 'x'"),
         (
@@ -151,11 +147,11 @@ def fitted_on(observations):
             "Received D, fitted was W-MON",
         ),
         (
-            lambda o: LinearLagged(harmonics=0).fit(o.drop_vars("rr"), split=split_by_fraction(o)),
+            lambda o: Linear(harmonics=0).fit(o.drop_vars("rr"), split=split_by_fraction(o)),
             "needs a covariate or a harmonic",
         ),
         (
-            lambda o: LinearLagged(covariates=["qq"]).fit(o, split=split_by_fraction(o)),
+            lambda o: Linear(covariates=["qq"]).fit(o, split=split_by_fraction(o)),
             r"lacks \['qq'\]",
         ),
     ],
@@ -168,7 +164,7 @@ def test_messages(call, message):
 
 def test_progress_is_told_well_by_well():
     observations, told = linear_wells(), []
-    LinearLagged(lookbacks=[8]).fit(
+    Linear(lookbacks=[8]).fit(
         observations,
         split=split_by_fraction(observations),
         progress=lambda task, done, total: told.append((task, done, total)),
@@ -195,7 +191,7 @@ def test_it_beats_climatology_on_a_real_well_in_validation():
         warnings.simplefilter("error")
         scores = [
             nse(target, f.fit(observations, split=split).simulate(observations)["level"].values)
-            for f in (LinearLagged(), DayOfYearClimatology())
+            for f in (Linear(), Climatology())
         ]
     assert scores[0] > 0.5
     assert scores[0] > scores[1] + 0.2

@@ -9,20 +9,16 @@ import statsmodels.api as sm
 import xarray as xr
 
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.additive import AdditiveModel
-from gwforecast.models.linear import LinearLagged
-from gwforecast.models.state_space import (
-    DynamicRegression,
-    ExponentialSmoothing,
-    UnobservedComponents,
-)
+from gwforecast.models.additive import Additive
+from gwforecast.models.linear import Linear
+from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
 from gwforecast.schema import SchemaError, validate_forecast
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.timeline import infer_frequency, steps_per_year
 
 STATE_SPACE = [
-    lambda: DynamicRegression(orders=((1, 0),)),
-    ExponentialSmoothing,
+    lambda: ARMARegression(orders=((1, 0),)),
+    ETS,
     lambda: UnobservedComponents(harmonics=1),
 ]
 NAMES = ["arma_regression", "ets", "unobserved_components"]
@@ -99,7 +95,7 @@ class Fixed(Forcing):
 
 def test_an_error_of_order_one_fades_as_its_powers() -> None:
     observations = record()
-    fitted = DynamicRegression(orders=((1, 0),)).fit(
+    fitted = ARMARegression(orders=((1, 0),)).fit(
         observations, split=split_by_fraction(observations)
     )
     phi = fitted.parameters_["a"][0]
@@ -116,7 +112,7 @@ def test_an_error_of_order_one_fades_as_its_powers() -> None:
 
 def test_after_a_gap_an_error_of_order_one_has_faded_by_the_length_of_the_gap() -> None:
     observations = record()
-    fitted = DynamicRegression(orders=((1, 0),)).fit(
+    fitted = ARMARegression(orders=((1, 0),)).fit(
         observations, split=split_by_fraction(observations)
     )
     phi = fitted.parameters_["a"][0]
@@ -147,7 +143,7 @@ def test_smoothing_continues_a_line() -> None:
     observations = record()
     observations["level"][:] = 3 + 0.01 * np.arange(600)
     observations["level"][:] += np.random.default_rng(0).normal(0, 1e-4, 600)
-    fitted = ExponentialSmoothing().fit(observations, split=split_by_fraction(observations))
+    fitted = ETS().fit(observations, split=split_by_fraction(observations))
     found = issue(fitted, observations, [500])["level"].values[0, 0]
     damping = fitted.parameters_["a"][2]
     # each step goes on by the trend, which is damped
@@ -163,7 +159,7 @@ def test_it_is_the_forecast_of_statsmodels(make) -> None:
     series = fitted._series(observations).values[0]
     year = steps_per_year(infer_frequency(observations["time"].values))
     mean = np.zeros(600)
-    if isinstance(fitted, DynamicRegression):
+    if isinstance(fitted, ARMARegression):
         mean = fitted.simulate(observations)["level"].values[0]
     found = issue(fitted, observations, [450, 490])["level"].values[0]
     for row, at in enumerate((450, 490)):
@@ -215,7 +211,7 @@ def test_a_well_that_cannot_be_fitted_does_not_stop_another() -> None:
     split = split_by_fraction(wells)
     wells["level"][1, 25:] = np.nan  # the split of a longer record is kept
     wells["level"][2, :] = 12.3
-    for make in (ExponentialSmoothing, UnobservedComponents):
+    for make in (ETS, UnobservedComponents):
         with pytest.warns(UserWarning, match="could not be fitted at well") as caught:
             fitted = make().fit(wells, split=split)
         assert len(caught) == 2
@@ -232,7 +228,7 @@ def test_a_mean_that_fails_is_told_of_once_with_its_reason() -> None:
     split = split_by_fraction(wells)
     wells["level"][1, 15:] = np.nan
     with pytest.warns(UserWarning, match="'arma_regression' could not be fitted") as caught:
-        fitted = DynamicRegression(orders=((1, 0),)).fit(wells, split=split)
+        fitted = ARMARegression(orders=((1, 0),)).fit(wells, split=split)
     assert len(caught) == 1
     assert "at least 20 fitted rows" in fitted.failed_["short"]
     assert np.isfinite(issue(fitted, wells, [500])["level"].values[0]).all()
@@ -255,7 +251,7 @@ def test_orders_are_those_with_the_smallest_criterion() -> None:
         error[step] = 1.4 * error[step - 1] - 0.6 * error[step - 2] + rng.normal(0, 0.05)
     observations["level"][:] = 20 + error
     split = split_by_fraction(observations)
-    fitted = DynamicRegression(orders=((1, 0), (2, 0))).fit(observations, split=split)
+    fitted = ARMARegression(orders=((1, 0), (2, 0))).fit(observations, split=split)
     assert fitted.orders_["a"] == (2, 0)
     np.testing.assert_allclose(fitted.parameters_["a"], [1.4, -0.6], atol=0.12)
     assert fitted.refit(observations, split=split).orders_["a"] == (2, 0)
@@ -263,21 +259,21 @@ def test_orders_are_those_with_the_smallest_criterion() -> None:
 
 def test_orders_come_in_pairs() -> None:
     with pytest.raises(ValueError, match="pairs p and q"):
-        DynamicRegression(orders=((1,),))
+        ARMARegression(orders=((1,),))
 
 
 def test_only_the_covariates_that_were_asked_for_are_used() -> None:
     observations = record()
     observations["noise"] = observations["rr"] * 0 + np.random.default_rng(5).normal(size=600)
     split = split_by_fraction(observations)
-    fitted = DynamicRegression(orders=((1, 0),), covariates=["rr"]).fit(observations, split=split)
+    fitted = ARMARegression(orders=((1, 0),), covariates=["rr"]).fit(observations, split=split)
     assert fitted.covariates_of(observations) == ["rr"]
     found = issue(fitted, observations, [500])["level"].values
     changed = observations.assign(noise=observations["noise"] * np.nan)
     assert issue(fitted, changed, [500])["level"].values.tobytes() == found.tobytes()
 
 
-@pytest.mark.parametrize("model", [ExponentialSmoothing(), UnobservedComponents()])
+@pytest.mark.parametrize("model", [ETS(), UnobservedComponents()])
 def test_a_model_without_weather_says_so(model) -> None:
     assert model.covariates_of(record()) == []
     assert "knows no weather" in type(model).__doc__
@@ -285,7 +281,7 @@ def test_a_model_without_weather_says_so(model) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: DynamicRegression(orders=((1, 0),)), LinearLagged, AdditiveModel],
+    [lambda: ARMARegression(orders=((1, 0),)), Linear, Additive],
     ids=["arma_regression", "linear", "additive"],
 )
 def test_observed_weather_in_versions_is_observed_weather(make) -> None:
@@ -293,7 +289,7 @@ def test_observed_weather_in_versions_is_observed_weather(make) -> None:
     fitted = make().fit(observations, split=split_by_fraction(observations))
     issued = observations["time"].values[[500, 560]]
     known = {"issue_times": issued, "horizon": HORIZON}
-    if isinstance(fitted, DynamicRegression):
+    if isinstance(fitted, ARMARegression):
         one = fitted.forecast(observations, forcing=ObservedWeather(), **known)["level"]
         three = fitted.forecast(observations, forcing=Versions(1.0, 0.0, 1.0), **known)["level"]
         assert one.dims == ("well", "issue_time", "lead_time")
@@ -307,7 +303,7 @@ def test_observed_weather_in_versions_is_observed_weather(make) -> None:
     assert (versions[..., 1] < versions[..., 0]).mean() > 0.9  # no rain, lower levels
 
 
-@pytest.mark.parametrize("make", [LinearLagged, AdditiveModel], ids=["linear", "additive"])
+@pytest.mark.parametrize("make", [Linear, Additive], ids=["linear", "additive"])
 @pytest.mark.parametrize("later", [np.nan, 1e6, 7.0])
 def test_a_projection_reads_no_weather_after_the_issue_time(make, later: float) -> None:
     observations = record(700)
@@ -347,7 +343,7 @@ def test_no_warning_of_statsmodels_reaches_the_user() -> None:
 def test_statsmodels_agrees_on_the_criterion() -> None:
     observations = record()
     split = split_by_fraction(observations)
-    fitted = DynamicRegression(orders=((1, 0), (2, 0), (1, 1))).fit(observations, split=split)
+    fitted = ARMARegression(orders=((1, 0), (2, 0), (1, 1))).fit(observations, split=split)
     error = fitted._series(observations).where(split.rows(observations, "train")).values[0]
     error = error[np.isfinite(error)]
     found = {

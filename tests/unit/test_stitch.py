@@ -13,7 +13,7 @@ import xarray as xr
 
 from gwforecast.calibration.intervals import ConformalInterval
 from gwforecast.models.base import Forecaster, through_periods
-from gwforecast.models.naive import DayOfYearClimatology, Persistence
+from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.runs import stitch
 from gwforecast.sequences.split import split_by_date, split_by_fraction
 
@@ -95,7 +95,7 @@ def test_rows_after_the_last_level_are_fitted_through_the_test_period(
     assert not (source.sel(well="c") == "test").any()
 
 
-@pytest.mark.parametrize("forecaster", [DayOfYearClimatology(), Persistence()])
+@pytest.mark.parametrize("forecaster", [Climatology(), Persistence()])
 @pytest.mark.parametrize("period", ["validation", "test"])
 def test_levels_of_a_period_change_nothing_before_its_end(
     observations: xr.Dataset, forecaster: Forecaster, period: str
@@ -144,11 +144,11 @@ def test_intervals_through_the_test_period_know_nothing_of_its_levels(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_date(observations, validation_start="2006-01-01", test_start="2007-01-01")
-    before = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    before = stitch.predict(Climatology(), observations, split=split).level
     later = observations["time"] >= np.datetime64("2007-01-01")
     wild = xr.where(later, 1e6, observations["level"]).transpose("well", "time")
     changed = observations.assign(level=wild.where(observations["level"].notnull()))
-    after = stitch.predict(DayOfYearClimatology(), changed, split=split).level
+    after = stitch.predict(Climatology(), changed, split=split).level
     through = stitch.fitted_through(observations, split) != "test"
     assert through.any("time").all()
     assert after.where(through).values.tobytes() == before.where(through).values.tobytes()
@@ -165,7 +165,7 @@ def test_intervals_after_the_test_period_have_learnt_from_its_errors(
     changed = observations.assign(level=observations["level"] + noise * rows)
     later = stitch.fitted_through(observations, split) == "test"
     records = observations, changed
-    alone = [stitch.predict(DayOfYearClimatology(), data, split=split) for data in records]
+    alone = [stitch.predict(Climatology(), data, split=split) for data in records]
     blended = [
         stitch.blend([part, part], data, split=split)
         for part, data in zip(alone, records, strict=True)
@@ -184,7 +184,7 @@ def test_without_a_validation_period_years_that_were_left_out_give_an_interval(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations, train=0.8, validation=0.0)
-    level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    level = stitch.predict(Climatology(), observations, split=split).level
     assert np.isfinite(level).all()
 
 
@@ -193,7 +193,7 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
     lasting = observations.assign(level=observations["level"] + 3 * years)
     split = split_by_fraction(lasting)
     rows = split.rows(lasting, "test")
-    for forecaster, low, high in ((DayOfYearClimatology(), 0.6, 0.99), (Persistence(), 1.0, 1.0)):
+    for forecaster, low, high in ((Climatology(), 0.6, 0.99), (Persistence(), 1.0, 1.0)):
         made = stitch.predict(forecaster, lasting, split=split)
         known = split.rows(lasting, "train", "validation")
         as_known = ConformalInterval().fit(made.unseen, lasting, rows=known).apply(made.simulation)
@@ -208,7 +208,7 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
 
 def test_quantiles_do_not_cross(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    level = stitch.predict(DayOfYearClimatology(), observations, split=split).level
+    level = stitch.predict(Climatology(), observations, split=split).level
     assert (level.diff("quantile") >= 0).all()
 
 
@@ -255,7 +255,7 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
     split = split_by_fraction(observations)
     parts = [
         stitch.predict(forecaster, observations, split=split)
-        for forecaster in (DayOfYearClimatology(), Persistence(), LastSeen())
+        for forecaster in (Climatology(), Persistence(), LastSeen())
     ]
     blended = stitch.blend(parts, observations, split=split).level
     centers = np.stack([part.level.sel(quantile=0.5).values for part in parts])
@@ -267,10 +267,7 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
 
 def test_the_blend_learns_nothing_after_the_validation_period(observations: xr.Dataset) -> None:
     split = split_by_date(observations, validation_start="2004-01-01", test_start="2006-01-01")
-    parts = [
-        stitch.predict(f, observations, split=split)
-        for f in (DayOfYearClimatology(), Persistence())
-    ]
+    parts = [stitch.predict(f, observations, split=split) for f in (Climatology(), Persistence())]
     changed = observations.copy(deep=True)
     changed["level"].loc[{"time": slice("2006-01-01", None)}] = 1e6
     first, second = (stitch.blend(parts, o, split=split).level for o in (observations, changed))
@@ -301,7 +298,7 @@ def test_the_spread_of_a_blend_is_that_of_all_members(observations: xr.Dataset) 
 
 def test_a_blend_is_wider_where_the_members_of_a_model_disagree(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    one = stitch.predict(DayOfYearClimatology(), observations, split=split)
+    one = stitch.predict(Climatology(), observations, split=split)
     winter = observations["time"].dt.month.isin([12, 1, 2])
     spread = xr.where(winter, 1.0, 0.0) * xr.ones_like(one.spread)
     unsure = dataclasses.replace(one, spread=spread, unseen=one.unseen.assign(spread=spread))

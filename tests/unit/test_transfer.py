@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import SchemaError, backtest, evaluate, split_by_fraction
-from gwforecast.models.pastas import Response, TransferFunction
+from gwforecast.models.pastas import Pastas, Response
 
 ps = pytest.importorskip("pastas")
 SHARE, DAYS, BASE = 0.6, 90.0, 20.0
@@ -42,7 +42,7 @@ def aquifer(*, noise: float = 0.0, freq: str = "7D", steps: int = 700) -> xr.Dat
 def test_a_known_response_is_found(freq: str) -> None:
     observations = aquifer(freq=freq, steps=1500 if freq == "1D" else 700)
     split = split_by_fraction(observations)
-    fitted = TransferFunction(response="exponential").fit(observations, split=split)
+    fitted = Pastas(response="exponential").fit(observations, split=split)
     assert fitted.responses_["a"].factor == pytest.approx(-SHARE, rel=0.05)
     test = split.levels(observations, "test")
     error = fitted.simulate(observations)["level"] - test
@@ -52,7 +52,7 @@ def test_a_known_response_is_found(freq: str) -> None:
 def test_the_simulation_is_that_of_pastas() -> None:
     observations = aquifer(noise=0.05)
     split = split_by_fraction(observations)
-    fitted = TransferFunction(noise=False).fit(observations, split=split)
+    fitted = Pastas(noise=False).fit(observations, split=split)
     frame = observations.isel(well=0).to_dataframe()
     rows = split.rows(observations, "train").values[0]
     last = np.flatnonzero(rows)[-1] + 1
@@ -73,11 +73,11 @@ def test_the_simulation_is_that_of_pastas() -> None:
 def test_noise_is_chosen_by_the_validation_rows_and_kept() -> None:
     observations = aquifer(noise=0.05)
     split = split_by_fraction(observations)
-    fitted = TransferFunction().fit(observations, split=split)
+    fitted = Pastas().fit(observations, split=split)
     judge = split.levels(observations, "validation")
 
     def error(noise: bool) -> float:
-        one = TransferFunction(noise=noise).fit(observations, split=split)
+        one = Pastas(noise=noise).fit(observations, split=split)
         return float(np.square(one.simulate(observations)["level"] - judge).mean())
 
     assert fitted.responses_["a"].noise is bool(error(True) < error(False))
@@ -98,7 +98,7 @@ def test_a_gap_in_the_weather_costs_the_well_and_says_where() -> None:
     observations = aquifer()
     observations["rr"][0, 40] = np.nan
     with pytest.warns(UserWarning, match=r"at every step.*2004-10-11.*fill_covariates"):
-        fitted = TransferFunction().fit(observations, split=split_by_fraction(observations))
+        fitted = Pastas().fit(observations, split=split_by_fraction(observations))
     assert list(fitted.failed_) == ["a"]
     assert fitted.simulate(observations)["level"].isnull().all()
 
@@ -114,19 +114,19 @@ def test_a_gap_in_the_weather_costs_the_well_and_says_where() -> None:
 def test_what_cannot_be_fitted_says_why(change, message: str) -> None:
     observations = change(aquifer())
     with pytest.raises(SchemaError, match=message):
-        TransferFunction().fit(observations, split=split_by_fraction(observations))
+        Pastas().fit(observations, split=split_by_fraction(observations))
 
 
 def test_without_the_library_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pastas", None)
     observations = aquifer()
     with pytest.raises(ImportError, match=r"pip install 'gwforecast\[pastas\]'"):
-        TransferFunction().fit(observations, split=split_by_fraction(observations))
+        Pastas().fit(observations, split=split_by_fraction(observations))
 
 
 def test_a_wrong_response_is_refused() -> None:
     with pytest.raises(ValueError, match="must be one of gamma"):
-        TransferFunction(response="hantush")
+        Pastas(response="hantush")
 
 
 def test_it_stands_beside_the_others() -> None:

@@ -102,7 +102,7 @@ def test_the_best_is_the_best_of_all_by_brute_force(fen, metric) -> None:
     observed = split.levels(fen, "validation").values[0]
     found = {}
     for window in (0, 3, 10, 40):
-        fitted = gw.DayOfYearClimatology(window=window).fit(fen, split=split)
+        fitted = gw.Climatology(window=window).fit(fen, split=split)
         predicted = fitted.simulate(fen)["level"].values[0]
         found[window] = METRICS[metric].function(observed=observed, predicted=predicted)
     for window, value in tuning.trials[["window", "value"]].itertuples(index=False):
@@ -129,7 +129,7 @@ def test_members_trained_in_steps_are_the_ensemble_of_an_evaluation(fen, model: 
 def test_the_first_trial_has_the_defaults(fen) -> None:
     tuning = gw.tune(fen, model="linear", trials=1)
     split = split_by_fraction(fen)
-    level = gw.LinearLagged().fit(fen, split=split).simulate(fen)["level"].values[0]
+    level = gw.Linear().fit(fen, split=split).simulate(fen)["level"].values[0]
     observed = split.levels(fen, "validation").values[0]
     expected = METRICS["nse"].function(observed=observed, predicted=level)
     assert tuning.value == pytest.approx(expected, rel=1e-9)

@@ -6,7 +6,7 @@ import xarray as xr
 
 from gwforecast.calibration.forecaster import Calibrated, Corrected
 from gwforecast.forcings.base import ObservedWeather
-from gwforecast.models.linear import LinearLagged
+from gwforecast.models.linear import Linear
 from gwforecast.networks.local import LSTM, MLP
 from gwforecast.sequences.origins import extend_split
 from gwforecast.sequences.split import split_by_fraction
@@ -71,7 +71,7 @@ def test_an_update_is_the_same_for_one_well_as_for_all(record) -> None:
 def test_a_calibrated_forecaster_is_updated_with_its_parts(record) -> None:
     split = split_by_fraction(record, train=0.5, validation=0.2)
     network = LSTM(units=(4,), lookback=20, targets=20, members=2, epochs=3, workers=1)
-    one = Corrected([network, LinearLagged(lookbacks=(8,))]).fit(record, split=split)
+    one = Corrected([network, Linear(lookbacks=(8,))]).fit(record, split=split)
     calibrated = Calibrated(one, horizon=5, forcing=ObservedWeather())
     calibrated.calibrate(record, split=split)
     later = extend_split(split, record["time"].values[-10])
