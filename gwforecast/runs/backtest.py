@@ -27,8 +27,8 @@ from gwforecast.runs.catalogue import BLEND, NETWORKS, make_forecasters
 from gwforecast.runs.evaluate import split_wells
 from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.judgement import judge, look_ahead
+from gwforecast.runs.outcomes import OUTCOME_COLUMNS, warn_of_failures
 from gwforecast.runs.results import Backtest, Origins
-from gwforecast.runs.stitch import OUTCOME_COLUMNS, warn_of_failures
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import extend_split, issue_times_of, mask_to_period, observed_at
 from gwforecast.sequences.split import Split

@@ -15,9 +15,10 @@ from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.quality import checks
 from gwforecast.runs import figures as drawing
-from gwforecast.runs import files, stitch
+from gwforecast.runs import files, out_of_sample
 from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, NETWORKS, make_forecasters
 from gwforecast.runs.files import Stopwatch, now, write_text
+from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -69,7 +70,7 @@ def evaluate(
     members: int | None = None,
     workers: int | None = None,
     leave_wells_out: int | None = None,
-    made: Mapping[str, stitch.Predicted] | None = None,
+    precomputed: Mapping[str, out_of_sample.Prediction] | None = None,
     out: Path | str | None = None,
     figures: int = 12,
     inputs: Iterable[Path] = (),
@@ -100,8 +101,8 @@ def evaluate(
     leave_wells_out : int, optional
         Number of groups of wells; global models then predict the wells of each group by networks
         that were trained at those of the others. By default they are trained at all wells.
-    made : mapping of str to Predicted, optional
-        Predictions of further models, made elsewhere for these wells and times.
+    precomputed : mapping of str to Prediction, optional
+        Predictions of further models for these wells and times.
     out : pathlib.Path or str, optional
         Folder for tables, predictions, figures and the record of the run; by default none.
     figures : int
@@ -145,14 +146,20 @@ def evaluate(
     with watch("check"):
         findings = check(observations)
     with watch("split"):
-        split, unfit = (split, {}) if split is not None else split_wells(observations)
-    used = observations.drop_sel({schema.WELL: list(unfit)})
-    predicted, outcomes = stitch.predict_all(
-        forecasters, used, split, unfit=unfit, made=made, watch=watch, progress=progress
+        split, excluded = (split, {}) if split is not None else split_wells(observations)
+    used = observations.drop_sel({schema.WELL: list(excluded)})
+    predicted, outcomes = out_of_sample.predict_all(
+        forecasters,
+        used,
+        split,
+        excluded=excluded,
+        precomputed=precomputed,
+        watch=watch,
+        progress=progress,
     )
     networks = [predicted[name] for name in NETWORKS if name in predicted]
     if len(networks) > 1:
-        predicted[BLEND] = stitch.blend(networks, used, split=split)
+        predicted[BLEND] = out_of_sample.blend(networks, used, split=split)
     with watch("score"):
         predictions = _gather(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
@@ -165,29 +172,32 @@ def evaluate(
 
 
 def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
-    """Split by the default fractions; wells that cannot be split are returned with the reason."""
-    try:
-        return split_by_fraction(observations), {}
-    except SchemaError as error:
-        wells = observations[schema.WELL].values
-        bounds, unfit = [], {}
-        for well in wells:
-            try:
-                bounds.append(split_by_fraction(observations.sel({schema.WELL: [well]})).bounds)
-            except SchemaError as reason:
-                unfit[str(well)] = str(reason)
-        if not bounds:
-            raise
-        warnings.warn(
-            f"Each well needs levels in each period. {len(unfit)} of {wells.size} wells do not and "
-            f"are left out, the first for this reason: {error}",
-            stacklevel=3,
-        )
-        return Split(xr.concat(bounds, schema.WELL)), unfit
+    """Split by the default fractions; return wells that cannot be split with the reason.
+
+    Raises
+    ------
+    SchemaError
+        If no well can be split.
+    """
+
+    def bounds_of(wells: list[str]) -> xr.Dataset:
+        return split_by_fraction(select_wells(observations, wells)).bounds
+
+    wells = [str(well) for well in observations[schema.WELL].values]
+    attempt = together_or_one_by_one(bounds_of, wells, errors=SchemaError).require()
+    excluded = {well: str(error) for well, error in attempt.failed.items()}
+    if attempt.first_error is None:
+        return Split(attempt.results[0]), excluded
+    warnings.warn(
+        f"Each well needs levels in each period. {len(excluded)} of {len(wells)} wells do not "
+        f"have them and are left out, the first for this reason: {attempt.first_error}",
+        stacklevel=3,
+    )
+    return Split(xr.concat(attempt.results, schema.WELL)), excluded
 
 
 def _gather(
-    predicted: Mapping[str, stitch.Predicted], observations: xr.Dataset, split: Split
+    predicted: Mapping[str, out_of_sample.Prediction], observations: xr.Dataset, split: Split
 ) -> xr.Dataset:
     levels = xr.concat(
         [one.level.drop_attrs() for one in predicted.values()],
@@ -196,7 +206,7 @@ def _gather(
     )
     attrs = observations[schema.LEVEL].attrs
     levels.attrs = {**attrs, "units": schema.LEVEL_UNITS, "long_name": "predicted level"}
-    source = stitch.fitted_through(observations, split)
+    source = out_of_sample.fitted_through(observations, split)
     source.attrs = {"long_name": "last period whose levels the fit behind this row had seen"}
     predictions = xr.Dataset({schema.LEVEL: levels, "fitted_through": source})
     predictions.attrs = {
@@ -207,8 +217,8 @@ def _gather(
     return predictions
 
 
-def _history(predicted: Mapping[str, stitch.Predicted]) -> pd.DataFrame:
-    columns = [schema.MODEL, *stitch.HISTORY_COLUMNS]
+def _history(predicted: Mapping[str, out_of_sample.Prediction]) -> pd.DataFrame:
+    columns = [schema.MODEL, *out_of_sample.HISTORY_COLUMNS]
     parts = [
         one.history.assign(**{schema.MODEL: name})[columns]
         for name, one in predicted.items()

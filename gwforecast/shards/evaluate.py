@@ -20,8 +20,8 @@ from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, POOLED, import_models
 from gwforecast.runs.files import Stopwatch, write_text
 from gwforecast.runs.inputs import files_of, prepare
+from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
 from gwforecast.runs.results import Evaluation
-from gwforecast.runs.stitch import HISTORY_COLUMNS, Predicted
 from gwforecast.sequences.split import Split
 from gwforecast.service.intake import read_each, wells_of
 from gwforecast.shards import join
@@ -113,7 +113,7 @@ def evaluate_shard(settings: Settings, shard: Shard) -> Result:
 
 
 def _run(
-    settings: Settings, shard: Shard, models: Sequence[str], made: Mapping[str, Predicted]
+    settings: Settings, shard: Shard, models: Sequence[str], made: Mapping[str, Prediction]
 ) -> Result:
     import_models(settings.models.use)
     intake, told = read_shard(settings, shard)
@@ -138,7 +138,7 @@ def _run(
             members=chosen.members,
             workers=workers_of(settings),
             leave_wells_out=chosen.leave_wells_out,
-            made=_of_wells(made, observations),
+            precomputed=_of_wells(made, observations),
             out=shard.folder,
             figures=0,
         )
@@ -152,7 +152,7 @@ def _run(
     }
 
 
-def _read_pooled(shard: Shard, settings: Settings) -> dict[str, Predicted]:
+def _read_pooled(shard: Shard, settings: Settings) -> dict[str, Prediction]:
     """Return what the models of all wells predict for those of a shard."""
     folder = shard.folder.parent / "all-00000"
     if not (folder / "predictions.nc").exists():
@@ -163,13 +163,13 @@ def _read_pooled(shard: Shard, settings: Settings) -> dict[str, Predicted]:
     none = pd.DataFrame(columns=HISTORY_COLUMNS)
     pooled = [model for model in settings.models.use if model in POOLED]
     return {
-        model: Predicted(level.sel({schema.MODEL: model}, drop=True), none)
+        model: Prediction(level.sel({schema.MODEL: model}, drop=True), none)
         for model in pooled
         if model in level[schema.MODEL].values
     }
 
 
-def _of_wells(made: Mapping[str, Predicted], observations: xr.Dataset) -> dict[str, Predicted]:
+def _of_wells(made: Mapping[str, Prediction], observations: xr.Dataset) -> dict[str, Prediction]:
     """Return predictions on the axis of the wells that could be read."""
     axes = {name: observations[name].values for name in (schema.WELL, schema.TIME)}
     placed = {}
@@ -177,7 +177,7 @@ def _of_wells(made: Mapping[str, Predicted], observations: xr.Dataset) -> dict[s
         level = one.level.reindex(axes)
         empty = level.isnull().all([schema.TIME, schema.QUANTILE]).values
         failed = {str(w): "no prediction is finite" for w in axes[schema.WELL][empty]}
-        placed[model] = Predicted(level, one.history, failed)
+        placed[model] = Prediction(level, one.history, failed)
     return placed
 
 

@@ -30,7 +30,7 @@ from gwforecast.config.tables import Section
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import POOLED
 from gwforecast.runs.files import file_names, write_atomically
-from gwforecast.runs.stitch import OUTCOME_COLUMNS
+from gwforecast.runs.outcomes import OUTCOME_COLUMNS
 from gwforecast.service.intake import Intake, read_each
 from gwforecast.shards.map import Shard, ShardOutcome
 

@@ -14,7 +14,7 @@ import xarray as xr
 from gwforecast.calibration.intervals import ConformalInterval
 from gwforecast.models.base import Forecaster, through_periods
 from gwforecast.models.naive import Climatology, Persistence
-from gwforecast.runs import stitch
+from gwforecast.runs import out_of_sample
 from gwforecast.sequences.split import split_by_date, split_by_fraction
 
 TIMES = pd.date_range("2000-01-01", "2009-12-31")
@@ -68,13 +68,13 @@ def observations() -> xr.Dataset:
 
 def test_each_row_comes_from_a_fit_on_the_periods_before_it(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    level = stitch.predict(LastSeen(), observations, split=split).level
+    level = out_of_sample.predict(LastSeen(), observations, split=split).level
     seen = level.sel(quantile=0.5)
     day = xr.DataArray(np.arange(TIMES.size), dims="time", coords={"time": TIMES})
     period = split.period_of(observations)
     held_out = (period == "validation") | (period == "test") | (period == "")
     assert (seen < day).where(held_out, True).all()
-    source = stitch.fitted_through(observations, split)
+    source = out_of_sample.fitted_through(observations, split)
     for through in ("train", "validation", "test"):
         end = split.end_through(through)
         expected = (end - day["time"][0].drop_vars("time")) / np.timedelta64(1, "D")
@@ -89,7 +89,7 @@ def test_rows_after_the_last_level_are_fitted_through_the_test_period(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations)
-    source = stitch.fitted_through(observations, split)
+    source = out_of_sample.fitted_through(observations, split)
     assert (source.sel(well="a")[3000:] == "test").all()
     assert (source.sel(well="a")[2999] == "validation").all()
     assert not (source.sel(well="c") == "test").any()
@@ -101,18 +101,18 @@ def test_levels_of_a_period_change_nothing_before_its_end(
     observations: xr.Dataset, forecaster: Forecaster, period: str
 ) -> None:
     split = split_by_date(observations, validation_start="2006-01-01", test_start="2007-01-01")
-    before = stitch.predict(forecaster, observations, split=split).level.sel(quantile=0.5)
+    before = out_of_sample.predict(forecaster, observations, split=split).level.sel(quantile=0.5)
     rows = split.rows(observations, period)
     changed = observations.assign(level=observations["level"] + 100.0 * rows)
-    after = stitch.predict(forecaster, changed, split=split).level.sel(quantile=0.5)
+    after = out_of_sample.predict(forecaster, changed, split=split).level.sel(quantile=0.5)
     past = observations["time"] <= split.end(period)
     xr.testing.assert_allclose(after.where(past), before.where(past))
 
 
 def test_one_failing_well_leaves_the_others_as_they_are(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    whole = stitch.predict(LastSeen(), observations, split=split)
-    part = stitch.predict(FailsAt("b"), observations, split=split)
+    whole = out_of_sample.predict(LastSeen(), observations, split=split)
+    part = out_of_sample.predict(FailsAt("b"), observations, split=split)
     assert part.failed == {"b": "ValueError: no luck with b"}
     assert part.level["well"].values.tolist() == ["a", "b", "c"]
     assert part.level.sel(well="b").isnull().all()
@@ -125,16 +125,16 @@ def test_one_failing_well_leaves_the_others_as_they_are(observations: xr.Dataset
 def test_what_fails_everywhere_is_raised(observations: xr.Dataset) -> None:
     one = observations.sel(well=["b"])
     with pytest.raises(ValueError, match="no luck"):
-        stitch.predict(FailsAt("b"), one, split=split_by_fraction(one))
+        out_of_sample.predict(FailsAt("b"), one, split=split_by_fraction(one))
 
 
 def test_without_a_validation_period_there_is_no_interval_through_the_test_period(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations, train=0.8, validation=0.0)
-    level = stitch.predict(LastSeen(), observations, split=split).level
+    level = out_of_sample.predict(LastSeen(), observations, split=split).level
     assert np.isfinite(level.sel(quantile=0.5)).all()
-    later = stitch.fitted_through(observations, split) == "test"
+    later = out_of_sample.fitted_through(observations, split) == "test"
     bounds = level.drop_sel(quantile=0.5)
     assert bounds.where(~later).isnull().all()
     assert np.isfinite(bounds.where(later, 0.0)).all()  # the test period has told by then
@@ -144,12 +144,12 @@ def test_intervals_through_the_test_period_know_nothing_of_its_levels(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_date(observations, validation_start="2006-01-01", test_start="2007-01-01")
-    before = stitch.predict(Climatology(), observations, split=split).level
+    before = out_of_sample.predict(Climatology(), observations, split=split).level
     later = observations["time"] >= np.datetime64("2007-01-01")
     wild = xr.where(later, 1e6, observations["level"]).transpose("well", "time")
     changed = observations.assign(level=wild.where(observations["level"].notnull()))
-    after = stitch.predict(Climatology(), changed, split=split).level
-    through = stitch.fitted_through(observations, split) != "test"
+    after = out_of_sample.predict(Climatology(), changed, split=split).level
+    through = out_of_sample.fitted_through(observations, split) != "test"
     assert through.any("time").all()
     assert after.where(through).values.tobytes() == before.where(through).values.tobytes()
 
@@ -163,11 +163,11 @@ def test_intervals_after_the_test_period_have_learnt_from_its_errors(
     rows = split.rows(observations, "test")
     noise = np.random.default_rng(6).normal(0, 5, rows.shape)
     changed = observations.assign(level=observations["level"] + noise * rows)
-    later = stitch.fitted_through(observations, split) == "test"
+    later = out_of_sample.fitted_through(observations, split) == "test"
     records = observations, changed
-    alone = [stitch.predict(Climatology(), data, split=split) for data in records]
+    alone = [out_of_sample.predict(Climatology(), data, split=split) for data in records]
     blended = [
-        stitch.blend([part, part], data, split=split)
+        out_of_sample.blend([part, part], data, split=split)
         for part, data in zip(alone, records, strict=True)
     ]
     for found in (alone, blended):
@@ -184,7 +184,7 @@ def test_without_a_validation_period_years_that_were_left_out_give_an_interval(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations, train=0.8, validation=0.0)
-    level = stitch.predict(Climatology(), observations, split=split).level
+    level = out_of_sample.predict(Climatology(), observations, split=split).level
     assert np.isfinite(level).all()
 
 
@@ -194,9 +194,9 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
     split = split_by_fraction(lasting)
     rows = split.rows(lasting, "test")
     for forecaster, low, high in ((Climatology(), 0.6, 0.99), (Persistence(), 1.0, 1.0)):
-        made = stitch.predict(forecaster, lasting, split=split)
+        made = out_of_sample.predict(forecaster, lasting, split=split)
         known = split.rows(lasting, "train", "validation")
-        as_known = ConformalInterval().fit(made.unseen, lasting, rows=known).apply(made.simulation)
+        as_known = ConformalInterval().fit(made.held_out, lasting, rows=known).apply(made.simulation)
         width, width_as_known = (
             (level.sel(quantile=0.975) - level.sel(quantile=0.025)).where(rows).mean("time")
             for level in (made.level, as_known["level"])
@@ -208,14 +208,14 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
 
 def test_quantiles_do_not_cross(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    level = stitch.predict(Climatology(), observations, split=split).level
+    level = out_of_sample.predict(Climatology(), observations, split=split).level
     assert (level.diff("quantile") >= 0).all()
 
 
 def test_progress_is_told_of_each_fit(observations: xr.Dataset) -> None:
     told = []
     split = split_by_fraction(observations)
-    stitch.predict(LastSeen(), observations, split=split, progress=lambda *a: told.append(a))
+    out_of_sample.predict(LastSeen(), observations, split=split, progress=lambda *a: told.append(a))
     assert told == [
         ("last_seen: train", 1, 1),
         ("last_seen: refit through validation", 1, 1),
@@ -234,7 +234,7 @@ def test_no_refit_where_the_weather_ends_before_its_rows(observations: xr.Datase
 
     told: list[str] = []
     for weather in (rain, rain.fillna(1.0)):
-        stitch.predict(
+        out_of_sample.predict(
             Driven(),
             observations.assign(rain=weather),
             split=split,
@@ -254,10 +254,10 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
 ) -> None:
     split = split_by_fraction(observations)
     parts = [
-        stitch.predict(forecaster, observations, split=split)
+        out_of_sample.predict(forecaster, observations, split=split)
         for forecaster in (Climatology(), Persistence(), LastSeen())
     ]
-    blended = stitch.blend(parts, observations, split=split).level
+    blended = out_of_sample.blend(parts, observations, split=split).level
     centers = np.stack([part.level.sel(quantile=0.5).values for part in parts])
     np.testing.assert_allclose(blended.sel(quantile=0.5), centers.mean(axis=0))
     assert blended.dims == ("well", "time", "quantile")
@@ -267,11 +267,16 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
 
 def test_the_blend_learns_nothing_after_the_validation_period(observations: xr.Dataset) -> None:
     split = split_by_date(observations, validation_start="2004-01-01", test_start="2006-01-01")
-    parts = [stitch.predict(f, observations, split=split) for f in (Climatology(), Persistence())]
+    parts = [
+        out_of_sample.predict(f, observations, split=split)
+        for f in (Climatology(), Persistence())
+    ]
     changed = observations.copy(deep=True)
     changed["level"].loc[{"time": slice("2006-01-01", None)}] = 1e6
-    first, second = (stitch.blend(parts, o, split=split).level for o in (observations, changed))
-    through = stitch.fitted_through(observations, split) != "test"
+    first, second = (
+        out_of_sample.blend(parts, o, split=split).level for o in (observations, changed)
+    )
+    through = out_of_sample.fitted_through(observations, split) != "test"
     assert first.where(through).identical(second.where(through))
 
 
@@ -281,16 +286,16 @@ def test_the_spread_of_a_blend_is_that_of_all_members(observations: xr.Dataset) 
     members = random.normal(size=(2, 5, *observations["level"].shape))
     members[1] += np.linspace(0, 3, TIMES.size)
     parts = [
-        stitch.Predicted(
+        out_of_sample.Prediction(
             xr.zeros_like(observations["level"])
             .copy(data=own.mean(axis=0))
             .expand_dims(quantile=[0.5], axis=-1),
-            pd.DataFrame(columns=stitch.HISTORY_COLUMNS),
+            pd.DataFrame(columns=out_of_sample.HISTORY_COLUMNS),
             spread=xr.zeros_like(observations["level"]).copy(data=own.std(axis=0)),
         )
         for own in members
     ]
-    blended = stitch.blend(parts, observations, split=split)
+    blended = out_of_sample.blend(parts, observations, split=split)
     np.testing.assert_allclose(blended.spread, members.std(axis=(0, 1)))
     np.testing.assert_allclose(blended.level.sel(quantile=0.5), members.mean(axis=(0, 1)))
     assert blended.level.drop_sel(quantile=0.5).isnull().all()  # nothing was left out by a fit
@@ -298,10 +303,10 @@ def test_the_spread_of_a_blend_is_that_of_all_members(observations: xr.Dataset) 
 
 def test_a_blend_is_wider_where_the_members_of_a_model_disagree(observations: xr.Dataset) -> None:
     split = split_by_fraction(observations)
-    one = stitch.predict(Climatology(), observations, split=split)
+    one = out_of_sample.predict(Climatology(), observations, split=split)
     winter = observations["time"].dt.month.isin([12, 1, 2])
     spread = xr.where(winter, 1.0, 0.0) * xr.ones_like(one.spread)
-    unsure = dataclasses.replace(one, spread=spread, unseen=one.unseen.assign(spread=spread))
-    level = stitch.blend([one, unsure], observations, split=split).level
+    unsure = dataclasses.replace(one, spread=spread, held_out=one.held_out.assign(spread=spread))
+    level = out_of_sample.blend([one, unsure], observations, split=split).level
     width = level.sel(quantile=0.975) - level.sel(quantile=0.025)
     assert (width.where(winter).mean("time") > 1.2 * width.where(~winter).mean("time")).all()

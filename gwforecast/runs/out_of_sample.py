@@ -1,10 +1,8 @@
-"""One forecaster over all rows: three fits, each used only on rows after those that it has seen."""
+"""Which fit predicts which rows: three fits, each for later rows only."""
 
 from __future__ import annotations
 
 import operator
-import textwrap
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -26,29 +24,31 @@ from gwforecast.calibration.intervals import (
 )
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
+from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
+from gwforecast.runs.outcomes import (
+    outcome_rows,
+    outcome_table,
+    warn_of_failures,
+    wells_without_values,
+)
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
     "HISTORY_COLUMNS",
-    "OUTCOME_COLUMNS",
-    "Predicted",
+    "Prediction",
     "blend",
     "fitted_through",
     "predict",
     "predict_all",
-    "warn_of_failures",
 ]
 
-
-OUTCOME_COLUMNS = [schema.MODEL, schema.WELL, "status", "reason"]
-SHORT = 400  # characters of a reason in a warning; run.json has them all
 
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What one forecaster gives.
+class Prediction:
+    """The predictions of one forecaster.
 
     Parameters
     ----------
@@ -59,28 +59,28 @@ class Predicted:
     failed : dict of str to str
         Wells without a prediction, and why.
     spread : xarray.DataArray, optional
-        How far apart the members lie, m, dims (well, time).
-    unseen : xarray.Dataset, optional
-        ``level`` and ``spread`` (well, time), m, of the rows through the test period by fits that
-        have not seen their levels.
+        Spread of the members, m, dims (well, time).
+    held_out : xarray.Dataset, optional
+        ``level`` and ``spread`` (well, time), m, for the rows through the test period, predicted by
+        fits without the levels of these rows.
     """
 
     level: xr.DataArray
     history: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
     spread: xr.DataArray | None = None
-    unseen: xr.Dataset | None = None
+    held_out: xr.Dataset | None = None
 
     @property
     def simulation(self) -> xr.Dataset:
-        """Central ``level`` and ``spread`` (well, time), m; 0 where nothing tells of a spread."""
+        """Central ``level`` and ``spread`` (well, time), m; the spread is 0 if it is unknown."""
         level = self.level.sel({schema.QUANTILE: 0.5}, drop=True)
         spread = xr.zeros_like(level) if self.spread is None else self.spread
         return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
 
 
 def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
-    """Return the last period whose levels a prediction of each row may be fitted on.
+    """Return the last period that the fit behind the prediction of each row may be fitted on.
 
     Parameters
     ----------
@@ -110,14 +110,14 @@ def predict(
     *,
     split: Split,
     progress: Progress | None = None,
-) -> Predicted:
-    """Fit, refit and simulate, so that no row is predicted by a fit that has seen its level later.
+) -> Prediction:
+    """Fit, refit and simulate, so that each row is predicted by a fit on earlier periods only.
 
-    Rows of the train and validation period come from the fit on the train period, rows of the test
-    period from a refit through the validation period, later rows from a refit through the test
-    period. The interval is learnt from the first fit's errors of rows that it has not seen; that of
-    the later rows also from the errors of the test period by the refit before it.
-    Where the wells fail together, each is tried alone, but for networks that all wells share.
+    Rows of the train and validation periods come from the fit on the train period, rows of the test
+    period from a refit through the validation period, and later rows from a refit through the test
+    period. The interval is estimated from the errors of the first fit on rows it was not fitted on;
+    for the later rows also from the errors of the first refit in the test period. If the fit fails
+    for all wells together, each well is tried alone, except for networks that all wells share.
 
     Parameters
     ----------
@@ -128,21 +128,29 @@ def predict(
     split : Split
         The periods of each well.
     progress : Progress, optional
-        Told of members and wells done.
+        Callback for progress: members and wells done.
+
+    Returns
+    -------
+    Prediction
+        Levels, training history and failures.
 
     Raises
     ------
     Exception
-        What the forecaster raises, where there is one well only.
+        The error of the forecaster, if no well could be predicted.
     """
-    wells = observations[schema.WELL].values
-    try:
-        return _predict(forecaster, observations, split, progress)
-    except Exception as error:
-        # networks that all wells share are not what they are called when each well is alone
-        if wells.size == 1 or forecaster.pooled:
-            raise
-        return _predict_each(forecaster, observations, split, progress, error)
+
+    def work(wells: list[str]) -> Prediction:
+        return _predict(forecaster, select_wells(observations, wells), split, progress)
+
+    wells = observations[schema.WELL]
+    attempt = together_or_one_by_one(
+        work, map(str, wells.values), divisible=not forecaster.pooled
+    ).require()
+    if attempt.first_error is None:
+        return attempt.results[0]
+    return _join_wells(attempt.results, wells, attempt.reasons)
 
 
 def predict_all(
@@ -150,12 +158,12 @@ def predict_all(
     observations: xr.Dataset,
     split: Split,
     *,
-    unfit: Mapping[str, str],
-    made: Mapping[str, Predicted] | None = None,
+    excluded: Mapping[str, str],
+    precomputed: Mapping[str, Prediction] | None = None,
     watch: Callable[[str], AbstractContextManager[None]],
     progress: Progress | None = None,
-) -> tuple[dict[str, Predicted], pd.DataFrame]:
-    """Return the predictions of each model, and what became of each well; a failure is a warning.
+) -> tuple[dict[str, Prediction], pd.DataFrame]:
+    """Return the predictions of each model and the outcome for each well; warn of failures.
 
     Parameters
     ----------
@@ -165,95 +173,77 @@ def predict_all(
         Dimensions (well, time).
     split : Split
         The periods of each well.
-    unfit : mapping
+    excluded : mapping
         Wells that cannot be split, and why.
-    made : mapping, optional
-        Predictions of further models that were made elsewhere.
+    precomputed : mapping, optional
+        Predictions of further models.
     watch : callable
-        Times what is done in a stage of a name.
+        Context manager that times a named stage.
     progress : Progress, optional
-        Told of models, and of members and wells within them.
+        Callback for progress: models, and members and wells within them.
 
     Raises
     ------
     RuntimeError
         If no model could be fitted.
     """
-    kept = {schema.WELL: observations[schema.WELL].values}  # wells that cannot be split are not
-    predicted = {n: replace(one, level=one.level.sel(kept)) for n, one in (made or {}).items()}
-    rows: list[tuple[str, str, str, str]] = []
+    kept = {schema.WELL: observations[schema.WELL].values}  # without the excluded wells
+    predicted = {
+        name: replace(one, level=one.level.sel(kept)) for name, one in (precomputed or {}).items()
+    }
     wells = [str(well) for well in observations[schema.WELL].values]
-    for name, one in predicted.items():
-        rows += _outcomes_of(name, wells, dict(unfit) | one.failed)
+    rows = [
+        row
+        for name, one in predicted.items()
+        for row in outcome_rows(name, wells, dict(excluded) | one.failed)
+    ]
     for done, (name, forecaster) in enumerate(forecasters.items()):
         if progress is not None:
             progress("models", done, len(forecasters))
-        failed = dict(unfit)
         with watch(f"fit {name}"):
             try:
                 predicted[name] = predict(forecaster, observations, split=split, progress=progress)
-                failed |= predicted[name].failed
+                failed = predicted[name].failed
             except Exception as error:
-                failed |= dict.fromkeys(wells, f"{type(error).__name__}: {error}")
-        warn_of_failures(
-            name, {well: reason for well, reason in failed.items() if well not in unfit}
-        )
-        rows += _outcomes_of(name, wells, failed)
+                failed = dict.fromkeys(wells, reason_of(error))
+        warn_of_failures(name, failed)
+        rows += outcome_rows(name, wells, dict(excluded) | failed)
     if progress is not None:
         progress("models", len(forecasters), len(forecasters))
     if not predicted:
         raise RuntimeError(f"A run needs one model that can be fitted. Received none. {rows[0][3]}")
-    return predicted, pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
+    return predicted, outcome_table(rows)
 
 
-def warn_of_failures(model: str, failed: Mapping[str, str]) -> None:
-    """Warn of the wells that a model failed at, the first with its reason."""
-    if not failed:
-        return
-    well, reason = next(iter(failed.items()))
-    more = f" So did {len(failed) - 1} more wells." if len(failed) > 1 else ""
-    short = textwrap.shorten(reason, SHORT, placeholder=" ...")
-    warnings.warn(f"Model {model!r} failed at well {well!r}: {short}{more}", stacklevel=4)
-
-
-def _outcomes_of(
-    name: str, wells: Sequence[str], failed: Mapping[str, str]
-) -> list[tuple[str, str, str, str]]:
-    return [
-        *((name, well, "failed", reason) for well, reason in failed.items()),
-        *((name, well, "ok", "") for well in wells if well not in failed),
-    ]
-
-
-def blend(parts: Sequence[Predicted], observations: xr.Dataset, *, split: Split) -> Predicted:
-    """Return the mean of the central predictions of several models, with an interval of its own.
+def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split) -> Prediction:
+    """Return the mean of the central predictions of several models, with its own interval.
 
     The mean of forecasts with different errors is better than most of them (Bates and Granger
-    1969, doi:10.1057/jors.1969.103). Where the models disagree, or the members of each, its
-    interval is wider. Each row is made of fits that have seen the levels of the same periods.
+    1969, doi:10.1057/jors.1969.103). The interval is wider where the models, or the members of a
+    model, disagree. Each row is the mean of fits on the same periods.
 
     Parameters
     ----------
-    parts : sequence of Predicted
-        What each model gives for the same wells and times; at least two. The interval is learnt
-        from the errors of the rows that none of them was fitted on.
+    parts : sequence of Prediction
+        Predictions of at least two models for the same wells and times. The interval is estimated
+        from errors on rows that none of them was fitted on.
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
         The periods of each well.
     """
-    simulation = _together([part.simulation for part in parts])
-    apart = [part.unseen for part in parts if part.unseen is not None]
-    unseen = _together(apart) if len(apart) == len(parts) else None
+    simulation = _mean_and_spread([part.simulation for part in parts])
+    held_out = [part.held_out for part in parts if part.held_out is not None]
+    unseen = _mean_and_spread(held_out) if len(held_out) == len(parts) else None
     level = _quantiles(simulation, unseen, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
-    return Predicted(level, history, _without(level, {}), simulation[SPREAD], unseen)
+    return Prediction(level, history, wells_without_values(level), simulation[SPREAD], unseen)
 
 
-def _together(simulations: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Return the mean of several models, and the spread of their members; NaN where one is.
+def _mean_and_spread(simulations: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return the mean of several models and the spread of all members; NaN where a model has none.
 
-    The variance of all members is that within the models and that between them.
+    The variance of all members is the sum of the variances within and between models.
     """
     models = pd.RangeIndex(len(simulations), name=schema.MODEL)
     each = xr.concat(simulations, models, join="exact").transpose(..., schema.WELL, schema.TIME)
@@ -265,73 +255,61 @@ def _together(simulations: Sequence[xr.Dataset]) -> xr.Dataset:
 
 def _predict(
     forecaster: Forecaster, observations: xr.Dataset, split: Split, progress: Progress | None
-) -> Predicted:
-    told = _relay(progress, f"{forecaster.name}: train")
-    fitted = forecaster.fit(observations, split=split, progress=told)
+) -> Prediction:
+    report = _under_name(progress, f"{forecaster.name}: train")
+    fitted = forecaster.fit(observations, split=split, progress=report)
     simulation = center_and_spread(fitted.simulate(observations))
     unseen = simulate_held_out(fitted, observations, split=split, simulation=simulation)
     source = fitted_through(observations, split)
     failed = _failed(fitted)
-    reached = _reached(simulation, observations)
+    predictable = _predictable(simulation, observations)
     for through in PERIODS[1:]:
         rows = source == through
-        if (rows & reached).any():
-            told = _relay(progress, f"{forecaster.name}: refit through {through}")
-            again = fitted.refit(observations, split=split, through=through, progress=told)
+        if (rows & predictable).any():
+            report = _under_name(progress, f"{forecaster.name}: refit through {through}")
+            again = fitted.refit(observations, split=split, through=through, progress=report)
             later = center_and_spread(again.simulate(observations))
             simulation = simulation.where(~rows, later)
             if through == "validation":
                 unseen = unseen.where(~rows, later)
             failed |= _failed(again)
     level = _quantiles(simulation, unseen, observations, split)
-    failed |= _without(level, failed)
-    return Predicted(level, _history(fitted), failed, simulation[SPREAD], unseen)
+    failed |= {w: reason for w, reason in wells_without_values(level).items() if w not in failed}
+    return Prediction(level, _history(fitted), failed, simulation[SPREAD], unseen)
 
 
-def _reached(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
-    """Return the rows that a refit could predict: those with weather, or that a fit predicts."""
+def _predictable(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
+    """Return the rows that a refit can predict: those with all covariates or with a simulation."""
     known = simulation[schema.LEVEL].notnull()
     weather = [observations[name].notnull() for name in schema.covariate_names(observations)]
     complete = reduce(operator.and_, weather) if weather else xr.ones_like(known)
     return known | complete
 
 
-def _relay(progress: Progress | None, name: str) -> Progress | None:
-    """Return a progress that tells of all work under one name."""
+def _under_name(progress: Progress | None, name: str) -> Progress | None:
+    """Return a progress callback that reports all work under one name."""
     if progress is None:
         return None
 
-    def told(task: str, done: int, total: int) -> None:  # noqa: ARG001
+    def report(task: str, done: int, total: int) -> None:  # noqa: ARG001
         progress(name, done, total)
 
-    return told
+    return report
 
 
-def _predict_each(
-    forecaster: Forecaster,
-    observations: xr.Dataset,
-    split: Split,
-    progress: Progress | None,
-    error: Exception,
-) -> Predicted:
-    parts, failed = [], {}
-    for well in observations[schema.WELL].values:
-        try:
-            alone = observations.sel({schema.WELL: [well]})
-            parts.append(_predict(forecaster, alone, split, progress))
-        except Exception as reason:
-            failed[str(well)] = f"{type(reason).__name__}: {reason}"
-    if not parts:
-        raise error
-    every = {schema.WELL: observations[schema.WELL]}
+def _join_wells(
+    parts: Sequence[Prediction], wells: xr.DataArray, failed: dict[str, str]
+) -> Prediction:
+    """Join predictions of single wells; wells that failed are NaN."""
+    every = {schema.WELL: wells}
     spreads = [part.spread for part in parts if part.spread is not None]
-    apart = [part.unseen for part in parts if part.unseen is not None]
-    return Predicted(
+    held_out = [part.held_out for part in parts if part.held_out is not None]
+    return Prediction(
         xr.concat([part.level for part in parts], schema.WELL).reindex(every),
         pd.concat([part.history for part in parts], ignore_index=True),
-        failed | {w: r for part in parts for w, r in part.failed.items()},
+        failed | {well: reason for part in parts for well, reason in part.failed.items()},
         xr.concat(spreads, schema.WELL).reindex(every),
-        xr.concat(apart, schema.WELL).reindex(every),
+        xr.concat(held_out, schema.WELL).reindex(every),
     )
 
 
@@ -340,8 +318,8 @@ def _quantiles(
 ) -> xr.DataArray:
     """Return levels with intervals, (well, time, quantile), m.
 
-    The intervals of rows through the test period are learnt from errors before it, those of later
-    rows from all.
+    The intervals of rows through the test period are estimated from errors before it, those of
+    later rows from all errors.
     """
     before = _interval(unseen, observations, split, PERIODS[:-1])
     level = _around(simulation, before)
@@ -383,10 +361,3 @@ def _history(fitted: Forecaster) -> pd.DataFrame:
     if history is None:
         return pd.DataFrame(columns=HISTORY_COLUMNS)
     return cast("pd.DataFrame", history)
-
-
-def _without(level: xr.DataArray, failed: dict[str, str]) -> dict[str, str]:
-    """Return the wells without any finite prediction that no reason is known for."""
-    none = level.isnull().all([schema.TIME, schema.QUANTILE]).values
-    wells = np.asarray(level[schema.WELL].values)[none]
-    return {str(w): "no prediction is finite" for w in wells if str(w) not in failed}
