@@ -196,7 +196,9 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
     for forecaster, low, high in ((Climatology(), 0.6, 0.99), (Persistence(), 1.0, 1.0)):
         made = out_of_sample.predict(forecaster, lasting, split=split)
         known = split.rows(lasting, "train", "validation")
-        as_known = ConformalInterval().fit(made.held_out, lasting, rows=known).apply(made.simulation)
+        as_known = (
+            ConformalInterval().fit(made.held_out, lasting, rows=known).apply(made.simulation)
+        )
         width, width_as_known = (
             (level.sel(quantile=0.975) - level.sel(quantile=0.025)).where(rows).mean("time")
             for level in (made.level, as_known["level"])
@@ -268,8 +270,7 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
 def test_the_blend_learns_nothing_after_the_validation_period(observations: xr.Dataset) -> None:
     split = split_by_date(observations, validation_start="2004-01-01", test_start="2006-01-01")
     parts = [
-        out_of_sample.predict(f, observations, split=split)
-        for f in (Climatology(), Persistence())
+        out_of_sample.predict(f, observations, split=split) for f in (Climatology(), Persistence())
     ]
     changed = observations.copy(deep=True)
     changed["level"].loc[{"time": slice("2006-01-01", None)}] = 1e6
