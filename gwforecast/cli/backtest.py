@@ -89,7 +89,7 @@ def backtest(
     """
     from gwforecast import jobs
     from gwforecast.config import load as settings_file
-    from gwforecast.runs.catalogue import import_models
+    from gwforecast.runs.catalogue import import_tensorflow
 
     given = dict(context.params)
     wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
@@ -99,7 +99,7 @@ def backtest(
     overrides["backtest"] = {name: value for name, value in wanted.items() if value is not None}
     settings = settings_file.load_settings(config, overrides=overrides)
     if settings.cluster.dask is None:  # else only workers import the models
-        import_models(settings.backtest.models)
+        import_tensorflow(settings.backtest.models)
     with progress_bars() as progress:
         result = jobs.backtest(settings, progress=progress)
     _print_backtest(result, settings.backtest.folder)

@@ -59,11 +59,11 @@ def evaluate(
     """
     from gwforecast import jobs
     from gwforecast.config import load as settings_file
-    from gwforecast.runs.catalogue import import_models
+    from gwforecast.runs.catalogue import import_tensorflow
 
     settings = settings_file.load_settings(config, overrides=options.overrides(context.params))
     if settings.cluster.dask is None:  # else only workers import the models
-        import_models(settings.models.use)
+        import_tensorflow(settings.models.use)
     with progress_bars() as progress:
         evaluation = jobs.evaluate(settings, progress=progress)
     _print_evaluation(evaluation, settings.output.folder)
@@ -101,11 +101,11 @@ def demo(
 ) -> None:
     """Evaluate all models on a well of the embedded data set, which is synthetic."""
     from gwforecast import jobs
-    from gwforecast.runs.catalogue import import_models
+    from gwforecast.runs.catalogue import import_tensorflow
 
     folder = Path("demo-results") if out is None else out
     screen.print("The data are synthetic: a seeded physical model whose truth is known.")
-    import_models(jobs.DEFAULT_MODELS)
+    import_tensorflow(jobs.DEFAULT_MODELS)
     with progress_bars() as progress:
         evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=progress)
     _print_evaluation(evaluation, folder)

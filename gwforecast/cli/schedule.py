@@ -63,7 +63,7 @@ def train(
     """Train models for scheduled forecasts, and keep those that are better than the ones before."""
     settings = settings_of(config, well, dask=dask, shard=shard)
     with codes():
-        from gwforecast.runs.catalogue import import_models
+        from gwforecast.runs.catalogue import import_tensorflow
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import schedule
 
@@ -72,7 +72,7 @@ def train(
             screen.print(f"{len(names)} wells went back to the champion before.")
             return
         if settings.cluster.dask is None:  # else only workers import the models
-            import_models(settings.schedule.models)
+            import_tensorflow(settings.schedule.models)
         with progress_bars() as progress:
             table = schedule.train(
                 settings,

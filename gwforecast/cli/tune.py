@@ -65,14 +65,14 @@ def tune(
     """
     from gwforecast import jobs
     from gwforecast.config import load as settings_file
-    from gwforecast.runs.catalogue import import_models
+    from gwforecast.runs.catalogue import import_tensorflow
 
     given = dict(context.params)
     wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
     overrides = options.overrides(given)
     overrides["tune"] = {name: value for name, value in wanted.items() if value is not None}
     settings = settings_file.load_settings(config, overrides=overrides)
-    import_models([settings.tune.model])
+    import_tensorflow([settings.tune.model])
     with progress_bars() as progress:
         tuning = jobs.tune(settings, progress=progress)
     _print_tuning(tuning)

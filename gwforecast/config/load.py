@@ -6,14 +6,13 @@ Settings as TOML text: the other way round is in the standard library.
 from __future__ import annotations
 
 import difflib
-import json
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 from pydantic import ValidationError
 
 from gwforecast.config.tables import (
@@ -45,11 +44,8 @@ from gwforecast.config.tables import (
 __all__ = ["Settings", "dump_toml", "load_settings"]
 
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-
-
 def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") -> str:
-    """Return tables of settings as TOML; a setting that is None is left out.
+    """Return tables of settings as TOML text; a setting that is None is left out.
 
     Parameters
     ----------
@@ -57,7 +53,7 @@ def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") 
         Settings by table and name: text, numbers, truth values, paths, and lists and mappings of
         them.
     comment : str
-        What stands above the tables, in one line.
+        One line above the tables.
 
     Raises
     ------
@@ -66,47 +62,31 @@ def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") 
 
     Examples
     --------
-    >>> print(dump_toml({"lstm": {"units": [16], "dropout": 0.25, "lookback": None}}), end="")
+    >>> print(dump_toml({"lstm": {"epochs": 20, "dropout": 0.25, "lookback": None}}), end="")
     [lstm]
-    units = [16]
+    epochs = 20
     dropout = 0.25
     """
-    blocks = [f"# {comment}\n"] if comment else []
-    for table, settings in tables.items():
-        lines = [f"[{_key(table)}]\n"]
-        given = {name: value for name, value in settings.items() if value is not None}
-        lines += [f"{_key(name)} = {_value(value)}\n" for name, value in given.items()]
-        blocks.append("".join(lines))
-    return "\n".join(blocks)
+    head = f"# {comment}\n\n" if comment else ""
+    return head + tomli_w.dumps(_plain(tables))
 
 
-def _key(name: object) -> str:
-    text = str(name)
-    return text if _BARE.fullmatch(text) else _text(text)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)  # inf and nan are TOML too
-    if isinstance(value, str | Path):
-        return _text(value.as_posix() if isinstance(value, Path) else value)
+def _plain(value: Any) -> Any:
+    """Return a value as TOML has it: paths as text, numbers of NumPy as numbers, no None."""
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items())
-        return f"{{ {pairs} }}"
+        return {str(name): _plain(item) for name, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, str | bool | int | float):
+        return value
     raise TypeError(
         f"A setting in TOML is text, a number, true or false, a path, a list or a table. Received "
         f"{value!r}. Give one of these."
     )
-
-
-def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 _PATHS = (

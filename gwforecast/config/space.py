@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import math
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gwforecast import timeline
-from gwforecast.runs.catalogue import FORECASTERS
+from gwforecast.runs.catalogue import MODELS, settings_of
 
 __all__ = ["RESERVED", "Space", "check_space", "default_space", "shown", "start", "suggest"]
 
@@ -100,7 +99,7 @@ def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
     Parameters
     ----------
     model : str
-        Name in :data:`gwforecast.runs.catalogue.FORECASTERS`.
+        Name in :data:`gwforecast.runs.catalogue.MODELS`.
     frequency : str
         Of the time axis, which sets how many steps a year has.
 
@@ -258,13 +257,12 @@ def shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
 
 
 def _known_settings(model: str) -> Mapping[str, inspect.Parameter]:
-    if model not in FORECASTERS:
+    if model not in MODELS:
         raise ValueError(
-            f"A search is for one of the models {', '.join(FORECASTERS)}. Received {model!r}. "
+            f"A search is for one of the models {', '.join(MODELS)}. Received {model!r}. "
             "Correct the name."
         )
-    module, cls = FORECASTERS[model]
-    return inspect.signature(getattr(importlib.import_module(module), cls)).parameters
+    return settings_of(model)
 
 
 def _check_range(name: str, given: Sequence[Any]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
+
 __all__ = [
-    "BACKTEST_MODELS",
-    "MODEL_NAMES",
     "AdditiveSettings",
     "BacktestSettings",
     "CNNSettings",
@@ -39,51 +39,10 @@ __all__ = [
 ]
 
 
-ModelName = Literal[
-    "lstm",
-    "mlp",
-    "gru",
-    "cnn",
-    "global_lstm",
-    "global_mlp",
-    "global_gru",
-    "global_cnn",
-    "linear",
-    "additive",
-    "ardl",
-    "arma_regression",
-    "ets",
-    "unobserved_components",
-    "pastas",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-    "drift",
-]
-MODEL_NAMES: tuple[str, ...] = ModelName.__args__  # type: ignore[attr-defined]
-DEFAULT_MODELS: tuple[ModelName, ...] = (
-    "lstm",
-    "mlp",
-    "linear",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-    "drift",
-)
-
-
-BACKTEST_MODELS: tuple[ModelName, ...] = (
-    "lstm",
-    "mlp",
-    "linear",
-    "additive",
-    "arma_regression",
-    "ets",
-    "unobserved_components",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-)
+if TYPE_CHECKING:
+    ModelName = str
+else:
+    ModelName = Literal[tuple(MODELS)]
 
 
 def _to_path(value: object) -> object:
@@ -310,7 +269,7 @@ class ComponentsSettings(Section):
 class BacktestSettings(Section):
     """Rolling origins: when forecasts are issued, how far and on what weather."""
 
-    models: Annotated[list[ModelName], Field(min_length=1)] = list(BACKTEST_MODELS)
+    models: Annotated[list[ModelName], Field(min_length=1)] = list(DEFAULT_BACKTEST)
     forcing: Literal["observed", "climatology"] = "observed"
     horizon: Positive | None = None
     stride: Positive | None = None
@@ -325,7 +284,7 @@ class BacktestSettings(Section):
 class ScheduleSettings(Section):
     """Scheduled forecasts: by which models, how far, on what weather, and where they are kept."""
 
-    models: Annotated[list[ModelName], Field(min_length=1)] = ["lstm", "mlp"]
+    models: Annotated[list[ModelName], Field(min_length=1)] = list(DEFAULT_SCHEDULE)
     horizon: Positive | None = None
     forcing: Literal["climatology", "observed"] = "climatology"
     weather_forecast: FilePath | None = None

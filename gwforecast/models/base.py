@@ -194,6 +194,8 @@ class Forecaster(abc.ABC):
     ----------
     name : str
         Short name that is used in tables, figures and file names, e.g. ``"lstm"``.
+    neural : bool
+        It is a neural network; a run that has two or more of them also blends them.
     pooled : bool
         What is learnt is shared by all wells, so that the wells must be fitted together.
     quick : bool
@@ -204,7 +206,8 @@ class Forecaster(abc.ABC):
     """
 
     name: str
-    pooled: bool = False
+    neural: ClassVar[bool] = False
+    pooled: ClassVar[bool] = False
     quick: bool = False
     storable: ClassVar[bool] = False
 

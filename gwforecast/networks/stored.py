@@ -149,6 +149,7 @@ class NetworkForecaster(Forecaster):
         where the prediction is the median of the members.
     """
 
+    neural = True
     covariates: Sequence[str] | None
     features: Sequence[str]
     lagged: bool = False

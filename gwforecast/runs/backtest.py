@@ -23,7 +23,7 @@ from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.runs.backtest_outputs import write_backtest
-from gwforecast.runs.catalogue import BLEND, NETWORKS, make_forecasters
+from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, is_neural, make_forecasters
 from gwforecast.runs.evaluate import split_wells
 from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.judgement import judge, look_ahead
@@ -33,7 +33,7 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import extend_split, issue_times_of, mask_to_period, observed_at
 from gwforecast.sequences.split import Split
 
-__all__ = ["DEFAULT_MODELS", "backtest", "hindcast"]
+__all__ = ["backtest", "hindcast"]
 
 
 def hindcast(
@@ -127,18 +127,6 @@ def _issue(
     return schema.validate_forecast(forecast)
 
 
-DEFAULT_MODELS = (
-    "lstm",
-    "mlp",
-    "linear",
-    "additive",
-    "arma_regression",
-    "ets",
-    "unobserved_components",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-)
 HORIZON_YEARS = 0.25
 STRIDE_DAYS = 7
 
@@ -147,7 +135,7 @@ def backtest(
     observations: xr.Dataset,
     *,
     split: Split | None = None,
-    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    models: Sequence[str | Forecaster] = DEFAULT_BACKTEST,
     settings: Mapping[str, Mapping[str, object]] | None = None,
     forcing: str | Forcing = "observed",
     horizon: int | None = None,
@@ -181,7 +169,7 @@ def backtest(
     split : Split, optional
         The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
     models : sequence of str or Forecaster
-        Names of :data:`gwforecast.runs.catalogue.FORECASTERS`, or forecasters.
+        Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters.
     settings : mapping, optional
         Settings by model and name.
     forcing : str or Forcing
@@ -382,7 +370,7 @@ def _outcomes(
 
 
 def _networks(forecasters: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
-    return {name: one for name, one in forecasters.items() if name in NETWORKS}
+    return {name: one for name, one in forecasters.items() if is_neural(name)}
 
 
 def _hindcast_group(
@@ -432,7 +420,7 @@ def _blend(
     parts = [
         part
         for name, one in fitted.items()
-        if name in NETWORKS and isinstance(one, Corrected)
+        if is_neural(name) and isinstance(one, Corrected)
         for part in one.parts
     ]
     if len(parts) < 2:

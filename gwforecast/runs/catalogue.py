@@ -1,4 +1,9 @@
-"""Names of models and the forecasters that they stand for."""
+"""The only list of models: one line for each, from its name to its class.
+
+Everything else about a model comes from its class: whether it is a neural network (``neural``),
+whether one fit serves all wells (``pooled``), its settings and what a hyperparameter search tries.
+To add a model, write its file and add its line to :data:`MODELS`.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +11,130 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from gwforecast.models.base import Forecaster
-from gwforecast.models.leave_wells_out import LeaveWellsOut
+if TYPE_CHECKING:
+    from gwforecast.models.base import Forecaster
 
 __all__ = [
     "BLEND",
+    "DEFAULT_BACKTEST",
     "DEFAULT_MODELS",
-    "FORECASTERS",
-    "NETWORKS",
-    "POOLED",
-    "import_models",
+    "DEFAULT_SCHEDULE",
+    "MODELS",
+    "import_tensorflow",
+    "is_neural",
+    "is_pooled",
     "make_forecasters",
+    "model_class",
+    "neural_among",
+    "settings_of",
 ]
 
 
-FORECASTERS: dict[str, tuple[str, str]] = {
-    "lstm": ("gwforecast.networks.local", "LSTM"),
-    "mlp": ("gwforecast.networks.local", "MLP"),
-    "gru": ("gwforecast.networks.local", "GRU"),
-    "cnn": ("gwforecast.networks.local", "CNN"),
-    "global_lstm": ("gwforecast.networks.shared_kinds", "GlobalLSTM"),
-    "global_mlp": ("gwforecast.networks.shared_kinds", "GlobalMLP"),
-    "global_gru": ("gwforecast.networks.shared_kinds", "GlobalGRU"),
-    "global_cnn": ("gwforecast.networks.shared_kinds", "GlobalCNN"),
-    "linear": ("gwforecast.models.linear", "Linear"),
-    "additive": ("gwforecast.models.additive", "Additive"),
-    "ardl": ("gwforecast.models.ardl", "ARDL"),
-    "arma_regression": ("gwforecast.models.state_space", "ARMARegression"),
-    "ets": ("gwforecast.models.state_space", "ETS"),
-    "unobserved_components": ("gwforecast.models.state_space", "UnobservedComponents"),
-    "pastas": ("gwforecast.models.pastas", "Pastas"),
-    "climatology": ("gwforecast.models.naive", "Climatology"),
-    "seasonal_naive": ("gwforecast.models.naive", "SeasonalNaive"),
-    "persistence": ("gwforecast.models.naive", "Persistence"),
-    "drift": ("gwforecast.models.naive", "RandomWalkDrift"),
+MODELS: dict[str, str] = {
+    "lstm": "gwforecast.networks.local:LSTM",
+    "mlp": "gwforecast.networks.local:MLP",
+    "gru": "gwforecast.networks.local:GRU",
+    "cnn": "gwforecast.networks.local:CNN",
+    "global_lstm": "gwforecast.networks.shared_kinds:GlobalLSTM",
+    "global_mlp": "gwforecast.networks.shared_kinds:GlobalMLP",
+    "global_gru": "gwforecast.networks.shared_kinds:GlobalGRU",
+    "global_cnn": "gwforecast.networks.shared_kinds:GlobalCNN",
+    "linear": "gwforecast.models.linear:Linear",
+    "additive": "gwforecast.models.additive:Additive",
+    "ardl": "gwforecast.models.ardl:ARDL",
+    "arma_regression": "gwforecast.models.state_space:ARMARegression",
+    "ets": "gwforecast.models.state_space:ETS",
+    "unobserved_components": "gwforecast.models.state_space:UnobservedComponents",
+    "pastas": "gwforecast.models.pastas:Pastas",
+    "climatology": "gwforecast.models.naive:Climatology",
+    "seasonal_naive": "gwforecast.models.naive:SeasonalNaive",
+    "persistence": "gwforecast.models.naive:Persistence",
+    "drift": "gwforecast.models.naive:RandomWalkDrift",
 }
-"""Module and class by name; a module is imported when its model is made, so that baselines alone
-do not wait for TensorFlow."""
-
-NETWORKS = (
-    "lstm", "mlp", "gru", "cnn", "global_lstm", "global_mlp", "global_gru", "global_cnn",
-)  # fmt: skip
-"""Models of which a blend is made where two or more of them are run."""
-
-POOLED = tuple(name for name in NETWORKS if name.startswith("global_"))
-"""Models of which one fit serves all wells."""
-
-BLEND = "blend"
+"""Module and class by name. A module is imported when its model is first used."""
 
 DEFAULT_MODELS = (
-    "lstm",
-    "mlp",
-    "linear",
-    "climatology",
-    "seasonal_naive",
-    "persistence",
-    "drift",
-)
+    "lstm", "mlp", "linear", "climatology", "seasonal_naive", "persistence", "drift",
+)  # fmt: skip
+"""Models of an evaluation, where none are named."""
+
+DEFAULT_BACKTEST = (
+    "lstm", "mlp", "linear", "additive", "arma_regression", "ets", "unobserved_components",
+    "climatology", "seasonal_naive", "persistence",
+)  # fmt: skip
+"""Models of a backtest, where none are named."""
+
+DEFAULT_SCHEDULE = ("lstm", "mlp")
+"""Models of scheduled forecasts, where none are named."""
+
+BLEND = "blend"
+"""Name of the median of the neural networks of a run, made where two or more of them are run."""
+
+
+def model_class(name: str) -> type[Forecaster]:
+    """Return the class of a model.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`MODELS`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> model_class("climatology").name
+    'climatology'
+    """
+    if name not in MODELS:
+        raise ValueError(
+            f"A model must be one of {', '.join(MODELS)}, or a forecaster. Received {name!r}. "
+            "Correct the name."
+        )
+    module, _, cls = MODELS[name].partition(":")
+    found: type[Forecaster] = getattr(importlib.import_module(module), cls)
+    return found
+
+
+def is_neural(name: str) -> bool:
+    """Return whether a name is that of a neural network of the catalogue."""
+    return name in MODELS and model_class(name).neural
+
+
+def is_pooled(name: str) -> bool:
+    """Return whether a name is that of a model which one fit serves for all wells."""
+    return name in MODELS and model_class(name).pooled
+
+
+def neural_among(names: Iterable[str]) -> list[str]:
+    """Return the names that are neural networks, in the order of the catalogue.
+
+    Examples
+    --------
+    >>> neural_among(["linear", "blend"])
+    []
+    """
+    given = set(names)
+    return [name for name in MODELS if name in given and is_neural(name)]
+
+
+def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
+    """Return the settings of a model by name: the arguments of its class, without its name.
+
+    Examples
+    --------
+    >>> list(settings_of("climatology"))
+    ['window']
+    """
+    arguments = inspect.signature(model_class(name)).parameters
+    return {setting: one for setting, one in arguments.items() if setting != "name"}
 
 
 def make_forecasters(
@@ -79,14 +149,15 @@ def make_forecasters(
     Parameters
     ----------
     models : sequence of str or Forecaster
-        Names, or forecasters of the user's own, which are taken as they are.
+        Names in :data:`MODELS`, or the user's own forecasters, which are used as they are.
     settings : mapping
         Settings by model and name.
     shared : mapping
-        Settings by name for each named model that has a setting of this name and is not given it in
-        ``settings``, e.g. ``seed``; None means the model's default.
+        Settings by name that apply to each named model which has a setting of this name, unless
+        ``settings`` gives it, e.g. ``seed``; None means the model's default.
     leave_wells_out : int, optional
-        Number of groups of wells that global models are judged at without training there.
+        Number of groups of wells for cross-validation over wells: each group is predicted by a
+        global model that was not trained on it.
 
     Returns
     -------
@@ -98,7 +169,7 @@ def make_forecasters(
     ValueError
         If a name is unknown or given twice, or settings are for a model that is not run.
     TypeError
-        If a setting is none of the model's.
+        If the model has no such setting.
     """
     made: dict[str, Forecaster] = {}
     for model in models:
@@ -113,11 +184,13 @@ def make_forecasters(
                 "give a forecaster another 'name'."
             )
         if leave_wells_out and forecaster.pooled:
+            from gwforecast.models.leave_wells_out import LeaveWellsOut  # loads xarray
+
             forecaster = LeaveWellsOut(forecaster, folds=leave_wells_out)
         made[name] = forecaster
     if not made:
         raise ValueError(
-            f"A run needs at least one model. Received none. Known are {', '.join(FORECASTERS)}."
+            f"A run needs at least one model. Received none. Known are {', '.join(MODELS)}."
         )
     unknown = [name for name in settings if name not in made]
     if unknown:
@@ -128,17 +201,24 @@ def make_forecasters(
     return made
 
 
-def import_models(models: Iterable[str]) -> None:
-    """Import models, without what TensorFlow's libraries log on standard error meanwhile.
+def import_tensorflow(models: Iterable[str]) -> None:
+    """Import TensorFlow if one of the models is a neural network, without its log messages.
 
-    They do so before any of their settings is read, so the descriptor itself is turned away.
+    TensorFlow's libraries write to standard error before any of their settings is read, so the
+    file descriptor itself is redirected meanwhile.
     """
+    with _silent():
+        if neural_among(models):
+            importlib.import_module("gwforecast.networks.training")
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        for model in models:
-            importlib.import_module(FORECASTERS[model][0])
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -146,14 +226,7 @@ def import_models(models: Iterable[str]) -> None:
 
 
 def _make(name: str, given: dict[str, object], shared: Mapping[str, object]) -> Forecaster:
-    if name not in FORECASTERS:
-        raise ValueError(
-            f"A model must be one of {', '.join(FORECASTERS)}, or a forecaster. Received {name!r}. "
-            "Correct the name."
-        )
-    module, cls = FORECASTERS[name]
-    factory: type[Forecaster] = getattr(importlib.import_module(module), cls)
-    known = inspect.signature(factory).parameters
+    cls, known = model_class(name), settings_of(name)
     for setting in given:
         if setting not in known:
             raise TypeError(
@@ -163,4 +236,4 @@ def _make(name: str, given: dict[str, object], shared: Mapping[str, object]) -> 
     for setting, value in shared.items():
         if setting in known and value is not None:
             given.setdefault(setting, value)
-    return factory(**given)
+    return cls(**given)

@@ -16,7 +16,7 @@ from gwforecast.progress import Progress
 from gwforecast.quality import checks
 from gwforecast.runs import figures as drawing
 from gwforecast.runs import files, out_of_sample
-from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, NETWORKS, make_forecasters
+from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, make_forecasters, neural_among
 from gwforecast.runs.files import Stopwatch, now, write_text
 from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
 from gwforecast.runs.results import Evaluation
@@ -91,7 +91,7 @@ def evaluate(
     split : Split, optional
         The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
     models : sequence of str or Forecaster
-        Names of :data:`gwforecast.runs.catalogue.FORECASTERS`, or forecasters.
+        Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters.
     settings : mapping, optional
         Settings by model and name, e.g. ``{"lstm": {"units": [64]}}``.
     baseline : str
@@ -157,7 +157,7 @@ def evaluate(
         watch=watch,
         progress=progress,
     )
-    networks = [predicted[name] for name in NETWORKS if name in predicted]
+    networks = [predicted[name] for name in neural_among(predicted)]
     if len(networks) > 1:
         predicted[BLEND] = out_of_sample.blend(networks, used, split=split)
     with watch("score"):

@@ -14,12 +14,11 @@ from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
-from gwforecast.runs.catalogue import BLEND, make_forecasters
+from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 
 __all__ = [
-    "DEFAULT_MODELS",
     "TRAIN",
     "VALIDATION",
     "calibrate",
@@ -31,7 +30,6 @@ __all__ = [
 ]
 
 
-DEFAULT_MODELS = ("lstm", "mlp")
 HORIZON_YEARS = 0.25
 TRAIN, VALIDATION = 0.75, 0.25  # shares of the levels up to the issue time
 
@@ -42,7 +40,7 @@ def forecast(
     issue_time: str | pd.Timestamp | np.datetime64 | None = None,
     horizon: int | None = None,
     forcing: str | Forcing = "climatology",
-    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    models: Sequence[str | Forecaster] = DEFAULT_SCHEDULE,
     settings: Mapping[str, Mapping[str, object]] | None = None,
     seed: int = 0,
     members: int | None = None,
@@ -71,7 +69,7 @@ def forecast(
         Weather after the issue time: ``"climatology"`` (that of each past year), ``"observed"``, or
         a weather forecast, ensemble or scenario from ``gwforecast.data``.
     models : sequence of str or Forecaster
-        Names of :data:`gwforecast.runs.catalogue.FORECASTERS`, or forecasters.
+        Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters.
     settings : mapping, optional
         Settings by model and name.
     seed, members, workers : int, optional

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.runs.catalogue import BLEND, NETWORKS
+from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.results import Judgement, Outlook
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split
@@ -93,8 +93,9 @@ def event_of(
 def rivals(scores: pd.DataFrame) -> tuple[str, str] | None:
     """Return the networks' model and the other one with the least CRPS; None without both."""
     models = list(dict.fromkeys(scores["model"]))
-    others = [model for model in models if model not in (BLEND, *NETWORKS)]
-    ours = next((model for model in (BLEND, *NETWORKS) if model in models), None)
+    networks = neural_among(models)
+    others = [model for model in models if model not in (BLEND, *networks)]
+    ours = next((model for model in (BLEND, *networks) if model in models), None)
     if ours is None or not others:
         return None
     crps = scores[(scores["metric"] == "crps") & scores["model"].isin(others)]

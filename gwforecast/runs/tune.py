@@ -22,7 +22,7 @@ from gwforecast.config.space import Space, check_space, default_space, shown, st
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import NETWORKS, make_forecasters
+from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
 from gwforecast.runs.files import write_table, write_text
 from gwforecast.schema import SchemaError
@@ -262,7 +262,7 @@ def tune(
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
     model : str
-        Name in :data:`gwforecast.runs.catalogue.FORECASTERS`.
+        Name in :data:`gwforecast.runs.catalogue.MODELS`.
     space : mapping, optional
         Range by setting, see :data:`gwforecast.config.space.Space`; by default that of
         :func:`gwforecast.config.space.default_space` without the fixed settings.
@@ -330,7 +330,7 @@ def tune(
     optuna = _optuna()
     _check_numbers(trials, timeout, metric)
     fixed = dict(settings or {})
-    if members is not None and model in NETWORKS:
+    if members is not None and is_neural(model):
         fixed.setdefault("members", members)
     schema.validate_observations(observations)
     split = split_by_fraction(observations) if split is None else require_sequential(split)

@@ -18,7 +18,7 @@ from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.progress import Progress
-from gwforecast.runs.catalogue import POOLED, make_forecasters
+from gwforecast.runs.catalogue import is_pooled, make_forecasters
 from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import mask_to_period
@@ -83,7 +83,7 @@ class Recipe:
     @property
     def pooled(self) -> bool:
         """Whether a network of all wells is among the models."""
-        return any(model in POOLED for model in self.models)
+        return any(is_pooled(model) for model in self.models)
 
     def forecasters(self) -> list[Forecaster]:
         """Return the forecasters, not fitted."""

@@ -22,7 +22,7 @@ from gwforecast.progress import Progress
 from gwforecast.runs import backtest as rolling
 from gwforecast.runs import files
 from gwforecast.runs.backtest_outputs import describe_origins, draw_backtest, write_hindcasts
-from gwforecast.runs.catalogue import BLEND, import_models
+from gwforecast.runs.catalogue import BLEND, import_tensorflow
 from gwforecast.runs.evaluate import split_wells
 from gwforecast.runs.files import Stopwatch, write_table, write_text
 from gwforecast.runs.inputs import files_of, prepare
@@ -119,7 +119,7 @@ def backtest_shard(
     settings: Settings, shard: Shard, *, issue_times: Sequence[str], horizon: int
 ) -> Result:
     """Backtest the wells of a shard at the issue times of the network."""
-    import_models(settings.backtest.models)
+    import_tensorflow(settings.backtest.models)
     intake, told = join.read_shard(settings, shard)
     rows = [
         (model, well, "failed", reason)

@@ -17,7 +17,7 @@ from gwforecast.progress import Progress
 from gwforecast.runs import evaluate as whole
 from gwforecast.runs import figures as drawing
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import BLEND, POOLED, import_models
+from gwforecast.runs.catalogue import BLEND, import_tensorflow, is_pooled
 from gwforecast.runs.files import Stopwatch, write_text
 from gwforecast.runs.inputs import files_of, prepare
 from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
@@ -82,7 +82,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     (folder / "run.json").unlink(missing_ok=True)
     size = settings.cluster.size
     use = settings.models.use
-    local = [model for model in use if model not in POOLED]
+    local = [model for model in use if not is_pooled(model)]
     done: list[ShardOutcome] = []
     with watch("shards"):
         if len(local) < len(use):
@@ -99,13 +99,13 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
 
 def train_pooled(settings: Settings, shard: Shard) -> Result:
     """Predict all wells by the models that all wells share."""
-    models = [model for model in settings.models.use if model in POOLED]
+    models = [model for model in settings.models.use if is_pooled(model)]
     return _run(settings, shard, models, {})
 
 
 def evaluate_shard(settings: Settings, shard: Shard) -> Result:
     """Evaluate the wells of a shard, by all models or with those that were trained at all wells."""
-    models = [model for model in settings.models.use if model not in POOLED]
+    models = [model for model in settings.models.use if not is_pooled(model)]
     made = {}
     if len(models) < len(settings.models.use):
         made = _read_pooled(shard, settings)
@@ -115,7 +115,7 @@ def evaluate_shard(settings: Settings, shard: Shard) -> Result:
 def _run(
     settings: Settings, shard: Shard, models: Sequence[str], made: Mapping[str, Prediction]
 ) -> Result:
-    import_models(settings.models.use)
+    import_tensorflow(settings.models.use)
     intake, told = read_shard(settings, shard)
     rows = [
         (model, well, "failed", reason)
@@ -161,7 +161,7 @@ def _read_pooled(shard: Shard, settings: Settings) -> dict[str, Prediction]:
         there = [well for well in shard.wells if well in stored[schema.WELL].values]
         level = stored[schema.LEVEL].sel({schema.WELL: there}).load()
     none = pd.DataFrame(columns=HISTORY_COLUMNS)
-    pooled = [model for model in settings.models.use if model in POOLED]
+    pooled = [model for model in settings.models.use if is_pooled(model)]
     return {
         model: Prediction(level.sel({schema.MODEL: model}, drop=True), none)
         for model in pooled

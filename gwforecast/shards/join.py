@@ -28,7 +28,7 @@ from gwforecast import schema
 from gwforecast.config.load import Settings
 from gwforecast.config.tables import Section
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import POOLED
+from gwforecast.runs.catalogue import is_pooled
 from gwforecast.runs.files import file_names, write_atomically
 from gwforecast.runs.outcomes import OUTCOME_COLUMNS
 from gwforecast.service.intake import Intake, read_each
@@ -229,7 +229,7 @@ def refuse_pooled(models: Sequence[str], work: str) -> None:
     ValueError
         If there is one; it is named.
     """
-    pooled = [model for model in models if model in POOLED]
+    pooled = [model for model in models if is_pooled(model)]
     if pooled:
         raise ValueError(
             f"{work} in shards is of models of one well each. Received {pooled[0]!r}, which all "
@@ -261,7 +261,7 @@ def outcomes_of(ended: Sequence[ShardOutcome], use: Sequence[str]) -> pd.DataFra
     for outcome in ended:
         if outcome.result is None:
             pooled = outcome.shard.folder.name.startswith("all-")
-            models = [m for m in use if (m in POOLED) == pooled]
+            models = [m for m in use if is_pooled(m) == pooled]
             reason = f"the shard failed: {outcome.reason}"
             for model in models:
                 rows |= {(model, well): ("failed", reason) for well in outcome.shard.wells}

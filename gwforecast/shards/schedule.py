@@ -18,7 +18,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
-from gwforecast.runs.catalogue import import_models
+from gwforecast.runs.catalogue import import_tensorflow
 from gwforecast.service import issue
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive
@@ -101,7 +101,7 @@ def train(
 
 def train_shard(settings: Settings, shard: Shard, *, through: str, replace: bool) -> Result:
     """Train the wells of a shard, and keep new champions in the shard's folder."""
-    import_models(settings.schedule.models)
+    import_tensorflow(settings.schedule.models)
     intake, told = join.read_shard(settings, shard)
     table = issue.failed_rows(intake.refused)
     with warnings.catch_warnings(record=True) as caught:

@@ -1,1 +1,3 @@
 """Judgement: metrics, scores, skill, drift."""
+
+from gwforecast.verification import metrics as metrics

@@ -9,7 +9,6 @@ import pytest
 
 from gwforecast.config.load import Settings, load_settings
 from gwforecast.config.tables import (
-    MODEL_NAMES,
     CNNSettings,
     DataSettings,
     LayeredSettings,
@@ -134,13 +133,14 @@ def test_only_what_was_given_is_passed_on(tmp_path: Path) -> None:
     assert settings.of_model("persistence") == {}
 
 
-def test_names_of_models_are_those_that_can_be_made() -> None:
-    assert tuple(catalogue.FORECASTERS) == MODEL_NAMES
-    default = Settings.model_validate({"data": {"levels": "a"}}).models.use
-    assert tuple(default) == catalogue.DEFAULT_MODELS
+def test_default_models_are_those_of_the_catalogue() -> None:
+    settings = Settings.model_validate({"data": {"levels": "a"}})
+    assert tuple(settings.models.use) == catalogue.DEFAULT_MODELS
+    assert tuple(settings.backtest.models) == catalogue.DEFAULT_BACKTEST
+    assert tuple(settings.schedule.models) == catalogue.DEFAULT_SCHEDULE
 
 
-@pytest.mark.parametrize("name", MODEL_NAMES)
+@pytest.mark.parametrize("name", catalogue.MODELS)
 def test_settings_of_a_model_are_its_arguments(name: str) -> None:
     section = Settings.model_fields.get(name)
     offered = set(section.annotation.model_fields) if section else set()

@@ -12,7 +12,7 @@ import xarray as xr
 import gwforecast as gw
 from gwforecast.config.load import dump_toml
 from gwforecast.config.space import RESERVED, check_space, default_space, start
-from gwforecast.runs.catalogue import FORECASTERS
+from gwforecast.runs.catalogue import MODELS
 
 pytest.importorskip("optuna")
 
@@ -26,7 +26,7 @@ def fen() -> xr.Dataset:
 WITHOUT = {"persistence", "drift", "arma_regression", "ets", "unobserved_components"}
 
 
-@pytest.mark.parametrize("model", sorted(set(FORECASTERS) - WITHOUT))
+@pytest.mark.parametrize("model", sorted(set(MODELS) - WITHOUT))
 @pytest.mark.parametrize("frequency", ["D", "W-MON", "MS"])
 def test_default_spaces_are_of_known_settings_and_hold_the_defaults(model, frequency) -> None:
     space = default_space(model, frequency)
