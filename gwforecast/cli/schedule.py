@@ -13,7 +13,6 @@ import typer
 
 from gwforecast.cli import options
 from gwforecast.cli.console import clean, errors, exit_with, print_table, progress_bars, screen
-from gwforecast.data.layouts.delimited import PARQUET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +29,7 @@ the setting 'failed_share' allows are not forecast as they should be; 6 if nothi
 not to the database; 7 if the archive or the models are damaged; 70 at an error of gwforecast
 itself."""
 SHOWN = 20  # wells that are listed
+PARQUET = (".parquet", ".pq")  # as in data.layouts.delimited, which loads pandas
 
 Config = Annotated[Path, typer.Argument(help="TOML file with the tables [data] and [schedule].")]
 IssueTime = Annotated[
