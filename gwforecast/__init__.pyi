@@ -25,8 +25,8 @@ from .models.naive import Persistence as Persistence
 from .models.naive import RandomWalkDrift as RandomWalkDrift
 from .models.naive import SeasonalNaive as SeasonalNaive
 from .models.pastas import Pastas as Pastas
-from .models.state_space import ARMARegression as ARMARegression
 from .models.state_space import ETS as ETS
+from .models.state_space import ARMARegression as ARMARegression
 from .models.state_space import UnobservedComponents as UnobservedComponents
 from .networks.classes import NormalClassifier as NormalClassifier
 from .networks.local import CNN as CNN
