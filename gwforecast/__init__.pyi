@@ -1,7 +1,7 @@
 from . import plots as plots
 from .calibration.forecaster import Calibrated as Calibrated
 from .calibration.forecaster import Corrected as Corrected
-from .calibration.intervals import ConformalInterval as ConformalInterval
+from .calibration.intervals import SimulationInterval as SimulationInterval
 from .data.assemble import level_from_depth as level_from_depth
 from .data.assemble import observations_from_frames as observations_from_frames
 from .data.covariates import derive_features as derive_features

@@ -1,23 +1,25 @@
-"""What is known at an issue time beside the weather: a simulation's error, and the level's way.
+"""A model of the recent error of a simulation, from the levels observed up to an issue time.
 
-A simulation from covariates alone is off by days to years at a time: the last observed levels show
-by how much. The error is taken as the sum of a slow and a fast part that both fade exponentially,
-of a slope of the slow part that fades as well, and of noise that belongs to one observation only. A
-Kalman filter tells the parts at each step from the levels up to it, whatever gaps they have, so
-that one pass serves every issue time, and a forecast tends to the simulation at long lead times.
+The error of a simulation from covariates alone persists for days to years, so that recent levels
+show what it will be next. It is modelled as the sum of a slow and a fast component, which both
+decay exponentially, a damped slope of the slow component, and noise that affects one observation
+only. A Kalman filter estimates the components at each step from the levels up to that step,
+whatever their gaps, so that a single pass serves all issue times. At long lead times a forecast
+tends to the simulation.
 
-The level itself is filtered in the same way, as if there were no simulation. Its forecast is often
-the better one for the next days, so the two are averaged, with a weight that fades with lead time.
+The level itself is filtered in the same way, without the simulation. Its forecast is often better
+for the next few days, so the two forecasts are averaged with a weight that decays with lead time.
 
-The exponentially fading error is that of transfer function noise models (von Asmuth et al. 2002,
-doi:10.1029/2001WR001136), its damped slope that of Gardner and McKenzie (1985,
-doi:10.1287/mnsc.31.10.1237), the filter that of Durbin and Koopman (2012,
+The exponentially decaying error is that of transfer function noise models (von Asmuth et al. 2002,
+doi:10.1029/2001WR001136), the damped slope that of Gardner and McKenzie (1985,
+doi:10.1287/mnsc.31.10.1237), and the filter that of Durbin and Koopman (2012,
 doi:10.1093/acprof:oso/9780199641178.001.0001).
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -34,40 +36,40 @@ FAST_SHARES = (0.0, 0.3, 0.6)
 NOISES = (1e-4, 0.1, 0.5)
 SLOPES = (0.1, 1.0, 10.0)
 SLOPE_YEARS = (0.03, 0.1)
-DOUBTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-DOUBT_YEARS = (0.01, 0.03, 0.1, 0.3, 1.0)
-FADING = (0.5, 0.1, 0.3, 0.1, 0.0, 0.1)
-"""Of a well with too few levels to choose by: fading times of the slow and the fast part, share of
-the fast part, noise, slope and its fading time."""
+LEVEL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEVEL_WEIGHT_YEARS = (0.01, 0.03, 0.1, 0.3, 1.0)
+DEFAULT = (0.5, 0.1, 0.3, 0.1, 0.0, 0.1)
+"""Parameters of a well with too few levels: decay times of the slow and the fast component, share
+of the fast component, noise, slope and its decay time."""
 
-STATES = 12  # slow, fast, slope, and their covariance
+STATES = 12  # slow component, fast component, slope, and their covariance
 MOST_ORIGINS = 200
 MOST_LEADS = 12
 FEWEST_PAIRS = 20
-KEPT = 5  # of the first numbers, with which slope and doubt are tried
+KEPT = 5  # best parameters of the first grid, tried with each slope
 
 
 class ErrorModel:
-    """Correct a simulation by the levels up to an issue time.
+    """Correct a simulation with the levels observed up to an issue time.
 
     Attributes
     ----------
     wells_ : list of str
         Wells that were fitted.
     error_, level_ : numpy.ndarray
-        Shape (well, 6), of the simulation's error and of the level: fading times of the slow and
-        the fast part in years, share of the fast part in the variance of the changes, variance of
-        the noise in units of it, variance of the slope per step in the same units and its fading
-        time in years.
-    doubt_ : numpy.ndarray
-        Shape (well, 2): weight of the level's own forecast at the issue time, and the time in years
-        along which it fades.
+        Shape (well, 6), parameters for the error of the simulation and for the level: decay times
+        of the slow and the fast component in years, share of the fast component in the variance of
+        the changes, variance of the noise in units of that variance, variance of the slope per step
+        in the same units, and its decay time in years.
+    level_weight_ : numpy.ndarray
+        Shape (well, 2): weight at the issue time of the forecast from levels alone, and the decay
+        time of this weight in years.
     center_ : numpy.ndarray
-        Shape (well,), mean level, m, to which the level's own forecast tends.
+        Shape (well,), mean level, m, to which the forecast from levels alone tends.
 
     Examples
     --------
-    A simulation that is always 1 m too low is corrected at once:
+    A simulation that is always 1 m too low is corrected immediately:
 
     >>> import pandas as pd
     >>> time = pd.date_range("2000-01-01", periods=800)
@@ -86,24 +88,24 @@ class ErrorModel:
     wells_: list[str]
     error_: np.ndarray
     level_: np.ndarray
-    doubt_: np.ndarray
+    level_weight_: np.ndarray
     center_: np.ndarray
 
     def fit(self, simulated: xr.DataArray, levels: xr.DataArray, *, horizon: int) -> Self:
-        """Choose the numbers that give the best forecasts of some levels.
+        """Choose the parameters that give the best forecasts of the given levels.
 
-        For each well, numbers of a fixed grid are tried: with each, forecasts are issued at the
-        steps with a level, and the ratio of their RMSE to that of persistence is averaged over lead
-        times that are ever further apart, with weights 1 / lead time: the shortest, where
-        persistence is hardest to beat, count most. Fading times, shares and noise come first, then
-        the slope with the best few of these, then the weights of the two forecasts.
+        For each well the parameters of a fixed grid are tried. Forecasts are issued at the steps
+        with a level, and the ratio of their RMSE to that of persistence is averaged over lead times
+        that are increasingly far apart, with weights 1 / lead time, because persistence is hardest
+        to beat at the shortest lead times. Decay times, shares and noise are chosen first, then the
+        slope for the best few of these, then the weights of the two forecasts.
 
         Parameters
         ----------
         simulated : xarray.DataArray
-            Dimensions (well, time), m, of a forecaster that was not fitted on these levels.
+            Dimensions (well, time), m, by a forecaster that was not fitted on these levels.
         levels : xarray.DataArray
-            Dimensions (well, time), m, on the same axes: those to choose by, NaN elsewhere.
+            Dimensions (well, time), m, on the same axes: the levels to use, NaN elsewhere.
         horizon : int
             Longest lead time in steps.
         """
@@ -111,16 +113,18 @@ class ErrorModel:
         year = timeline.steps_per_year(timeline.infer_frequency(times))
         self.wells_ = [str(well) for well in levels[schema.WELL].values]
         count = len(self.wells_)
-        self.error_, self.level_ = np.tile(FADING, (count, 1)), np.tile(FADING, (count, 1))
-        self.doubt_ = np.tile([0.0, DOUBT_YEARS[0]], (count, 1))
+        self.error_, self.level_ = np.tile(DEFAULT, (count, 1)), np.tile(DEFAULT, (count, 1))
+        self.level_weight_ = np.tile([0.0, LEVEL_WEIGHT_YEARS[0]], (count, 1))
         self.center_ = np.zeros(count)
         for well, (sim, level) in enumerate(zip(simulated.values, levels.values, strict=True)):
             trial = _Trial(level, sim, horizon=horizon, year=year)
             self.center_[well] = trial.center
             if trial.used.any():
-                self.error_[well] = trial.best_fading(trial.errors)
-                self.level_[well] = trial.best_fading(trial.level)
-                self.doubt_[well] = trial.best_doubt(self.error_[well], self.level_[well])
+                self.error_[well] = trial.best_parameters(trial.errors)
+                self.level_[well] = trial.best_parameters(trial.level)
+                self.level_weight_[well] = trial.best_level_weight(
+                    self.error_[well], self.level_[well]
+                )
         return self
 
     def filter(
@@ -131,7 +135,7 @@ class ErrorModel:
         since: np.ndarray | None = None,
         start: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return what is known of error and level at each step, from the levels up to it.
+        """Return the state of error and level at each step, given the levels up to it.
 
         Parameters
         ----------
@@ -140,16 +144,16 @@ class ErrorModel:
         levels : xarray.DataArray
             Dimensions (well, time), m; NaN where nothing was observed.
         since : numpy.ndarray, optional
-            Shape (well,), ``datetime64``: levels up to this time are not used; by default all are.
+            Shape (well,), ``datetime64``: levels up to this time are ignored; by default none are.
         start : numpy.ndarray, optional
-            Shape (well, 24): what was known at ``since``; by default nothing.
+            Shape (well, 24): state at ``since``; by default unknown.
 
         Returns
         -------
         numpy.ndarray
-            Shape (well, time[, member], 24): of the error and then of the level, slow part, fast
-            part and slope, m, and their covariance in units of the variance of the changes. Before
-            ``since`` the parts are 0.
+            Shape (well, time[, member], 24), first for the error and then for the level: slow
+            component, fast component and slope, m, and their covariance in units of the variance
+            of the changes. Before ``since`` the components are 0.
         """
         times = timeline.to_times(levels[schema.TIME].values)
         year = timeline.steps_per_year(timeline.infer_frequency(times))
@@ -163,12 +167,12 @@ class ErrorModel:
         parts = [
             _filter(
                 np.moveaxis(series, 1, 0),
-                fading[rows][:, None],
+                parameters[rows][:, None],
                 year=year,
                 begin=begin[:, None],
                 start=known[:, None, part * STATES : (part + 1) * STATES],
             )
-            for part, (series, fading) in enumerate(
+            for part, (series, parameters) in enumerate(
                 ((observed - values, self.error_),
                  (observed - self.center_[rows][:, None, None], self.level_))
             )
@@ -181,15 +185,14 @@ class ErrorModel:
     def correct(
         self, forecast: np.ndarray, *, states: np.ndarray, wells: list[str], frequency: str
     ) -> np.ndarray:
-        """Return simulated levels after an issue time, corrected by what was known then.
+        """Return simulated levels after an issue time, corrected with the state at that time.
 
         Parameters
         ----------
         forecast : numpy.ndarray
             Shape (well, issue_time, lead_time[, member]), m, lead times 1, 2, ...
         states : numpy.ndarray
-            Shape (well, issue_time[, member], 24): what is known at the issue times, as of
-            :meth:`filter`.
+            Shape (well, issue_time[, member], 24): states at the issue times from :meth:`filter`.
         wells : list of str
             Names of the wells.
         frequency : str
@@ -205,13 +208,13 @@ class ErrorModel:
         of_error = forecast
         for part in range(3):
             for_error, for_level = (
-                _left(fading[rows], steps, year)[:, None, :, *members, part]
-                for fading in (self.error_, self.level_)
+                _remaining(parameters[rows], steps, year)[:, None, :, *members, part]
+                for parameters in (self.error_, self.level_)
             )
             of_error = of_error + for_error * states[..., part][:, :, None]
             of_level = of_level + for_level * states[..., STATES + part][:, :, None]
-        weight, fades = (number[rows][:, None, None, *members] for number in self.doubt_.T)
-        weight = weight * np.exp(-steps.reshape(-1, *[1] * len(members)) / (fades * year))
+        weight, decay = (number[rows][:, None, None, *members] for number in self.level_weight_.T)
+        weight = weight * np.exp(-steps.reshape(-1, *[1] * len(members)) / (decay * year))
         return np.asarray((1 - weight) * of_error + weight * of_level)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -220,18 +223,32 @@ class ErrorModel:
             "wells": np.array(self.wells_, dtype=str),
             "error": self.error_,
             "level": self.level_,
-            "doubt": self.doubt_,
+            "doubt": self.level_weight_,
             "center": self.center_,
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
-        """Return the model whose state :meth:`to_arrays` gave."""
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the model whose state :meth:`to_arrays` returned.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If an array is missing, has another shape or is not finite.
+        """
         model = cls()
         model.wells_ = [str(well) for well in arrays["wells"]]
-        model.error_, model.level_, model.doubt_, model.center_ = (
+        model.error_, model.level_, model.level_weight_, model.center_ = (
             np.asarray(arrays[name], float) for name in ("error", "level", "doubt", "center")
         )
+        wells = len(model.wells_)
+        shapes = {"error": (wells, 6), "level": (wells, 6), "doubt": (wells, 2), "center": (wells,)}
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+                raise ValueError(
+                    f"{name} of an error model must be finite with shape {shape}, not "
+                    f"{arrays[name].shape}"
+                )
         return model
 
     def _rows(self, wells: np.ndarray) -> np.ndarray:
@@ -239,11 +256,11 @@ class ErrorModel:
         return np.array([index[str(well)] for well in wells], int)
 
 
-def _left(fading: np.ndarray, steps: np.ndarray, year: float) -> np.ndarray:
-    """Return what is left of slow part, fast part and slope, (..., lead_time, 3)."""
-    slow, fast, _, _, _, slope = np.moveaxis(fading[..., None, :], -1, 0)
+def _remaining(parameters: np.ndarray, steps: np.ndarray, year: float) -> np.ndarray:
+    """Return the share of each component that remains at each lead time, (..., lead_time, 3)."""
+    slow, fast, _, _, _, slope = np.moveaxis(parameters[..., None, :], -1, 0)
     decay, decline = np.exp(-1 / (slow * year)), np.exp(-1 / (slope * year))
-    # the slope's changes add up while the slow part fades
+    # the slope adds to the slow component, which decays meanwhile
     same = np.isclose(decay, decline)
     added = (decay**steps - decline**steps) / np.where(same, 1.0, decay - decline)
     added = np.where(same, steps * decay ** (steps - 1), added)
@@ -253,7 +270,7 @@ def _left(fading: np.ndarray, steps: np.ndarray, year: float) -> np.ndarray:
 
 def _filter(
     errors: np.ndarray,
-    fading: np.ndarray,
+    parameters: np.ndarray,
     *,
     year: float,
     begin: np.ndarray | int = -1,
@@ -261,16 +278,16 @@ def _filter(
 ) -> np.ndarray:
     """Return the states (time, ..., 12) of errors (time, ...), NaN where not observed.
 
-    The fading is (..., 6) and the start (..., 12), known at the step ``begin``; the result has
-    the shape to which all broadcast behind time.
+    The parameters have shape (..., 6), and the start, the state at the step ``begin``, (..., 12).
+    The result has the shape to which all broadcast after time.
     """
-    shape = np.broadcast_shapes(errors.shape[1:], fading.shape[:-1], np.shape(begin))
-    slow, fast, share, noise, slope, slope_years = np.moveaxis(fading, -1, 0)
+    shape = np.broadcast_shapes(errors.shape[1:], parameters.shape[:-1], np.shape(begin))
+    slow, fast, share, noise, slope, slope_years = np.moveaxis(parameters, -1, 0)
     decays = np.stack([np.exp(-1 / (years * year)) for years in (slow, fast, slope_years)], axis=-1)
     move = decays[..., None] * np.eye(3)
     move[..., 0, 2] = np.where(slope > 0, 1.0, 0.0)
     grows = np.stack([1 - share, share, slope * (1 - decays[..., 2] ** 2)], axis=-1)
-    known = np.zeros((*fading.shape[:-1], STATES))
+    known = np.zeros((*parameters.shape[:-1], STATES))
     known[..., 3:] = ((grows / (1 - decays**2))[..., None] * np.eye(3)).reshape(*slow.shape, 9)
     if start is not None:
         known = np.where(np.isfinite(start), start, known)
@@ -278,7 +295,7 @@ def _filter(
     state, spread = known[..., :3], known[..., 3:].reshape(*shape, 3, 3)
     states = np.empty((len(errors), *shape, STATES))
     for step, error in enumerate(errors):
-        # what is known at the beginning fades from then on; before it nothing moves
+        # the state at the beginning decays from then on, and does not change before
         moves = np.broadcast_to(step > begin, shape)
         if moves.any():
             moved = np.matmul(move, state[..., None])[..., 0]
@@ -287,7 +304,9 @@ def _filter(
             spread = np.where(moves[..., None, None], grown + grows[..., None] * np.eye(3), spread)
         seen = np.isfinite(error) & moves
         if seen.any():
-            shared = spread[..., 0] + spread[..., 1]  # with the error that is observed
+            shared = (
+                spread[..., 0] + spread[..., 1]
+            )  # covariance of the states with the observed error
             total = shared[..., 0] + shared[..., 1] + noise
             gain = np.where(seen[..., None], shared / total[..., None], 0.0)
             surprise = np.where(seen, error, 0.0) - state[..., 0] - state[..., 1]
@@ -299,7 +318,7 @@ def _filter(
 
 
 class _Trial:
-    """Forecasts of one well's levels from past origins, and how good they are."""
+    """Forecasts of the levels of one well from past issue times, and their errors."""
 
     def __init__(
         self, level: np.ndarray, simulated: np.ndarray, *, horizon: int, year: float
@@ -330,39 +349,44 @@ class _Trial:
         ratio = (_rms(errors) / self.scale)[self.used]
         return float(np.average(ratio, weights=1 / self.leads[self.used]))
 
-    def missed(self, series: np.ndarray, fading: np.ndarray) -> np.ndarray:
-        """Return the errors of forecasts of a series with fadings (..., 6)."""
-        states = _filter(series.reshape(-1, *[1] * (fading.ndim - 1)), fading, year=self.year)
+    def errors_of(self, series: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """Return the errors of forecasts of a series with parameters (..., 6)."""
+        states = _filter(
+            series.reshape(-1, *[1] * (parameters.ndim - 1)), parameters, year=self.year
+        )
         states = states[self.origins][..., :3]
-        left = _left(fading, self.leads, self.year)
+        left = _remaining(parameters, self.leads, self.year)
         return np.asarray(self._ahead(series) - np.einsum("o...s,...ls->...ol", states, left))
 
-    def best_fading(self, series: np.ndarray) -> np.ndarray:
-        """Return the fading with the best forecasts of a series (time,)."""
+    def best_parameters(self, series: np.ndarray) -> np.ndarray:
+        """Return the parameters with the best forecasts of a series (time,)."""
         grid = itertools.product(SLOW_YEARS, FAST_YEARS, FAST_SHARES, NOISES)
-        first = np.array([(*numbers, *FADING[4:]) for numbers in grid])
-        losses = [self.loss(errors) for errors in self.missed(series, first)]
+        first = np.array([(*numbers, *DEFAULT[4:]) for numbers in grid])
+        losses = [self.loss(errors) for errors in self.errors_of(series, first)]
         best = first[np.argsort(losses, kind="stable")[:KEPT]]
-        slopes = [FADING[4:], *itertools.product(SLOPES, SLOPE_YEARS)]
+        slopes = [DEFAULT[4:], *itertools.product(SLOPES, SLOPE_YEARS)]
         second = np.array([(*numbers[:4], *slope) for numbers in best for slope in slopes])
-        losses = [self.loss(errors) for errors in self.missed(series, second)]
+        losses = [self.loss(errors) for errors in self.errors_of(series, second)]
         return np.asarray(second[int(np.argmin(losses))])
 
-    def best_doubt(self, error: np.ndarray, level: np.ndarray) -> tuple[float, float]:
-        """Return the weight of the level's own forecast and its fading time."""
-        of_error, of_level = self.missed(self.errors, error), self.missed(self.level, level)
-        choices = [(0.0, DOUBT_YEARS[0]), *itertools.product(DOUBTS[1:], DOUBT_YEARS)]
+    def best_level_weight(self, error: np.ndarray, level: np.ndarray) -> tuple[float, float]:
+        """Return the weight of the forecast from levels alone, and its decay time."""
+        of_error, of_level = self.errors_of(self.errors, error), self.errors_of(self.level, level)
+        choices = [
+            (0.0, LEVEL_WEIGHT_YEARS[0]),
+            *itertools.product(LEVEL_WEIGHTS[1:], LEVEL_WEIGHT_YEARS),
+        ]
         losses = []
-        for doubt, years in choices:
-            weight = doubt * np.exp(-self.leads / (years * self.year))
+        for start, years in choices:
+            weight = start * np.exp(-self.leads / (years * self.year))
             losses.append(self.loss((1 - weight) * of_error + weight * of_level))
         return choices[int(np.argmin(losses))]
 
 
 def _leads(level: np.ndarray, origins: np.ndarray, *, most: int) -> np.ndarray:
-    """Return lead times, ever further apart, at which levels follow many of the origins.
+    """Return lead times, increasingly far apart, that have levels after many of the origins.
 
-    Weekly levels on a daily axis follow each other after 7, 14, 21 ... days, at no others.
+    Weekly levels on a daily axis follow each other after 7, 14, 21, ... days only.
     """
     leads = np.arange(1, most + 1)
     wanted = np.geomspace(1, most, MOST_LEADS).astype(int)

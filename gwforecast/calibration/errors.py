@@ -1,21 +1,20 @@
-"""How the size of a forecaster's errors depends on the season and on the level that it predicts.
+"""How large the errors of a forecaster are: by season, by level, and by length of record.
 
-The errors of a well are not the same all year: recharge comes in winter, snow melts in spring, and
-high levels are harder to predict than low ones, or easier. The mean absolute error is modelled as
-the exponential of a linear function of the day of the year and of the predicted level
-(multiplicative heteroscedasticity: Harvey 1976, doi:10.2307/1913974; by absolute errors, which one
-wild level moves less than squares: Davidian and Carroll 1987, doi:10.1080/01621459.1987.10478543).
-A ridge holds it to a constant, the more the fewer the years of errors.
+**Season and level.** The errors of a well vary through the year: recharge occurs in winter, snow
+melts in spring, and high levels can be harder or easier to predict than low ones. The mean absolute
+error is modelled as the exponential of a linear function of the day of the year and of the
+predicted level (multiplicative heteroscedasticity: Harvey 1976, doi:10.2307/1913974; based on
+absolute errors, which are less sensitive to outliers than squares: Davidian and Carroll 1987,
+doi:10.1080/01621459.1987.10478543). A ridge penalty shrinks it towards a constant, more strongly
+for shorter records.
 
-How the errors of a fit shrink with the years that it has seen.
-
-Errors that intervals are learnt from were made by fits that had seen less than the one that
-predicts: folds were left out of some, later periods of others. The expected square of an error on
-new rows is 1 + p / n times that of the noise, where n independent rows determine p parameters
-(final prediction error: Akaike 1969, doi:10.1007/BF02532251). Errors of levels last for weeks to
-years, so rows are not independent: a record is worth its years over the decorrelation time of the
-errors (Bayley and Hammersley 1946, doi:10.2307/2983560). The longer errors last, the more a fit
-gains from a year.
+**Length of record.** The errors used for intervals come from fits with less data than the final
+fit: some left out a fold of the train period, others ended before a later period. The expected
+squared error on new rows is 1 + p / n times that of the noise, where n independent rows determine p
+parameters (final prediction error: Akaike 1969, doi:10.1007/BF02532251). Errors of levels persist
+for weeks to years, so rows are not independent: the effective size of a record is its length
+divided by the decorrelation time of the errors (Bayley and Hammersley 1946, doi:10.2307/2983560).
+The longer errors persist, the more a fit improves with each additional year.
 """
 
 from __future__ import annotations
@@ -30,28 +29,28 @@ from gwforecast import schema
 from gwforecast.sequences.split import FOLDS, Period, Split
 from gwforecast.timeline import DAYS, day_of_year
 
-__all__ = ["SHORTEST_YEARS", "ErrorSize", "decorrelation_time", "error_reduction"]
+__all__ = ["SHORTEST_YEARS", "ErrorSize", "decorrelation_time", "error_reduction", "years_spanned"]
 
 
-ERRORS_PER_YEAR = 4.0  # errors of a year that are worth as many independent ones: they last long
+ERRORS_PER_YEAR = 4.0  # effective number of independent errors in a year
 PRIOR_DEVIATION = 0.25  # of a coefficient, in units of the logarithm of the size
 TERMS = 5
-FARTHEST = 2.0  # standard deviations of the level, beyond which the size stays the same
+FARTHEST = 2.0  # standard deviations of the level beyond which the size is constant
 STEPS = 100
 TOLERANCE = 1e-8
 SMALLEST = 1e-12
 
 
 class ErrorSize:
-    """The size of the errors of some wells, relative to the mean of each.
+    """The size of the errors of each well, relative to their mean.
 
-    Its constants were chosen by the interval score in years after the errors, over wells with daily
-    and weekly levels.
+    The constants were selected by the interval score in the years after the errors, for wells with
+    daily and weekly levels.
 
     Attributes
     ----------
     coefficients_ : numpy.ndarray
-        Shape (well, term), of constant, sine and cosine of the year, level and its square; zero for
+        Shape (well, term): constant, sine and cosine of the year, level and squared level; zero for
         a well without errors.
     levels_ : numpy.ndarray
         Shape (well, 2): mean and standard deviation of the predicted levels, m.
@@ -72,7 +71,7 @@ class ErrorSize:
     def fit(
         self, errors: np.ndarray, level: np.ndarray, times: np.ndarray, *, years: np.ndarray
     ) -> Self:
-        """Learn from errors.
+        """Estimate the dependence on season and level.
 
         Parameters
         ----------
@@ -80,12 +79,11 @@ class ErrorSize:
             Observed - predicted, m or in other units of the well, shape (well, row); NaN where
             nothing was observed.
         level : numpy.ndarray
-            The predicted levels, m, shape (well, row).
+            Predicted levels, m, shape (well, row).
         times : numpy.ndarray
             Shape (row,), ``datetime64``.
         years : numpy.ndarray
-            Shape (well,), how long errors were collected for: the longer, the more they are
-            trusted.
+            Shape (well,), years that the errors span; the penalty is weaker for longer spans.
         """
         season = _season(times)
         self.coefficients_ = np.zeros((errors.shape[0], TERMS))
@@ -100,12 +98,12 @@ class ErrorSize:
             self.coefficients_[well] = _regress(
                 terms,
                 sizes / max(float(sizes.mean()), SMALLEST),
-                worth=ERRORS_PER_YEAR * float(years[well]),
+                effective=ERRORS_PER_YEAR * float(years[well]),
             )
         return self
 
     def relative(self, level: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Return the size of errors in units of their mean.
+        """Return the size of the errors in units of their mean.
 
         Parameters
         ----------
@@ -122,7 +120,7 @@ class ErrorSize:
         return found
 
     def of_wells(self, rows: Sequence[int]) -> Self:
-        """Return that of some wells by their places; -1 is a well without errors."""
+        """Return the sizes for wells given by position; -1 stands for a well without errors."""
         some = type(self)()
         known = np.array(rows) >= 0
         some.coefficients_ = np.where(known[:, None], self.coefficients_[rows], 0.0)
@@ -137,23 +135,23 @@ def _season(times: np.ndarray) -> np.ndarray:
 
 
 def _level_terms(level: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the standardised level and its square, within bounds.
+    """Return the standardised level, limited to a fixed range, and its square less 1.
 
-    A wild level would else make the square, and with it an interval, as large as it likes.
+    Without the limit an extreme level would make the interval arbitrarily wide.
     """
     mean, deviation = seen
     score = np.clip((level - mean) / deviation, -FARTHEST, FARTHEST)
     return score, score**2 - 1
 
 
-def _regress(terms: np.ndarray, sizes: np.ndarray, *, worth: float) -> np.ndarray:
-    """Return the coefficients of the logarithm of a mean size, by Newton's method.
+def _regress(terms: np.ndarray, sizes: np.ndarray, *, effective: float) -> np.ndarray:
+    """Return the coefficients of the logarithm of the mean size, by Newton's method.
 
-    The loss is the negative logarithm of an exponential likelihood, and a ridge; it is convex, and
-    a step that does not lower it is halved.
+    The loss is the negative log-likelihood of an exponential distribution, scaled to an effective
+    number of errors, plus a ridge penalty. It is convex; a step that does not reduce it is halved.
     """
     rows, count = terms.shape
-    weight, ridge = worth / rows, np.eye(count) / PRIOR_DEVIATION**2
+    weight, ridge = effective / rows, np.eye(count) / PRIOR_DEVIATION**2
 
     def loss(at: np.ndarray) -> float:
         logarithm = terms @ at
@@ -176,25 +174,25 @@ def _regress(terms: np.ndarray, sizes: np.ndarray, *, worth: float) -> np.ndarra
 
 
 SHORTEST_YEARS = 0.5
-"""Fewer years of errors than these are taken for as many: what is divided by them has a bound."""
+"""Lower limit on the number of years of errors wherever something is divided by it."""
 
-PARAMETERS = 5.0  # of a fit, as many as independent rows would have to determine
+PARAMETERS = 5.0  # of a fit, as a number of independent rows needed to determine them
 LAGS = (0, 14, 28, 56, 84, 126, 182, 273, 364, 546, 728, 1092)  # days
-LEAST = 0.2  # an autocorrelation below this is none, nor are later ones
+LEAST = 0.2  # an autocorrelation below this, and all at longer lags, are taken as 0
 FEWEST_PAIRS = 30
 DAY = np.timedelta64(1, "D")
 YEAR = 365.25  # days
 
 
 def decorrelation_time(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return how long errors last: the integral of their autocorrelation over all lags, in years.
+    """Return the integral of the autocorrelation of the errors over all lags, in years.
 
     Parameters
     ----------
     errors : numpy.ndarray
         Observed - predicted, m, shape (well, row); NaN where nothing was observed.
     times : numpy.ndarray
-        Shape (row,), ``datetime64`` of equal steps.
+        Shape (row,), ``datetime64`` with equal steps.
 
     Returns
     -------
@@ -217,30 +215,31 @@ def decorrelation_time(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def error_reduction(errors: xr.DataArray, split: Split, periods: Sequence[Period]) -> xr.DataArray:
-    """Return by what factor the errors of a fit to all of some periods are smaller than known ones.
+    """Return the expected ratio of the errors of a fit on all periods to the given errors.
 
     Parameters
     ----------
     errors : xarray.DataArray
-        Observed - predicted, m, dims (well, time): in the train period by fits that left out a
-        fold, in later ones by fits through the period before; NaN where there is none.
+        Observed - predicted, m, dims (well, time): in the train period by fits that left out the
+        fold of the row, in later periods by fits that ended before the period; NaN where unknown.
     split : Split
         The periods of each well.
     periods : sequence of str
-        Those that the fit has seen, in their order; no error of others is read.
+        Periods used by the fit, in order; errors of other periods are not used.
 
     Returns
     -------
     xarray.DataArray
-        At most 1, dims (well, time). It is 1 for a well without errors in the train period: what
-        leaves no folds out need not learn from years.
+        At most 1, dims (well, time). It is 1 for a well without errors in the train period, because
+        a forecaster that is not refitted without folds may not improve with additional years.
     """
     errors = errors.transpose(schema.WELL, schema.TIME)
     data = errors.to_dataset(name=schema.LEVEL)
     times = errors[schema.TIME].values
     lasting = decorrelation_time(split.levels(data, *periods).values, times)
     rows = {period: split.rows(data, period).values for period in periods}
-    years = {period: _years(rows[period] & errors.notnull().values, times) for period in periods}
+    known = errors.notnull().values
+    years = {period: years_spanned(times, rows[period] & known) for period in periods}
     smallest = _growth(lasting, sum(years.values(), np.zeros(lasting.size)))
     folded = years["train"] > 0
     factor = np.ones(errors.shape)
@@ -253,20 +252,42 @@ def error_reduction(errors: xr.DataArray, split: Split, periods: Sequence[Period
     return errors.copy(data=factor).drop_attrs()
 
 
+def years_spanned(times: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the years from the first to the last known error of each well.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (...), ``datetime64``.
+    known : numpy.ndarray
+        Which errors are known, boolean, shape (well, ...).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (well,); 0 for a well without errors.
+
+    Examples
+    --------
+    >>> times = np.array(["2000-01-01", "2001-01-01", "2002-01-01"], "datetime64[us]")
+    >>> years_spanned(times, np.array([[True, False, True], [False, True, False]])).round(2)
+    array([2., 0.])
+    """
+    spans = []
+    for well in known:
+        own = times[well]
+        spans.append((own.max() - own.min()) / DAY if own.size else 0.0)
+    return np.array(spans) / YEAR
+
+
 def _growth(lasting: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Return the expected square of an error in units of that of the noise, shape (well,)."""
+    """Return the expected squared error in units of that of the noise, shape (well,)."""
     growth: np.ndarray = 1 + PARAMETERS * lasting / np.maximum(years, SHORTEST_YEARS)
     return growth
 
 
-def _years(known: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the years from the first to the last error of each well, shape (well,)."""
-    first, last = known.argmax(axis=1), known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return np.where(known.any(axis=1), (times[last] - times[first]) / DAY / YEAR, 0.0)
-
-
 def _correlation(errors: np.ndarray, lag: int) -> np.ndarray:
-    """Return the autocorrelation of the errors of each well, (well,); 0 where few tell of it."""
+    """Return the autocorrelation of the errors, shape (well,); 0 where there are few pairs."""
     pairs = errors[:, lag:] * errors[:, : max(errors.shape[1] - lag, 0)]
     known = np.isfinite(pairs)
     enough = known.sum(axis=1) >= FEWEST_PAIRS

@@ -1,21 +1,20 @@
-"""Forecasts from simulations: what the weather says, corrected by the levels at the issue time.
-
-A forecaster with calibrated intervals: what is fitted once and issued from many times.
-"""
+"""Forecasters built from others: a simulation corrected by recent errors, and its intervals."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.calibration.correction import STATES, ErrorModel
-from gwforecast.calibration.lead_intervals import LeadInterval
+from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.sequences.origins import mask_to_period, observed_at, spread_issue_times
@@ -24,32 +23,36 @@ from gwforecast.sequences.split import Period, Split
 __all__ = ["Calibrated", "Corrected", "as_forecasting"]
 
 
-HORIZON_YEARS = 0.5  # up to which lead time the error model is chosen
+HORIZON_YEARS = 0.5  # longest lead time for which the error model is chosen
+STORED_FORCINGS = ("observed", "climatology")
 
 
+@dataclass(eq=False)
 class Corrected(Forecaster):
-    """Forecast by one or more forecasters that simulate, and a model of their recent error.
+    """Forecast from one or more simulations and a model of their recent errors.
 
-    The simulations of several are averaged, which is better than most of them alone (Bates and
+    Several simulations are averaged, which is usually better than most of them alone (Bates and
     Granger 1969, doi:10.1057/jors.1969.103). The error model is chosen on the validation period,
-    which the simulations were not fitted on, and kept through refits.
+    for which the simulations were not fitted, and is kept when the parts are refitted.
 
     Parameters
     ----------
     parts : sequence of Forecaster
-        Forecasters that simulate.
+        Forecasters that can simulate.
     name : str, optional
-        By default that of the only part, else ``"blend"``.
+        By default the name of the only part, or ``"blend"`` for several.
 
     Attributes
     ----------
     error_model_ : ErrorModel
-        One for all parts together.
+        One model for the average of all parts.
+    wells_ : list of str
+        Wells that were fitted.
     since_ : numpy.ndarray
-        Shape (well,): end of the period that the parts are fitted on. Their errors up to it would
-        look smaller than they are, and are not used.
+        Shape (well,): end of the period used to fit the parts. Errors up to then are smaller than
+        those on new rows and are not used.
     known_ : numpy.ndarray
-        Shape (well, 24): what was known of the error at ``since_``, from earlier fits.
+        Shape (well, 24): state of the error model at ``since_``, from the previous fit.
 
     Examples
     --------
@@ -72,14 +75,17 @@ class Corrected(Forecaster):
     True
     """
 
-    error_model_: ErrorModel
-    wells_: list[str]
-    since_: np.ndarray
-    known_: np.ndarray
+    parts: Sequence[Forecaster]
+    name: str = field(default="", kw_only=True)
 
-    def __init__(self, parts: Sequence[Forecaster], *, name: str | None = None) -> None:
-        self.parts = list(parts)
-        self.name = name or (self.parts[0].name if len(self.parts) == 1 else "blend")
+    error_model_: ErrorModel = field(init=False, repr=False)
+    wells_: list[str] = field(init=False, repr=False)
+    since_: np.ndarray = field(init=False, repr=False)
+    known_: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.parts = list(self.parts)
+        self.name = self.name or (self.parts[0].name if len(self.parts) == 1 else "blend")
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
@@ -90,7 +96,7 @@ class Corrected(Forecaster):
         return self.calibrate(observations, split=split)
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
-        """Fit the error model on the validation rows, with parts that are fitted already."""
+        """Fit the error model on the validation rows, with parts that are already fitted."""
         levels = split.levels(observations, "validation")
         central = self._central(observations)
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
@@ -124,7 +130,10 @@ class Corrected(Forecaster):
         through: Period = "validation",
         progress: Progress | None = None,
     ) -> Self:
-        """Return a new forecaster whose networks go on with new rows; other parts are refitted."""
+        """Return a new forecaster with networks trained further on new rows, other parts refitted.
+
+        The arguments are those of :meth:`refit`.
+        """
         parts = [
             part.update(observations, split=split, through=through, progress=progress)
             for part in self.parts
@@ -139,19 +148,19 @@ class Corrected(Forecaster):
         split: Split,
         through: Period = "validation",
     ) -> Self:
-        """Return a new forecaster with later fits of the parts, and the same error model.
+        """Return a new forecaster with later fits of the parts and the same error model.
 
         Parameters
         ----------
         parts : sequence of Forecaster
             Refits of the parts through the end of a period.
         observations : xarray.Dataset
-            Dimensions (well, time), of the refits.
+            Dimensions (well, time), used for the refits.
         split : Split
             The periods of the refits.
         through : {"train", "validation", "test"}
-            Last period whose rows the refits have seen. What is known of the error at its end is
-            taken from the fits until now, which had not seen the last of these rows.
+            Last period used by the refits. The state of the error model at its end is computed with
+            the previous parts, which were not fitted on the latest rows.
         """
         again = copy.copy(self)
         again.parts = list(parts)
@@ -166,7 +175,7 @@ class Corrected(Forecaster):
         return again
 
     def memory(self, frequency: str) -> int:
-        """Return how many steps of weather before a level it may depend on."""
+        """Return the number of steps of past weather on which a level can depend."""
         return max(part.memory(frequency) for part in self.parts)
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
@@ -174,9 +183,9 @@ class Corrected(Forecaster):
         return self.simulate_from(observations, 0)
 
     def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
-        """Return the simulation of the steps from a position on; earlier ones may be NaN."""
+        """Return the simulation from a position onwards; earlier steps may be NaN."""
         levels = [part.simulate_from(observations, first)[schema.LEVEL] for part in self.parts]
-        return _together(levels).to_dataset(name=schema.LEVEL)
+        return _averaged(levels).to_dataset(name=schema.LEVEL)
 
     def forecast(
         self,
@@ -188,12 +197,12 @@ class Corrected(Forecaster):
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time, member), m.
 
-        The members are the networks under each weather; the coordinates ``network`` and ``weather``
-        of the members tell them apart.
+        There is one member for each network and each version of the weather; the coordinates
+        ``network`` and ``weather`` of the members identify them.
         """
         recent, first = self._recent(observations, issue_times)
         history = self.simulate_from(recent, first)[schema.LEVEL]
-        projected = _together([
+        projected = _averaged([
             part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
             for part in self.parts
         ])  # fmt: skip
@@ -201,7 +210,7 @@ class Corrected(Forecaster):
         issued = timeline.time_positions(times, issue_times, name="issue time")
         states = self._states(recent, history)[:, issued]
         weathers = projected.sizes[schema.WEATHER]
-        # every network has its own error, whatever the weather after the issue time
+        # the error of a network at the issue time is the same for every version of the weather
         flat = projected.values.reshape(*projected.shape[:3], -1)
         level = self.error_model_.correct(
             flat,
@@ -223,8 +232,66 @@ class Corrected(Forecaster):
             }
         )
 
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted state without that of the parts, for :meth:`from_state`.
+
+        The caller stores the parts: each of ``self.parts`` has its own ``to_state``, and the list
+        of their descriptions is usually stored as ``description["parts"]``.
+
+        Returns
+        -------
+        dict
+            ``name`` and ``wells``, plain JSON.
+        dict of str to numpy.ndarray
+            ``error.wells``, ``error.error``, ``error.level``, ``error.doubt``, ``error.center``,
+            ``since`` and ``known``.
+        """
+        arrays = _prefixed("error", self.error_model_.to_arrays())
+        arrays["since"] = self.since_.astype(schema.TIME_DTYPE)
+        arrays["known"] = self.known_
+        return {"name": self.name, "wells": list(self.wells_)}, arrays
+
+    @classmethod
+    def from_state(
+        cls,
+        description: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+        *,
+        parts: Sequence[Forecaster] = (),
+    ) -> Self:
+        """Return the forecaster whose state :meth:`to_state` returned.
+
+        Parameters
+        ----------
+        description, arrays
+            As returned by :meth:`to_state`.
+        parts : sequence of Forecaster
+            The restored parts, in order.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, or has another type or shape.
+        """
+        restored = cls(parts, name=_text(description["name"]))
+        restored.wells_ = [_text(well) for well in description["wells"]]
+        restored.error_model_ = ErrorModel.from_arrays(_below("error", arrays))
+        restored.since_ = arrays["since"].astype(schema.TIME_DTYPE)
+        restored.known_ = arrays["known"].astype(float)
+        wells = len(restored.wells_)
+        if restored.error_model_.wells_ != restored.wells_:
+            raise ValueError("the error model was fitted on other wells")
+        if restored.since_.shape != (wells,) or restored.known_.shape != (wells, 2 * STATES):
+            raise ValueError(
+                f"since and known must have shapes {(wells,)} and {(wells, 2 * STATES)}, not "
+                f"{restored.since_.shape} and {restored.known_.shape}"
+            )
+        if np.isinf(restored.known_).any():
+            raise ValueError("the state of the error model must not be infinite")
+        return restored
+
     def _recent(self, observations: xr.Dataset, issue_times: np.ndarray) -> tuple[xr.Dataset, int]:
-        """Return rows whose errors are known behind those that they depend on, and the first."""
+        """Return the rows from which errors are used, after those they depend on, and the first."""
         index = {well: number for number, well in enumerate(self.wells_)}
         since = self.since_[[index[str(well)] for well in observations[schema.WELL].values]]
         if np.isnat(since).any():
@@ -235,7 +302,7 @@ class Corrected(Forecaster):
         return observations.isel({schema.TIME: slice(start, None)}), first - start
 
     def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
-        """Return what is known of the error at each step, shape (well, time[, member], 24)."""
+        """Return the state of the error model at each step, shape (well, time[, member], 24)."""
         index = {well: number for number, well in enumerate(self.wells_)}
         rows = [index[str(well)] for well in observations[schema.WELL].values]
         return self.error_model_.filter(
@@ -254,8 +321,8 @@ def _ends(split: Split, wells: Sequence[str], through: Period) -> np.ndarray:
     return timeline.to_times(split.end_through(through).sel({schema.WELL: list(wells)}).values)
 
 
-def _together(levels: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Return the members of all, moved so that their median is the mean of the parts' medians."""
+def _averaged(levels: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Return the members of all parts, shifted so that their median is the mean of the medians."""
     member = schema.MEMBER
     levels = [lev if member in lev.dims else lev.expand_dims({member: [0]}, -1) for lev in levels]
     if len(levels) == 1:
@@ -268,48 +335,48 @@ def _together(levels: Sequence[xr.DataArray]) -> xr.DataArray:
     return joined + (center - joined.median(member, skipna=False))
 
 
-CALIBRATION_ORIGINS = 300  # issue times of a well in the validation period, at most
-CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # where each has many weathers
+CALIBRATION_ORIGINS = 300  # largest number of issue times of a well in the validation period
+CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # the same for forcings with many versions of the weather
 
 
 def as_forecasting(forecaster: Forecaster) -> Forecaster:
-    """Return a forecaster that forecasts: itself, or its simulation corrected by recent levels."""
+    """Return a forecaster that forecasts: itself, or its simulation corrected by recent errors."""
     forecasts = type(forecaster).forecast is not Forecaster.forecast
     return forecaster if forecasts else Corrected([forecaster])
 
 
+@dataclass(eq=False)
 class Calibrated:
-    """A forecaster and the intervals that were learnt from its hindcasts of the validation period.
+    """A forecaster with prediction intervals from its hindcasts of the validation period.
 
     Parameters
     ----------
     forecaster : Forecaster
         Fitted on the train period, with a method ``forecast``.
     horizon : int
-        Lead times that intervals are learnt for; farther ones have the last one's widths.
+        Number of lead times for which intervals are estimated; longer ones use the last widths.
     forcing : Forcing
-        Weather of the hindcasts, which is that of the forecasts.
+        Weather after the issue times, of hindcasts and forecasts.
 
     Attributes
     ----------
-    interval_ : LeadInterval
+    interval_ : ForecastInterval
         The intervals.
     trained_through_ : xarray.DataArray
-        Last step that the forecaster was fitted on, dims (well,), ``datetime64``.
+        Last step used to fit the forecaster, dims (well,), ``datetime64``.
     hindcasts_ : list of xarray.Dataset
-        What the intervals were learnt from, with them: ``level`` (well, issue_time, lead_time,
-        quantile), m, NaN outside the validation period; one for the wells of each set of issue
-        times. Empty after a refit.
+        Hindcasts from which the intervals were estimated, with these intervals: ``level`` (well,
+        issue_time, lead_time, quantile), m, NaN outside the validation period; one Dataset for the
+        wells with the same issue times. Empty after a refit.
     """
 
-    interval_: LeadInterval
-    trained_through_: xr.DataArray
+    forecaster: Forecaster
+    horizon: int = field(kw_only=True)
+    forcing: Forcing = field(kw_only=True)
 
-    def __init__(self, forecaster: Forecaster, *, horizon: int, forcing: Forcing) -> None:
-        self.forecaster = forecaster
-        self.horizon = horizon
-        self.forcing = forcing
-        self.hindcasts_: list[xr.Dataset] = []
+    interval_: ForecastInterval = field(init=False, repr=False)
+    trained_through_: xr.DataArray = field(init=False, repr=False)
+    hindcasts_: list[xr.Dataset] = field(init=False, repr=False, default_factory=list)
 
     @property
     def name(self) -> str:
@@ -317,12 +384,12 @@ class Calibrated:
         return self.forecaster.name
 
     def trained_through(self, well: str) -> np.datetime64:
-        """Return the last step that the forecaster was fitted on at a well."""
+        """Return the last step used to fit the forecaster at a well."""
         position = self.trained_through_.indexes[schema.WELL].get_loc(well)
         return np.datetime64(timeline.to_times(self.trained_through_.values[[position]])[0])
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
-        """Learn the intervals from hindcasts of the validation period.
+        """Estimate the intervals from hindcasts of the validation period.
 
         Parameters
         ----------
@@ -344,32 +411,33 @@ class Calibrated:
             )
             past = mask_to_period(schema.validate_forecast(past), split, period="validation")
             levels = split.levels(chosen, "validation")
-            parts.append(LeadInterval().fit(past, observed_at(levels, past)))
-            self.hindcasts_.append(parts[-1].apply(past))  # members would take too much memory
-        self.interval_ = LeadInterval.together(parts)
+            parts.append(ForecastInterval().fit(past, observed_at(levels, past)))
+            self.hindcasts_.append(parts[-1].apply(past))  # members would need too much memory
+        self.interval_ = ForecastInterval.together(parts)
         self.trained_through_ = split.end_through("train")
         return self
 
     def refit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
-        """Return it with the forecaster refitted through the validation period."""
-        again = copy.copy(self)
-        again.forecaster = self.forecaster.refit(
+        """Return a copy whose forecaster is refitted through the validation period."""
+        refitted = self.forecaster.refit(
             observations, split=split, through="validation", progress=progress
         )
-        again.trained_through_ = split.end_through("validation")
-        again.hindcasts_ = []
-        return again
+        return self._with(refitted, split)
 
     def update(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
-        """Return it with the forecaster's training gone on through the validation period."""
-        again = copy.copy(self)
-        again.forecaster = self.forecaster.update(
+        """Return a copy whose forecaster is trained further through the validation period."""
+        updated = self.forecaster.update(
             observations, split=split, through="validation", progress=progress
         )
+        return self._with(updated, split)
+
+    def _with(self, forecaster: Forecaster, split: Split) -> Self:
+        again = copy.copy(self)
+        again.forecaster = forecaster
         again.trained_through_ = split.end_through("validation")
         again.hindcasts_ = []
         return again
@@ -383,7 +451,7 @@ class Calibrated:
         forcing: Forcing | None = None,
         members: bool = False,
     ) -> xr.Dataset:
-        """Return the forecasts of some issue times, and what they were made from.
+        """Return forecasts for some issue times, and the last observation each of them used.
 
         Parameters
         ----------
@@ -394,9 +462,9 @@ class Calibrated:
         horizon : int, optional
             Number of lead times; by default that of the calibration.
         forcing : Forcing, optional
-            Weather after the issue times; by default the kind of the calibration.
+            Weather after the issue times; by default that of the calibration.
         members : bool
-            Return the members, networks under each weather, in the place of quantiles.
+            Return the members (networks under each version of the weather) instead of quantiles.
 
         Returns
         -------
@@ -419,6 +487,67 @@ class Calibrated:
             forcing=forcing.origin, model=self.name
         )
 
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the state without that of the forecaster, for :meth:`from_state`.
+
+        The caller stores the forecaster, whose description is usually stored as
+        ``description["forecaster"]``. Forcings other than observed weather are stored as
+        climatology: the weather forecast or scenario of a later issue time is a new one.
+
+        Returns
+        -------
+        dict
+            ``name``, ``horizon`` and ``forcing``, plain JSON.
+        dict of str to numpy.ndarray
+            ``interval.wells``, ``interval.widths``, ``interval.error``, ``trained.wells`` and
+            ``trained.through``.
+        """
+        origin = self.forcing.origin
+        description = {
+            "name": self.name,
+            "horizon": self.horizon,
+            "forcing": origin if origin in STORED_FORCINGS else "climatology",
+        }
+        arrays = _prefixed("interval", self.interval_.to_arrays())
+        through = self.trained_through_
+        arrays["trained.wells"] = np.array([str(w) for w in through[schema.WELL].values], dtype=str)
+        arrays["trained.through"] = through.values.astype(schema.TIME_DTYPE)
+        return description, arrays
+
+    @classmethod
+    def from_state(
+        cls,
+        description: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+        *,
+        forecaster: Forecaster,
+    ) -> Self:
+        """Return the calibrated forecaster whose state :meth:`to_state` returned.
+
+        Parameters
+        ----------
+        description, arrays
+            As returned by :meth:`to_state`.
+        forecaster : Forecaster
+            The restored forecaster.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, or has another type or shape.
+        """
+        forcing, horizon = description["forcing"], description["horizon"]
+        if forcing not in STORED_FORCINGS:
+            raise ValueError(f"forcing {forcing!r} is none of {STORED_FORCINGS}")
+        if type(horizon) is not int or horizon < 1:
+            raise TypeError(f"the horizon must be a whole number of at least 1, not {horizon!r}")
+        restored = cls(forecaster, horizon=horizon, forcing=make_forcing(forcing))
+        restored.interval_ = ForecastInterval.from_arrays(_below("interval", arrays))
+        wells = {schema.WELL: arrays["trained.wells"].astype(object)}
+        through = arrays["trained.through"].astype(schema.TIME_DTYPE)
+        restored.trained_through_ = xr.DataArray(through, wells, (schema.WELL,))
+        return restored
+
 
 def last_observations(observations: xr.Dataset, issue_times: np.ndarray) -> xr.DataArray:
     """Return the time of the last level at or before each issue time, (well, issue_time)."""
@@ -435,3 +564,18 @@ def last_observations(observations: xr.Dataset, issue_times: np.ndarray) -> xr.D
         (schema.WELL, schema.ISSUE_TIME),
         attrs={"long_name": "time of the last level that was used"},
     )
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{prefix}.{name}": np.asarray(value) for name, value in arrays.items()}
+
+
+def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    start = f"{prefix}."
+    return {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{value!r} must be non-empty text")
+    return value

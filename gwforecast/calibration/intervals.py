@@ -1,24 +1,31 @@
-"""Calibrated prediction intervals for any forecaster, from its errors on rows it was not fitted on.
+"""Prediction intervals of simulations and forecasts, from errors on rows that were held out.
 
-Split conformal prediction (Lei et al. 2018, doi:10.1080/01621459.2017.1307116) takes the quantiles
-of past errors as the widths of future intervals. Its guarantee needs exchangeable errors; those of
-a groundwater model are not: they last for months, so some years hold only a few independent ones,
-and later years hold errors that they do not. So errors are taken from as many years as can be:
-those of the validation period, and those of the train period by fits that have not seen them, each
-year in its turn (cross-conformal prediction: Vovk 2015, doi:10.1007/s10472-013-9368-4; by members
-that serve for both: Kim et al. 2020, arXiv:2002.09025). Wells and climates change, so recent errors
-count more (Barber et al. 2023, doi:10.1214/23-AOS2276). Errors of fits that have seen less than the
-one that predicts are larger, and are scaled down (:mod:`gwforecast.calibration.errors`). And the
-widths are enlarged, the more the fewer the years that they were learnt from, as quantiles of
-Student's t are beside those of a normal distribution: by more, the farther they lie out.
+Split conformal prediction (Lei et al. 2018, doi:10.1080/01621459.2017.1307116) uses the quantiles
+of past errors as the widths of future intervals. Its guarantee requires exchangeable errors. Those
+of a groundwater model are not: they persist for months, so a few years hold only a few independent
+errors. Errors are therefore taken from as many years as possible: from the validation period, and
+from the train period by fits that left out each fold in turn (cross-conformal prediction: Vovk
+2015, doi:10.1007/s10472-013-9368-4; with the members of an ensemble: Kim et al. 2020,
+arXiv:2002.09025). Widths are enlarged for short records, as quantiles of Student's t exceed those
+of a normal distribution.
 
-Errors are taken in units of a scale that grows with the spread of the members, and with how large
-errors are in the season and at the level (Lei et al. 2018, section 5.2): where the networks
-disagree, or have been wrong before, the interval is wider.
+Errors are divided by a scale that combines the mean squared error with the spread of the members
+(Lei et al. 2018, section 5.2), so that an interval is wider where the members disagree.
+
+:class:`SimulationInterval` has one set of widths for each well. Recent errors have more weight
+(Barber et al. 2023, doi:10.1214/23-AOS2276), and the scale also depends on season and level
+(:class:`gwforecast.calibration.errors.ErrorSize`).
+
+:class:`ForecastInterval` has widths for each well and lead time. Its scale uses the quantiles of
+the members on each side of the median, so that the interval of a weather ensemble can be
+asymmetric. Its widths can follow the outcomes as they become known (Gibbs and Candes 2021,
+arXiv:2106.00170; Angelopoulos et al. 2023, arXiv:2307.16895): an interval that missed the outcome
+widens, and one that contained it narrows by less.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Self
 
@@ -26,54 +33,60 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.errors import SHORTEST_YEARS, ErrorSize
-from gwforecast.models.base import Forecaster
+from gwforecast.calibration import lead_times
+from gwforecast.calibration.errors import SHORTEST_YEARS, ErrorSize, years_spanned
+from gwforecast.calibration.held_out import SPREAD, center_and_spread
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import Split
 
 __all__ = [
     "OF_NORMAL",
     "QUANTILES",
-    "SPREAD",
-    "ConformalInterval",
-    "center_and_spread",
-    "simulate_held_out",
+    "ForecastInterval",
+    "SimulationInterval",
 ]
 
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
-"""Quantiles of a calibrated prediction: the median, and the bounds of the 50, 80, 95 % interval."""
+"""Quantiles of a calibrated prediction: median and bounds of the 50, 80 and 95 % intervals."""
 
 OF_NORMAL = np.array([NormalDist().inv_cdf(q) for q in QUANTILES])
-"""These quantiles of a standard normal distribution."""
+"""The same quantiles of a standard normal distribution."""
 
-SPREAD = "spread"
-"""Variable of a simulation: how far apart its members lie, m."""
-
-ENLARGEMENT_YEARS = 1.0  # a 95 % interval from n years is 1 + ENLARGEMENT_YEARS / n times wider
-HALF_LIFE_YEARS = 10.0  # an error of so many years ago counts half
+SIMULATION_ENLARGEMENT = 1.0  # n years of errors: the 95 % interval is 1 + this / n times wider
+FORECAST_ENLARGEMENT = 0.5  # n years of errors: every interval is 1 + this / n times wider
+HALF_LIFE_YEARS = 10.0  # an error this many years before the last one has half its weight
 FEWEST_ERRORS = 10
-SMALLEST = 1e-12  # m2, which keeps the scale of a perfect fit positive
+SMALLEST = 1e-12  # m2, keeps the scale of a perfect simulation positive
+FLOOR = 1e-6  # m, keeps the scale of a perfect forecast positive
+STEP = 0.05  # change in the logarithm of a width after one outcome
 
-# first term of Student's t (Fisher and Cornish 1960, doi:10.1080/00401706.1960.10489895)
-_ENLARGEMENT = ENLARGEMENT_YEARS * (OF_NORMAL**2 + 1) / (OF_NORMAL.max() ** 2 + 1)
+_PROBABILITIES = np.array(QUANTILES)
+_COVERAGE = np.abs(2 * _PROBABILITIES - 1)  # of the central interval that each quantile bounds
+_SIGNS = np.sign(_PROBABILITIES - 0.5)
+_IS_BOUND = _SIGNS != 0
+_MIDDLE = len(QUANTILES) // 2
+_NORMAL = np.where(_IS_BOUND, np.abs(OF_NORMAL), 1.0)
+
+# first term of the expansion of Student's t (Fisher and Cornish 1960,
+# doi:10.1080/00401706.1960.10489895)
+_STUDENT = (OF_NORMAL**2 + 1) / (OF_NORMAL.max() ** 2 + 1)
 
 
-class ConformalInterval:
-    """Symmetric intervals around the median of the members.
+class SimulationInterval:
+    """Symmetric prediction intervals of a simulation around the median of its members.
 
-    The constants were chosen together, over wells with daily and weekly levels, by coverage and
-    interval score in years after the validation period.
+    The constants were selected jointly, by coverage and interval score in the years after the
+    validation period, for wells with daily and weekly levels.
 
     Attributes
     ----------
     widths_ : xarray.DataArray
-        Half widths in units of the scale, dims (well, quantile); NaN for a well with too few
+        Signed half-widths in units of the scale, dims (well, quantile); NaN for a well with too few
         errors, whose intervals are NaN.
     error_ : xarray.DataArray
-        Mean squared error of the rows, recent ones counting more, m2, dims (well,).
+        Weighted mean squared error, m2, dims (well,).
     sizes_ : ErrorSize
-        How large errors are by season and level.
+        Size of the errors by season and level.
 
     Examples
     --------
@@ -85,7 +98,7 @@ class ConformalInterval:
     ... )
     >>> simulation = xr.zeros_like(level).to_dataset(name="level")
     >>> rows = xr.ones_like(level, dtype=bool)
-    >>> interval = ConformalInterval().fit(simulation, level.to_dataset(name="level"), rows=rows)
+    >>> interval = SimulationInterval().fit(simulation, level.to_dataset(name="level"), rows=rows)
     >>> interval.apply(simulation)["level"].sel(quantile=[0.025, 0.975]).values[0, 0].round(1)
     array([-2.4,  2.4])
     """
@@ -102,21 +115,22 @@ class ConformalInterval:
         rows: xr.DataArray,
         reduction: xr.DataArray | None = None,
     ) -> Self:
-        """Learn the widths from the errors of some rows.
+        """Estimate the widths from the errors of the given rows.
 
         Parameters
         ----------
         simulation : xarray.Dataset
             ``level`` (well, time) or (well, time, member), m, of a forecaster that was not fitted
-            on these rows; without members, ``spread`` (well, time), m, may tell of them.
+            on these rows. Without members, ``spread`` (well, time), m, may hold their standard
+            deviation.
         observations : xarray.Dataset
             ``level`` (well, time), m; NaN where nothing was observed.
         rows : xarray.DataArray
-            Which rows to learn from, boolean, dims (well, time): those that were held out of the
-            fit, none of those whose intervals are to be honest.
+            Rows to use, boolean, dims (well, time). They must have been held out of the fit, and
+            must not include rows on which the intervals are evaluated.
         reduction : xarray.DataArray, optional
-            By what factor errors to come are smaller than those of each row, dims (well, time), as
-            of :func:`gwforecast.calibration.errors.error_reduction`; 1 by default.
+            Ratio of future errors to the error of each row, dims (well, time), as returned by
+            :func:`gwforecast.calibration.errors.error_reduction`; by default 1.
 
         Raises
         ------
@@ -126,13 +140,7 @@ class ConformalInterval:
         given = center_and_spread(simulation)
         center, spread = given[schema.LEVEL], given[SPREAD]
         observed = observations[schema.LEVEL]
-        if not (center.indexes["time"].equals(observed.indexes["time"])
-                and center.indexes["well"].equals(observed.indexes["well"])):  # fmt: skip
-            raise SchemaError(
-                "Intervals are learnt from a simulation and observations of the same wells and "
-                f"times. Received {dict(center.sizes)} and {dict(observed.sizes)} that differ. "
-                "Simulate with these observations."
-            )
+        _check_same_axes(center, observed)
         factor = xr.ones_like(center) if reduction is None else reduction
         errors = (factor * (observed - center)).where(rows).values
         known = np.isfinite(errors)
@@ -145,18 +153,19 @@ class ConformalInterval:
         mean_square = np.nansum(weights * errors**2, axis=1) / np.maximum(weights.sum(axis=1), 1.0)
         self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,)).where(enough)
         self.sizes_ = ErrorSize().fit(errors, center.values, times, years=years)
-        scaled = np.abs(errors) / self._scale(center, factor * spread).values
-        widths = _half_widths(scaled, known, weights, years)
-        signs = np.sign(np.array(QUANTILES) - 0.5)
+        ratio = np.abs(errors) / self._scale(center, (factor * spread).values)
+        widths = _enlarged(
+            _weighted_quantiles(ratio, known, weights), years, SIMULATION_ENLARGEMENT * _STUDENT
+        )
         self.widths_ = xr.DataArray(
-            np.where(signs == 0, 0.0, widths * signs),
+            np.where(_IS_BOUND, widths * _SIGNS, 0.0),
             {**coords, schema.QUANTILE: list(QUANTILES)},
             (schema.WELL, schema.QUANTILE),
         )
         return self
 
     def apply(self, simulation: xr.Dataset) -> xr.Dataset:
-        """Return a simulation with quantiles in the place of its members.
+        """Return a simulation with quantiles instead of members.
 
         Parameters
         ----------
@@ -171,113 +180,252 @@ class ConformalInterval:
         """
         given = center_and_spread(simulation)
         center, spread = given[schema.LEVEL], given[SPREAD]
-        wells = {schema.WELL: center[schema.WELL].values}
-        scale = self._scale(center, spread)
-        level = center + scale.fillna(0.0) * self.widths_.reindex(wells).where(
-            scale.notnull() | (self.widths_[schema.QUANTILE] == 0.5)
-        )
-        level = level.transpose(schema.WELL, schema.TIME, schema.QUANTILE)
-        level.attrs = dict(simulation[schema.LEVEL].attrs)
-        return level.to_dataset(name=schema.LEVEL)
+        widths = np.abs(self.widths_.reindex({schema.WELL: center[schema.WELL].values}).values)
+        scale = self._scale(center, spread.values)
+        return _with_quantiles(simulation, center, scale[..., None] * widths[:, None])
 
-    def _scale(self, center: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
-        """Return what errors are told in units of, (well, time), m."""
+    def _scale(self, center: xr.DataArray, spread: np.ndarray) -> np.ndarray:
+        """Return the scale of the errors, shape (well, time), m."""
         wells = center.indexes[schema.WELL]
         sizes = self.sizes_.of_wells(self.error_.indexes[schema.WELL].get_indexer(wells))
-        relative = center.copy(data=sizes.relative(center.values, center[schema.TIME].values))
-        error = np.maximum(self.error_.reindex({schema.WELL: wells}), SMALLEST)
-        scale: xr.DataArray = np.sqrt(error * relative**2 + spread**2)
-        return scale
+        relative = sizes.relative(center.values, center[schema.TIME].values)
+        error = np.maximum(self.error_.reindex({schema.WELL: wells}).values, SMALLEST)
+        return _scale(error[:, None] * relative**2, spread)
 
 
-def simulate_held_out(
-    forecaster: Forecaster,
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    simulation: xr.Dataset | None = None,
+class ForecastInterval:
+    """Prediction intervals of a forecast by lead time, around the median of the members.
+
+    Neighbouring lead times share their errors, over a range that grows with lead time, so that
+    infrequent levels also calibrate the lead times between them. The constants were selected for
+    nominal mean coverage in the years after the calibration, for wells with daily and weekly
+    levels.
+
+    Attributes
+    ----------
+    wells_ : list of str
+        Wells that were calibrated.
+    widths_ : numpy.ndarray
+        Shape (well, lead_time, quantile), distance of a quantile from the centre in units of the
+        scale, at least 0; NaN where there were too few errors.
+    error_ : numpy.ndarray
+        Shape (well, lead_time), mean squared error, m2.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> issued = np.arange("2010-01-01", "2014-01-01", dtype="datetime64[D]")
+    >>> forecast = schema.label_forecast(
+    ...     np.zeros((1, issued.size, 2)), wells=["a"], issue_times=issued, frequency="D"
+    ... )
+    >>> observed = forecast["level"] + rng.normal(size=forecast["level"].shape) * [1.0, 3.0]
+    >>> interval = ForecastInterval().fit(forecast, observed)
+    >>> interval.apply(forecast)["level"].sel(quantile=0.975).values[0, 0].round()
+    array([2., 6.])
+    """
+
+    wells_: list[str]
+    widths_: np.ndarray
+    error_: np.ndarray
+
+    def fit(self, hindcasts: xr.Dataset, observed: xr.DataArray) -> Self:
+        """Estimate the widths from the errors of hindcasts.
+
+        Parameters
+        ----------
+        hindcasts : xarray.Dataset
+            ``level`` (well, issue_time, lead_time[, member]), m, of a forecaster that was not
+            fitted on the observed levels.
+        observed : xarray.DataArray
+            Level at each valid time, dims (well, issue_time, lead_time), m; NaN where none was
+            observed or where it must not be used.
+        """
+        center, offsets = _center_and_offsets(hindcasts[schema.LEVEL])
+        errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
+        known = np.isfinite(errors)
+        count = known.sum(axis=1)
+        reach = lead_times.pooling_reach(count, fewest=FEWEST_ERRORS)
+        self.wells_ = [str(well) for well in hindcasts[schema.WELL].values]
+        safe = np.where(known, errors, 0.0)
+        pooled = lead_times.pooled_sum(count, reach)
+        # errors of one issue time are strongly correlated, whatever the number of lead times
+        pooled[known.any(axis=2).sum(axis=1) < FEWEST_ERRORS] = 0
+        square = lead_times.pooled_sum((safe**2).sum(axis=1), reach) / np.maximum(pooled, 1)
+        scale = _scale(square[:, None, :, None], offsets / _NORMAL, least=FLOOR**2)
+        self.widths_ = np.zeros((*count.shape, len(QUANTILES)))
+        for number in np.flatnonzero(_IS_BOUND):
+            # the scale of an error is that of the side of the centre on which it lies
+            other = len(QUANTILES) - 1 - number
+            low, high = min(number, other), max(number, other)
+            side = np.where(safe < 0, scale[..., low], scale[..., high])
+            ratio = np.where(known, np.abs(safe) / side, np.nan)
+            self.widths_[..., number] = lead_times.pooled_quantile(
+                ratio, _COVERAGE[number], count=count, reach=reach
+            )
+        few = pooled < FEWEST_ERRORS
+        self.widths_[few] = square[few] = np.nan
+        self.error_ = lead_times.smoothed(square[..., None])[..., 0]
+        years = years_spanned(hindcasts[schema.VALID_TIME].values, known)
+        self.widths_ = _enlarged(
+            lead_times.smoothed(self.widths_), years[:, None], FORECAST_ENLARGEMENT
+        )
+        self.widths_[..., ~_IS_BOUND] = 0.0
+        return self
+
+    def apply(self, forecast: xr.Dataset, *, observed: xr.DataArray | None = None) -> xr.Dataset:
+        """Return a forecast with quantiles instead of members.
+
+        Parameters
+        ----------
+        forecast : xarray.Dataset
+            ``level`` (well, issue_time, lead_time[, member]), m.
+        observed : xarray.DataArray, optional
+            Level at each valid time, dims (well, issue_time, lead_time), m. If given, the widths at
+            each issue time follow the outcomes known by then.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` (well, issue_time, lead_time, quantile), m. The quantile 0.5 is the median of
+            the members; the others are NaN for a well and lead time with too few errors.
+        """
+        level = forecast[schema.LEVEL]
+        center, offsets = _center_and_offsets(level)
+        wells = [str(well) for well in forecast[schema.WELL].values]
+        widths, error = (self._of(v, wells, level.shape[2]) for v in (self.widths_, self.error_))
+        scale = _scale(error[:, None, :, None], offsets / _NORMAL, least=FLOOR**2)
+        distance = scale * widths[:, None]
+        if observed is not None:
+            outcome = observed.transpose(*level.dims[:3]).values - center
+            distance *= np.exp(_track(outcome, distance, forecast))
+        return _with_quantiles(forecast, xr.DataArray(center, dims=level.dims[:3]), distance)
+
+    @classmethod
+    def together(cls, parts: Sequence[Self]) -> Self:
+        """Return the intervals of different wells, with the same lead times, as one object."""
+        interval = cls()
+        interval.wells_ = [well for part in parts for well in part.wells_]
+        interval.widths_ = np.concatenate([part.widths_ for part in parts])
+        interval.error_ = np.concatenate([part.error_ for part in parts])
+        return interval
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the state as plain arrays, for :meth:`from_arrays`."""
+        wells = np.array(self.wells_, dtype=str)
+        return {"wells": wells, "widths": self.widths_, "error": self.error_}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the interval whose state :meth:`to_arrays` returned.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If an array is missing or has another shape.
+        """
+        interval = cls()
+        interval.wells_ = [str(well) for well in arrays["wells"]]
+        interval.widths_ = np.asarray(arrays["widths"], float)
+        interval.error_ = np.asarray(arrays["error"], float)
+        expected = (len(interval.wells_), *interval.error_.shape[1:2], len(QUANTILES))
+        if interval.error_.ndim != 2 or interval.widths_.shape != expected:
+            raise ValueError(
+                f"widths and error of an interval have shapes {interval.widths_.shape} and "
+                f"{interval.error_.shape}, expected (well, lead_time, quantile) and "
+                "(well, lead_time)"
+            )
+        return interval
+
+    def _of(self, values: np.ndarray, wells: list[str], leads: int) -> np.ndarray:
+        """Return values by well and lead time; lead times beyond the last use its values."""
+        index = {well: number for number, well in enumerate(self.wells_)}
+        lead = np.minimum(np.arange(leads), values.shape[1] - 1)
+        rows = [
+            values[index[well]][lead] if well in index else np.full_like(values[0][lead], np.nan)
+            for well in wells
+        ]
+        return np.stack(rows)
+
+
+def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the median of the members, and the distance of each of their quantiles from it."""
+    if schema.MEMBER not in level.dims:
+        return level.values, np.zeros((*level.shape, 1))
+    members = level.values
+    some = np.isfinite(members).any(axis=-1)
+    filled = np.where(some[..., None], members, 0.0)
+    quantiles = np.moveaxis(np.nanquantile(filled, _PROBABILITIES, axis=-1), 0, -1)
+    center = quantiles[..., _MIDDLE]
+    return np.where(some, center, np.nan), np.abs(quantiles - center[..., None])
+
+
+def _scale(square: np.ndarray, spread: np.ndarray, *, least: float = 0.0) -> np.ndarray:
+    """Return the scale, m, from the mean squared error, m2, and the spread of the members, m."""
+    return np.asarray(np.sqrt(square + np.square(spread) + least))
+
+
+def _enlarged(widths: np.ndarray, years: np.ndarray, enlargement: float | np.ndarray) -> np.ndarray:
+    """Return widths (..., quantile) enlarged for errors that span few years (...)."""
+    factor = 1 + enlargement / np.maximum(years, SHORTEST_YEARS)[..., None]
+    return np.asarray(widths * factor)
+
+
+def _with_quantiles(
+    prediction: xr.Dataset, center: xr.DataArray, distance: np.ndarray
 ) -> xr.Dataset:
-    """Return the levels of rows that a forecaster was not fitted on.
-
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Fitted on the train period.
-    observations : xarray.Dataset
-        Dimensions (well, time), of the fit.
-    split : Split
-        The periods of the fit.
-    simulation : xarray.Dataset, optional
-        That of the forecaster, where it was made already, or its :func:`center_and_spread`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` and ``spread`` of the members, (well, time), m; NaN for rows that were not held
-        out, among them all after the validation period.
-    """
-    nothing = xr.full_like(observations[schema.LEVEL], np.nan, dtype=float).drop_attrs()
-    unseen = xr.Dataset({schema.LEVEL: nothing, SPREAD: nothing})
-    for rows, part in forecaster.held_out(observations, split):
-        made = simulation if part is forecaster else None
-        made = part.simulate(observations) if made is None else made
-        unseen = unseen.where(~rows, center_and_spread(made))
-    return unseen
+    """Return a prediction with the quantiles at some distance (..., quantile) from its centre."""
+    middle = center.values[..., None]
+    quantiles = middle + _SIGNS * distance
+    quantiles[..., ~_IS_BOUND] = middle
+    # inner quantiles must not lie outside outer ones
+    quantiles[..., _MIDDLE:] = np.maximum.accumulate(quantiles[..., _MIDDLE:], axis=-1)
+    lower = np.minimum.accumulate(quantiles[..., _MIDDLE::-1], axis=-1)
+    quantiles[..., : _MIDDLE + 1] = lower[..., ::-1]
+    kept = prediction.drop_dims(schema.MEMBER, errors="ignore").drop_vars(
+        [schema.LEVEL, SPREAD], errors="ignore"
+    )
+    level = ((*center.dims, schema.QUANTILE), quantiles, dict(prediction[schema.LEVEL].attrs))
+    return kept.assign_coords({schema.QUANTILE: list(QUANTILES)}).assign({schema.LEVEL: level})
 
 
-def center_and_spread(simulation: xr.Dataset) -> xr.Dataset:
-    """Return the median of the members, and their standard deviation.
-
-    Parameters
-    ----------
-    simulation : xarray.Dataset
-        As of :meth:`ConformalInterval.fit`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` and ``spread`` (well, time), m; the spread is 0 where nothing tells of it.
-    """
-    level = simulation[schema.LEVEL].transpose(schema.WELL, schema.TIME, ...)
-    if schema.MEMBER in level.dims:
-        freedom = min(1, level.sizes[schema.MEMBER] - 1)
-        spread = level.std(schema.MEMBER, ddof=freedom)
-        level = level.median(schema.MEMBER, keep_attrs=True)
-    else:
-        spread = simulation.get(SPREAD, xr.zeros_like(level))
-    return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
+def _check_same_axes(simulated: xr.DataArray, observed: xr.DataArray) -> None:
+    if all(
+        simulated.indexes[dim].equals(observed.indexes[dim]) for dim in (schema.WELL, schema.TIME)
+    ):
+        return
+    raise SchemaError(
+        "Intervals are estimated from a simulation and observations with the same wells and times. "
+        f"Received {dict(simulated.sizes)} and {dict(observed.sizes)}, which differ. Simulate with "
+        "these observations."
+    )
 
 
-def _half_widths(
-    scaled: np.ndarray, known: np.ndarray, weights: np.ndarray, years: np.ndarray
-) -> np.ndarray:
-    """Return the weighted quantiles of absolute errors, enlarged; (well, quantile), NaN if none."""
-    coverage = np.abs(2 * np.array(QUANTILES) - 1)
+def _weighted_quantiles(ratio: np.ndarray, known: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return weighted quantiles of the scaled errors, shape (well, quantile); NaN without any."""
     widths = np.full((known.shape[0], len(QUANTILES)), np.nan)
     for well in np.flatnonzero(known.any(axis=1)):
         own = known[well]
         widths[well] = np.quantile(
-            scaled[well, own], coverage, weights=weights[well, own], method="inverted_cdf"
+            ratio[well, own], _COVERAGE, weights=weights[well, own], method="inverted_cdf"
         )
-    enlarged: np.ndarray = widths * (1 + _ENLARGEMENT / np.maximum(years, SHORTEST_YEARS)[:, None])
-    return enlarged
+    return widths
 
 
 def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how much each error counts, at most 1, and how many years they are worth.
+    """Return the weight of each error, at most 1, and the effective number of years.
 
     Parameters
     ----------
     times : numpy.ndarray
         Shape (row,), ``datetime64``.
     known : numpy.ndarray
-        Which errors there are, boolean, shape (well, row).
+        Whether a row has an error, boolean, shape (well, row).
 
     Returns
     -------
     tuple of numpy.ndarray
-        Shapes (well, row), 0 where there is no error, and (well,): the years that the errors span,
-        fewer as some count less (effective sample size: Kish 1965).
+        Shapes (well, row), 0 where there is no error, and (well,): the years spanned by the errors,
+        reduced by unequal weights (effective sample size: Kish 1965).
     """
     age = (times.max() - times) / np.timedelta64(1, "D") / 365.25
     weights, years = np.zeros(known.shape), np.zeros(known.shape[0])
@@ -287,3 +435,39 @@ def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarr
         weights[well, known[well]] = part
         years[well] = np.ptp(own) * part.sum() ** 2 / np.sum(part**2) / own.size
     return weights, years
+
+
+def _track(outcome: np.ndarray, distance: np.ndarray, forecast: xr.Dataset) -> np.ndarray:
+    """Return the change in the logarithm of each distance up to each issue time.
+
+    Parameters
+    ----------
+    outcome : numpy.ndarray
+        Observed level minus centre, shape (well, issue_time, lead_time), m.
+    distance : numpy.ndarray
+        Distance of each quantile from the centre, shape (well, issue_time, lead_time, quantile), m.
+    forecast : xarray.Dataset
+        Provides the issue and valid times.
+    """
+    issued = forecast[schema.ISSUE_TIME].values
+    # the first issue time at which each outcome is known
+    known_at = np.searchsorted(issued, forecast[schema.VALID_TIME].values)
+    moved = np.zeros_like(distance)
+    now = np.zeros_like(distance[:, 0])
+    order = np.argsort(known_at, axis=None, kind="stable")
+    bounds = np.searchsorted(known_at.ravel()[order], np.arange(issued.size + 1))
+    for number in range(issued.size):
+        arrived = order[bounds[number] : bounds[number + 1]]
+        if arrived.size:
+            origin, lead = np.unravel_index(arrived, known_at.shape)
+            error = np.abs(outcome[:, origin, lead])[..., None]
+            width = distance[:, origin, lead] * np.exp(moved[:, origin, lead])
+            known = np.isfinite(error)
+            change = np.where(known, (error > width) - (1 - _COVERAGE), 0.0)
+            total, count = np.zeros_like(now), np.zeros(now.shape[:2])
+            np.add.at(total.swapaxes(0, 1), lead, change.swapaxes(0, 1))
+            np.add.at(count.T, lead, known[..., 0].T)
+            now = now + STEP * np.nan_to_num(lead_times.smoothed(total, count=count))
+        moved[:, number] = now
+    moved[..., ~_IS_BOUND] = 0.0
+    return moved

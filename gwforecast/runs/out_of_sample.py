@@ -15,13 +15,8 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.errors import error_reduction
-from gwforecast.calibration.intervals import (
-    QUANTILES,
-    SPREAD,
-    ConformalInterval,
-    center_and_spread,
-    simulate_held_out,
-)
+from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_held_out
+from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
@@ -332,7 +327,7 @@ def _quantiles(
 
 def _interval(
     unseen: xr.Dataset | None, observations: xr.Dataset, split: Split, periods: Sequence[Period]
-) -> ConformalInterval | None:
+) -> SimulationInterval | None:
     if unseen is None:
         return None
     rows = split.rows(observations, *periods)
@@ -341,10 +336,10 @@ def _interval(
         return None
     errors = observations[schema.LEVEL] - unseen[schema.LEVEL]
     reduction = error_reduction(errors, split, periods)
-    return ConformalInterval().fit(unseen, observations, rows=rows, reduction=reduction)
+    return SimulationInterval().fit(unseen, observations, rows=rows, reduction=reduction)
 
 
-def _around(simulation: xr.Dataset, interval: ConformalInterval | None) -> xr.DataArray:
+def _around(simulation: xr.Dataset, interval: SimulationInterval | None) -> xr.DataArray:
     if interval is not None:
         level = interval.apply(simulation)[schema.LEVEL]
         return level.transpose(schema.WELL, schema.TIME, schema.QUANTILE)

@@ -11,7 +11,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.calibration.correction import ErrorModel
 from gwforecast.calibration.forecaster import Calibrated, Corrected
-from gwforecast.calibration.lead_intervals import LeadInterval
+from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.data.covariates import FEATURES
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
@@ -100,7 +100,7 @@ def restore(description: Mapping[str, Any], arrays: Arrays) -> Calibrated:
         horizon=_whole(description["horizon"]),
         forcing=make_forcing(description["forcing"]),
     )
-    fitted.interval_ = LeadInterval.from_arrays(_of(arrays, "interval"))
+    fitted.interval_ = ForecastInterval.from_arrays(_of(arrays, "interval"))
     wells = {schema.WELL: arrays["trained.wells"].astype(object)}
     through = arrays["trained.through"].astype(schema.TIME_DTYPE)
     fitted.trained_through_ = xr.DataArray(through, wells, (schema.WELL,))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.intervals import ConformalInterval
+from gwforecast.calibration.intervals import SimulationInterval
 from gwforecast.models.base import Forecaster, through_periods
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.runs import out_of_sample
@@ -197,7 +197,7 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
         made = out_of_sample.predict(forecaster, lasting, split=split)
         known = split.rows(lasting, "train", "validation")
         as_known = (
-            ConformalInterval().fit(made.held_out, lasting, rows=known).apply(made.simulation)
+            SimulationInterval().fit(made.held_out, lasting, rows=known).apply(made.simulation)
         )
         width, width_as_known = (
             (level.sel(quantile=0.975) - level.sel(quantile=0.025)).where(rows).mean("time")

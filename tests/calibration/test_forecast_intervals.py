@@ -5,10 +5,9 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration import lead_intervals
+from gwforecast.calibration import intervals
 from gwforecast.calibration.forecaster import Calibrated
-from gwforecast.calibration.intervals import QUANTILES
-from gwforecast.calibration.lead_intervals import LeadInterval
+from gwforecast.calibration.intervals import QUANTILES, ForecastInterval
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import Climatology
 from gwforecast.sequences.origins import observed_at
@@ -41,7 +40,7 @@ def test_coverage_is_nominal_at_each_lead_time(kind: str) -> None:
     spread = np.arange(1, LEADS + 1)
     errors = getattr(rng, kind)(size=(1, 9_000, LEADS)) * spread
     past, later = forecast_of(np.zeros((1, 6_000, LEADS))), forecast_of(np.zeros((1, 3_000, LEADS)))
-    made = LeadInterval().fit(past, outcome(past, errors[:, :6_000])).apply(later)
+    made = ForecastInterval().fit(past, outcome(past, errors[:, :6_000])).apply(later)
     for low, high in ((0.025, 0.975), (0.1, 0.9), (0.25, 0.75)):
         share = covered(made, outcome(later, errors[:, 6_000:]), low, high)
         np.testing.assert_allclose(share, high - low, atol=0.04)
@@ -53,7 +52,7 @@ def test_an_interval_leans_to_the_side_on_which_the_members_lie() -> None:
     forecast = forecast_of(members)
     drawn = rng.exponential(size=(1, 800, LEADS))
     center = forecast["level"].median("member")
-    made = LeadInterval().fit(forecast, xr.zeros_like(center) + drawn).apply(forecast)["level"]
+    made = ForecastInterval().fit(forecast, xr.zeros_like(center) + drawn).apply(forecast)["level"]
     upper = (made.sel(quantile=0.975) - made.sel(quantile=0.5)).mean()
     lower = (made.sel(quantile=0.5) - made.sel(quantile=0.025)).mean()
     assert float(upper) > 1.5 * float(lower)
@@ -63,7 +62,7 @@ def test_quantiles_are_sorted_around_the_median() -> None:
     rng = np.random.default_rng(2)
     forecast = forecast_of(rng.normal(size=(2, 300, LEADS, 7)))
     observed = outcome(forecast, rng.normal(size=(2, 300, LEADS)))
-    made = LeadInterval().fit(forecast, observed).apply(forecast, observed=observed)
+    made = ForecastInterval().fit(forecast, observed).apply(forecast, observed=observed)
     assert (np.diff(made["level"].values, axis=-1) >= 0).all()
     np.testing.assert_allclose(
         made["level"].sel(quantile=0.5).values, forecast["level"].median("member").values
@@ -75,7 +74,7 @@ def test_quantiles_are_sorted_around_the_median() -> None:
 def test_widths_follow_errors_that_grow() -> None:
     rng = np.random.default_rng(3)
     past = forecast_of(np.zeros((1, 400, LEADS)))
-    interval = LeadInterval().fit(past, outcome(past, rng.normal(size=(1, 400, LEADS))))
+    interval = ForecastInterval().fit(past, outcome(past, rng.normal(size=(1, 400, LEADS))))
     later = forecast_of(np.zeros((1, 2_000, LEADS)), start="2005-01-01")
     observed = outcome(later, 3 * rng.normal(size=(1, 2_000, LEADS)))
     fixed, tracked = interval.apply(later), interval.apply(later, observed=observed)
@@ -97,7 +96,7 @@ def brute_force_track(observed, made, base, forecast):
                     error = observed.values[0, j, lead] - center[0, j, lead]
                     if valid[j, lead] <= issued[i] and np.isfinite(error):
                         moved += (abs(error) > result[0, j, lead, number]) - allowed
-                step = np.exp(lead_intervals.STEP * moved)
+                step = np.exp(intervals.STEP * moved)
                 result[0, i, lead, number] = base[0, i, lead, number] * step
     return result
 
@@ -109,7 +108,7 @@ def test_tracking_is_that_of_a_plain_loop(stride: int) -> None:
     errors = rng.normal(size=(1, 40, 3))
     errors[rng.random(errors.shape) < 0.3] = np.nan
     observed = outcome(forecast, errors)
-    interval = LeadInterval().fit(forecast, observed)
+    interval = ForecastInterval().fit(forecast, observed)
     base = np.abs(interval.apply(forecast)["level"].values - forecast["level"].values[..., None])
     made = interval.apply(forecast, observed=observed)["level"].values
     expected = brute_force_track(observed, made, base, forecast)
@@ -122,7 +121,7 @@ def test_outcomes_after_an_issue_time_change_nothing_at_it(later: float) -> None
     rng = np.random.default_rng(5)
     forecast = forecast_of(rng.normal(size=(1, 200, LEADS)))
     observed = outcome(forecast, rng.normal(size=(1, 200, LEADS)))
-    interval = LeadInterval().fit(forecast, observed)
+    interval = ForecastInterval().fit(forecast, observed)
     cut = forecast["issue_time"].values[120]
     changed = observed.where(observed["valid_time"] <= cut, later)
     expected = interval.apply(forecast, observed=observed)["level"].values[:, :121]
@@ -134,7 +133,7 @@ def test_a_well_with_too_few_errors_has_a_median_only() -> None:
     forecast = forecast_of(np.zeros((2, 50, LEADS)))
     errors = np.random.default_rng(6).normal(size=(2, 50, LEADS))
     errors[1, 5:] = np.nan
-    made = LeadInterval().fit(forecast, outcome(forecast, errors)).apply(forecast)["level"]
+    made = ForecastInterval().fit(forecast, outcome(forecast, errors)).apply(forecast)["level"]
     assert np.isfinite(made.values[0]).all()
     assert np.isfinite(made.sel(quantile=0.5).values[1]).all()
     assert np.isnan(made.drop_sel(quantile=0.5).values[1]).all()
@@ -145,7 +144,7 @@ def test_lead_times_with_few_errors_share_them_with_their_neighbours() -> None:
     forecast = forecast_of(np.zeros((1, 60, 30)))
     kept = rng.permuted(np.tile(np.arange(60) < 3, (30, 1)), axis=1).T  # 3 of 60 origins each
     errors = np.where(kept, rng.normal(size=(1, 60, 30)), np.nan)
-    interval = LeadInterval().fit(forecast, outcome(forecast, errors))
+    interval = ForecastInterval().fit(forecast, outcome(forecast, errors))
     widths = interval.widths_[0, :, -1] * np.sqrt(interval.error_[0])
     assert np.isfinite(widths).all()
     assert 1.2 < widths.mean() < 6
@@ -154,7 +153,7 @@ def test_lead_times_with_few_errors_share_them_with_their_neighbours() -> None:
 def test_other_wells_and_longer_horizons_are_told_apart() -> None:
     rng = np.random.default_rng(7)
     past = forecast_of(np.zeros((1, 300, 2)))
-    interval = LeadInterval().fit(past, outcome(past, rng.normal(size=(1, 300, 2)) * [1, 5]))
+    interval = ForecastInterval().fit(past, outcome(past, rng.normal(size=(1, 300, 2)) * [1, 5]))
     longer = forecast_of(np.zeros((2, 3, 4)))
     made = interval.apply(longer)["level"].sel(quantile=0.975).values
     np.testing.assert_allclose(made[0, :, 1], made[0, :, 3])
@@ -164,8 +163,8 @@ def test_other_wells_and_longer_horizons_are_told_apart() -> None:
 def test_the_state_is_kept_as_arrays() -> None:
     rng = np.random.default_rng(8)
     forecast = forecast_of(rng.normal(size=(1, 100, LEADS)))
-    interval = LeadInterval().fit(forecast, outcome(forecast, rng.normal(size=(1, 100, LEADS))))
-    again = LeadInterval.from_arrays(interval.to_arrays())
+    interval = ForecastInterval().fit(forecast, outcome(forecast, rng.normal(size=(1, 100, LEADS))))
+    again = ForecastInterval.from_arrays(interval.to_arrays())
     expected, found = interval.apply(forecast), again.apply(forecast)
     assert found["level"].values.tobytes() == expected["level"].values.tobytes()
 

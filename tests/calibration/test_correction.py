@@ -20,13 +20,13 @@ NAMES = ("slow", "fast", "share", "noise", "slope", "slope_years")
 
 
 def model(
-    *, wells: int = 1, doubt: tuple[float, float] = (0.0, 0.1), **fading: float
+    *, wells: int = 1, level_weight: tuple[float, float] = (0.0, 0.1), **fading: float
 ) -> ErrorModel:
-    numbers = list((dict(zip(NAMES, correction.FADING, strict=True)) | fading).values())
+    numbers = list((dict(zip(NAMES, correction.DEFAULT, strict=True)) | fading).values())
     made = ErrorModel()
     made.wells_ = [f"w{number}" for number in range(wells)]
     made.error_ = made.level_ = np.tile(numbers, (wells, 1))
-    made.doubt_, made.center_ = np.tile(doubt, (wells, 1)), np.zeros(wells)
+    made.level_weight_, made.center_ = np.tile(level_weight, (wells, 1)), np.zeros(wells)
     return made
 
 
@@ -122,8 +122,8 @@ def test_a_correction_fades_towards_the_simulation() -> None:
     assert ahead[-1] < 1e-6
 
 
-def test_full_doubt_is_the_forecast_of_the_level_alone() -> None:
-    made = model(doubt=(1.0, 1e9), slow=1e9)
+def test_full_level_weight_is_the_forecast_of_the_level_alone() -> None:
+    made = model(level_weight=(1.0, 1e9), slow=1e9)
     made.center_[:] = 20.0
     states = known(0.3)
     states[..., 12] = 0.7
@@ -131,12 +131,12 @@ def test_full_doubt_is_the_forecast_of_the_level_alone() -> None:
     np.testing.assert_allclose(ahead_of(made, simulated, states), np.full(30, 20.7), atol=1e-6)
 
 
-def test_a_useless_simulation_is_doubted_and_a_perfect_one_is_not() -> None:
+def test_a_useless_simulation_is_ignored_and_a_perfect_one_is_not() -> None:
     rng = np.random.default_rng(4)
     level = rng.normal(size=900).cumsum() * 0.02
     noise = rng.normal(size=900)
     perfect, useless = (
-        ErrorModel().fit(series(sim), series(level), horizon=30).doubt_[0, 0]
+        ErrorModel().fit(series(sim), series(level), horizon=30).level_weight_[0, 0]
         for sim in (level + 1.0, noise)
     )
     assert perfect == 0.0
@@ -162,14 +162,14 @@ def test_too_few_levels_give_the_default(known: int) -> None:
     level = np.full(400, np.nan)
     level[:known] = 1.0
     made = ErrorModel().fit(series(np.zeros(400)), series(level), horizon=30)
-    assert tuple(made.error_[0]) == correction.FADING
-    assert made.doubt_[0, 0] == 0
+    assert tuple(made.error_[0]) == correction.DEFAULT
+    assert made.level_weight_[0, 0] == 0
 
 
 def test_a_constant_level_gives_the_default() -> None:
     made = ErrorModel().fit(series(np.zeros(400)), series(np.ones(400)), horizon=30)
-    assert tuple(made.error_[0]) == correction.FADING
-    assert made.doubt_[0, 0] == 0
+    assert tuple(made.error_[0]) == correction.DEFAULT
+    assert made.level_weight_[0, 0] == 0
 
 
 def test_a_slope_goes_on_and_fades() -> None:
@@ -200,7 +200,7 @@ def test_wells_are_chosen_each_for_itself_and_kept_as_arrays() -> None:
     both = ErrorModel().fit(series(simulated, "W-MON"), series(level, "W-MON"), horizon=13)
     one = series(simulated, "W-MON")[[1]], series(level, "W-MON")[[1]]
     alone = ErrorModel().fit(*one, horizon=13)
-    for name in ("error_", "level_", "doubt_", "center_"):
+    for name in ("error_", "level_", "level_weight_", "center_"):
         np.testing.assert_array_equal(getattr(both, name)[1], getattr(alone, name)[0])
     again = ErrorModel.from_arrays(both.to_arrays())
     assert again.wells_ == both.wells_

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.intervals import QUANTILES, ConformalInterval
+from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
 from gwforecast.schema import SchemaError, validate_simulation
 
 
@@ -23,7 +23,7 @@ def test_coverage_is_near_nominal_on_new_rows(kind: str) -> None:
     simulation = dataset(np.full((1, 40_000), 5.0))
     rows = xr.zeros_like(observations["level"], dtype=bool)
     rows[:, :24_000] = True
-    made = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    made = SimulationInterval().fit(simulation, observations, rows=rows).apply(simulation)
     later = observations["level"][:, 24_000:]
     for low, high in ((0.025, 0.975), (0.1, 0.9), (0.25, 0.75)):
         level = made["level"][:, 24_000:]
@@ -37,7 +37,7 @@ def test_quantiles_are_sorted_around_the_median_of_the_members() -> None:
     observations = dataset(rng.normal(size=(2, 500)))
     rows = xr.ones_like(observations["level"], dtype=bool)
     simulation = dataset(members)
-    made = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    made = SimulationInterval().fit(simulation, observations, rows=rows).apply(simulation)
     validate_simulation(made)
     assert made["quantile"].values.tolist() == list(QUANTILES)
     assert (made["level"].diff("quantile") >= 0).all()
@@ -53,7 +53,7 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
 
     def width(rows: xr.DataArray) -> xr.DataArray:
         level = (
-            ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)["level"]
+            SimulationInterval().fit(simulation, observations, rows=rows).apply(simulation)["level"]
         )
         return level.sel(quantile=0.975) - level.sel(quantile=0.025)
 
@@ -63,7 +63,7 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
     noise = dataset(rng.normal(size=(1, 1461)))
     short = every & (every["time"] < np.datetime64("1991-01-01"))
     widths = [
-        ConformalInterval().fit(constant, noise, rows=r).widths_.sel(quantile=0.975).item()
+        SimulationInterval().fit(constant, noise, rows=r).widths_.sel(quantile=0.975).item()
         for r in (short, every)
     ]
     assert widths[0] / widths[1] == pytest.approx(2.0 / 1.25, rel=0.15)
@@ -74,7 +74,7 @@ def test_few_years_widen_an_interval_by_more_the_farther_out_it_ends(years: int)
     signs = np.where(np.arange(years * 365) % 2, 1.0, -1.0)[None]  # all errors are of one size
     observations, simulation = dataset(signs), dataset(np.zeros(signs.shape))
     rows = xr.ones_like(observations["level"], dtype=bool)
-    widths = ConformalInterval().fit(simulation, observations, rows=rows).widths_.isel(well=0)
+    widths = SimulationInterval().fit(simulation, observations, rows=rows).widths_.isel(well=0)
     added = widths.sel(quantile=[0.75, 0.9, 0.975]).values - 1
     # Student's t: quantiles grow with the square of those of a normal distribution
     of_normal = (np.square([0.6745, 1.2816, 1.9600]) + 1) / (1.96**2 + 1)
@@ -90,7 +90,7 @@ def test_intervals_are_wider_where_errors_have_been_larger() -> None:
     observations = dataset((rng.normal(size=days.size) * np.exp(0.5 * season))[None])
     rows = xr.ones_like(observations["level"], dtype=bool)
     rows[:, 15 * 365 :] = False
-    made = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    made = SimulationInterval().fit(simulation, observations, rows=rows).apply(simulation)
     low, high = (made["level"].sel(quantile=q)[0, 15 * 365 :] for q in (0.025, 0.975))
     inside = (observations["level"][0, 15 * 365 :] <= high) & (
         observations["level"][0, 15 * 365 :] >= low
@@ -107,7 +107,7 @@ def test_recent_errors_count_more_and_many_old_ones_are_not_forgotten() -> None:
     simulation = dataset(np.zeros((1, days)))
     rows = xr.ones_like(simulation["level"], dtype=bool)
     fitted = [
-        ConformalInterval().fit(simulation, dataset(made[None]), rows=rows)
+        SimulationInterval().fit(simulation, dataset(made[None]), rows=rows)
         for made in (errors, errors[::-1])
     ]
     falling, rising = (
@@ -122,8 +122,8 @@ def test_errors_to_come_of_half_the_size_halve_the_scale() -> None:
     level = xr.zeros_like(observations["level"])
     simulation, calm = (xr.Dataset({"level": level, "spread": level + s}) for s in (0.5, 0.25))
     rows = xr.ones_like(level, dtype=bool)
-    as_known = ConformalInterval().fit(simulation, observations, rows=rows)
-    half = ConformalInterval().fit(simulation, observations, rows=rows, reduction=level + 0.5)
+    as_known = SimulationInterval().fit(simulation, observations, rows=rows)
+    half = SimulationInterval().fit(simulation, observations, rows=rows, reduction=level + 0.5)
     xr.testing.assert_allclose(half.widths_, as_known.widths_)
     xr.testing.assert_allclose(half.apply(calm), 0.5 * as_known.apply(simulation))
 
@@ -133,7 +133,7 @@ def test_a_well_with_too_few_errors_has_a_median_only() -> None:
     observations["level"][1, 5:] = np.nan
     simulation = dataset(np.zeros((2, 50)))
     rows = xr.ones_like(observations["level"], dtype=bool)
-    level = ConformalInterval().fit(simulation, observations, rows=rows).apply(simulation)["level"]
+    level = SimulationInterval().fit(simulation, observations, rows=rows).apply(simulation)["level"]
     assert level[0].notnull().all()
     assert (level[1].sel(quantile=0.5) == 0).all()
     assert level[1].drop_sel(quantile=0.5).isnull().all()
@@ -145,11 +145,11 @@ def test_rows_that_are_not_learnt_from_change_nothing() -> None:
     simulation = dataset(np.zeros((1, 400)))
     rows = xr.zeros_like(observations["level"], dtype=bool)
     rows[:, 100:200] = True
-    first = ConformalInterval().fit(simulation, observations, rows=rows)
+    first = SimulationInterval().fit(simulation, observations, rows=rows)
     for other in (np.nan, 1e6):
         changed = observations.copy(deep=True)
         changed["level"].values[~rows.values] = other
-        again = ConformalInterval().fit(simulation, changed, rows=rows)
+        again = SimulationInterval().fit(simulation, changed, rows=rows)
         assert again.widths_.identical(first.widths_)
 
 
@@ -157,4 +157,4 @@ def test_other_times_are_refused() -> None:
     observations = dataset(np.zeros((1, 50)))
     rows = xr.ones_like(observations["level"], dtype=bool)
     with pytest.raises(SchemaError, match="same wells and times"):
-        ConformalInterval().fit(dataset(np.zeros((1, 40))), observations, rows=rows)
+        SimulationInterval().fit(dataset(np.zeros((1, 40))), observations, rows=rows)

@@ -1,0 +1,118 @@
+"""Statistics of errors by lead time that neighbouring lead times share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["pooled_quantile", "pooled_sum", "pooling_reach", "smoothed"]
+
+
+NEIGHBOURS = 6  # a lead time is averaged with those within a sixth of it
+
+
+def pooling_reach(count: np.ndarray, *, fewest: int) -> np.ndarray:
+    """Return how many lead times on each side must be pooled to have enough errors.
+
+    Parameters
+    ----------
+    count : numpy.ndarray of int
+        Number of errors, shape (well, lead_time).
+    fewest : int
+        Number of errors needed.
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Shape (well, lead_time); 0 where a lead time has enough errors itself.
+
+    Examples
+    --------
+    >>> pooling_reach(np.array([[10, 0, 10, 10]]), fewest=10)
+    array([[0, 1, 0, 0]])
+    """
+    reach = np.zeros_like(count)
+    for _ in range(count.shape[1]):
+        few = pooled_sum(count, reach) < fewest
+        if not few.any():
+            break
+        reach[few] += 1
+    return reach
+
+
+def pooled_sum(values: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Return sums of values (well, lead_time) over the lead times within reach."""
+    total = np.pad(values.cumsum(axis=1), ((0, 0), (1, 0)))
+    lead = np.arange(values.shape[1])
+    stop = np.minimum(lead + reach + 1, lead.size)
+    pooled = np.take_along_axis(total, stop, 1)
+    pooled = pooled - np.take_along_axis(total, np.maximum(lead - reach, 0), 1)
+    return np.where(reach > 0, pooled, values)
+
+
+def pooled_quantile(
+    ratio: np.ndarray, probability: float, *, count: np.ndarray, reach: np.ndarray
+) -> np.ndarray:
+    """Return a quantile over issue times, and over lead times within reach where there are few.
+
+    Parameters
+    ----------
+    ratio : numpy.ndarray
+        Shape (well, issue_time, lead_time), NaN where unknown.
+    probability : float
+        Of the quantile.
+    count : numpy.ndarray of int
+        Number of known values, shape (well, lead_time).
+    reach : numpy.ndarray of int
+        Result of :func:`pooling_reach`, shape (well, lead_time).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (well, lead_time); 0 where there are no values.
+    """
+    found = _quantile(ratio, probability, count)
+    for well, lead in np.argwhere(reach > 0):
+        near = ratio[well, :, max(lead - reach[well, lead], 0) : lead + reach[well, lead] + 1]
+        near = near[np.isfinite(near)]
+        if near.size:
+            found[well, lead] = np.quantile(near, probability)
+    return found
+
+
+def smoothed(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarray:
+    """Return means over neighbouring lead times, ignoring NaN.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (well, lead_time, quantile).
+    count : numpy.ndarray, optional
+        Number of values of each lead time, shape (well, lead_time): a lead time without any is
+        ignored. By default those that are NaN are.
+    """
+    known = np.isfinite(values[..., :1]) if count is None else count[..., None] > 0
+    lead = np.arange(values.shape[1])
+    reach = (lead + 1) // NEIGHBOURS
+    first, stop = np.maximum(lead - reach, 0), np.minimum(lead + reach + 1, lead.size)
+    total, number = (
+        np.pad(part.cumsum(axis=1), ((0, 0), (1, 0), (0, 0)))
+        for part in (np.where(known, values, 0.0), known.astype(float))
+    )
+    number = number[:, stop] - number[:, first]
+    mean = (total[:, stop] - total[:, first]) / np.maximum(number, 1.0)
+    return np.where(number > 0, mean, np.nan)
+
+
+def _quantile(ratio: np.ndarray, probability: float, count: np.ndarray) -> np.ndarray:
+    """Return a quantile over the issue times, shape (well, lead_time); 0 without values."""
+    ordered = np.sort(np.where(np.isfinite(ratio), ratio, np.inf), axis=1)
+    rank = probability * np.maximum(count - 1, 0)
+    low = np.floor(rank).astype(int)
+    part = rank - low
+    below, above = (
+        np.take_along_axis(ordered, np.minimum(at, np.maximum(count - 1, 0))[:, None], axis=1)[:, 0]
+        for at in (low, low + 1)
+    )
+    finite = np.isfinite(below) & np.isfinite(above)
+    gap = np.where(finite, above, 0.0) - np.where(finite, below, 0.0)
+    return np.asarray(np.where(finite, below, 0.0) + part * gap)
