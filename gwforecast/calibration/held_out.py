@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from gwforecast import schema
@@ -57,8 +58,8 @@ def center_and_spread(simulation: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     simulation : xarray.Dataset
-        ``level`` (well, time) or (well, time, member), m; without members, ``spread`` (well, time), m,
-        may hold their standard deviation.
+        ``level`` (well, time) or (well, time, member), m. Without members, ``spread`` (well, time),
+        m, may hold their standard deviation.
 
     Returns
     -------
