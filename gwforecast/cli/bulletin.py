@@ -31,7 +31,7 @@ def bulletin(
         from gwforecast.reports.bulletin import bulletin as page
         from gwforecast.runs.files import write_text
         from gwforecast.service.archive import Archive
-        from gwforecast.service.intake import read_each
+        from gwforecast.service.inputs import read_wells
         from gwforecast.service.verify import verify
 
         archive = Archive(settings.schedule.archive)
@@ -44,7 +44,7 @@ def bulletin(
             product = archive.read(issue_time or last)
         except KeyError as error:
             raise ValueError(error.args[0]) from None
-        observations = read_each(settings.data).observations
+        observations = read_wells(settings.data).observations
         scores = None if observations is None else verify(archive, observations).scores
         text = page(
             product,

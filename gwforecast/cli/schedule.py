@@ -161,21 +161,21 @@ def status(config: Config, max_age: MaxAge = None) -> None:
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import schedule
 
-        standing = schedule.stand(
+        health = schedule.check_health(
             settings.schedule.archive,
             max_age=None if max_age is None else _duration(max_age),
             failed_share=settings.schedule.failed_share,
             now=Stopwatch().started,
         )
-        for problem in standing.problems:
+        for problem in health.problems:
             errors.print(clean(problem), soft_wrap=True)
-        if standing.issue is None:
+        if health.issue is None:
             screen.print("No forecast is in the archive.")
         else:
-            hours = standing.age.total_seconds() / 3600 if standing.age is not None else 0.0
-            screen.print(f"Last issue time {standing.issue.issue_time}, {hours:.1f} h ago.")
-            _print_wells(standing.wells)
-        raise typer.Exit(standing.code)
+            hours = health.age.total_seconds() / 3600 if health.age is not None else 0.0
+            screen.print(f"Last issue time {health.issue.issue_time}, {hours:.1f} h ago.")
+            _print_wells(health.wells)
+        raise typer.Exit(health.code)
 
 
 def settings_of(

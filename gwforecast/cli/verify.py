@@ -26,15 +26,15 @@ def verify(config: schedule.Config, out: Out = None, first: First = False) -> No
     with schedule.codes():
         from gwforecast.schema import SchemaError
         from gwforecast.service.archive import Archive
-        from gwforecast.service.intake import read_each
+        from gwforecast.service.inputs import read_wells
         from gwforecast.service.verify import verify as verified
         from gwforecast.service.verify import write_verification
 
-        intake = read_each(settings.data)
-        if intake.observations is None:
-            raise SchemaError(next(iter(intake.refused.values()))[1])
+        inputs = read_wells(settings.data)
+        if inputs.observations is None:
+            raise SchemaError(next(iter(inputs.refused.values()))[1])
         found = verified(
-            Archive(settings.schedule.archive), intake.observations, first_revisions=first
+            Archive(settings.schedule.archive), inputs.observations, first_revisions=first
         )
         folder = out or settings.schedule.archive / "verification"
         write_verification(found, folder)

@@ -1,213 +1,333 @@
-"""What a scheduled run makes of the wells that it has read: champions, or a forecast."""
+"""Issue the forecast of one issue time: each well on its own, with a status that says how.
+
+A well is forecast by the first of these that succeeds: its champion, the previous champion, the
+climatology of its levels. A failure at one well never affects another.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
-from gwforecast.runs import files
+from gwforecast.forcings.base import Forcing
+from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
-from gwforecast.runs.inputs import latest_complete_step
+from gwforecast.runs.one_by_one import together_or_one_by_one
 from gwforecast.schema import SchemaError
-from gwforecast.service import product as products
-from gwforecast.service import train as training
+from gwforecast.service import bundle
 from gwforecast.service.bundle import BundleError
 from gwforecast.service.champions import Champions
-from gwforecast.service.intake import Intake, known_and_filled, read_forcing
-from gwforecast.service.processes import count_processes, run_in_processes
-from gwforecast.service.readiness import Limits
+from gwforecast.service.inputs import (
+    Inputs,
+    known_and_filled,
+    read_forcing,
+    require_observations,
+    resolve_issue_time,
+)
+from gwforecast.service.product import (
+    checksum_inputs,
+    checksum_settings,
+    join_products,
+    to_product,
+)
+from gwforecast.service.readiness import (
+    BY_MODEL,
+    FALLBACK,
+    RECENT,
+    AgeLimits,
+    WellForecast,
+    check_well,
+    forecast_by_climatology,
+)
+from gwforecast.shards.processes import count_processes, map_in_processes
 
-__all__ = [
-    "failed_rows",
-    "forecast_wells",
-    "join_products",
-    "known_to_train",
-    "make_product",
-    "recipe_of",
-    "settle_moment",
-    "the_observations",
-]
-
-
-WELLS_PER_PROCESS = 20  # a process begins in the time that a few wells take
-# where files lie, and how many work on them
-WITHOUT_EFFECT = (
-    "database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
-    "weather_forecast", "workers",
-)  # fmt: skip
-
-
-def settle_moment(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
-    """Return the moment that was asked for, or the last step that is complete.
-
-    Parameters
-    ----------
-    given : time or None
-        What was asked for.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    now : pandas.Timestamp
-        The present moment, naive UTC.
-
-    Raises
-    ------
-    ValueError
-        If the step is not over.
-    """
-    latest = latest_complete_step(observations, now)
-    if given is None:
-        return latest
-    moment = np.datetime64(timeline.to_times([given])[0])
-    if moment > latest:
-        raise ValueError(
-            "A forecast is issued from a step that is over. Received "
-            f"{timeline.format_time(moment)}; the last one is {timeline.format_time(latest)} UTC. "
-            "Choose an earlier issue time."
-        )
-    return moment
+__all__ = ["finish_product", "forecast_wells", "issue", "make_product"]
 
 
-def the_observations(intake: Intake, what: str) -> xr.Dataset:
-    """Return what could be read.
-
-    Raises
-    ------
-    SchemaError
-        If it is nothing.
-    """
-    if intake.observations is None:
-        refused = list(intake.refused.items())[:3]
-        reasons = " ".join(f"{well}: {reason}" for well, (_, reason) in refused)
-        raise SchemaError(f"{what} needs data. {reasons}")
-    return intake.observations
-
-
-def known_to_train(
-    observations: xr.Dataset, moment: np.datetime64, settings: Settings
-) -> xr.Dataset:
-    """Return the observations through a moment, with gaps filled as is asked for."""
-    past = observations.sel({schema.TIME: slice(None, moment)})
-    return known_and_filled(past, past[schema.TIME].values[-1], settings.data)
-
-
-def recipe_of(
-    settings: Settings, observations: xr.Dataset, *, workers: int | None
-) -> training.Recipe:
-    """Return how the settings want forecasters to be made."""
-    wanted = settings.schedule
-    return training.Recipe(
-        models=wanted.models,
-        settings={name: settings.of_model(name) for name in wanted.models},
-        horizon=wanted.horizon or default_horizon(observations),
-        forcing=wanted.forcing,
-        seed=settings.models.seed,
-        members=settings.models.members,
-        workers=workers,
-    )
-
-
-def failed_rows(refused: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-    """Return the rows of a table of training for wells that could not be read."""
-    rows = [
-        {"well": well, "decision": "failed", "reason": reason}
-        for well, (_, reason) in refused.items()
-    ]
-    return pd.DataFrame(rows, columns=training.COLUMNS)
-
-
-def forecast_wells(
-    observations: xr.Dataset, moment: np.datetime64, settings: Settings
-) -> tuple[xr.Dataset, dict[str, str]]:
-    """Return the forecast of wells that were read, and the sum of what each was made from."""
-    wanted = settings.schedule
-    forcing = read_forcing(wanted)
-    known = known_and_filled(
-        observations, moment, settings.data, keep_weather=forcing.origin == "observed"
-    )
-    made = products.issue(
-        known,
-        issue_time=moment,
-        champions=Champions(wanted.bundles),
-        horizon=wanted.horizon or default_horizon(known),
-        forcing=forcing,
-        limits=Limits(wanted.level_age, wanted.weather_age),
-    )
-    return made, products.input_sums(known)
+WELLS_PER_PROCESS = 20  # starting a process takes as long as the forecasts of a few wells
 
 
 def make_product(
-    intake: Intake, settings: Settings, issue_time: object, *, now: pd.Timestamp
+    inputs: Inputs, settings: Settings, issue_time: object, *, now: pd.Timestamp
 ) -> xr.Dataset:
-    """Return the forecast of all wells; many are divided among processes.
+    """Return the forecast of all wells; many wells are divided among processes.
 
     Parameters
     ----------
-    intake : Intake
-        What could be read, and what could not.
+    inputs : Inputs
+        Observations, and the wells that could not be read.
     settings : Settings
-        Those of a configuration.
+        Settings of the configuration file.
     issue_time : time or None
-        By default the last step that is complete.
+        By default the last complete time step.
     now : pandas.Timestamp
-        The present moment, naive UTC.
+        The current time, naive UTC.
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`gwforecast.service.product.to_product`.
     """
-    observations = the_observations(intake, "A forecast")
-    moment = settle_moment(issue_time, observations, now)
+    observations = require_observations(inputs, "A forecast")
+    moment = resolve_issue_time(issue_time, observations, now)
     wells = np.arange(observations.sizes[schema.WELL])
     number = count_processes(wells.size, least=WELLS_PER_PROCESS, most=settings.models.workers)
-    made = run_in_processes(
-        lambda part: forecast_wells(observations.isel({schema.WELL: part}), moment, settings),
+    made = map_in_processes(
+        lambda part: forecast_wells(
+            observations.isel({schema.WELL: part}), moment, settings=settings
+        ),
         np.array_split(wells, number),
     )
-    return join_products(
+    return finish_product(
         [part for part, _ in made],
         settings,
-        refused=intake.refused,
-        sums={well: digest for _, sums in made for well, digest in sums.items()},
+        refused=inputs.refused,
+        checksums={well: digest for _, sums in made for well, digest in sums.items()},
         frequency=timeline.infer_frequency(observations[schema.TIME].values),
     )
 
 
-def join_products(
-    parts: list[xr.Dataset],
+def forecast_wells(
+    observations: xr.Dataset, issue_time: np.datetime64, *, settings: Settings
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Return the forecast of some wells, and the checksum of each well's inputs."""
+    wanted = settings.schedule
+    forcing = read_forcing(wanted)
+    known = known_and_filled(
+        observations, issue_time, settings.data, keep_weather=forcing.origin == "observed"
+    )
+    made = issue(
+        known,
+        issue_time=issue_time,
+        champions=Champions(wanted.bundles),
+        horizon=wanted.horizon or default_horizon(known),
+        forcing=forcing,
+        limits=AgeLimits(wanted.level_age, wanted.weather_age),
+    )
+    return made, checksum_inputs(known)
+
+
+def finish_product(
+    parts: Sequence[xr.Dataset],
     settings: Settings,
     *,
-    refused: Mapping[str, tuple[str, str]],
-    sums: Mapping[str, str],
+    refused: dict[str, tuple[str, str]],
+    checksums: dict[str, str],
     frequency: str,
 ) -> xr.Dataset:
-    """Bring the forecasts of all wells together, with those that have none."""
-    there = {str(well) for part in parts for well in part[schema.WELL].values}
-    return products.join(
+    """Join the forecasts of all wells, and add the wells that have none.
+
+    Parameters
+    ----------
+    parts : sequence of xarray.Dataset
+        Forecasts of different wells.
+    settings : Settings
+        Settings of the configuration file.
+    refused : dict of str to (str, str)
+        Status and reason of the wells that could not be read.
+    checksums : dict of str to str
+        Checksum of each well's inputs.
+    frequency : str
+        Frequency of the lead times.
+    """
+    listed = {str(well) for part in parts for well in part[schema.WELL].values} | set(refused)
+    return join_products(
         parts,
         frequency=frequency,
-        refused={**refused, **_untold(there | set(refused), settings)},
-        sums=sums,
-        attrs={"config_sha256": _config_sha256(settings)},
+        refused={**refused, **_missing_wells(listed, settings)},
+        checksums=checksums,
+        attrs={"config_sha256": checksum_settings(settings)},
     )
 
 
-def _untold(told: Iterable[str], settings: Settings) -> dict[str, tuple[str, str]]:
-    """Return wells that have a model but are not in the data."""
+def issue(
+    observations: xr.Dataset,
+    *,
+    issue_time: np.datetime64,
+    champions: Champions,
+    horizon: int,
+    forcing: Forcing,
+    limits: AgeLimits | None = None,
+) -> xr.Dataset:
+    """Forecast every well from what was known at the issue time.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time), as :func:`gwforecast.service.inputs.known_until` returns them.
+    issue_time : numpy.datetime64
+        A step of the time axis.
+    champions : Champions
+        Bundle of each well.
+    horizon : int
+        Number of lead times.
+    forcing : Forcing
+        Weather after the issue time.
+    limits : AgeLimits, optional
+        Greatest age of levels and weather.
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`gwforecast.service.product.to_product`.
+    """
+    past = observations.sel({schema.TIME: slice(None, issue_time)})
+    wells = [
+        check_well(level, covariates, issue_time, limits=limits or AgeLimits())
+        for level, covariates in series_of(past)
+    ]
+    _forecast_by_models(wells, _Request(observations, issue_time, horizon, forcing), champions)
+    for well in wells:
+        if well.level is None and well.status != "no_data":
+            _fall_back(well, observations.sel({schema.WELL: [well.name]}), issue_time, horizon)
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    product = to_product(wells, issue_time, horizon=horizon, frequency=frequency)
+    datum = observations[schema.LEVEL].attrs.get("vertical_datum")
+    if datum:
+        product[schema.LEVEL].attrs["vertical_datum"] = datum
+    return product
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What all wells are forecast from, and for how many lead times."""
+
+    observations: xr.Dataset
+    issue_time: np.datetime64
+    horizon: int
+    forcing: Forcing
+
+    def run(self, fitted: Calibrated, wells: list[str], origin: np.datetime64) -> xr.Dataset:
+        """Forecast from the end of the weather, and keep the steps after the issue time."""
+        times = self.observations[schema.TIME].values
+        ends = np.array([origin, self.issue_time])
+        first, last = timeline.time_positions(times, ends, name="issue time")
+        missing = int(last - first)
+        return fitted.forecast(
+            self.observations.sel({schema.WELL: wells}),
+            issue_times=ends[:1],
+            horizon=self.horizon + missing,
+            forcing=self.forcing,
+        ).isel({schema.LEAD_TIME: slice(missing, None)})
+
+
+def _forecast_by_models(
+    wells: Sequence[WellForecast], request: _Request, champions: Champions
+) -> None:
+    """Forecast the wells by their champions, or by the previous ones where these fail."""
+    wanted = [well for well in wells if well.status in BY_MODEL]
+    try:
+        table = champions.table()
+    except BundleError as error:
+        for well in wanted:
+            well.lower("model_invalid", str(error))
+        return
+    for well in wanted:
+        if well.name not in table:
+            well.lower("model_missing", "no model was trained for this well")
+    trained = [well for well in wanted if well.name in table]
+    for rank in ("bundle", "previous"):
+        groups: dict[tuple[str, np.datetime64], list[WellForecast]] = {}
+        for well in trained:
+            name = getattr(table[well.name], rank)
+            if name and well.level is None:
+                groups.setdefault((name, well.origin), []).append(well)
+        for (name, _), group in groups.items():
+            _forecast_group(group, request, champions, name)
+
+
+def _forecast_group(
+    group: Sequence[WellForecast], request: _Request, champions: Champions, name: str
+) -> None:
+    """Forecast wells of one bundle and origin together, or one by one if that fails."""
+    try:
+        fitted, manifest = champions.open(name)
+        bundle.check_fits(manifest, request.observations)
+    except (BundleError, OSError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        for well in group:
+            well.lower("model_missing" if missing else "model_invalid", str(error))
+        return
+    attempt = together_or_one_by_one(
+        lambda names: request.run(fitted, names, group[0].origin), [well.name for well in group]
+    )
+    wells = {well.name: well for well in group}
+    for made in attempt.results:
+        for well_name, level in _levels_by_well(made).items():
+            well = wells[well_name]
+            if not np.isfinite(level).all():
+                reason = _why_missing(request.observations, well, level)
+                well.lower("error", reason)
+                continue
+            well.level, well.model, well.bundle = level, fitted.name, name
+            well.forcing = str(made.attrs["forcing"])
+            well.trained_through = fitted.trained_through(well.name)
+            _note_shortcomings(well, request.issue_time)
+    for well_name, reason in attempt.reasons.items():
+        wells[well_name].lower("error", reason)
+
+
+def _levels_by_well(made: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the levels (lead_time, quantile), m, of each well of a single issue time."""
+    return dict(
+        zip(made[schema.WELL].values.tolist(), made[schema.LEVEL].values[:, 0], strict=True)
+    )
+
+
+def _note_shortcomings(well: WellForecast, issue_time: np.datetime64) -> None:
+    """Lower the status of a well forecast by its previous champion or by a later model."""
+    if well.status not in BY_MODEL:
+        well.status = "degraded"
+        well.reasons.append("forecast by the previous champion")
+    if well.trained_through > issue_time:
+        well.lower(
+            "degraded",
+            f"the model was trained through {timeline.format_time(well.trained_through)}, after "
+            "the issue time",
+        )
+
+
+def _why_missing(observations: xr.Dataset, well: WellForecast, level: np.ndarray) -> str:
+    if np.isfinite(level[:, len(QUANTILES) // 2]).all():
+        return "there are too few past errors to calibrate its interval"
+    year = slice(well.origin - RECENT, well.origin)
+    for name in schema.covariate_names(observations):
+        values = observations[name].sel({schema.WELL: well.name, schema.TIME: year})
+        if values.isnull().any():
+            first = values[schema.TIME].values[values.isnull().values.argmax()]
+            return f"{name!r} has a gap at {timeline.format_time(first)}, which the model needs"
+    return "the model returned no level"
+
+
+def _fall_back(
+    well: WellForecast, data: xr.Dataset, issue_time: np.datetime64, horizon: int
+) -> None:
+    """Forecast a well by the climatology of its levels, if there are enough of them."""
+    try:
+        well.level, well.trained_through = forecast_by_climatology(
+            data, issue_time, horizon=horizon
+        )
+    except (SchemaError, ValueError) as error:
+        well.reasons.append(f"there is no forecast by {FALLBACK} either: {error}")
+        return
+    well.model = FALLBACK
+    well.reasons.append(f"forecast by {FALLBACK}")
+
+
+def _missing_wells(listed: set[str], settings: Settings) -> dict[str, tuple[str, str]]:
+    """Return the wells that have a model but are not in the data."""
     try:
         trained = set(Champions(settings.schedule.bundles).table())
     except BundleError:
-        return {}  # each well says so itself
+        return {}  # every well already has this as its reason
     wanted = trained if settings.data.wells is None else trained & set(settings.data.wells)
-    reason = "the well has a model, but is not in the data"
-    return dict.fromkeys(sorted(wanted - set(told)), ("no_data", reason))
-
-
-def _config_sha256(settings: Settings) -> str:
-    """Return the sum of what was set; where files lie and who works on them is no part of it."""
-    given = settings.model_dump(exclude_unset=True, mode="json", exclude={"cluster"})
-    for table in given.values():
-        for name in WITHOUT_EFFECT:
-            table.pop(name, None)
-    return hashlib.sha256(files.dump_json(given).encode("utf-8")).hexdigest()
+    reason = "the well has a model but is not in the data"
+    return dict.fromkeys(sorted(wanted - listed), ("no_data", reason))

@@ -1,4 +1,4 @@
-"""Scheduled runs: train, forecast, go back over missed days, and tell a monitor how it stands."""
+"""Scheduled runs: train, forecast, backfill missed issue times, and report health to a monitor."""
 
 from __future__ import annotations
 
@@ -14,51 +14,52 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
-from gwforecast.service import issue
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive, Issue
 from gwforecast.service.champions import Champions
-from gwforecast.service.intake import Intake, read_each
-from gwforecast.service.readiness import FORECAST
+from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
+from gwforecast.service.issue import make_product
+from gwforecast.service.readiness import BY_MODEL
+from gwforecast.service.recipe import recipe_of
 
 __all__ = [
     "EXIT_CODES",
+    "Health",
     "Issued",
-    "Standing",
     "backfill",
+    "check_health",
     "forecast",
-    "stand",
     "step_back",
     "train",
 ]
 
 
 EXIT_CODES = {
-    0: "all went well",
+    0: "success",
     2: "options or settings are wrong",
-    3: "another run holds the archive or the models",
+    3: "another run holds the lock of the archive or of the models",
     4: "inputs are missing or too old for all wells",
-    5: "more wells than 'failed_share' allows are not forecast as they should be",
+    5: "the share of wells without a forecast by a model exceeds 'failed_share'",
     6: "nothing was published, or not to the database",
     7: "the archive or the models are damaged",
-    70: "an error of gwforecast itself",
+    70: "an internal error of gwforecast",
 }
-"""What the commands of scheduled runs end with."""
+"""Exit codes of the commands of scheduled runs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Issued:
-    """A forecast and what became of it.
+    """A forecast and the result of publishing it.
 
     Parameters
     ----------
     product : xarray.Dataset
         The forecast, whether it was published or not.
     outcome : str
-        ``"new"``, ``"unchanged"``, ``"kept"``, ``"revised"``; ``"dry"`` where it was only tried,
-        ``"empty"`` where no well has a forecast.
+        ``"new"``, ``"unchanged"``, ``"kept"`` or ``"revised"``, see :meth:`Archive.publish`;
+        ``"dry"`` for a dry run, ``"empty"`` if no well has a forecast.
     issue : Issue or None
-        Its line in the catalogue.
+        Its entry in the catalogue.
     code : int
         One of :data:`EXIT_CODES`.
     """
@@ -70,19 +71,19 @@ class Issued:
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
-    """How scheduled forecasts stand.
+class Health:
+    """Health of the scheduled forecasts.
 
     Parameters
     ----------
     issue : Issue or None
-        The last one.
+        The last published forecast.
     age : pandas.Timedelta or None
-        From its issue time to the present.
+        Time from its issue time to now.
     wells : pandas.DataFrame
-        Columns well, status, reason and model of the last issue.
+        Columns well, status, reason and model of the last forecast.
     problems : list of str
-        What is wrong with the archive.
+        Damage found in the archive.
     code : int
         One of :data:`EXIT_CODES`.
     """
@@ -99,56 +100,66 @@ def train(
     *,
     through: object = None,
     replace: bool = False,
+    update: bool = False,
     now: pd.Timestamp,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Train champions on what is known, as the settings say.
+    """Train champions on what is known, as the settings describe.
 
     Parameters
     ----------
     settings : Settings
-        Those of a configuration.
+        Settings of the configuration file.
     through : time, optional
-        Last step that is used; by default the last one that is complete.
+        Last time step that is used; by default the last complete one.
     replace : bool
-        Let new models take the place of champions without a comparison.
+        Make new models champions without a comparison.
+    update : bool
+        Continue the training of the champions instead of fitting new models.
     now : pandas.Timestamp
-        The present moment, naive UTC.
+        The current time, naive UTC.
     progress : Progress, optional
-        Told of members and wells done.
+        Progress callback, called for members and wells.
 
     Returns
     -------
     pandas.DataFrame
-        As of :func:`gwforecast.service.train.train`, with the wells that could not be read.
+        See :func:`gwforecast.service.train.train`; wells that could not be read are included.
     """
     champions = Champions(settings.schedule.bundles)
     if settings.cluster.asked:
         from gwforecast.shards import schedule  # loaded only where it is used
 
         return schedule.train(
-            settings, champions, through=through, replace=replace, now=now, progress=progress
+            settings,
+            champions,
+            through=through,
+            replace=replace,
+            update=update,
+            now=now,
+            progress=progress,
         )
-    intake = read_each(settings.data)
-    if intake.observations is None:
-        return issue.failed_rows(intake.refused)
-    end = issue.settle_moment(through, intake.observations, now)
-    known = issue.known_to_train(intake.observations, end, settings)
+    inputs = read_wells(settings.data)
+    if inputs.observations is None:
+        return training.refused_rows(inputs.refused)
+    end = resolve_issue_time(through, inputs.observations, now)
+    known = training.known_for_training(inputs.observations, end, settings)
     table = training.train(
         known,
-        recipe=issue.recipe_of(settings, known, workers=settings.models.workers),
+        recipe=recipe_of(settings, known, workers=settings.models.workers),
         champions=champions,
         group=settings.schedule.group,
         replace=replace,
+        update=update,
         progress=progress,
     )
-    if not intake.refused:
+    if not inputs.refused:
         return table
-    return pd.concat([table, issue.failed_rows(intake.refused)], ignore_index=True)
+    return pd.concat([table, training.refused_rows(inputs.refused)], ignore_index=True)
 
 
 def step_back(settings: Settings) -> list[str]:
-    """Give each well, or those that are asked for, the champion before its own; return them."""
+    """Return each well, or the requested ones, to its previous champion; return their names."""
     champions = Champions(settings.schedule.bundles)
     with champions.locked():
         held = champions.table()
@@ -166,29 +177,29 @@ def forecast(
     wait: float = 0.0,
     now: pd.Timestamp,
 ) -> Issued:
-    """Forecast from what was known at an issue time, and publish it to the archive.
+    """Forecast from what was known at an issue time, and publish the forecast to the archive.
 
     Parameters
     ----------
     settings : Settings
-        Those of a configuration.
+        Settings of the configuration file.
     issue_time : time, optional
-        By default the last step that is complete.
+        By default the last complete time step.
     force : bool
-        Publish a revision where another forecast of the issue time is in the archive.
+        Publish a revision if the archive has another forecast of the issue time.
     dry : bool
         Publish nothing.
     wait : float
-        Seconds to wait for another run that holds the archive.
+        Seconds to wait for another run that holds the lock of the archive.
     now : pandas.Timestamp
-        The present moment, naive UTC.
+        The current time, naive UTC.
 
     Raises
     ------
     FileNotFoundError, SchemaError, ValueError
         If data or settings cannot be used at all.
     ArchiveBusyError, ArchiveError
-        If the archive is held by another run, or damaged.
+        If another run holds the lock of the archive, or the archive is damaged.
     """
     make, _ = _maker(settings, wait=wait, now=now)
     return _publish(make(issue_time), settings, force=force, dry=dry, wait=wait)
@@ -207,29 +218,29 @@ def backfill(
 ) -> Iterator[Issued]:
     """Yield forecasts of the issue times from start to end that the archive does not have.
 
-    Models are those of today. Where one was trained on levels after an issue time, the well is
-    ``"degraded"`` and says so. Broken off, it goes on where it was.
+    The current models are used. Where a model was trained on levels after the issue time, the
+    status of the well is ``"degraded"`` and the reason says so. Interrupted runs resume.
 
     Parameters
     ----------
     settings, force, wait, now
-        As of :func:`forecast`.
+        See :func:`forecast`.
     start, end : time
         First and last issue time, both included.
     stride : int
-        Steps from one issue time to the next.
+        Time steps from one issue time to the next.
     progress : Progress, optional
-        Told of issue times done.
+        Progress callback, called for issue times.
     """
     make, read = _maker(settings, wait=wait, now=now)
-    times = issue.the_observations(read(), "A backfill")[schema.TIME].values
+    times = require_observations(read(), "A backfill")[schema.TIME].values
     first, last = timeline.to_times([start, end])
     axis = timeline.regular_times(times[0], max(last, times[0]), timeline.infer_frequency(times))
     wanted = axis[(axis >= first) & (axis <= last)][::stride]
     if not wanted.size:
         raise ValueError(
-            "A backfill is of at least one step. Received none from "
-            f"{timeline.format_time(first)} to {timeline.format_time(last)}; the data begin "
+            "A backfill needs at least one issue time. Received none from "
+            f"{timeline.format_time(first)} to {timeline.format_time(last)}; the data begin on "
             f"{timeline.format_time(times[0])}. Choose other dates."
         )
     made = {issue.issue_time for issue in Archive(settings.schedule.archive).issues()}
@@ -240,54 +251,54 @@ def backfill(
             progress("issue times", number + 1, wanted.size)
 
 
-def stand(
+def check_health(
     archive: Path, *, max_age: pd.Timedelta | None, failed_share: float, now: pd.Timestamp
-) -> Standing:
-    """Say how scheduled forecasts stand: the age of the last issue, its wells, damage.
+) -> Health:
+    """Report the age of the last forecast, the status of its wells, and damage of the archive.
 
     Parameters
     ----------
     archive : pathlib.Path
         Folder of the archive.
     max_age : pandas.Timedelta, optional
-        Greatest age of the last issue time; an older one, or none, gives the code 4.
+        Greatest age of the last issue time; if it is older, or there is none, the code is 4.
     failed_share : float
-        Share of wells that may not be as they should be; more give the code 5.
+        Greatest share of wells without a forecast by a model; above it the code is 5.
     now : pandas.Timestamp
-        The present moment, naive UTC.
+        The current time, naive UTC.
     """
     kept = Archive(archive)
     problems = kept.problems()
     empty = pd.DataFrame(columns=["well", "status", "reason", "model"])
     issues = [] if problems else kept.issues()
     if problems or not issues:
-        return Standing(None, None, empty, problems, 7 if problems else 4)
+        return Health(None, None, empty, problems, 7 if problems else 4)
     last = max(issues, key=lambda issue: (issue.issue_time, issue.revision))
     product = kept.open(last)
     wells = product[["status", "reason", "model"]].to_dataframe().reset_index()
     age = now - pd.Timestamp(last.issue_time)
-    code = 4 if max_age is not None and age > max_age else _code(product, failed_share)
-    return Standing(last, age, wells[empty.columns], [], code)
+    code = 4 if max_age is not None and age > max_age else _exit_code(product, failed_share)
+    return Health(last, age, wells[empty.columns], [], code)
 
 
 def _maker(
     settings: Settings, *, wait: float, now: pd.Timestamp
-) -> tuple[Callable[[object], xr.Dataset], Callable[[], Intake]]:
-    """Return what makes the forecast of an issue time, and what gives data with its axis."""
+) -> tuple[Callable[[object], xr.Dataset], Callable[[], Inputs]]:
+    """Return a function that forecasts an issue time, and one that returns data with their axis."""
     if settings.cluster.asked:
         from gwforecast.shards import schedule  # loaded only where it is used
 
         made = partial(schedule.make_product, settings, wait=wait, now=now)
-        return made, partial(schedule.first_intake, settings)
-    intake = read_each(settings.data)
-    return partial(issue.make_product, intake, settings, now=now), lambda: intake
+        return made, partial(schedule.first_inputs, settings)
+    inputs = read_wells(settings.data)
+    return partial(make_product, inputs, settings, now=now), lambda: inputs
 
 
 def _publish(
     made: xr.Dataset, settings: Settings, *, force: bool, dry: bool, wait: float
 ) -> Issued:
     wanted = settings.schedule
-    code = _code(made, wanted.failed_share)
+    code = _exit_code(made, wanted.failed_share)
     if not np.isfinite(made[schema.LEVEL]).any():
         return Issued(made, "empty", None, 4 if code == 4 else 6)
     if dry:
@@ -299,7 +310,7 @@ def _publish(
 
 
 def _copy(archive: Archive, issue: Issue, url: str) -> None:
-    """Write what the archive holds to the database, so that one that was away is made good."""
+    """Write the archived forecast to the database, also if an earlier run could not reach it."""
     from gwforecast.service.database import (
         write_forecast,  # SQLAlchemy is loaded only where it is used
     )
@@ -307,9 +318,9 @@ def _copy(archive: Archive, issue: Issue, url: str) -> None:
     write_forecast(archive.open(issue), url)
 
 
-def _code(product: xr.Dataset, failed_share: float) -> int:
+def _exit_code(product: xr.Dataset, failed_share: float) -> int:
     status = product["status"].values
-    failed = ~np.isin(status, FORECAST)
+    failed = ~np.isin(status, BY_MODEL)
     if np.isin(status, ("stale", "no_data")).all():
         return 4
     return 5 if failed.mean() > failed_share else 0

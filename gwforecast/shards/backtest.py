@@ -29,7 +29,7 @@ from gwforecast.runs.inputs import files_of, prepare
 from gwforecast.runs.judgement import event_of, rivals
 from gwforecast.runs.results import Backtest, Judgement, Origins, Outlook
 from gwforecast.sequences.split import Split
-from gwforecast.service.intake import wells_of
+from gwforecast.service.inputs import requested_wells
 from gwforecast.shards import join
 from gwforecast.shards.map import SHARDS, Result, Shard, ShardOutcome, partition, run_shards
 from gwforecast.verification.events import reliability_counts, reliability_of_counts
@@ -74,7 +74,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     join.refuse_pooled(settings.backtest.models, "A backtest")
     watch = Stopwatch()
     folder = settings.backtest.folder
-    wells = wells_of(settings.data)
+    wells = requested_wells(settings.data)
     work = (folder / SHARDS).absolute()
     placed = join.absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from gwforecast.runs.inputs import files_of, prepare
 from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
 from gwforecast.runs.results import Evaluation
 from gwforecast.sequences.split import Split
-from gwforecast.service.intake import read_each, wells_of
+from gwforecast.service.inputs import read_wells, requested_wells
 from gwforecast.shards import join
 from gwforecast.shards.join import (
     about_cluster,
@@ -76,7 +76,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     join.require_dask()
     watch = Stopwatch()
     folder = settings.output.folder
-    wells = wells_of(settings.data)
+    wells = requested_wells(settings.data)
     work = (folder / SHARDS).absolute()
     placed = absolute(settings)  # workers may run in another folder
     (folder / "run.json").unlink(missing_ok=True)
@@ -261,7 +261,7 @@ def _draw(settings: Settings, evaluation: Evaluation) -> dict[str, Path]:
     chosen = settings.data.model_copy(update={"wells": there[:number]})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the workers have told of it
-        observations = read_each(chosen).observations
+        observations = read_wells(chosen).observations
     if observations is None:
         return {}
     kept = {schema.WELL: observations[schema.WELL].values}

@@ -31,7 +31,7 @@ from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_pooled
 from gwforecast.runs.files import file_names, write_atomically
 from gwforecast.runs.outcomes import OUTCOME_COLUMNS
-from gwforecast.service.intake import Intake, read_each
+from gwforecast.service.inputs import Inputs, read_wells
 from gwforecast.shards.map import Shard, ShardOutcome
 
 __all__ = [
@@ -237,11 +237,11 @@ def refuse_pooled(models: Sequence[str], work: str) -> None:
         )
 
 
-def read_shard(settings: Settings, shard: Shard) -> tuple[Intake, list[str]]:
+def read_shard(settings: Settings, shard: Shard) -> tuple[Inputs, list[str]]:
     """Return the wells of a shard, and what was warned of in reading them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        intake = read_each(settings.data.model_copy(update={"wells": list(shard.wells)}))
+        intake = read_wells(settings.data.model_copy(update={"wells": list(shard.wells)}))
     return intake, told_of(caught)
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gwforecast.service import processes
-from gwforecast.service.processes import count_processes, run_in_processes
+from gwforecast.shards import processes
+from gwforecast.shards.processes import count_processes, map_in_processes
 
 HERE = os.getpid()
 
@@ -32,7 +32,7 @@ def _linux() -> None:
 
 
 def test_parts_are_worked_on_apart_and_come_back_in_order() -> None:
-    found = run_in_processes(lambda part: (part * 10, os.getpid()), [1, 2, 3])
+    found = map_in_processes(lambda part: (part * 10, os.getpid()), [1, 2, 3])
     assert [value for value, _ in found] == [10, 20, 30]
     assert found[0][1] == HERE
     assert len({number for _, number in found}) == 3
@@ -44,7 +44,8 @@ def test_a_process_that_is_killed_costs_nothing() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return part
 
-    assert run_in_processes(task, [1, 2, 3]) == [1, 2, 3]
+    with pytest.warns(RuntimeWarning, match="One of them was killed"):
+        assert map_in_processes(task, [1, 2, 3]) == [1, 2, 3]
 
 
 def test_a_process_that_does_not_end_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +56,8 @@ def test_a_process_that_does_not_end_costs_nothing(monkeypatch: pytest.MonkeyPat
             time.sleep(600)
         return part
 
-    assert run_in_processes(task, [1, 2, 3]) == [1, 2, 3]
+    with pytest.warns(RuntimeWarning, match="One of them did not end"):
+        assert map_in_processes(task, [1, 2, 3]) == [1, 2, 3]
 
 
 def test_an_error_is_raised_as_without_processes() -> None:
@@ -65,14 +67,14 @@ def test_an_error_is_raised_as_without_processes() -> None:
         return part
 
     with pytest.raises(ValueError, match="part 2"):
-        run_in_processes(task, [1, 2])
+        map_in_processes(task, [1, 2])
 
 
 def test_what_can_not_be_sent_is_made_here() -> None:
     def task(part: int) -> Callable[[], int]:
         return lambda: part
 
-    assert [made() for made in run_in_processes(task, [1, 2])] == [1, 2]
+    assert [made() for made in map_in_processes(task, [1, 2])] == [1, 2]
 
 
 def test_warnings_are_passed_on() -> None:
@@ -82,18 +84,18 @@ def test_warnings_are_passed_on() -> None:
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        run_in_processes(task, [1, 2])
+        map_in_processes(task, [1, 2])
     assert sorted(str(warning.message) for warning in told) == ["part 1", "part 2"]
 
 
 def test_an_error_here_leaves_no_process_behind() -> None:
     script = (
         "import os, time, subprocess\n"
-        "from gwforecast.service.processes import run_in_processes\n"
+        "from gwforecast.shards.processes import map_in_processes\n"
         "def task(part):\n"
         "    if part == 1: raise ValueError\n"
         "    time.sleep(600)\n"
-        "try:\n    run_in_processes(task, [1, 2])\n"
+        "try:\n    map_in_processes(task, [1, 2])\n"
         "except ValueError:\n"
         "    import multiprocessing\n"
         "    print(len(multiprocessing.active_children()))\n"
@@ -102,7 +104,7 @@ def test_an_error_here_leaves_no_process_behind() -> None:
 
 
 def test_processes_are_as_many_as_the_work_is_worth() -> None:
-    count = "from gwforecast.service.processes import count_processes as c\n"
+    count = "from gwforecast.shards.processes import count_processes as c\n"
     ask = "print(c(39, least=20, most=4), c(40, least=20, most=4), c(999, least=20, most=4))\n"
     assert _asked(count + ask) == ["1", "2", "4"]
     threaded = "import threading, time\nthreading.Thread(target=time.sleep, args=(3,)).start()\n"

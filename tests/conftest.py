@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def _weather(weeks: int = 600) -> pd.DataFrame:

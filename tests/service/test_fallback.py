@@ -9,7 +9,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
-from gwforecast.service.readiness import by_climatology
+from gwforecast.service.readiness import forecast_by_climatology
 
 ISSUED = np.datetime64("2012-05-28")
 
@@ -32,7 +32,7 @@ def between_years() -> np.ndarray:
 
 def test_bands_are_no_narrower_than_past_years_were_at_the_date() -> None:
     observations = a_well(between_years())
-    level, _ = by_climatology(observations, ISSUED, 8)
+    level, _ = forecast_by_climatology(observations, ISSUED, horizon=8)
     past = observations[schema.LEVEL][0]
     june = past.where(past[schema.TIME].dt.month == 6).dropna(schema.TIME)
     lower, upper = level[:4].mean(axis=0)[[0, -1]]
@@ -41,7 +41,7 @@ def test_bands_are_no_narrower_than_past_years_were_at_the_date() -> None:
 
 
 def test_quantiles_rise_and_the_median_follows_the_season() -> None:
-    level, through = by_climatology(a_well(between_years()), ISSUED, 26)
+    level, through = forecast_by_climatology(a_well(between_years()), ISSUED, horizon=26)
     assert level.shape == (26, len(QUANTILES))
     assert (np.diff(level, axis=1) >= 0).all()
     assert level[-8, QUANTILES.index(0.5)] < level[0, QUANTILES.index(0.5)] - 0.7
@@ -54,10 +54,12 @@ def test_nothing_after_the_issue_time_counts(after: float) -> None:
     issued = observations[schema.TIME].values[-60]
     changed = observations.copy(deep=True)
     changed[schema.LEVEL][0, -59:] = after
-    ours, theirs = (by_climatology(one, issued, 8)[0] for one in (observations, changed))
+    ours, theirs = (
+        forecast_by_climatology(one, issued, horizon=8)[0] for one in (observations, changed)
+    )
     assert ours.tobytes() == theirs.tobytes()
 
 
 def test_too_few_levels_are_refused() -> None:
-    with pytest.raises(ValueError, match="too few errors in the past"):
-        by_climatology(a_well().isel({schema.TIME: slice(-5, None)}), ISSUED, 8)
+    with pytest.raises(ValueError, match="too few past errors"):
+        forecast_by_climatology(a_well().isel({schema.TIME: slice(-5, None)}), ISSUED, horizon=8)

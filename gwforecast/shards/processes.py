@@ -1,0 +1,127 @@
+"""Divide work among forked processes, which share what was read before they started."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+__all__ = ["count_processes", "map_in_processes"]
+
+
+PATIENCE = 300.0  # s to wait for a process after the first part is done; a fork may deadlock
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+Warned = list[tuple[str, type[Warning]]]
+_INHERITED: dict[str, Callable[[Any], Any]] = {}  # set in each process when it starts
+
+
+def count_processes(size: int, *, least: int, most: int | None = None) -> int:
+    """Return how many processes to use for some work, 1 where forking is not safe.
+
+    Parameters
+    ----------
+    size : int
+        Number of items to work on.
+    least : int
+        Number of items that justify a process.
+    most : int, optional
+        Greatest number of processes; by default the number of cores.
+
+    Returns
+    -------
+    int
+        1 on systems other than Linux, and if other threads run or TensorFlow has been imported:
+        a forked process has no copies of the threads and may wait forever for a lock they hold.
+    """
+    safe = sys.platform == "linux" and threading.active_count() == 1
+    if not safe or "tensorflow" in sys.modules:
+        return 1
+    return max(1, min(most or len(os.sched_getaffinity(0)), size // least))
+
+
+def map_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """Apply a task to each part: to the first in this process, to each other in a fork of it.
+
+    A part whose process fails, dies or does not end is processed again here, with a warning unless
+    the task itself raised an error. Warnings of the task are passed on.
+
+    Parameters
+    ----------
+    task : callable
+        Takes a part. It need not be picklable, but its result must be.
+    parts : sequence
+        At least one part.
+
+    Returns
+    -------
+    list
+        Results in the order of the parts.
+    """
+    if len(parts) == 1:
+        return [task(parts[0])]
+    with _forks(task, parts[1:]) as futures:
+        results = [task(parts[0])]
+        for future, part in zip(futures, parts[1:], strict=True):
+            try:
+                result, warned = future.result(timeout=PATIENCE)
+            except Exception as error:  # whatever happened there, the part is not lost
+                _warn_of_lost_process(error)
+                results.append(task(part))
+                continue
+            results.append(result)
+            for message, category in warned:
+                warnings.warn(message, category, stacklevel=2)
+    return results
+
+
+@contextmanager
+def _forks(
+    task: Callable[[Part], Result], parts: Sequence[Part]
+) -> Iterator[list[Future[tuple[Result, Warned]]]]:
+    """Submit each part to a forked process, and leave no process behind."""
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        len(parts),
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_INHERITED.__setitem__,  # inherited by the fork, never pickled
+        initargs=("task", task),
+    )
+    futures: list[Future[tuple[Result, Warned]]] = []
+    try:
+        with warnings.catch_warnings():  # of NumPy's BLAS threads, which handle forks
+            warnings.simplefilter("ignore", DeprecationWarning)
+            futures += [pool.submit(_run, part) for part in parts]
+        yield futures
+    finally:
+        if not all(future.done() for future in futures):
+            for process in set(multiprocessing.active_children()) - before:
+                process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run(part: Any) -> tuple[Any, Warned]:
+    """Return what the task makes of a part, and its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        result = _INHERITED["task"](part)
+    return result, [(str(warning.message), warning.category) for warning in caught]
+
+
+def _warn_of_lost_process(error: Exception) -> None:
+    """Warn if a process was lost; an error of the task is raised when it is repeated here."""
+    if isinstance(error, BrokenProcessPool | TimeoutError):
+        reason = "was killed" if isinstance(error, BrokenProcessPool) else "did not end"
+        warnings.warn(
+            f"Work is divided among processes. One of them {reason}, and its part is repeated in "
+            "the first process. Check the memory of the machine, or set 'workers = 1' in the "
+            "table [models].",
+            RuntimeWarning,
+            stacklevel=3,
+        )
