@@ -20,12 +20,14 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.models.base import Forecaster
 from gwforecast.runs import files
+from gwforecast.runs.catalogue import MODELS, model_class
 from gwforecast.runs.files import write_atomically, write_text
 from gwforecast.service import states
 
-__all__ = ["BundleError", "check_fits", "load_bundle", "save_bundle"]
+__all__ = ["BundleError", "check_fits", "check_storable", "load_bundle", "save_bundle"]
 
 
 FORMAT = 1
@@ -180,6 +182,29 @@ def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
             "A bundle forecasts from data of the form it was trained on. Received another "
             f"({', '.join(what)}): trained on {json.dumps(trained)}, received {json.dumps(given)}. "
             "Bring the data to that form, or train the model again."
+        )
+
+
+def check_storable(forecaster: Forecaster) -> None:
+    """Raise if a forecaster cannot be stored; call it before fitting.
+
+    Raises
+    ------
+    TypeError
+        If its class is not in the catalogue. Subclasses are refused too: they would be read back
+        as their parents.
+    """
+    if isinstance(forecaster, Corrected):
+        for part in forecaster.parts:
+            check_storable(part)
+        return
+    names = [n for n, path in MODELS.items() if path.endswith(f":{type(forecaster).__qualname__}")]
+    known = any(model_class(name) is type(forecaster) for name in names)
+    if not known or not isinstance(forecaster, tuple(cls for cls, _, _ in states.KINDS.values())):
+        raise TypeError(
+            f"A bundle holds models of the catalogue: {', '.join(MODELS)}. Received "
+            f"{forecaster.name!r} of the class {type(forecaster).__name__}. Add the class to the "
+            "catalogue, or use a model that is in it."
         )
 
 

@@ -54,7 +54,7 @@ def issue_times_after(data: xr.Dataset, start: np.datetime64) -> np.ndarray:
     times = data[schema.TIME].values
     observed = times[data[schema.LEVEL].notnull().values[0]]
     issued = times[(times >= start) & (times < observed[-1])]
-    return issued[:: max(1, math.ceil(issued.size / MOST_ORIGINS))]
+    return np.asarray(issued[:: max(1, math.ceil(issued.size / MOST_ORIGINS))])
 
 
 def compare(

@@ -268,7 +268,7 @@ def test_a_spoilt_bundle_is_not_used(place: Path, gwforecast) -> None:
     product = Archive(place / "archive").read(ISSUED)
     assert set(product["status"].values) == {"degraded"}
     assert set(product["bundle"].values) == {held.bundle}
-    assert all("champion before" in reason for reason in product["reason"].values)
+    assert all("previous champion" in reason for reason in product["reason"].values)
     gwforecast("train", "run.toml", "--step-back", cwd=place)
     assert {pair.bundle for pair in champions.table().values()} == {held.bundle}
     gwforecast("forecast", "run.toml", "--issue-time", ISSUED, "--force", cwd=place)
