@@ -28,30 +28,56 @@ napoleon_use_ivar = True
 
 SETTINGS = """# Settings
 
-Tables of a TOML file. Paths are relative to the file. What is left out takes the default of the
-part that it is for, which the [reference](reference.md) states.
+Tables of a TOML file. Paths are relative to the file. A setting that is left out takes its default.
+Each model has a table of its own, with the arguments of its class.
 """
 
 
 def write_settings(app: object) -> None:
-    """Write the page of all settings from the models that check them."""
+    """Write the page of all settings, from the tables of the configuration and the models."""
     del app
+    import inspect
     from pathlib import Path
 
     from gwforecast.config.load import Settings
+    from gwforecast.config.models import model_table
+    from gwforecast.runs.catalogue import MODELS, settings_of
 
     page = Path(__file__).parent / "settings.md"
     parts = [SETTINGS]
     for table, field in Settings.model_fields.items():
-        section = field.annotation
-        rows = [f"\n## [{table}]\n", f"{(section.__doc__ or '').splitlines()[0]}\n"]
-        rows += ["| setting | default |", "|---|---|"]
-        for name, setting in section.model_fields.items():
-            default = setting.get_default(call_default_factory=True)
-            shown = "required" if setting.is_required() else f"`{default}`"
-            rows.append(f"| `{name}` | {'' if default is None else shown} |")
-        parts.append("\n".join(rows) + "\n")
+        defaults = {
+            name: "required" if one.is_required() else one.get_default(call_default_factory=True)
+            for name, one in field.annotation.model_fields.items()
+        }
+        parts.append(settings_table(table, field.annotation, defaults))
+    for name in MODELS:
+        section = model_table(name)
+        if section is not None:
+            defaults = {setting: one.default for setting, one in settings_of(name).items()}
+            unknown = inspect.Parameter.empty
+            defaults = {one: None if d is unknown else d for one, d in defaults.items()}
+            parts.append(settings_table(name, section, defaults))
     page.write_text("".join(parts), "utf-8")
+
+
+def settings_table(name: str, section: type, defaults: dict[str, object]) -> str:
+    """Return the part of the page for one table: setting, default and meaning."""
+    rows = [f"\n## [{name}]\n", f"{(section.__doc__ or '').splitlines()[0]}\n"]
+    rows += ["| setting | default | meaning |", "|---|---|---|"]
+    for setting, field in section.model_fields.items():
+        default = defaults[setting]
+        if isinstance(default, tuple):
+            default = list(default)
+        shown = "" if default is None else default if default == "required" else f"`{default}`"
+        rows.append(f"| `{setting}` | {shown} | {meaning(field.description or '')} |")
+    return "\n".join(rows) + "\n"
+
+
+def meaning(text: str) -> str:
+    """Return a text of a docstring as Markdown in one cell of a table."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`").replace("|", "\\|")
+    return re.sub(r" \[\d+\]_", "", text)
 
 
 def write_modules(app: object) -> None:

@@ -1,7 +1,4 @@
-"""Settings of a run, from a TOML file: read, checked, and refused with a mend.
-
-Settings as TOML text: the other way round is in the standard library.
-"""
+"""Read and check the settings of a run, from a TOML file and from options; write them as TOML."""
 
 from __future__ import annotations
 
@@ -15,33 +12,21 @@ import numpy as np
 import tomli_w
 from pydantic import ValidationError
 
+from gwforecast.config.models import model_table, with_tables
 from gwforecast.config.tables import (
-    AdditiveSettings,
     BacktestSettings,
-    ClimatologySettings,
     ClusterSettings,
-    CNNSettings,
-    ComponentsSettings,
     DataSettings,
-    GlobalCNNSettings,
-    GlobalLayeredSettings,
-    GlobalLSTMSettings,
-    LagsSettings,
-    LayeredSettings,
-    LinearSettings,
-    LSTMSettings,
     ModelsSettings,
     OutputSettings,
-    RegressionSettings,
     ScheduleSettings,
-    SeasonalNaiveSettings,
     Section,
     SplitSettings,
-    TransferSettings,
     TuneSettings,
 )
+from gwforecast.runs.catalogue import MODELS
 
-__all__ = ["Settings", "dump_toml", "load_settings"]
+__all__ = ["Settings", "dump_toml", "load_settings", "settings_from"]
 
 
 def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") -> str:
@@ -103,27 +88,11 @@ _PATHS = (
 
 
 class Settings(Section):
-    """All settings of a run, one field for each table of the file."""
+    """All settings of a run, one field for each table; those of models are added as they occur."""
 
     data: DataSettings
     split: SplitSettings = SplitSettings()
     models: ModelsSettings = ModelsSettings()
-    lstm: LSTMSettings = LSTMSettings()
-    mlp: LayeredSettings = LayeredSettings()
-    gru: LayeredSettings = LayeredSettings()
-    cnn: CNNSettings = CNNSettings()
-    global_lstm: GlobalLSTMSettings = GlobalLSTMSettings()
-    global_mlp: GlobalLayeredSettings = GlobalLayeredSettings()
-    global_gru: GlobalLayeredSettings = GlobalLayeredSettings()
-    global_cnn: GlobalCNNSettings = GlobalCNNSettings()
-    linear: LinearSettings = LinearSettings()
-    additive: AdditiveSettings = AdditiveSettings()
-    ardl: LagsSettings = LagsSettings()
-    arma_regression: RegressionSettings = RegressionSettings()
-    unobserved_components: ComponentsSettings = ComponentsSettings()
-    pastas: TransferSettings = TransferSettings()
-    climatology: ClimatologySettings = ClimatologySettings()
-    seasonal_naive: SeasonalNaiveSettings = SeasonalNaiveSettings()
     output: OutputSettings = OutputSettings()
     backtest: BacktestSettings = BacktestSettings()
     tune: TuneSettings = TuneSettings()
@@ -131,13 +100,36 @@ class Settings(Section):
     cluster: ClusterSettings = ClusterSettings()
 
     def of_model(self, name: str) -> dict[str, Any]:
-        """Return the settings that were given for a model, by name."""
-        section = getattr(self, name, None)
+        """Return the settings that the user gave for a model, by name."""
+        section = getattr(self, name, None) if name in MODELS else None
         return section.given() if isinstance(section, Section) else {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what Dask sends to a worker, which derives the tables of models itself."""
+        return settings_from, (self.model_dump(exclude_unset=True),)
+
+
+def settings_from(tables: Mapping[str, Any]) -> Settings:
+    """Return settings from tables, those of models among them.
+
+    Parameters
+    ----------
+    tables : mapping
+        Settings by table and name.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a setting is unknown or has a value that it cannot have.
+    """
+    return with_tables(Settings, tables).model_validate(tables)
 
 
 def load_settings(
-    path: Path | None = None, *, overrides: Mapping[str, Mapping[str, object]] | None = None
+    path: Path | None = None,
+    *,
+    overrides: Mapping[str, Mapping[str, object]] | None = None,
+    options: Mapping[tuple[str, str], str] | None = None,
 ) -> Settings:
     """Read and check the settings of a run.
 
@@ -146,20 +138,23 @@ def load_settings(
     path : pathlib.Path, optional
         A TOML file. Paths within it are relative to its folder.
     overrides : mapping, optional
-        Settings by table and name that go before those of the file; their paths are relative to
-        the working directory.
+        Settings by table and name that take precedence over those of the file; their paths are
+        relative to the working directory.
+    options : mapping, optional
+        Option of the command line by table and name of each of the ``overrides``, which messages
+        then name.
 
     Returns
     -------
     Settings
-        All settings; what was not given has its default.
+        All settings; those that were not given have their defaults.
 
     Raises
     ------
     FileNotFoundError
         If the file is not there.
     ValueError
-        If the file is not TOML, or a setting is unknown or has a value it cannot have; each
+        If the file is not TOML, or a setting is unknown or has a value that it cannot have; each
         message names the table and the setting, what was received and what is allowed.
     """
     tables: dict[str, Any] = {} if path is None else _read(path)
@@ -167,12 +162,14 @@ def load_settings(
         if isinstance(tables.setdefault(table, {}), dict):
             tables[table] = {**tables[table], **values}
     try:
-        return Settings.model_validate(tables)
+        return settings_from(tables)
     except ValidationError as error:
-        origin = "the options" if path is None else str(path)
-        found = [_explain(item) for item in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        named = {} if options is None else options
+        by_options = all(tuple(item["loc"][:2]) in named for item in found)
+        origin = "the options" if path is None or by_options else str(path)
         plural = "setting is" if len(found) == 1 else "settings are"
-        text = "\n".join(f"  - {line}" for line in found)
+        text = "\n".join(f"  - {_explain(item, named)}" for item in found)
         raise ValueError(f"{len(found)} {plural} wrong in {origin}:\n{text}") from None
 
 
@@ -195,7 +192,7 @@ def _read(path: Path) -> dict[str, Any]:
             'needs quotes (levels = "heads.csv"), tables need brackets ([data]).'
         ) from None
     schedule = tables.setdefault("schedule", {})
-    if isinstance(schedule, dict):  # what is kept for years lies beside the file, wherever it runs
+    if isinstance(schedule, dict):  # models and archive lie beside the file, wherever a run starts
         for name in ("bundles", "archive"):
             schedule.setdefault(name, str(ScheduleSettings.model_fields[name].default))
     for table, name in _PATHS:
@@ -228,32 +225,41 @@ _RULES = {
     "less_than_equal": "be at most {le}",
     "literal_error": "be one of {expected}",
     "too_short": "have at least {min_length} item",
+    "too_long": "have at most {max_length} items",
     "value_error": "be {error}",
 }
 
 
-def _explain(item: Any) -> str:
-    """Return rule, what was received and mend for one error of pydantic."""
+def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:
+    """Return the rule, what was received, and how to fix it, for one error of pydantic."""
     names = [str(part) for part in item["loc"]]
     where, kind = ".".join(names), item["type"]
     if kind == "extra_forbidden":
         return _unknown(names)
     rule = _RULES.get(kind, item["msg"]).format(**item.get("ctx", {}))
     received = "nothing" if kind == "missing" else repr(item["input"])
+    option = options.get((names[0], names[1])) if len(names) > 1 else None
+    if option is not None:
+        return f"{option} must {rule}. Received {received}. Correct the option {option}."
     return f"{where} must {rule}. Received {received}. Correct {_place(names)}."
 
 
 def _unknown(names: list[str]) -> str:
     section: Any = Settings
-    for name in names[:-1]:
-        section = section.model_fields[name].annotation
-    known = sorted(section.model_fields)
+    tables = [*Settings.model_fields, *(name for name in MODELS if model_table(name) is not None)]
+    if len(names) > 1:
+        section = (
+            model_table(names[0])
+            if names[0] in MODELS
+            else Settings.model_fields[names[0]].annotation
+        )
+    known = sorted(section.model_fields if len(names) > 1 else tables)
     close = difflib.get_close_matches(names[-1], known, n=1)
-    mend = f"Did you mean {close[0]!r}?" if close else f"Remove it from {_place(names)}."
+    fix = f"Did you mean {close[0]!r}?" if close else f"Remove it from {_place(names)}."
     what = "settings" if len(names) > 1 else "tables"
     return (
         f"{'.'.join(names)} is unknown: the {what} must be among {', '.join(known)}. Received "
-        f"{names[-1]!r}. {mend}"
+        f"{names[-1]!r}. {fix}"
     )
 
 

@@ -1,7 +1,12 @@
-"""Spaces that a search for settings looks through: defaults by model, and checks of the user's."""
+"""Spaces of a hyperparameter search: the default of each model, and checks of the user's.
+
+The default space of a model is metadata of the fields of its class, see
+:func:`gwforecast.models.base.setting`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import math
@@ -9,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gwforecast import timeline
-from gwforecast.runs.catalogue import MODELS, settings_of
+from gwforecast.runs.catalogue import MODELS, model_class, settings_of
 
 __all__ = ["RESERVED", "Space", "check_space", "default_space", "shown", "start", "suggest"]
 
 
 Space = Mapping[str, Sequence[Any]]
-"""Range by setting: kind, then its numbers or its choices.
+"""Range by setting: its kind, then its bounds or its choices.
 
 ``("int", low, high)`` or ``("int", low, high, step)``: whole numbers, both ends included.
 ``("float", low, high)``: numbers, uniform. ``("log", low, high)``: numbers, uniform in their
@@ -23,10 +28,10 @@ logarithm. ``("choice", a, b, ...)``: one of the values, which may be lists.
 """
 
 RESERVED = ("members", "seed", "folds", "workers", "head")
-"""Settings that a search does not choose: more members are never worse, the others are no choice of
-a model."""
+"""Settings that cannot be searched: more members are never worse, and the others are not properties
+of a model."""
 
-_YEARS = (0.5, 1, 2)
+_YEARS = "choice_years"
 _NETWORK: dict[str, tuple[Any, ...]] = {
     "learning_rate": ("log", 1e-3, 1e-2),
     "dropout": ("float", 0.0, 0.6),
@@ -44,7 +49,7 @@ _GLOBAL_RECURRENT = {
     "epochs": ("int", 20, 120, 20),
 }
 _FORGET_BIAS = {"forget_bias": ("choice", [1.0, 3.0], [1.0], [3.0])}
-_SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
+_INTERIM: dict[str, dict[str, tuple[Any, ...]]] = {
     "lstm": {**_RECURRENT, **_FORGET_BIAS},
     "gru": _RECURRENT,
     "cnn": {
@@ -74,6 +79,7 @@ _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "linear": {
         "strengths": ("choice", [0.03, 0.1, 0.3], [0.001], [0.01], [0.1], [1.0]),
         "harmonics": ("int", 0, 4),
+        "lookbacks": (_YEARS, [1, 2, 4], [1], [2], [4]),
     },
     "additive": {"penalty": ("log", 0.1, 1000.0), "harmonics": ("int", 0, 4)},
     "ardl": {"harmonics": ("int", 0, 4)},
@@ -86,27 +92,25 @@ _SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "persistence": {},
     "drift": {},
 }
-_LOCAL = ("lstm", "gru", "cnn", "mlp")
-_LOOKBACK = (*_LOCAL, *(f"global_{name}" for name in _LOCAL))
+for _one in ("lstm", "gru", "cnn", "mlp"):
+    for _name in (_one, "global_" + _one):
+        _INTERIM[_name] = {**_INTERIM[_name], "lookback": (_YEARS, 0.5, 1, 2)}
 
 
 def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
     """Return the space that is searched where the user gives none.
-
-    Lookbacks are half a year, one and two years for networks; for the linear model one, two and
-    four years, or the best of the three for each well.
 
     Parameters
     ----------
     model : str
         Name in :data:`gwforecast.runs.catalogue.MODELS`.
     frequency : str
-        Of the time axis, which sets how many steps a year has.
+        Of the time axis. It sets how many steps a year has, for lookbacks given in years.
 
     Raises
     ------
     ValueError
-        If the model is unknown, or has no settings.
+        If the model is unknown, or none of its settings has a range.
 
     Examples
     --------
@@ -116,23 +120,42 @@ def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
     ('choice', 183, 365, 730)
     """
     _known_settings(model)
-    if not _SPACES[model]:
+    space = {name: _in_steps(given, frequency) for name, given in _searched(model).items()}
+    if not space:
+        able = ", ".join(name for name in MODELS if _searched(name))
         raise ValueError(
             f"A search needs a model with settings. Received {model!r}, which has none. Choose "
-            f"one of {', '.join(name for name, space in _SPACES.items() if space)}."
+            f"one of {able}."
         )
-    space = dict(_SPACES[model])
-    year = timeline.steps_per_year(frequency)
-    if model in _LOOKBACK:
-        space["lookback"] = ("choice", *(round(years * year) for years in _YEARS))
-    if model == "linear":
-        one, two, four = (round(years * year) for years in (1, 2, 4))
-        space["lookbacks"] = ("choice", [one, two, four], [one], [two], [four])
     return space
 
 
+def _searched(model: str) -> dict[str, tuple[Any, ...]]:
+    """Return the ranges that the class of a model states, lookbacks in years last."""
+    cls = model_class(model)
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    found: dict[str, tuple[Any, ...]] = {
+        one.name: one.metadata["search"] for one in fields if one.metadata.get("search")
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1][0] == _YEARS)) or _INTERIM[model]
+
+
+def _in_steps(given: tuple[Any, ...], frequency: str) -> tuple[Any, ...]:
+    """Return a range with choices in years turned into steps."""
+    if given[0] != _YEARS:
+        return given
+    year = timeline.steps_per_year(frequency)
+    return (
+        "choice",
+        *(
+            [round(y * year) for y in one] if isinstance(one, list | tuple) else round(one * year)
+            for one in given[1:]
+        ),
+    )
+
+
 def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dict[str, list[Any]]:
-    """Return a space as plain lists, after refusing what cannot be searched.
+    """Return a space as plain lists, or raise if it cannot be searched.
 
     Parameters
     ----------
@@ -146,7 +169,7 @@ def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dic
     Raises
     ------
     TypeError
-        If a setting is none of the model's.
+        If the model has no such setting.
     ValueError
         If a setting is fixed or reserved, a range is malformed, or nothing is left to search.
     """
@@ -178,16 +201,16 @@ def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dic
 
 
 def start(model: str, space: Space, frequency: str) -> dict[str, Any]:
-    """Return the model's own defaults as far as they lie in the space, as parameters of a trial.
+    """Return the model's own defaults that lie in the space, as parameters of a trial.
 
     Parameters
     ----------
     model : str
         Whose defaults.
     space : mapping
-        That :func:`check_space` gave.
+        Checked by :func:`check_space`.
     frequency : str
-        A lookback without a default is one year of it.
+        Of the time axis; a lookback without a default is one year of it.
 
     Examples
     --------
@@ -198,11 +221,7 @@ def start(model: str, space: Space, frequency: str) -> dict[str, Any]:
     """
     found = {}
     for name, (kind, *values) in space.items():
-        default = _known_settings(model)[name].default
-        if name == "lookback" and default is None:
-            default = round(timeline.steps_per_year(frequency))
-        if name == "lookbacks" and default is None:
-            default = [round(y * timeline.steps_per_year(frequency)) for y in (1, 2, 4)]
+        default = _default(model, name, frequency)
         if kind == "choice":
             text = _text(default)
             if text in map(_text, values):
@@ -214,16 +233,28 @@ def start(model: str, space: Space, frequency: str) -> dict[str, Any]:
     return found
 
 
+def _default(model: str, name: str, frequency: str) -> Any:
+    """Return the default of a setting; of a lookback that the data decide, what it means there.
+
+    That is one year for a number of steps, and the first choice for a list of them.
+    """
+    default, given = _known_settings(model)[name].default, _searched(model).get(name, ("",))
+    if default is not None or given[0] != _YEARS:
+        return default
+    first = _in_steps(given, frequency)[1]
+    return first if isinstance(first, list) else round(timeline.steps_per_year(frequency))
+
+
 def suggest(trial: Any, space: Space) -> dict[str, Any]:
     """Return the settings that a trial of optuna takes from a space, by name.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
-        Asked for each setting, in the order of the space; choices go by their JSON text, as optuna
-        stores no lists.
+        It suggests each setting in the order of the space. Choices are passed as JSON text, as
+        optuna stores no lists.
     space : mapping
-        That :func:`check_space` gave.
+        Checked by :func:`check_space`.
     """
     settings: dict[str, Any] = {}
     for name, (kind, *values) in space.items():
@@ -239,14 +270,14 @@ def suggest(trial: Any, space: Space) -> dict[str, Any]:
 
 
 def shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """Return the settings of a trial as a table has them: a list as its text, else the value.
+    """Return the settings of a trial as values of a table, lists as text.
 
     Parameters
     ----------
     params : mapping
-        Of a trial of optuna; a setting that it did not come to is None.
+        Of a trial of optuna; a setting that it did not reach is None.
     space : mapping
-        That :func:`check_space` gave.
+        Checked by :func:`check_space`.
     """
     shown = {}
     for name, given in space.items():

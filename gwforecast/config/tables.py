@@ -1,4 +1,8 @@
-"""The tables of a configuration and what each setting may be; nothing is read here."""
+"""The tables of a configuration, with the meaning and the bounds of each setting.
+
+The tables of the models are derived from their classes, see :mod:`gwforecast.config.models`. The
+description of a setting is also the help of its option on the command line.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
 
 __all__ = [
-    "AdditiveSettings",
     "BacktestSettings",
-    "CNNSettings",
-    "ClimatologySettings",
     "ClusterSettings",
-    "ComponentsSettings",
     "DataSettings",
-    "GlobalCNNSettings",
-    "GlobalLSTMSettings",
-    "GlobalLayeredSettings",
-    "GlobalSettings",
-    "LSTMSettings",
-    "LagsSettings",
-    "LayeredSettings",
-    "LinearSettings",
     "ModelsSettings",
-    "NeuralSettings",
     "OutputSettings",
-    "RegressionSettings",
     "ScheduleSettings",
-    "SeasonalNaiveSettings",
     "Section",
     "SplitSettings",
-    "TransferSettings",
     "TuneSettings",
 ]
 
@@ -83,235 +71,174 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A table of the file. What is left out takes the default of the part that it is for."""
+    """A table of the file; a setting that is left out takes its default."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
     )
 
     def given(self) -> dict[str, Any]:
-        """Return the settings that were given, by name."""
+        """Return the settings that the user gave, by name."""
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+
+
+def _say(default: Any, description: str) -> Any:
+    """Return a setting with its default and its meaning."""
+    return Field(default, description=description)
 
 
 class DataSettings(Section):
     """Where the data are and how their files are written."""
 
-    database: str | None = None
-    levels: FilePath
-    covariates: FilePath | None = None
-    attributes: FilePath | None = None
-    wells: list[str] | None = None
-    well: str | None = None
-    level_column: str | None = None
-    reference_level: Annotated[Any, BeforeValidator(_to_heights)] = None
-    datum: str | None = None
-    units: Literal["m", "cm", "mm", "ft"] | None = None
-    covariate_units: dict[str, str] | None = None
-    day_first: bool | None = None
-    decimal: Literal[".", ","] | None = None
-    delimiter: str | None = None
-    at_step: Literal["mean", "last", "first", "nearest"] | None = None
-    duplicates: Literal["first", "last", "mean"] | None = None
-    sort: bool = False
-    missing_values: list[float] = Field(default_factory=list)
-    fill: Annotated[Any, BeforeValidator(_to_rules)] = None
+    database: str | None = _say(
+        None,
+        "Address of an SQL database, as SQLAlchemy has it; 'levels', 'covariates' and 'attributes' "
+        "are then names of tables.",
+    )
+    levels: FilePath = Field(description="File of levels, or folder with one file per well.")
+    covariates: FilePath | None = _say(None, "File or folder of the weather and other covariates.")
+    attributes: FilePath | None = _say(None, "File of static attributes of the wells.")
+    wells: list[str] | None = _say(None, "Only these wells.")
+    well: str | None = _say(None, "Name of the well, where the file has none.")
+    level_column: str | None = _say(None, "Column of the levels, where the file has several.")
+    reference_level: Annotated[Any, BeforeValidator(_to_heights)] = _say(
+        None,
+        "Height that a depth to water is measured from, m above the datum: one height, or a table "
+        "of heights by well.",
+    )
+    datum: str | None = _say(None, "Vertical datum of the levels, e.g. NAP.")
+    units: Literal["m", "cm", "mm", "ft"] | None = _say(None, "Unit of the levels in the file.")
+    covariate_units: dict[str, str] | None = _say(None, "Unit of each covariate, by name.")
+    day_first: bool | None = _say(None, "Dates like 03/04/2020 begin with the day.")
+    decimal: Literal[".", ","] | None = _say(None, "Decimal mark in text files.")
+    delimiter: str | None = _say(None, "Character between the columns of text files.")
+    at_step: Literal["mean", "last", "first", "nearest"] | None = _say(
+        None, "Which value stands for a time step that has several."
+    )
+    duplicates: Literal["first", "last", "mean"] | None = _say(
+        None, "Which value is kept of a time that occurs twice; by default it is an error."
+    )
+    sort: bool = _say(False, "Sort times that are out of order; by default they are an error.")
+    missing_values: list[float] = Field(
+        default_factory=list, description="Numbers that stand for a missing value, e.g. -9999."
+    )
+    fill: Annotated[Any, BeforeValidator(_to_rules)] = _say(
+        None,
+        "Fill gaps in covariates: 'by_kind', or a table of rules by covariate or kind, e.g. "
+        "temperature = 'interpolate'.",
+    )
+    derive: list[str] = Field(
+        default_factory=list,
+        description="Covariates to derive from the others, for all models, after gaps are filled: "
+        "names of gwforecast.data.covariates.FEATURES, e.g. 'snow'.",
+    )
 
     def reading(self) -> dict[str, Any]:
-        """Return the settings that were given for the reader, by name."""
-        left_out = ("database", "levels", "covariates", "fill")
+        """Return the settings that the user gave for the reader, by name."""
+        left_out = ("database", "levels", "covariates", "fill", "derive")
         return {n: v for n, v in self.given().items() if n not in left_out}
 
 
 class SplitSettings(Section):
-    """Periods, by shares of the observed levels or by dates."""
+    """The train, validation and test periods, by shares of the observed levels or by dates."""
 
-    train: Annotated[float, Field(gt=0, lt=1)] = 0.6
-    validation: Share = 0.2
-    validation_start: Date | None = None
-    test_start: Date | None = None
-    test_end: Date | None = None
-    gap: Annotated[int, Field(ge=0)] = 0
+    train: Annotated[float, Field(gt=0, lt=1)] = _say(0.6, "Share of the train period.")
+    validation: Share = _say(0.2, "Share of the validation period; the rest is the test period.")
+    validation_start: Date | None = _say(None, "First day of the validation period.")
+    test_start: Date | None = _say(None, "First day of the test period.")
+    test_end: Date | None = _say(None, "Last day of the test period; by default that of the data.")
+    gap: Annotated[int, Field(ge=0)] = _say(0, "Steps left out between the periods.")
 
 
 class ModelsSettings(Section):
-    """Which models, with which seed, against which baseline."""
+    """Which models are evaluated, and what they share."""
 
-    use: Annotated[list[ModelName], Field(min_length=1)] = list(DEFAULT_MODELS)
-    baseline: ModelName = "climatology"
-    seed: Annotated[int, Field(ge=0)] = 0
-    members: Positive | None = None
-    workers: Positive | None = None
-    leave_wells_out: Annotated[int, Field(ge=2)] | None = None
-
-
-class NeuralSettings(Section):
-    """What all networks share; the defaults are those of the forecaster."""
-
-    covariates: list[str] | None = None
-    features: list[str] | None = None
-    lookback: Positive | None = None
-    targets: Positive | None = None
-    activation: str | None = None
-    loss: Literal["mse", "mae", "huber", "nse"] | None = None
-    optimizer: Literal["adam", "rmsprop", "sgd"] | None = None
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    weight_decay: NotNegative | None = None
-    l2: NotNegative | None = None
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    dropout: Share | None = None
-    noise: NotNegative | None = None
-    epochs: Positive | None = None
-    batch_size: Positive | None = None
-    patience: Positive | None = None
-    members: Positive | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
-    folds: Positive | None = None
-    workers: Positive | None = None
-
-
-class LayeredSettings(NeuralSettings):
-    """Networks of layers that each have a size."""
-
-    units: Annotated[list[Positive], Field(min_length=1)] | None = None
-
-
-class LSTMSettings(LayeredSettings):
-    """LSTM networks: biases of the forget gates that the members start from."""
-
-    forget_bias: Annotated[list[float], Field(min_length=1)] | None = None
-
-
-class CNNSettings(NeuralSettings):
-    """Causal convolutions: number of filters, and steps of each."""
-
-    units: Positive | None = None
-    kernel_size: Annotated[int, Field(ge=2)] | None = None
-
-
-class GlobalSettings(NeuralSettings):
-    """Networks that all wells share."""
-
-    attributes: list[str] | None = None
-    categories: list[str] | None = None
-    embedding: Annotated[int, Field(ge=0)] | None = None
-    fine_tune: Annotated[int, Field(ge=0)] | None = None
-
-
-class GlobalLayeredSettings(GlobalSettings, LayeredSettings):
-    """Global networks of layers that each have a size."""
-
-
-class GlobalLSTMSettings(GlobalSettings, LSTMSettings):
-    """Global LSTM networks."""
-
-
-class GlobalCNNSettings(GlobalSettings, CNNSettings):
-    """Global causal convolutions."""
-
-
-class LinearSettings(Section):
-    """Linear regression on lagged means."""
-
-    lookbacks: list[Positive] | None = None
-    strengths: list[NotNegative] | None = None
-    harmonics: Annotated[int, Field(ge=0)] | None = None
-    covariates: list[str] | None = None
-
-
-class TransferSettings(Section):
-    """Transfer function noise model of pastas."""
-
-    response: Literal["gamma", "exponential", "four_param"] | None = None
-    noise: bool | None = None
-
-
-class ClimatologySettings(Section):
-    """Day-of-year climatology."""
-
-    window: Annotated[int, Field(ge=0)] | None = None
-
-
-class SeasonalNaiveSettings(Section):
-    """Seasonal naive."""
-
-    tolerance: Annotated[int, Field(ge=0)] | None = None
-
-
-class AdditiveSettings(Section):
-    """Additive model."""
-
-    penalty: NotNegative | None = None
-    harmonics: Annotated[int, Field(ge=0)] | None = None
-
-
-class LagsSettings(Section):
-    """Autoregressive distributed lags."""
-
-    lookbacks: Annotated[list[Positive], Field(min_length=1)] | None = None
-    harmonics: Annotated[int, Field(ge=0)] | None = None
-    covariates: list[str] | None = None
-
-
-class RegressionSettings(Section):
-    """Dynamic regression: pairs of orders p and q of its errors to choose from."""
-
-    orders: Annotated[list[list[int]], Field(min_length=1)] | None = None
-    covariates: list[str] | None = None
-
-
-class ComponentsSettings(Section):
-    """Unobserved components."""
-
-    harmonics: Annotated[int, Field(ge=1)] | None = None
+    use: Annotated[list[ModelName], Field(min_length=1)] = _say(
+        list(DEFAULT_MODELS), "Models by name."
+    )
+    baseline: ModelName = _say("climatology", "Model that skill is measured against.")
+    seed: Annotated[int, Field(ge=0)] = _say(0, "Seed of all random numbers.")
+    members: Positive | None = _say(None, "Members of each ensemble of networks.")
+    workers: Positive | None = _say(
+        None, "Networks trained at once; by default as many as there are cores."
+    )
+    leave_wells_out: Annotated[int, Field(ge=2)] | None = _say(
+        None, "Cross-validate global models over wells, in this number of groups."
+    )
 
 
 class BacktestSettings(Section):
-    """Rolling origins: when forecasts are issued, how far and on what weather."""
+    """Rolling origins: when forecasts are issued, how far, and with what weather."""
 
-    models: Annotated[list[ModelName], Field(min_length=1)] = list(DEFAULT_BACKTEST)
-    forcing: Literal["observed", "climatology"] = "observed"
-    horizon: Positive | None = None
-    stride: Positive | None = None
-    start: Date | None = None
-    end: Date | None = None
-    refit_every: Positive | None = None
-    sliding: bool = False
-    threshold: Annotated[Any, BeforeValidator(_to_heights)] = None
-    folder: FilePath = Path("backtest")
+    models: Annotated[list[ModelName], Field(min_length=1)] = _say(
+        list(DEFAULT_BACKTEST), "Models by name."
+    )
+    forcing: Literal["observed", "climatology"] = _say(
+        "observed", "Weather after the issue time: observed or climatology."
+    )
+    horizon: Positive | None = _say(None, "Number of lead times, in steps; by default 3 months.")
+    stride: Positive | None = _say(
+        None, "Steps from one issue time to the next; by default a week or one step."
+    )
+    start: Date | None = _say(None, "First issue time, e.g. 2015-01-01.")
+    end: Date | None = _say(None, "Last issue time.")
+    refit_every: Positive | None = _say(
+        None, "Issue times from one refit to the next; by default the models are not refitted."
+    )
+    sliding: bool = _say(
+        False, "Refit on a window of constant length; by default on all earlier levels."
+    )
+    threshold: Annotated[Any, BeforeValidator(_to_heights)] = _say(
+        None,
+        "Score the event of a level below this threshold, m; by default the lower tercile of each "
+        "well.",
+    )
+    folder: FilePath = _say(Path("backtest"), "Folder of the results.")
 
 
 class ScheduleSettings(Section):
-    """Scheduled forecasts: by which models, how far, on what weather, and where they are kept."""
+    """Scheduled forecasts: by which models, how far, with what weather, and where they are kept."""
 
-    models: Annotated[list[ModelName], Field(min_length=1)] = list(DEFAULT_SCHEDULE)
-    horizon: Positive | None = None
-    forcing: Literal["climatology", "observed"] = "climatology"
-    weather_forecast: FilePath | None = None
-    bundles: FilePath = Path("models")
-    archive: FilePath = Path("archive")
-    level_age: NotNegative = 45.0
-    weather_age: NotNegative = 45.0
-    failed_share: Annotated[float, Field(ge=0, le=1)] = 0.1
-    group: Positive = 50
-    sql: str | None = None
+    models: Annotated[list[ModelName], Field(min_length=1)] = _say(
+        list(DEFAULT_SCHEDULE), "Models by name; their forecasts are averaged."
+    )
+    horizon: Positive | None = _say(None, "Number of lead times, in steps; by default 3 months.")
+    forcing: Literal["climatology", "observed"] = _say(
+        "climatology", "Weather after the issue time."
+    )
+    weather_forecast: FilePath | None = _say(
+        None, "NetCDF file of a weather forecast; climatology continues it."
+    )
+    bundles: FilePath = _say(Path("models"), "Folder of the trained models.")
+    archive: FilePath = _say(Path("archive"), "Folder of the published forecasts.")
+    level_age: NotNegative = _say(45.0, "Greatest age of the last level of a well, days.")
+    weather_age: NotNegative = _say(45.0, "Greatest age of the last covariates, days.")
+    failed_share: Annotated[float, Field(ge=0, le=1)] = _say(
+        0.1, "Share of wells that may fail before a run ends with an error."
+    )
+    group: Positive = _say(50, "Wells that are trained together.")
+    sql: str | None = _say(None, "Address of a database that forecasts are also written to.")
 
 
 SHARD = 50  # wells, by default
 
 
 class ClusterSettings(Section):
-    """A network of wells in shards, and the workers of Dask that they are handed to."""
+    """Runs with many wells: shards, and the Dask workers that compute them."""
 
-    dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls|ws|wss)://.+)$")] | None = None
-    shard: Positive | None = None
-    workers: Positive | None = None
-    retries: Annotated[int, Field(ge=0)] = 2
-    timeout: Annotated[float, Field(gt=0)] = 30.0
+    dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls|ws|wss)://.+)$")] | None = _say(
+        None, "Dask workers: 'local', or the address of a scheduler, tcp://..."
+    )
+    shard: Positive | None = _say(None, "Wells in a shard; 50 by default where there are shards.")
+    workers: Positive | None = _say(None, "Dask workers of a local cluster.")
+    retries: Annotated[int, Field(ge=0)] = _say(2, "Times that a failed shard is tried again.")
+    timeout: Annotated[float, Field(gt=0)] = _say(
+        30.0, "Seconds to wait for the scheduler of a cluster."
+    )
 
     @property
     def asked(self) -> bool:
-        """Whether the work is to be done in shards."""
+        """Whether the run is divided into shards."""
         return self.dask is not None or self.shard is not None
 
     @property
@@ -321,18 +248,24 @@ class ClusterSettings(Section):
 
 
 class OutputSettings(Section):
-    """Where the results go, and of how many wells figures are drawn."""
+    """Where the results go, and for how many wells figures are drawn."""
 
-    folder: FilePath = Path("results")
-    figures: Annotated[int, Field(ge=0)] = 12
+    folder: FilePath = _say(Path("results"), "Folder of the results.")
+    figures: Annotated[int, Field(ge=0)] = _say(12, "Number of wells to draw figures for.")
 
 
 class TuneSettings(Section):
-    """A search for the settings of one model."""
+    """The hyperparameter search of one model."""
 
-    model: ModelName = "lstm"
-    trials: Positive = 30
-    metric: str = "nse"
-    timeout: Annotated[float, Field(gt=0)] | None = None
-    folder: FilePath = Path("tuning")
-    space: dict[str, list[Any]] | None = None
+    model: ModelName = _say("lstm", "Model by name.")
+    trials: Positive = _say(30, "Trials in all.")
+    metric: str = _say("nse", "Metric that is optimised in the validation period.")
+    timeout: Annotated[float, Field(gt=0)] | None = _say(
+        None, "Seconds after which no further trial is started."
+    )
+    folder: FilePath = _say(Path("tuning"), "Folder of the search.")
+    space: dict[str, list[Any]] | None = _say(
+        None,
+        'Range of each setting to search, e.g. dropout = ["float", 0.0, 0.5]; by default that of '
+        "the model.",
+    )

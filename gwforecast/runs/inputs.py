@@ -12,7 +12,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.config.tables import DataSettings, SplitSettings
-from gwforecast.data.covariates import fill_covariates
+from gwforecast.data.covariates import derive_features, fill_covariates
 from gwforecast.data.readers import read_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
@@ -109,14 +109,14 @@ def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | Non
 
 
 def prepare(observations: xr.Dataset, settings: Settings) -> tuple[xr.Dataset, Split | None]:
-    """Return observations, filled where that is asked for, and the periods."""
+    """Return observations, with gaps filled and covariates derived if requested, and periods."""
     data = settings.data
     split = make_split(observations, settings.split)
     if data.fill is not None:
         observations = fill_covariates(
             observations, rules=data.fill, boundaries=_boundaries(observations, split)
         )
-    return observations, split
+    return derive_features(observations, data.derive), split
 
 
 def files_of(data: DataSettings) -> list[Path]:

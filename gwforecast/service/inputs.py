@@ -15,7 +15,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.config.tables import DataSettings, ScheduleSettings
-from gwforecast.data.covariates import fill_covariates
+from gwforecast.data.covariates import derive_features, fill_covariates
 from gwforecast.data.readers import list_wells
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.climatology import ClimatologyWeather
@@ -219,14 +219,14 @@ def known_and_filled(
     """
     known = known_until(observations, issue_time, keep_weather=keep_weather)
     if data.fill is None:
-        return known
+        return derive_features(known, data.derive)
     filled = fill_covariates(known, rules=data.fill)
     for name in schema.covariate_names(known):
         missing = known[name].isnull().transpose(schema.WELL, schema.TIME).values
         ended = np.logical_and.accumulate(missing[:, ::-1], axis=1)[:, ::-1]
         values = np.where(ended, np.nan, filled[name].values)
         filled[name] = filled[name].copy(data=values)
-    return filled
+    return derive_features(filled, data.derive)
 
 
 def read_forcing(schedule: ScheduleSettings) -> Forcing:

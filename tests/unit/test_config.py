@@ -1,19 +1,20 @@
-"""Settings: what is given is kept, what is wrong is named with its place and a mend."""
+"""Settings: what is given is kept, what is wrong is named with its place and a fix."""
 
 from __future__ import annotations
 
 import inspect
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from annotated_types import Ge, MinLen
 
 from gwforecast.config.load import Settings, load_settings
-from gwforecast.config.tables import (
-    CNNSettings,
-    DataSettings,
-    LayeredSettings,
-    LinearSettings,
-)
+from gwforecast.config.models import model_table
+from gwforecast.config.tables import ClusterSettings, DataSettings
 from gwforecast.data.readers import read_observations
 from gwforecast.runs import catalogue
 
@@ -47,7 +48,7 @@ WRONG = [
     ("[models]\nbaseline = 'mean'", "models.baseline must be one of", "'mean'"),
     ("[lstm]\nloss = 'rmse'", "lstm.loss must be one of 'mse'", "Received 'rmse'"),
     ("[lstm]\nunits = [0]", "lstm.units.0 must be at least 1", "'units' in the table [lstm]"),
-    ("[lstm]\nunits = 32", "lstm.units must be a list in brackets", "Received 32"),
+    ("[lstm]\nunits = 'wide'", "lstm.units must be a list in brackets", "Received 'wide'"),
     ("[lstm]\ndropout = 1.0", "lstm.dropout must be less than 1", "Received 1.0"),
     ("[lstm]\nlearning_rate = 0.0", "lstm.learning_rate must be greater than 0", "0.0"),
     ("[lstm]\nlearning_rate = inf", "lstm.learning_rate must be a finite number", "inf"),
@@ -59,9 +60,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "rule", "mend"), WRONG)
-def test_wrong_settings_are_refused_with_place_and_mend(
-    tmp_path: Path, text: str, rule: str, mend: str
+@pytest.mark.parametrize(("text", "rule", "fix"), WRONG)
+def test_wrong_settings_are_refused_with_place_and_fix(
+    tmp_path: Path, text: str, rule: str, fix: str
 ) -> None:
     path = tmp_path / "run.toml"
     path.write_text(text)
@@ -69,7 +70,7 @@ def test_wrong_settings_are_refused_with_place_and_mend(
         load_settings(path)
     message = str(caught.value)
     assert rule in message
-    assert mend in message
+    assert fix in message
     assert str(path) in message
     assert "pydantic" not in message
 
@@ -141,16 +142,101 @@ def test_default_models_are_those_of_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize("name", catalogue.MODELS)
-def test_settings_of_a_model_are_its_arguments(name: str) -> None:
-    section = Settings.model_fields.get(name)
-    offered = set(section.annotation.model_fields) if section else set()
-    (forecaster,) = catalogue.make_forecasters([name], settings={}, shared={}).values()
-    arguments = set(inspect.signature(type(forecaster)).parameters)
-    assert offered == arguments - {"head"}  # classes are for Python alone
+def test_settings_of_a_model_are_the_fields_of_its_class(name: str) -> None:
+    table = model_table(name)
+    offered = set(table.model_fields) if table else set()
+    arguments = set(inspect.signature(catalogue.model_class(name)).parameters)
+    assert offered == arguments - {"head", "name"}  # a head is no value of TOML
+
+
+@pytest.mark.parametrize("name", catalogue.MODELS)
+def test_every_setting_says_what_it_is(name: str) -> None:
+    table = model_table(name)
+    for setting, field in table.model_fields.items() if table else ():
+        assert len((field.description or "").split()) >= 2, f"{name}.{setting}"
+
+
+def test_every_setting_of_the_other_tables_says_what_it_is() -> None:
+    for table, field in Settings.model_fields.items():
+        for setting, one in field.annotation.model_fields.items():
+            assert len((one.description or "").split()) >= 2, f"{table}.{setting}"
+
+
+def test_settings_travel_to_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 'a'\n[lstm]\nunits = [8]\n[split]\ngap = 2\n")
+    settings = load_settings(path)
+    there = pickle.loads(pickle.dumps(settings))  # noqa: S301
+    assert there == settings
+    assert there.of_model("lstm") == {"units": [8]}
+    assert there.split.given() == {"gap": 2}
+    placed = settings.model_copy(update={"cluster": ClusterSettings(shard=3)})
+    assert pickle.loads(pickle.dumps(placed)).cluster.size == 3  # noqa: S301
+
+
+def test_a_model_without_settings_has_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 'a'\n[persistence]\n")
+    with pytest.raises(ValueError, match="persistence is unknown: the tables must be among"):
+        load_settings(path)
+
+
+def test_a_message_names_the_option_that_was_used(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[data]\nlevels = 'a'\n")
+    with pytest.raises(ValueError, match="wrong in the options") as caught:
+        load_settings(
+            path,
+            overrides={"models": {"use": ["lstm", "arima"]}},
+            options={("models", "use"): "--models"},
+        )
+    assert "--models must be one of 'lstm'" in str(caught.value)
+    assert "Received 'arima'. Correct the option --models." in str(caught.value)
+
+
+@dataclass(kw_only=True, eq=False)
+class Sample:
+    """A class as that of a model.
+
+    Parameters
+    ----------
+    window : int
+        Days on
+        each side.
+    low, high : float, optional
+        Bounds.
+    units : int or sequence of int
+        Sizes of layers.
+    """
+
+    name: str = "sample"
+    window: Annotated[int, Ge(0)] = 3
+    low: float | None = None
+    high: float | None = None
+    units: Annotated[int, Ge(1)] | Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (3,)
+    pairs: Sequence[tuple[int, ...]] = ()
+    kind: Literal["a", "b"] = "a"
+    made: Path = Path()
+
+
+def test_settings_are_derived_from_fields(monkeypatch) -> None:
+    monkeypatch.setitem(catalogue.MODELS, "sample", f"{__name__}:Sample")
+    monkeypatch.setattr(catalogue, "model_class", lambda _: Sample)
+    monkeypatch.setattr("gwforecast.config.models.model_class", lambda _: Sample)
+    table = model_table.__wrapped__("sample")
+    assert list(table.model_fields) == ["window", "low", "high", "units", "pairs", "kind"]
+    texts = {name: field.description for name, field in table.model_fields.items()}
+    assert texts["window"] == "Days on each side."
+    assert texts["low"] == texts["high"] == "Bounds."
+    given = {"window": 2, "low": 1, "units": 64, "pairs": [[1, 2]], "kind": "b"}
+    assert table.model_validate(given).given() == given | {"units": [64]}
+    for wrong in ({"window": -1}, {"units": [0]}, {"units": 0}, {"kind": "c"}, {"pairs": [1]}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            table.model_validate(wrong)
 
 
 def test_settings_of_the_data_are_arguments_of_the_reader() -> None:
-    assert set(DataSettings.model_fields) - {"fill", "database"} == set(
+    assert set(DataSettings.model_fields) - {"fill", "database", "derive"} == set(
         inspect.signature(read_observations).parameters
     )
     data = DataSettings.model_validate({"levels": "a", "datum": "NAP", "fill": "by_kind"})
@@ -158,6 +244,6 @@ def test_settings_of_the_data_are_arguments_of_the_reader() -> None:
 
 
 def test_sections_are_checked_by_type() -> None:
-    for section in (LayeredSettings, CNNSettings, LinearSettings):
+    for name in ("lstm", "cnn", "linear"):
         with pytest.raises(ValueError, match="covariates"):
-            section.model_validate({"covariates": "rain"})
+            model_table(name).model_validate({"covariates": "rain"})

@@ -23,7 +23,7 @@ def fen() -> xr.Dataset:
     return gw.load_sample().sel(well=["fen"], time=slice("2008", "2013"))
 
 
-WITHOUT = {"persistence", "drift", "arma_regression", "ets", "unobserved_components"}
+WITHOUT = {"persistence", "drift", "arma_regression", "ets", "unobserved_components"}  # ranges
 
 
 @pytest.mark.parametrize("model", sorted(set(MODELS) - WITHOUT))
