@@ -132,11 +132,11 @@ def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
 
 def _searched(model: str) -> dict[str, tuple[Any, ...]]:
     """Return the ranges that the class of a model states, lookbacks in years last."""
-    cls = model_class(model)
-    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    found: dict[str, tuple[Any, ...]] = {
-        one.name: one.metadata["search"] for one in fields if one.metadata.get("search")
-    }
+    cls: Any = model_class(model)
+    found: dict[str, tuple[Any, ...]] = {}
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if field.metadata.get("search"):
+            found[field.name] = field.metadata["search"]
     return dict(sorted(found.items(), key=lambda item: item[1][0] == _YEARS)) or _INTERIM[model]
 
 
