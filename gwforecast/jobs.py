@@ -12,7 +12,6 @@ import pandas as pd
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
-from gwforecast.data.assemble import SENTINELS
 from gwforecast.data.readers import read_levels
 from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
 from gwforecast.progress import Progress
@@ -200,7 +199,7 @@ def check(settings: Settings) -> pd.DataFrame:
     except SchemaError as refusal:
         lenient: dict[str, Any] = {"sort": True, "duplicates": "first", "at_step": "nearest"}
         lenient |= given
-        lenient["missing_values"] = [*data.missing_values, *SENTINELS]
+        lenient["missing_values"] = [*data.missing_values, *schema.COMMON_MISSING_CODES]
         observations = read_data(data, **lenient)
         tables.insert(0, _refused(refusal))
     tables.append(whole.check(observations))

@@ -38,11 +38,26 @@ MODEL = "model"
 ISSUE_TIME = "issue_time"
 LEAD_TIME = "lead_time"
 VALID_TIME = "valid_time"
-WEATHER = "weather"
+FORCING_MEMBER = "forcing_member"
 NETWORK = "network"
 LEVEL_UNITS = "m"
 TIME_DTYPE = np.dtype("datetime64[us]")
 PLACES = (("longitude", "latitude"), ("lon", "lat"), ("x", "y"))
+
+COMMON_MISSING_CODES = (-9999.0, -999.0, -999.9, -99999.0, -9999.9, 9999.0, 99999.0)
+"""Numbers that many files contain for missing values; readers do not accept them as data."""
+
+MISSING_CODES = (
+    *COMMON_MISSING_CODES,
+    *(999.0, 999.9, 9999.9, -999.99, 999.99, -99.9, 99.9, -99.99, 99.99, -999999.0, 999999.0),
+    *(-99.0, 99.0, -32768.0, 32767.0, -32767.0),
+    *(-3.4028235e38, 9.96921e36, 1e20, -1e20, 1e30, -1e30, 1e31),
+)
+"""All numbers that loggers, archives and file formats are known to write for missing values.
+
+Many of these can also be measured, so that the quality check only reports those that lie far from
+all other values of a series.
+"""
 
 KINDS: dict[str, tuple[str, ...]] = {
     "rain": (

@@ -198,7 +198,7 @@ class Corrected(Forecaster):
         """Return the levels after each issue time, (well, issue_time, lead_time, member), m.
 
         There is one member for each network and each version of the weather; the coordinates
-        ``network`` and ``weather`` of the members identify them.
+        ``network`` and ``forcing_member`` of the members identify them.
         """
         recent, first = self._recent(observations, issue_times)
         history = self.simulate_from(recent, first)[schema.LEVEL]
@@ -209,7 +209,7 @@ class Corrected(Forecaster):
         times = recent[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")
         states = self._states(recent, history)[:, issued]
-        weathers = projected.sizes[schema.WEATHER]
+        weathers = projected.sizes[schema.FORCING_MEMBER]
         # the error of a network at the issue time is the same for every version of the weather
         flat = projected.values.reshape(*projected.shape[:3], -1)
         level = self.error_model_.correct(
@@ -227,7 +227,7 @@ class Corrected(Forecaster):
         networks = projected.sizes[schema.MEMBER]
         return forecast.assign_coords(
             {
-                schema.WEATHER: (schema.MEMBER, np.repeat(np.arange(weathers), networks)),
+                schema.FORCING_MEMBER: (schema.MEMBER, np.repeat(np.arange(weathers), networks)),
                 schema.NETWORK: (schema.MEMBER, np.tile(np.arange(networks), weathers)),
             }
         )

@@ -20,7 +20,6 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.data.columns import Levels, series_by_well
 from gwforecast.data.time_axis import (
-    SENTINELS,
     AtStep,
     Duplicates,
     checked_duplicates,
@@ -33,7 +32,6 @@ from gwforecast.data.time_axis import (
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "SENTINELS",
     "AtStep",
     "Duplicates",
     "covariate_variables",

@@ -15,7 +15,6 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "SENTINELS",
     "AtStep",
     "Duplicates",
     "checked_duplicates",
@@ -30,8 +29,6 @@ __all__ = [
 Duplicates = Literal["first", "last", "mean"]
 EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2300-12-31")
 HUGE = 1e20
-SENTINELS = (-9999.0, -999.0, -999.9, -99999.0, -9999.9, 9999.0, 99999.0)
-"""Numbers that stand for a missing value in many files."""
 
 
 def checked_duplicates(duplicates: Duplicates | None) -> Duplicates | None:
@@ -134,7 +131,7 @@ def _check_times(times: np.ndarray, what: str) -> None:
 
 def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
     coded = np.zeros(values.shape, bool)
-    for code in SENTINELS:
+    for code in schema.COMMON_MISSING_CODES:
         coded |= np.isclose(values, code, rtol=1e-6, atol=0.0)
     usual = np.abs(values[~coded & np.isfinite(values)])
     # 9999 can be a measured value, e.g. of millimetres, where others are near it

@@ -1,8 +1,8 @@
-"""Weather after an issue time: where it comes from, and its values for a horizon.
+"""Covariates after an issue time: their origin, and their values up to a horizon.
 
-A forecaster asks a :class:`Forcing` for the covariates of the steps after an issue time. Each kind
-answers from what was known then, or says that it does not (``"observed"``: perfect foresight, for
-research).
+A forecaster obtains the covariates of the steps after an issue time from a :class:`Forcing`. All
+forcings use only what was known at the issue time, except for :class:`ObservedWeather`, which is
+perfect foresight for research.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import known_at
 
 __all__ = ["Forcing", "ObservedWeather", "complete_futures", "continue_weather"]
 
@@ -44,30 +45,30 @@ class Forcing(abc.ABC):
         Parameters
         ----------
         observations : xarray.Dataset
-            Dimensions (well, time); nothing after the issue time is read but by
-            :class:`ObservedWeather`.
+            Dimensions (well, time); only :class:`ObservedWeather` uses values after the issue time.
         issue_time : numpy.datetime64
             A step of the time axis.
         horizon : int
             Number of steps.
         covariates : sequence of str
-            Names of the covariates that are wanted.
+            Names of the covariates.
 
         Returns
         -------
         xarray.Dataset
-            Each covariate over (well, weather, time), without NaN; ``weather`` names the versions
-            of the future, ``time`` holds the ``horizon`` steps after the issue time.
+            Each covariate over (well, forcing_member, time), without NaN. ``forcing_member``
+            identifies the members of a weather ensemble, ``time`` holds the ``horizon`` steps after
+            the issue time.
 
         Raises
         ------
         SchemaError
-            If a series ends before the horizon does; series, well and date are named.
+            If a series ends before the horizon; series, well and date are named.
         """
 
 
 class ObservedWeather(Forcing):
-    """The weather that was observed: perfect foresight, which no real forecast has."""
+    """Observed weather after the issue time: perfect foresight, not available in operation."""
 
     origin = "observed"
 
@@ -79,7 +80,7 @@ class ObservedWeather(Forcing):
         horizon: int,
         covariates: Sequence[str],
     ) -> xr.Dataset:
-        """Return the observed covariates of the steps after an issue time, one version."""
+        """Return the observed covariates of the steps after an issue time, as one member."""
         times = observations[schema.TIME].values
         frequency = timeline.infer_frequency(times)
         wanted = timeline.valid_times(
@@ -87,7 +88,7 @@ class ObservedWeather(Forcing):
         )[0]
         after = observations[list(covariates)].reindex({schema.TIME: wanted})
         return complete_futures(
-            after.expand_dims({schema.WEATHER: ["observed"]}, axis=1), issue_time=issue_time
+            after.expand_dims({schema.FORCING_MEMBER: ["observed"]}, axis=1), issue_time=issue_time
         )
 
 
@@ -100,7 +101,7 @@ def continue_weather(
     covariates: Sequence[str],
     history: int,
 ) -> xr.Dataset:
-    """Return the observed weather up to an issue time, and each version of it from there on.
+    """Return observed covariates up to an issue time, followed by those of each forcing member.
 
     Parameters
     ----------
@@ -111,30 +112,29 @@ def continue_weather(
     horizon : int
         Number of steps after it.
     forcing : Forcing
-        Weather of these steps.
+        Origin of the covariates of these steps.
     covariates : sequence of str
         Names of the covariates.
     history : int
-        Number of steps up to the issue time, which is one of them; fewer where the record starts
-        later.
+        Number of steps up to and including the issue time; fewer if the record starts later.
 
     Returns
     -------
     xarray.Dataset
-        Covariates (well, weather, time); ``level`` (well, time), NaN after the issue time; static
-        attributes as they are.
+        Covariates (well, forcing_member, time); ``level`` (well, time), NaN after the issue time;
+        static attributes unchanged.
 
     Raises
     ------
     SchemaError
         If a covariate ends before the issue time; series, well and date are named.
     """
-    times = timeline.to_times(observations[schema.TIME].values)
-    issued = int(timeline.time_positions(times, np.array([issue_time]), name="issue time")[0])
-    past = observations.isel({schema.TIME: slice(max(0, issued + 1 - history), issued + 1)})
+    issue_time = np.datetime64(timeline.to_times([issue_time])[0])
+    past = known_at(observations, issue_time)
+    past = past.isel({schema.TIME: slice(max(0, past.sizes[schema.TIME] - history), None)})
     _check_present(past, covariates)
     futures = forcing.futures(
-        observations, issue_time=times[issued], horizon=horizon, covariates=covariates
+        observations, issue_time=issue_time, horizon=horizon, covariates=covariates
     )
     joined = {name: _join(past[name], futures[name]) for name in covariates}
     level = past[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
@@ -152,15 +152,15 @@ def continue_weather(
         },
         {
             schema.WELL: observations[schema.WELL].values,
-            schema.WEATHER: futures[schema.WEATHER].values,
+            schema.FORCING_MEMBER: futures[schema.FORCING_MEMBER].values,
             schema.TIME: np.concatenate([past[schema.TIME].values, futures[schema.TIME].values]),
         },
     )
 
 
 def _join(past: xr.DataArray, future: xr.DataArray) -> xr.Variable:
-    """Return past values (well, time) and each version of the future (well, weather, time)."""
-    dims = (schema.WELL, schema.WEATHER, schema.TIME)
+    """Return past values (well, time) joined to future ones (well, forcing_member, time)."""
+    dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
     before = past.transpose(schema.WELL, schema.TIME).values[:, None]
     after = future.transpose(*dims).values
     whole = np.concatenate([np.repeat(before, after.shape[1], axis=1), after], axis=-1)
@@ -183,24 +183,24 @@ def _check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:
 
 
 def complete_futures(futures: xr.Dataset, *, issue_time: np.datetime64) -> xr.Dataset:
-    """Check that no value is missing in covariates (well, weather, time); return them unchanged.
+    """Check that covariates (well, forcing_member, time) are complete; return them unchanged.
 
     Raises
     ------
     SchemaError
-        If a value is missing; the covariate, well, version and first time are named.
+        If a value is missing; covariate, well, member and first time are named.
     """
     for name in futures.data_vars:
-        values = futures[name].transpose(schema.WELL, schema.WEATHER, schema.TIME)
+        values = futures[name].transpose(schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         missing = np.argwhere(values.isnull().values)
         if missing.size:
-            well, weather, time = (
+            well, member, time = (
                 values[dim].values[i] for dim, i in zip(values.dims, missing[0], strict=True)
             )
             raise SchemaError(
                 "Weather after the issue time must reach the end of the horizon. Received "
                 f"{str(name)!r} at well {str(well)!r} without a value at "
-                f"{timeline.format_time(time)} (version {str(weather)!r}, issue time "
+                f"{timeline.format_time(time)} (member {str(member)!r}, issue time "
                 f"{timeline.format_time(issue_time)}). Shorten the horizon, bring the series up to "
                 "date, or use another forcing, such as climatology."
             )

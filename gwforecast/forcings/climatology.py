@@ -15,6 +15,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import known_at
 
 __all__ = ["TRENDING", "ClimatologyWeather", "yearly_trends"]
 
@@ -123,17 +124,15 @@ class ClimatologyWeather(Forcing):
 
         The years that are left out are named in the attribute ``left_out``.
         """
-        times = timeline.to_times(observations[schema.TIME].values)
-        frequency = timeline.infer_frequency(times)
-        issued = int(timeline.time_positions(times, np.array([issue_time]), name="issue time")[0])
-        starts, names = _same_days(times[: issued + 1], times[issued], frequency)
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        past = known_at(observations, issue_time)
+        times = timeline.to_times(past[schema.TIME].values)
+        issued = times.size - 1
+        starts, names = _same_days(times, times[issued], frequency)
         whole = starts + horizon <= issued
         starts, names = starts[whole], names[whole]
         positions = starts[:, None] + np.arange(1, horizon + 1)
-        known = {
-            name: observations[name].transpose(schema.WELL, schema.TIME).values[:, : issued + 1]
-            for name in covariates
-        }
+        known = {name: past[name].transpose(schema.WELL, schema.TIME).values for name in covariates}
         found = {name: values[:, positions] for name, values in known.items()}
         sound = _sound(found, len(starts))
         kept = np.flatnonzero(sound)[-self.years if self.years else None :]
@@ -141,7 +140,7 @@ class ClimatologyWeather(Forcing):
         valid = timeline.valid_times(times[[issued]], np.arange(1, horizon + 1), frequency)[0]
         coords = {
             schema.WELL: observations[schema.WELL].values,
-            schema.WEATHER: names[kept],
+            schema.FORCING_MEMBER: names[kept],
             schema.TIME: valid,
         }
         futures = xr.Dataset(
@@ -183,11 +182,11 @@ def _as_today(
     Parameters
     ----------
     futures : xarray.Dataset
-        Covariates (well, weather, time) of past years.
+        Covariates (well, forcing_member, time) of past years.
     known : mapping
         Each covariate up to the issue time, shape (well, time).
     ago : numpy.ndarray
-        Shape (weather,), years since each version of the weather.
+        Shape (forcing_member,), years since each version of the weather.
     year : int
         Steps of a year.
     """

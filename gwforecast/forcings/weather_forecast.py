@@ -78,10 +78,10 @@ class WeatherForecast(Forcing):
             chosen = chosen.expand_dims({schema.WELL: observations[schema.WELL].values})
         chosen = chosen.sel({schema.WELL: observations[schema.WELL].values})
         names = [str(name) for name in chosen[schema.MEMBER].values]
-        chosen = chosen.rename({schema.MEMBER: schema.WEATHER}).assign_coords(
-            {schema.WEATHER: np.array(names, dtype=object)}
+        chosen = chosen.rename({schema.MEMBER: schema.FORCING_MEMBER}).assign_coords(
+            {schema.FORCING_MEMBER: np.array(names, dtype=object)}
         )
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         chosen = chosen.broadcast_like(chosen).transpose(*dims)
         attrs: dict[str, object] = {"vintage": timeline.format_time(vintage)}
         if self.fallback is None:
@@ -135,10 +135,10 @@ def _without_short(
     futures: xr.Dataset, *, issue_time: np.datetime64
 ) -> tuple[xr.Dataset, list[str]]:
     """Leave out the members that do not reach the end; all short is an error of the first."""
-    whole = np.ones(futures.sizes[schema.WEATHER], bool)
+    whole = np.ones(futures.sizes[schema.FORCING_MEMBER], bool)
     for name in futures.data_vars:
         whole &= futures[name].notnull().all([schema.WELL, schema.TIME]).values
-    left_out = [str(name) for name in futures[schema.WEATHER].values[~whole]]
+    left_out = [str(name) for name in futures[schema.FORCING_MEMBER].values[~whole]]
     if not whole.any():
         return futures, []
     if left_out:
@@ -148,21 +148,23 @@ def _without_short(
             f"first {left_out[0]!r}. Shorten the horizon, or give a fallback.",
             stacklevel=3,
         )
-    return futures.isel({schema.WEATHER: np.flatnonzero(whole)}), left_out
+    return futures.isel({schema.FORCING_MEMBER: np.flatnonzero(whole)}), left_out
 
 
 def _prolonged(futures: xr.Dataset, rest: xr.Dataset) -> tuple[xr.Dataset, str]:
     """Return members that go on with the versions of a fallback in turn, and from when on."""
-    members = futures.sizes[schema.WEATHER]
-    most = max(members, rest.sizes[schema.WEATHER])
-    first = futures.isel({schema.WEATHER: np.arange(most) % members})
-    later = rest.isel({schema.WEATHER: np.arange(most) % rest.sizes[schema.WEATHER]})
-    pairs = zip(first[schema.WEATHER].values, later[schema.WEATHER].values, strict=True)
+    members = futures.sizes[schema.FORCING_MEMBER]
+    most = max(members, rest.sizes[schema.FORCING_MEMBER])
+    first = futures.isel({schema.FORCING_MEMBER: np.arange(most) % members})
+    later = rest.isel({schema.FORCING_MEMBER: np.arange(most) % rest.sizes[schema.FORCING_MEMBER]})
+    pairs = zip(
+        first[schema.FORCING_MEMBER].values, later[schema.FORCING_MEMBER].values, strict=True
+    )
     labels = np.array([f"{one}+{other}" for one, other in pairs], dtype=object)
-    first, later = (d.assign_coords({schema.WEATHER: labels}) for d in (first, later))
+    first, later = (d.assign_coords({schema.FORCING_MEMBER: labels}) for d in (first, later))
     missing = np.zeros(futures.sizes[schema.TIME], bool)
     for name in futures.data_vars:
-        missing |= first[name].isnull().any([schema.WELL, schema.WEATHER]).values
+        missing |= first[name].isnull().any([schema.WELL, schema.FORCING_MEMBER]).values
     times = futures[schema.TIME].values
     begins = timeline.format_time(times[missing.argmax()]) if missing.any() else ""
     return first.fillna(later), begins

@@ -141,8 +141,8 @@ class Additive(Forecaster):
         SchemaError
             If a well was not fitted, a covariate is missing, or the frequency is another.
         """
-        versions = self.simulate_versions(observations.expand_dims({schema.WEATHER: 1}))
-        level = versions.isel({schema.WEATHER: 0, schema.MEMBER: 0}, drop=True)
+        versions = self.simulate_versions(observations.expand_dims({schema.FORCING_MEMBER: 1}))
+        level = versions.isel({schema.FORCING_MEMBER: 0, schema.MEMBER: 0}, drop=True)
         level.attrs = dict(observations[schema.LEVEL].attrs)
         return level.to_dataset(name=schema.LEVEL)
 
@@ -152,16 +152,16 @@ class Additive(Forecaster):
         Parameters
         ----------
         observations : xarray.Dataset
-            Covariates (well, weather, time).
+            Covariates (well, forcing_member, time).
 
         Returns
         -------
         xarray.DataArray
-            Dimensions (well, time, weather, member), m.
+            Dimensions (well, time, forcing_member, member), m.
         """
         well_positions(observations, self.wells_, name=self.name)
         self._check_like_fitted(observations)
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         weather = self._weather(observations)
         edges = _edges(timeline.steps_per_year(self._frequency))
         season = self._season(observations)
@@ -176,7 +176,7 @@ class Additive(Forecaster):
                 values[number] = np.where(known, level, np.nan)
         coords = {name: observations[name] for name in dims if name in observations.coords}
         level = xr.DataArray(values, coords, dims)
-        return level.transpose(schema.WELL, schema.TIME, schema.WEATHER).expand_dims(
+        return level.transpose(schema.WELL, schema.TIME, schema.FORCING_MEMBER).expand_dims(
             {schema.MEMBER: [0]}, -1
         )
 
@@ -195,8 +195,8 @@ class Additive(Forecaster):
             )
 
     def _weather(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the covariates as an array (well, weather, time, covariate)."""
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        """Return the covariates as an array (well, forcing_member, time, covariate)."""
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         series = [observations[name].transpose(*dims).values for name in self.covariates_]
         shape = tuple(observations.sizes[dim] for dim in dims)
         return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
@@ -212,7 +212,7 @@ class Additive(Forecaster):
             for name in schema.covariate_names(observations)
             if schema.covariate_kind(name, observations[name].attrs) != "season"
         )
-        weather = self._weather(observations.expand_dims({schema.WEATHER: 1}))[:, 0]
+        weather = self._weather(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
         season = self._season(observations)
         fitted = rows.transpose(schema.WELL, schema.TIME).values
         levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values

@@ -300,7 +300,7 @@ class ARDL(Forecaster):
         """
         well_positions(observations, self.wells_, name=self.name)
         self._check_like_fitted(observations)
-        weather = self._weather(observations.expand_dims({schema.WEATHER: 1}))
+        weather = self._weather(observations.expand_dims({schema.FORCING_MEMBER: 1}))
         times = observations[schema.TIME].values
         values = np.full(weather.shape[:1] + weather.shape[2:3], np.nan)
         for number, well in enumerate(map(str, observations[schema.WELL].values)):
@@ -382,7 +382,7 @@ class ARDL(Forecaster):
         )
 
     def _ahead(self, continued: xr.Dataset, level: np.ndarray, *, horizon: int) -> np.ndarray:
-        """Return levels (well, lead_time, weather, 1) that follow simulated ones (well,), m."""
+        """Return levels after simulated ones (well,), (well, lead_time, forcing_member, 1), m."""
         weather = self._weather(continued)
         found = np.full((len(weather), horizon, weather.shape[1], 1), np.nan)
         times = continued[schema.TIME].values
@@ -406,7 +406,7 @@ class ARDL(Forecaster):
         self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
         self.fits_, self.failed_ = {}, {}
         self._check_like_fitted(observations)
-        weather = self._weather(observations.expand_dims({schema.WEATHER: 1}))[:, 0]
+        weather = self._weather(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
         fitted = rows.transpose(schema.WELL, schema.TIME).values
         levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
         times = observations[schema.TIME].values
@@ -470,8 +470,8 @@ class ARDL(Forecaster):
         )
 
     def _weather(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the covariates as an array (well, weather, time, covariate)."""
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        """Return the covariates as an array (well, forcing_member, time, covariate)."""
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         series = [observations[name].transpose(*dims).values for name in self.covariates_]
         shape = tuple(observations.sizes[dim] for dim in dims)
         return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))

@@ -107,8 +107,8 @@ def label_projection(
     Parameters
     ----------
     parts : list of numpy.ndarray
-        One for each issue time, shape (well, lead_time, weather, member), m. Where an issue time
-        has fewer weathers than another, the rest is NaN.
+        One for each issue time, shape (well, lead_time, forcing_member, member), m. Where an issue
+        time has fewer forcing members than another, the rest is NaN.
     observations : xarray.Dataset
         With the wells and the time axis.
     issue_times : numpy.ndarray
@@ -117,7 +117,7 @@ def label_projection(
     Returns
     -------
     xarray.DataArray
-        Dimensions (well, issue_time, lead_time, weather, member), m.
+        Dimensions (well, issue_time, lead_time, forcing_member, member), m.
     """
     most = max(part.shape[2] for part in parts)
     filled = [
@@ -132,7 +132,7 @@ def label_projection(
         issue_times=issue_times,
         frequency=timeline.infer_frequency(observations[schema.TIME].values),
     )[schema.LEVEL]
-    dims = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME, schema.WEATHER, schema.MEMBER)
+    dims = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME, schema.FORCING_MEMBER, schema.MEMBER)
     coords = labelled.drop_vars(schema.MEMBER).coords
     return xr.DataArray(
         flat.reshape(*flat.shape[:3], most, members), coords, dims, attrs=labelled.attrs
@@ -395,14 +395,14 @@ class Forecaster(abc.ABC):
         Returns
         -------
         xarray.DataArray
-            Dimensions (well, issue_time, lead_time, weather, member), m, with one weather where it
-            is observed, and one member for a forecaster without members. Where issue times have
-            different weathers they are numbered.
+            Dimensions (well, issue_time, lead_time, forcing_member, member), m: one forcing member
+            for observed weather, and one member for a forecaster without members. Forcing members
+            are numbered if they differ between issue times.
         """
         if isinstance(forcing, ObservedWeather):
             level = with_members(self.simulate(observations)[schema.LEVEL])
             gathered = gather_forecast(level, issue_times=issue_times, horizon=horizon)
-            return gathered[schema.LEVEL].expand_dims({schema.WEATHER: ["observed"]}, axis=3)
+            return gathered[schema.LEVEL].expand_dims({schema.FORCING_MEMBER: ["observed"]}, axis=3)
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         steps = self.memory(frequency)
         parts = []
@@ -428,19 +428,19 @@ class Forecaster(abc.ABC):
         Parameters
         ----------
         observations : xarray.Dataset
-            ``level`` (well, time) and covariates (well, weather, time).
+            ``level`` (well, time) and covariates (well, forcing_member, time).
 
         Returns
         -------
         xarray.DataArray
-            Dimensions (well, time, weather, member), m.
+            Dimensions (well, time, forcing_member, member), m.
         """
         versions = [
-            with_members(self.simulate(observations.isel({schema.WEATHER: i}))[schema.LEVEL])
-            for i in range(observations.sizes[schema.WEATHER])
+            with_members(self.simulate(observations.isel({schema.FORCING_MEMBER: i}))[schema.LEVEL])
+            for i in range(observations.sizes[schema.FORCING_MEMBER])
         ]
-        return xr.concat(versions, observations[schema.WEATHER]).transpose(
-            schema.WELL, schema.TIME, schema.WEATHER, schema.MEMBER
+        return xr.concat(versions, observations[schema.FORCING_MEMBER]).transpose(
+            schema.WELL, schema.TIME, schema.FORCING_MEMBER, schema.MEMBER
         )
 
     def forecast(

@@ -325,7 +325,7 @@ class Linear(Forecaster):
             If a well was not fitted, a covariate is missing, or the frequency is another.
         """
         self._check_like_fitted(observations)
-        values = self._versions(observations.expand_dims({schema.WEATHER: 1}))[:, 0]
+        values = self._versions(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
         level = xr.DataArray(
             values,
             {schema.WELL: observations[schema.WELL], schema.TIME: observations[schema.TIME]},
@@ -348,18 +348,18 @@ class Linear(Forecaster):
         Parameters
         ----------
         observations : xarray.Dataset
-            ``level`` (well, time) and covariates (well, weather, time).
+            ``level`` (well, time) and covariates (well, forcing_member, time).
 
         Returns
         -------
         xarray.DataArray
-            Dimensions (well, time, weather, member), m.
+            Dimensions (well, time, forcing_member, member), m.
         """
-        self._check_like_fitted(observations.isel({schema.WEATHER: 0}))
+        self._check_like_fitted(observations.isel({schema.FORCING_MEMBER: 0}))
         values = self._versions(observations)
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         level = xr.DataArray(values, {name: observations[name] for name in dims}, dims)
-        return level.transpose(schema.WELL, schema.TIME, schema.WEATHER).expand_dims(
+        return level.transpose(schema.WELL, schema.TIME, schema.FORCING_MEMBER).expand_dims(
             {schema.MEMBER: [0]}, -1
         )
 
@@ -374,8 +374,8 @@ class Linear(Forecaster):
             )
 
     def _versions(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the levels under covariates (well, weather, time), of the same shape, m."""
-        dims = (schema.WELL, schema.WEATHER, schema.TIME)
+        """Return the levels under covariates (well, forcing_member, time), of the same shape, m."""
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         wells, times = observations[schema.WELL].values, observations[schema.TIME].values
         series = [observations[name].transpose(*dims).values for name in self.covariates_]
         shape = tuple(observations.sizes[dim] for dim in dims)

@@ -263,13 +263,13 @@ class NetworkForecaster(Forecaster):
         return label_projection(parts, observations, issue_times=issue_times)
 
     def _versions(self, continued: xr.Dataset, *, horizon: int) -> np.ndarray:
-        """Return the last steps under each weather, shape (well, lead_time, weather, member), m."""
+        """Return the last steps, shape (well, lead_time, forcing_member, member), m."""
         wells = self._known(continued)
         kept = continued.sel({schema.WELL: wells})
-        names = [str(name) for name in kept.data_vars if schema.WEATHER in kept[name].dims]
-        n_weathers = kept.sizes[schema.WEATHER]
+        names = [str(name) for name in kept.data_vars if schema.FORCING_MEMBER in kept[name].dims]
+        n_weathers = kept.sizes[schema.FORCING_MEMBER]
         # the features are derived for each weather as if it were a well
-        stacked = kept[names].transpose(schema.WELL, schema.WEATHER, schema.TIME)
+        stacked = kept[names].transpose(schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         flat = {
             name: ((schema.WELL, schema.TIME), v.values.reshape(-1, v.shape[-1]), v.attrs)
             for name, v in stacked.items()
@@ -297,7 +297,7 @@ class NetworkForecaster(Forecaster):
         labelled = xr.DataArray(
             levels.transpose(0, 2, 1, 3),
             {schema.WELL: wells},
-            (schema.WELL, schema.LEAD_TIME, schema.WEATHER, schema.MEMBER),
+            (schema.WELL, schema.LEAD_TIME, schema.FORCING_MEMBER, schema.MEMBER),
         )
         found: np.ndarray = labelled.reindex({schema.WELL: continued[schema.WELL].values}).values
         return found

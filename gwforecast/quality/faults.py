@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gwforecast import schema
+
 __all__ = [
     "Shift",
     "find_flat_lines",
@@ -25,12 +27,6 @@ __all__ = [
     "resolution",
 ]
 
-
-SENTINELS = np.array(
-    [s * v for v in (99.9, 99.99, 999, 999.9, 999.99, 9999, 9999.9, 99999, 999999) for s in (-1, 1)]
-    + [-99, 99, -32768, 32767, -32767, -3.4028235e38, 9.96921e36, 1e20, -1e20, 1e30, -1e30, 1e31]
-)
-"""Numbers that loggers, archives and file formats write where nothing was measured."""
 
 SCALES = {
     100.0: "m to cm",
@@ -100,7 +96,7 @@ def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
     >>> find_sentinels(np.array([98.2, 99.0, 99.9, -9999.0, 98.7])).tolist()
     [False, False, False, True, False]
     """
-    codes = np.sort(np.append(SENTINELS, 0.0) if zero else SENTINELS)
+    codes = np.sort([*schema.MISSING_CODES, 0.0] if zero else schema.MISSING_CODES)
     above = np.clip(np.searchsorted(codes, values), 1, codes.size - 1)
     coded = np.isclose(values, codes[above], rtol=1e-6, atol=1e-9)
     coded |= np.isclose(values, codes[above - 1], rtol=1e-6, atol=1e-9)

@@ -16,6 +16,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import known_at
 from gwforecast.sequences.split import Split, split_by_fraction
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "default_horizon",
     "fit_calibrated",
     "forecast",
-    "known_at",
     "latest_issue_time",
 ]
 
@@ -182,25 +182,3 @@ def latest_issue_time(observations: xr.Dataset) -> np.datetime64:
             "series to a common period."
         )
     return np.datetime64(observations[schema.TIME].values[np.flatnonzero(known.values)[-1]])
-
-
-def known_at(
-    observations: xr.Dataset, issue_time: np.datetime64, *, keep_weather: bool = False
-) -> xr.Dataset:
-    """Return the observations with NaN for what was not known at an issue time.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    issue_time : numpy.datetime64
-        A step of the time axis.
-    keep_weather : bool
-        Keep the covariates after it, for perfect foresight.
-    """
-    times = observations[schema.TIME]
-    timeline.time_positions(times.values, np.array([issue_time]), name="issue time")
-    if not keep_weather:
-        return observations.sel({schema.TIME: slice(None, issue_time)})
-    past = observations[schema.LEVEL].where(times <= issue_time)
-    return observations.assign({schema.LEVEL: past.assign_attrs(observations[schema.LEVEL].attrs)})

@@ -1,4 +1,4 @@
-"""Rolling origins: the issue times of a backtest, and the periods that a refit may use at each."""
+"""Issue times: what is known at one, which ones a backtest uses, and the periods of refits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,71 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["extend_split", "issue_times_of", "mask_to_period", "observed_at", "spread_issue_times"]
+__all__ = [
+    "extend_split",
+    "issue_times_of",
+    "known_at",
+    "mask_to_period",
+    "observed_at",
+    "spread_issue_times",
+]
+
+
+def known_at(
+    observations: xr.Dataset,
+    issue_time: np.datetime64,
+    *,
+    keep_weather: bool = False,
+    extend: bool = False,
+) -> xr.Dataset:
+    """Return the part of the observations that is known at an issue time.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    issue_time : numpy.datetime64
+        A step of the time axis.
+    keep_weather : bool
+        Keep the covariates after the issue time, for perfect foresight; levels after it are NaN. By
+        default the time axis ends at the issue time.
+    extend : bool
+        Extend a time axis that ends before the issue time up to it, with NaN; by default such an
+        issue time is an error.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions (well, time), without any level after the issue time.
+
+    Raises
+    ------
+    SchemaError
+        If the issue time is not a step of the time axis.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2020-01-01", periods=3)
+    >>> level = xr.Dataset(
+    ...     {"level": (("well", "time"), [[1.0, 2.0, 3.0]])}, {"well": ["a"], "time": days}
+    ... )
+    >>> known_at(level, days[1])["level"].values
+    array([[1., 2.]])
+    >>> known_at(level, days[1], keep_weather=True)["level"].values
+    array([[ 1.,  2., nan]])
+    """
+    issue_time = timeline.to_times([issue_time])[0]
+    times = timeline.to_times(observations[schema.TIME].values)
+    if extend:
+        end = max(times[-1], issue_time) if keep_weather else max(times[0], issue_time)
+        times = timeline.regular_times(times[0], end, timeline.infer_frequency(times))
+        observations = observations.reindex({schema.TIME: times})
+    timeline.time_positions(times, np.array([issue_time]), name="issue time")
+    if not keep_weather:
+        return observations.sel({schema.TIME: slice(None, issue_time)})
+    level = observations[schema.LEVEL]
+    past = level.where(observations[schema.TIME] <= issue_time).assign_attrs(level.attrs)
+    return observations.assign({schema.LEVEL: past})
 
 
 def issue_times_of(

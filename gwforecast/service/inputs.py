@@ -24,11 +24,11 @@ from gwforecast.forcings.weather_forecast import WeatherForecast
 from gwforecast.runs.inputs import latest_complete_step, read_data
 from gwforecast.runs.one_by_one import one_by_one
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import known_at
 
 __all__ = [
     "Inputs",
     "known_and_filled",
-    "known_until",
     "read_forcing",
     "read_wells",
     "require_observations",
@@ -165,36 +165,6 @@ def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestam
     return moment
 
 
-def known_until(
-    observations: xr.Dataset, issue_time: np.datetime64, *, keep_weather: bool = False
-) -> xr.Dataset:
-    """Return the observations known at the issue time, on a time axis that reaches it.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time). The time axis may end before the issue time.
-    issue_time : numpy.datetime64
-        A step of the time axis or of its continuation.
-    keep_weather : bool
-        Keep the covariates after the issue time, where levels are NaN.
-
-    Raises
-    ------
-    SchemaError
-        If the issue time is not a step of the time axis, or lies before it.
-    """
-    times = observations[schema.TIME].values
-    frequency = timeline.infer_frequency(times)
-    end = max(times[-1], issue_time) if keep_weather else issue_time
-    axis = timeline.regular_times(times[0], end, frequency)
-    timeline.time_positions(axis, np.array([issue_time]), name="issue time")
-    known = observations.reindex({schema.TIME: axis})
-    late = known[schema.TIME] > issue_time
-    level = known[schema.LEVEL].where(~late).assign_attrs(known[schema.LEVEL].attrs)
-    return known.assign({schema.LEVEL: level})
-
-
 def known_and_filled(
     observations: xr.Dataset,
     issue_time: np.datetime64,
@@ -217,7 +187,7 @@ def known_and_filled(
     keep_weather : bool
         Keep the covariates after the issue time.
     """
-    known = known_until(observations, issue_time, keep_weather=keep_weather)
+    known = known_at(observations, issue_time, keep_weather=keep_weather, extend=True)
     if data.fill is None:
         return derive_features(known, data.derive)
     filled = fill_covariates(known, rules=data.fill)

@@ -22,6 +22,7 @@ from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.one_by_one import together_or_one_by_one
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import known_at
 from gwforecast.service import bundle
 from gwforecast.service.bundle import BundleError
 from gwforecast.service.champions import Champions
@@ -162,7 +163,8 @@ def issue(
     Parameters
     ----------
     observations : xarray.Dataset
-        Dimensions (well, time), as :func:`gwforecast.service.inputs.known_until` returns them.
+        Dimensions (well, time), as returned by
+        :func:`gwforecast.sequences.origins.known_at`.
     issue_time : numpy.datetime64
         A step of the time axis.
     champions : Champions
@@ -179,7 +181,7 @@ def issue(
     xarray.Dataset
         See :func:`gwforecast.service.product.to_product`.
     """
-    past = observations.sel({schema.TIME: slice(None, issue_time)})
+    past = known_at(observations, issue_time)
     wells = [
         check_well(level, covariates, issue_time, limits=limits or AgeLimits())
         for level, covariates in series_of(past)

@@ -18,6 +18,7 @@ from gwforecast.quality import checks
 from gwforecast.quality.rules import Series
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import known_at
 from gwforecast.timeline import DAYS, day_of_year
 
 __all__ = [
@@ -228,7 +229,7 @@ def forecast_by_climatology(
     SchemaError, ValueError
         If there are too few levels.
     """
-    past = observations[[schema.LEVEL]].sel({schema.TIME: slice(None, issue_time)})
+    past = known_at(observations[[schema.LEVEL]], issue_time)
     fitted = fit_calibrated([Climatology()], past, horizon=horizon, forcing=ClimatologyWeather())
     issued = fitted.forecast(past, issue_times=np.array([issue_time]))
     level = issued[schema.LEVEL].values[0, 0]

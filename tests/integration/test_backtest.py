@@ -137,7 +137,7 @@ def test_a_forecast_tells_what_it_was_made_from() -> None:
     members = gw.forecast(
         observations, issue_time=issued, models=["linear"], horizon=8, as_members=True
     )
-    assert members.sizes["member"] == len(np.unique(members["weather"])) > 5
+    assert members.sizes["member"] == len(np.unique(members["forcing_member"])) > 5
     assert (np.diff(found["level"].values, axis=-1) >= 0).all()
 
 

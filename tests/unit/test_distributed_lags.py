@@ -47,14 +47,14 @@ class Given(Forcing):
     def futures(self, observations, *, issue_time, horizon, covariates):
         times = observations["time"].values
         at = int(np.searchsorted(times, issue_time))
-        dims = ("well", "weather", "time")
+        dims = ("well", "forcing_member", "time")
         wells = observations["well"].values
         values = np.broadcast_to(self.rain, (wells.size, *self.rain.shape)).copy()
         return xr.Dataset(
             dict.fromkeys(covariates, (dims, values)),
             {
                 "well": wells,
-                "weather": np.arange(len(self.rain)),
+                "forcing_member": np.arange(len(self.rain)),
                 "time": times[at + 1 : at + 1 + horizon],
             },
         )

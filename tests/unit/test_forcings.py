@@ -37,7 +37,7 @@ def futures(forcing, observations, issued, horizon=10):
 
 def test_observed_weather_is_that_of_the_steps_after() -> None:
     found = futures(ObservedWeather(), record(), "2010-03-01")
-    assert found["weather"].values.tolist() == ["observed"]
+    assert found["forcing_member"].values.tolist() == ["observed"]
     first = (np.datetime64("2010-03-02") - np.datetime64("2004-01-01")).astype(int)
     np.testing.assert_array_equal(found["rr"].values[0, 0], first + np.arange(10))
     assert found["rr"].attrs["units"] == "mm"
@@ -46,7 +46,7 @@ def test_observed_weather_is_that_of_the_steps_after() -> None:
 def test_climatology_is_what_followed_the_same_day_of_each_year() -> None:
     observations = record()
     found = futures(ClimatologyWeather(fewest=2), observations, "2010-06-15")
-    assert found["weather"].values.tolist() == [str(year) for year in range(2004, 2010)]
+    assert found["forcing_member"].values.tolist() == [str(year) for year in range(2004, 2010)]
     for number, year in enumerate(range(2004, 2010)):
         first = (np.datetime64(f"{year}-06-16") - np.datetime64("2004-01-01")).astype(int)
         np.testing.assert_array_equal(found["rr"].values[1, number], first + 0.5 + np.arange(10))
@@ -55,12 +55,12 @@ def test_climatology_is_what_followed_the_same_day_of_each_year() -> None:
 
 def test_a_year_takes_part_only_where_all_its_steps_were_known() -> None:
     found = futures(ClimatologyWeather(fewest=2), record(), "2010-06-15", horizon=400)
-    assert found["weather"].values.tolist() == [str(year) for year in range(2004, 2009)]
+    assert found["forcing_member"].values.tolist() == [str(year) for year in range(2004, 2009)]
 
 
 def test_the_29th_of_february_is_the_28th_in_other_years() -> None:
     found = futures(ClimatologyWeather(fewest=2), record(), "2012-02-29", horizon=3)
-    year = found["weather"].values.tolist().index("2005")
+    year = found["forcing_member"].values.tolist().index("2005")
     first = (np.datetime64("2005-03-01") - np.datetime64("2004-01-01")).astype(int)
     np.testing.assert_array_equal(found["rr"].values[0, year], first + np.arange(3))
 
@@ -71,7 +71,7 @@ def test_steps_of_weeks_and_months_follow_the_nearest_step(freq: str) -> None:
     issued = observations["time"].values[300]
     found = futures(ClimatologyWeather(), observations, issued, horizon=5)
     assert (np.diff(found["rr"].values, axis=-1) == 1).all()
-    for number, year in enumerate(found["weather"].values):
+    for number, year in enumerate(found["forcing_member"].values):
         position = int(found["rr"].values[0, number, 0]) - 1
         stamp = pd.Timestamp(observations["time"].values[position])
         wanted = pd.Timestamp(issued).replace(year=int(year), day=min(pd.Timestamp(issued).day, 28))
@@ -82,13 +82,13 @@ def test_years_with_a_gap_are_left_out_and_named() -> None:
     observations = record()
     observations["tg"].loc[{"well": "b", "time": "2007-06-20"}] = np.nan
     found = futures(ClimatologyWeather(fewest=2), observations, "2010-06-15")
-    assert "2007" not in found["weather"].values
+    assert "2007" not in found["forcing_member"].values
     assert found.attrs["left_out"] == ["2007"]
 
 
 def test_only_the_most_recent_years_where_that_is_asked_for() -> None:
     found = futures(ClimatologyWeather(years=3, fewest=2), record(), "2010-06-15")
-    assert found["weather"].values.tolist() == ["2007", "2008", "2009"]
+    assert found["forcing_member"].values.tolist() == ["2007", "2008", "2009"]
 
 
 def climate(*, slope: float, noise: float, years: int = 15) -> xr.Dataset:
@@ -115,9 +115,9 @@ def moved(observations: xr.Dataset, issued: str = "2013-06-15") -> xr.Dataset:
 
 def test_past_weather_is_moved_to_the_climate_of_today() -> None:
     found = moved(climate(slope=0.1, noise=0.0))
-    ago = 2013 - found["weather"].values.astype(int)
+    ago = 2013 - found["forcing_member"].values.astype(int)
     for name in ("tg", "hu"):
-        by = found[name].transpose("well", "time", "weather").values
+        by = found[name].transpose("well", "time", "forcing_member").values
         np.testing.assert_allclose(by, np.broadcast_to(0.1 * ago, by.shape), atol=2e-3)
     assert (found[["rr", "nitrate"]] == 0).all().to_array().all()
 
@@ -144,7 +144,7 @@ def test_years_with_gaps_do_not_make_a_trend() -> None:
     gappy = observations["time"].dt.year.isin([2001, 2004])
     observations["tg"] = observations["tg"].where(~(gappy & (observations["time"].dt.month == 7)))
     found = moved(observations)
-    at_2002 = found["tg"].sel(weather="2002").values
+    at_2002 = found["tg"].sel(forcing_member="2002").values
     np.testing.assert_allclose(at_2002, 1.1, atol=2e-3)
 
 
@@ -204,7 +204,7 @@ def test_members_keep_their_names_and_those_that_end_early_are_reported() -> Non
     assert forcing.origin == "ensemble"
     with pytest.warns(UserWarning, match=r"1 of 4 members .* first 'm2'"):
         found = futures(forcing, record(), "2010-06-10", horizon=8)
-    assert found["weather"].values.tolist() == ["m0", "m1", "m3"]
+    assert found["forcing_member"].values.tolist() == ["m0", "m1", "m3"]
     assert found.attrs["left_out"] == ["m2"]
 
 
@@ -220,7 +220,7 @@ def test_a_fallback_goes_on_where_the_forecast_ends_and_is_stated() -> None:
     observations = record()
     found = futures(forcing, observations, "2010-06-10", horizon=9)
     past = futures(ClimatologyWeather(fewest=2), observations, "2010-06-10", horizon=9)
-    assert found.sizes["weather"] == past.sizes["weather"] == 6
+    assert found.sizes["forcing_member"] == past.sizes["forcing_member"] == 6
     np.testing.assert_array_equal(found["rr"].values[0, :, 5], [0, 1, 0, 1, 0, 1])
     np.testing.assert_array_equal(found["rr"].values[0, :, 6:], past["rr"].values[0, :, 6:])
     assert found.attrs["fallback"] == "climatology"
@@ -264,7 +264,7 @@ def test_history_and_future_are_joined() -> None:
         observations, issue_time=np.datetime64("2010-06-15"), horizon=4,
         forcing=ClimatologyWeather(fewest=2), covariates=["rr"], history=7,
     )  # fmt: skip
-    assert found["rr"].dims == ("well", "weather", "time")
+    assert found["rr"].dims == ("well", "forcing_member", "time")
     assert found.sizes["time"] == 11
     assert (np.diff(found["time"].values) == np.timedelta64(1, "D")).all()
     assert np.isnan(found["level"].values[:, 7:]).all()

@@ -29,7 +29,7 @@ class Repeated(Forcing):
         one = ObservedWeather().futures(
             observations, issue_time=issue_time, horizon=horizon, covariates=covariates
         )
-        return one.isel(weather=[0, 0, 0]).assign_coords(weather=["a", "b", "c"])
+        return one.isel(forcing_member=[0, 0, 0]).assign_coords(forcing_member=["a", "b", "c"])
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +52,13 @@ def test_the_observed_weather_gives_the_simulation_in_either_way(name: str, reco
     chosen = {"issue_times": issued, "horizon": 20}
     gathered = fitted.project(record, forcing=ObservedWeather(), **chosen)
     continued = fitted.project(record, forcing=Repeated(), **chosen)
-    assert continued.dims == ("well", "issue_time", "lead_time", "weather", "member")
-    assert continued.sizes["weather"] == 3
+    assert continued.dims == ("well", "issue_time", "lead_time", "forcing_member", "member")
+    assert continued.sizes["forcing_member"] == 3
     for version in range(3):
         np.testing.assert_allclose(
-            continued.isel(weather=version).values, gathered.isel(weather=0).values, atol=2e-5
+            continued.isel(forcing_member=version).values,
+            gathered.isel(forcing_member=0).values,
+            atol=2e-5,
         )
 
 

@@ -65,9 +65,9 @@ class Versions(Forcing):
         one = ObservedWeather().futures(
             observations, issue_time=issue_time, horizon=horizon, covariates=covariates
         )
-        versions = [one.isel(weather=0, drop=True) * factor for factor in self.factors]
-        joined = xr.concat(versions, pd.Index(range(len(versions)), name="weather"))
-        return joined.transpose("well", "weather", "time")
+        versions = [one.isel(forcing_member=0, drop=True) * factor for factor in self.factors]
+        joined = xr.concat(versions, pd.Index(range(len(versions)), name="forcing_member"))
+        return joined.transpose("well", "forcing_member", "time")
 
 
 class Fixed(Forcing):
@@ -82,12 +82,12 @@ class Fixed(Forcing):
         wells = observations.sizes["well"]
         return xr.Dataset(
             {
-                name: (("well", "weather", "time"), np.repeat(values, wells, axis=0))
+                name: (("well", "forcing_member", "time"), np.repeat(values, wells, axis=0))
                 for name in covariates
             },
             {
                 "well": observations["well"].values,
-                "weather": [0, 1],
+                "forcing_member": [0, 1],
                 "time": times[at + 1 : at + 1 + horizon],
             },
         )
