@@ -14,12 +14,17 @@ is missing is not zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.data.evapotranspiration import (
+    EvapotranspirationMethod,
+    potential_evapotranspiration,
+)
 from gwforecast.schema import SchemaError
 
 __all__ = [
@@ -184,64 +189,40 @@ def snow_balance(
     return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
 
 
-def add_evapotranspiration(observations: xr.Dataset) -> xr.Dataset:
-    """Add ``potential_evapotranspiration`` from temperature and latitude.
-
-    Where a covariate of kind evapotranspiration is there already, or temperature or the static
-    attribute ``latitude`` (degrees north) is not, the observations are returned as they are.
-
-    References
-    ----------
-    Oudin et al. (2005), J. Hydrol. 303, doi:10.1016/j.jhydrol.2004.08.026; extraterrestrial
-    radiation after Allen et al. (1998), FAO Irrigation and Drainage Paper 56, equation 21.
-    """
-    temperature = mean_temperature(observations)
-    if (
-        find_covariate(observations, "evapotranspiration") is not None
-        or temperature is None
-        or "latitude" not in observations
-    ):
-        return observations
-    frequency = timeline.infer_frequency(observations[schema.TIME].values)
-    days = 365.25 / timeline.steps_per_year(frequency)
-    day = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
-    radiation = extraterrestrial_radiation(day, observations["latitude"].values[:, None])
-    amount = days * radiation / 2.45 * np.maximum(temperature.values + 5.0, 0.0) / 100.0
-    long_name = "potential evapotranspiration, Oudin et al. 2005"
-    return observations.assign(
-        potential_evapotranspiration=_covariate(amount, "mm", long_name, "evapotranspiration")
-    )
-
-
-def extraterrestrial_radiation(day: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    """Return the daily radiation above the atmosphere, MJ/m2/d, by FAO 56 equation 21.
+def add_evapotranspiration(
+    observations: xr.Dataset, *, method: EvapotranspirationMethod | None = None
+) -> xr.Dataset:
+    """Add ``potential_evapotranspiration`` from the covariates and static attributes there are.
 
     Parameters
     ----------
-    day : numpy.ndarray
-        Day of the year, 1 to 366.
-    latitude : numpy.ndarray
-        Degrees north.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    method : {"oudin", "hargreaves", "makkink", "penman_monteith"}, optional
+        The method; see :func:`gwforecast.data.evapotranspiration.potential_evapotranspiration`. By
+        default ``"oudin"``; the observations are then returned as they are where they have a
+        covariate of kind evapotranspiration already, or no temperature or latitude.
 
-    Examples
-    --------
-    FAO 56, example 8: 3 September at 20 degrees south.
-
-    >>> float(extraterrestrial_radiation(np.array(246), np.array(-20.0)).round(1))
-    32.2
+    Raises
+    ------
+    SchemaError
+        If a method is named and an input of it is missing.
     """
-    angle = 2 * np.pi * day / 365
-    declination = 0.409 * np.sin(angle - 1.39)
-    distance = 1 + 0.033 * np.cos(angle)
-    phi = np.radians(latitude)
-    sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1.0, 1.0))
-    return np.asarray(
-        24 * 60 / np.pi * 0.0820 * distance
-        * (
-            sunset * np.sin(phi) * np.sin(declination)
-            + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-        )
-    )  # fmt: skip
+    inputs = {
+        kind: observations[name]
+        for kind in ("temperature_min", "temperature_max", "radiation", "humidity", "wind")
+        if (name := find_covariate(observations, kind)) is not None
+    }
+    inputs |= {n: observations[n] for n in ("latitude", "elevation") if n in observations}
+    temperature = mean_temperature(observations)
+    if temperature is not None:
+        inputs["temperature"] = temperature
+    if method is None:
+        present = find_covariate(observations, "evapotranspiration") is not None
+        if present or not {"temperature", "latitude"} <= set(inputs):
+            return observations
+    amount = potential_evapotranspiration(inputs, method=method or "oudin")
+    return observations.assign(potential_evapotranspiration=amount)
 
 
 def add_antecedent(observations: xr.Dataset, *, years: Iterable[float] = (0.25, 1.0)) -> xr.Dataset:
@@ -281,6 +262,10 @@ FEATURES: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "season": add_season,
     "snow": add_snow,
     "evapotranspiration": add_evapotranspiration,
+    "oudin": partial(add_evapotranspiration, method="oudin"),
+    "hargreaves": partial(add_evapotranspiration, method="hargreaves"),
+    "makkink": partial(add_evapotranspiration, method="makkink"),
+    "penman_monteith": partial(add_evapotranspiration, method="penman_monteith"),
     "antecedent": add_antecedent,
 }
 """Derived features by name."""

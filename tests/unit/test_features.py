@@ -57,7 +57,14 @@ def test_missing_weather_is_missing_in_the_snow_and_keeps_the_storage() -> None:
 @pytest.mark.parametrize("frequency", ["D", "W-MON", "MS"])
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_feature_looks_at_no_later_step(feature: str, frequency: str) -> None:
-    data = observations(frequency, 200).assign(latitude=("well", [50.0, 51.0]))
+    weather = {
+        "tn": RNG.uniform(-9, 0, (2, 200)), "tx": RNG.uniform(0, 25, (2, 200)),
+        "qq": RNG.gamma(4, 30, (2, 200)), "hu": RNG.uniform(40, 95, (2, 200)),
+        "fg": RNG.gamma(2, 1, (2, 200)), "rr": RNG.gamma(0.5, 6, (2, 200)),
+        "tg": RNG.normal(6, 5, (2, 200)),
+    }  # fmt: skip
+    data = observations(frequency, 200, **weather)
+    data = data.assign(latitude=("well", [50.0, 51.0]), elevation=("well", [9.0, 80.0]))
     changed = data.copy(deep=True)
     for name in ("rr", "tg", "level"):
         changed[name][:, 120:] = 1e6 if name != "tg" else 25.0
