@@ -128,8 +128,8 @@ def _check_range(low: xr.DataArray, high: xr.DataArray) -> None:
         well, step = wrong[0]
         time = timeline.format_time(low["time"].values[step])
         raise SchemaError(
-            f"A maximum temperature must not be below the minimum. Received {len(wrong)} steps where "
-            f"it is, the first at well {str(low['well'].values[well])!r}, {time}. Correct "
+            f"A maximum temperature must not be below the minimum. Received {len(wrong)} steps "
+            f"where it is, the first at well {str(low['well'].values[well])!r}, {time}. Correct "
             f"{low.name!r} or {high.name!r} there, or swap the columns."
         )
 
