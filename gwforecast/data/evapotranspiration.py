@@ -136,7 +136,7 @@ def _check_range(low: xr.DataArray, high: xr.DataArray) -> None:
 
 def _in_units_of_pyet(name: str, value: xr.DataArray) -> xr.DataArray:
     if name == "latitude":
-        return np.radians(value)
+        return value * (np.pi / 180.0)
     if name == "wind":
         return value * WIND_AT_TWO_METRES
     if name == "radiation" and "MJ" not in str(value.attrs.get("units", "W/m2")):
