@@ -21,7 +21,7 @@ import xarray as xr
 from scipy.signal import lfilter
 
 import gwforecast
-from gwforecast.networks.local import LSTM
+from gwforecast.networks.lstm import LSTM
 
 LIMIT = 2.5  # GiB in all, TensorFlow included
 

@@ -34,11 +34,11 @@ import keras
 import numpy as np
 import torch
 import xarray as xr
+from gwforecast.networks.keras_models import build
 
 import gwforecast
 from gwforecast.networks import training
-from gwforecast.networks.keras_models import build
-from gwforecast.networks.local import LSTM
+from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.training import LOSSES, Recipe
 from gwforecast.sequences.windows import epoch_starts, value_windows
 

@@ -1,59 +1,61 @@
-"""Integrated gradients: what each input at each lag adds to a level that a network gives."""
+"""Integrated gradients: contributions of each input at each lag to a simulated level."""
 
 from __future__ import annotations
 
-import keras
+from typing import TYPE_CHECKING
+
 import numpy as np
-import tensorflow as tf
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.networks.keras_models import build
-from gwforecast.networks.stored import NetworkForecaster, trust_at
+from gwforecast.networks.inference import TrainedNetworks
+from gwforecast.networks.members import member_weights_at
 from gwforecast.sequences.lags import lag_edges
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["integrated_gradients"]
 
 
 def integrated_gradients(
-    forecaster: NetworkForecaster,
+    forecaster: TrainedNetworks,
     observations: xr.Dataset,
     *,
     times: np.ndarray,
     steps: int = 32,
 ) -> xr.Dataset:
-    """Return what each input at each lag adds to the levels of some times.
+    """Return the contribution of each input at each lag to the levels of some times.
 
     The gradient is averaged along the straight line from inputs at their training means to the
-    inputs as they were, and multiplied by the difference [1]_. What all inputs and lags add is,
-    together, the difference of the level to that at the means, up to the error of the average.
+    actual inputs, and multiplied by their difference [1]_. The contributions of all inputs and lags
+    sum to the difference between the level and that at the means, up to the error of the average.
 
     Parameters
     ----------
-    forecaster : NetworkForecaster
-        A fitted LSTM, GRU, CNN or MLP; the mean of its members is explained, weighted by the trust
-        in them.
+    forecaster : NeuralForecaster
+        A fitted LSTM, GRU, CNN or MLP; the weighted mean of its members is explained.
     observations : xarray.Dataset
         Dimensions (well, time).
     times : numpy.ndarray
-        Shape (time,), steps whose levels are explained, with a whole lookback before them.
+        Shape (time,), steps whose levels are explained; each needs a whole lookback before it.
     steps : int
-        Points on the line.
+        Number of points on the line.
 
     Returns
     -------
     xarray.Dataset
         ``attribution`` (well, time, lag, input), m: lags in steps before the level, from 0;
-        ``difference`` (well, time), m: of the level to that at the means. Inputs are covariates,
-        derived ones among them. Networks that see means over lags have what a mean adds spread
-        evenly over its lags.
+        ``difference`` (well, time), m: level minus that at the means. Inputs are covariates,
+        including derived ones. Where networks see means over lags, the contribution of a mean is
+        spread evenly over its lags.
 
     Raises
     ------
     SchemaError
-        If a time is no step of the axis.
+        If a time is not on the time axis.
     ValueError
-        If there is less than a lookback before a time.
+        If there is less than one lookback before a time.
 
     References
     ----------
@@ -67,16 +69,18 @@ def integrated_gradients(
     _check_reach(axis[wanted], wanted, forecaster.lookback_)
     wells = [well for well in observations[schema.WELL].values if well in forecaster.wells_]
     inputs, _ = forecaster._inputs(observations.sel({schema.WELL: wells}))
-    network = build(forecaster.architecture_)
+    network = forecaster.architecture_.build()
     parts, differences = [], []
     for number, well in enumerate(wells):
         windows = np.stack([inputs[number, at + 1 - reach : at + 1] for at in wanted])
         found = _of_well(network, forecaster, str(well), windows, steps)
         scale = forecaster.scaler_.statistics(schema.LEVEL, [well])[1]
-        trust = trust_at([str(well)], forecaster.trust_, fitted=forecaster.wells_)
-        trust = None if trust is None else trust[0]
-        parts.append(np.average([part for part, _ in found], axis=0, weights=trust) * scale)
-        differences.append(np.average([gap for _, gap in found], axis=0, weights=trust) * scale)
+        weights = member_weights_at(
+            [str(well)], forecaster.member_weights_, fitted=forecaster.wells_
+        )
+        weights = None if weights is None else weights[0]
+        parts.append(np.average([part for part, _ in found], axis=0, weights=weights) * scale)
+        differences.append(np.average([gap for _, gap in found], axis=0, weights=weights) * scale)
     values = np.stack(parts)[:, :, ::-1]
     if forecaster.lagged:
         values = _spread(values[:, :, 0], forecaster)
@@ -106,12 +110,12 @@ def _check_reach(times: np.ndarray, positions: np.ndarray, lookback: int) -> Non
 
 def _of_well(
     network: keras.Model,
-    forecaster: NetworkForecaster,
+    forecaster: TrainedNetworks,
     well: str,
     windows: np.ndarray,
     steps: int,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return what :func:`_of_member` gives for each member."""
+    """Return the result of :func:`_of_member` for each member."""
     weights = forecaster.weights_of(well)
     whole = forecaster.with_attributes(windows, well)
     return [
@@ -125,8 +129,10 @@ def _of_member(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the attribution (time, step, input) and the difference (time,), scaled.
 
-    The first ``moving`` inputs come from their means; attributes of the well stay as they are.
+    The line starts at the means of the first ``moving`` inputs; attributes do not change.
     """
+    import tensorflow as tf
+
     for variable, value in zip(network.trainable_variables, weights, strict=True):
         variable.assign(value)
     target = tf.constant(windows, tf.float32)
@@ -143,8 +149,8 @@ def _of_member(
     return (total / steps * target).numpy()[..., :moving], ends[0] - ends[1]
 
 
-def _spread(values: np.ndarray, forecaster: NetworkForecaster) -> np.ndarray:
-    """Return what means over lags add, (well, time, input x bin), evenly over lags."""
+def _spread(values: np.ndarray, forecaster: TrainedNetworks) -> np.ndarray:
+    """Return contributions of means (well, time, input x bin), spread evenly over their lags."""
     edges = lag_edges(forecaster.lookback_ + 1)
     bins, names = edges.size - 1, len(forecaster.inputs_)
     by_bin = values.reshape(*values.shape[:2], names, bins)

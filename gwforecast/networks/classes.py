@@ -1,4 +1,4 @@
-"""Networks that class the level as below, near or above normal."""
+"""Networks that classify the level as below, near or above normal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.networks.architecture import Head
 from gwforecast.networks.forecaster import NeuralForecaster
+from gwforecast.networks.parts import Head
 from gwforecast.progress import Progress
 from gwforecast.sequences.normal import CLASSES, Normal
 from gwforecast.sequences.split import Split
@@ -19,17 +19,17 @@ __all__ = ["NormalClassifier"]
 
 
 class NormalClassifier:
-    """Class the level by networks with a softmax head, trained on cross-entropy.
+    """Classify the level by networks with a softmax output, trained on cross-entropy.
 
     Parameters
     ----------
     network : NeuralForecaster
-        The networks' settings, e.g. ``LSTM(units=(16,))``.
+        Networks that are not fitted, e.g. ``LSTM(units=16)``.
 
     Attributes
     ----------
     normal_ : Normal
-        What is normal in each month, from the train rows.
+        Limits of the classes in each month, from the train rows.
     network_ : NeuralForecaster
         The fitted networks.
 
@@ -48,7 +48,7 @@ class NormalClassifier:
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
-        """Learn what is normal and train the networks on the train rows.
+        """Learn the limits of the classes and train the networks, both on the train rows.
 
         Parameters
         ----------
@@ -57,11 +57,11 @@ class NormalClassifier:
         split : Split
             The validation rows choose the best weights.
         progress : Progress, optional
-            Told of networks done.
+            Callback for the number of networks trained.
         """
         self.normal_ = Normal().fit(observations, rows=split.rows(observations, "train"))
         network = copy.copy(self.network)
-        network.folds = 1  # there is no refit that sees the levels that a first fit leaves out
+        network.folds = 1  # no refit follows that would use the levels left out of a first fit
         network.head = Head(
             outputs=len(CLASSES),
             activation="softmax",
@@ -79,7 +79,7 @@ class NormalClassifier:
         return probability.rename("probability")
 
     def predict_classes(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the most probable class, 0 to 2, NaN where there is none, (well, time)."""
+        """Return the most probable class, 0 to 2, NaN without a simulation, (well, time)."""
         probability = self.predict_probabilities(observations)
         known = probability.notnull().all("class")
         classes = probability.fillna(0.0).argmax("class").where(known)

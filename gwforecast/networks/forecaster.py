@@ -1,8 +1,7 @@
-"""What every neural forecaster does: an ensemble of networks per well, driven by covariates.
+"""What LSTM, GRU, CNN and MLP have in common: an ensemble of networks for each well.
 
-Labelled observations are scaled, turned into arrays and trained on by the engine.
-
-An ensemble that is trained in steps: fits of some members each, put together.
+Labelled observations are scaled, turned into arrays and passed to the training engine. TensorFlow
+is imported when a network is fitted; a network that is read back forecasts without it.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import abc
 import copy
 import dataclasses
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
-from typing import Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -22,31 +21,51 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import DEFAULT_FEATURES
-from gwforecast.models.base import HeldOut, through_periods
-from gwforecast.networks import training
-from gwforecast.networks.architecture import Architecture, Head
-from gwforecast.networks.keras_models import build
-from gwforecast.networks.stored import NetworkForecaster, learn_trust, trust_at
-from gwforecast.networks.training import LOSSES, OPTIMIZERS
+from gwforecast.models.base import HeldOut, setting, through_periods
+from gwforecast.networks import stored
+from gwforecast.networks.inference import TrainedNetworks
+from gwforecast.networks.members import learn_member_weights, member_weights_at
+from gwforecast.networks.parts import (
+    Architecture,
+    Count,
+    Head,
+    LossName,
+    NotNegative,
+    OptimizerName,
+    Positive,
+    PositiveNumber,
+    Share,
+    check_settings,
+)
 from gwforecast.progress import Progress, further
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import FOLDS, Period, Split, train_folds, without_folds
 from gwforecast.sequences.windows import epoch_starts, sequence_windows
 
-__all__ = ["NeuralForecaster", "join_members"]
+if TYPE_CHECKING:
+    from gwforecast.networks import training
 
+__all__ = ["DROPOUT", "NOISE", "WEIGHT_DECAY", "NeuralForecaster"]
+
+
+DROPOUT = ("float", 0.0, 0.6)
+NOISE = ("float", 0.0, 0.4)
+WEIGHT_DECAY = ("log", 0.05, 5.0)
+"""Ranges that a hyperparameter search looks through for all networks."""
 
 FEWEST_TARGETS = 20
-UPDATE_RATE = 0.1  # of the learning rate, with which a training goes on
-WELLS_AT_ONCE = 100  # whose scaled data are held at a time
+UPDATE_RATE = 0.1  # learning rate of an update, relative to that of a fit
+WELLS_AT_ONCE = 100  # wells whose scaled data are in memory together
 
 
-@dataclass(kw_only=True)
-class NeuralForecaster(NetworkForecaster):
+@dataclass(kw_only=True, eq=False)
+class NeuralForecaster(TrainedNetworks):
     """An ensemble of networks for each well, trained on covariates alone.
 
     Parameters
     ----------
+    name : str
+        Name in tables, figures and file names.
     covariates : sequence of str, optional
         Covariates that the networks see; by default all.
     features : sequence of str
@@ -54,13 +73,13 @@ class NeuralForecaster(NetworkForecaster):
     lookback : int, optional
         Steps of weather before the first target of a window; by default one year.
     targets : int, optional
-        Target steps behind one warm-up; by default one year.
+        Target steps after one warm-up; by default one year.
     loss : {"mse", "mae", "huber", "nse"}
         Loss of scaled levels.
     optimizer : {"adam", "rmsprop", "sgd"}
-        How the weights are updated.
+        Rule by which the weights are updated.
     learning_rate : float
-        Highest learning rate; it falls to a hundredth of it along a cosine.
+        Highest learning rate; it decreases along a cosine to a hundredth of it.
     weight_decay, l2 : float
         Decoupled weight decay, and the weight of the squared kernels in the loss.
     clip_norm : float
@@ -68,24 +87,22 @@ class NeuralForecaster(NetworkForecaster):
     dropout, noise : float
         In training: share of states dropped, and standard deviation of noise on scaled inputs.
     epochs : int
-        Passes over the training targets, at most.
+        Largest number of passes over the training targets.
     batch_size : int
         Windows in an update.
     patience : int, optional
-        Epochs without a better validation loss after which a network stops; by default none stops
-        early. The weights of the best epoch are kept in any case.
+        Epochs without a lower validation loss after which training stops; by default it does not
+        stop early. The weights of the best epoch are kept in any case.
     members : int
-        Networks with first weights, shuffles and dropout of their own. The prediction is their
-        median, or, where they start in several ways, their mean weighted by ``trust_``.
+        Networks with their own first weights, shuffles and dropout. The prediction is their median,
+        or, where they start in different ways, their mean weighted by ``member_weights_``.
     seed : int
         Seed of member 0; member k has ``seed + k``.
     folds : int
         Parts of the train period, of which each member of a first fit leaves one out, so that there
-        are errors of unseen levels from all years, see :meth:`held_out`; a refit leaves none out.
+        are errors of unseen levels from all years, see :meth:`held_out`. A refit uses all.
     workers : int, optional
-        Networks trained at once; by default as many as there are cores.
-    head : Head
-        Outputs of the networks; by default the level.
+        Networks trained at the same time; by default the number of cores.
 
     Attributes
     ----------
@@ -100,58 +117,57 @@ class NeuralForecaster(NetworkForecaster):
     weights_ : list of numpy.ndarray
         Weights in the order of the network's variables, each (well, member, ...).
     best_epochs_ : xarray.DataArray
-        Epoch of the best weights, dims (well, member).
-    trust_ : numpy.ndarray or None
-        Weight of each member by its best validation loss, shape (well, member), where members start
-        in several ways, see :func:`gwforecast.networks.stored.learn_trust`; kept in refits.
+        Epoch of the best weights, dims (well, member); of the last fit, not stored.
+    member_weights_ : numpy.ndarray or None
+        Weight of each member by its lowest validation loss, shape (well, member), where members
+        start in different ways, see :func:`gwforecast.networks.members.learn_member_weights`. A
+        refit keeps it.
     left_out_ : numpy.ndarray or None
         Fold of the train period that each member left out, shape (member,); None where none did.
     history_ : pandas.DataFrame
-        Columns well, member, epoch, loss, validation_loss (scaled, so that 1 is the variance).
+        Columns well, member, epoch, loss, validation_loss (scaled, so that 1 is the variance); of
+        the last fit, not stored.
     """
 
+    architecture: ClassVar[type[Architecture]]
+
+    name: str = "network"
     covariates: Sequence[str] | None = None
     features: Sequence[str] = DEFAULT_FEATURES
-    lookback: int | None = None
-    targets: int | None = None
-    loss: str = "mse"
-    optimizer: str = "adam"
-    learning_rate: float = 3e-3
-    weight_decay: float = 1.5
-    l2: float = 0.0
-    clip_norm: float = 1.0
-    dropout: float = 0.4
-    noise: float = 0.2
-    epochs: int = 150
-    batch_size: int = 8
-    patience: int | None = None
-    members: int = 10
-    seed: int = 0
-    folds: int = FOLDS
-    workers: int | None = None
-    head: Head = field(default=Head(), repr=False)
+    lookback: Positive | None = setting(None, search=("choice_years", 0.5, 1, 2))
+    targets: Positive | None = None
+    loss: LossName = "mse"
+    optimizer: OptimizerName = "adam"
+    learning_rate: PositiveNumber = setting(3e-3, search=("log", 1e-3, 1e-2))
+    weight_decay: NotNegative = setting(1.5, search=WEIGHT_DECAY)
+    l2: NotNegative = 0.0
+    clip_norm: PositiveNumber = 1.0
+    dropout: Share = setting(0.4, search=DROPOUT)
+    noise: NotNegative = setting(0.2, search=NOISE)
+    epochs: Positive = setting(150, search=("int", 50, 200, 25))
+    batch_size: Positive = 8
+    patience: Positive | None = None
+    members: Positive = 10
+    seed: Count = 0
+    folds: Positive = FOLDS
+    workers: Positive | None = None
+    head = Head()  # replaced by a classifier of levels
     left_out_ = None
-    starts = 1  # ways in which members start, by their seeds
+    settings_known_ = True  # unless read back from a file that does not have them
 
     @abc.abstractmethod
-    def architecture(self, inputs: int) -> Architecture:
-        """Return the network's architecture for a number of inputs."""
+    def network_settings(self) -> dict[str, object]:
+        """Return the settings of the network's own layers."""
 
-    def _architecture(self, kind: str, inputs: int, **own: object) -> Architecture:
-        shared = {
-            "dropout": self.dropout,
-            "noise": self.noise,
-            "l2": self.l2,
-            "outputs": self.head.outputs,
-            "output_activation": self.head.activation,
-        }
-        return Architecture(kind, inputs, tuple(sorted({**own, **shared}.items())))
+    @property
+    def starts(self) -> int:
+        """Number of different ways in which members start."""
+        return 1
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
         """Train on the train rows; keep each member's weights of the best validation epoch."""
-        self._check_settings()
         return self._fit(observations, split, ("train",), True, progress)
 
     def refit(
@@ -164,20 +180,20 @@ class NeuralForecaster(NetworkForecaster):
     ) -> Self:
         """Return a new forecaster trained on all rows through a period.
 
-        Each network runs through its whole schedule; there is no validation and nothing is chosen.
+        Each network is trained for the whole schedule; there is no validation and no choice.
         """
         again = copy.copy(self)
         return again._fit(observations, split, through_periods(through), False, progress)
 
     def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
-        """Return the validation rows, and each fold of a first fit with those that left it out."""
+        """Return the validation rows, and each fold of a first fit with the members without it."""
         parts = super().held_out(observations, split)
         if self.left_out_ is not None:
             known = observations.sel({schema.WELL: self._known(observations)})
             fold = self._folds(known, self._inputs(known)[1], split)
             fold = fold.reindex({schema.WELL: observations[schema.WELL]}, fill_value=-1)
             parts += [
-                HeldOut(fold == number, self.of_members(self.left_out_ == number))
+                HeldOut(fold == number, self.select_members(self.left_out_ == number))
                 for number in np.unique(self.left_out_)
             ]
         return parts
@@ -191,24 +207,28 @@ class NeuralForecaster(NetworkForecaster):
         epochs: int | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Return a new forecaster whose training goes on with all rows through a period.
+        """Return a new forecaster whose training continues with all rows through a period.
 
-        The networks start from their weights, scales are kept, and the learning rate is a tenth of
-        the first: new levels shift what was learnt, and do not replace it. Wells that were not
-        fitted before are left out.
+        Training starts from the present weights with the present scales, and the learning rate is a
+        tenth of that of a fit, so that new levels adjust the networks without replacing what they
+        have learnt. Wells that were not fitted before are left out. A forecaster that is read back
+        from a file can be updated as well.
 
-        The arguments are those of :meth:`refit`, with old rows and new; ``epochs`` are the passes
-        over them, by default a tenth of those of a fit.
+        The arguments are those of :meth:`refit`, with old and new rows; ``epochs`` is the number of
+        passes over them, by default a tenth of those of a fit.
         """
+        from gwforecast.networks import training
+
+        self._check_settings()
         again = copy.copy(self)
         again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
         again.learning_rate = UPDATE_RATE * self.learning_rate
-        workers = training.settle_workers(self.workers)
+        workers = training.choose_workers(self.workers)
         wells = again._known(observations)
         rows = split.rows(observations, *through_periods(through)).sel({schema.WELL: wells})
         data = again._data(observations.sel({schema.WELL: wells}), rows, None)
         positions = [self.wells_.index(well) for well in wells]
-        again.trust_ = trust_at(wells, self.trust_, fitted=self.wells_)
+        again.member_weights_ = self._member_weights_at(wells)
         again.wells_, again.left_out_ = wells, None
         again.weights_ = [weights[positions] for weights in self.weights_]
         jobs = [
@@ -232,31 +252,35 @@ class NeuralForecaster(NetworkForecaster):
         validates: bool,
         progress: Progress | None,
     ) -> Self:
-        workers = training.settle_workers(self.workers)  # before TensorFlow starts
+        from gwforecast.networks import training
+
+        self._check_settings()
+        workers = training.choose_workers(self.workers)  # before TensorFlow starts
         rows = split.rows(observations, *periods)
         wells = self._fit_wells(observations, rows)
-        old = None if validates else self.trust_
-        self.trust_ = trust_at(wells, old, fitted=[] if old is None else self.wells_)
+        old = None if validates else self.member_weights_
+        fitted = [] if old is None else self.wells_
+        self.member_weights_ = member_weights_at(wells, old, fitted=fitted)
         self.wells_ = wells
         self.left_out_ = self._left_out() if validates and self.folds > 1 else None
         observations = observations.sel({schema.WELL: self.wells_})
         rows = rows.sel({schema.WELL: self.wells_})
-        self._settle_window(observations)
+        self._set_window(observations)
         self._learn_inputs(observations, rows)
         self._train(observations, rows, split if validates else None, workers, progress)
         if validates:
-            self.trust_ = self._learn_trust()
+            self.member_weights_ = self._learn_member_weights()
         return self
 
     def _left_out(self) -> np.ndarray:
-        """Return the fold of each member's seed; members of all starts leave each fold out."""
+        """Return the fold that each member leaves out; one member of each start for each fold."""
         return np.arange(self.seed, self.seed + self.members) // self.starts % self.folds
 
-    def _learn_trust(self) -> np.ndarray | None:
+    def _learn_member_weights(self) -> np.ndarray | None:
         best = self.history_.groupby(["well", "member"], sort=False)["validation_loss"].min()
         losses = best.to_numpy().reshape(self.best_epochs_.shape)  # one row where wells share all
         losses = np.broadcast_to(losses, (len(self.wells_), losses.shape[1]))
-        return learn_trust(losses, np.array(self.seeds_) % self.starts)
+        return learn_member_weights(losses, np.array(self.seeds_) % self.starts)
 
     def _train(
         self,
@@ -266,13 +290,15 @@ class NeuralForecaster(NetworkForecaster):
         workers: int,
         progress: Progress | None,
     ) -> None:
-        """Train and keep the networks; a split tells which rows they are validated on."""
+        """Train and keep the networks, validated on the validation rows of a split where given."""
+        from gwforecast.networks import training
+
         trained: list[training.Trained] = []
         for first in range(0, len(self.wells_), WELLS_AT_ONCE):
             wells = self.wells_[first : first + WELLS_AT_ONCE]
             group = observations.sel({schema.WELL: wells})
             data = self._data(group, rows.sel({schema.WELL: wells}), split)
-            self.architecture_ = self.architecture(data.inputs.shape[-1])
+            self.architecture_ = self._describe_network(data.inputs.shape[-1])
             trained += training.train(
                 self.architecture_,
                 self._recipe(),
@@ -312,9 +338,23 @@ class NeuralForecaster(NetworkForecaster):
             )
         self.scaler_ = Scaler().fit(derived, rows=rows, names=[schema.LEVEL, *self.inputs_])
 
+    def _describe_network(
+        self, inputs: int, more: Mapping[str, object] | None = None
+    ) -> Architecture:
+        shared = {
+            "dropout": self.dropout,
+            "noise": self.noise,
+            "l2": self.l2,
+            "outputs": self.head.outputs,
+            "output_activation": self.head.activation,
+        }
+        return self.architecture.of(inputs, {**self.network_settings(), **shared, **(more or {})})
+
     def _data(
         self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None
     ) -> training.Data:
+        from gwforecast.networks import training
+
         inputs, complete = self._inputs(observations)
         level = observations[schema.LEVEL]
         target = self.scaler_.transform(level)
@@ -332,16 +372,18 @@ class NeuralForecaster(NetworkForecaster):
         usable = xr.DataArray(complete, dims=(schema.WELL, schema.TIME))
         return train_folds(observations[[schema.LEVEL]].where(usable), split, folds=self.folds)
 
-    def _settle_window(self, observations: xr.Dataset) -> None:
+    def _set_window(self, observations: xr.Dataset) -> None:
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         year = round(timeline.steps_per_year(frequency))
         self.lookback_ = year if self.lookback is None else self.lookback
         self.targets_ = year if self.targets is None else self.targets
 
     def _recipe(self) -> training.Recipe:
+        from gwforecast.networks import training
+
         lookback, targets = self.window
         return training.Recipe(
-            loss=LOSSES[self.head.loss or self.loss],
+            loss=training.LOSSES[self.head.loss or self.loss],
             optimizer=self.optimizer,
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
@@ -352,10 +394,12 @@ class NeuralForecaster(NetworkForecaster):
 
     def _first_weights(self) -> tuple[range, list[list[np.ndarray]]]:
         seeds = range(self.seed, self.seed + self.members)
-        networks = [build(self.architecture_, seed=seed) for seed in seeds]
+        networks = [self.architecture_.build(seed=seed) for seed in seeds]
         return seeds, [[np.asarray(v) for v in n.trainable_variables] for n in networks]
 
     def _jobs(self, data: training.Data) -> Iterator[training.Job]:
+        from gwforecast.networks import training
+
         seeds, first = self._first_weights()
         _, targets = self.window
         folds = self._left_out() % data.folds
@@ -374,6 +418,8 @@ class NeuralForecaster(NetworkForecaster):
                 yield training.Job(well, weights, starts, rates, validation, seed, fold)
 
     def _keep(self, trained: Sequence[training.Trained], wells: Sequence[str]) -> None:
+        from gwforecast.networks import training
+
         shape = (len(wells), self.members)
         self.seeds_ = list(range(self.seed, self.seed + self.members))
         self.weights_ = [
@@ -388,46 +434,60 @@ class NeuralForecaster(NetworkForecaster):
         self.history_ = training.history_of(list(product(wells, self.seeds_)), trained)
 
     def _check_settings(self) -> None:
-        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {sorted(known)}. Received {getattr(self, name)!r}. "
-                    f"Correct the setting {name!r} of {self.name!r}."
-                )
-        for name in ("epochs", "batch_size", "members", "folds"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1. Received {getattr(self, name)}. Correct the "
-                    f"setting {name!r} of {self.name!r}."
-                )
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        check_settings(self, given, name=self.name)
+        if not self.settings_known_:
+            warnings.warn(
+                "Networks are trained again with the settings of their first fit. Received "
+                f"{self.name!r} from a file without them, so defaults are used where they are "
+                "unknown. Fit a new forecaster to choose them.",
+                stacklevel=4,
+            )
 
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted networks as plain JSON values and arrays by name."""
+        return stored.describe(self)
 
-def join_members(parts: Sequence[NeuralForecaster]) -> NeuralForecaster:
-    """Return one forecaster with the members of several, as if they had been fitted together.
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the forecaster that :meth:`to_state` described.
 
-    Parameters
-    ----------
-    parts : sequence of NeuralForecaster
-        Fits to the same wells and rows, with the same settings but for members and seed.
+        It simulates without TensorFlow. It can be refitted and updated, which loads TensorFlow.
 
-    Returns
-    -------
-    NeuralForecaster
-        Its trust in the members is learnt from all of them.
-    """
-    joined = copy.copy(parts[0])
-    joined.members = sum(part.members for part in parts)
-    joined.seeds_ = [seed for part in parts for seed in part.seeds_]
-    joined.weights_ = [
-        np.concatenate(arrays, axis=1)
-        for arrays in zip(*(part.weights_ for part in parts), strict=True)
-    ]
-    if parts[0].left_out_ is not None:
-        joined.left_out_ = np.concatenate([part.left_out_ for part in parts])
-    joined.best_epochs_ = xr.concat([part.best_epochs_ for part in parts], schema.MEMBER)
-    history = pd.concat([part.history_ for part in parts])
-    wells = [str(well) for well in joined.best_epochs_[schema.WELL].values]
-    by_well = history.groupby("well", sort=False)
-    joined.history_ = pd.concat([by_well.get_group(well) for well in wells], ignore_index=True)
-    joined.trust_ = joined._learn_trust()
-    return joined
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, has another type or shape, or is not finite.
+        """
+        return stored.restore(cls, description, arrays)
+
+    @staticmethod
+    def join_members(parts: Sequence[NeuralForecaster]) -> NeuralForecaster:
+        """Return one forecaster with the members of several, as if they were fitted together.
+
+        Parameters
+        ----------
+        parts : sequence of NeuralForecaster
+            Fitted to the same wells and rows, with the same settings except members and seed.
+
+        Returns
+        -------
+        NeuralForecaster
+            Its member weights are learnt from all members.
+        """
+        joined = copy.copy(parts[0])
+        joined.members = sum(part.members for part in parts)
+        joined.seeds_ = [seed for part in parts for seed in part.seeds_]
+        joined.weights_ = [
+            np.concatenate(arrays, axis=1)
+            for arrays in zip(*(part.weights_ for part in parts), strict=True)
+        ]
+        if parts[0].left_out_ is not None:
+            joined.left_out_ = np.concatenate([part.left_out_ for part in parts])
+        joined.best_epochs_ = xr.concat([part.best_epochs_ for part in parts], schema.MEMBER)
+        history = pd.concat([part.history_ for part in parts])
+        wells = [str(well) for well in joined.best_epochs_[schema.WELL].values]
+        by_well = history.groupby("well", sort=False)
+        joined.history_ = pd.concat([by_well.get_group(well) for well in wells], ignore_index=True)
+        joined.member_weights_ = joined._learn_member_weights()
+        return joined

@@ -1,21 +1,38 @@
-"""The forward pass of trained networks in NumPy: forecasts without TensorFlow.
+"""Simulations by trained networks in NumPy, without TensorFlow.
 
-Many networks of one architecture run at once on a leading axis. Dropout and noise are for training
-only. Weights and formulas are those of Keras, layer by layer.
+Labelled observations are scaled and turned into arrays; the outputs of the networks become levels
+with labels, in m, one for each member. The forward pass between the two is NumPy, so that a
+scheduled forecast does not wait for TensorFlow.
+
+A simulation consists of tiles of ``targets_`` steps, each with its own warm-up of ``lookback_``
+steps, as in training. Tiles start at fixed dates instead of the start of the data, so that a step
+has the same level however much of the record is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
+import xarray as xr
 
-from gwforecast.networks.architecture import Architecture, dilations
+from gwforecast import schema, timeline
+from gwforecast.data.covariates import derive_features, require_covariates
+from gwforecast.forcings import base as weather
+from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.models.base import Forecaster, label_projection
+from gwforecast.networks.members import centre_members, member_weights_at, normalised
+from gwforecast.networks.parts import Architecture, State, activate, dense
+from gwforecast.sequences.lags import lag_edges, lagged_means
+from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.windows import tile_starts
 
-__all__ = ["run_networks"]
+__all__ = ["TrainedNetworks", "run_networks"]
 
 
-State = list[tuple[np.ndarray, ...]]
+ROWS_AT_ONCE = 640  # networks times sequences, whose states fit the cache of a core
 
 
 def run_networks(
@@ -25,18 +42,21 @@ def run_networks(
     *,
     state: State | None = None,
 ) -> tuple[np.ndarray, State]:
-    """Return what networks give at each step of some sequences.
+    """Return the outputs of networks at each step of some sequences.
+
+    Many networks of one architecture run together on a leading axis. Weights and formulas are those
+    of Keras, layer by layer, without dropout and noise.
 
     Parameters
     ----------
     architecture : Architecture
-        Of all the networks.
+        Description of all the networks.
     weights : sequence of numpy.ndarray
         In the order of the network's variables, each (network, ...), float32.
     inputs : numpy.ndarray
         Shape (network, sequence, step, input) or (1, sequence, step, input), float32.
     state : list, optional
-        Where an earlier run of a recurrent network ended; by default the zero state.
+        State at the end of an earlier run of a recurrent network; by default the zero state.
 
     Returns
     -------
@@ -49,23 +69,22 @@ def run_networks(
     Raises
     ------
     ValueError
-        If a weight has another shape than the architecture's, or a network without a state is
-        given one.
+        If a weight has another shape than the architecture's, or a state is given to a network
+        without one.
     """
     _check_weights(architecture, weights)
     networks = weights[0].shape[0]
-    run = {"lstm": _lstm, "gru": _gru, "mlp": _mlp, "cnn": _cnn}[architecture.kind]
-    if state is not None and architecture.kind in ("mlp", "cnn"):
+    if state is not None and not architecture.recurrent:
         raise ValueError(
-            f"A state goes on in a recurrent network. Received one for a {architecture.kind}. "
-            "Leave it out, and give the steps before."
+            "A state continues the run of a recurrent network. Received one for a "
+            f"{architecture.kind}. Leave it out, and give the earlier steps instead."
         )
     inputs = inputs.astype(np.float32, copy=False)
     if architecture.embedding:
         inputs, weights = _embedded(inputs, weights[0]), weights[1:]
-    hidden, ended = run(architecture, weights[:-2], inputs, state)
-    outputs = _dense(hidden, weights[-2], weights[-1])
-    outputs = _activate(outputs, architecture.setting("output_activation"))
+    hidden, ended = architecture.run_hidden(weights[:-2], inputs, state)
+    outputs = dense(hidden, weights[-2], weights[-1])
+    outputs = activate(outputs, architecture.setting("output_activation"))
     return np.broadcast_to(outputs, (networks, *outputs.shape[1:])), ended
 
 
@@ -80,7 +99,7 @@ def _check_weights(architecture: Architecture, weights: Sequence[np.ndarray]) ->
 
 
 def _embedded(inputs: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return inputs whose last one, the well's number, is replaced by the well's vector."""
+    """Return inputs whose last one, the number of the well, is replaced by the well's vector."""
     numbers = inputs[..., -1].astype(np.intp)
     networks = np.arange(len(vectors))[:, None, None]
     found = vectors[networks, numbers]  # (network, sequence, step, embedding)
@@ -88,146 +107,348 @@ def _embedded(inputs: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([covariates, found], axis=-1)
 
 
-def _dense(values: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Return values (network | 1, sequence, step, input) times kernel (network, input, output)."""
-    flat = values.reshape(values.shape[0], -1, values.shape[-1])
-    product = np.matmul(flat, kernel) + bias[:, None]
-    return np.asarray(product.reshape(kernel.shape[0], *values.shape[1:-1], kernel.shape[-1]))
+class TrainedNetworks(Forecaster):
+    """Ensembles of trained networks that simulate levels from covariates alone.
 
+    Attributes
+    ----------
+    covariates : sequence of str or None
+        Covariates that the networks see; None for all.
+    features : sequence of str
+        Derived covariates.
+    architecture_ : Architecture
+        Description of all the networks.
+    lookback_, targets_ : int
+        Warm-up steps of a window, and the target steps after them.
+    lagged : bool
+        The inputs are means over lags, and each step is a window of its own.
+    wells_ : list of str
+        Wells that were fitted; others are NaN in a simulation.
+    scaler_ : Scaler
+        Scales of level and covariates, from the fitted rows.
+    covariates_of_fit_ : list of str
+        Observed covariates from which the inputs are derived.
+    inputs_ : list of str
+        Covariates that the networks see, derived ones included.
+    seeds_ : list of int
+        Seed of each member.
+    weights_ : list of numpy.ndarray
+        Weights in the order of the network's variables, each (well, member, ...); (1, member, ...)
+        where all wells share the networks.
+    shared_ : bool
+        Whether all wells share the networks.
+    attributes_ : numpy.ndarray or None
+        Inputs that describe each well, shape (well, attribute), scaled; None for no such inputs.
+    member_weights_ : numpy.ndarray or None
+        Weight of each member in the mean that is the prediction, shape (well, member), sums 1; None
+        where the prediction is the median of the members.
+    """
 
-def _mlp(
-    architecture: Architecture, weights: Sequence[np.ndarray], x: np.ndarray, _: State | None
-) -> tuple[np.ndarray, State]:
-    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
-        x = _activate(_dense(x, kernel, bias), architecture.setting("activation"))
-    return x, []
+    covariates: Sequence[str] | None
+    features: Sequence[str]
+    neural = True
+    lagged: bool = False
+    architecture_: Architecture
+    lookback_: int
+    targets_: int
+    wells_: list[str]
+    scaler_: Scaler
+    covariates_of_fit_: list[str]
+    inputs_: list[str]
+    seeds_: list[int]
+    weights_: list[np.ndarray]
+    shared_: bool = False
+    attributes_: np.ndarray | None = None
+    member_weights_: np.ndarray | None = None
 
+    @property
+    def window(self) -> tuple[int, int]:
+        """Warm-up and target steps of a window; 0 and 1 where lags are among the inputs."""
+        return (0, 1) if self.lagged else (self.lookback_, self.targets_)
 
-def _cnn(
-    architecture: Architecture, weights: Sequence[np.ndarray], x: np.ndarray, _: State | None
-) -> tuple[np.ndarray, State]:
-    size = architecture.setting("kernel_size")
-    steps = x.shape[2]
-    rates = dilations(architecture.setting("lookback"), size)
-    for rate, kernel, bias in zip(rates, weights[::2], weights[1::2], strict=True):
-        total = np.zeros((kernel.shape[0], x.shape[1], steps, kernel.shape[-1]), np.float32)
-        for lag in range(size):
-            shift = rate * (size - 1 - lag)
-            if shift < steps:
-                total[:, :, shift:] += _dense(
-                    np.ascontiguousarray(x[:, :, : steps - shift]),
-                    kernel[:, lag],
-                    np.zeros_like(bias),
-                )
-        x = _activate(total + bias[:, None, None], architecture.setting("activation"))
-    return x, []
+    def weights_of(self, well: str) -> list[np.ndarray]:
+        """Return the weights of a well's networks, each (member, ...)."""
+        position = 0 if self.shared_ else self.wells_.index(well)
+        return [weights[position] for weights in self.weights_]
 
+    def select_members(self, chosen: np.ndarray) -> Self:
+        """Return a forecaster with some of the members, boolean (member,)."""
+        again = copy.copy(self)
+        again.seeds_ = [seed for seed, kept in zip(self.seeds_, chosen, strict=True) if kept]
+        again.weights_ = [weights[:, chosen] for weights in self.weights_]
+        if self.member_weights_ is not None:
+            again.member_weights_ = normalised(self.member_weights_[:, chosen])
+        return again
 
-def _lstm(
-    architecture: Architecture, weights: Sequence[np.ndarray], x: np.ndarray, state: State | None
-) -> tuple[np.ndarray, State]:
-    name = architecture.setting("activation")
-    ended: State = []
-    for layer, units in enumerate(architecture.setting("units")):
-        kernel, recurrent, bias = weights[3 * layer : 3 * layer + 3]
-        # gates i, f, c, o; the sigmoid gates by tanh of half, so that one call does all four
-        half = np.ones(4 * units, np.float32)
-        half[: 2 * units] = half[3 * units :] = 0.5
-        fused = name == "tanh"
-        factor = half if fused else np.ones_like(half)
-        projected = _by_step(_dense(x, kernel * factor, bias * factor))
-        recurrent = recurrent * factor
-        hidden, cell = _start(state, layer, 2, projected.shape[1:3], units)
-        states = np.empty((*projected.shape[:3], units), np.float32)
-        for step, gates in enumerate(projected):
-            gates += np.matmul(hidden, recurrent)
-            i, f, c, o = (gates[..., k * units : (k + 1) * units] for k in range(4))
-            if fused:
-                np.tanh(gates, out=gates)
-                i, f, o = 0.5 * i + 0.5, 0.5 * f + 0.5, 0.5 * o + 0.5
-            else:
-                i, f, c, o = _logistic(i), _logistic(f), _activate(c, name), _logistic(o)
-            cell = f * cell + i * c
-            hidden = o * _activate(cell, name)
-            states[step] = hidden
-        ended.append((hidden, cell))
-        x = _by_sequence(states)
-    return x, ended
+    def with_attributes(self, windows: np.ndarray, well: str) -> np.ndarray:
+        """Return windows (..., input) with the attributes of their well after the inputs."""
+        if self.attributes_ is None:
+            return windows
+        of_well = self.attributes_[self.wells_.index(well)]
+        shape = (*windows.shape[:-1], of_well.size)
+        return np.concatenate([windows, np.broadcast_to(of_well, shape)], axis=-1)
 
+    def memory(self, frequency: str) -> int:
+        """Return how many steps of weather a level may depend on, with a year for snow."""
+        lookback = self.lookback_ if self.lagged else self.lookback_ + self.targets_
+        return lookback + round(timeline.steps_per_year(frequency))
 
-def _gru(
-    architecture: Architecture, weights: Sequence[np.ndarray], x: np.ndarray, state: State | None
-) -> tuple[np.ndarray, State]:
-    """Run GRU layers whose reset gate acts before the recurrent product (``reset_after=False``)."""
-    name = architecture.setting("activation")
-    ended: State = []
-    for layer, units in enumerate(architecture.setting("units")):
-        kernel, recurrent, bias = weights[3 * layer : 3 * layer + 3]
-        projected = _by_step(_dense(x, kernel, bias))  # gates z, r, h
-        gated, candidate = recurrent[..., : 2 * units], recurrent[..., 2 * units :]
-        (hidden,) = _start(state, layer, 1, projected.shape[1:3], units)
-        states = np.empty((*projected.shape[:3], units), np.float32)
-        for step, gates in enumerate(projected):
-            update, reset = np.split(
-                _logistic(gates[..., : 2 * units] + np.matmul(hidden, gated)), 2, -1
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the observed covariates that the networks use."""
+        if self.covariates is not None:
+            return list(self.covariates)
+        return schema.covariate_names(observations)
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of every step with all covariates, (well, time, member), m."""
+        return self.simulate_from(observations, 0)
+
+    def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
+        """Return the simulation of the steps from a position on; earlier ones may be NaN."""
+        scaled = self.outputs(observations, first=first).isel(output=0, drop=True)
+        return self._levels(scaled, observations).to_dataset(name=schema.LEVEL)
+
+    def outputs(self, observations: xr.Dataset, *, first: int = 0) -> xr.DataArray:
+        """Return the scaled outputs of the networks, dims (well, time, member, output).
+
+        NaN where a covariate is missing, and at wells that were not fitted; steps before the
+        position ``first`` may be NaN too.
+        """
+        wells = self._known(observations)
+        inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
+        starts = _from(self._tiles(observations[schema.TIME].values), first)
+        values = self._run(inputs[:, None], starts, wells=wells)[:, 0]
+        values[~complete] = np.nan
+        labelled = xr.DataArray(
+            values,
+            dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),
+            coords={
+                schema.WELL: wells,
+                schema.TIME: observations[schema.TIME].values,
+                schema.MEMBER: self.seeds_,
+            },
+        )
+        return labelled.reindex({schema.WELL: observations[schema.WELL].values})
+
+    def project(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> xr.DataArray:
+        """Return the simulated levels after issue times; all forcing members are simulated together."""
+        if isinstance(forcing, ObservedWeather):
+            return super().project(
+                observations, issue_times=issue_times, horizon=horizon, forcing=forcing
             )
-            new = gates[..., 2 * units :] + np.matmul(reset * hidden, candidate)
-            hidden = update * hidden + (1 - update) * _activate(new, name)
-            states[step] = hidden
-        ended.append((hidden,))
-        x = _by_sequence(states)
-    return x, ended
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        parts = []
+        for issue_time in timeline.to_times(issue_times):
+            continued = weather.continue_weather(
+                observations,
+                issue_time=issue_time,
+                horizon=horizon,
+                forcing=forcing,
+                covariates=self.covariates_of(observations),
+                history=self.memory(frequency),
+            )
+            parts.append(self._versions(continued, horizon=horizon))
+        return label_projection(parts, observations, issue_times=issue_times)
+
+    def _versions(self, continued: xr.Dataset, *, horizon: int) -> np.ndarray:
+        """Return the last steps, shape (well, lead_time, forcing_member, member), m."""
+        wells = self._known(continued)
+        kept = continued.sel({schema.WELL: wells})
+        names = [str(name) for name in kept.data_vars if schema.FORCING_MEMBER in kept[name].dims]
+        n_forcings = kept.sizes[schema.FORCING_MEMBER]
+        # features are derived for each forcing member as if it were a well
+        stacked = kept[names].transpose(schema.WELL, schema.FORCING_MEMBER, schema.TIME)
+        flat = {
+            name: ((schema.WELL, schema.TIME), v.values.reshape(-1, v.shape[-1]), v.attrs)
+            for name, v in stacked.items()
+        }
+        level = np.full((len(wells) * n_forcings, kept.sizes[schema.TIME]), np.nan)
+        flat[schema.LEVEL] = ((schema.WELL, schema.TIME), level, {})
+        labels = [f"{well} {number}" for well in wells for number in range(n_forcings)]
+        versions = xr.Dataset(flat, {schema.WELL: labels, schema.TIME: kept[schema.TIME]})
+        derived = derive_features(versions, self.features)
+        inputs = self._scaled(derived, np.repeat(np.array(wells, dtype=object), n_forcings))
+        if self.lagged:  # earlier steps are in no lag
+            inputs = inputs[:, -(horizon + self.lookback_ + 1) :]
+        inputs = self._network_inputs(np.nan_to_num(inputs, copy=False, nan=0.0))
+        if self.lagged:
+            inputs, starts = inputs[:, -horizon:], np.zeros(1, int)
+        else:
+            starts = self._tiles(kept[schema.TIME].values)
+        first = inputs.shape[1] - horizon
+        inputs = inputs.reshape(len(wells), n_forcings, *inputs.shape[1:])
+        values = self._run(inputs, _from(starts, first), wells=wells, shared=first)
+        values = values[:, :, -horizon:, :, 0]
+        values = centre_members(values, self._member_weights_at(wells))
+        center, scale = self.scaler_.statistics(schema.LEVEL, wells)
+        levels = values * scale[:, None, None, None] + center[:, None, None, None]
+        labelled = xr.DataArray(
+            levels.transpose(0, 2, 1, 3),
+            {schema.WELL: wells},
+            (schema.WELL, schema.LEAD_TIME, schema.FORCING_MEMBER, schema.MEMBER),
+        )
+        found: np.ndarray = labelled.reindex({schema.WELL: continued[schema.WELL].values}).values
+        return found
+
+    def _levels(self, scaled: xr.DataArray, observations: xr.Dataset) -> xr.DataArray:
+        known = scaled.sel({schema.WELL: self._known(observations)})
+        weights = self._member_weights_at(known[schema.WELL].values.tolist())
+        known = known.copy(data=centre_members(known.values, weights))
+        level = self.scaler_.inverse(known, schema.LEVEL)
+        level = level.reindex({schema.WELL: observations[schema.WELL].values})
+        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
+        return level
+
+    def _member_weights_at(self, wells: Sequence[str]) -> np.ndarray | None:
+        return member_weights_at(wells, self.member_weights_, fitted=self.wells_)
+
+    def _known(self, observations: xr.Dataset) -> list[str]:
+        fitted = set(self.wells_)
+        return [str(w) for w in observations[schema.WELL].values if w in fitted]
+
+    def _derived(self, observations: xr.Dataset) -> xr.Dataset:
+        chosen = self.covariates_of(observations)
+        schema.validate_observations(observations, covariates=chosen)
+        require_covariates(observations, names=chosen)
+        return derive_features(observations[[schema.LEVEL, *chosen]], self.features)
+
+    def _inputs(self, observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Return scaled inputs (well, time, input) without NaN, and where all exist (well, time).
+
+        Before the first and after the last value of a covariate its training mean is used.
+        """
+        derived = self._derived(observations)
+        values = self._scaled(derived, observations[schema.WELL].values)
+        complete = np.asarray(np.isfinite(values).all(axis=-1))
+        np.nan_to_num(values, copy=False, nan=0.0)
+        return self._network_inputs(values), complete
+
+    def _scaled(self, derived: xr.Dataset, wells: np.ndarray) -> np.ndarray:
+        """Return the inputs (row, time, input), each row scaled as the well named for it."""
+        values = np.empty((*derived[schema.LEVEL].shape, len(self.inputs_)), np.float32)
+        for number, name in enumerate(self.inputs_):
+            center, scale = self.scaler_.statistics(name, wells.tolist())
+            values[..., number] = (derived[name].values - center[:, None]) / scale[:, None]
+        return values
+
+    def _network_inputs(self, values: np.ndarray) -> np.ndarray:
+        """Return the inputs of the networks, (row, time, input): means over lags where lagged."""
+        if not self.lagged:
+            return values
+        edges = lag_edges(self.lookback_ + 1)
+        before = np.zeros((values.shape[0], values.shape[2]))  # the training mean of scaled inputs
+        return lagged_means(values, edges, before=before).astype(np.float32)
+
+    def _tiles(self, times: np.ndarray) -> np.ndarray:
+        """Return the positions where tiles start, the first at or before the first step."""
+        return tile_starts(times, targets=self.window[1])
+
+    def _run(
+        self, inputs: np.ndarray, starts: np.ndarray, *, wells: list[str], shared: int = 0
+    ) -> np.ndarray:
+        """Return the outputs of all tiles, NaN before the first.
+
+        Parameters
+        ----------
+        inputs : numpy.ndarray
+            Shape (well, version, time, input), scaled.
+        starts : numpy.ndarray
+            Positions of the tiles, ``targets_`` apart; the first may be negative.
+        wells : list of str
+            Names of the wells.
+        shared : int
+            Number of first steps that all versions have in common.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (well, version, time, member, output), scaled.
+        """
+        lookback, targets = self.window
+        n_wells, versions, steps, _ = inputs.shape
+        outputs = self.architecture_.outputs
+        values = np.full((n_wells, versions, steps, len(self.seeds_), outputs), np.nan)
+        if self.lagged:
+            starts, targets = starts[:1], steps - int(starts[0])
+        padded = np.pad(inputs, ((0, 0), (0, 0), (lookback, targets), (0, 0)))
+        reach = starts[:, None] + np.arange(lookback + targets)
+        # in each tile, the first step at which versions differ, and the end of the data
+        differs, ends = (
+            np.clip(at + lookback - starts, 0, reach.shape[1]) for at in (shared, steps)
+        )
+        reach = np.maximum(reach, 0)  # a tile before the data sees zeros, as in the padding
+        members, first = len(self.seeds_), int(starts[0])
+        rows = members * versions * (1 if self._shares_start(versions) else starts.size)
+        together = 1 if self.lagged else max(1, ROWS_AT_ONCE // rows)
+        for number in range(0, n_wells, together):
+            chosen = wells[number : number + together]
+            windows = np.stack([
+                self.with_attributes(padded[number + offset][:, reach], well)
+                for offset, well in enumerate(chosen)
+            ])  # fmt: skip
+            found = self._run_tiles(chosen, windows, differs, ends)[..., lookback:, :]
+            # (well, member, version, tile, step, output) to (well, version, time, member, output)
+            found = found.reshape(len(chosen), members, versions, -1, outputs)
+            found = found.transpose(0, 2, 3, 1, 4)[:, :, max(-first, 0) : steps - first]
+            values[number : number + together, :, max(first, 0) :] = found
+        return values
+
+    def _shares_start(self, versions: int) -> bool:
+        """Return whether versions of the weather continue from one state of recurrent networks."""
+        return versions > 1 and self.architecture_.recurrent
+
+    def _run_tiles(
+        self, wells: list[str], windows: np.ndarray, differs: np.ndarray, ends: np.ndarray
+    ) -> np.ndarray:
+        """Return the outputs of windows (well, version, tile, step, input).
+
+        Shape (well, member, version, tile, step, output). A recurrent network runs once through the
+        steps that all versions have in common, and continues with each version from there.
+        """
+        n_wells, versions, tiles, steps, _ = windows.shape
+        weights = [np.concatenate(w) for w in zip(*map(self.weights_of, wells), strict=True)]
+        members = len(self.seeds_)
+        shape = (n_wells, members, versions, tiles, steps, self.architecture_.outputs)
+        if self._shares_start(versions):
+            whole = np.full((n_wells * members, *shape[2:]), np.nan, np.float32)
+            for tile, end in enumerate(ends):
+                window = windows[:, :, tile, :end]
+                whole[:, :, tile, :end] = self._run_versions(weights, window, int(differs[tile]))
+            return whole.reshape(shape)
+        flat = windows.reshape(n_wells, versions * tiles, *windows.shape[3:])
+        flat = flat if n_wells == 1 else np.repeat(flat, members, axis=0)
+        at_once = flat.shape[1] if self.lagged else max(1, ROWS_AT_ONCE // members)
+        found = [
+            run_networks(self.architecture_, weights, flat[:, first : first + at_once])[0]
+            for first in range(0, flat.shape[1], at_once)
+        ]
+        return np.concatenate(found, axis=1).reshape(shape)
+
+    def _run_versions(
+        self, weights: list[np.ndarray], windows: np.ndarray, common: int
+    ) -> np.ndarray:
+        """Return the outputs of windows (well, version, step, input) with common first steps.
+
+        Shape (well * member, version, step, output).
+        """
+        windows = np.repeat(windows, len(self.seeds_), axis=0)  # one for each network
+        found, state = [], None
+        if common:
+            before, state = run_networks(self.architecture_, weights, windows[:, :1, :common])
+            found.append(np.repeat(before, windows.shape[1], axis=1))
+        if common < windows.shape[2]:
+            later = windows[:, :, common:]
+            found.append(run_networks(self.architecture_, weights, later, state=state)[0])
+        return np.concatenate(found, axis=2)
 
 
-def _by_step(values: np.ndarray) -> np.ndarray:
-    """Return values (network, sequence, step, ...) with the steps first, each in one piece."""
-    return np.ascontiguousarray(np.moveaxis(values, 2, 0))
-
-
-def _by_sequence(states: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.moveaxis(states, 0, 2))
-
-
-def _start(
-    state: State | None, layer: int, parts: int, shape: tuple[int, ...], units: int
-) -> tuple[np.ndarray, ...]:
-    if state is None:
-        return (np.zeros((*shape, units), np.float32),) * parts
-    return tuple(np.broadcast_to(part, (*shape, units)) for part in state[layer])
-
-
-def _selu(x: np.ndarray) -> np.ndarray:
-    return 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    return np.tanh(0.5 * x) * np.float32(0.5) + np.float32(0.5)
-
-
-def _gelu(x: np.ndarray) -> np.ndarray:
-    from scipy.special import erf  # slow to import, and few networks need it
-
-    return np.asarray(0.5 * x * (1 + erf(x / np.sqrt(2))))
-
-
-_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "linear": lambda x: x,
-    "tanh": np.tanh,
-    "sigmoid": _logistic,
-    "relu": lambda x: np.maximum(x, 0),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "selu": _selu,
-    "gelu": _gelu,
-    "silu": lambda x: x * _logistic(x),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "softmax": _softmax,
-}
-
-
-def _activate(values: np.ndarray, name: str) -> np.ndarray:
-    return np.asarray(_FUNCTIONS[name](values), np.float32)
+def _from(starts: np.ndarray, first: int) -> np.ndarray:
+    """Return the starts of the tile that contains a position, and of those after it."""
+    return starts[max(np.searchsorted(starts, first, side="right") - 1, 0) :]

@@ -2,7 +2,7 @@
 
 On a CPU nearly all the time of ``keras.layers.LSTM`` is overhead: each step of the sequence is a
 dozen small operations. :class:`FusedLSTM` and :class:`FusedGRU` run the whole sequence in one
-kernel there, and are Keras' own layers in every other respect and place.
+kernel on a CPU. In all other respects, and on a GPU, they are Keras' own layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["FusedGRU", "FusedLSTM"]
 
 
 class _Fused:
-    """What both layers do beside the recurrent layer of Keras that is their second base."""
+    """What both layers add to the recurrent layer of Keras that is their second base."""
 
     cell: Any
     return_sequences: bool
@@ -31,7 +31,7 @@ class _Fused:
             self.supports_jit = False
 
     def run_kernel(self, sequences: tf.Tensor) -> tf.Tensor:
-        """Return the states by the layer's kernel."""
+        """Return the states, computed by the layer's kernel."""
         raise NotImplementedError
 
     def call(
@@ -54,12 +54,12 @@ class _Fused:
         return {**super().get_config(), "fused": self.fused}  # type: ignore[misc]
 
     def weights_of_cell(self) -> list[tf.Tensor]:
-        """Return kernel, recurrent kernel and bias, as a stateless call may have set them."""
+        """Return kernel, recurrent kernel and bias, also within a stateless call."""
         cell = self.cell
         return [tf.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)]
 
     def _takes_kernel(self) -> bool:
-        """Return whether the settings are those of the kernel, and this is the place for it."""
+        """Return whether the kernel supports the settings, and the machine is without a GPU."""
         layer: Any = self
         cell = layer.cell
         fusible = (
@@ -80,25 +80,27 @@ class _Fused:
 class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
     """Run an LSTM over a sequence in one CPU kernel, with the weights of Keras' own layer.
 
-    The kernel is taken on a CPU, outside XLA, for the usual activations, without dropout inside
-    the cell, masks or initial states; anything else takes the path of :class:`keras.layers.LSTM`.
-    It is compiled by XLA, once for each shape of a batch. Weights are the same in name, shape and
-    order (gates i, f, c, o), so they convert both ways with ``get_weights`` and ``set_weights``.
+    The kernel is used on a CPU, outside XLA, for the usual activations, without dropout inside the
+    cell, masks or initial states; otherwise the layer computes as :class:`keras.layers.LSTM`. The
+    kernel is compiled by XLA, once for each shape of a batch. Weights are the same in name, shape
+    and order (gates i, f, c, o), so ``get_weights`` and ``set_weights`` convert in both
+    directions.
 
     Parameters
     ----------
     units : int
         Size of the state.
     fused : bool, optional
-        Take the fused kernel where it can be taken. By default on a machine without a GPU.
+        Use the kernel where it is possible; by default on a machine without a GPU.
     **settings
         Every other argument of :class:`keras.layers.LSTM`.
 
     Notes
     -----
-    With eight sequences of 104 steps, forward and backward take 0.8 of the time of TensorFlow's
-    fused ``BlockLSTM`` at 32 units, 0.6 at 64 and 0.7 at 128. The gradient registered for version 2
-    of that kernel is that of version 1, whose gates have another order, and is wrong.
+    With eight sequences of 104 steps, forward and backward pass take 0.8 of the time of
+    TensorFlow's fused ``BlockLSTM`` at 32 units, 0.6 at 64 and 0.7 at 128. The gradient registered
+    for version 2 of that kernel is that of version 1, whose gates have another order, and is
+    wrong.
     """
 
     def run_kernel(self, sequences: tf.Tensor) -> tf.Tensor:
@@ -110,17 +112,18 @@ class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
 class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
     """Run a GRU over a sequence as one compiled CPU kernel, with the weights of Keras' own layer.
 
-    TensorFlow has no fused kernel of a whole GRU. On a CPU the recurrence and a gradient of its
-    own, which sums up the weights' parts of all steps in one product, are compiled by XLA, once for
-    each shape of a batch. As with :class:`FusedLSTM`, unusual settings, masks, initial states and
-    GPUs take the path of :class:`keras.layers.GRU`, and weights convert both ways (gates z, r, h).
+    TensorFlow has no fused kernel of a whole GRU. On a CPU the recurrence and its own gradient,
+    which computes the gradients by the weights of all steps in one product, are compiled by XLA,
+    once for each shape of a batch. As with :class:`FusedLSTM`, the layer computes as
+    :class:`keras.layers.GRU` for unusual settings, masks, initial states and on a GPU, and weights
+    convert in both directions (gates z, r, h).
 
     Parameters
     ----------
     units : int
         Size of the state.
     fused : bool, optional
-        Take the kernel where it can be taken, which is with ``reset_after=False``. By default on a
+        Use the kernel where it is possible, which needs ``reset_after=False``; by default on a
         machine without a GPU.
     **settings
         Every other argument of :class:`keras.layers.GRU`.

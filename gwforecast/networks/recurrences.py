@@ -1,8 +1,8 @@
 """LSTM and GRU over whole sequences, each a kernel that XLA compiles for the CPU.
 
-A kernel has a gradient of its own: all that needs no state of the step before is done for all
-steps at once, and what is left in the loop is a product and a few element-wise operations a step.
-It is compiled once for each shape.
+A kernel has its own gradient: everything that does not depend on the state of the previous step is
+computed for all steps together, so that the loop has one matrix product and a few element-wise
+operations for each step. It is compiled once for each shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tensorflow as tf
 __all__ = ["gru_sequence", "lstm_sequence"]
 
 
-UNROLLED = 4  # steps in one turn of a loop backwards
+UNROLLED = 4  # steps in one iteration of a loop of the backward pass
 
 
 def lstm_sequence(
@@ -62,9 +62,9 @@ def gru_sequence(
 
 
 def _recurrence(states: Callable[..., Any], gradients: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of projected inputs and recurrent kernel that has a gradient of its own.
+    """Return a function of projected inputs and recurrent kernel that has its own gradient.
 
-    ``states`` gives the states and what ``gradients`` needs beside them.
+    ``states`` returns the states and further values that ``gradients`` needs.
     """
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -81,7 +81,7 @@ def _lstm_states(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return states and cells (step, batch, units), and gates i, f, c, o (step, batch, 4 units).
 
-    The inputs of gate c are doubled: tanh(x) is 2 sigmoid(2x) - 1, so that one sigmoid serves all.
+    The inputs of gate c are doubled: tanh(x) is 2 sigmoid(2x) - 1, so one sigmoid serves all gates.
     """
     units = recurrent_kernel.shape[0]
     steps = tf.shape(projected)[0]
@@ -120,7 +120,7 @@ def _lstm_gradients(
     shown = tf.tanh(cells)
     slopes = tf.concat([2 * new - 1, _before(cells), 2 * put, shown], -1) * gates * (1 - gates)
     through = show * (1 - shown * shown)
-    turned = tf.transpose(recurrent_kernel)  # once; a product that turns it does so at each step
+    turned = tf.transpose(recurrent_kernel)  # once, not in each step of the loop
 
     def body(done: Any, by_state: Any, by_cell: Any, found: Any) -> Any:
         step = steps - 1 - done
@@ -200,15 +200,15 @@ def _gru_gradients(
 
 
 def _projected(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Return the gates' part that comes from the inputs, (step, batch, gates)."""
-    # one product of all steps, where that of three dimensions would be a product for each
+    """Return the contribution of the inputs to the gates, (step, batch, gates)."""
+    # with three dimensions there would be one product for each step
     steps, batch, inputs = tf.unstack(tf.shape(sequences))
     flat = tf.reshape(sequences, (steps * batch, inputs)) @ kernel + bias
     return tf.reshape(flat, (steps, batch, kernel.shape[1]))
 
 
 def _unrolled(steps: tf.Tensor, body: Callable[..., Any], carried: tuple[Any, ...]) -> Any:
-    """Return what the body carries through all steps; its first is the number of steps done."""
+    """Return the loop variables after all steps; the first is the number of steps done."""
 
     def bodies(*carried: Any) -> Any:
         for _ in range(UNROLLED):
@@ -225,7 +225,7 @@ def _unrolled(steps: tf.Tensor, body: Callable[..., Any], carried: tuple[Any, ..
 
 
 def _before(values: tf.Tensor) -> tf.Tensor:
-    """Return the values of the step before each, zero before the first."""
+    """Return the values of the previous step at each step, zero at the first."""
     return tf.concat([tf.zeros_like(values[:1]), values[:-1]], 0)
 
 

@@ -1,39 +1,41 @@
-"""Global networks: one ensemble for all wells, which also serves wells it was not trained on.
+"""Global networks: one ensemble for all wells, which can also simulate wells not trained on.
 
-A global network sees the weather of a well and, beside it, the well's static attributes, a vector
-that it learns for each well, or neither. Levels and covariates are scaled well by well, so that the
-network learns how a level answers the weather, not how high it lies.
+The inputs of a global network are the weather of a well and optionally the well's static attributes
+or a vector that is learnt for each well. Levels and covariates are scaled well by well, so that the
+network learns the response of the level to the weather, independent of the height of the level.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS, through_periods
-from gwforecast.networks import training
-from gwforecast.networks.architecture import Architecture
 from gwforecast.networks.forecaster import UPDATE_RATE, NeuralForecaster
+from gwforecast.networks.parts import Architecture, Count
 from gwforecast.progress import Progress, further
 from gwforecast.sequences.attributes import AttributeEncoder
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 from gwforecast.sequences.windows import epoch_starts, pooled_starts
 
+if TYPE_CHECKING:
+    from gwforecast.networks import training
+
 __all__ = ["GlobalForecaster"]
 
 
-MOST_VALIDATED = 100_000  # steps that validation windows hold at a time
+MOST_VALIDATED = 100_000  # steps of all validation windows together
 FINE_TUNE_BATCH = 8  # windows in an update at one well
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class GlobalForecaster(NeuralForecaster):
     """An ensemble of networks that all wells share.
 
@@ -41,28 +43,27 @@ class GlobalForecaster(NeuralForecaster):
     ----------
     attributes : sequence of str, optional
         Static attributes that the networks see; by default all, ``()`` for none. Numbers are
-        standardised over the wells; a number that a well lacks is given the mean and marked.
+        standardised over the wells; a missing number is replaced by the mean and marked.
     categories : sequence of str
         Numeric attributes that are categories, e.g. classes of land cover; text always is.
     embedding : int
         Size of a vector that is learnt for each well; 0 for none.
     fine_tune : int
-        Epochs for which the networks then go on training at each well alone, from the shared
-        weights, at a tenth of the learning rate; 0 for none.
+        Epochs for which training continues at each well alone, from the shared weights and at a
+        tenth of the learning rate; 0 for none.
     **settings
-        Those of :class:`gwforecast.networks.forecaster.NeuralForecaster`; ``batch_size`` counts
-        windows
-        of all wells.
+        Settings of :class:`gwforecast.networks.forecaster.NeuralForecaster`; ``batch_size`` counts
+        windows of all wells.
 
     Attributes
     ----------
     trained_at_ : list of str
-        Wells whose levels the networks were trained on; ``wells_`` has those of :meth:`with_wells`
-        besides.
+        Wells whose levels the networks were trained on; ``wells_`` also has those of
+        :meth:`with_wells`. Not stored.
     encoder_ : AttributeEncoder
-        How static attributes become numbers.
+        Conversion of static attributes to numbers. Not stored.
     failed_ : dict of str to str
-        Wells that could not be used, and why.
+        Reason for each well that could not be used.
 
     References
     ----------
@@ -72,17 +73,17 @@ class GlobalForecaster(NeuralForecaster):
 
     attributes: Sequence[str] | None = None
     categories: Sequence[str] = ()
-    embedding: int = 0
-    fine_tune: int = 0
+    embedding: Count = 0
+    fine_tune: Count = 0
     pooled = True
 
     def with_wells(
         self, observations: xr.Dataset, *, split: Split, through: Period = "validation"
     ) -> Self:
-        """Return a forecaster that serves further wells, which it was not trained on.
+        """Return a forecaster that also simulates further wells, which it was not trained on.
 
-        Of their levels only mean and standard deviation are used, those of the rows through a
-        period; the networks stay as they are. Wells that are known already keep what they have.
+        Only the mean and standard deviation of their levels are used, from the rows through a
+        period; the networks do not change. Wells that are known already keep their scales.
 
         Parameters
         ----------
@@ -91,19 +92,26 @@ class GlobalForecaster(NeuralForecaster):
         split : Split
             The periods of each well.
         through : {"train", "validation", "test"}
-            Last period whose rows give the scales.
+            Last period whose rows are used for the scales.
 
         Raises
         ------
         ValueError
-            If the networks were fine-tuned, so that wells do not share them any more.
+            If the networks were fine-tuned, so that wells no longer share them, or the forecaster
+            was read back from a file, which does not contain the encoding of attributes.
         SchemaError
             If a well has no level in the rows.
         """
         if not self.shared_:
             raise ValueError(
-                "Further wells are served by networks that all wells share. Received networks that "
-                "were fine-tuned well by well. Set fine_tune=0."
+                "Further wells need networks that all wells share. Received networks that were "
+                "fine-tuned well by well. Set fine_tune=0."
+            )
+        if not hasattr(self, "encoder_"):
+            raise ValueError(
+                "Further wells need the encoding of attributes that a fit learns. Received "
+                f"{self.name!r} without it, as read back from a file. Fit or refit it with the "
+                "wells that it was trained on."
             )
         known = set(self.wells_)
         further_wells = [str(w) for w in observations[schema.WELL].values if w not in known]
@@ -128,7 +136,7 @@ class GlobalForecaster(NeuralForecaster):
         epochs: int = 20,
         progress: Progress | None = None,
     ) -> Self:
-        """Return a forecaster whose networks went on training at each given well alone.
+        """Return a forecaster whose networks were trained further at each given well alone.
 
         Parameters
         ----------
@@ -142,8 +150,10 @@ class GlobalForecaster(NeuralForecaster):
         epochs : int
             Passes over the rows of a well.
         progress : Progress, optional
-            Told of networks done.
+            Callback for the number of networks trained.
         """
+        from gwforecast.networks import training
+
         again = copy.copy(self)
         again._check_tuning(epochs)
         kept = again._known(observations)
@@ -154,7 +164,7 @@ class GlobalForecaster(NeuralForecaster):
         observations = observations.sel({schema.WELL: kept})
         rows = split.rows(observations, *through_periods(through))
         data = again._data(observations, rows, split if through == "train" else None)
-        workers = training.settle_workers(self.workers)
+        workers = training.choose_workers(self.workers)
         again._tune(data, epochs, workers, progress)
         return again
 
@@ -167,12 +177,15 @@ class GlobalForecaster(NeuralForecaster):
         epochs: int | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Return a new forecaster whose training goes on; arguments as of the base class."""
+        """Return a new forecaster whose training continues; arguments as of the base class."""
         if not self.shared_:
             return super().update(
                 observations, split=split, through=through, epochs=epochs, progress=progress
             )
-        workers = training.settle_workers(self.workers)
+        from gwforecast.networks import training
+
+        self._check_settings()
+        workers = training.choose_workers(self.workers)
         again = copy.copy(self)
         wells = again._known(observations)
         observations = observations.sel({schema.WELL: wells})
@@ -190,7 +203,7 @@ class GlobalForecaster(NeuralForecaster):
         return again
 
     def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
-        """Return the wells in the order of their names, so that a fit does not depend on theirs."""
+        """Return the wells sorted by name, so that a fit does not depend on the input order."""
         wells = sorted(super()._fit_wells(observations, rows))
         self.failed_ = {}
         try:
@@ -225,21 +238,24 @@ class GlobalForecaster(NeuralForecaster):
         ]
 
     def _encode(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the attributes, and the number of the well where vectors are learnt."""
+        """Return the attributes, followed by the number of the well for an embedding."""
         columns = self.encoder_.transform(observations).values
         if self.embedding:
             numbers = {well: n for n, well in enumerate(self.trained_at_)}
-            unknown = len(numbers)  # the mean of all
+            unknown = len(numbers)  # selects the mean of all vectors
             wells = observations[schema.WELL].values.tolist()
             of_well = np.array([numbers.get(str(well), unknown) for well in wells], float)
             columns = np.concatenate([columns, of_well[:, None]], axis=1)
         return np.asarray(columns, np.float32)
 
-    def _architecture(self, kind: str, inputs: int, **own: object) -> Architecture:
-        beside = 0 if self.attributes_ is None else self.attributes_.shape[1]
+    def _describe_network(
+        self, inputs: int, more: Mapping[str, object] | None = None
+    ) -> Architecture:
+        attributes = 0 if self.attributes_ is None else self.attributes_.shape[1]
+        more = dict(more or {})
         if self.embedding:
-            own = {**own, "wells": len(self.trained_at_) + 1, "embedding": self.embedding}
-        return super()._architecture(kind, inputs + beside, **own)
+            more |= {"wells": len(self.trained_at_) + 1, "embedding": self.embedding}
+        return super()._describe_network(inputs + attributes, more)
 
     def _recipe(self) -> training.Recipe:
         return replace(super()._recipe(), attributes=self.attributes_ is not None)
@@ -253,7 +269,7 @@ class GlobalForecaster(NeuralForecaster):
         progress: Progress | None,
     ) -> None:
         data = self._data(observations, rows, split)
-        self.architecture_ = self.architecture(data.inputs.shape[-1])
+        self.architecture_ = self._describe_network(data.inputs.shape[-1])
         total = self.members * (1 + (len(self.wells_) if self.fine_tune else 0))
         self._train_shared(
             data, range(len(self.wells_)), workers, further(progress, 0, total), first=None
@@ -270,12 +286,14 @@ class GlobalForecaster(NeuralForecaster):
         *,
         first: list[list[np.ndarray]] | None,
     ) -> None:
+        from gwforecast.networks import training
+
         recipe = self._recipe()
-        of_wells = None if self.attributes_ is None else self.attributes_[list(positions)]
-        strung = training.string_together(replace(data, attributes=of_wells), recipe)
-        jobs = list(self._shared_jobs(data, strung, recipe, first))
+        attributes = None if self.attributes_ is None else self.attributes_[list(positions)]
+        joined = training.concatenate_wells(replace(data, attributes=attributes), recipe)
+        jobs = list(self._shared_jobs(data, joined, recipe, first))
         trained = training.train(
-            self.architecture_, recipe, strung, jobs, workers=workers, progress=progress
+            self.architecture_, recipe, joined, jobs, workers=workers, progress=progress
         )
         self.shared_ = True
         self._keep(trained, [ALL_WELLS])
@@ -285,13 +303,15 @@ class GlobalForecaster(NeuralForecaster):
     def _shared_jobs(
         self,
         data: training.Data,
-        strung: training.Data,
+        joined: training.Data,
         recipe: training.Recipe,
         first: list[list[np.ndarray]] | None,
     ) -> Iterator[training.Job]:
+        from gwforecast.networks import training
+
         seeds, fresh = self._first_weights()
         validation = _validation_windows(data.validation_targets, recipe)
-        behind = (validation[0] * strung.span + recipe.steps + validation[1]).astype(np.int32)
+        validated = (validation[0] * joined.span + recipe.steps + validation[1]).astype(np.int32)
         folds = (self._left_out() % data.folds).tolist()
         first = fresh if first is None else first
         for seed, fold, weights in zip(seeds, folds, first, strict=True):
@@ -303,13 +323,16 @@ class GlobalForecaster(NeuralForecaster):
                 seed=seed,
             )
             rates = training.cosine_rates(self.learning_rate, starts[..., 0].size)
-            positions = wells * strung.span + recipe.steps + starts
-            yield training.Job(0, weights, positions.astype(np.int32), rates, behind, seed, fold)
+            positions = wells * joined.span + recipe.steps + starts
+            positions = positions.astype(np.int32)
+            yield training.Job(0, weights, positions, rates, validated, seed, fold)
 
     def _tune(
         self, data: training.Data, epochs: int, workers: int, progress: Progress | None
     ) -> None:
-        """Train each well's copy of the shared networks further, and keep them all."""
+        """Train each well's copy of the shared networks further, and keep all copies."""
+        from gwforecast.networks import training
+
         recipe = replace(self._recipe(), patience=epochs)
         data = replace(data, attributes=self.attributes_)
         jobs = []
@@ -339,16 +362,16 @@ class GlobalForecaster(NeuralForecaster):
     def _check_tuning(self, epochs: int) -> None:
         if epochs and self.embedding:
             raise ValueError(
-                "Networks that learn a vector for each well are not fine-tuned, as each well would "
-                f"hold the vectors of all. Received embedding={self.embedding} and {epochs} epochs "
-                "of fine-tuning. Set one of the two to 0."
+                "Networks with a vector for each well are not fine-tuned, because each well's copy "
+                f"would contain the vectors of all. Received embedding={self.embedding} and "
+                f"{epochs} epochs of fine-tuning. Set one of the two to 0."
             )
 
 
 def _validation_windows(held_out: np.ndarray, recipe: training.Recipe) -> np.ndarray:
     """Return well and first target of the windows over each well's validation targets, (2, window).
 
-    Where there are more than are held at a time, windows evenly spread over them stand for all.
+    If there are too many, an evenly spaced selection is used.
     """
     pairs = [np.zeros((2, 0), int)]
     for well, row in enumerate(np.isfinite(held_out)):
@@ -363,7 +386,7 @@ def _validation_windows(held_out: np.ndarray, recipe: training.Recipe) -> np.nda
 
 
 def _is_name(values: xr.DataArray) -> bool:
-    """Return whether each well has a text of its own, which says nothing of other wells."""
+    """Return whether each well has its own text, which cannot describe other wells."""
     return values.dtype.kind not in "fiub" and np.unique(values.values.astype(str)).size == len(
         values
     )

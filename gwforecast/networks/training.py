@@ -1,24 +1,16 @@
-"""TensorFlow functions that train a job, compiled once.
-
-Each is kept by what it was compiled for, so that refits and further wells of the same
-architecture do not wait for it again.
-
-Losses over the observed targets of a batch; missing targets are masked, never invented.
-
-Optimizers as pure functions: weights, gradient and moments in, weights and moments out.
-
-Keras' optimizers keep their state in variables and have no pure form under TensorFlow; the engine
-trains many networks with one compiled function and needs one. All weights of a network are one
-vector here: small tensors cost a few operations each, not by their size.
-
-The training engine: one compiled call trains one network from its first to its best weights.
+"""The training engine: one compiled call trains one network from its first to its best weights.
 
 A *job* is one member of one well. All its epochs, batches, validation losses, early stopping and
-the snapshot of its best weights run inside one TensorFlow function, so Python is entered only
+the copy of its best weights are computed inside one TensorFlow function, so that Python runs only
 between jobs. Jobs share nothing but the data, so a result depends neither on the other jobs nor on
-how many run at once; each worker is a thread that keeps one core busy.
+how many run at the same time; each worker is a thread that keeps one core busy.
 
-Data are held once, and a batch is gathered from them by the positions of its windows.
+Data are in memory once, and a batch is gathered from them by the positions of its windows. Losses
+are means over the observed targets of a batch; missing targets are masked.
+
+Optimizers are pure functions of weights, gradient and moments, because Keras' optimizers keep their
+state in variables, and one compiled function trains many networks here. All weights of a network
+are one vector: an operation on a small tensor costs as much as on a large one.
 """
 
 from __future__ import annotations
@@ -36,8 +28,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gwforecast.networks.architecture import Architecture
-from gwforecast.networks.keras_models import build
+from gwforecast.networks.parts import Architecture
 from gwforecast.progress import Progress
 
 __all__ = [
@@ -50,11 +41,11 @@ __all__ = [
     "Trained",
     "clip_by_norm",
     "compiled_job",
+    "choose_workers",
+    "concatenate_wells",
     "cosine_rates",
     "history_of",
     "no_moments",
-    "settle_workers",
-    "string_together",
     "train",
 ]
 
@@ -75,8 +66,8 @@ def _mean_over_observed(
 def mse(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Return the mean squared error of scaled levels.
 
-    Levels are scaled by the standard deviation of each well's training rows, so that this is the
-    NSE loss of Kratzert et al. (2019, doi:10.5194/hess-23-5089-2019) as well.
+    Levels are scaled by the standard deviation of each well's training rows, so that this is also
+    the NSE loss of Kratzert et al. (2019, doi:10.5194/hess-23-5089-2019).
     """
     return _mean_over_observed(targets, lambda y: tf.square(outputs[..., 0] - y))
 
@@ -169,12 +160,12 @@ def clip_by_norm(gradient: tf.Tensor, norm: float) -> tf.Tensor:
     return gradient * (norm / tf.maximum(tf.norm(gradient), norm))
 
 
-COMPILED_KEPT = 16  # functions, each for one architecture and recipe
+COMPILED_KEPT = 16  # compiled functions in memory, each for one architecture and recipe
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How every network of a training is trained.
+    """Settings of the training that all networks of a call share.
 
     Parameters
     ----------
@@ -184,16 +175,16 @@ class Recipe:
     optimizer : str
         Name of an optimizer.
     weight_decay : float
-        Share of each kernel that is taken off in an update, times the learning rate (Loshchilov
+        Share of each kernel that is subtracted in an update, times the learning rate (Loshchilov
         and Hutter 2019, arXiv:1711.05101).
     clip_norm : float
         Largest global norm of a gradient.
     patience : int
-        Epochs without a better validation loss after which a network stops.
+        Epochs without a lower validation loss after which training stops.
     lookback, targets : int
         Warm-up and target steps of a window.
     attributes : bool
-        Each window's inputs are followed by the attributes of its well.
+        Whether the inputs of each window are followed by the attributes of its well.
     """
 
     loss: Loss
@@ -217,17 +208,18 @@ def compiled_job(
 ) -> tuple[keras.Model, Callable[..., Any]]:
     """Return a network and the function that trains a job on it, see :class:`_JobGraph`.
 
-    The signature fixes no length, so wells of any length are trained by one trace.
+    It is kept for refits and further wells of the same architecture. The signature fixes no length,
+    so that one trace serves wells of any length.
     """
-    graph = _JobGraph(build(architecture), recipe)
+    graph = _JobGraph(architecture.build(), recipe)
     signature = _signature(graph.network, attributes=recipe.attributes)
     run = tf.function(graph.run, autograph=False, input_signature=signature)
-    # a concrete function has no lock, which one that fails in a thread would keep for ever
+    # a concrete function has no lock, which a failure in a thread would never release
     return graph.network, run.get_concrete_function()
 
 
 class _JobGraph:
-    """The graph of one job: a loop of epochs, in it a loop of updates, then the validation.
+    """The graph of one job: a loop over epochs, each a loop over updates and a validation.
 
     Weights, the state of the seeds and the optimizer's moments are carried through the loops, not
     held in variables, so that any number of jobs can run through one graph at once. All weights of
@@ -256,7 +248,9 @@ class _JobGraph:
             value = tf.cond(
                 tf.size(validation) > 0,
                 lambda: self.validate(x, y_held_out, validation, carried),
-                lambda: -tf.cast(epoch, tf.float32),  # always better: the last weights are kept
+                lambda: (
+                    -tf.cast(epoch, tf.float32)
+                ),  # always lower, so that the last weights are kept
             )
             better = value < best[0]
             best = tf.nest.map_structure(
@@ -277,7 +271,7 @@ class _JobGraph:
         return self.shaped(best_weights), best_epoch + 1, logs[0].stack(), logs[1].stack()  # noqa: PD013
 
     def epoch(self, x: Any, y: Any, starts: Any, rates: Any, first: Any, carried: Any) -> Any:
-        """Return the mean loss of an epoch's updates, and what they carry."""
+        """Return the mean loss of an epoch's updates; and weights, state and moments after it."""
 
         def body(number: Any, carried: Any, total: Any) -> Any:
             batch = self.gather(x, y, starts[number])
@@ -291,7 +285,7 @@ class _JobGraph:
         return total / tf.cast(n, tf.float32), carried
 
     def update(self, batch: Any, carried: Any, number: Any, rate: Any) -> Any:
-        """Return the loss of a batch before its update, and what the update carries on."""
+        """Return the loss of a batch before its update; and the new weights, state and moments."""
         inputs, targets = batch
         weights, state, moments = carried
         with tf.GradientTape() as tape:
@@ -312,7 +306,7 @@ class _JobGraph:
         return self.recipe.loss(targets, self.call(weights, state, inputs, training=False)[0])
 
     def gather(self, x: Any, y: Any, starts: Any) -> Any:
-        """Return inputs and targets of windows; before the data is room for a window."""
+        """Return inputs and targets of windows from data padded by a window at the start."""
         series, attributes, well, span = x
         steps = self.recipe.steps
         positions = starts[:, None] + self.recipe.targets + tf.range(steps)
@@ -363,23 +357,23 @@ def _signature(network: keras.Model, *, attributes: bool) -> list[Any]:
 
 @dataclass(frozen=True)
 class Data:
-    """Scaled data, held once.
+    """Scaled data of all jobs.
 
     Parameters
     ----------
     inputs : numpy.ndarray
         Shape (well, time, input), float32, without NaN.
     targets : numpy.ndarray
-        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well follow
-        each other: one where all networks have the same targets, else one for each fold, without
+        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well are
+        consecutive: one if all networks have the same targets, otherwise one for each fold, without
         the targets of that fold.
     validation_targets : numpy.ndarray
         Shape (well, time), float32; NaN where a step is no target.
     attributes : numpy.ndarray, optional
-        Shape (well, attribute), float32: what follows the inputs at every step of a window.
+        Shape (well, attribute), float32; appended to the inputs at every step of a window.
     span : int
-        Steps that a well takes, where wells lie behind each other in one row, see
-        :func:`string_together`; 0 where each has a row of its own.
+        Steps from the start of a well to the start of the next where all wells are in one row, see
+        :func:`concatenate_wells`; 0 where each well has its own row.
     """
 
     inputs: np.ndarray
@@ -409,12 +403,12 @@ class Job:
     rates : numpy.ndarray
         Learning rate of each update, shape (epoch * update,), float32.
     validation : numpy.ndarray
-        Positions of the first target of the validation windows, int32; where there are none, the
-        last weights are the best.
+        Positions of the first target of the validation windows, int32; without any, the last
+        weights are kept.
     seed : int
         Seed of dropout and noise.
     fold : int
-        Which of the well's rows of targets it is trained on.
+        Number of the row of the well's targets that it is trained on.
     """
 
     well: int
@@ -428,7 +422,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a job gives: best weights, their epoch (from 1) and the losses of each epoch."""
+    """Result of a job: best weights, their epoch (from 1) and the losses of each epoch."""
 
     weights: list[np.ndarray]
     best_epoch: int
@@ -436,11 +430,11 @@ class Trained:
     validation_loss: np.ndarray
 
 
-def settle_workers(workers: int | None) -> int:
-    """Return the number of networks to train at once, and give each a core of its own.
+def choose_workers(workers: int | None) -> int:
+    """Return the number of networks to train at the same time, and limit each to one core.
 
-    Small matrices are slower on two threads than on one, so cores are shared out by networks. The
-    threads of TensorFlow can be set only before it starts; after that they stay as they are. On a
+    Small matrices are slower on two threads than on one, so each network is trained on one core.
+    The threads of TensorFlow can only be set before it starts, and are left alone after that. On a
     GPU one network is trained at a time unless a number is given.
     """
     if tf.config.list_physical_devices("GPU"):
@@ -456,7 +450,7 @@ def settle_workers(workers: int | None) -> int:
 
 
 def cosine_rates(peak: float, updates: int) -> np.ndarray:
-    """Return the learning rate of each update: ten steps up, then a cosine down to 1 % of the peak.
+    """Return the learning rate of each update: ten steps of warm-up, then a cosine to 1 %.
 
     References
     ----------
@@ -482,17 +476,17 @@ def train(
     Parameters
     ----------
     architecture : Architecture
-        Of all the networks.
+        Description of all the networks.
     recipe : Recipe
-        How each is trained.
+        Settings of the training.
     data : Data
-        What they are trained on.
+        Inputs and targets.
     jobs : sequence of Job
         One for each network.
     workers : int
-        Networks at once.
+        Networks trained at the same time.
     progress : Progress, optional
-        Told of networks done.
+        Callback for the number of networks trained.
 
     Returns
     -------
@@ -537,7 +531,7 @@ def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) ->
     labels : sequence of (str, int)
         Well and member of each network.
     trained : sequence of Trained
-        What their training gave.
+        Result of each.
     """
     parts = [
         pd.DataFrame(
@@ -555,16 +549,16 @@ def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) ->
 
 
 def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
-    """Return (well, time, ...) with room for a whole window before and for its targets behind."""
+    """Return (well, time, ...) padded by a window at the start and by its targets at the end."""
     width = [(0, 0), (recipe.steps, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
     return np.pad(values, width, constant_values=fill)
 
 
-def string_together(data: Data, recipe: Recipe) -> Data:
-    """Return data whose wells lie behind each other in one row, for a network of all wells.
+def concatenate_wells(data: Data, recipe: Recipe) -> Data:
+    """Return data with all wells one after the other in a single row, for a network of all wells.
 
-    Between them is room for windows, so that none holds two wells. Row ``r`` of the first well lies
-    at ``recipe.steps + r``, and that of each further well ``span`` steps on.
+    Padding between wells prevents windows across two of them. Step ``r`` of the first well is at
+    ``recipe.steps + r``, and that of each further well ``span`` steps later.
     """
 
     def row(values: np.ndarray, fill: float) -> np.ndarray:

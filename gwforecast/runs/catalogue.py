@@ -35,14 +35,14 @@ __all__ = [
 
 
 MODELS: dict[str, str] = {
-    "lstm": "gwforecast.networks.local:LSTM",
-    "mlp": "gwforecast.networks.local:MLP",
-    "gru": "gwforecast.networks.local:GRU",
-    "cnn": "gwforecast.networks.local:CNN",
-    "global_lstm": "gwforecast.networks.shared_kinds:GlobalLSTM",
-    "global_mlp": "gwforecast.networks.shared_kinds:GlobalMLP",
-    "global_gru": "gwforecast.networks.shared_kinds:GlobalGRU",
-    "global_cnn": "gwforecast.networks.shared_kinds:GlobalCNN",
+    "lstm": "gwforecast.networks.lstm:LSTM",
+    "mlp": "gwforecast.networks.mlp:MLP",
+    "gru": "gwforecast.networks.gru:GRU",
+    "cnn": "gwforecast.networks.cnn:CNN",
+    "global_lstm": "gwforecast.networks.lstm:GlobalLSTM",
+    "global_mlp": "gwforecast.networks.mlp:GlobalMLP",
+    "global_gru": "gwforecast.networks.gru:GlobalGRU",
+    "global_cnn": "gwforecast.networks.cnn:GlobalCNN",
     "linear": "gwforecast.models.linear:Linear",
     "additive": "gwforecast.models.additive:Additive",
     "ardl": "gwforecast.models.ardl:ARDL",

@@ -149,7 +149,7 @@ def _score_steps(optuna: Any, trial: Any, task: Task) -> float:
         stage = {"members": through - done, "seed": task.seed + done} if members > 1 else {}
         forecaster = make(task, settings, **stage)
         fits.append(forecaster.fit(task.observations, split=task.split, progress=task.progress))
-        fitted = _join(fits) if len(fits) > 1 else fits[0]
+        fitted = fits[0].join_members(fits) if len(fits) > 1 else fits[0]
         level = fitted.simulate(task.observations)[schema.LEVEL]
         if schema.MEMBER in level.dims:
             level = level.median(schema.MEMBER, skipna=False)
@@ -159,12 +159,6 @@ def _score_steps(optuna: Any, trial: Any, task: Task) -> float:
             trial.set_user_attr(REASON, f"stopped after {through} of {members} members")
             raise optuna.TrialPruned
     return value
-
-
-def _join(fits: list[Any]) -> Forecaster:
-    from gwforecast.networks.forecaster import join_members  # imports TensorFlow
-
-    return join_members(fits)
 
 
 def _score(predicted: np.ndarray, task: Task) -> float:

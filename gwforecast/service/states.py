@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,17 +12,12 @@ from gwforecast import schema
 from gwforecast.calibration.correction import ErrorModel
 from gwforecast.calibration.forecaster import Calibrated, Corrected
 from gwforecast.calibration.intervals import ForecastInterval
-from gwforecast.data.covariates import FEATURES
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.linear import Linear, Regression
 from gwforecast.models.naive import Climatology, Persistence
-from gwforecast.networks.architecture import Architecture
-from gwforecast.networks.stored import NetworkForecaster
-from gwforecast.progress import Progress
-from gwforecast.sequences.lags import lag_edges
-from gwforecast.sequences.scale import Scaler
-from gwforecast.sequences.split import Period, Split
+from gwforecast.networks.inference import TrainedNetworks
+from gwforecast.runs.catalogue import model_class
 
 __all__ = ["KINDS", "describe", "restore"]
 
@@ -30,35 +25,7 @@ __all__ = ["KINDS", "describe", "restore"]
 Arrays = dict[str, np.ndarray]
 Description = dict[str, Any]
 FORCINGS = ("observed", "climatology")
-_NO_TRAINING = (
-    "Stored networks simulate and forecast. Received a call to train {!r}. Train a new forecaster."
-)
 _REGRESSION = ("before", "center", "scale", "coefficients")
-
-
-class StoredNetworks(NetworkForecaster):
-    """Trained networks that were read back; they simulate, and cannot be fitted again."""
-
-    def __init__(self, name: str, *, lagged: bool) -> None:
-        self.name = name
-        self.lagged = lagged
-
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Refuse: training needs the forecaster that the networks come from."""
-        raise NotImplementedError(_NO_TRAINING.format(self.name))
-
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Refuse, as :meth:`fit` does."""
-        raise NotImplementedError(_NO_TRAINING.format(self.name))
 
 
 def describe(fitted: Calibrated) -> tuple[Description, Arrays]:
@@ -125,80 +92,16 @@ def _restore(description: Mapping[str, Any], prefix: str, arrays: Arrays) -> For
 
 
 def _describe_networks(one: Any, prefix: str, arrays: Arrays) -> Description:
-    for number, weights in enumerate(one.weights_):
-        arrays[f"{prefix}.weights.{number}"] = np.asarray(weights, np.float32)
-    _add(arrays, f"{prefix}.scaler", one.scaler_.to_arrays())
-    if one.attributes_ is not None:
-        arrays[f"{prefix}.attributes"] = np.asarray(one.attributes_, np.float32)
-    if one.trust_ is not None:
-        arrays[f"{prefix}.trust"] = np.asarray(one.trust_, float)
-    return {
-        "name": one.name,
-        "shared": bool(one.shared_),
-        "lagged": bool(one.lagged),
-        "architecture": one.architecture_.to_dict(),
-        "covariates": one.covariates_of_fit_,
-        "features": list(one.features),
-        "lookback": int(one.lookback_),
-        "targets": int(one.targets_),
-        "wells": list(one.wells_),
-        "inputs": list(one.inputs_),
-        "seeds": [int(seed) for seed in one.seeds_],
-    }
+    description, own = one.to_state()
+    _add(arrays, prefix, own)
+    return dict(description)
 
 
 def _restore_networks(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
-    one = StoredNetworks(_text(stored["name"]), lagged=stored["lagged"] is True)
-    one.architecture_ = Architecture.from_dict(stored["architecture"])
-    one.covariates = one.covariates_of_fit_ = [_text(name) for name in stored["covariates"]]
-    one.features = [_text(name) for name in stored["features"]]
-    if not set(one.features) <= set(FEATURES):
-        raise ValueError(f"the features {one.features} are none of {sorted(FEATURES)}")
-    one.lookback_, one.targets_ = _whole(stored["lookback"]), _whole(stored["targets"])
-    one.wells_ = [_text(well) for well in stored["wells"]]
-    one.inputs_ = [_text(name) for name in stored["inputs"]]
-    one.seeds_ = [int(seed) for seed in stored["seeds"]]
-    one.scaler_ = Scaler.from_arrays(_of(arrays, f"{prefix}.scaler"))
-    one.shared_ = stored.get("shared", False) is True
-    one.attributes_ = _restore_attributes(one, arrays.get(f"{prefix}.attributes"))
-    one.trust_ = _restore_trust(one, arrays.get(f"{prefix}.trust"))
-    shapes = one.architecture_.weight_shapes()
-    one.weights_ = [arrays[f"{prefix}.weights.{number}"] for number in range(len(shapes))]
-    for weights, shape in zip(one.weights_, shapes, strict=True):
-        expected = (1 if one.shared_ else len(one.wells_), len(one.seeds_), *shape)
-        if weights.shape != expected or weights.dtype != np.float32:
-            raise ValueError(f"weights of {weights.shape}, {weights.dtype}, expected {expected}")
-        if not np.isfinite(weights).all():
-            raise ValueError("weights must be finite")
-    return one
-
-
-def _restore_attributes(one: StoredNetworks, values: np.ndarray | None) -> np.ndarray | None:
-    """Return the attributes that networks see of each well, or None."""
-    lags = lag_edges(one.lookback_ + 1).size - 1 if one.lagged else 1
-    beside = one.architecture_.inputs - len(one.inputs_) * lags
-    if values is None:
-        values = np.zeros((len(one.wells_), 0), np.float32)
-    expected = (len(one.wells_), beside)
-    if values.shape != expected or values.dtype != np.float32 or not np.isfinite(values).all():
-        raise ValueError(f"attributes of {values.shape}, {values.dtype}, expected {expected}")
-    if one.architecture_.embedding:
-        numbers = values[:, -1]
-        known = one.architecture_.setting("wells")
-        if (numbers != numbers.astype(int)).any() or not ((numbers >= 0) & (numbers < known)).all():
-            raise ValueError(f"the number of a well must be one of 0 to {known - 1}")
-    return values if beside else None
-
-
-def _restore_trust(one: StoredNetworks, trust: np.ndarray | None) -> np.ndarray | None:
-    """Return the weights of the members in the prediction of each well, or None."""
-    if trust is None:
-        return None
-    expected = (len(one.wells_), len(one.seeds_))
-    sound = trust.shape == expected and bool((trust >= 0).all())
-    if not sound or not np.allclose(trust.sum(axis=1), 1.0):
-        raise ValueError(f"trust of {trust.shape} must be {expected}, at least 0, and add up to 1")
-    return trust.astype(float)
+    own = _of(arrays, prefix)
+    pooled = stored.get("shared", False) is True or "attributes" in own
+    name = ("global_" if pooled else "") + _text(stored["architecture"]["kind"])
+    return model_class(name).from_state(stored, own)
 
 
 def _describe_linear(one: Any, prefix: str, arrays: Arrays) -> Description:
@@ -317,7 +220,7 @@ KINDS: dict[
         Callable[[Mapping[str, Any], str, Arrays], Forecaster],
     ],
 ] = {
-    "networks": (NetworkForecaster, _describe_networks, _restore_networks),
+    "networks": (TrainedNetworks, _describe_networks, _restore_networks),
     "linear": (Linear, _describe_linear, _restore_linear),
     "corrected": (Corrected, _describe_corrected, _restore_corrected),
     "climatology": (Climatology, _describe_naive, _restore_naive),

@@ -17,7 +17,10 @@ from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
 from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
-from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.networks.cnn import CNN
+from gwforecast.networks.gru import GRU
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.runs.backtest import hindcast
 from gwforecast.runs.results import Origins
 from gwforecast.sequences.audit import replaced

@@ -7,7 +7,10 @@ import pytest
 import xarray as xr
 
 from gwforecast.networks.classes import NormalClassifier
-from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.networks.cnn import CNN
+from gwforecast.networks.gru import GRU
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.sequences.audit import audit_forecaster, replaced, rows_after
 from gwforecast.sequences.split import split_by_fraction
 

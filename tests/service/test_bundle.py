@@ -22,7 +22,10 @@ from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.additive import Additive
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence
-from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.networks.cnn import CNN
+from gwforecast.networks.gru import GRU
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.service.bundle import (
     ARRAYS,

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 from gwforecast.networks.classes import NormalClassifier
-from gwforecast.networks.local import LSTM, MLP
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.normal import Normal
 from gwforecast.sequences.split import split_by_fraction

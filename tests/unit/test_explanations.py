@@ -9,7 +9,8 @@ import xarray as xr
 
 from gwforecast.models.linear import Linear
 from gwforecast.networks.attribution import integrated_gradients
-from gwforecast.networks.local import LSTM, MLP
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.importance import permutation_importance
 

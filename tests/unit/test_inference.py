@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-
 from gwforecast.networks.architecture import Architecture
-from gwforecast.networks.inference import run_networks
 from gwforecast.networks.keras_models import build
+
+from gwforecast.networks.inference import run_networks
 
 SHARED = {
     "activation": "tanh", "dropout": 0.3, "noise": 0.1, "l2": 0.0, "outputs": 1,

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-
 from gwforecast.networks.architecture import Architecture
 from gwforecast.networks.keras_models import NETWORKS, build, build_cnn, build_lstm, build_mlp
 

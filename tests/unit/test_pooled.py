@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from gwforecast.networks.keras_models import build
 
 from gwforecast.models.base import ALL_WELLS
 from gwforecast.models.leave_wells_out import LeaveWellsOut, folds_of_wells
+from gwforecast.networks.cnn import GlobalCNN
+from gwforecast.networks.gru import GlobalGRU
 from gwforecast.networks.inference import run_networks
-from gwforecast.networks.keras_models import build
-from gwforecast.networks.local import LSTM
-from gwforecast.networks.shared_kinds import GlobalCNN, GlobalGRU, GlobalLSTM, GlobalMLP
+from gwforecast.networks.lstm import LSTM, GlobalLSTM
+from gwforecast.networks.mlp import GlobalMLP
 from gwforecast.runs.evaluate import evaluate
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.sequences.windows import pooled_starts

@@ -6,7 +6,10 @@ import xarray as xr
 
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.linear import Linear
-from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+from gwforecast.networks.cnn import CNN
+from gwforecast.networks.gru import GRU
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.sequences.split import split_by_fraction
 
 SMALL = {"members": 2, "epochs": 2, "workers": 1, "lookback": 16}

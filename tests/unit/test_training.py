@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-
-from gwforecast.networks import training
 from gwforecast.networks.architecture import Architecture
 from gwforecast.networks.keras_models import build, build_lstm
-from gwforecast.networks.local import CNN, GRU, LSTM, MLP
+
+from gwforecast.networks import training
+from gwforecast.networks.cnn import CNN
+from gwforecast.networks.gru import GRU
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.networks.training import LOSSES, mse
 from gwforecast.sequences.split import Split, split_by_fraction
 

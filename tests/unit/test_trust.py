@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.networks.local import GRU, LSTM
-from gwforecast.networks.shared_kinds import GlobalLSTM
+from gwforecast.networks.gru import GRU
+from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.stored import centre_by_trust, learn_trust, trust_at
 from gwforecast.sequences.split import Split, split_by_fraction
 

@@ -7,7 +7,8 @@ import xarray as xr
 from gwforecast.calibration.forecaster import Calibrated, Corrected
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.models.linear import Linear
-from gwforecast.networks.local import LSTM, MLP
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.sequences.origins import extend_split
 from gwforecast.sequences.split import split_by_fraction
 

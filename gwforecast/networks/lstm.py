@@ -1,0 +1,218 @@
+"""LSTM networks: Keras model, forward pass in NumPy, and the forecasters LSTM and GlobalLSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+from annotated_types import MinLen
+
+from gwforecast.models.base import setting
+from gwforecast.networks import parts
+from gwforecast.networks.forecaster import DROPOUT, NOISE, WEIGHT_DECAY, NeuralForecaster
+from gwforecast.networks.parts import (
+    Activation,
+    Architecture,
+    LayerSizes,
+    NotNegative,
+    Positive,
+    Share,
+    State,
+    layer_sizes,
+)
+from gwforecast.networks.shared import GlobalForecaster
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["LSTM", "GlobalLSTM", "LSTMArchitecture", "build_lstm"]
+
+
+FORGET_BIAS = ("choice", [1.0, 3.0], [1.0], [3.0])
+
+
+def build_lstm(
+    inputs: int,
+    *,
+    units: Sequence[int] = (32,),
+    activation: str = "tanh",
+    dropout: float = 0.0,
+    noise: float = 0.0,
+    l2: float = 0.0,
+    outputs: int = 1,
+    output_activation: str = "linear",
+    wells: int = 0,
+    embedding: int = 0,
+    seed: int = 0,
+) -> keras.Model:
+    """Return a Keras model of LSTM layers, each followed by dropout, and a dense output layer.
+
+    It maps covariates (batch, step, input) to outputs (batch, step, output). An output depends on
+    its own and earlier steps only. ``compile`` and ``fit`` of Keras work on the model.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of covariates.
+    units : sequence of int
+        Units of each layer.
+    activation : str
+        Activation of cell and state, by its name in Keras.
+    dropout : float
+        Share of the states that is set to zero in training, the same units at all steps of a
+        sequence (Gal and Ghahramani 2016, arXiv:1512.05287).
+    noise : float
+        Standard deviation of the Gaussian noise on the scaled inputs in training.
+    l2 : float
+        Weight of the squared kernels in the loss.
+    outputs : int
+        Number of outputs at each step: 1 level, or 3 classes.
+    output_activation : str
+        ``"linear"`` for a level, ``"softmax"`` for classes.
+    wells, embedding : int
+        Number of wells, and size of the vector that is learnt for each of them. With an embedding
+        the last input is the number of the well, from 0, and is replaced by the vector.
+    seed : int
+        Seed of the first weights.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
+    """
+    import keras
+
+    from gwforecast.networks.layers import FusedLSTM
+
+    covariates, x = parts.input_layers(
+        inputs, noise=noise, wells=wells, embedding=embedding, seed=seed
+    )
+    for layer, size in enumerate(units):
+        x = FusedLSTM(
+            size,
+            activation=activation,
+            return_sequences=True,
+            **parts.recurrent_settings(seed, layer, l2),
+        )(x)
+        x = parts.sequence_dropout(x, dropout, size)
+    x = parts.output_layer(x, outputs, activation=output_activation, l2=l2, seed=seed)
+    return keras.Model(covariates, x, name="lstm")
+
+
+@dataclass(frozen=True)
+class LSTMArchitecture(Architecture):
+    """Description of an LSTM network; weights and gates (i, f, c, o) are ordered as in Keras."""
+
+    kind = "lstm"
+    recurrent = True
+
+    def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
+        """Return the shapes of kernel, recurrent kernel and bias of each layer."""
+        shapes: list[tuple[int, ...]] = []
+        for units in self.setting("units"):
+            shapes += [(width, 4 * units), (units, 4 * units), (4 * units,)]
+            width = units
+        return shapes, width
+
+    def build(self, *, seed: int = 0) -> keras.Model:
+        """Return the Keras model."""
+        return build_lstm(self.inputs, **dict(self.settings), seed=seed)
+
+    def run_hidden(
+        self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
+    ) -> tuple[np.ndarray, State]:
+        """Return the states of the last layer, and hidden state and cell of each layer."""
+        name = self.setting("activation")
+        ended: State = []
+        x = inputs
+        for layer, units in enumerate(self.setting("units")):
+            kernel, recurrent, bias = weights[3 * layer : 3 * layer + 3]
+            # the sigmoid gates by tanh of half the value, so that one call serves all four gates
+            half = np.ones(4 * units, np.float32)
+            half[: 2 * units] = half[3 * units :] = 0.5
+            fused = name == "tanh"
+            factor = half if fused else np.ones_like(half)
+            projected = parts.by_step(parts.dense(x, kernel * factor, bias * factor))
+            recurrent = recurrent * factor
+            shape = (*projected.shape[1:3], units)
+            hidden, cell = parts.first_state(state, layer, parts=2, shape=shape)
+            states = np.empty((*projected.shape[:3], units), np.float32)
+            for step, gates in enumerate(projected):
+                gates += np.matmul(hidden, recurrent)
+                i, f, c, o = (gates[..., k * units : (k + 1) * units] for k in range(4))
+                if fused:
+                    np.tanh(gates, out=gates)
+                    i, f, o = 0.5 * i + 0.5, 0.5 * f + 0.5, 0.5 * o + 0.5
+                else:
+                    i, f, o = parts.logistic(i), parts.logistic(f), parts.logistic(o)
+                    c = parts.activate(c, name)
+                cell = f * cell + i * c
+                hidden = o * parts.activate(cell, name)
+                states[step] = hidden
+            ended.append((hidden, cell))
+            x = parts.by_sequence(states)
+        return x, ended
+
+
+@dataclass(kw_only=True, eq=False)
+class LSTM(NeuralForecaster):
+    """LSTM networks, trained on sequences with a warm-up and a target at every observed step.
+
+    Parameters
+    ----------
+    units : int or sequence of int
+        Units of each layer; a number stands for a single layer.
+    activation : str
+        Activation of cell and state.
+    forget_bias : sequence of float
+        Bias of the forget gates at the start of training (Gers et al. 2000,
+        doi:10.1162/089976600300015015). Members take the values in turn, by their seeds. At first a
+        network remembers about ``1 + exp(bias)`` steps. A short memory suits some wells and a long
+        one others, so members are weighted by the validation loss of those with the same value at
+        each well, see ``member_weights_``.
+    **settings
+        Settings of :class:`gwforecast.networks.forecaster.NeuralForecaster`.
+    """
+
+    architecture: ClassVar[type[Architecture]] = LSTMArchitecture
+    name: str = "lstm"
+    units: LayerSizes = setting((32,), search=("choice", [16], [32], [64]))
+    activation: Activation = "tanh"
+    forget_bias: Annotated[Sequence[float], MinLen(1)] = setting((1.0, 3.0), search=FORGET_BIAS)
+    dropout: Share = setting(0.1, search=DROPOUT)
+    noise: NotNegative = setting(0.1, search=NOISE)
+
+    def network_settings(self) -> dict[str, object]:
+        """Return the settings of the network's layers."""
+        return {"units": layer_sizes(self.units), "activation": self.activation}
+
+    @property
+    def starts(self) -> int:
+        """Number of different ways in which members start: one for each forget bias."""
+        return len(self.forget_bias)
+
+    def _first_weights(self) -> tuple[range, list[list[np.ndarray]]]:
+        seeds, first = super()._first_weights()
+        for seed, weights in zip(seeds, first, strict=True):
+            bias = self.forget_bias[seed % self.starts]
+            # the last weights are kernel, recurrent kernel and bias of each layer, then the head's
+            for layer, units in enumerate(reversed(self.architecture_.setting("units"))):
+                gates = np.array(weights[-3 - 3 * layer])  # i, f, c, o
+                gates[units : 2 * units] = bias
+                weights[-3 - 3 * layer] = gates
+        return seeds, first
+
+
+@dataclass(kw_only=True, eq=False)
+class GlobalLSTM(LSTM, GlobalForecaster):
+    """LSTM networks that all wells share; settings of LSTM and :class:`GlobalForecaster`."""
+
+    name: str = "global_lstm"
+    units: LayerSizes = setting((64,), search=("choice", [32], [64], [128]))
+    forget_bias: Annotated[Sequence[float], MinLen(1)] = setting((1.0,), search=FORGET_BIAS)
+    dropout: Share = setting(0.4, search=DROPOUT)
+    noise: NotNegative = setting(0.2, search=NOISE)
+    weight_decay: NotNegative = setting(0.3, search=WEIGHT_DECAY)
+    epochs: Positive = setting(60, search=("int", 20, 120, 20))
+    batch_size: Positive = 64

@@ -1,0 +1,136 @@
+"""Dense networks: Keras model, forward pass in NumPy, and the forecasters MLP and GlobalMLP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gwforecast.models.base import setting
+from gwforecast.networks import parts
+from gwforecast.networks.forecaster import DROPOUT, NOISE, NeuralForecaster
+from gwforecast.networks.parts import (
+    Activation,
+    Architecture,
+    LayerSizes,
+    NotNegative,
+    Positive,
+    Share,
+    State,
+    layer_sizes,
+)
+from gwforecast.networks.shared import GlobalForecaster
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["MLP", "GlobalMLP", "MLPArchitecture", "build_mlp"]
+
+
+def build_mlp(
+    inputs: int,
+    *,
+    units: Sequence[int] = (64, 32),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    noise: float = 0.0,
+    l2: float = 0.0,
+    outputs: int = 1,
+    output_activation: str = "linear",
+    wells: int = 0,
+    embedding: int = 0,
+    seed: int = 0,
+) -> keras.Model:
+    """Return a Keras model of dense layers, each of which sees a single step.
+
+    The inputs of a step are usually lagged covariates. The arguments are those of
+    :func:`gwforecast.networks.lstm.build_lstm`.
+    """
+    import keras
+
+    covariates, x = parts.input_layers(
+        inputs, noise=noise, wells=wells, embedding=embedding, seed=seed
+    )
+    for layer, size in enumerate(units):
+        x = keras.layers.Dense(
+            size,
+            activation=activation,
+            kernel_initializer=keras.initializers.GlorotUniform(parts.part_seed(seed, layer)),
+            kernel_regularizer=parts.penalty(l2),
+        )(x)
+        x = keras.layers.Dropout(dropout)(x) if dropout else x
+    x = parts.output_layer(x, outputs, activation=output_activation, l2=l2, seed=seed)
+    return keras.Model(covariates, x, name="mlp")
+
+
+@dataclass(frozen=True)
+class MLPArchitecture(Architecture):
+    """Description of a network of dense layers."""
+
+    kind = "mlp"
+
+    def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
+        """Return the shapes of kernel and bias of each layer."""
+        shapes: list[tuple[int, ...]] = []
+        for units in self.setting("units"):
+            shapes += [(width, units), (units,)]
+            width = units
+        return shapes, width
+
+    def build(self, *, seed: int = 0) -> keras.Model:
+        """Return the Keras model."""
+        return build_mlp(self.inputs, **dict(self.settings), seed=seed)
+
+    def run_hidden(
+        self,
+        weights: Sequence[np.ndarray],
+        inputs: np.ndarray,
+        state: State | None,  # noqa: ARG002 - it has none
+    ) -> tuple[np.ndarray, State]:
+        """Return the outputs of the last layer."""
+        x = inputs
+        for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+            x = parts.activate(parts.dense(x, kernel, bias), self.setting("activation"))
+        return x, []
+
+
+@dataclass(kw_only=True, eq=False)
+class MLP(NeuralForecaster):
+    """Dense networks on means of the covariates over lags of doubling width.
+
+    Parameters
+    ----------
+    units : int or sequence of int
+        Units of each layer; a number stands for a single layer.
+    activation : str
+        Activation of each layer.
+    **settings
+        Settings of :class:`gwforecast.networks.forecaster.NeuralForecaster`. The lookback is that
+        of the lags; each window is a single step.
+    """
+
+    architecture: ClassVar[type[Architecture]] = MLPArchitecture
+    lagged = True
+    name: str = "mlp"
+    units: LayerSizes = setting((32, 16), search=("choice", [16, 8], [32, 16], [64, 32]))
+    activation: Activation = "relu"
+    dropout: Share = setting(0.2, search=DROPOUT)
+    noise: NotNegative = setting(0.1, search=NOISE)
+    epochs: Positive = setting(60, search=("int", 20, 100, 10))
+    batch_size: Positive = 64
+
+    def network_settings(self) -> dict[str, object]:
+        """Return the settings of the network's layers."""
+        return {"units": layer_sizes(self.units), "activation": self.activation}
+
+
+@dataclass(kw_only=True, eq=False)
+class GlobalMLP(MLP, GlobalForecaster):
+    """Dense networks that all wells share; settings of MLP and :class:`GlobalForecaster`."""
+
+    name: str = "global_mlp"
+    units: LayerSizes = setting((64, 32), search=("choice", [32, 16], [64, 32], [128, 64]))
+    epochs: Positive = setting(20, search=("int", 10, 60, 10))
+    batch_size: Positive = 512
