@@ -34,7 +34,6 @@ import keras
 import numpy as np
 import torch
 import xarray as xr
-from gwforecast.networks.keras_models import build
 
 import gwforecast
 from gwforecast.networks import training
@@ -229,12 +228,12 @@ def compare_epoch(well: Arrays, lookback: int = 52, hidden: int = 64) -> bool:
         starts = epoch_starts(row, targets=1, batch_size=BATCH, epochs=epochs, seed=0)
         rates = np.full(starts.shape[0] * starts.shape[1], RATE, "float32")
         return [
-            training.Job(0, build(architecture, seed=m).get_weights(), starts, rates,
+            training.Job(0, architecture.build(seed=m).get_weights(), starts, rates,
                          np.zeros(0, "int32"), m)
             for m in range(MEMBERS)
         ]  # fmt: skip
 
-    workers = training.settle_workers(None)
+    workers = training.choose_workers(None)
     training.train(architecture, recipe, data, jobs(1)[:1], workers=workers)  # compiles
     ratios: dict[str, list[float]] = {"Keras": [], "PyTorch": []}
     for seed in range(3):
@@ -269,7 +268,7 @@ def main() -> int:
     parser.add_argument("--wells", type=int, default=20)
     parser.add_argument("--only", choices=list(LIMITS))
     arguments = parser.parse_args()
-    training.settle_workers(None)
+    training.choose_workers(None)
     well = arguments.data / "challenge" / "Netherlands"
     netherlands = gwforecast.read_observations(well / "heads.csv", well / "input_data.csv").sel(
         time=slice("1996", None)

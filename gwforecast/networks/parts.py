@@ -150,8 +150,14 @@ def _broken(value: Any, hint: Any) -> str:
         return "" if value in parts else f"be one of {sorted(parts)}"
     if origin in (Union, types.UnionType):
         rules = [_broken(value, part) for part in parts]
-        # a bound says more than that the value is of none of the other types
-        return "" if "" in rules else min(rules, key=lambda rule: rule.startswith(_OF_TYPE))
+        if "" in rules:
+            return ""
+        bounds = [rule for rule in rules if not rule.startswith(_OF_TYPE)]
+        return (
+            bounds[0]
+            if bounds
+            else _OF_TYPE + " or ".join(rule.removeprefix(_OF_TYPE) for rule in rules)
+        )
     if origin is Sequence:
         if isinstance(value, str) or not isinstance(value, Sequence):
             return f"{_OF_TYPE}list"

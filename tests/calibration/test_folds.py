@@ -10,7 +10,7 @@ from gwforecast.calibration.held_out import simulate_held_out
 from gwforecast.models.base import Forecaster
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence
-from gwforecast.networks.forecaster import NeuralForecaster, join_members
+from gwforecast.networks.forecaster import NeuralForecaster
 from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import GlobalMLP
 from gwforecast.sequences.split import Split, split_by_fraction, train_folds, without_folds
@@ -136,7 +136,7 @@ def test_members_are_the_same_whether_trained_together_or_in_steps(
     steps = [
         LSTM(**{**SMALL, "members": 2, "seed": seed}).fit(data, split=split) for seed in (0, 2, 4)
     ]
-    joined = join_members(steps)
+    joined = steps[0].join_members(steps)
     np.testing.assert_array_equal(joined.left_out_, fitted.left_out_)
     for a, b in zip(joined.weights_, fitted.weights_, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -161,12 +161,14 @@ def test_the_held_out_simulation_is_that_of_members_without_the_row(
     rows = split.rows(data, "train", "validation")
     assert (held_out["level"].notnull() == rows).all()
     fold = train_folds(data, split, folds=3)
-    alone = fitted.of_members(fitted.left_out_ == 1).simulate(data)["level"]
+    alone = fitted.select_members(fitted.left_out_ == 1).simulate(data)["level"]
     np.testing.assert_array_equal(
         held_out["level"].where(fold == 1), alone.median("member").where(fold == 1)
     )
     assert alone.sizes["member"] == 2
-    np.testing.assert_allclose(fitted.of_members(fitted.left_out_ == 1).trust_.sum(axis=1), 1)
+    np.testing.assert_allclose(
+        fitted.select_members(fitted.left_out_ == 1).member_weights_.sum(axis=1), 1
+    )
 
 
 @pytest.mark.parametrize("forecaster", [Climatology(), Linear(lookbacks=[30])])

@@ -1,4 +1,4 @@
-"""Members that start in several ways are trusted by their validation losses, well by well."""
+"""Members that start in several ways are weighted by their validation losses, well by well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import xarray as xr
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
-from gwforecast.networks.stored import centre_by_trust, learn_trust, trust_at
+from gwforecast.networks.members import (
+    centre_members,
+    learn_member_weights,
+    member_weights_at,
+)
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 4, "epochs": 60, "lookback": 30, "targets": 30, "units": (4,)}
@@ -45,63 +49,66 @@ def fitted(data: xr.Dataset, split: Split) -> LSTM:
     return LSTM(**SMALL, forget_bias=(-1.0, 4.0)).fit(data, split=split)
 
 
-def test_those_with_half_the_loss_have_four_times_the_trust() -> None:
-    trust = learn_trust(np.array([[1.0, 2.0], [3.0, 3.0]]), np.array([0, 1]))
-    np.testing.assert_allclose(trust, [[0.8, 0.2], [0.5, 0.5]])
+def test_those_with_half_the_loss_have_four_times_the_weight() -> None:
+    weights = learn_member_weights(np.array([[1.0, 2.0], [3.0, 3.0]]), np.array([0, 1]))
+    np.testing.assert_allclose(weights, [[0.8, 0.2], [0.5, 0.5]])
 
 
-def test_members_that_start_alike_share_one_trust() -> None:
+def test_members_that_start_alike_share_one_weight() -> None:
     losses = np.array([[0.1, 0.5, 0.3, 0.5, 0.2]])
-    trust = learn_trust(losses, np.array([0, 1, 0, 1, 0]))
-    assert trust is not None
-    np.testing.assert_allclose(trust.sum(axis=1), 1.0)
-    np.testing.assert_allclose(trust[0, [0, 2, 4]], trust[0, 0])
-    np.testing.assert_allclose(trust[0, [1, 3]], trust[0, 1])
+    weights = learn_member_weights(losses, np.array([0, 1, 0, 1, 0]))
+    assert weights is not None
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    np.testing.assert_allclose(weights[0, [0, 2, 4]], weights[0, 0])
+    np.testing.assert_allclose(weights[0, [1, 3]], weights[0, 1])
     # the ways as wholes: 0.2 against 0.5
-    assert trust[0, [0, 2, 4]].sum() / trust[0, [1, 3]].sum() == pytest.approx((0.5 / 0.2) ** 2)
+    assert weights[0, [0, 2, 4]].sum() / weights[0, [1, 3]].sum() == pytest.approx((0.5 / 0.2) ** 2)
 
 
-def test_a_perfect_fit_and_a_loss_without_levels_leave_the_trust_finite() -> None:
+def test_a_perfect_fit_and_a_loss_without_levels_leave_the_weights_finite() -> None:
     losses = np.array([[0.0, 1.0], [-11.0, -11.0], [np.nan, 0.3], [np.nan, np.nan]])
-    trust = learn_trust(losses, np.array([0, 1]))
-    np.testing.assert_allclose(trust, [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.5, 0.5]], atol=1e-9)
+    weights = learn_member_weights(losses, np.array([0, 1]))
+    np.testing.assert_allclose(weights, [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.5, 0.5]], atol=1e-9)
 
 
-def test_one_way_of_starting_needs_no_trust(data: xr.Dataset, split: Split) -> None:
-    assert learn_trust(np.ones((2, 3)), np.zeros(3, int)) is None
-    assert GRU(**{**SMALL, "epochs": 1}).fit(data, split=split).trust_ is None
+def test_one_way_of_starting_needs_no_weights(data: xr.Dataset, split: Split) -> None:
+    assert learn_member_weights(np.ones((2, 3)), np.zeros(3, int)) is None
+    assert GRU(**{**SMALL, "epochs": 1}).fit(data, split=split).member_weights_ is None
 
 
 def test_the_median_becomes_the_mean_and_distances_stay() -> None:
     rng = np.random.default_rng(0)
     members = rng.normal(size=(3, 5, 2, 7))
-    trust = rng.dirichlet(np.ones(7), size=3)
-    moved = centre_by_trust(members, trust)
-    mean = (members * trust[:, None, None]).sum(axis=-1)
+    weights = rng.dirichlet(np.ones(7), size=3)
+    moved = centre_members(members, weights)
+    mean = (members * weights[:, None, None]).sum(axis=-1)
     np.testing.assert_allclose(np.median(moved, axis=-1), mean)
     np.testing.assert_allclose(np.diff(moved), np.diff(members))
 
 
-def test_wells_are_found_by_name_and_new_ones_trust_all_alike() -> None:
-    trust = np.array([[0.9, 0.1], [0.2, 0.8]])
+def test_wells_are_found_by_name_and_new_ones_weight_all_alike() -> None:
+    weights = np.array([[0.9, 0.1], [0.2, 0.8]])
     np.testing.assert_array_equal(
-        trust_at(["c", "b", "a"], trust, fitted=["a", "b"]), [[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]]
+        member_weights_at(["c", "b", "a"], weights, fitted=["a", "b"]),
+        [[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]],
     )
 
 
-def test_trust_is_that_of_the_validation_losses_of_each_well(fitted: LSTM) -> None:
+def test_weights_are_those_of_the_validation_losses_of_each_well(fitted: LSTM) -> None:
     best = fitted.history_.groupby(["well", "member"])["validation_loss"].min().unstack()
     for number, well in enumerate(fitted.wells_):
         short, long = best.loc[well, [0, 2]].mean(), best.loc[well, [1, 3]].mean()
         expected = short**-2 / (short**-2 + long**-2)
-        assert fitted.trust_[number, [0, 2]].sum() == pytest.approx(expected)
-    quick, slow = fitted.trust_[:, [1, 3]].sum(axis=1)
+        assert fitted.member_weights_[number, [0, 2]].sum() == pytest.approx(expected)
+    quick, slow = fitted.member_weights_[:, [1, 3]].sum(axis=1)
     assert slow > quick  # a long memory is of use where the well has one
 
 
-def test_the_prediction_is_the_trusted_mean_of_the_networks(fitted: LSTM, data: xr.Dataset) -> None:
+def test_the_prediction_is_the_weighted_mean_of_the_networks(
+    fitted: LSTM, data: xr.Dataset
+) -> None:
     scaled = fitted.outputs(data).isel(output=0)
-    mean = (scaled * xr.DataArray(fitted.trust_, dims=("well", "member"))).sum("member")
+    mean = (scaled * xr.DataArray(fitted.member_weights_, dims=("well", "member"))).sum("member")
     expected = fitted.scaler_.inverse(mean, "level")
     np.testing.assert_allclose(fitted.simulate(data)["level"].median("member"), expected, atol=1e-6)
     # and so it is under weather that is not known
@@ -114,28 +121,28 @@ def test_the_prediction_is_the_trusted_mean_of_the_networks(fitted: LSTM, data: 
     assert (ahead.std("member") > 0).all()
 
 
-def test_trust_is_kept_by_name_through_refits_and_updates(
+def test_member_weights_are_kept_by_name_through_refits_and_updates(
     fitted: LSTM, data: xr.Dataset, split: Split
 ) -> None:
     turned = data.isel(well=[1, 0])
     again = fitted.refit(turned, split=split_by_fraction(turned))
-    np.testing.assert_array_equal(again.trust_, fitted.trust_[::-1])
+    np.testing.assert_array_equal(again.member_weights_, fitted.member_weights_[::-1])
     later = fitted.update(data.isel(well=[1]), split=split, epochs=1)
-    np.testing.assert_array_equal(later.trust_, fitted.trust_[1:])
+    np.testing.assert_array_equal(later.member_weights_, fitted.member_weights_[1:])
 
 
-def test_levels_after_the_validation_period_do_not_change_the_trust(
+def test_levels_after_the_validation_period_do_not_change_the_member_weights(
     fitted: LSTM, data: xr.Dataset, split: Split
 ) -> None:
     level = data["level"].where(~split.rows(data, "test"), 1e6)
     other = LSTM(**SMALL, forget_bias=(-1.0, 4.0)).fit(data.assign(level=level), split=split)
-    np.testing.assert_array_equal(other.trust_, fitted.trust_)
+    np.testing.assert_array_equal(other.member_weights_, fitted.member_weights_)
 
 
 def test_a_global_lstm_may_start_in_several_ways(data: xr.Dataset, split: Split) -> None:
-    """All wells share the networks, and the trust in them."""
+    """All wells share the networks and the member weights."""
     settings = {**SMALL, "epochs": 2, "attributes": (), "forget_bias": (1.0, 3.0)}
     shared = GlobalLSTM(**settings).fit(data, split=split)
-    assert shared.trust_.shape == (2, 4)
-    np.testing.assert_array_equal(shared.trust_[0], shared.trust_[1])
+    assert shared.member_weights_.shape == (2, 4)
+    np.testing.assert_array_equal(shared.member_weights_[0], shared.member_weights_[1])
     assert np.isfinite(shared.simulate(data)["level"].values[:, 40:]).all()

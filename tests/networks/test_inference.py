@@ -5,11 +5,15 @@ import sys
 
 import numpy as np
 import pytest
-from gwforecast.networks.architecture import Architecture
-from gwforecast.networks.keras_models import build
 
+from gwforecast.networks.cnn import CNNArchitecture
+from gwforecast.networks.gru import GRUArchitecture
 from gwforecast.networks.inference import run_networks
+from gwforecast.networks.lstm import LSTMArchitecture
+from gwforecast.networks.mlp import MLPArchitecture
+from gwforecast.networks.parts import Architecture
 
+KINDS = {a.kind: a for a in (LSTMArchitecture, GRUArchitecture, MLPArchitecture, CNNArchitecture)}
 SHARED = {
     "activation": "tanh", "dropout": 0.3, "noise": 0.1, "l2": 0.0, "outputs": 1,
     "output_activation": "linear",
@@ -20,7 +24,7 @@ def architecture(kind: str, **settings: object) -> Architecture:
     own: dict[str, object] = {"units": (8,)}
     if kind == "cnn":
         own = {"units": 6, "kernel_size": 3, "lookback": 20}
-    return Architecture(kind, 4, tuple(sorted((SHARED | own | settings).items())))
+    return KINDS[kind].of(4, SHARED | own | settings)
 
 
 CASES = [
@@ -43,7 +47,7 @@ CASES = [
 def trained_like(made: Architecture, networks: int) -> tuple[list, list[np.ndarray]]:
     """Return networks with large random weights, and the same weights on a leading axis."""
     rng = np.random.default_rng(0)
-    models = [build(made, seed=seed) for seed in range(networks)]
+    models = [made.build(seed=seed) for seed in range(networks)]
     for model in models:
         model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
     each = [[np.asarray(v) for v in model.trainable_variables] for model in models]
@@ -91,7 +95,7 @@ def test_a_run_goes_on_from_its_state(kind: str) -> None:
 def test_a_network_without_a_state_refuses_one(kind: str) -> None:
     made = architecture(kind)
     _, weights = trained_like(made, 1)
-    with pytest.raises(ValueError, match="A state goes on in a recurrent network"):
+    with pytest.raises(ValueError, match="A state continues the run of a recurrent network"):
         run_networks(made, weights, np.zeros((1, 1, 3, 4), np.float32), state=[])
 
 
@@ -105,12 +109,13 @@ def test_weights_of_another_shape_are_refused() -> None:
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_an_architecture_is_kept_as_plain_json(kind: str, settings: dict) -> None:
     made = architecture(kind, **settings)
-    assert Architecture.from_dict(made.to_dict()) == made
+    assert type(made).from_dict(made.to_dict()) == made
 
 
 BROKEN = [
     {"kind": "transformer"},
     {"kind": None},
+    {"kind": "gru"},
     {"inputs": 10**9},
     {"inputs": "4"},
     {"settings": {}},
@@ -135,18 +140,17 @@ def test_a_stored_architecture_out_of_the_closed_list_is_refused(change: dict) -
     if inner:
         stored["settings"] = {**stored["settings"], **inner}
     with pytest.raises(ValueError, match="Train the model again"):
-        Architecture.from_dict(stored)
+        LSTMArchitecture.from_dict(stored)
 
 
 def test_it_loads_no_library_for_training() -> None:
     program = """
 import sys
 import numpy as np
-from gwforecast.networks.architecture import Architecture
+from gwforecast.networks.lstm import LSTMArchitecture
 from gwforecast.networks.inference import run_networks
-from gwforecast.models import networked, corrected, lead_intervals
 shared = dict(activation="tanh", outputs=1, output_activation="linear", units=(4,))
-made = Architecture("lstm", 2, tuple(sorted(shared.items())))
+made = LSTMArchitecture.of(2, shared)
 weights = [np.ones((1, *shape), np.float32) for shape in made.weight_shapes()]
 run_networks(made, weights, np.ones((1, 1, 3, 2), np.float32))
 assert not {"tensorflow", "keras", "matplotlib"} & set(sys.modules)

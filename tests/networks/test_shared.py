@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from gwforecast.networks.keras_models import build
 
 from gwforecast.models.base import ALL_WELLS
 from gwforecast.models.leave_wells_out import LeaveWellsOut, folds_of_wells
@@ -100,7 +99,7 @@ def test_numpy_gives_what_keras_gives(kind: type, embedding: int, network: xr.Da
     windows = rng.normal(size=(5, 20, one.architecture_.inputs)).astype(np.float32)
     if embedding:
         windows[..., -1] = rng.integers(9, size=(5, 1))
-    model = build(one.architecture_)
+    model = one.architecture_.build()
     ours, _ = run_networks(one.architecture_, one.weights_of("w0"), windows[None])
     for member in range(2):
         for variable, weights in zip(model.trainable_variables, one.weights_, strict=True):

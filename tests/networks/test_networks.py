@@ -3,24 +3,29 @@
 import keras
 import numpy as np
 import pytest
-from gwforecast.networks.architecture import Architecture
-from gwforecast.networks.keras_models import NETWORKS, build, build_cnn, build_lstm, build_mlp
 
-SETTINGS = {
-    "lstm": {"units": (4, 3)},
-    "gru": {"units": (4,)},
-    "cnn": {"lookback": 20, "units": 4},
-    "mlp": {"units": (5,)},
+from gwforecast.networks.cnn import CNNArchitecture, build_cnn
+from gwforecast.networks.gru import GRUArchitecture
+from gwforecast.networks.lstm import LSTMArchitecture, build_lstm
+from gwforecast.networks.mlp import MLPArchitecture, build_mlp
+from gwforecast.networks.parts import Architecture
+
+SETTINGS: dict[type[Architecture], dict[str, object]] = {
+    LSTMArchitecture: {"units": (4, 3)},
+    GRUArchitecture: {"units": (4,)},
+    CNNArchitecture: {"lookback": 20, "units": 4},
+    MLPArchitecture: {"units": (5,)},
 }
+every_network = pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.kind)
 
 
-def architecture(kind: str, **more: object) -> Architecture:
-    return Architecture(kind, 3, tuple(sorted({**SETTINGS[kind], **more}.items())))
+def architecture(kind: type[Architecture], **more: object) -> Architecture:
+    return kind.of(3, {**SETTINGS[kind], **more})
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_a_network_looks_at_no_later_step(kind: str) -> None:
-    network = build(architecture(kind), seed=1)
+@every_network
+def test_a_network_looks_at_no_later_step(kind: type[Architecture]) -> None:
+    network = architecture(kind).build(seed=1)
     x = np.random.default_rng(0).normal(size=(2, 30, 3)).astype("float32")
     changed = x.copy()
     changed[:, 20:] = 1e3
@@ -28,16 +33,16 @@ def test_a_network_looks_at_no_later_step(kind: str) -> None:
     assert network(x).shape == (2, 30, 1)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_seeds_give_first_weights(kind: str) -> None:
-    first, again, other = (build(architecture(kind), seed=s).get_weights() for s in (1, 1, 2))
+@every_network
+def test_seeds_give_first_weights(kind: type[Architecture]) -> None:
+    first, again, other = (architecture(kind).build(seed=s).get_weights() for s in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_the_head_gives_classes(kind: str) -> None:
-    network = build(architecture(kind, outputs=3, output_activation="softmax"))
+@every_network
+def test_the_head_gives_classes(kind: type[Architecture]) -> None:
+    network = architecture(kind, outputs=3, output_activation="softmax").build()
     x = np.random.default_rng(0).normal(size=(2, 9, 3)).astype("float32")
     np.testing.assert_allclose(np.sum(network(x), axis=-1), 1.0, rtol=1e-5)
 
@@ -66,9 +71,9 @@ def test_the_cnn_sees_the_lookback(lookback: int) -> None:
     assert float(abs(network(changed)[0, -1, 0] - network(x)[0, -1, 0])) > 0
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_keras_fits_the_network(kind: str) -> None:
-    network = build(architecture(kind))
+@every_network
+def test_keras_fits_the_network(kind: type[Architecture]) -> None:
+    network = architecture(kind).build()
     network.compile(optimizer="adam", loss="mse")
     x = np.random.default_rng(0).normal(size=(8, 12, 3)).astype("float32")
     history = network.fit(x, x[..., :1] * 0.5, epochs=5, verbose=0)

@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from gwforecast.networks.architecture import Architecture
-from gwforecast.networks.keras_models import build, build_lstm
 
 from gwforecast.networks import training
 from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
-from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.lstm import LSTM, LSTMArchitecture, build_lstm
 from gwforecast.networks.mlp import MLP
 from gwforecast.networks.training import LOSSES, mse
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -97,8 +95,8 @@ def test_training_equals_that_of_keras() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(1, 40, 3)).astype("float32")
     targets = rng.normal(size=(1, 40)).astype("float32")
-    architecture = Architecture("lstm", 3, (("units", (4,)),))
-    first = build(architecture).get_weights()
+    architecture = LSTMArchitecture.of(3, {"units": (4,)})
+    first = architecture.build().get_weights()
     starts = rng.integers(0, 32, size=(5, 2, 4)).astype("int32")
     job = training.Job(
         well=0,
@@ -159,7 +157,7 @@ def test_same_seed_gives_the_same_result_in_another_process(data: xr.Dataset, sp
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
         "from test_training import observations, SMALL;"
-        "from gwforecast.networks.local import LSTM;"
+        "from gwforecast.networks.lstm import LSTM;"
         "from gwforecast.sequences.split import split_by_fraction;"
         "data = observations(); split = split_by_fraction(data);"
         "level = LSTM(**SMALL).fit(data, split=split).simulate(data)['level'];"
@@ -217,9 +215,14 @@ def test_a_well_without_levels_is_left_out_and_named(data: xr.Dataset, split: Sp
     [
         ({"loss": "rmse"}, "loss must be one of .* Received 'rmse'"),
         ({"optimizer": "lion"}, "optimizer must be one of .* Received 'lion'"),
-        ({"forget_bias": ()}, r"forget_bias must have at least one number. Received \(\)"),
+        ({"forget_bias": ()}, r"forget_bias must have at least 1 value. Received \(\)"),
         ({"members": 0}, "members must be at least 1. Received 0"),
         ({"epochs": 0}, "epochs must be at least 1. Received 0"),
+        ({"epochs": 1.5}, "epochs must be of type int. Received 1.5"),
+        ({"units": (4, 0)}, r"units must be at least 1. Received \(4, 0\)"),
+        ({"units": "8"}, "units must be of type int or list. Received '8'"),
+        ({"dropout": 1.0}, "dropout must be below 1. Received 1.0"),
+        ({"activation": "swish"}, "activation must be one of .* Received 'swish'"),
         ({"features": ("moon",)}, "derived feature must be one of .* Received 'moon'"),
     ],
 )
@@ -240,7 +243,7 @@ def test_optimizers_lower_the_loss(optimizer: str, data: xr.Dataset, split: Spli
 
 def test_progress_counts_networks(data: xr.Dataset, split: Split) -> None:
     seen: list[tuple[str, int, int]] = []
-    LSTM(**SMALL).fit(data, split=split, progress=lambda *told: seen.append(told))
+    LSTM(**SMALL).fit(data, split=split, progress=lambda *done: seen.append(done))
     assert seen == [("networks", k, 4) for k in range(1, 5)]
 
 

@@ -1,0 +1,50 @@
+"""Attributions add up to the level, and give the larger part to the larger cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.networks.attribution import integrated_gradients
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
+from gwforecast.sequences.split import split_by_fraction
+
+MOST, LESS, NONE = "rain", "temperature", "wind"
+
+
+@pytest.fixture(scope="module")
+def observations() -> xr.Dataset:
+    """A level of 3 parts rain and 1 part temperature of the last ten weeks, and no wind."""
+    time = pd.date_range("2000-01-03", periods=700, freq="W-MON")
+    rng = np.random.default_rng(0)
+    weather = {name: rng.normal(size=time.size) for name in (MOST, LESS, NONE)}
+    means = {n: pd.Series(v).rolling(10, min_periods=1).mean() for n, v in weather.items()}
+    level = 3 * means[MOST] + means[LESS] + rng.normal(scale=0.05, size=time.size)
+    dims = ("well", "time")
+    return xr.Dataset(
+        {"level": (dims, level.to_numpy()[None])}
+        | {name: (dims, values[None]) for name, values in weather.items()},
+        {"well": ["a"], "time": time},
+    )
+
+
+@pytest.mark.parametrize("network", [LSTM, MLP])
+def test_attributions_add_up_to_the_level(observations: xr.Dataset, network: type) -> None:
+    split = split_by_fraction(observations)
+    fitted = network(members=2, epochs=60, lookback=26, features=())
+    fitted.fit(observations, split=split)
+    times = observations["time"].values[[300, 400, 500]]
+    explained = integrated_gradients(fitted, observations, times=times)
+    assert explained["attribution"].dims == ("well", "time", "lag", "input")
+    assert explained.sizes["lag"] == 27
+    total = explained["attribution"].sum(["lag", "input"])
+    np.testing.assert_allclose(total, explained["difference"], atol=0.02)
+    size = abs(explained["attribution"]).sum(["well", "time", "lag"]).to_series()
+    assert size[MOST] > size[LESS] > size[NONE]
+    recent = abs(explained["attribution"]).sel(input=MOST).mean(["well", "time"])
+    assert recent[:10].sum() > recent[12:].sum()
+    with pytest.raises(ValueError, match="later times"):
+        integrated_gradients(fitted, observations, times=observations["time"].values[:1])
