@@ -238,7 +238,7 @@ class TrainedNetworks(Forecaster):
         horizon: int,
         forcing: Forcing,
     ) -> xr.DataArray:
-        """Return the simulated levels after issue times, with all forcing members simulated at once."""
+        """Return the simulated levels after issue times; all forcing members are run together."""
         if isinstance(forcing, ObservedWeather):
             return super().project(
                 observations, issue_times=issue_times, horizon=horizon, forcing=forcing
