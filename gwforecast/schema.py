@@ -1,7 +1,6 @@
 """Names of dimensions, variables and units, and the form of the two data objects.
 
-Everything that enters the package is checked here once, at the door. Below the door the form is
-taken for granted.
+Data are validated here on entry to the package; functions further down rely on their form.
 """
 
 from __future__ import annotations
@@ -97,11 +96,11 @@ KINDS: dict[str, tuple[str, ...]] = {
     "stage": ("stage", "stage_m", "river_stage", "river_level", "waterlevel"),
     "pumping": ("pumping", "abstraction", "extraction", "well_discharge"),
 }
-"""Kind of a covariate by its usual names (lower case): E-OBS, HYRAS, ERA5, CMIP, KNMI, GHCN."""
+"""Kinds of covariates and their usual names, lower case: E-OBS, HYRAS, ERA5, CMIP, KNMI, GHCN."""
 
 
 def covariate_kind(name: str, attrs: dict[str, object] | None = None) -> str:
-    """Return the kind of a covariate: ``attrs["kind"]``, else by its name, else ``"other"``.
+    """Return the kind of a covariate: ``attrs["kind"]``, the kind of its name, or ``"other"``.
 
     Examples
     --------
@@ -115,7 +114,7 @@ def covariate_kind(name: str, attrs: dict[str, object] | None = None) -> str:
 
 
 def covariate_names(observations: xr.Dataset) -> list[str]:
-    """Return the names of the covariates: every variable over (well, time) but level and flags."""
+    """Return the names of the covariates: variables over (well, time) except level and flags."""
     return [
         str(name)
         for name, variable in observations.data_vars.items()
@@ -124,12 +123,12 @@ def covariate_names(observations: xr.Dataset) -> list[str]:
 
 
 def attribute_names(observations: xr.Dataset) -> list[str]:
-    """Return the names of the static attributes: every data variable over (well,) alone."""
+    """Return the names of the static attributes: variables over (well,)."""
     return [str(n) for n, variable in observations.data_vars.items() if variable.dims == (WELL,)]
 
 
 def coordinate_names(observations: xr.Dataset) -> tuple[str, str] | None:
-    """Return the names of the static attributes that say where wells lie, None without any."""
+    """Return the names of the two attributes with the location of the wells, or None."""
     there = set(attribute_names(observations))
     return next((names for names in PLACES if set(names) <= there), None)
 
@@ -151,7 +150,7 @@ def validate_observations(
     Raises
     ------
     SchemaError
-        If the form does not hold; the message names the rule, what was received and the mend.
+        If the data do not have this form; the message states rule, data and remedy.
     """
     if not isinstance(observations, xr.Dataset):
         raise SchemaError(
@@ -185,9 +184,9 @@ def validate_observations(
     missing = [name for name in covariates if name not in covariate_names(observations)]
     if missing:
         raise SchemaError(
-            f"Every covariate that is asked for must be in the observations. Received "
-            f"{covariate_names(observations)}, which lacks {missing}. Add the series, or take the "
-            "name from the setting."
+            f"Every requested covariate must be in the observations. Received "
+            f"{covariate_names(observations)}, which lacks {missing}. Add the series, or remove "
+            "the name from the settings."
         )
     return observations
 
@@ -198,7 +197,7 @@ def validate_simulation(simulation: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     SchemaError
-        If the dimensions are others, or the quantiles are not sorted and inside (0, 1).
+        If the dimensions differ, or the quantiles are not increasing within (0, 1).
     """
     allowed = [(WELL, TIME), (WELL, TIME, MEMBER), (WELL, TIME, QUANTILE)]
     dims = tuple(map(str, simulation[LEVEL].dims)) if LEVEL in simulation else None
@@ -214,7 +213,7 @@ def validate_simulation(simulation: xr.Dataset) -> xr.Dataset:
 def label_forecast(
     level: np.ndarray, *, wells: Iterable[str], issue_times: np.ndarray, frequency: str
 ) -> xr.Dataset:
-    """Return forecast levels with their labels, ``level`` (well, issue_time, lead_time[, member]).
+    """Return forecast levels as a Dataset, ``level`` (well, issue_time, lead_time[, member]).
 
     Parameters
     ----------
@@ -226,13 +225,13 @@ def label_forecast(
     issue_times : numpy.ndarray
         Shape (issue_time,), ``datetime64``, steps of the observations' time axis.
     frequency : str
-        Of the time axis, see :func:`gwforecast.timeline.infer_frequency`.
+        Frequency of the time axis, see :func:`gwforecast.timeline.infer_frequency`.
 
     Returns
     -------
     xarray.Dataset
-        ``lead_time`` is a timedelta; with monthly steps the number of months. The coordinate
-        ``valid_time`` (issue_time, lead_time) holds the moment that is forecast.
+        ``lead_time`` is a timedelta, or the number of months for monthly steps. The coordinate
+        ``valid_time`` (issue_time, lead_time) holds the time that is forecast.
 
     Examples
     --------
@@ -269,7 +268,7 @@ def validate_forecast(forecast: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     SchemaError
-        If the form does not hold; the message names the rule, what was received and the mend.
+        If the data do not have this form; the message states rule, data and remedy.
     """
     base = (WELL, ISSUE_TIME, LEAD_TIME)
     dims = tuple(map(str, forecast[LEVEL].dims)) if LEVEL in forecast else None
@@ -287,8 +286,8 @@ def validate_forecast(forecast: xr.Dataset) -> xr.Dataset:
     if early.any():
         bad = forecast[ISSUE_TIME].values[early.any(LEAD_TIME).values][0]
         raise SchemaError(
-            "A forecast is for moments after its issue time. Received a valid_time at or before "
-            f"the issue time {timeline.format_time(bad)}. Lead times start at one step."
+            "Valid times must lie after the issue time. Received a valid_time at or before the "
+            f"issue time {timeline.format_time(bad)}. Use lead times of at least one step."
         )
     _check_quantiles(forecast)
     return forecast
@@ -308,15 +307,15 @@ def _check_quantiles(dataset: xr.Dataset) -> None:
 def _check_wells(wells: np.ndarray) -> None:
     if wells.size == 0:
         raise SchemaError(
-            "Observations need at least one well. Received none. Check the filter or the folder "
-            "that the wells were read from."
+            "Observations need at least one well. Received none. Check the filter, or the folder "
+            "from which the wells were read."
         )
     for name in wells.tolist():
         if not isinstance(name, str) or not name.strip():
             raise SchemaError(
                 f"Names of wells must be non-empty text. Received {name!r}. "
                 "Convert numbers with dataset.assign_coords(well=dataset.well.astype(str)), and "
-                "give empty ones a name."
+                "name wells without a name."
             )
     unique, counts = np.unique(wells.astype(str), return_counts=True)
     if (counts > 1).any():
@@ -344,19 +343,19 @@ def _check_variable(variable: xr.DataArray) -> None:
         raise SchemaError(
             f"{name!r} must be finite or NaN. Received {variable.values[well, time]} at well "
             f"{str(variable[WELL].values[well])!r}, "
-            f"{timeline.format_time(variable[TIME].values[time])}. Replace it by NaN or "
-            "the measured value."
+            f"{timeline.format_time(variable[TIME].values[time])}. Replace it with NaN or "
+            "with the measured value."
         )
 
 
 WELL_STATUSES = {
-    "ok": "forecast by its champion from data that are up to date",
-    "degraded": "forecast by a network, but not as it should be; the reason says how",
+    "ok": "forecast by its champion model from recent data",
+    "degraded": "forecast by its model with a limitation that is given as the reason",
     "stale": "levels or weather are too old; forecast by climatology",
     "no_data": "no levels",
-    "check_failed": "levels or weather are wrong; forecast by climatology where that is possible",
+    "check_failed": "levels or weather failed a check; forecast by climatology where possible",
     "model_missing": "no model was trained; forecast by climatology",
-    "model_invalid": "no model can be read or fits the data; forecast by climatology",
+    "model_invalid": "the model cannot be read or does not match the data; forecast by climatology",
     "error": "the model failed; forecast by climatology",
 }
-"""Statuses of a well and what they mean."""
+"""Status of the forecast of a well, and its meaning."""

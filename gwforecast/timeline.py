@@ -1,6 +1,6 @@
-"""Steps, frequencies and the arithmetic of forecasts: issue_time + lead_time = valid_time.
+"""Time steps and frequencies, lead times, and days and years of the calendar.
 
-Days and years of a calendar, on plain arrays of times.
+The arithmetic of forecasts is issue_time + lead_time = valid_time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STEPS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7.0, "MS": 12.0, "ME": 12.0}
 
 
 class SchemaError(ValueError):
-    """Data that do not have the form they must have: rule, what was received, mend."""
+    """Raised for data without the required form; the message states rule, data and remedy."""
 
 
 def to_times(times: object) -> np.ndarray:
@@ -42,8 +42,8 @@ def to_times(times: object) -> np.ndarray:
     Parameters
     ----------
     times : array_like
-        Anything that :class:`pandas.DatetimeIndex` takes, in any unit; stamps with a time zone are
-        converted to UTC first.
+        Anything that :class:`pandas.DatetimeIndex` accepts, in any unit; times with a time zone
+        are converted to UTC.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def to_times(times: object) -> np.ndarray:
 
 
 def format_time(time: np.datetime64 | pd.Timestamp) -> str:
-    """Return a time as ISO text, without the clock where it is midnight.
+    """Return a time as ISO text, without the time of day at midnight.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def format_time(time: np.datetime64 | pd.Timestamp) -> str:
 
 
 def infer_frequency(times: np.ndarray) -> str:
-    """Return the frequency of regular times: ``"D"``, ``"W-MON"`` to ``"W-SUN"``, ``MS``, ``ME``.
+    """Return the frequency of regular times: ``D``, ``W-MON`` to ``W-SUN``, ``MS`` or ``ME``.
 
     Parameters
     ----------
@@ -79,15 +79,36 @@ def infer_frequency(times: np.ndarray) -> str:
     Raises
     ------
     SchemaError
-        If there are fewer than two stamps, one is NaT, they are not strictly increasing, or they
-        are not daily, weekly or monthly; the first bad time is named.
+        If there are fewer than two times, a time is NaT, or the times are not strictly increasing
+        or not daily, weekly or monthly; the first bad time is named.
 
     Examples
     --------
     >>> infer_frequency(np.array(["2020-01-06", "2020-01-13"], "datetime64[D]"))
     'W-MON'
     """
-    times = np.asarray(times)
+    stamps = _checked_order(np.asarray(times))
+    steps = np.diff(stamps)
+    day = np.timedelta64(1, "D")
+    if (steps == day).all():
+        return "D"
+    if (steps == 7 * day).all():
+        return f"W-{_WEEKDAYS[pd.Timestamp(stamps[0]).weekday()]}"
+    monthly = _monthly_frequency(pd.DatetimeIndex(stamps))
+    if monthly is not None:
+        return monthly
+    usual = pd.Series(steps).mode()[0]
+    first = int(np.flatnonzero(steps != usual)[0]) if (steps != usual).any() else 0
+    raise SchemaError(
+        "Times must be regular: daily, weekly, or monthly (first or last day of each month). "
+        f"Received a step of {pd.Timedelta(steps[first])} before "
+        f"{format_time(stamps[first + 1])}. Put the series on a regular axis, with NaN where no "
+        "level was observed."
+    )
+
+
+def _checked_order(times: np.ndarray) -> np.ndarray:
+    """Return times as ``datetime64[us]``, or raise if they are not strictly increasing."""
     if times.dtype.kind != "M":
         raise SchemaError(
             f"Times must be datetime64. Received dtype {times.dtype}. "
@@ -105,33 +126,25 @@ def infer_frequency(times: np.ndarray) -> str:
             "Remove the row or give its date."
         )
     stamps = times.astype("datetime64[us]")
-    steps = np.diff(stamps)
-    if (steps <= np.timedelta64(0, "us")).any():
-        bad = stamps[1:][steps <= np.timedelta64(0, "us")][0]
+    late = np.diff(stamps) <= np.timedelta64(0, "us")
+    if late.any():
+        bad = stamps[1:][late][0]
         raise SchemaError(
-            f"Times must be strictly increasing. Received {format_time(bad)} at or before the "
-            "stamp before it. Sort them, and keep one row for each time."
+            f"Times must be strictly increasing. Received {format_time(bad)} after an equal or "
+            "later time. Sort the rows, and keep one for each time."
         )
-    day = np.timedelta64(1, "D")
-    if (steps == day).all():
-        return "D"
-    if (steps == 7 * day).all():
-        return f"W-{_WEEKDAYS[pd.Timestamp(stamps[0]).weekday()]}"
-    index = pd.DatetimeIndex(stamps)
+    return stamps
+
+
+def _monthly_frequency(index: pd.DatetimeIndex) -> str | None:
+    """Return ``"MS"`` or ``"ME"`` for the first or last day of each month, else None."""
     months = index.year * 12 + index.month
     if (np.diff(months) == 1).all() and bool((index == index.normalize()).all()):
         if bool(index.is_month_start.all()):
             return "MS"
         if bool(index.is_month_end.all()):
             return "ME"
-    usual = pd.Series(steps).mode()[0]
-    first = int(np.flatnonzero(steps != usual)[0]) if (steps != usual).any() else 0
-    raise SchemaError(
-        "Times must be regular: daily, weekly, or monthly (first or last day of each month). "
-        f"Received a step of {pd.Timedelta(steps[first])} before "
-        f"{format_time(stamps[first + 1])}. Put the series on a regular axis and leave levels that "
-        "were not observed NaN."
-    )
+    return None
 
 
 def regular_times(
@@ -142,7 +155,7 @@ def regular_times(
 
 
 def add_steps(time: np.datetime64 | pd.Timestamp, steps: int, frequency: str) -> np.datetime64:
-    """Return the time that lies ``steps`` steps after ``time`` (before, where negative).
+    """Return the time a number of steps after a time, or before it if the number is negative.
 
     Examples
     --------
@@ -176,7 +189,7 @@ def steps_since_epoch(time: np.datetime64 | pd.Timestamp, frequency: str) -> int
 
 
 def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str, str]]:
-    """Return lead times of a number of steps, and the attributes that say what they are.
+    """Return lead times for numbers of steps, and their attributes.
 
     Parameters
     ----------
@@ -188,9 +201,9 @@ def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str,
     Returns
     -------
     numpy.ndarray
-        Timedeltas; with monthly steps, which have no fixed length, the number of months.
+        Timedeltas; for monthly steps, which vary in length, the number of months.
     dict of str to str
-        ``long_name``, and ``units`` where they are numbers.
+        ``long_name``, and ``units`` if the lead times are numbers.
 
     Examples
     --------
@@ -205,7 +218,7 @@ def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str,
 
 
 def valid_times(issue_times: np.ndarray, steps: np.ndarray, frequency: str) -> np.ndarray:
-    """Return the times some steps after each issue time, shape (issue_time, lead_time).
+    """Return the valid times at some steps after each issue time, (issue_time, lead_time).
 
     Examples
     --------
@@ -220,7 +233,7 @@ def valid_times(issue_times: np.ndarray, steps: np.ndarray, frequency: str) -> n
 
 
 def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.ndarray:
-    """Return where some times stand on a time axis, shape (wanted,).
+    """Return the positions of some times on a time axis, shape (wanted,).
 
     Parameters
     ----------
@@ -229,12 +242,12 @@ def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.nd
     wanted : numpy.ndarray
         Shape (wanted,).
     name : str
-        What is looked for, for the message.
+        What the times are, for the error message.
 
     Raises
     ------
     SchemaError
-        If one is not on the axis; the first is named.
+        If a time is not on the axis; the first one is named.
     """
     axis, wanted = to_times(times), to_times(wanted)
     positions = np.searchsorted(axis, wanted)
@@ -250,23 +263,23 @@ def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.nd
 
 _DAY = np.timedelta64(1, "D").astype("timedelta64[us]").astype(np.int64)
 DAYS = 366
-"""Days of a calendar that always has a 29 February."""
+"""Number of days in a calendar that includes 29 February."""
 
 
 def days_since_epoch(times: np.ndarray) -> np.ndarray:
-    """Return days since 1 January 1970, with their fractions."""
+    """Return days since 1 January 1970, including fractions."""
     return np.asarray(times.astype("datetime64[us]").astype(np.int64) / _DAY)
 
 
 def day_of_year(times: np.ndarray) -> np.ndarray:
-    """Return places 0 to 365 in a calendar that always has a 29 February."""
+    """Return positions 0 to 365 in a calendar that includes 29 February."""
     index = pd.DatetimeIndex(times)
     skips_leap_day = ~index.is_leap_year & (index.month > 2)
     return np.asarray(index.day_of_year) - 1 + np.asarray(skips_leap_day)
 
 
 def circular_sum(values: np.ndarray, window: int) -> np.ndarray:
-    """Return the sum over 2 * window + 1 days around each of the 366, no day twice."""
+    """Return the sum over the 2 * window + 1 days around each of the 366, each day once."""
     if 2 * window + 1 >= DAYS:
         return np.broadcast_to(values.sum(axis=1, keepdims=True), values.shape)
     wrapped = np.concatenate([values[:, -window:] if window else values[:, :0], values,
@@ -276,7 +289,7 @@ def circular_sum(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def years_back(times: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return the same dates as few years back as reaches each end, shape (well, time)."""
+    """Return the latest same dates in earlier years at or before each end, (well, time)."""
     index, stops = pd.DatetimeIndex(times), pd.DatetimeIndex(ends)
     month_end = bool(index.is_month_end.all())
     source = np.broadcast_to(times, (ends.size, times.size)).copy()
