@@ -1,1 +1,1 @@
-"""Weather after the issue time, and where it comes from."""
+"""Weather after the issue time: observed, forecast, climatological or changed by a scenario."""

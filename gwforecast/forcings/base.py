@@ -177,8 +177,8 @@ def _check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:
             raise SchemaError(
                 "Observed weather must reach the issue time. Received "
                 f"{name!r} at well {well!r}, which ends {ends}, and the issue time "
-                f"{timeline.format_time(past[schema.TIME].values[-1])}. Bring the series up to "
-                "date, or forecast from an earlier issue time."
+                f"{timeline.format_time(past[schema.TIME].values[-1])}. Update the series, or "
+                "use an earlier issue time."
             )
 
 
@@ -201,7 +201,7 @@ def complete_futures(futures: xr.Dataset, *, issue_time: np.datetime64) -> xr.Da
                 "Weather after the issue time must reach the end of the horizon. Received "
                 f"{str(name)!r} at well {str(well)!r} without a value at "
                 f"{timeline.format_time(time)} (member {str(member)!r}, issue time "
-                f"{timeline.format_time(issue_time)}). Shorten the horizon, bring the series up to "
-                "date, or use another forcing, such as climatology."
+                f"{timeline.format_time(issue_time)}). Shorten the horizon, update the series, or "
+                "use another forcing, such as climatology."
             )
     return futures

@@ -1,7 +1,4 @@
-"""Weather of past years in the place of weather that is not known yet.
-
-How far the climate has moved since a past year: trends of yearly means, where they stand out.
-"""
+"""Weather of past years as an ensemble of future weather, adjusted for trends in the climate."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from gwforecast.sequences.origins import known_at
 __all__ = ["TRENDING", "ClimatologyWeather", "yearly_trends"]
 
 
-FEWEST_YEARS_OF_TREND = 10  # whole years, without which there is no trend
+FEWEST_YEARS_OF_TREND = 10  # complete years needed to estimate a trend
 
 TRENDING = frozenset(
     {
@@ -34,28 +31,28 @@ TRENDING = frozenset(
         "pressure",
     }
 )
-"""Kinds of covariates that are moved. Rain is not: its trends are small beside its chance."""
+"""Kinds of covariates with a trend. Trends in rain are small compared with its variability."""
 
 
 def yearly_trends(values: np.ndarray, *, year: int) -> np.ndarray:
-    """Return by how much each series changes from year to year, less the more uncertain that is.
+    """Return the trend of each series per year, shrunk towards 0 by its uncertainty.
 
-    A line is fitted to the means of whole years, counted back from the last step (Livezey et al.
-    2007, doi:10.1175/2007JAMC1666.1). Its slope is taken by the share ``1 - 1 / t**2``, at least 0,
-    where ``t`` is the slope in units of its standard error: the empirical Bayes estimate of one
-    that is as likely to be up as down (Efron and Morris 1973, doi:10.1080/01621459.1973.10481350).
+    A line is fitted to the means of complete years, counted back from the last step (Livezey et al.
+    2007, doi:10.1175/2007JAMC1666.1). Its slope is multiplied by ``1 - 1 / t**2``, at least 0,
+    where ``t`` is the ratio of the slope to its standard error: the empirical Bayes estimate for a
+    prior mean of 0 (Efron and Morris 1973, doi:10.1080/01621459.1973.10481350).
 
     Parameters
     ----------
     values : numpy.ndarray
-        Shape (..., time), the last step being the newest. A year with a NaN does not count.
+        Shape (..., time), in order of time. Years with NaN are ignored.
     year : int
-        Steps of a year.
+        Number of steps in a year.
 
     Returns
     -------
     numpy.ndarray
-        Shape (...,), in units of the values; 0 where fewer than ten years are whole.
+        Shape (...,), in units of the values; 0 with fewer than ten complete years.
 
     Examples
     --------
@@ -86,25 +83,23 @@ FEWEST_YEARS = 5
 
 @dataclass(frozen=True)
 class ClimatologyWeather(Forcing):
-    """The weather that followed the same day of each past year, as one version a year.
+    """The weather after the same day of each past year, as one ensemble member per year.
 
     This is ensemble streamflow prediction (Day 1985, doi:10.1061/(ASCE)0733-9496(1985)111:2(157)).
-    A past year takes part where all its steps lie at or before the issue time.
+    A past year is used if all its steps lie at or before the issue time.
 
-    The climate of a past year is not that of today, and neither are the stations that observed it.
-    So each version is moved by the trend of its covariate since then, as far as the trend is more
-    than chance, see :func:`gwforecast.forcings.climatology.yearly_trends`, and stays within the
-    range of
-    what was observed. Rain, and covariates that are not weather, are not moved.
+    The climate and the stations of a past year differ from those at the issue time. Each member is
+    therefore adjusted by the trend of its covariate since then, see :func:`yearly_trends`, and
+    limited to the observed range. Rain, and covariates other than weather, are not adjusted.
 
     Parameters
     ----------
     years : int, optional
-        Most recent years that take part, at most; by default all.
+        Largest number of years, of which the most recent are used; by default all.
     fewest : int
-        Years without which there is no ensemble.
+        Smallest number of years.
     trend : bool
-        Move the weather of past years to the climate of the issue time.
+        Adjust the weather of past years to the climate of the issue time.
     """
 
     years: int | None = None
@@ -120,9 +115,9 @@ class ClimatologyWeather(Forcing):
         horizon: int,
         covariates: Sequence[str],
     ) -> xr.Dataset:
-        """Return a version of the weather for each past year; years with a gap are left out.
+        """Return the covariates of each complete past year as one member.
 
-        The years that are left out are named in the attribute ``left_out``.
+        Years with a gap are left out, and listed in the attribute ``left_out``.
         """
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         past = known_at(observations, issue_time)
@@ -157,16 +152,16 @@ class ClimatologyWeather(Forcing):
             raise SchemaError(
                 f"Climatological weather needs at least {self.fewest} past years with weather for "
                 f"{horizon} steps. Received {years} before {timeline.format_time(issue_time)}. "
-                "Give a longer record of the weather, a shorter horizon, or allow fewer years with "
-                "ClimatologyWeather(fewest=...)."
+                "Provide a longer record of the weather, shorten the horizon, or allow fewer years "
+                "with ClimatologyWeather(fewest=...)."
             )
 
 
 def _sound(found: Mapping[str, np.ndarray], years: int) -> np.ndarray:
-    """Return which years have no gap, shape (year,), in covariates (well, year, step).
+    """Return which years of covariates (well, year, step) have no gap, shape (year,).
 
-    One with a gap in one covariate of one well is left out for all, as the weather of wells belongs
-    together.
+    A year with a gap in any covariate of any well is left out for all wells, to keep the weather of
+    different wells consistent.
     """
     sound = np.ones(years, bool)
     for values in found.values():
@@ -177,7 +172,7 @@ def _sound(found: Mapping[str, np.ndarray], years: int) -> np.ndarray:
 def _as_today(
     futures: xr.Dataset, known: Mapping[str, np.ndarray], *, ago: np.ndarray, year: int
 ) -> xr.Dataset:
-    """Return the weather of past years, moved by its trend since then.
+    """Return the weather of past years, adjusted by its trend since then.
 
     Parameters
     ----------
@@ -186,7 +181,7 @@ def _as_today(
     known : mapping
         Each covariate up to the issue time, shape (well, time).
     ago : numpy.ndarray
-        Shape (forcing_member,), years since each version of the weather.
+        Shape (forcing_member,), years since the weather of each member.
     year : int
         Steps of a year.
     """
@@ -203,12 +198,12 @@ def _as_today(
 def _same_days(
     times: np.ndarray, issue_time: np.datetime64, frequency: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions nearest to the same day of each past year, and the years."""
+    """Return the positions nearest to the same date in each past year, and the years."""
     stamp = pd.Timestamp(issue_time)
     first = pd.Timestamp(times[0]).year
     positions, names = [], []
     for year in range(first, stamp.year):
-        # 29 February is 28 February in other years
+        # 29 February becomes 28 February
         day = stamp.day if stamp.month != 2 or stamp.day != 29 else 28
         if frequency == "ME":
             same = np.datetime64(pd.Timestamp(year, stamp.month, 1) + pd.offsets.MonthEnd(0), "us")

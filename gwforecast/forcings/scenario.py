@@ -17,16 +17,16 @@ __all__ = ["Scenario", "make_forcing"]
 
 @dataclass(frozen=True, eq=False)
 class Scenario(Forcing):
-    """Another forcing with changes: rain times a factor, temperature plus a shift.
+    """Another forcing with changes, such as scaled rain and warmer temperatures.
 
     Parameters
     ----------
     name : str
         Name of the scenario.
     base : Forcing
-        The weather that is changed.
+        The forcing that is changed.
     factors, shifts : mapping
-        By covariate: what it is multiplied by, and then what is added to it.
+        For each covariate, the factor by which it is multiplied, and the value then added.
 
     Examples
     --------
@@ -49,12 +49,12 @@ class Scenario(Forcing):
         horizon: int,
         covariates: Sequence[str],
     ) -> xr.Dataset:
-        """Return the changed versions of the base."""
+        """Return the changed covariates of the base forcing."""
         unknown = [n for n in (*self.factors, *self.shifts) if n not in covariates]
         if unknown:
             raise SchemaError(
-                f"A scenario changes covariates that are used: {', '.join(covariates)}. Received "
-                f"a change of {unknown[0]!r} in {self.name!r}. Correct the name."
+                f"A scenario can change the covariates {', '.join(covariates)}. Received a change "
+                f"of {unknown[0]!r} in {self.name!r}. Correct the name."
             )
         futures = self.base.futures(
             observations, issue_time=issue_time, horizon=horizon, covariates=covariates
@@ -68,12 +68,12 @@ class Scenario(Forcing):
 
 
 def make_forcing(forcing: str | Forcing) -> Forcing:
-    """Return a forcing by its name, ``"observed"`` or ``"climatology"``, or the one that is given.
+    """Return the forcing with a name, ``"observed"`` or ``"climatology"``, or a given forcing.
 
     Raises
     ------
     ValueError
-        If the name is neither.
+        If there is no forcing of this name.
     """
     known: dict[str, type[Forcing]] = {
         "observed": ObservedWeather,
@@ -83,7 +83,7 @@ def make_forcing(forcing: str | Forcing) -> Forcing:
         return forcing
     if forcing not in known:
         raise ValueError(
-            f"The weather after an issue time is one of {', '.join(known)}, or a Forcing. Received "
-            f"{forcing!r}. Weather forecasts and scenarios are given from Python."
+            f"The weather after an issue time must be one of {', '.join(known)}, or a Forcing. "
+            f"Received {forcing!r}. Use WeatherForecast or Scenario from Python for others."
         )
     return known[forcing]()

@@ -1,4 +1,4 @@
-"""Weather forecasts, one or an ensemble, as they were issued."""
+"""Deterministic and ensemble weather forecasts as they were issued."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ __all__ = ["WeatherForecast"]
 
 @dataclass(frozen=True, eq=False)
 class WeatherForecast(Forcing):
-    """Weather forecasts, one or an ensemble, of one or many moments at which they were issued.
+    """Deterministic or ensemble weather forecasts, issued at one or more times.
 
-    For each issue time the newest vintage at or before it is used, never a later one.
+    For each issue time the latest weather forecast issued at or before it is used.
 
     Parameters
     ----------
     weather : xarray.Dataset
-        Covariates over (vintage, time) with ``well`` and ``member`` among the dimensions where they
-        differ by these; ``vintage`` is the moment at which a forecast was issued. NaN where a
-        forecast does not reach.
+        Covariates over (vintage, time), and ``well`` and ``member`` if they vary with these;
+        ``vintage`` is the time at which a weather forecast was issued. NaN after its end.
     fallback : Forcing, optional
-        Weather for the steps that the forecast does not reach: each member goes on with one of the
-        fallback's versions in turn. By default a forecast that ends early is an error.
+        Weather after the end of the weather forecast: each member continues with one member of the
+        fallback in turn. By default a weather forecast that ends early is an error.
     oldest : pandas.Timedelta, optional
-        Greatest age of a vintage; by default any.
+        Largest age of a weather forecast at the issue time; by default unlimited.
     """
 
     weather: xr.Dataset
@@ -44,9 +43,9 @@ class WeatherForecast(Forcing):
     def __post_init__(self) -> None:
         if "vintage" not in self.weather.dims or schema.TIME not in self.weather.dims:
             raise SchemaError(
-                "A weather forecast has the dimensions vintage and time, and member for an "
-                f"ensemble. Received {tuple(map(str, self.weather.dims))}. Name the moment of "
-                "issue with Dataset.expand_dims(vintage=[...])."
+                "A weather forecast needs the dimensions vintage and time, and member for an "
+                f"ensemble. Received {tuple(map(str, self.weather.dims))}. Add the time of issue "
+                "with Dataset.expand_dims(vintage=[...])."
             )
         if self.weather.sizes.get(schema.MEMBER, 1) > 1:
             object.__setattr__(self, "origin", "ensemble")
@@ -59,10 +58,10 @@ class WeatherForecast(Forcing):
         horizon: int,
         covariates: Sequence[str],
     ) -> xr.Dataset:
-        """Return the members of the newest vintage; those that end early are left out.
+        """Return the members of the latest weather forecast that reach the end of the horizon.
 
-        The attributes name the ``vintage``, the members that were ``left_out`` and, where it was
-        used, from when on the ``fallback`` was.
+        The attributes hold the ``vintage``, the members that were ``left_out`` and, if there is a
+        fallback, its origin and the first time for which it is used.
         """
         self._check_names(observations, covariates)
         vintage = self._newest(issue_time)
@@ -101,16 +100,16 @@ class WeatherForecast(Forcing):
         earlier = vintages[vintages <= issue_time]
         if earlier.size == 0:
             raise SchemaError(
-                "A forecast uses a weather forecast issued at or before its issue time. Received "
-                f"vintages from {timeline.format_time(vintages.min())} on, and the issue time "
-                f"{timeline.format_time(issue_time)}. Give an earlier vintage."
+                "A weather forecast must be issued at or before the issue time. Received "
+                f"vintages from {timeline.format_time(vintages.min())} onwards, and the issue time "
+                f"{timeline.format_time(issue_time)}. Add an earlier vintage."
             )
         newest = earlier.max()
         if self.oldest is not None and issue_time - newest > self.oldest.to_timedelta64():
             raise SchemaError(
-                f"A weather forecast may be at most {self.oldest} old. Received one of "
+                f"A weather forecast must be at most {self.oldest} old. Received one of "
                 f"{timeline.format_time(newest)} for the issue time "
-                f"{timeline.format_time(issue_time)}. Bring it up to date, or use climatology."
+                f"{timeline.format_time(issue_time)}. Update it, or use climatology."
             )
         return np.datetime64(newest)
 
@@ -118,23 +117,23 @@ class WeatherForecast(Forcing):
         missing = [name for name in covariates if name not in self.weather]
         if missing:
             raise SchemaError(
-                f"A weather forecast holds every covariate that is used. Received "
+                f"A weather forecast must contain every covariate of the model. Received "
                 f"{sorted(map(str, self.weather.data_vars))}, which lacks {missing}. Add the "
-                "series, or fit without it."
+                "series, or fit the model without it."
             )
         for name in covariates:
             ours, theirs = (d[name].attrs.get("units") for d in (observations, self.weather))
             if ours and theirs and ours != theirs:
                 raise SchemaError(
-                    f"A weather forecast has the units of the observations. Received {name!r} in "
-                    f"{theirs!r}, observed in {ours!r}. Convert it."
+                    f"A weather forecast must have the units of the observations. Received "
+                    f"{name!r} in {theirs!r}, observed in {ours!r}. Convert it."
                 )
 
 
 def _without_short(
     futures: xr.Dataset, *, issue_time: np.datetime64
 ) -> tuple[xr.Dataset, list[str]]:
-    """Leave out the members that do not reach the end; all short is an error of the first."""
+    """Return the members that reach the end of the horizon, or all if none does, and the others."""
     whole = np.ones(futures.sizes[schema.FORCING_MEMBER], bool)
     for name in futures.data_vars:
         whole &= futures[name].notnull().all([schema.WELL, schema.TIME]).values
@@ -144,15 +143,15 @@ def _without_short(
     if left_out:
         warnings.warn(
             f"{len(left_out)} of {whole.size} members of the weather ensemble do not reach the end "
-            f"of the horizon from {timeline.format_time(issue_time)} on and are left out, the "
-            f"first {left_out[0]!r}. Shorten the horizon, or give a fallback.",
+            f"of the horizon from {timeline.format_time(issue_time)} and are left out, the "
+            f"first {left_out[0]!r}. Shorten the horizon, or add a fallback.",
             stacklevel=3,
         )
     return futures.isel({schema.FORCING_MEMBER: np.flatnonzero(whole)}), left_out
 
 
 def _prolonged(futures: xr.Dataset, rest: xr.Dataset) -> tuple[xr.Dataset, str]:
-    """Return members that go on with the versions of a fallback in turn, and from when on."""
+    """Return members continued with those of a fallback in turn, and the first such time."""
     members = futures.sizes[schema.FORCING_MEMBER]
     most = max(members, rest.sizes[schema.FORCING_MEMBER])
     first = futures.isel({schema.FORCING_MEMBER: np.arange(most) % members})

@@ -1,1 +1,1 @@
-"""What is doubtful: findings and flags, never an edit."""
+"""Checks of the data: findings and flags. Data are never changed."""

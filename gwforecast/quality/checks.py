@@ -1,4 +1,4 @@
-"""Is the data fit to model? A table of findings and flags beside the data; nothing is changed."""
+"""Checks of observations before modelling: a table of findings, and quality flags."""
 
 from __future__ import annotations
 
@@ -34,35 +34,35 @@ __all__ = [
 COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]
 FLAGS = {"pass": 1, "not_evaluated": 2, "suspect": 3, "fail": 4, "missing": 9}
 
-EARLY = 2 * 365.25  # d before the usual end of the wells
+EARLY = 2 * 365.25  # d before the median end of all wells
 MEMORIES = (30.0, 90.0, 365.0)  # d
 WINDOWS = (30.0, 90.0, 180.0, 365.0)  # d
 EXPLAINING = ("rain", "temperature", "evapotranspiration", "stage", "pumping")
 RELATED = 0.3  # correlation; of 61 real wells the lowest is 0.55
-LEAST = 10  # values that a judgement needs
+LEAST = 10  # values needed for a check
 
 
 def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.DataFrame:
-    """Return what is doubtful in observations; they are neither changed nor filled.
+    """Check observations and return a table of findings; nothing is changed or filled.
 
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
     now : datetime_like, optional
-        Levels after it are an error. By default no stamp counts as future.
+        Levels after this time are an error. By default the times are not checked.
 
     Returns
     -------
     pandas.DataFrame
         One row for each finding: well, variable, check, severity (``"ok"``, ``"note"``,
-        ``"warning"``, ``"error"``), n, first, last, value, message. A well without any has one row
-        with check ``"all"`` and severity ``"ok"``.
+        ``"warning"``, ``"error"``), n, first, last, value, message. A well without findings has one
+        row with check ``"all"`` and severity ``"ok"``.
 
     Raises
     ------
     SchemaError
-        If the observations do not have their form.
+        If the observations do not have the required form.
 
     References
     ----------
@@ -82,7 +82,7 @@ def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.Da
 
 
 def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.DataFrame:
-    """Return what is doubtful in the stamps of one well's levels as read; nothing is changed.
+    """Check the times of one series of levels as read, and return a table of findings.
 
     Parameters
     ----------
@@ -91,20 +91,20 @@ def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.Data
     well : str
         Name of the well in the table.
     now : datetime_like, optional
-        Stamps after it are an error. By default none counts as future.
+        Times after it are an error. By default this is not checked.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`check_observations`; duplicates with equal and with conflicting
-        values, unsorted, missing and future stamps, values that are not finite.
+        The columns of :func:`check_observations`. Findings are duplicates with equal and with
+        conflicting values, unsorted, missing and future times, and infinite values.
 
     Raises
     ------
     TypeError
-        If the levels are no Series.
+        If the levels are not a Series.
     SchemaError
-        If the index holds no times, or the values are no numbers.
+        If the index does not contain times, or the values are not numbers.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.Data
         place = int(np.flatnonzero(text)[0])
         raise SchemaError(
             f"Levels must be numbers. Received {levels.iloc[place]!r} of well {well!r} at "
-            f"{levels.index[place]}. Convert the text, or name it as a code for missing values "
+            f"{levels.index[place]}. Convert it, or declare it as a code for missing values "
             "when the file is read."
         )
     times = timeline.to_times(levels.index)
@@ -137,15 +137,15 @@ def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.Data
 
 
 def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.DataFrame:
-    """Return what is doubtful in the stamps of levels of one or more wells, as they were read.
+    """Check the times of the levels of one or more wells as read, and return the findings.
 
     Parameters
     ----------
     levels : pandas.Series or pandas.DataFrame
-        Levels by time, m, in any order; of a DataFrame each column is a well, and a Series has the
-        well's name.
+        Levels by time, m, in any order. The columns of a DataFrame are wells; the name of a Series
+        is the well.
     now : datetime_like, optional
-        Stamps after it are an error. By default none counts as future.
+        Times after it are an error. By default this is not checked.
 
     Returns
     -------
@@ -155,9 +155,9 @@ def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.
     Raises
     ------
     TypeError
-        If the levels are no Series or DataFrame.
+        If the levels are neither a Series nor a DataFrame.
     SchemaError
-        If the index holds no times, or the values are no numbers.
+        If the index does not contain times, or the values are not numbers.
     """
     if not isinstance(levels, pd.Series | pd.DataFrame):
         raise TypeError(
@@ -172,7 +172,7 @@ def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.
 
 
 def quality_flags(observations: xr.Dataset) -> xr.Dataset:
-    """Return a flag for each value of the level and the covariates.
+    """Return a quality flag for each value of the level and the covariates.
 
     Parameters
     ----------
@@ -183,8 +183,8 @@ def quality_flags(observations: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         ``<name>_flag`` (well, time), int8, as in QARTOD: 1 pass, 2 not evaluated, 3 suspect (a
-        warning of :func:`check_observations`), 4 fail (an error), 9 missing. To be merged with
-        the observations if wanted; nothing reads them unasked.
+        warning of :func:`check_observations`), 4 fail (an error), 9 missing. They can be merged
+        with the observations; no function of the package uses them.
 
     References
     ----------
@@ -217,7 +217,7 @@ def quality_flags(observations: xr.Dataset) -> xr.Dataset:
 
 
 def series_of(observations: xr.Dataset) -> Iterator[tuple[Series, list[Series]]]:
-    """Yield level and covariates of each well of observations (well, time)."""
+    """Yield the level and the covariates of each well of observations (well, time)."""
     times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
     names = schema.covariate_names(observations)
     kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
@@ -235,7 +235,7 @@ def series_of(observations: xr.Dataset) -> Iterator[tuple[Series, list[Series]]]
 def well_findings(
     level: Series, covariates: list[Series], *, now: np.datetime64 | None = None
 ) -> list[Finding]:
-    """Return the findings of one well, from its series."""
+    """Return the findings about the series of one well."""
     rows = list(level_findings(level, now=now))
     known = level.known
     span = slice(int(known[0]), int(known[-1]) + 1) if known.size else slice(0, None)
@@ -258,20 +258,20 @@ def _season(times: np.ndarray) -> np.ndarray:
 
 
 def _explaining(level: Series, covariates: list[Series], step: float) -> np.ndarray:
-    """Return season and fading means of weather and pumping, (time, k), finite."""
+    """Return the season, and exponential means of weather and pumping, (time, k), finite."""
     columns = [_season(level.times)]
     for covariate in covariates:
         if covariate.kind in EXPLAINING and covariate.known.size:
             series = pd.Series(covariate.values)
             for memory in MEMORIES:
                 mean = series.ewm(alpha=1 - np.exp(-step / memory)).mean()
-                # Gaps carry the last mean, in this regression only.
+                # in this regression only, gaps are filled with the last mean
                 columns.append(mean.ffill().bfill().to_numpy()[:, None])
     return np.hstack(columns)
 
 
 def _response(level: Series, covariates: list[Series], step: float) -> Iterator[Finding]:
-    """Yield a doubt where the level falls after rain, or does not follow it at all."""
+    """Yield a finding if the level falls after rain, or does not respond to it."""
     rain = next((c for c in covariates if c.kind == "rain" and c.known.size), None)
     steps = level.clean
     if rain is None or steps.size < 50 or np.ptp(level.days[steps]) < 3 * 365:
@@ -292,17 +292,17 @@ def _response(level: Series, covariates: list[Series], step: float) -> Iterator[
     if max(found) < RELATED and min(found) < -RELATED:
         yield level.finding(
             "sign", "error", value=min(found), n=steps.size,
-            rule="A level rises after wet months.",
-            received=f"a correlation of {min(found):.2f} with the rain of up to a year",
-            mend="If this is a depth to water, give the height that it is measured from: "
+            rule="A level should rise after wet months.",
+            received=f"a correlation of {min(found):.2f} with the rain of up to a year before",
+            fix="If this is a depth to water, provide the elevation from which it is measured: "
             "reference_level, --reference-level.",
         )  # fmt: skip
     elif max(found) < RELATED:
         yield level.finding(
             "weak_response", "note", value=max(found), n=steps.size,
-            rule="A level that can be modelled from weather follows the rain of some months.",
+            rule="A level that can be modelled from weather responds to the rain of past months.",
             received=f"correlations of at most {max(found):.2f}",
-            mend="Check that weather and well belong together, and whether pumping or a river "
+            fix="Check that the weather is that of the well, and whether pumping or a river "
             "controls the level.",
         )  # fmt: skip
 
@@ -319,7 +319,7 @@ def _crossed(covariates: list[Series]) -> Iterator[Finding]:
             rule="The minimum temperature can't exceed the maximum.",
             received=f"{crossed.size} such steps, the first {low.values[crossed[0]]:g} above "
             f"{high.values[crossed[0]]:g} of {high.variable!r}",
-            mend="Check whether the two columns were exchanged.",
+            fix="Check whether the two columns are swapped.",
         )  # fmt: skip
 
 
@@ -333,9 +333,9 @@ def _early_ends(observations: xr.Dataset) -> Iterator[Finding]:
         if early > EARLY:
             yield level.finding(
                 "ends_early", "note", positions=level.known[-1:], flagged=False, value=early, n=1,
-                rule="The wells of one set usually end together.",
+                rule="The records of a set of wells usually end at about the same time.",
                 received=f"the last level {early:.0f} days before most others",
-                mend="Add the newest records if the well is still measured.",
+                fix="Add recent records if the well is still monitored.",
             )  # fmt: skip
 
 
@@ -343,15 +343,14 @@ def _datum(observations: xr.Dataset) -> list[Finding]:
     if observations[schema.LEVEL].attrs.get("vertical_datum"):
         return []
     message = (
-        "A level is above a named datum. Received no attribute 'vertical_datum' on 'level'. "
-        "Name it with level.attrs['vertical_datum'] or the option --datum; without it levels of "
-        "different wells can't be compared."
+        "Levels need a vertical datum to be compared between wells. Received no attribute "
+        "'vertical_datum' of 'level'. Set level.attrs['vertical_datum'] or use the option --datum."
     )
     return [_about("", schema.LEVEL, "datum", "note", message)]
 
 
 def _nothing(well: str) -> Finding:
-    return _about(well, schema.LEVEL, "all", "ok", "Every check passed. Received nothing doubtful.")
+    return _about(well, schema.LEVEL, "all", "ok", "All checks passed. Received no finding.")
 
 
 def _about(well: str, variable: str, check: str, severity: str, message: str) -> Finding:
@@ -360,7 +359,7 @@ def _about(well: str, variable: str, check: str, severity: str, message: str) ->
 
 
 def _stamps(level: Series, now: np.datetime64 | None) -> Iterator[Finding]:
-    """Yield what is doubtful in the stamps of one raw series."""
+    """Yield findings about the times of one series as read."""
     frame = pd.DataFrame({"time": level.times, "value": level.values})
     frame = frame[frame["value"].notna()]
     lost = frame.index[frame["time"].isna()].to_numpy()
@@ -371,27 +370,27 @@ def _stamps(level: Series, now: np.datetime64 | None) -> Iterator[Finding]:
     later = stamped.index[stamped["time"] > now].to_numpy() if now is not None else lost[:0]
     falls = np.flatnonzero(np.diff(stamped["time"].to_numpy()) < np.timedelta64(0, "us")) + 1
     faults: Iterable[tuple[str, str, np.ndarray, str, str, str]] = (
-        ("missing_stamp", "error", lost, "Each level needs its time.",
-         "levels without one", "Give the dates, or state the order of day and month."),
+        ("missing_stamp", "error", lost, "Each level needs a time.",
+         "levels without one", "Add the dates, or set the order of day and month."),
         ("duplicates_conflicting", "error", stamped.index[(count > 1) & differing].to_numpy(),
-         "A time has one level.", "rows that share a time and differ",
-         "Decide which are right, or average them before they are read."),
+         "A time must have one level.", "rows with the same time and different levels",
+         "Keep the correct ones, or average them before reading."),
         ("duplicates_equal", "note", stamped.index[(count > 1) & ~differing].to_numpy(),
-         "A time has one row.", "rows that repeat another", "Keep one of them."),
+         "A time must have one row.", "rows that repeat another", "Keep one of them."),
         ("unsorted", "warning", stamped.index[falls].to_numpy(),
          "Times should increase.", "rows earlier than the one before",
-         "Sort them by time; look for a change of date format."),
-        ("future", "error", later, "A level can't be observed after today.", "later rows",
-         "Check the order of day and month and the clock of the logger."),
+         "Sort them by time, and check for a change of date format."),
+        ("future", "error", later, "A level can't be observed in the future.", "later rows",
+         "Check the order of day and month, and the clock of the logger."),
         ("infinite", "error", infinite, "A level must be finite.", "infinite values",
-         "Replace them by the measured value or remove them."),
+         "Replace them with the measured value, or remove them."),
     )  # fmt: skip
-    for check, severity, places, rule, what, mend in faults:
+    for check, severity, places, rule, what, fix in faults:
         if places.size:
             yield level.finding(
                 check, severity, positions=places if check != "missing_stamp" else None,
                 n=places.size, value=level.values[places[0]],
-                rule=rule, received=f"{places.size} {what}", mend=mend,
+                rule=rule, received=f"{places.size} {what}", fix=fix,
             )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""Detectors of faults in one series: arrays in, positions out. Nothing is changed or filled.
+"""Detection of faults in a series: codes for missing values, spikes, flat lines and shifts.
 
-Times are days (n,), strictly increasing but not evenly spaced; values (n,) are finite. Natural
-change is measured by the series itself: the 90 % quantile of absolute steps, each divided by the
-square root of its duration, as steps of a random walk grow.
+Times are days (n,), strictly increasing but not necessarily evenly spaced; values (n,) are finite.
+The natural change of a series is the 90 % quantile of its absolute steps, each divided by the
+square root of its duration, because steps of a random walk grow with it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SCALES = {
     0.3048: "ft to m",
     -1.0: "level to depth to water, or back",
 }
-"""Ratios of a level after and before a change of its unit or sign."""
+"""Ratios of the levels after and before a change of unit or sign."""
 
-MAX_SPIKE = 3  # steps; what lasts longer is an event or a shift
-SPIKE = 5.0  # times natural change; the largest of most real wells is 1 to 4
+MAX_SPIKE = 3  # steps; a longer change is an event or a shift
+SPIKE = 5.0  # times natural change; the largest steps of most wells are 1 to 4
 SHIFT = 4.0  # times natural change
-PERSISTENT = 3.5  # times the usual difference of the mean of a year from the year before
+PERSISTENT = 3.5  # times the usual difference between the means of successive years
 YEAR = 365.0
 MIN_FLAT = 7  # steps
 LONG_RUN = 12  # steps
@@ -50,14 +50,14 @@ LONG_RUN = 12  # steps
 
 @dataclass(frozen=True)
 class Shift:
-    """A step after which a series stays: position of the first value after it, and its size."""
+    """A lasting step: position of the first value after it, and its size."""
 
     position: int
     size: float
 
 
 def resolution(values: np.ndarray) -> float:
-    """Return the smallest usual step between values, 0 where there is none.
+    """Return the smallest usual step between values, 0 for a constant series.
 
     Examples
     --------
@@ -70,14 +70,14 @@ def resolution(values: np.ndarray) -> float:
 
 
 def natural_change(days: np.ndarray, values: np.ndarray) -> float:
-    """Return the natural change of a series in one day, in its units, robust to faults."""
+    """Return the natural change of a series in one day, in its units; robust to faults."""
     if values.size < 2:
         return 0.0
     return float(np.quantile(np.abs(np.diff(values)) / np.sqrt(np.diff(days)), 0.9))
 
 
 def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
-    """Return where a value is a code for "not measured" that lies far from all other values.
+    """Return which values are codes for missing values that lie far from all other values.
 
     Parameters
     ----------
@@ -108,15 +108,15 @@ def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
         kept = coded & ((values < low - far) | (values > high + far))
         if (kept == coded).all():
             return np.asarray(kept)
-        coded = kept  # a level near the others widens what counts as near
+        coded = kept  # codes that are not far from the others widen their range
 
 
 def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return where a value leaves the series and comes back within three steps.
+    """Return which values are spikes of at most three steps.
 
-    Both the way out and the way back must exceed five times the natural change, by the square root
-    of their durations, so that the cadence may be irregular; the values on both sides must agree.
-    These are the additive outliers of Chen and Liu, for a random walk.
+    Both the step to the spike and the step back must exceed five times the natural change, scaled
+    by the square root of their durations, so that sampling may be irregular. The values before and
+    after must agree. These are the additive outliers of Chen and Liu, for a random walk.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
         sharp = (np.sign(out) * np.sign(back) < 0) & (speed > limit) & (size > least)
         for start in np.flatnonzero(sharp & (apart < 0.5 * size)):
             inside = slice(start + 1, start + 1 + width)
-            # A peak that is already found must not make its neighbours part of a wider one.
+            # a spike that was already found must not become part of a wider one
             if not found[start : start + width + 2].any():
                 away = np.abs(values[inside] - 0.5 * (values[start] + values[start + 1 + width]))
                 found[inside] = away > 0.5 * size[start]
@@ -162,7 +162,7 @@ def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def longest_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return starts and lengths of the runs of equal values, longest first.
+    """Return starts and lengths of runs of equal values, longest first.
 
     Examples
     --------
@@ -177,11 +177,12 @@ def longest_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def find_flat_lines(values: np.ndarray) -> np.ndarray:
-    """Return where a series stays at one value longer than it ever should.
+    """Return which values belong to unusually long runs of a constant value.
 
-    A run is too long if, elsewhere in the series, 99 % of the stretches of the same length range
-    over at least six times the series' own resolution and 3 % of its spread; or if it has twelve
-    steps and is three times as long as chance allows, given how often values repeat around it.
+    A run is too long if, elsewhere in the series, the range of 99 % of the windows of the same
+    length is at least six times the resolution of the series and 3 % of its spread. It is also too
+    long if it has at least twelve steps and three times the length expected by chance, given how
+    often values are repeated around it.
 
     Parameters
     ----------
@@ -218,7 +219,7 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
 
 
 def _improbable(values: np.ndarray, start: int, length: int) -> bool:
-    """Return whether chance hardly makes a run of this length among values like those around."""
+    """Return whether a run of this length is improbable given the repeated values around it."""
     before = np.diff(values[max(start - length, 0) : start]) == 0
     after = np.diff(values[start + length : start + 2 * length]) == 0
     repeats, steps = int(before.sum() + after.sum()), before.size + after.size
@@ -229,7 +230,7 @@ def _improbable(values: np.ndarray, start: int, length: int) -> bool:
 
 
 def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift, str]]:
-    """Return the steps at which a level is multiplied, as by a change of unit or sign.
+    """Return the steps at which a level changes by the ratio of two units, or its sign.
 
     Parameters
     ----------
@@ -239,7 +240,7 @@ def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift,
     Returns
     -------
     list of (Shift, str)
-        Each step, and the change of unit that its ratio speaks for.
+        Each step, and the change of unit that its ratio suggests.
     """
     changes = []
     for position in _steps(days, values, limit=2 * SHIFT, most=10):
@@ -258,19 +259,19 @@ def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift,
 def find_shifts(
     days: np.ndarray, values: np.ndarray, explain: Callable[[], np.ndarray]
 ) -> list[Shift]:
-    """Return the steps that last, and that the explaining variables do not account for.
+    """Return lasting steps that the explanatory variables do not account for.
 
-    The largest steps are candidates. Each is put as a step function beside the explaining
-    variables in a regression. It is a shift if the mean residual of the year after it differs from
-    that of the year before by 0.6 to 1.5 times the step, and by 3.5 times what is usual elsewhere.
+    The largest steps are candidates. Each is added as a step function to a regression on the
+    explanatory variables. It is a shift if the mean residual of the year after it differs from that
+    of the year before by 0.6 to 1.5 times the step, and by 3.5 times the usual difference.
 
     Parameters
     ----------
     days, values : numpy.ndarray
         Shape (n,).
     explain : callable
-        Returns the explaining variables, shape (n, k): intercept, season, antecedent weather. It
-        is called only where there are candidates.
+        Returns the explanatory variables, shape (n, k): intercept, season, antecedent weather. It
+        is only called if there are candidates.
 
     References
     ----------
@@ -293,7 +294,7 @@ def find_shifts(
         after = (np.arange(values.size) >= position).astype(float)
         own = after - basis @ (basis.T @ after)
         if own @ own < 1e-6 * (after @ after):
-            continue  # the explaining variables hold this very step
+            continue  # the explanatory variables contain this step
         weight = float(own @ unexplained / (own @ own))
         noise = unexplained - weight * own
         elsewhere = np.abs(_year_differences(days, noise))
@@ -307,7 +308,7 @@ def find_shifts(
 
 
 def _basis(explaining: np.ndarray) -> np.ndarray:
-    """Return an orthonormal basis (n, rank) of the columns (n, k); columns may depend on others."""
+    """Return an orthonormal basis (n, rank) of columns (n, k), which may be dependent."""
     size = np.sqrt((explaining**2).sum(axis=0))
     scaled = explaining[:, size > 0] / size[size > 0]
     powers, axes = np.linalg.eigh(scaled.T @ scaled)
@@ -325,9 +326,9 @@ def _steps(days: np.ndarray, values: np.ndarray, *, limit: float, most: int) -> 
 
 
 def _year_differences(days: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return, for each step (n - 1,), the mean of the year after it minus that of the year before.
+    """Return the mean of the year after each step (n - 1,) minus that of the year before.
 
-    NaN where one of them has fewer than 8 values.
+    It is NaN if either year has fewer than 8 values.
     """
     total = np.concatenate([[0.0], np.cumsum(values)])
     middle = np.arange(1, values.size)

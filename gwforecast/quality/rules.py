@@ -1,9 +1,4 @@
-"""Checks of the covariates of one well.
-
-A finding, the series that it is about, and the checks that suit any series.
-
-Checks of the level of one well.
-"""
+"""Checks of the level and the covariates of one well, and the findings they report."""
 
 from __future__ import annotations
 
@@ -28,29 +23,29 @@ __all__ = [
 ]
 
 
-GAUGES = ("level", "pressure", "stage")  # kinds whose value is not 0 in practice
+GAUGES = ("level", "pressure", "stage")  # kinds whose values are not 0 in practice
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """One doubt about one series.
+    """A finding about one series.
 
     Parameters
     ----------
     well, variable, check : str
-        Where, and by which check.
+        Well and variable of the finding, and the check that found it.
     severity : str
         ``"ok"``, ``"note"``, ``"warning"`` or ``"error"``.
     n : int
-        Number of values, or of gaps, that it is about.
+        Number of values, or of gaps, concerned.
     first, last : numpy.datetime64
-        First and last of their times; NaT where the whole series is meant.
+        First and last time concerned; NaT for the whole series.
     value : float
-        The number that decided.
+        Value of the statistic that was compared with a limit.
     message : str
-        The rule, what was received, the mend.
+        The rule, what was received, and how to fix it.
     positions : numpy.ndarray of int
-        Steps that a flag belongs to.
+        Steps to flag.
     """
 
     well: str
@@ -92,27 +87,27 @@ class Series:
 
     @cached_property
     def known(self) -> np.ndarray:
-        """Positions of the values that are there."""
+        """Positions of values that are not missing."""
         return np.flatnonzero(np.isfinite(self.values))
 
     @cached_property
     def coded(self) -> np.ndarray:
-        """Positions of the values that are codes for missing ones."""
+        """Positions of codes for missing values."""
         return np.asarray(self.known[self._are_codes])
 
     @cached_property
     def measured(self) -> np.ndarray:
-        """Positions of the values that are no codes."""
+        """Positions of measured values."""
         return np.asarray(self.known[~self._are_codes])
 
     @cached_property
     def spikes(self) -> np.ndarray:
-        """Positions of the measured values that leap away and back."""
+        """Positions of spikes among the measured values."""
         return np.asarray(self.measured[self._are_spikes])
 
     @cached_property
     def clean(self) -> np.ndarray:
-        """Positions of the values that are neither codes nor spikes."""
+        """Positions of measured values that are not spikes."""
         return np.asarray(self.measured[~self._are_spikes])
 
     @cached_property
@@ -124,15 +119,15 @@ class Series:
         return faults.find_spikes(self.days[self.measured], self.values[self.measured])
 
     def since(self, start: int) -> Series:
-        """Return what is left from a position on."""
+        """Return the series from a position onwards."""
         return replace(self, times=self.times[start:], values=self.values[start:])
 
     def finding(
-        self, check: str, severity: str, *, rule: str, received: str, mend: str,
+        self, check: str, severity: str, *, rule: str, received: str, fix: str,
         value: float = np.nan, positions: np.ndarray | None = None, n: int | None = None,
         flagged: bool = True,
     ) -> Finding:  # fmt: skip
-        """Return a finding about this series; its message has three beats."""
+        """Return a finding about this series; its message states rule, data and fix."""
         places = np.empty(0, int) if positions is None else np.asarray(positions)
         nat = np.datetime64("NaT", "us")
         first, last = (self.times[places[[0, -1]]]) if places.size else (nat, nat)
@@ -140,25 +135,25 @@ class Series:
         return Finding(
             self.well, self.variable, check, severity, places.size if n is None else n,
             first, last, float(value),
-            f"{rule} Received {received}{when} in {self.variable!r} of well {self.well!r}. {mend}",
+            f"{rule} Received {received}{when} in {self.variable!r} of well {self.well!r}. {fix}",
             places if flagged else np.empty(0, int),
         )  # fmt: skip
 
 
 def coded_findings(series: Series) -> Iterator[Finding]:
-    """Yield the codes for missing values that were left among the numbers."""
+    """Yield findings of codes for missing values among the data."""
     coded = series.coded
     if coded.size:
         yield series.finding(
             "sentinel", "error", positions=coded, value=series.values[coded[0]],
-            rule="What was not measured must be missing, not a number.",
+            rule="A value that was not measured must be missing, not a number.",
             received=f"{coded.size} values like {series.values[coded[0]]:g}",
-            mend="Replace them by NaN when the file is read.",
+            fix="Replace them with NaN when the file is read.",
         )  # fmt: skip
 
 
 def flat_findings(series: Series) -> Iterator[Finding]:
-    """Yield the stretches that stay at one value for too long."""
+    """Yield findings of periods with an unusually long constant value."""
     steps = series.clean if series.kind == "level" else series.known
     flat = steps[faults.find_flat_lines(series.values[steps])]
     if not flat.size or np.ptp(series.values[steps]) == 0:
@@ -166,10 +161,10 @@ def flat_findings(series: Series) -> Iterator[Finding]:
     starts, lengths = faults.longest_runs(series.values[flat])
     yield series.finding(
         "flat_line", "warning", positions=flat, value=lengths[0],
-        rule="A series should not stay at one value longer than it does elsewhere.",
-        received=f"{flat.size} steps in {starts.size} stretches, the longest {lengths[0]} at "
+        rule="A series should not stay constant longer than it does elsewhere.",
+        received=f"{flat.size} steps in {starts.size} periods, the longest {lengths[0]} at "
         f"{series.values[flat[starts[0]]]:.6g},",
-        mend="Look for a stuck or frozen logger, a dry well or a filled gap, and set these "
+        fix="Check for a stuck or frozen logger, a dry well or a filled gap, and set these "
         "values to NaN.",
     )  # fmt: skip
 
@@ -177,11 +172,15 @@ def flat_findings(series: Series) -> Iterator[Finding]:
 MIN_LEVELS = 100
 MIN_YEARS = 3.0
 LONG_GAP = 365.0  # d
-HIGHEST, LOWEST, WIDEST = 9000.0, -1000.0, 100.0  # m: above any land, below any land, range
+HIGHEST, LOWEST, WIDEST = (
+    9000.0,
+    -1000.0,
+    100.0,
+)  # m: upper and lower limit of land, largest usual range
 
 
 def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterator[Finding]:
-    """Yield what is doubtful in a level by itself, shifts apart."""
+    """Yield findings about a level, except for shifts."""
     yield from _amount(level)
     if not level.known.size:
         return
@@ -189,9 +188,9 @@ def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterat
         ahead = level.known[level.times[level.known] > now]
         yield level.finding(
             "future", "error", positions=ahead, value=level.values[ahead[0]],
-            rule="A level can't be observed after today.",
+            rule="A level can't be observed in the future.",
             received=f"{ahead.size} later values",
-            mend="Check the order of day and month and the clock of the logger.",
+            fix="Check the order of day and month, and the clock of the logger.",
         )  # fmt: skip
     yield from _gaps(level)
     yield from coded_findings(level)
@@ -201,14 +200,14 @@ def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterat
 
 
 def shift_findings(level: Series, explain: Callable[[], np.ndarray]) -> Iterator[Finding]:
-    """Yield the changes of unit and the shifts of a level.
+    """Yield findings of changes of unit and of shifts in a level.
 
     Parameters
     ----------
     level : Series
         The level.
     explain : callable
-        Returns what a level follows without a fault, shape (time, k), finite.
+        Returns variables that explain a level without faults, shape (time, k), finite.
     """
     steps = level.clean
     days, values = level.days[steps], level.values[steps]
@@ -217,18 +216,18 @@ def shift_findings(level: Series, explain: Callable[[], np.ndarray]) -> Iterator
         place = steps[[change.position]]
         yield level.finding(
             "unit_change", "error", positions=place, value=change.size,
-            rule="A series must keep its unit and sign.",
+            rule="A series must keep its unit and sign throughout.",
             received=f"a step of {change.size:.6g} m, as from {name},",
-            mend="Convert one of the two parts; the check can't know which of them is right.",
+            fix="Convert one of the two parts; the check can't tell which one is correct.",
         )  # fmt: skip
     if changes:
         return
     for shift in faults.find_shifts(days, values, lambda: explain()[steps]):
         yield level.finding(
             "shift", "warning", positions=steps[[shift.position]], value=shift.size,
-            rule="A level should not step and stay without a cause in weather or pumping.",
+            rule="A level should not shift permanently without a cause in weather or pumping.",
             received=f"a lasting step of {shift.size:+.3g} m",
-            mend="Look for a new logger, datum or cable length there and correct one part; if it "
+            fix="Check for a new logger, datum or cable length and correct one part; if the shift "
             "is real, add its cause as a covariate.",
         )  # fmt: skip
 
@@ -240,21 +239,21 @@ def _amount(level: Series) -> Iterator[Finding]:
         yield level.finding(
             "few_levels", "error", n=0, value=0,
             rule="A well needs levels to be modelled.", received="none",
-            mend="Read the well's file again, or leave the well out.",
+            fix="Read the well's file again, or leave the well out.",
         )  # fmt: skip
     elif count < MIN_LEVELS or years < MIN_YEARS:
         yield level.finding(
             "few_levels", "warning", n=count, value=count,
             rule=f"A model of one well needs about {MIN_LEVELS} levels over {MIN_YEARS:g} years.",
             received=f"{count} over {years:.1f} years",
-            mend="Add older records, or model the well together with others.",
+            fix="Add older records, or fit one model to several wells.",
         )  # fmt: skip
     if count > 1 and np.ptp(level.values[level.known]) == 0:
         yield level.finding(
             "constant", "error", positions=level.known, value=level.values[level.known[0]],
             rule="A level must vary to be modelled.",
             received=f"one value, {level.values[level.known[0]]:g}, {count} times",
-            mend="Check that the column holds levels, and not the well's height.",
+            fix="Check that the column holds levels, and not the elevation of the well.",
         )  # fmt: skip
 
 
@@ -272,10 +271,10 @@ def _gaps(level: Series) -> Iterator[Finding]:
     yield level.finding(
         "gaps", "warning" if longest > LONG_GAP else "note", positions=edges, value=share,
         n=int(wide.sum()), flagged=False,
-        rule="Gaps in the levels stay gaps, and are neither trained on nor scored.",
-        received=f"{int(wide.sum())} with {100 * share:.1f} % of the time, the longest "
+        rule="Gaps in the levels remain gaps and are used neither for training nor for scores.",
+        received=f"{int(wide.sum())} gaps, {100 * share:.1f} % of the record, the longest "
         f"{longest:.0f} days,",
-        mend="Add the missing records if there are any.",
+        fix="Add the missing records if they exist.",
     )  # fmt: skip
 
 
@@ -289,10 +288,10 @@ def _level_size(level: Series) -> Iterator[Finding]:
     if outside.size or high - low > WIDEST:
         yield level.finding(
             "unit", "warning", positions=outside, value=high - low, n=outside.size or steps.size,
-            rule=f"Levels lie from {LOWEST:g} to {HIGHEST:g} m and seldom range over "
+            rule=f"Levels lie between {LOWEST:g} and {HIGHEST:g} m, and rarely vary by more than "
             f"{WIDEST:g} m.",
             received=f"{values.min():g} to {values.max():g}",
-            mend="Check whether they are in cm, mm or feet, and convert them to m.",
+            fix="Check whether the unit is cm, mm or feet, and convert to m.",
         )  # fmt: skip
 
 
@@ -301,10 +300,10 @@ def _spikes(level: Series) -> Iterator[Finding]:
     if spikes.size:
         yield level.finding(
             "spikes", "warning", positions=spikes, value=level.values[spikes[0]],
-            rule="A level should not leap away and back within a few steps.",
+            rule="A level should not jump and return within a few steps.",
             received=f"{spikes.size} such values, the first {level.values[spikes[0]]:.6g} m,",
-            mend="Compare them with the field book and set errors to NaN; pumping tests and "
-            "sampling cause true ones.",
+            fix="Compare them with the field notes and set errors to NaN; pumping tests and "
+            "sampling cause real ones.",
         )  # fmt: skip
 
 
@@ -315,7 +314,7 @@ NOT_NEGATIVE = ("rain", "humidity", "radiation", "wind", "snow", "pressure", "an
 
 
 def covariate_findings(covariate: Series, *, step: float) -> Iterator[Finding]:
-    """Yield what is doubtful in the values of one covariate.
+    """Yield findings about the values of one covariate.
 
     Parameters
     ----------
@@ -328,7 +327,7 @@ def covariate_findings(covariate: Series, *, step: float) -> Iterator[Finding]:
         yield covariate.finding(
             "empty", "error", n=0,
             rule="A covariate must have values.", received="none",
-            mend="Read the series again, or leave this covariate out.",
+            fix="Read the series again, or leave this covariate out.",
         )  # fmt: skip
         return
     yield from coded_findings(covariate)
@@ -341,7 +340,7 @@ def covariate_findings(covariate: Series, *, step: float) -> Iterator[Finding]:
 
 
 def coverage_findings(covariates: list[Series], span: slice) -> Iterator[Finding]:
-    """Yield where covariates of one well are missing; one finding for those that lack the same.
+    """Yield findings of missing covariates; one for all that lack the same values.
 
     Parameters
     ----------
@@ -364,15 +363,15 @@ def coverage_findings(covariates: list[Series], span: slice) -> Iterator[Finding
 def _coverage(covariate: Series, span: slice) -> Iterator[Finding]:
     known = covariate.known
     inside = np.arange(len(covariate.values))[span]
-    # Gaps before the first and after the last level count: lookbacks and predictions need them.
+    # Gaps before the first and after the last level count: lookbacks and predictions use them.
     within = np.arange(known[0], known[-1] + 1)
     missing = within[np.isnan(covariate.values[within])]
     if missing.size:
         yield covariate.finding(
             "covariate_gaps", "warning", positions=missing, value=missing.size / within.size,
-            rule="Covariates must be complete from their first to their last value.",
+            rule="Covariates must be complete between their first and last value.",
             flagged=False, received=f"{missing.size} missing values",
-            mend="Fill them from a station nearby, or state how to fill this kind of covariate; "
+            fix="Fill them from a nearby station, or choose how to fill this kind of covariate; "
             "missing rain is not zero.",
         )  # fmt: skip
     for check, late, word in (
@@ -384,20 +383,20 @@ def _coverage(covariate: Series, span: slice) -> Iterator[Finding]:
                 check, "warning", positions=late, value=late.size, flagged=False,
                 rule="Covariates must cover the levels.",
                 received=f"{late.size} steps with levels {word}",
-                mend="Extend the series; levels there can't be modelled.",
+                fix="Extend the series; levels in that period can't be modelled.",
             )  # fmt: skip
 
 
 def _shorter(covariate: Series, span: slice, latest: int) -> Iterator[Finding]:
-    """Yield a note where a covariate reaches beyond the levels, but not as far as another does."""
+    """Yield a note where a covariate ends after the levels, but before other covariates."""
     end = int(covariate.known[-1])
     if span.stop is not None and span.stop - 1 <= end < latest:
         yield covariate.finding(
             "covariate_ends_early", "note", positions=np.arange(end + 1, latest + 1),
             value=latest - end, flagged=False,
-            rule="Levels are predicted as far as all covariates reach.",
-            received=f"{latest - end} steps that others have after its last value",
-            mend="Extend the series to predict further.",
+            rule="Levels are predicted up to the end of the shortest covariate.",
+            received=f"{latest - end} steps of other covariates after its last value",
+            fix="Extend the series to predict further.",
         )  # fmt: skip
 
 
@@ -407,8 +406,8 @@ def _negative(covariate: Series) -> Iterator[Finding]:
         yield covariate.finding(
             "negative", "error", positions=below, value=covariate.values[below].min(),
             rule=f"Values of {covariate.kind} can't be negative.",
-            received=f"{below.size} down to {covariate.values[below].min():g}",
-            mend="Correct the sign, or set codes for missing values to NaN.",
+            received=f"{below.size} values down to {covariate.values[below].min():g}",
+            fix="Correct the sign, or set codes for missing values to NaN.",
         )  # fmt: skip
 
 
@@ -417,33 +416,37 @@ def _covariate_size(covariate: Series, step: float) -> Iterator[Finding]:
     if not values.size:
         return
     mean, high = float(values.mean()), float(values.max())
-    doubt = _unit_doubt(covariate.kind, mean, high, step)
-    if doubt:
+    other_unit = _suspected_unit(covariate.kind, mean, high, step)
+    if other_unit:
+        rule, fix = other_unit
         yield covariate.finding(
-            "unit", "warning", value=mean, n=values.size, rule=doubt[0],
-            received=f"a mean of {mean:.4g} and a maximum of {high:.4g}", mend=doubt[1],
+            "unit", "warning", value=mean, n=values.size, rule=rule,
+            received=f"a mean of {mean:.4g} and a maximum of {high:.4g}", fix=fix,
         )  # fmt: skip
     if covariate.kind == "humidity" and high > 1.5:
         over = covariate.known[covariate.values[covariate.known] > 101]
         if over.size:
             yield covariate.finding(
                 "range", "error", positions=over, value=covariate.values[over].max(),
-                rule="Relative humidity lies from 0 to 100 %.",
+                rule="Relative humidity lies between 0 and 100 %.",
                 received=f"{over.size} values up to {covariate.values[over].max():g}",
-                mend="Set them to 100 or NaN.",
+                fix="Set them to 100 or to NaN.",
             )  # fmt: skip
 
 
-def _unit_doubt(kind: str, mean: float, high: float, step: float) -> tuple[str, str] | None:
-    """Return rule and mend where mean and maximum speak for another unit."""
+def _suspected_unit(kind: str, mean: float, high: float, step: float) -> tuple[str, str] | None:
+    """Return rule and fix if mean and maximum suggest another unit."""
     if kind in ("rain", "evapotranspiration"):
-        rule = f"Daily {kind} is mostly 0.05 to 15 mm on average, at most 1000 mm."
+        rule = f"Daily {kind} is usually 0.05 to 15 mm on average, and at most 1000 mm."
         if mean / step < 0.05:
-            return rule, "Convert metres by 1000, or kg m-2 s-1 by 86400 s/d."
+            return rule, "Multiply metres by 1000, or kg m-2 s-1 by 86400 s/d."
         if mean / step > 15 or high > 1000 * max(step / 7, 1):
-            return rule, "Divide tenths of a mm by 10; give amounts for each step, not sums."
+            return (
+                rule,
+                "Divide tenths of a mm by 10; provide amounts for each step, not cumulative sums.",
+            )
     if kind.startswith("temperature"):
-        rule = "Temperature is in degC, its mean below 40 and its maximum below 60."
+        rule = "Temperature must be in degC, with a mean below 40 and a maximum below 60."
         if mean > 150 and high < 340:
             return rule, "Subtract 273.15 from kelvin."
         if high > 100:
@@ -451,7 +454,7 @@ def _unit_doubt(kind: str, mean: float, high: float, step: float) -> tuple[str, 
         if mean > 40 or high > 60:
             return rule, "Convert degrees Fahrenheit to degC."
     if kind == "humidity" and 0 < high <= 1.5:
-        return "Relative humidity is in %.", "Multiply a fraction by 100."
+        return "Relative humidity must be in %.", "Multiply a fraction by 100."
     return None
 
 
@@ -464,9 +467,9 @@ def _dry(rain: Series, step: float) -> Iterator[Finding]:
         dry = known[starts[0] : starts[0] + lengths[0]]
         yield rain.finding(
             "flat_line", "warning", positions=dry, value=dry.size,
-            rule="A dry spell is seldom three times as long as the next longest.",
-            received=f"{dry.size} steps of zero",
-            mend="Check that missing rain was not written as zero, and set it to NaN.",
+            rule="A dry spell is rarely three times as long as the next longest.",
+            received=f"{dry.size} steps without rain",
+            fix="Check whether missing rain was recorded as zero, and set it to NaN.",
         )  # fmt: skip
     same = [
         known[s : s + n]
@@ -476,7 +479,7 @@ def _dry(rain: Series, step: float) -> Iterator[Finding]:
     if same:
         yield rain.finding(
             "flat_line", "warning", positions=same[0], value=same[0].size,
-            rule="Rain seldom falls in the same amount on five days.",
+            rule="Equal amounts of rain in five consecutive steps are rare.",
             received=f"{same[0].size} steps of {rain.values[same[0][0]]:g}",
-            mend="Look for sums spread over days or a stuck gauge.",
+            fix="Check for totals distributed over several days, or a stuck gauge.",
         )  # fmt: skip

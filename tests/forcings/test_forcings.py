@@ -185,7 +185,7 @@ def test_the_newest_vintage_at_or_before_the_issue_time_is_used() -> None:
 
 def test_before_the_first_vintage_there_is_no_forecast() -> None:
     forcing = WeatherForecast(ensemble(members=None, vintages=("2010-06-10",)))
-    with pytest.raises(SchemaError, match="issued at or before its issue time"):
+    with pytest.raises(SchemaError, match="issued at or before the issue time"):
         futures(forcing, record(), "2010-06-09")
 
 
