@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from gwforecast.cli.app.app import app
+from gwforecast.cli.app import app
 
 import gwforecast
 
