@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from gwforecast.cli.app import app
 
 import gwforecast
+from gwforecast.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
