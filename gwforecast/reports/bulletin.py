@@ -74,7 +74,7 @@ def bulletin(
         Dimensions (well, time): what is later than the issue time is not shown. Without them there
         are neither pictures nor states against normal.
     verification : pandas.DataFrame, optional
-        Scores as of :func:`gwforecast.verification.lead_scoring.matured_scores`.
+        Scores as of :func:`gwforecast.verification.archived.verified_scores`.
     title : str
         Heading of the page.
     most_cards : int

@@ -15,7 +15,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.runs.files import write_table
 from gwforecast.service.archive import Archive, ArchiveError, Issue
 from gwforecast.verification import drift as drifts
-from gwforecast.verification.lead_scoring import Matured, matured, matured_scores
+from gwforecast.verification.archived import VerifiedForecast, verified_forecasts, verified_scores
 
 __all__ = ["Verification", "verify", "write_verification"]
 
@@ -30,7 +30,7 @@ class Verification:
     Parameters
     ----------
     scores : pandas.DataFrame
-        As of :func:`gwforecast.verification.lead_scoring.matured_scores`.
+        As of :func:`gwforecast.verification.archived.verified_scores`.
     drift : pandas.DataFrame
         As of :func:`gwforecast.verification.drift.drift` and its ``outside``.
     recommendations : pandas.DataFrame
@@ -68,7 +68,7 @@ def verify(
         If the catalogue is damaged.
     """
     reading = _Reading(archive, _chosen(archive, first_revisions=first_revisions))
-    scores = matured_scores(reading.pairs(observations), quantiles=np.array(QUANTILES))
+    scores = verified_scores(reading.pairs(observations), quantiles=np.array(QUANTILES))
     table = drifts.drift(reading.recent, observations, quantiles=np.array(QUANTILES))
     ends = {
         well: time
@@ -90,7 +90,7 @@ class _Reading:
     archive: Archive
     issues: list[Issue]
     damaged: list[str] = field(default_factory=list)
-    recent: list[Matured] = field(default_factory=list)
+    recent: list[VerifiedForecast] = field(default_factory=list)
     through: dict[str, np.datetime64] = field(default_factory=dict)
 
     def products(self) -> Iterator[xr.Dataset]:
@@ -104,9 +104,9 @@ class _Reading:
             self.through.update(zip(wells, product["trained_through"].values, strict=True))
             yield product
 
-    def pairs(self, observations: xr.Dataset) -> Iterator[Matured]:
+    def pairs(self, observations: xr.Dataset) -> Iterator[VerifiedForecast]:
         recent = {issue.issue_time for issue in self.issues[-RECENT:]}
-        for pair in matured(self.products(), observations):
+        for pair in verified_forecasts(self.products(), observations):
             if pd.Timestamp(pair.issue_time).isoformat() in recent:
                 self.recent.append(pair)
             yield pair

@@ -1,3 +1,4 @@
-"""Judgement: metrics, scores, skill, drift."""
+"""Judgement: metrics, scores by period, lead time and issue, skill, tests, status and drift."""
 
 from gwforecast.verification import metrics as metrics
+from gwforecast.verification import probabilistic as probabilistic  # enters its metrics

@@ -1,4 +1,4 @@
-"""Has a forecaster come away from its well? Coverage, skill, range and steps, and what to do."""
+"""Whether a forecaster has drifted: coverage, skill, range and steps, and a recommendation."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.verification.lead_scoring import Matured
+from gwforecast.verification.archived import VerifiedForecast
+from gwforecast.verification.averages import Pairs, score_pairs
+from gwforecast.verification.metrics import METRICS
+from gwforecast.verification.scoring import skill_against
 
 __all__ = ["drift", "outside", "recommend", "step_in"]
 
 
 COLUMNS = ["well", "statistic", "value", "threshold", "n", "since", "drifts"]
-LATEST = 60  # valid times that are looked at
+LATEST = 60  # valid times that are examined
 FEWEST = 20
 NORMAL = 2.6  # standard errors: one false alarm in a hundred
 STEP = 6.0  # of a step, in units of the spread of the errors
 FARTHER = 1.8  # times the next greatest error is the least step
 BACK = 3  # errors within which a spike goes back
 OUTSIDE = 0.05  # share of covariate values out of the range of training
+COVERAGE = "coverage_80"
 
 
 def drift(
-    pairs: Iterable[Matured], observations: xr.Dataset, *, quantiles: np.ndarray
+    forecasts: Iterable[VerifiedForecast], observations: xr.Dataset, *, quantiles: np.ndarray
 ) -> pd.DataFrame:
     """Return the statistics of drift of each well.
 
@@ -35,8 +39,8 @@ def drift(
 
     Parameters
     ----------
-    pairs : iterable of Matured
-        As of :func:`gwforecast.verification.lead_scoring.matured`.
+    forecasts : iterable of VerifiedForecast
+        As of :func:`gwforecast.verification.archived.verified_forecasts`.
     observations : xarray.Dataset
         Dimensions (well, time), up to now.
     quantiles : numpy.ndarray
@@ -45,35 +49,42 @@ def drift(
     Returns
     -------
     pandas.DataFrame
-        Columns well, statistic, value, threshold, n, since (first time that is looked at, or of a
+        Columns well, statistic, value, threshold, n, since (first time that is examined, or of a
         step), drifts. ``coverage_80``: share of outcomes inside, with a threshold that allows for
-        outcomes that follow each other; ``skill_climatology``: of the RMSE, where it is below 0;
+        the autocorrelation of outcomes; ``skill_climatology``: of the RMSE, which drifts below 0;
         ``step``: see :func:`step_in`.
     """
-    latest: dict[str, dict[np.datetime64, tuple[int, float, bool, float]]] = defaultdict(dict)
-    low, high = (int(np.argmin(np.abs(quantiles - q))) for q in (0.1, 0.9))
-    middle = int(np.argmin(np.abs(quantiles - 0.5)))
+    latest: dict[str, dict[np.datetime64, tuple[int, VerifiedForecast, int]]] = defaultdict(dict)
     axis = observations[schema.TIME].values
-    for pair in pairs:
-        at = np.searchsorted(axis, pair.issue_time) + pair.lead
+    for forecast in forecasts:
+        at = np.searchsorted(axis, forecast.issue_time) + forecast.lead
         for number, place in enumerate(at):
-            lead, kept = int(pair.lead[number]), latest[pair.well].get(axis[place])
+            lead, kept = int(forecast.lead[number]), latest[forecast.well].get(axis[place])
             if kept is None or lead <= kept[0]:
-                observed, level = pair.observed[number], pair.level[number]
-                inside = bool(level[low] <= observed <= level[high])
-                error = float(level[middle] - observed)
-                reference = float(pair.climatology[number] - observed)
-                latest[pair.well][axis[place]] = (lead, error, inside, reference)
+                latest[forecast.well][axis[place]] = lead, forecast, number
     rows: list[dict[str, object]] = []
     for well, found in latest.items():
         times = np.array(sorted(found))[-LATEST:]
         if times.size >= FEWEST:
-            rows += _statistics(well, times, np.array([found[time] for time in times]))
+            rows += _statistics(well, times, _pairs([found[t][1:] for t in times], quantiles))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def _pairs(found: list[tuple[VerifiedForecast, int]], quantiles: np.ndarray) -> Pairs:
+    """Return pairs of one well in the order of time; ``level`` is (2, row, quantile).
+
+    The second model is the climatology, which has a median alone.
+    """
+    level = np.full((2, len(found), quantiles.size), np.nan)
+    level[0] = [forecast.level[number] for forecast, number in found]
+    middle = int(np.argmin(np.abs(quantiles - 0.5)))
+    level[1, :, middle] = [forecast.climatology[number] for forecast, number in found]
+    observed = np.array([forecast.observed[number] for forecast, number in found])
+    return Pairs(observed, level, quantiles, np.isfinite(observed))
+
+
 def outside(observations: xr.Dataset, trained_through: xr.DataArray) -> pd.DataFrame:
-    """Return the share of covariate values of the last year that training had not seen the like of.
+    """Return the share of covariate values of the last year outside the range seen in training.
 
     Parameters
     ----------
@@ -102,12 +113,12 @@ def outside(observations: xr.Dataset, trained_through: xr.DataArray) -> pd.DataF
 
 
 def step_in(errors: np.ndarray) -> tuple[int, float]:
-    """Return where the levels step and stay, and the size in units of the spread of the errors.
+    """Return the position of a lasting step, and its size in units of the spread of the errors.
 
     A forecast from recent levels is wrong once where a logger or its datum was changed, and right
-    again from the new level on. So a step is an error far beyond all others that is not taken back
-    by the errors after it, as that of a spike is. Its size is the error itself in units of the
-    spread of the others, and less where the next greatest is near to it; 0 where there is no step.
+    again from the new level on. A step is therefore an error far beyond all others that the next
+    errors do not reverse, as they would after a spike. Its size is the error in units of the spread
+    of the others, and smaller where the next greatest is near to it; 0 where there is no step.
 
     Parameters
     ----------
@@ -127,9 +138,11 @@ def step_in(errors: np.ndarray) -> tuple[int, float]:
     at = int(np.argmax(np.abs(errors)))
     others = np.delete(np.abs(errors), at)
     following = errors[at + 1 : at + 1 + BACK]
-    taken_back = (following * np.sign(errors[at]) < -0.5 * abs(errors[at])).any()
-    before = (errors[max(0, at - BACK) : at] * np.sign(errors[at]) < -0.5 * abs(errors[at])).any()
-    if following.size < BACK or taken_back or before:
+    reversed_after = (following * np.sign(errors[at]) < -0.5 * abs(errors[at])).any()
+    reversed_before = (
+        errors[max(0, at - BACK) : at] * np.sign(errors[at]) < -0.5 * abs(errors[at])
+    ).any()
+    if following.size < BACK or reversed_after or reversed_before:
         return at, 0.0
     spread = max(1.4826 * float(np.median(others)), FARTHER * float(others.max()) / STEP, 1e-9)
     return at, round(abs(float(errors[at])) / spread, 2)
@@ -146,9 +159,9 @@ def recommend(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``"check the sensor"`` where the errors step, as the levels changed from one day to the
-        next; else ``"retrain"`` where a model has lost its skill, its coverage or its range; else
-        ``"nothing"``.
+        ``"check the sensor"`` where the errors step, as the levels changed from one time step to
+        the next; else ``"retrain"`` where a model has lost its skill or coverage, or meets
+        covariates out of its range; else ``"nothing"``.
     """
     rows = []
     for well, part in table.groupby("well", sort=False):
@@ -166,24 +179,25 @@ def recommend(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["well", "recommendation", "reason"])
 
 
-def _statistics(well: str, times: np.ndarray, found: np.ndarray) -> list[dict[str, object]]:
-    """Return the rows of one well from (lead, error, inside, error of climatology) by time."""
-    errors, inside, reference = found[:, 1], found[:, 2], found[:, 3]
+def _statistics(well: str, times: np.ndarray, pairs: Pairs) -> list[dict[str, object]]:
+    """Return the rows of one well from pairs (row,) of the forecast and the climatology."""
+    coverage = METRICS[COVERAGE]
+    value = float(score_pairs(pairs, {COVERAGE: coverage})[COVERAGE][0])
+    inside = np.asarray(coverage.statistics(pairs))[0] if coverage.statistics else np.empty(0)
     n, since = times.size, times[0]
     error = np.sqrt(0.16 / n) * _inflation(inside - inside.mean())
     limit = 0.8 - NORMAL * error
-    rows = [
-        _row(well, "coverage_80", inside.mean(), limit, n, since)
-        | {"drifts": bool(inside.mean() < limit)}
-    ]
-    both = np.isfinite(reference)
+    rows = [_row(well, COVERAGE, value, limit, n, since) | {"drifts": bool(value < limit)}]
+    both = np.isfinite(pairs.predicted[1])
     if both.sum() >= FEWEST:
-        ratio = np.sqrt((errors[both] ** 2).mean() / max((reference[both] ** 2).mean(), 1e-18))
+        of_both = Pairs(pairs.observed, pairs.level, pairs.quantiles, pairs.rows & both)
+        rmse, reference = score_pairs(of_both, {"rmse": METRICS["rmse"]})["rmse"]
+        skill = float(skill_against(rmse, np.maximum(reference, 1e-9)))
         rows.append(
-            _row(well, "skill_climatology", 1 - ratio, 0.0, int(both.sum()), since)
-            | {"drifts": bool(ratio > 1)}
+            _row(well, "skill_climatology", skill, 0.0, int(both.sum()), since)
+            | {"drifts": bool(skill < 0)}
         )
-    at, size = step_in(errors)
+    at, size = step_in(pairs.error[0])
     rows.append(
         _row(well, "step", abs(size), STEP, n, times[at]) | {"drifts": bool(abs(size) > STEP)}
     )
@@ -204,7 +218,7 @@ def _row(
 
 
 def _inflation(values: np.ndarray) -> float:
-    """Return by how much values that follow each other widen the error of their mean."""
+    """Return the factor by which autocorrelation widens the standard error of a mean."""
     variance = float((values**2).mean())
     if variance <= 0 or values.size < 3:
         return 1.0

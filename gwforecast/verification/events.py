@@ -17,7 +17,8 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.sequences.normal import CLASSES, Normal
 from gwforecast.verification.distribution import event_probability, events, on_pairs, pit_values
-from gwforecast.verification.lead_scoring import long_scores, mean_of_pairs, skill_against
+from gwforecast.verification.lead_scoring import long_scores, mean_of_pairs
+from gwforecast.verification.scoring import skill_against
 from gwforecast.verification.significance import block_weights, issue_steps, steps_to_valid
 
 __all__ = [

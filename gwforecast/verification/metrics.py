@@ -1,31 +1,42 @@
-"""Metrics of predicted levels, as functions of two arrays, and what a table says of each.
+"""Metrics of predicted levels, each written once, as functions of two arrays, and their registry.
 
 Every metric takes ``observed``, shape (time,), and ``predicted``, shape (..., time), by keyword, in
 m above the same datum; it returns a float, or an array (...) where there are several series. Rows
 in which either is NaN are left out; infinite values are refused. With fewer than two pairs the
 result is NaN, and so it is where a metric divides by a spread and the levels are all equal; errors
-in m of such levels are what they are. What hydroeval has, hydroeval computes.
+in m of such levels are defined.
+
+Most metrics are averaged statistics with a last transform (see
+:mod:`gwforecast.verification.averages`), written with the decorator :func:`metric`. Metrics of
+ranks or quantiles of the levels need the whole series; they are written with :func:`whole_series`.
+Either enters the metric into :data:`METRICS`, and with that into the scores of evaluations,
+backtests and archived forecasts. Metrics that hydroeval has are computed by hydroeval for single
+series, and from averages in tables; both agree to 1e-12.
 
 Some metrics change when the datum is moved, though no error does; :attr:`Metric.datum_free` says
 which do not.
-
-Pairs of observed and predicted levels, and metrics over one series or many at once.
-
-Efficiencies: metrics without units, 1 where the prediction is perfect.
-
-``observed`` has the shape (time,), ``predicted`` (..., time), both in m above the same datum. Rows
-in which either is NaN are left out. With fewer than two pairs, or levels that are all equal, there
-is no efficiency: NaN. What hydroeval has, hydroeval computes.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import hydroeval
 import numpy as np
+
+from gwforecast.verification.averages import (
+    Averages,
+    Kernel,
+    Metric,
+    Moments,
+    Pairs,
+    Statistics,
+    Values,
+)
+from gwforecast.verification.series import as_series, pairs, score_series
 
 __all__ = [
     "METRICS",
@@ -38,10 +49,12 @@ __all__ = [
     "kge_anomaly",
     "kgenp",
     "kgeprime",
+    "level_metrics",
     "mae",
     "mae_high",
     "mae_low",
     "mare",
+    "metric",
     "nse",
     "nse_reference",
     "pairs",
@@ -50,145 +63,191 @@ __all__ = [
     "r2",
     "rmse",
     "score_series",
+    "whole_series",
 ]
 
 
-Values: TypeAlias = float | np.ndarray
-"""A float for one predicted series, an array of shape (...) for predicted (..., time)."""
+METRICS: dict[str, Metric] = {}
+"""All metrics by name: of the central prediction, and of the distribution (those of
+:mod:`gwforecast.verification.probabilistic`)."""
 
-Kernel: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Takes observed (time,) and predicted (series, time), both without NaN; returns (series,)."""
+PARAMETERS = """Parameters
+----------
+observed : numpy.ndarray
+    Shape (time,), m.
+predicted : numpy.ndarray
+    Shape (..., time), m.
+"""
 
-
-def as_series(
-    observed: np.ndarray, predicted: np.ndarray, *, trailing: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as floating point arrays whose rows belong to each other.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,).
-    predicted : numpy.ndarray
-        Shape (..., time), with so many axes behind time as ``trailing`` says.
-    trailing : int
-        Axes behind time: 1 where there are quantiles, members or classes.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or a value is infinite.
-    """
-    observed, predicted = np.asarray(observed, float), np.asarray(predicted, float)
-    axis = predicted.ndim - 1 - trailing
-    if observed.ndim != 1 or axis < 0 or predicted.shape[axis] != observed.size:
-        behind = " and one axis behind it" if trailing else ""
-        raise ValueError(
-            "A metric takes a one-dimensional observed array, and predictions whose time axis"
-            f"{behind} has the same length. Received shapes {observed.shape} and "
-            f"{predicted.shape}. Align them, and score one observed series at a time."
-        )
-    for name, array in (("observed", observed), ("predicted", predicted)):
-        if np.isinf(array).any():
-            where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
-            raise ValueError(
-                f"What is scored must be finite or NaN. Received {array[where]} in {name} at "
-                f"position {where}. Mend the prediction, or set NaN where there is none."
-            )
-    return observed, predicted
+REFERENCE = """reference : float
+    Mean level before the scored rows, m; where it is NaN the result is NaN.
+"""
 
 
-def pairs(*, observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs in which neither value is NaN.
+def level_metrics() -> dict[str, Metric]:
+    """Return the metrics of a central prediction, by name."""
+    return {name: metric for name, metric in METRICS.items() if metric.kind == "level"}
+
+
+@dataclass(frozen=True)
+class metric:  # noqa: N801  (a decorator)
+    """Enter a function of pairs into :data:`METRICS`, and return the public metric.
+
+    The function takes :class:`~gwforecast.verification.averages.Pairs` and returns one statistic of
+    each pair, or several. Its name is that of the metric.
 
     Parameters
     ----------
-    observed, predicted : numpy.ndarray
-        Shape (time,), m.
-
-    Raises
-    ------
-    ValueError
-        If the arrays are not one-dimensional and of one length, or a value is infinite.
+    label, definition, units, perfect, larger_is_better, datum_free, varying, fewest
+        As in :class:`~gwforecast.verification.averages.Metric`.
+    last : callable, optional
+        Takes the means of the statistics, and returns the value; by default the mean itself.
+    reference : bool
+        Whether the metric takes the mean level before the scored rows.
+    library : callable, optional
+        A library's metric of arrays without NaN, which computes the value of single series.
 
     Examples
     --------
-    >>> pairs(observed=np.array([1.0, np.nan, 3.0]), predicted=np.array([1.0, 2.0, 4.0]))
-    (array([1., 3.]), array([1., 4.]))
+    >>> @metric("within 10 cm", "share of levels predicted to 10 cm", units="1", perfect=1)
+    ... def within_10_cm(pairs):
+    ...     return pairs.absolute_error <= 0.1
+    >>> within_10_cm(observed=np.array([1.0, 2.0]), predicted=np.array([1.05, 2.5]))
+    0.5
+    >>> del METRICS["within_10_cm"]
     """
-    if np.ndim(predicted) != 1:
-        raise ValueError(
-            "Pairs are made of two one-dimensional arrays of the same length. Received shapes "
-            f"{np.shape(observed)} and {np.shape(predicted)}. Take one series at a time."
-        )
-    observed, predicted = as_series(observed, predicted)
-    known = ~(np.isnan(observed) | np.isnan(predicted))
-    return observed[known], predicted[known]
+
+    label: str
+    definition: str
+    units: str = "m"
+    perfect: float = 0.0
+    larger_is_better: bool | None = None
+    datum_free: bool = True
+    varying: bool = False
+    fewest: int = 1
+    last: Callable[..., np.ndarray] | None = None
+    reference: bool = False
+    library: Kernel | None = None
+
+    def __call__(self, statistics: Statistics) -> Callable[..., Values]:
+        """Return the public function of a metric, entered into the registry."""
+
+        def evaluate(observed: np.ndarray, predicted: np.ndarray, prior: float | None) -> Values:
+            def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+                found = Pairs(
+                    o, p[..., None], np.array([0.5]), np.ones(o.shape, dtype=bool),
+                    prior=None if prior is None else np.asarray(prior),
+                )  # fmt: skip
+                return Averages.of(found, {name: METRICS[name]}).values()[name]
+
+            return score_series(
+                self.library or kernel, observed=observed, predicted=predicted,
+                fewest=max(self.fewest, 2), varying=self.varying,
+            )  # fmt: skip
+
+        def scored(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+            return evaluate(observed, predicted, None)
+
+        def scored_by(*, observed: np.ndarray, predicted: np.ndarray, reference: float) -> Values:
+            return evaluate(observed, predicted, reference)
+
+        name = statistics.__name__
+        function: Callable[..., Values] = scored_by if self.reference else scored
+        parameters = PARAMETERS + (REFERENCE if self.reference else "")
+        _name(function, statistics, parameters)
+        METRICS[name] = Metric(
+            function, self.label, self.units, self.perfect, self.definition, self.datum_free,
+            self.larger_is_better, statistics=statistics, last=self.last, varying=self.varying,
+            fewest=self.fewest,
+        )  # fmt: skip
+        return function
 
 
-def score_series(
-    kernel: Kernel,
-    *,
-    observed: np.ndarray,
-    predicted: np.ndarray,
-    fewest: int = 2,
-    varying: bool = False,
-) -> Values:
-    """Apply a metric to each predicted series, over the rows in which neither value is NaN.
+@dataclass(frozen=True)
+class whole_series:  # noqa: N801  (a decorator)
+    """Enter a function of whole series into :data:`METRICS`, and return the public metric.
+
+    The function takes observed levels (time,) and predicted ones (series, time), without NaN, and
+    returns (series,). Sums of such a metric do not exist: it is in the scores of evaluations and
+    backtests, and not in those of archived forecasts, of which only sums are kept.
 
     Parameters
     ----------
-    kernel : callable
-        The metric of arrays without NaN; see :data:`Kernel`.
-    observed : numpy.ndarray
-        Shape (time,).
-    predicted : numpy.ndarray
-        Shape (..., time); each series leaves out its own missing rows.
-    fewest : int
-        With fewer pairs the value is NaN.
-    varying : bool
-        Whether the value is NaN where all observed values are equal.
-
-    Returns
-    -------
-    float or numpy.ndarray
-        A float for predicted (time,), else shape (...). What can't be divided is NaN, never
-        infinite.
+    label, definition, units, perfect, larger_is_better, datum_free, varying, fewest
+        As in :class:`~gwforecast.verification.averages.Metric`.
     """
-    observed, predicted = as_series(observed, predicted)
-    series = predicted.reshape(int(np.prod(predicted.shape[:-1])), observed.size)
-    values = np.full(len(series), np.nan)
-    for chosen, rows in _alike(~(np.isnan(series) | np.isnan(observed))):
-        o, p = observed[rows], series[chosen][:, rows]
-        if o.size < fewest or (varying and np.ptp(o) == 0):
-            continue
-        with np.errstate(all="ignore"):
-            values[chosen] = kernel(o, p)
-    values[~np.isfinite(values)] = np.nan
-    return float(values[0]) if predicted.ndim == 1 else values.reshape(predicted.shape[:-1])
+
+    label: str
+    definition: str
+    units: str = "m"
+    perfect: float = 0.0
+    larger_is_better: bool | None = None
+    datum_free: bool = True
+    varying: bool = False
+    fewest: int = 2
+
+    def __call__(self, kernel: Kernel) -> Callable[..., Values]:
+        """Return the public function of a metric, entered into the registry."""
+
+        def function(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+            return score_series(
+                kernel, observed=observed, predicted=predicted, fewest=max(self.fewest, 2),
+                varying=self.varying,
+            )  # fmt: skip
+
+        _name(function, kernel, PARAMETERS)
+        METRICS[kernel.__name__] = Metric(
+            function, self.label, self.units, self.perfect,
+            f"{self.definition}; of whole series only", self.datum_free, self.larger_is_better,
+            kernel=kernel, varying=self.varying, fewest=self.fewest,
+        )  # fmt: skip
+        return function
 
 
-def _alike(known: np.ndarray) -> list[tuple[slice, slice | np.ndarray]]:
-    """Return which series are scored at once, since they know the same rows, and these rows."""
-    if known.all():
-        return [(slice(None), slice(None))]
-    if (known == known[0]).all():
-        return [(slice(None), known[0])]
-    return [(slice(i, i + 1), rows) for i, rows in enumerate(known)]
+def _name(function: Callable[..., Values], written: Callable[..., object], parameters: str) -> None:
+    """Give a function the name and docstring of what was decorated, and its parameters."""
+    function.__name__ = function.__qualname__ = written.__name__
+    function.__module__ = written.__module__
+    text = inspect.cleandoc(written.__doc__ or "")
+    section = re.search(r"^(References|Examples)\n-+$", text, re.MULTILINE)
+    at = section.start() if section else len(text)
+    function.__doc__ = f"{text[:at].rstrip()}\n\n{parameters}\n{text[at:]}".rstrip()
 
 
-def nse(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+def _hydroeval(function: Callable[..., np.ndarray]) -> Kernel:
+    """Return a metric of hydroeval, which takes the simulation first, as a kernel."""
+
+    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+        return function(p.T, o[:, None])
+
+    return kernel
+
+
+def _hydroeval_kge(function: Callable[..., np.ndarray]) -> Kernel:
+    """Return a Kling-Gupta efficiency of hydroeval, whose components are behind the score."""
+
+    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+        return np.where(np.ptp(p, axis=-1) > 0, function(p.T, o[:, None])[0], np.nan)
+
+    return kernel
+
+
+def _kling_gupta(correlation: np.ndarray, variability: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return 1 - the distance of the three components from their perfect values 1, 1, 0."""
+    return np.asarray(1 - np.sqrt((correlation - 1) ** 2 + (variability - 1) ** 2 + bias**2))
+
+
+@metric(
+    "NSE", "1 - squared error / variance of the scored levels",
+    units="1", perfect=1, larger_is_better=True, varying=True,
+    last=lambda error, *moments: 1 - error / Moments(*moments).variance,
+    library=_hydroeval(hydroeval.nse),
+)  # fmt: skip
+def nse(pairs: Pairs) -> tuple[np.ndarray, ...]:
     """Return the Nash-Sutcliffe efficiency against the mean of the scored levels.
 
     ``1 - sum((p - o)^2) / sum((o - mean(o))^2)``. Units 1; -inf to 1; 1 is perfect, 0 is as good
     as the mean of the very rows that are scored. Free of the datum.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
 
     References
     ----------
@@ -199,124 +258,44 @@ def nse(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
     >>> nse(observed=np.array([1.0, 2.0, 3.0]), predicted=np.array([1.0, 2.0, 4.0]))
     0.5
     """
-    return score_series(
-        lambda o, p: hydroeval.nse(p.T, o[:, None]),
-        observed=observed, predicted=predicted, varying=True,
-    )  # fmt: skip
+    return pairs.squared_error, *pairs.moments
 
 
-def nse_reference(*, observed: np.ndarray, predicted: np.ndarray, reference: float) -> Values:
+@metric(
+    "NSE (prior mean)", "as NSE, against the mean of the levels before the scored period",
+    units="1", perfect=1, larger_is_better=True, varying=True, reference=True,
+    last=lambda error, prior: 1 - error / prior,
+)  # fmt: skip
+def nse_reference(pairs: Pairs) -> tuple[np.ndarray, ...]:
     """Return the NSE against a mean that was known before, e.g. of the levels before the test.
 
     ``1 - sum((p - o)^2) / sum((o - reference)^2)``. Units 1; -inf to 1; 1 is perfect, 0 is as good
     as the reference. Never smaller than :func:`nse`. Free of the datum, if the reference is moved
     with it.
 
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-    reference : float
-        Mean level before the scored rows, m; where it is NaN the result is NaN.
-
     References
     ----------
     Wunsch et al. (2021), doi:10.5194/hess-25-1671-2021.
     """
-
-    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-        return np.asarray(1 - np.sum((p - o) ** 2, axis=-1) / np.sum((o - reference) ** 2))
-
-    return score_series(kernel, observed=observed, predicted=predicted, varying=True)
+    return pairs.squared_error, pairs.prior_squared_error
 
 
-def kge(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the Kling-Gupta efficiency of 2009. It changes with the datum.
-
-    ``1 - sqrt((r - 1)^2 + (sd(p) / sd(o) - 1)^2 + (mean(p) / mean(o) - 1)^2)``. Units 1; -inf to
-    1; 1 is perfect. NaN where all predicted levels are equal.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-
-    References
-    ----------
-    Gupta et al. (2009), doi:10.1016/j.jhydrol.2009.08.003.
-    """
-    return _kge(hydroeval.kge, observed, predicted)
+def _last_kge_anomaly(*means: np.ndarray) -> np.ndarray:
+    m = Moments(*means)
+    shift = (m.predicted_mean - m.mean) / np.sqrt(m.variance)
+    return _kling_gupta(m.correlation, np.sqrt(m.predicted_variance / m.variance), shift)
 
 
-def kgeprime(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the Kling-Gupta efficiency of 2012. It changes with the datum.
-
-    As :func:`kge`, with ``(sd(p) / mean(p)) / (sd(o) / mean(o))`` in the place of the ratio of the
-    standard deviations. Units 1; -inf to 1; 1 is perfect. NaN where all predicted levels are equal.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-
-    References
-    ----------
-    Kling et al. (2012), doi:10.1016/j.jhydrol.2012.01.011.
-    """
-    return _kge(hydroeval.kgeprime, observed, predicted)
-
-
-def kgenp(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the non-parametric Kling-Gupta efficiency. It changes with the datum.
-
-    As :func:`kge`, with Spearman's correlation, and ``1 - 0.5 sum(|sorted p / sum(p) -
-    sorted o / sum(o)|)`` in the place of the ratio of the standard deviations. Units 1; -inf to 1;
-    1 is perfect. NaN where all predicted levels are equal. hydroeval ranks equal levels in the
-    order of the record, so that with ties the value depends a little on the order of the rows.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-
-    References
-    ----------
-    Pool et al. (2018), doi:10.1080/02626667.2018.1552002.
-    """
-    return _kge(hydroeval.kgenp, observed, predicted)
-
-
-def _kge(
-    function: Callable[..., np.ndarray], observed: np.ndarray, predicted: np.ndarray
-) -> Values:
-    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-        # hydroeval takes the simulation first, and returns the components behind the score
-        return np.where(np.ptp(p, axis=-1) > 0, function(p.T, o[:, None])[0], np.nan)
-
-    return score_series(kernel, observed=observed, predicted=predicted, varying=True)
-
-
-def kge_anomaly(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+@metric(
+    "KGE''", "Kling-Gupta with the bias in standard deviations (Tang 2021)",
+    units="1", perfect=1, larger_is_better=True, varying=True, last=_last_kge_anomaly,
+)  # fmt: skip
+def kge_anomaly(pairs: Pairs) -> tuple[np.ndarray, ...]:
     """Return a Kling-Gupta efficiency that is free of the datum.
 
     ``1 - sqrt((r - 1)^2 + (sd(p) / sd(o) - 1)^2 + ((mean(p) - mean(o)) / sd(o))^2)``: the ratio of
     the means is replaced by their difference in units of the observed standard deviation. Units 1;
     -inf to 1; 1 is perfect. NaN where all predicted levels are equal.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
 
     References
     ----------
@@ -328,139 +307,207 @@ def kge_anomaly(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
     >>> round(kge_anomaly(observed=o + 100, predicted=o + 100.5), 3)
     0.388
     """
-
-    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-        spread, shift = p.std(axis=-1) / o.std(), (p.mean(axis=-1) - o.mean()) / o.std()
-        distance = (_correlation(o, p) - 1) ** 2 + (spread - 1) ** 2 + shift**2
-        return np.asarray(1 - np.sqrt(distance))
-
-    return score_series(kernel, observed=observed, predicted=predicted, varying=True)
+    return pairs.moments
 
 
-def r2(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+def _last_kge(*means: np.ndarray) -> np.ndarray:
+    m = Moments(*means)
+    variability = np.sqrt(m.predicted_variance / m.variance)
+    return _kling_gupta(m.correlation, variability, m.predicted_mean / m.mean - 1)
+
+
+@metric(
+    "KGE", "Kling-Gupta 2009; changes with the datum",
+    units="1", perfect=1, larger_is_better=True, varying=True, datum_free=False, last=_last_kge,
+    library=_hydroeval_kge(hydroeval.kge),
+)  # fmt: skip
+def kge(pairs: Pairs) -> tuple[np.ndarray, ...]:
+    """Return the Kling-Gupta efficiency of 2009. It changes with the datum.
+
+    ``1 - sqrt((r - 1)^2 + (sd(p) / sd(o) - 1)^2 + (mean(p) / mean(o) - 1)^2)``. Units 1; -inf to
+    1; 1 is perfect. NaN where all predicted levels are equal.
+
+    References
+    ----------
+    Gupta et al. (2009), doi:10.1016/j.jhydrol.2009.08.003.
+    """
+    return pairs.moments
+
+
+def _last_kgeprime(*means: np.ndarray) -> np.ndarray:
+    m = Moments(*means)
+    ratio = m.predicted_mean / m.mean
+    variability = np.sqrt(m.predicted_variance / m.variance) / ratio
+    return _kling_gupta(m.correlation, variability, ratio - 1)
+
+
+@metric(
+    "KGE'", "Kling-Gupta 2012; changes with the datum",
+    units="1", perfect=1, larger_is_better=True, varying=True, datum_free=False,
+    last=_last_kgeprime, library=_hydroeval_kge(hydroeval.kgeprime),
+)  # fmt: skip
+def kgeprime(pairs: Pairs) -> tuple[np.ndarray, ...]:
+    """Return the Kling-Gupta efficiency of 2012. It changes with the datum.
+
+    As :func:`kge`, with ``(sd(p) / mean(p)) / (sd(o) / mean(o))`` in the place of the ratio of the
+    standard deviations. Units 1; -inf to 1; 1 is perfect. NaN where all predicted levels are equal.
+
+    References
+    ----------
+    Kling et al. (2012), doi:10.1016/j.jhydrol.2012.01.011.
+    """
+    return pairs.moments
+
+
+@whole_series(
+    "KGE-np", "non-parametric Kling-Gupta; changes with the datum",
+    units="1", perfect=1, larger_is_better=True, varying=True, datum_free=False,
+)  # fmt: skip
+def kgenp(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the non-parametric Kling-Gupta efficiency. It changes with the datum.
+
+    As :func:`kge`, with Spearman's correlation, and ``1 - 0.5 sum(|sorted p / sum(p) -
+    sorted o / sum(o)|)`` in the place of the ratio of the standard deviations. Units 1; -inf to 1;
+    1 is perfect. NaN where all predicted levels are equal. hydroeval ranks equal levels in the
+    order of the record, so that with ties the value depends a little on the order of the rows.
+
+    References
+    ----------
+    Pool et al. (2018), doi:10.1080/02626667.2018.1552002.
+    """
+    return _hydroeval_kge(hydroeval.kgenp)(o, p)
+
+
+@metric(
+    "R2", "squared Pearson correlation; blind to bias",
+    units="1", perfect=1, larger_is_better=True, varying=True,
+    last=lambda *moments: Moments(*moments).correlation ** 2,
+)  # fmt: skip
+def r2(pairs: Pairs) -> tuple[np.ndarray, ...]:
     """Return the squared Pearson correlation, blind to bias and scale (closed form).
 
     Units 1; 0 to 1; 1 is perfect, and so is any straight line of the levels, a falling one too.
     NaN where all predicted levels are equal. Free of the datum.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
     """
-    return score_series(
-        lambda o, p: _correlation(o, p) ** 2, observed=observed, predicted=predicted, varying=True
-    )
+    return pairs.moments
 
 
-def _correlation(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-    o_, p_ = o - o.mean(), p - p.mean(axis=-1, keepdims=True)
-    r = np.sum(o_ * p_, axis=-1) / np.sqrt(np.sum(o_**2) * np.sum(p_**2, axis=-1))
-    return np.where(np.ptp(p, axis=-1) > 0, np.clip(r, -1, 1), np.nan)
-
-
-def persistency_index(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the efficiency against the level observed before each one.
-
-    ``1 - sum((p - o)^2) / sum((previous o - o)^2)``, over the observed levels in their own cadence,
-    the first left out. Units 1; -inf to 1; 1 is perfect; below 0 a forecast that repeats the last
-    level is better. Free of the datum. Needs three pairs; the order of the rows matters.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-
-    References
-    ----------
-    Kitanidis and Bras (1980), doi:10.1029/WR016i006p01034.
-    """
-
-    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-        error = np.sum((p[:, 1:] - o[1:]) ** 2, axis=-1)
-        return np.asarray(1 - error / np.sum(np.diff(o) ** 2))
-
-    return score_series(kernel, observed=observed, predicted=predicted, fewest=3, varying=True)
-
-
-def rmse(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+@metric(
+    "RMSE", "root mean squared error", larger_is_better=False, last=np.sqrt,
+    library=_hydroeval(hydroeval.rmse),
+)  # fmt: skip
+def rmse(pairs: Pairs) -> np.ndarray:
     """Return the root mean squared error, ``sqrt(mean((p - o)^2))`` (closed form).
 
     Units m; 0 to inf; 0 is perfect. Free of the datum.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
 
     Examples
     --------
     >>> rmse(observed=np.array([1.0, 2.0]), predicted=np.array([[2.0, 3.0], [1.0, 2.0]]))
     array([1., 0.])
     """
-    return score_series(
-        lambda o, p: hydroeval.rmse(p.T, o[:, None]), observed=observed, predicted=predicted
-    )
+    return pairs.squared_error
 
 
-def mae(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+@metric("MAE", "mean absolute error", larger_is_better=False)
+def mae(pairs: Pairs) -> np.ndarray:
     """Return the mean absolute error, ``mean(|p - o|)`` (closed form).
 
     Units m; 0 to inf; 0 is perfect. Free of the datum.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
     """
-    return score_series(
-        lambda o, p: np.mean(np.abs(p - o), axis=-1), observed=observed, predicted=predicted
-    )
+    return pairs.absolute_error
 
 
-def bias(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+@metric("bias", "mean of predicted - observed")
+def bias(pairs: Pairs) -> np.ndarray:
     """Return the mean of predicted - observed: positive where predictions are too high.
 
     ``mean(p - o)`` (closed form). Units m; -inf to inf; 0 is perfect. Free of the datum. The sign
     is the reverse of :func:`pbias`.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
 
     Examples
     --------
     >>> bias(observed=np.array([1.0, 2.0]), predicted=np.array([1.5, 2.5]))
     0.5
     """
-    return score_series(
-        lambda o, p: np.mean(p - o, axis=-1), observed=observed, predicted=predicted
-    )
+    return pairs.error
 
 
-def pbias(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
+@whole_series("MAE low", "MAE in the lowest fifth of the levels", larger_is_better=False, fewest=5)
+def mae_low(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the mean absolute error where the observed level is in its lowest fifth.
+
+    ``mean(|p - o|)`` over the rows with ``o <= quantile(o, 0.2)`` of the scored rows. Units m; 0 to
+    inf; 0 is perfect. Free of the datum. Needs five pairs.
+
+    References
+    ----------
+    Collenteur et al. (2024), doi:10.5194/hess-28-5193-2024.
+    """
+    return np.asarray(np.abs(p - o)[:, o <= np.quantile(o, 0.2)].mean(axis=-1))
+
+
+@whole_series(
+    "MAE high", "MAE in the highest fifth of the levels", larger_is_better=False, fewest=5
+)
+def mae_high(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the mean absolute error where the observed level is in its highest fifth.
+
+    ``mean(|p - o|)`` over the rows with ``o >= quantile(o, 0.8)`` of the scored rows. Units m; 0 to
+    inf; 0 is perfect. Free of the datum. Needs five pairs.
+
+    References
+    ----------
+    Collenteur et al. (2024), doi:10.5194/hess-28-5193-2024.
+    """
+    return np.asarray(np.abs(p - o)[:, o >= np.quantile(o, 0.8)].mean(axis=-1))
+
+
+@whole_series(
+    "PI", "efficiency against the level observed before",
+    units="1", perfect=1, larger_is_better=True, varying=True, fewest=3,
+)  # fmt: skip
+def persistency_index(o: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the efficiency against the level observed before each one.
+
+    ``1 - sum((p - o)^2) / sum((previous o - o)^2)``, over the observed levels in their own cadence,
+    the first left out. Units 1; -inf to 1; 1 is perfect; below 0 a forecast that repeats the last
+    level is better. Free of the datum. Needs three pairs; the order of the rows matters. Among
+    forecasts of one lead time, the level before is that of the issue time before.
+
+    References
+    ----------
+    Kitanidis and Bras (1980), doi:10.1029/WR016i006p01034.
+    """
+    error = np.sum((p[:, 1:] - o[1:]) ** 2, axis=-1)
+    return np.asarray(1 - error / np.sum(np.diff(o) ** 2))
+
+
+@metric(
+    "MARE", "sum of errors / sum of levels; changes with the datum", units="1", datum_free=False,
+    last=lambda error, *moments: error / Moments(*moments).mean,
+    library=_hydroeval(hydroeval.mare),
+)  # fmt: skip
+def mare(pairs: Pairs) -> tuple[np.ndarray, ...]:
+    """Return hydroeval's mean absolute relative error, ``sum(|p - o|) / sum(o)`` (closed form).
+
+    Units 1; 0 is perfect; 0 to inf, but negative where the levels lie below the datum. It changes
+    with the datum. NaN where the levels sum to 0.
+    """
+    return pairs.absolute_error, *pairs.moments
+
+
+@metric(
+    "PBIAS", "hydroeval's: 100 (observed - predicted) / observed; changes with the datum",
+    units="%", datum_free=False,
+    last=lambda error, *moments: -100 * error / Moments(*moments).mean,
+    library=_hydroeval(hydroeval.pbias),
+)  # fmt: skip
+def pbias(pairs: Pairs) -> tuple[np.ndarray, ...]:
     """Return hydroeval's percent bias, of observed - predicted: positive where too low.
 
     ``100 sum(o - p) / sum(o)``. Units %; -inf to inf; 0 is perfect. It changes with the datum, and
     its sign is the reverse of :func:`bias`. NaN where the levels sum to 0.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
 
     References
     ----------
@@ -471,151 +518,4 @@ def pbias(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
     >>> pbias(observed=np.array([1.0, 3.0]), predicted=np.array([1.0, 2.0]))
     25.0
     """
-    return score_series(
-        lambda o, p: hydroeval.pbias(p.T, o[:, None]), observed=observed, predicted=predicted
-    )
-
-
-def mare(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return hydroeval's mean absolute relative error, ``sum(|p - o|) / sum(o)`` (closed form).
-
-    Units 1; 0 is perfect; 0 to inf, but negative where the levels lie below the datum. It changes
-    with the datum. NaN where the levels sum to 0.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-    """
-    return score_series(
-        lambda o, p: hydroeval.mare(p.T, o[:, None]), observed=observed, predicted=predicted
-    )
-
-
-def mae_low(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the mean absolute error where the observed level is in its lowest fifth.
-
-    ``mean(|p - o|)`` over the rows with ``o <= quantile(o, 0.2)`` of the scored rows. Units m; 0 to
-    inf; 0 is perfect. Free of the datum. Needs five pairs.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-
-    References
-    ----------
-    Collenteur et al. (2024), doi:10.5194/hess-28-5193-2024.
-    """
-
-    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-        return np.asarray(np.abs(p - o)[:, o <= np.quantile(o, 0.2)].mean(axis=-1))
-
-    return score_series(kernel, observed=observed, predicted=predicted, fewest=5)
-
-
-def mae_high(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the mean absolute error where the observed level is in its highest fifth.
-
-    ``mean(|p - o|)`` over the rows with ``o >= quantile(o, 0.8)`` of the scored rows. Units m; 0 to
-    inf; 0 is perfect. Free of the datum. Needs five pairs.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        Shape (..., time), m.
-
-    References
-    ----------
-    Collenteur et al. (2024), doi:10.5194/hess-28-5193-2024.
-    """
-
-    def kernel(o: np.ndarray, p: np.ndarray) -> np.ndarray:
-        return np.asarray(np.abs(p - o)[:, o >= np.quantile(o, 0.8)].mean(axis=-1))
-
-    return score_series(kernel, observed=observed, predicted=predicted, fewest=5)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric and what a table says of it.
-
-    Parameters
-    ----------
-    function : callable
-        Takes ``observed`` and ``predicted``.
-    label : str
-        Name in tables and figures.
-    units : str
-        Units of the value.
-    perfect : float
-        Value of a perfect prediction.
-    definition : str
-        One line beside the number.
-    datum_free : bool
-        Whether the value stays the same when the datum is moved.
-    larger_is_better : bool or None
-        None where the nearer to ``perfect`` is the better, from either side.
-    """
-
-    function: Callable[..., Values]
-    label: str
-    units: str
-    perfect: float
-    definition: str
-    datum_free: bool = True
-    larger_is_better: bool | None = None
-
-
-def _efficiency(
-    function: Callable[..., Values], label: str, definition: str, *, datum_free: bool = True
-) -> Metric:
-    return Metric(function, label, "1", 1, definition, datum_free, larger_is_better=True)
-
-
-def _error(function: Callable[..., Values], label: str, definition: str) -> Metric:
-    return Metric(function, label, "m", 0, definition, larger_is_better=False)
-
-
-METRICS: dict[str, Metric] = {
-    "nse": _efficiency(nse, "NSE", "1 - squared error / variance of the scored levels"),
-    "nse_reference": _efficiency(
-        nse_reference, "NSE (prior mean)",
-        "as NSE, against the mean of the levels before the scored period",
-    ),
-    "kge_anomaly": _efficiency(
-        kge_anomaly, "KGE''", "Kling-Gupta with the bias in standard deviations (Tang 2021)"
-    ),
-    "kge": _efficiency(
-        kge, "KGE", "Kling-Gupta 2009; changes with the datum", datum_free=False
-    ),
-    "kgeprime": _efficiency(
-        kgeprime, "KGE'", "Kling-Gupta 2012; changes with the datum", datum_free=False
-    ),
-    "kgenp": _efficiency(
-        kgenp, "KGE-np", "non-parametric Kling-Gupta; changes with the datum", datum_free=False
-    ),
-    "r2": _efficiency(r2, "R2", "squared Pearson correlation; blind to bias"),
-    "rmse": _error(rmse, "RMSE", "root mean squared error"),
-    "mae": _error(mae, "MAE", "mean absolute error"),
-    "bias": Metric(bias, "bias", "m", 0, "mean of predicted - observed"),
-    "mae_low": _error(mae_low, "MAE low", "MAE in the lowest fifth of the levels"),
-    "mae_high": _error(mae_high, "MAE high", "MAE in the highest fifth of the levels"),
-    "persistency_index": _efficiency(
-        persistency_index, "PI", "efficiency against the level observed before"
-    ),
-    "mare": Metric(
-        mare, "MARE", "1", 0, "sum of errors / sum of levels; changes with the datum", False
-    ),
-    "pbias": Metric(
-        pbias, "PBIAS", "%", 0,
-        "hydroeval's: 100 (observed - predicted) / observed; changes with the datum", False,
-    ),
-}  # fmt: skip
-"""Metrics of a single predicted level, by name."""
+    return pairs.error, *pairs.moments

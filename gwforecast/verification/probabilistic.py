@@ -1,18 +1,28 @@
 """Metrics of uncertain predictions: intervals, quantiles, ensembles and classes.
 
-``observed`` has the shape (time,); what is predicted may have axes before time, (..., time), for
+``observed`` has the shape (time,); predictions may have axes before time, (..., time), for
 several series at once: the result is a float, or an array (...). Each value is a mean over the
 rows, of which those with a NaN are left out; with no row left it is NaN. Infinite values are
 refused. All but the classes are free of the datum.
+
+The intervals of :data:`INTERVALS` and the CRPS are entered into
+:data:`gwforecast.verification.metrics.METRICS`, and with that are in every table of scores. A
+further metric of the predicted quantiles is one call of :func:`register`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from gwforecast.verification.metrics import Values, as_series
+from gwforecast.verification.averages import Metric, Pairs, Values
+from gwforecast.verification.metrics import METRICS
+from gwforecast.verification.series import as_series
 
 __all__ = [
+    "INTERVALS",
     "accuracy",
     "brier_score",
     "coverage",
@@ -22,7 +32,12 @@ __all__ = [
     "interval_width",
     "pinball_loss",
     "ranked_probability_score",
+    "register",
 ]
+
+
+INTERVALS: dict[str, tuple[float, float]] = {"95": (0.025, 0.975), "80": (0.1, 0.9)}
+"""Central intervals that are scored, as lower and upper quantile, by nominal coverage in %."""
 
 
 def _mean(row_scores: np.ndarray, missing: np.ndarray) -> Values:
@@ -52,6 +67,17 @@ def _interval(
     return observed, lower, upper, missing
 
 
+def _inside(o: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return 1 where a level is inside its interval, 0 where not."""
+    return ((o >= low) & (o <= high)).astype(float)
+
+
+def _interval_scores(o: np.ndarray, low: np.ndarray, high: np.ndarray, alpha: float) -> np.ndarray:
+    """Return the interval score of each row."""
+    outside = np.maximum(low - o, 0) + np.maximum(o - high, 0)
+    return np.asarray(high - low + 2 / alpha * outside)
+
+
 def _check_share(share: float, *, name: str) -> None:
     if not 0 < share < 1:
         raise ValueError(
@@ -63,8 +89,8 @@ def _check_share(share: float, *, name: str) -> None:
 def coverage(*, observed: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Values:
     """Return the share of observed levels inside the interval, bounds included.
 
-    ``mean(lower <= o <= upper)``, called PICP as well. Units 1; 0 to 1; the nominal coverage is
-    perfect: 0.95 for a 95 % interval.
+    ``mean(lower <= o <= upper)``, also called PICP (prediction interval coverage probability).
+    Units 1; 0 to 1; the nominal coverage is perfect: 0.95 for a 95 % interval.
 
     Parameters
     ----------
@@ -83,7 +109,7 @@ def coverage(*, observed: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> V
     0.5
     """
     o, low, high, missing = _interval(observed, lower, upper)
-    return _mean(((o >= low) & (o <= high)).astype(float), missing)
+    return _mean(_inside(o, low, high), missing)
 
 
 def interval_width(*, observed: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Values:
@@ -125,8 +151,7 @@ def interval_score(
     """
     _check_share(alpha, name="alpha")
     o, low, high, missing = _interval(observed, lower, upper)
-    outside = np.maximum(low - o, 0) + np.maximum(o - high, 0)
-    return _mean(high - low + 2 / alpha * outside, missing)
+    return _mean(_interval_scores(o, low, high, alpha), missing)
 
 
 def pinball_loss(*, observed: np.ndarray, predicted: np.ndarray, quantile: float) -> Values:
@@ -240,7 +265,7 @@ def crps_ensemble(*, observed: np.ndarray, members: np.ndarray, fair: bool = Tru
     members : numpy.ndarray
         Shape (..., time, member), m; a row with a missing member is left out.
     fair : bool
-        Score the distribution that the members were drawn from, not the members.
+        Score the distribution that the members were drawn from, not the members themselves.
 
     References
     ----------
@@ -335,3 +360,100 @@ def _check_probability(probability: np.ndarray) -> None:
             f"{probability[wrong][0]}. Divide percentages by 100, and take the output behind the "
             "softmax."
         )
+
+
+def register(
+    name: str,
+    statistics: Callable[[Pairs], np.ndarray],
+    *,
+    label: str,
+    definition: str,
+    units: str = "m",
+    perfect: float = 0.0,
+    larger_is_better: bool | None = None,
+    needs: tuple[float, ...] = (),
+    doc: str | None = None,
+) -> None:
+    """Enter a metric of the predicted quantiles, a mean over pairs, into the registry.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    statistics : callable
+        Takes :class:`~gwforecast.verification.averages.Pairs`; returns the statistic of each.
+    label, definition, units, perfect, larger_is_better, needs
+        As in :class:`~gwforecast.verification.averages.Metric`.
+    doc : str, optional
+        Docstring; by default that of ``statistics``.
+    """
+
+    def function(*, observed: np.ndarray, predicted: np.ndarray, quantiles: np.ndarray) -> Values:
+        o, p = as_series(observed, predicted, trailing=1)
+        found = Pairs(o, p, np.asarray(quantiles, float), np.ones(o.shape, dtype=bool))
+        values = statistics(found)
+        return _mean(values, np.isnan(values) | ~found.complete)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc or statistics.__doc__
+    METRICS[name] = Metric(
+        function, label, units, perfect, definition, larger_is_better=larger_is_better,
+        kind="distribution", needs=needs, statistics=statistics,
+    )  # fmt: skip
+
+
+def crps_of_pairs(pairs: Pairs) -> np.ndarray:
+    """Return the CRPS of each pair, m, and the absolute error where there is only a median.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Observed levels (..., row) and predicted quantiles (..., row, quantile).
+    """
+    result = pairs.absolute_error.copy()
+    observed = np.broadcast_to(pairs.observed, result.shape)
+    scored = pairs.complete & np.isfinite(observed)
+    result[scored] = crps_of_rows(observed[scored], pairs.ordered[scored], pairs.quantiles)
+    return result
+
+
+def _inside_of_pairs(pairs: Pairs, *, lower: float, upper: float) -> np.ndarray:
+    low, high = pairs.quantile(lower), pairs.quantile(upper)
+    return np.where(pairs.complete, _inside(pairs.observed, low, high), np.nan)
+
+
+def _width_of_pairs(pairs: Pairs, *, lower: float, upper: float) -> np.ndarray:
+    return np.asarray(pairs.quantile(upper) - pairs.quantile(lower))
+
+
+def _interval_score_of_pairs(pairs: Pairs, *, lower: float, upper: float) -> np.ndarray:
+    low, high = pairs.quantile(lower), pairs.quantile(upper)
+    return _interval_scores(pairs.observed, low, high, 1 - (upper - lower))
+
+
+for _level, (_lower, _upper) in INTERVALS.items():
+    _bounds = {"lower": _lower, "upper": _upper}
+    register(
+        f"coverage_{_level}", partial(_inside_of_pairs, **_bounds),
+        label=f"coverage of the {_level} % interval", units="1", perfect=round(_upper - _lower, 9),
+        definition=f"share of levels inside the {_level} % interval",
+        needs=(_lower, _upper), doc=coverage.__doc__,
+    )  # fmt: skip
+    register(
+        f"width_{_level}", partial(_width_of_pairs, **_bounds),
+        label=f"width of the {_level} % interval", larger_is_better=False,
+        definition=f"mean width of the {_level} % interval",
+        needs=(_lower, _upper), doc=interval_width.__doc__,
+    )  # fmt: skip
+    register(
+        f"interval_score_{_level}", partial(_interval_score_of_pairs, **_bounds),
+        label=f"interval score of the {_level} % interval", larger_is_better=False,
+        definition=f"width of the {_level} % interval, and a penalty for levels outside",
+        needs=(_lower, _upper), doc=interval_score.__doc__,
+    )  # fmt: skip
+
+register(
+    "crps", crps_of_pairs, label="CRPS", larger_is_better=False,
+    definition="continuous ranked probability score from the quantiles; the MAE of a median alone",
+    doc=crps_quantiles.__doc__,
+)  # fmt: skip

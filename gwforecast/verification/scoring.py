@@ -1,8 +1,10 @@
 """Scores by model, well and period, all models on the same rows, with skill against a baseline.
 
-Metrics over labelled levels, under an exact join.
-
-Which model to take for each well, told by the validation period alone.
+The rules that all tables of scores share are here: which rows are scored, the skill, and the
+definitions. Scores by lead time are in :mod:`gwforecast.verification.lead_scoring`, those of
+archived forecasts in :mod:`gwforecast.verification.archived`; all take their values from
+:mod:`gwforecast.verification.averages` and their metrics from
+:data:`gwforecast.verification.metrics.METRICS`, read at the time of the call.
 """
 
 from __future__ import annotations
@@ -18,18 +20,122 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split
-from gwforecast.verification import probabilistic
-from gwforecast.verification.metrics import METRICS, Values
+from gwforecast.verification.averages import Metric, Pairs, score_pairs
+from gwforecast.verification.metrics import METRICS, level_metrics
 
 __all__ = [
-    "DEFINITIONS",
+    "SKILLS",
     "aligned",
+    "available",
+    "check_names",
     "choose_models",
+    "common_rows",
     "definitions",
+    "metric_definitions",
     "score_along_time",
+    "score_summary",
     "score_table",
-    "summary",
+    "skill_against",
 ]
+
+
+SKILLS = {"skill_rmse": "rmse", "skill_crps": "crps"}
+"""Metrics whose gain over a baseline is a score of its own, by the name of that score."""
+
+COLUMNS = ["model", "well", "period", "metric", "value", "n"]
+DIMS = (schema.MODEL, schema.WELL, schema.TIME, schema.QUANTILE)
+FEWEST = 2
+"""Pairs that a metric of a central prediction needs in a period."""
+
+
+def common_rows(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which models are scored, and on which rows all of these have a prediction.
+
+    A model without any prediction in a series is not scored there, and takes no row from the
+    others.
+
+    Parameters
+    ----------
+    known : numpy.ndarray
+        Which predictions exist where a level was observed, boolean, shape (model, ..., row).
+
+    Returns
+    -------
+    numpy.ndarray
+        Boolean, shape (model, ...).
+    numpy.ndarray
+        Boolean, shape (..., row).
+
+    Examples
+    --------
+    >>> known = np.array([[True, True, False], [True, False, True], [False, False, False]])
+    >>> used, common = common_rows(known)
+    >>> used.tolist(), common.tolist()
+    ([True, True, False], [True, False, False])
+    """
+    used = known.any(axis=-1)
+    common = (known | ~used[..., None]).all(axis=0) & used.any(axis=0)[..., None]
+    return np.asarray(used), np.asarray(common)
+
+
+def skill_against(score: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return ``1 - score / reference``, NaN where the reference is perfect or unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(reference > 0, 1 - score / reference, np.nan))
+
+
+def metric_definitions() -> dict[str, str]:
+    """Return the definition of each metric with its unit, by name, in the order of tables."""
+    ordered = sorted(METRICS.items(), key=lambda item: item[1].kind == "distribution")
+    return {
+        name: metric.definition + (f", {metric.units}" if metric.units != "1" else "")
+        for name, metric in ordered
+    }
+
+
+def available(names: Iterable[str], quantiles: np.ndarray) -> dict[str, Metric]:
+    """Return the metrics among some names whose quantiles are given, in the order of the names."""
+    return {
+        name: METRICS[name]
+        for name in names
+        if name in METRICS
+        and all(np.isclose(quantiles, needed).any() for needed in METRICS[name].needs)
+    }
+
+
+def check_names(wanted: Iterable[str], known: Iterable[str], *, table: str) -> None:
+    """Refuse names of metrics that a table does not know.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+    known = list(known)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(
+                f"{table} the metrics {', '.join(known)}. Received {name!r}. Choose among these."
+            )
+
+
+def definitions(baseline: str = "the baseline") -> dict[str, str]:
+    """Return the definition of each metric of a score table, by name, in the order of the table.
+
+    Parameters
+    ----------
+    baseline : str
+        The model that the skill is measured against.
+
+    Examples
+    --------
+    >>> definitions("climatology")["skill_rmse"]
+    '1 - RMSE / RMSE of climatology on the same rows'
+    """
+    return metric_definitions() | {
+        skill: f"1 - {score.upper()} / {score.upper()} of {baseline} on the same rows"
+        for skill, score in SKILLS.items()
+    }
 
 
 def aligned(predicted: xr.DataArray, observed: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
@@ -63,7 +169,8 @@ def score_along_time(
     Parameters
     ----------
     metric_name : str
-        A name of :data:`gwforecast.verification.metrics.METRICS`.
+        A metric of the central prediction in
+        :data:`gwforecast.verification.metrics.METRICS`.
     observed : xarray.DataArray
         Dimensions (..., time), m; NaN where nothing was observed.
     predicted : xarray.DataArray
@@ -90,11 +197,11 @@ def score_along_time(
     >>> score_along_time("bias", observed=observed, predicted=observed + 0.5).item()
     0.5
     """
-    metric = METRICS.get(metric_name)
+    metric = level_metrics().get(metric_name)
     if metric is None or (metric_name == "nse_reference") != (reference is not None):
         raise ValueError(
-            f"A score along time takes a metric of {', '.join(METRICS)}, and a reference for "
-            f"nse_reference alone. Received {metric_name!r} with reference {reference}. "
+            f"A score along time takes a metric of {', '.join(level_metrics())}, and a reference "
+            f"for nse_reference alone. Received {metric_name!r} with reference {reference}. "
             "Correct the name, or the reference."
         )
     if schema.TIME not in observed.dims or not set(observed.dims) <= set(predicted.dims):
@@ -119,53 +226,6 @@ def score_along_time(
     return score.assign_attrs(
         long_name=metric.label, units=metric.units, definition=metric.definition
     )
-
-
-INTERVALS = {"95": (0.025, 0.975), "80": (0.1, 0.9)}
-SKILLS = {"skill_rmse": "rmse", "skill_crps": "crps"}
-COLUMNS = ["model", "well", "period", "metric", "value", "n"]
-DIMS = (schema.MODEL, schema.WELL, schema.TIME, schema.QUANTILE)
-
-
-def definitions(baseline: str = "the baseline") -> dict[str, str]:
-    """Return what each metric of a score table is, by name, in the order of the table.
-
-    Parameters
-    ----------
-    baseline : str
-        The model that the skill is measured against.
-
-    Examples
-    --------
-    >>> definitions("climatology")["skill_rmse"]
-    '1 - RMSE / RMSE of climatology on the same rows'
-    """
-    interval = {
-        f"{what}_{level}": f"{text} of the {level} % interval"
-        for level in INTERVALS
-        for what, text in (
-            ("coverage", "share of the levels inside"),
-            ("width", "mean width in m"),
-            ("interval_score", "width and penalty for levels outside, in m,"),
-        )
-    }
-    central = {
-        name: metric.definition + (f", {metric.units}" if metric.units != "1" else "")
-        for name, metric in METRICS.items()
-    }
-    return {
-        **central,
-        **interval,
-        "crps": "continuous ranked probability score from the quantiles, m",
-        **{
-            skill: f"1 - {score.upper()} / {score.upper()} of {baseline} on the same rows"
-            for skill, score in SKILLS.items()
-        },
-    }
-
-
-DEFINITIONS: dict[str, str] = definitions()
-"""What each metric of a score table is, by name."""
 
 
 def score_table(
@@ -198,12 +258,12 @@ def score_table(
     baseline : str
         Model that the skill is measured against; without it there is no skill.
     metrics : iterable of str, optional
-        Names from :data:`DEFINITIONS`; by default all.
+        Names from :func:`definitions`; by default all.
 
     Returns
     -------
     pandas.DataFrame
-        Columns model, well, period, metric, value, n (the number of rows); see :data:`DEFINITIONS`.
+        Columns model, well, period, metric, value, n (the number of rows); see :func:`definitions`.
         Scores of an interval whose quantiles the predictions lack are left out.
 
     Raises
@@ -222,6 +282,7 @@ def score_table(
     quantiles = level[schema.QUANTILE].values
     models = [str(model) for model in level[schema.MODEL].values]
     names = _names(metrics, quantiles, skill=baseline in models)
+    scored = available(dict.fromkeys([*names, *SKILLS.values()]), quantiles)
     wells = [str(well) for well in observed[schema.WELL].values]
     inside = [
         split.rows(observations, period).transpose(schema.WELL, schema.TIME).values
@@ -237,13 +298,13 @@ def score_table(
         predicted = level.values[:, well, rows]
         if np.isinf(predicted).any():
             predicted = _without_infinite(predicted, models, wells[well], PERIODS[period])
-        scores = _score_rows(
-            observed.values[well, rows], predicted, quantiles, references[well][period], names
+        scores = _score_period(
+            observed.values[well, rows], predicted, quantiles, references[well][period], scored
         )
-        for skill, score in SKILLS.items() if baseline in models else ():
-            value, n = scores[score]
-            reference = value[models.index(baseline)]
-            scores[skill] = 1 - value / reference if reference > 0 else value * np.nan, n
+        for skill, score in SKILLS.items():
+            if skill in names:
+                value, n = scores[score]
+                scores[skill] = skill_against(value, value[models.index(baseline)]), n
         for number, name in enumerate(names):
             values[well, period, :, number], counts[well, period, :, number] = scores[name]
     return _frame(values, counts, wells=wells, models=models, names=names)
@@ -257,7 +318,7 @@ def _labelled(
     if set(level.dims) != set(DIMS):
         raise SchemaError(
             f"Predictions hold 'level' over {DIMS}. Received dims {level.dims}. Add what is "
-            "lacking with DataArray.expand_dims: the name of the model, or quantile 0.5 of a "
+            "missing with DataArray.expand_dims: the name of the model, or quantile 0.5 of a "
             "prediction without an interval."
         )
     if not np.isclose(level[schema.QUANTILE].values, 0.5).any():
@@ -270,25 +331,14 @@ def _labelled(
 
 
 def _names(metrics: Iterable[str] | None, quantiles: np.ndarray, *, skill: bool) -> list[str]:
-    """Return the metrics that can be scored, of those that are asked for, in their order."""
-    lacking = {
-        f"{what}_{level}"
-        for level, bounds in INTERVALS.items()
-        for what in ("coverage", "width", "interval_score")
-        if not all(np.isclose(quantiles, bound).any() for bound in bounds)
-    }
+    """Return the requested metrics that can be scored, in their order."""
+    known = definitions()
+    wanted = list(known if metrics is None else metrics)
+    check_names(wanted, known, table="A score table knows")
+    scored = set(available(METRICS, quantiles)) | (set(SKILLS) if skill else set())
     if quantiles.size < 2:
-        lacking |= {"crps", "skill_crps"}
-    if not skill:
-        lacking |= set(SKILLS)
-    wanted = list(DEFINITIONS if metrics is None else metrics)
-    unknown = [name for name in wanted if name not in DEFINITIONS]
-    if unknown:
-        raise ValueError(
-            f"A score table knows the metrics {', '.join(DEFINITIONS)}. Received {unknown[0]!r}. "
-            "Choose among these."
-        )
-    return [name for name in wanted if name not in lacking]
+        scored -= {"skill_crps"} | set(METRICS) - set(level_metrics())
+    return [name for name in wanted if name in scored]
 
 
 def _references(observed: np.ndarray, inside: list[np.ndarray]) -> list[list[float]]:
@@ -316,63 +366,37 @@ def _without_infinite(
     return np.where(infinite[:, None, None], np.nan, predicted)
 
 
-def _score_rows(
+def _score_period(
     observed: np.ndarray,
     predicted: np.ndarray,
     quantiles: np.ndarray,
     reference: float,
-    names: list[str],
+    metrics: dict[str, Metric],
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return by metric the values and the numbers of rows, (model,), of one period of one well.
 
     ``observed`` is (time,), ``predicted`` (model, time, quantile).
     """
     center = predicted[..., int(np.argmin(np.abs(quantiles - 0.5)))]
-    exists, same = _common(np.isfinite(center))
+    used, common = common_rows(np.isfinite(center))
+    complete = np.isfinite(predicted).all(axis=-1) & common & used[:, None]
     scores = {}
-    for name in dict.fromkeys([*names, *SKILLS.values()]):
-        if name not in METRICS:
-            continue
-        extra = {"reference": reference} if name == "nse_reference" else {}
-        value = np.full(exists.size, np.nan)
-        value[exists] = METRICS[name].function(
-            observed=observed[same], predicted=center[exists][:, same], **extra
-        )
-        scores[name] = value, np.where(exists, same.sum(), 0)
-    complete = np.isfinite(predicted).all(axis=-1) & same & exists[:, None]
-    ranged, rows = _common(complete)
-    scored = _score_intervals(observed[rows], np.sort(predicted[ranged][:, rows]), quantiles)
-    for name, score in scored.items():
-        value = np.full(exists.size, np.nan)
-        value[ranged] = score
-        scores[name] = value, np.where(ranged, rows.sum(), 0)
-    return scores
-
-
-def _common(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which models have any row, (model,), and which rows all of these have, (time,)."""
-    exists = np.asarray(known.any(axis=1))
-    return exists, np.asarray(known[exists].all(axis=0) & exists.any())
-
-
-def _score_intervals(
-    observed: np.ndarray, predicted: np.ndarray, quantiles: np.ndarray
-) -> dict[str, Values]:
-    """Return the scores of the quantiles, each (model,); ``predicted`` is sorted."""
-    scores: dict[str, Values] = {}
-    for name, bounds in INTERVALS.items():
-        at = [np.flatnonzero(np.isclose(quantiles, bound)) for bound in bounds]
-        if not all(found.size for found in at):
-            continue
-        lower, upper = (predicted[..., found[0]] for found in at)
-        pair = {"observed": observed, "lower": lower, "upper": upper}
-        scores[f"coverage_{name}"] = probabilistic.coverage(**pair)
-        scores[f"width_{name}"] = probabilistic.interval_width(**pair)
-        alpha = 1 - (bounds[1] - bounds[0])
-        scores[f"interval_score_{name}"] = probabilistic.interval_score(**pair, alpha=alpha)
-    scores["crps"] = probabilistic.crps_quantiles(
-        observed=observed, predicted=predicted, quantiles=quantiles
-    )
+    for kind, (chosen, rows), fewest in (
+        ("level", (used, common), FEWEST),
+        ("distribution", common_rows(complete), 1),
+    ):
+        of_kind = {name: metric for name, metric in metrics.items() if metric.kind == kind}
+        n = int(rows.sum())
+        pairs = Pairs(
+            observed[rows], predicted[chosen][:, rows], quantiles, np.ones(n, dtype=bool),
+            prior=np.asarray(reference),
+        )  # fmt: skip
+        found = score_pairs(pairs, of_kind) if n >= fewest else {}
+        for name in of_kind:
+            values = np.full(chosen.size, np.nan)
+            if name in found:
+                values[chosen] = found[name]
+            scores[name] = values, np.where(chosen, n, 0)
     return scores
 
 
@@ -392,7 +416,7 @@ def _frame(
     return table.assign(value=values.ravel(), n=counts.ravel())[COLUMNS]
 
 
-def summary(
+def score_summary(
     scores: pd.DataFrame,
     *,
     period: str = "test",
@@ -410,12 +434,12 @@ def summary(
     metrics : iterable of str
         Columns of the result; ``n`` (the sum of the rows of all wells) is added.
     over_wells : {"median", "mean"}
-        How the wells are put together; one well with a bad NSE can rule a mean.
+        How the wells are summarised; one well with a very low NSE can dominate a mean.
 
     Returns
     -------
     pandas.DataFrame
-        Index model; the wells in which a model has no score are not in its value.
+        Index model; wells in which a model has no score do not count in its value.
 
     Raises
     ------
@@ -424,7 +448,7 @@ def summary(
     """
     if over_wells not in ("median", "mean"):
         raise ValueError(
-            f"Scores of wells are put together by 'median' or 'mean'. Received {over_wells!r}. "
+            f"Scores of wells are summarised by 'median' or 'mean'. Received {over_wells!r}. "
             "Choose one of these."
         )
     chosen = scores[scores["period"] == period]
@@ -447,16 +471,17 @@ CHOICE_COLUMNS = ["well", "model", "metric", "value", "runner_up", "runner_up_va
 def choose_models(scores: pd.DataFrame, *, metric: str = "rmse") -> pd.DataFrame:
     """Return the model of each well that is best in the validation period.
 
-    Networks were stopped early by the levels of the same period, so that it flatters them a
-    little; the test period is not looked at.
+    Networks were stopped early by the levels of the same period, so their scores are a little too
+    good there. The test period is not used.
 
     Parameters
     ----------
     scores : pandas.DataFrame
         Columns model, well, period, metric, value, n, as of ``score_table``.
     metric : str
-        One of :data:`gwforecast.verification.metrics.METRICS`; what is nearest to its perfect
-        value is best, and of equals the first in the order of the table.
+        A metric of the central prediction in
+        :data:`gwforecast.verification.metrics.METRICS`. The value nearest to the perfect one is
+        best; of equal values, the first in the order of the table.
 
     Returns
     -------
@@ -482,10 +507,10 @@ def choose_models(scores: pd.DataFrame, *, metric: str = "rmse") -> pd.DataFrame
     >>> choose_models(scores)[["well", "model", "value", "runner_up"]].values.tolist()
     [['a', 'linear', 0.1, 'lstm']]
     """
-    if metric not in METRICS:
+    if metric not in level_metrics():
         raise ValueError(
             f"A model is chosen by a metric of one prediction. Received {metric!r}. Choose one of "
-            f"{', '.join(METRICS)}."
+            f"{', '.join(level_metrics())}."
         )
     rows = scores[(scores["metric"] == metric) & (scores["period"] == "validation")]
     rows = rows.dropna(subset="value")

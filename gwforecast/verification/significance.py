@@ -8,7 +8,8 @@ import xarray as xr
 from scipy import stats
 
 from gwforecast import schema
-from gwforecast.verification.lead_scoring import forecast_losses, skill_against
+from gwforecast.verification.lead_scoring import forecast_losses
+from gwforecast.verification.scoring import skill_against
 
 __all__ = [
     "block_bootstrap",
