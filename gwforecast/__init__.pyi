@@ -59,7 +59,8 @@ from .sequences.split import split_by_fraction as split_by_fraction
 from .verification import metrics as metrics
 from .verification.distribution import crossing_table as crossing_table
 from .verification.lead_scoring import lead_scores as lead_scores
+from .verification.scoring import score_summary as score_summary
 from .verification.scoring import score_table as score_table
-from .verification.status import Status as Status
+from .verification.status import LevelStatus as LevelStatus
 
 __version__: str

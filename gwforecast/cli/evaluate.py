@@ -113,15 +113,16 @@ def demo(
 
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Print scores, definitions, failures and paths; end with 1 if there are failures."""
-    from gwforecast.verification.scoring import DEFINITIONS, summary
+    from gwforecast.verification.scoring import definitions, score_summary
 
     for period in ("validation", "test"):
-        table = summary(evaluation.scores, period=period, metrics=COLUMNS)
+        table = score_summary(evaluation.scores, period=period, metrics=COLUMNS)
         wells = evaluation.scores["well"].nunique()
         title = f"{period} period, " + (f"median of {wells} wells" if wells > 1 else "1 well")
         print_table(title, table.rename(columns=COLUMNS).reset_index())
+    texts = definitions()
     for metric, column in COLUMNS.items():
-        screen.print(clean(f"  {column:<11} {DEFINITIONS[metric]}"))
+        screen.print(clean(f"  {column:<11} {texts[metric]}"))
     choice = evaluation.choice
     if len(choice) > 1:
         counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())

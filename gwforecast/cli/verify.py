@@ -21,7 +21,7 @@ LEADS = 4  # that are printed
 
 
 def verify(config: schedule.Config, out: Out = None, first: First = False) -> None:
-    """Score archived forecasts that have matured, look for drift, and say what to do."""
+    """Score archived forecasts against levels observed since, look for drift, and recommend."""
     settings = schedule.settings_of(config)
     with schedule.codes():
         from gwforecast.schema import SchemaError
@@ -29,6 +29,7 @@ def verify(config: schedule.Config, out: Out = None, first: First = False) -> No
         from gwforecast.service.inputs import read_wells
         from gwforecast.service.verify import verify as verified
         from gwforecast.service.verify import write_verification
+        from gwforecast.verification.archived import FIRST
 
         inputs = read_wells(settings.data)
         if inputs.observations is None:
@@ -43,7 +44,7 @@ def verify(config: schedule.Config, out: Out = None, first: First = False) -> No
         if len(scores):
             leads = scores["lead"].drop_duplicates().sort_values()
             shown = leads.iloc[:: max(1, len(leads) // LEADS)]
-            table = scores[scores["lead"].isin(shown)].drop(columns=["bundle"])
+            table = scores[scores["lead"].isin(shown)][["model", "lead", "n", *FIRST]]
             means = table.groupby(["model", "lead"], as_index=False).mean(numeric_only=True)
             print_table("Means over wells and bundles, by lead time in steps", means)
         print_table("What to do", found.recommendations)

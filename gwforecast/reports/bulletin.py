@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from gwforecast import schema, timeline
 from gwforecast.schema import WELL_STATUSES, SchemaError
-from gwforecast.verification.status import OUTLOOK_CLASSES, Status
+from gwforecast.verification.status import OUTLOOK_CLASSES, LevelStatus
 
 __all__ = ["MOST_CARDS", "bulletin"]
 
@@ -48,7 +48,7 @@ class _Entry:
     state_now: str = NONE
     css: str = "cx"
     css_now: str = "cx"
-    verification: str = "no forecast of it has matured"
+    verification: str = "no forecast of it has been verified yet"
     anchor: str = ""
     image: str = ""
     width: int = 0
@@ -194,7 +194,7 @@ def _add_levels(entry: _Entry, product: xr.Dataset, observations: xr.Dataset | N
     try:
         rows = xr.ones_like(one[schema.LEVEL], dtype=bool)
         forecast = product.sel({schema.WELL: [entry.name]})
-        table = Status().fit(one, rows=rows).table(one, forecast)
+        table = LevelStatus().fit(one, rows=rows).table(one, forecast)
     except SchemaError:
         return  # too few years to say what is normal
     for source, state, css in (("observed", "state_now", "css_now"), ("forecast", "state", "css")):
@@ -217,7 +217,7 @@ def _add_verification(entry: _Entry, verification: pd.DataFrame | None) -> None:
     entry.verification = (
         f"{int(n.sum())} levels have been compared: mean absolute error {mean['mae']:.2f} m, "
         f"{100 * mean['coverage_95']:.0f} % inside the interval of 95 %; at the longest lead "
-        f"matured ({int(last['lead'])} steps) {_compared(float(last['skill_rmse_persistence']))}"
+        f"compared ({int(last['lead'])} steps) {_compared(float(last['skill_rmse_persistence']))}"
     )
 
 

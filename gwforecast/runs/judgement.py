@@ -20,7 +20,7 @@ from gwforecast.verification.distribution import crossing_table
 from gwforecast.verification.events import brier_scores, reliability_table, tercile_limits
 from gwforecast.verification.lead_scoring import lead_scores
 from gwforecast.verification.significance import compare
-from gwforecast.verification.status import Status
+from gwforecast.verification.status import LevelStatus
 
 __all__ = ["event_of", "judge", "last_whole_issue", "lead_model", "look_ahead", "rivals"]
 
@@ -51,7 +51,9 @@ def judge(
     """
     scored = observations.assign({schema.LEVEL: split.levels(observations, "test")})
     known = [name for name in baselines if name in hindcasts[schema.MODEL].values]
-    scores = lead_scores(hindcasts, scored, baselines=known)
+    before = split.levels(observations, "train", "validation").mean(schema.TIME)
+    prior = before.sel({schema.WELL: hindcasts[schema.WELL].values})
+    scores = lead_scores(hindcasts, scored, baselines=known, reference=prior)
     limit, event = event_of(hindcasts, observations, split, threshold)
     if limit is None:
         return Judgement(scores, _compare(hindcasts, scored, scores), pd.DataFrame(), event)
@@ -153,7 +155,7 @@ def look_ahead(
         chosen = {schema.WELL: [well]}
         of_well = observations.sel(chosen)
         try:
-            status = Status().fit(of_well, rows=rows.sel(chosen))
+            status = LevelStatus().fit(of_well, rows=rows.sel(chosen))
         except schema.SchemaError as error:
             without[well] = str(error)
             continue

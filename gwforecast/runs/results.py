@@ -118,7 +118,7 @@ class Outlook:
     Parameters
     ----------
     status : pandas.DataFrame
-        State of each month by well as in :meth:`gwforecast.verification.status.Status.table`,
+        State of each month by well as in :meth:`gwforecast.verification.status.LevelStatus.table`,
         observed up to the last issue time whose forecast is whole (column ``issue_time``), forecast
         after it. The reference is the train and validation periods.
     crossings : pandas.DataFrame

@@ -27,7 +27,7 @@ from gwforecast.runs.figures import draw_tuning
 from gwforecast.runs.files import write_table, write_text
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
-from gwforecast.verification.metrics import METRICS, Metric
+from gwforecast.verification.metrics import METRICS, Metric, level_metrics
 
 __all__ = [
     "REASON",
@@ -46,7 +46,7 @@ __all__ = [
 
 SEARCHED = [
     name
-    for name, metric in METRICS.items()
+    for name, metric in level_metrics().items()
     if metric.larger_is_better is not None and name != "nse_reference"
 ]
 """Metrics that a search can use: those with a direction that need no level of another period."""

@@ -18,7 +18,7 @@ from gwforecast import schema
 from gwforecast.schema import SchemaError
 from gwforecast.verification.distribution import cdf
 
-__all__ = ["CLASS_LIMITS", "OUTLOOK_CLASSES", "Status", "monthly_means"]
+__all__ = ["CLASS_LIMITS", "OUTLOOK_CLASSES", "LevelStatus", "monthly_means"]
 
 
 OUTLOOK_CLASSES = (
@@ -58,7 +58,7 @@ def monthly_means(level: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(means, coords, (schema.WELL, MONTH), attrs=dict(level.attrs))
 
 
-class Status:
+class LevelStatus:
     """Percentile, class and standardised index of monthly levels against a reference.
 
     Attributes
@@ -75,7 +75,7 @@ class Status:
     ...     time.year.to_numpy(float)[None], {"well": ["a"], "time": time}, ("well", "time")
     ... )
     >>> rows = xr.ones_like(level, dtype=bool)
-    >>> status = Status().fit(level.to_dataset(name="level"), rows=rows)
+    >>> status = LevelStatus().fit(level.to_dataset(name="level"), rows=rows)
     >>> table = status.table(level.to_dataset(name="level"))
     >>> table["class"].iloc[-1]
     'exceptionally high'

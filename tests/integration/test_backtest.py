@@ -182,7 +182,7 @@ def test_an_outlook_tells_the_months_ahead_and_crossings(tmp_path: Path) -> None
         issue_time=[ahead["issue_time"].iloc[0]]
     )
     rows = result.split.rows(observations, "train", "validation").sel(well=["w0"])
-    fitted = gw.Status().fit(observations.sel(well=["w0"]), rows=rows)
+    fitted = gw.LevelStatus().fit(observations.sel(well=["w0"]), rows=rows)
     by_hand = fitted.table(observations.sel(well=["w0"]), one)
     pd.testing.assert_frame_equal(status.drop(columns="issue_time").reset_index(drop=True), by_hand)
     crossings = pd.read_csv(tmp_path / "crossings.csv")

@@ -7,13 +7,14 @@ from hypothesis import assume, given, settings
 from hypothesis.extra.numpy import arrays
 
 from gwforecast.verification import probabilistic
-from gwforecast.verification.metrics import METRICS
+from gwforecast.verification.metrics import METRICS, level_metrics
 
+LEVEL = level_metrics()
 SEVEN = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
-FREE = [name for name, metric in METRICS.items() if metric.datum_free]
-EFFICIENCIES = [name for name, metric in METRICS.items() if metric.units != "m"]
-ERRORS = [name for name, metric in METRICS.items() if metric.units == "m"]
-IN_ANY_ORDER = [name for name in METRICS if name != "persistency_index"]
+FREE = [name for name, metric in LEVEL.items() if metric.datum_free]
+EFFICIENCIES = [name for name, metric in LEVEL.items() if metric.units != "m"]
+ERRORS = [name for name, metric in LEVEL.items() if metric.units == "m"]
+IN_ANY_ORDER = [name for name in LEVEL if name != "persistency_index"]
 
 proven = settings(max_examples=60, deadline=None)
 
@@ -41,7 +42,7 @@ anything = arrays(
 )
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", LEVEL)
 @proven
 @given(o=anything, seed=st.integers(0, 1000), alike=st.booleans())
 def test_no_levels_give_an_infinity_or_a_warning(
@@ -56,7 +57,7 @@ def test_no_levels_give_an_infinity_or_a_warning(
         assert not score > 1 + 1e-12
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", LEVEL)
 @proven
 @given(levels())
 def test_no_prediction_is_better_than_perfect(
@@ -81,7 +82,7 @@ def test_the_datum_is_free_where_it_is_said_to_be(
     assert moved == pytest.approx(value(name, o, p), rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(set(METRICS) - set(FREE)))
+@pytest.mark.parametrize("name", sorted(set(LEVEL) - set(FREE)))
 @proven
 @given(levels(), st.floats(20, 1000))
 def test_the_other_metrics_hide_errors_high_above_the_datum(
@@ -93,7 +94,7 @@ def test_the_other_metrics_hide_errors_high_above_the_datum(
     assert abs(high - METRICS[name].perfect) < abs(low - METRICS[name].perfect)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", LEVEL)
 @proven
 @given(levels(), st.floats(1e-3, 1e3))
 def test_units_scale_errors_and_leave_efficiencies(
@@ -120,7 +121,7 @@ def test_the_order_of_rows_is_free_where_no_step_is_taken(
     assert value(name, o[order], p[order]) == pytest.approx(value(name, o, p), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", LEVEL)
 @proven
 @given(levels(), st.data())
 def test_rows_with_nan_change_nothing(

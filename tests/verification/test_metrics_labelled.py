@@ -5,9 +5,10 @@ import pytest
 import xarray as xr
 
 from gwforecast.schema import SchemaError
-from gwforecast.verification.metrics import METRICS
+from gwforecast.verification.metrics import METRICS, level_metrics
 from gwforecast.verification.scoring import score_along_time
 
+LEVEL = level_metrics()
 RNG = np.random.default_rng(0)
 OBSERVED = xr.DataArray(
     RNG.normal(size=(2, 50)), {"well": ["a", "b"], "time": np.arange(50)}, ("well", "time")
@@ -18,7 +19,7 @@ ERRORS = xr.DataArray(
 PREDICTED = ERRORS + OBSERVED.fillna(0.0)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", LEVEL)
 def test_each_well_and_model_has_its_score(name: str) -> None:
     means = xr.DataArray([0.5, -0.5], {"well": ["a", "b"]})
     given = {"reference": means} if name == "nse_reference" else {}

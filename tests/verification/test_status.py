@@ -9,7 +9,7 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.schema import SchemaError
 from gwforecast.verification.distribution import crossing_table
-from gwforecast.verification.status import OUTLOOK_CLASSES, Status, monthly_means
+from gwforecast.verification.status import OUTLOOK_CLASSES, LevelStatus, monthly_means
 
 
 def levels(start: str = "2000-01-01", end: str = "2019-12-31", seed: int = 0) -> xr.Dataset:
@@ -24,8 +24,8 @@ def everything(observations: xr.Dataset) -> xr.DataArray:
     return xr.ones_like(observations["level"], dtype=bool)
 
 
-def fitted(observations: xr.Dataset) -> Status:
-    return Status().fit(observations, rows=everything(observations))
+def fitted(observations: xr.Dataset) -> LevelStatus:
+    return LevelStatus().fit(observations, rows=everything(observations))
 
 
 def test_monthly_means_are_those_of_pandas() -> None:
@@ -104,7 +104,7 @@ def test_levels_after_the_reference_change_no_percentile() -> None:
     observations = levels()
     rows = everything(observations) & (observations["time"] < np.datetime64("2015-01-01"))
     changed = observations.assign(level=observations["level"].where(rows, 1e6))
-    one, other = (Status().fit(data, rows=rows) for data in (observations, changed))
+    one, other = (LevelStatus().fit(data, rows=rows) for data in (observations, changed))
     for ours, theirs in zip(one.reference_, other.reference_, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 

@@ -8,9 +8,10 @@ import xarray as xr
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split, split_by_date, split_by_fraction
 from gwforecast.verification import probabilistic
-from gwforecast.verification.metrics import METRICS
-from gwforecast.verification.scoring import DEFINITIONS, definitions, score_table, summary
+from gwforecast.verification.metrics import METRICS, level_metrics
+from gwforecast.verification.scoring import definitions, score_summary, score_table
 
+DEFINITIONS = definitions()
 QUANTILES = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
 
 
@@ -104,7 +105,7 @@ def test_the_reference_of_a_period_is_the_mean_before_it(
 
 def test_summary_is_a_row_for_each_model(observations: xr.Dataset, split: Split) -> None:
     level = observations["level"].fillna(0.0)
-    table = summary(
+    table = score_summary(
         score_table(
             predictions(observations, climatology=xr.full_like(level, 10.0), best=level),
             observations,
@@ -152,7 +153,7 @@ def test_every_value_is_that_of_the_metric_alone(observations: xr.Dataset, split
         o = split.levels(observations, "validation").sel(well=well)
         rows = (o.notnull() & noisy["lstm"].sel(well=well).notnull()).values
         p = made["level"].sel(model=name, well=well).values[rows]
-        for metric, entry in METRICS.items():
+        for metric, entry in level_metrics().items():
             extra = {"reference": float(before.sel(well=well))} if "reference" in metric else {}
             alone = entry.function(observed=o.values[rows], predicted=p[:, 3], **extra)
             value, n = table.loc[(name, well, "validation", metric)]
@@ -277,20 +278,18 @@ def test_every_metric_is_defined_and_skill_names_its_baseline() -> None:
     assert list(definitions("drift")) == list(DEFINITIONS)
 
 
-def test_summary_puts_wells_together_by_median_or_mean(
-    observations: xr.Dataset, split: Split
-) -> None:
+def test_wells_are_summarised_by_median_or_mean(observations: xr.Dataset, split: Split) -> None:
     level = observations["level"].fillna(0.0)
     table = score_table(predictions(observations, climatology=level + 1), observations, split)
     table.loc[(table["well"] == "b") & (table["metric"] == "bias"), "value"] = 4.0
-    assert summary(table, over_wells="mean").loc["climatology", "bias"] == pytest.approx(2.5)
+    assert score_summary(table, over_wells="mean").loc["climatology", "bias"] == pytest.approx(2.5)
     table = pd.concat([table, table[table["well"] == "b"].assign(well="c")])
-    assert summary(table, metrics=["bias"]).loc["climatology", "bias"] == 4.0
-    assert summary(table, metrics=["bias"], over_wells="mean").loc["climatology", "n"] == (
+    assert score_summary(table, metrics=["bias"]).loc["climatology", "bias"] == 4.0
+    assert score_summary(table, metrics=["bias"], over_wells="mean").loc["climatology", "n"] == (
         table[(table["metric"] == "bias") & (table["period"] == "test")]["n"].sum()
     )
     with pytest.raises(ValueError, match="Received 'max'"):
-        summary(table, over_wells="max")  # type: ignore[arg-type]
+        score_summary(table, over_wells="max")  # type: ignore[arg-type]
 
 
 def test_periods_are_in_the_order_of_time(observations: xr.Dataset, split: Split) -> None:

@@ -1,4 +1,4 @@
-"""Scores of matured forecasts against a plain loop, and drift that is found only where it is."""
+"""Scores of archived forecasts against a plain loop, and drift that is found only where it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.verification.archived import (
+    VerifiedForecast,
+    verified_forecasts,
+    verified_scores,
+)
 from gwforecast.verification.drift import drift, outside, recommend, step_in
-from gwforecast.verification.lead_scoring import Matured, matured, matured_scores
 
 Q = np.array(QUANTILES)
 Z = np.array([-1.96, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.96])
@@ -48,7 +52,7 @@ def products(data: xr.Dataset, *, first: int = 1200, n: int = 40, leads: int = 5
 
 def test_scores_are_those_of_a_plain_loop_and_unfair_forecasts_do_not_count() -> None:
     data = observations()
-    table = matured_scores(matured(products(data), data), quantiles=Q)
+    table = verified_scores(verified_forecasts(products(data), data), quantiles=Q)
     level, times = data["level"], data["time"].values
     for well, bundle in (("a", "x"), ("b", "y")):
         for lead in (1, 5):
@@ -76,12 +80,12 @@ def test_scores_are_those_of_a_plain_loop_and_unfair_forecasts_do_not_count() ->
             assert found["skill_rmse_persistence"] == pytest.approx(skill)
 
 
-def pairs(errors: np.ndarray, *, spread: float = 1.0) -> tuple[list[Matured], xr.Dataset]:
+def pairs(errors: np.ndarray, *, spread: float = 1.0) -> tuple[list[VerifiedForecast], xr.Dataset]:
     """One-step forecasts of a level of 0 whose errors are given, with intervals of a spread."""
     time = pd.date_range("2000-01-01", periods=errors.size + 1)
     level = xr.DataArray(np.zeros((1, time.size)), {"well": ["a"], "time": time}, ("well", "time"))
     made = [
-        Matured(
+        VerifiedForecast(
             "a", "blend", "x", time.values[number], np.array([1]), np.zeros(1),
             (error + spread * Z)[None], np.zeros(1), np.array([3.0]),
         )

@@ -171,7 +171,7 @@ MALFORMED = {
         r"quantile must lie inside.*Received 1\.0"),
     "an infinite bound": (
         lambda: probabilistic.coverage(observed=ZERO, lower=ZERO, upper=ONE * np.inf),
-        r"finite or NaN\. Received inf in predicted at position \(0,\)\. Mend"),
+        r"finite or NaN\. Received inf in predicted at position \(0,\)\. Correct"),
     "falling quantiles": (
         lambda: crps(ZERO, np.zeros((3, 2)), [0.9, 0.1]),
         r"increase inside \(0, 1\).*Received \[0\.9 0\.1\] for 2 values\. Sort"),
