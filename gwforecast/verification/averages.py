@@ -160,22 +160,22 @@ class Moments(NamedTuple):
     @property
     def mean(self) -> np.ndarray:
         """Mean of the observed levels, m."""
-        return self.origin + self.anomaly
+        return np.asarray(self.origin + self.anomaly)
 
     @property
     def predicted_mean(self) -> np.ndarray:
         """Mean of the predicted levels, m."""
-        return self.predicted_origin + self.predicted_anomaly
+        return np.asarray(self.predicted_origin + self.predicted_anomaly)
 
     @property
     def variance(self) -> np.ndarray:
         """Variance of the observed levels, m2."""
-        return np.maximum(self.square - self.anomaly**2, 0.0)
+        return np.asarray(np.maximum(self.square - self.anomaly**2, 0.0))
 
     @property
     def predicted_variance(self) -> np.ndarray:
         """Variance of the predicted levels, m2."""
-        return np.maximum(self.predicted_square - self.predicted_anomaly**2, 0.0)
+        return np.asarray(np.maximum(self.predicted_square - self.predicted_anomaly**2, 0.0))
 
     @property
     def correlation(self) -> np.ndarray:

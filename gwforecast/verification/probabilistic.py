@@ -432,21 +432,20 @@ def _interval_score_of_pairs(pairs: Pairs, *, lower: float, upper: float) -> np.
 
 
 for _level, (_lower, _upper) in INTERVALS.items():
-    _bounds = {"lower": _lower, "upper": _upper}
     register(
-        f"coverage_{_level}", partial(_inside_of_pairs, **_bounds),
+        f"coverage_{_level}", partial(_inside_of_pairs, lower=_lower, upper=_upper),
         label=f"coverage of the {_level} % interval", units="1", perfect=round(_upper - _lower, 9),
         definition=f"share of levels inside the {_level} % interval",
         needs=(_lower, _upper), doc=coverage.__doc__,
     )  # fmt: skip
     register(
-        f"width_{_level}", partial(_width_of_pairs, **_bounds),
+        f"width_{_level}", partial(_width_of_pairs, lower=_lower, upper=_upper),
         label=f"width of the {_level} % interval", larger_is_better=False,
         definition=f"mean width of the {_level} % interval",
         needs=(_lower, _upper), doc=interval_width.__doc__,
     )  # fmt: skip
     register(
-        f"interval_score_{_level}", partial(_interval_score_of_pairs, **_bounds),
+        f"interval_score_{_level}", partial(_interval_score_of_pairs, lower=_lower, upper=_upper),
         label=f"interval score of the {_level} % interval", larger_is_better=False,
         definition=f"width of the {_level} % interval, and a penalty for levels outside",
         needs=(_lower, _upper), doc=interval_score.__doc__,

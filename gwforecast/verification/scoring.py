@@ -73,9 +73,9 @@ def common_rows(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> used.tolist(), common.tolist()
     ([True, True, False], [True, False, False])
     """
-    used = known.any(axis=-1)
+    used = np.asarray(known.any(axis=-1))
     common = (known | ~used[..., None]).all(axis=0) & used.any(axis=0)[..., None]
-    return np.asarray(used), np.asarray(common)
+    return used, np.asarray(common)
 
 
 def skill_against(score: np.ndarray, reference: np.ndarray) -> np.ndarray:
