@@ -74,7 +74,8 @@ def common_rows(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ([True, True, False], [True, False, False])
     """
     used = np.asarray(known.any(axis=-1))
-    common = (known | ~used[..., None]).all(axis=0) & used.any(axis=0)[..., None]
+    some = np.asarray(used.any(axis=0))
+    common = (known | ~used[..., None]).all(axis=0) & some[..., None]
     return used, np.asarray(common)
 
 
