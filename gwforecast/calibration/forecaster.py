@@ -155,23 +155,36 @@ class Corrected(Forecaster):
         parts : sequence of Forecaster
             Refits of the parts through the end of a period.
         observations : xarray.Dataset
-            Dimensions (well, time), used for the refits.
+            Dimensions (well, time), used for the refits. Other wells are left out.
         split : Split
             The periods of the refits.
         through : {"train", "validation", "test"}
             Last period used by the refits. The state of the error model at its end is computed with
             the previous parts, which were not fitted on the latest rows.
         """
-        again = copy.copy(self)
+        again = self._of_wells(observations)
         again.parts = list(parts)
-        ends = np.maximum(_ends(split, self.wells_, through), self.since_)
+        ends = np.maximum(_ends(split, again.wells_, through), again.since_)
         states = self._states(observations, self._central(observations))
         at_end = np.searchsorted(observations[schema.TIME].values, ends, side="right") - 1
         index = {str(well): number for number, well in enumerate(observations[schema.WELL].values)}
         again.known_ = np.stack(
-            [states[index[well], at_end[number]] for number, well in enumerate(self.wells_)]
+            [states[index[well], at_end[number]] for number, well in enumerate(again.wells_)]
         )
         again.since_ = ends
+        return again
+
+    def _of_wells(self, observations: xr.Dataset) -> Self:
+        """Return a copy for those of the fitted wells that the observations have."""
+        again = copy.copy(self)
+        names = {str(well) for well in observations[schema.WELL].values}
+        rows = [number for number, well in enumerate(self.wells_) if well in names]
+        if len(rows) < len(self.wells_):
+            again.wells_ = [self.wells_[number] for number in rows]
+            again.since_, again.known_ = self.since_[rows], self.known_[rows]
+            again.error_model_ = ErrorModel.from_arrays(
+                {name: values[rows] for name, values in self.error_model_.to_arrays().items()}
+            )
         return again
 
     def memory(self, frequency: str) -> int:

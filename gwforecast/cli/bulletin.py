@@ -13,9 +13,11 @@ from gwforecast.cli.console import clean, errors, screen
 __all__ = ["bulletin"]
 
 
-Out = Annotated[Path | None, typer.Option(help="The page; by default bulletin.html.")]
-Title = Annotated[str, typer.Option(help="Heading of the page.")]
-Cards = Annotated[int, typer.Option(min=0, help="Wells with picture and table, at most.")]
+Out = Annotated[Path | None, typer.Option(help="HTML file; by default bulletin.html.")]
+Title = Annotated[str, typer.Option(help="Title of the page.")]
+Cards = Annotated[
+    int, typer.Option(min=0, help="Greatest number of wells with a figure and a table.")
+]
 
 
 def bulletin(
@@ -25,7 +27,7 @@ def bulletin(
     title: Title = "Groundwater levels",
     cards: Cards = 40,
 ) -> None:
-    """Write the page of an archived forecast, by default the last one: one file, fit for mail."""
+    """Write the bulletin of an archived forecast, by default the last one, as one HTML file."""
     settings = schedule.settings_of(config)
     with schedule.codes():
         from gwforecast.reports.bulletin import bulletin as page
@@ -37,7 +39,7 @@ def bulletin(
         archive = Archive(settings.schedule.archive)
         issues = archive.issues()
         if not issues and issue_time is None:
-            errors.print("A bulletin needs a forecast. The archive holds none.")
+            errors.print("A bulletin needs a forecast. The archive contains none.")
             raise typer.Exit(4)
         try:
             last = max((issue.issue_time for issue in issues), default=None)

@@ -1,4 +1,4 @@
-"""The commands of scheduled runs: ``gwforecast train | forecast | backfill | status``."""
+"""Commands of scheduled runs: ``gwforecast train | forecast | backfill | status``."""
 
 from __future__ import annotations
 
@@ -23,31 +23,40 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "Config", "backfill", "codes", "forecast", "settings_of", "status", "train"]
 
 
-CODES = """Ends with 0 if all went well; 2 if options or settings are wrong; 3 if another run holds
-the archive or the models; 4 if inputs are missing or too old for all wells; 5 if more wells than
-the setting 'failed_share' allows are not forecast as they should be; 6 if nothing was published, or
-not to the database; 7 if the archive or the models are damaged; 70 at an error of gwforecast
-itself."""
-SHOWN = 20  # wells that are listed
+CODES = """Exit codes: 0 success; 2 options or settings are wrong; 3 another run holds the lock of
+the archive or of the models; 4 inputs are missing or too old for all wells; 5 the share of wells
+without a forecast by a model exceeds the setting 'failed_share'; 6 nothing was published, or not to
+the database; 7 the archive or the models are damaged; 70 an internal error of gwforecast."""
+SHOWN = 20  # greatest number of listed wells
 PARQUET = (".parquet", ".pq")  # as in data.layouts.delimited, which loads pandas
 
 Config = Annotated[Path, typer.Argument(help="TOML file with the tables [data] and [schedule].")]
 IssueTime = Annotated[
-    str | None, typer.Option(help="Last step that is known; by default the last that is over, UTC.")
+    str | None, typer.Option(help="Last known time step; by default the last complete one, UTC.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Add a revision where there is a forecast.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Publish nothing; say what would be.")]
-Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run.")]
-Through = Annotated[str | None, typer.Option(help="Last step to train on.")]
+Force = Annotated[bool, typer.Option("--force", help="Publish a revision of an existing forecast.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Publish nothing; show what would be published.")
+]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run to finish.")]
+Through = Annotated[str | None, typer.Option(help="Last time step used for training.")]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="Let new models take the place of the champions.")
+    bool, typer.Option("--replace", help="Make new models champions without a comparison.")
+]
+Update = Annotated[
+    bool,
+    typer.Option(
+        "--update",
+        help="Continue the training of the champions with new levels, which is faster than fitting "
+        "new models. Without a comparison together with --replace.",
+    ),
 ]
 StepBack = Annotated[
-    bool, typer.Option("--step-back", help="Go back to the champions before; nothing is trained.")
+    bool, typer.Option("--step-back", help="Return to the previous champions; nothing is trained.")
 ]
-Stride = Annotated[int, typer.Option(min=1, help="Steps from issue time to issue time.")]
+Stride = Annotated[int, typer.Option(min=1, help="Time steps between issue times.")]
 MaxAge = Annotated[
-    str | None, typer.Option(help="Greatest age of the last issue time, e.g. 48h or 8d.")
+    str | None, typer.Option(help="Greatest allowed age of the last issue time, e.g. 48h or 8d.")
 ]
 
 
@@ -55,12 +64,13 @@ def train(
     config: Config,
     through: Through = None,
     replace: Replace = False,
+    update: Update = False,
     step_back: StepBack = False,
     well: options.Well = None,
     dask: options.Dask = None,
     shard: options.Size = None,
 ) -> None:
-    """Train models for scheduled forecasts, and keep those that are better than the ones before."""
+    """Train models for scheduled forecasts, and keep those that beat the current champions."""
     settings = settings_of(config, well, dask=dask, shard=shard)
     with codes():
         from gwforecast.runs.catalogue import import_tensorflow
@@ -69,7 +79,7 @@ def train(
 
         if step_back:
             names = schedule.step_back(settings)
-            screen.print(f"{len(names)} wells went back to the champion before.")
+            screen.print(f"{len(names)} wells returned to their previous champion.")
             return
         if settings.cluster.dask is None:  # else only workers import the models
             import_tensorflow(settings.schedule.models)
@@ -78,11 +88,12 @@ def train(
                 settings,
                 through=through,
                 replace=replace,
+                update=update,
                 now=Stopwatch().started,
                 progress=progress,
             )
     shown = table.drop(columns=["bundle", "reason"]).assign(reason=table["reason"])
-    print_table("Champions", shown)  # what may be long comes last, where it is wrapped
+    print_table("Champions", shown)  # the longest column comes last and is wrapped
     screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
     failed = (table["decision"] == "failed").mean()
     if failed:
@@ -98,9 +109,9 @@ def forecast(
     dask: options.Dask = None,
     shard: options.Size = None,
 ) -> None:
-    """Forecast all wells from what is known now, and publish it to the archive.
+    """Forecast all wells from what is known now, and publish the forecast to the archive.
 
-    The same inputs give the same product, and no second entry in the archive.
+    The same inputs give the same forecast, and no second entry in the archive.
     """
     settings = settings_of(config, dask=dask, shard=shard)
     _start_light(settings)
@@ -128,7 +139,7 @@ def backfill(
     force: Force = False,
     wait: Wait = 0.0,
 ) -> None:
-    """Forecast from each missed issue time, with what was known then; broken off, it goes on."""
+    """Forecast from each missed issue time, with what was known then; interrupted runs resume."""
     settings = settings_of(config)
     _start_light(settings)
     ends: list[int] = []
@@ -149,12 +160,12 @@ def backfill(
             ):
                 ends.append(issued.code)
                 screen.print(_headline(issued), soft_wrap=True)
-    screen.print(f"{len(ends)} issue times; the others were in the archive.")
+    screen.print(f"{len(ends)} issue times; the others were already in the archive.")
     raise typer.Exit(max(ends, default=0))
 
 
 def status(config: Config, max_age: MaxAge = None) -> None:
-    """Say how the scheduled forecasts stand, for a monitor: age, wells, damage."""
+    """Report the health of scheduled forecasts to a monitor: age, wells, damage."""
     settings = settings_of(config)
     _start_light(settings)
     with codes():
@@ -185,7 +196,7 @@ def settings_of(
     dask: str | None = None,
     shard: int | None = None,
 ) -> Settings:
-    """Return the settings of a file, of some wells and in shards where that is asked for."""
+    """Return the settings of a file, for some wells or in shards if requested."""
     from gwforecast.config import load as settings_file
 
     cluster = {"dask": dask, "shard": shard}
@@ -197,15 +208,15 @@ def settings_of(
 
 
 def _start_light(settings: Settings) -> None:
-    """Keep out of the process what its run does not use.
+    """Keep libraries that the run does not use from being imported.
 
-    Where dask and pyarrow are installed, xarray and pandas import them, used or not: a third of the
-    time and of the memory of a forecast of one well. A process that has imported them is somebody's
-    own, and is left as it is.
+    If dask and pyarrow are installed, xarray and pandas import them whether they are used or not,
+    which takes a third of the time and memory of a forecast of one well. A process that has already
+    imported xarray or pandas is the user's own and is left as it is.
     """
     if {"pandas", "xarray"} & sys.modules.keys():
         return
-    gc.set_threshold(100_000, 20, 100)  # objects of the imports are not garbage
+    gc.set_threshold(100_000, 20, 100)  # imports leave no garbage to collect
     if settings.cluster.asked:
         return
     sys.modules.setdefault("dask", None)  # type: ignore[arg-type] # as if it were not installed
@@ -218,7 +229,7 @@ def _reads_parquet(settings: Settings) -> bool:
     given = [path for path in (data.levels, data.covariates, data.attributes) if path is not None]
     try:
         files = [file for path in given for file in (path.iterdir() if path.is_dir() else [path])]
-    except OSError:  # the reader says what is wrong
+    except OSError:  # the reader reports what is wrong
         return True
     return any(file.suffix.lower() in PARQUET for file in files)
 
@@ -230,14 +241,14 @@ def _duration(text: str) -> pd.Timedelta:
         found = pd.Timedelta(text)
     except ValueError:
         raise ValueError(
-            f"--max-age takes a number and a unit. Received {text!r}. Write for example 48h or 8d."
+            f"--max-age needs a number and a unit. Received {text!r}. Use for example 48h or 8d."
         ) from None
     return found
 
 
 @contextmanager
 def codes() -> Iterator[None]:
-    """End with the code of what went wrong."""
+    """Turn errors into exit codes."""
     from gwforecast.schema import SchemaError
     from gwforecast.service.archive import ArchiveBusyError, ArchiveError
     from gwforecast.service.bundle import BundleError
@@ -264,11 +275,11 @@ def _headline(issued: Issued) -> str:
     time = str(issued.product["issue_time"].values[0])[:19]
     meaning = {
         "new": "published",
-        "unchanged": "in the archive already, the same",
-        "kept": "another forecast is in the archive and stays; --force adds a revision",
+        "unchanged": "already in the archive, the same",
+        "kept": "another forecast is already in the archive and was kept; --force adds a revision",
         "revised": "published as a revision",
-        "dry": "not published, as it was only tried",
-        "empty": "not published, as no well has a forecast",
+        "dry": "not published, because this was a dry run",
+        "empty": "not published, because no well has a forecast",
     }
     return f"Issue time {time}: {meaning[issued.outcome]}"
 
@@ -283,11 +294,11 @@ def _print_issued(issued: Issued, settings: Settings) -> None:
 
 
 def _print_wells(wells: pd.DataFrame) -> None:
-    """Print how many wells have each status, and those that are not as they should be."""
+    """Print the number of wells by status, and the wells whose status is not 'ok'."""
     counts = wells.groupby(["status", "model"]).size().rename("wells").reset_index()
     print_table("Wells", counts[["status", "wells", "model"]])
-    doubtful = wells[wells["status"] != "ok"]
-    if len(doubtful):
-        shown = doubtful[["well", "status", "model", "reason"]].head(SHOWN)
-        more = f", {SHOWN} of {len(doubtful)}" if len(doubtful) > SHOWN else ""
+    others = wells[wells["status"] != "ok"]
+    if len(others):
+        shown = others[["well", "status", "model", "reason"]].head(SHOWN)
+        more = f", {SHOWN} of {len(others)}" if len(others) > SHOWN else ""
         print_table(f"Not ok{more}", shown)

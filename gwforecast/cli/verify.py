@@ -13,15 +13,18 @@ from gwforecast.cli.console import clean, errors, print_table, screen
 __all__ = ["verify"]
 
 
-Out = Annotated[Path | None, typer.Option(help="Folder for the tables; by default the archive's.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the tables; by default in the archive.")]
 First = Annotated[
-    bool, typer.Option("--first", help="Score what was issued first, not later revisions.")
+    bool,
+    typer.Option(
+        "--first", help="Score the first forecast of each issue time, not later revisions."
+    ),
 ]
-LEADS = 4  # that are printed
+LEADS = 4  # number of printed lead times
 
 
 def verify(config: schedule.Config, out: Out = None, first: First = False) -> None:
-    """Score archived forecasts against levels observed since, look for drift, and recommend."""
+    """Score archived forecasts against later levels, check for drift, and recommend actions."""
     settings = schedule.settings_of(config)
     with schedule.codes():
         from gwforecast.schema import SchemaError
@@ -47,7 +50,7 @@ def verify(config: schedule.Config, out: Out = None, first: First = False) -> No
             table = scores[scores["lead"].isin(shown)][["model", "lead", "n", *FIRST]]
             means = table.groupby(["model", "lead"], as_index=False).mean(numeric_only=True)
             print_table("Means over wells and bundles, by lead time in steps", means)
-        print_table("What to do", found.recommendations)
+        print_table("Recommendations", found.recommendations)
         screen.print(clean(str(folder)), soft_wrap=True)
         for problem in found.damaged:
             errors.print(clean(problem), soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Scheduled forecasts: train, issue, archive, verify."""
+"""Scheduled forecasts: train, issue, archive and verify."""

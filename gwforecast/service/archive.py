@@ -1,8 +1,8 @@
-"""Forecasts kept for years: one NetCDF file for each issue, and a catalogue that vouches for it.
+"""Archive of forecasts: one NetCDF file for each issue time, and a catalogue with checksums.
 
-A file is whole or not there, and an issue exists from the moment that its line stands in the
-catalogue. Each line carries a seal that depends on the line and on all lines before it, and the
-sum of its file; both are checked on every read, so that nothing damaged is read as a forecast.
+A file is either complete or absent, and a forecast is published once its entry is in the catalogue.
+Each entry contains the checksum of its file, and a seal: a checksum of this entry and all entries
+before it. Both are verified on every read, so nothing damaged is read as a forecast.
 """
 
 from __future__ import annotations
@@ -51,31 +51,31 @@ CREATE TABLE IF NOT EXISTS issues (
 
 
 class ArchiveError(RuntimeError):
-    """An archive that is damaged: rule, what was received, mend."""
+    """The archive is damaged."""
 
 
 class ArchiveBusyError(RuntimeError):
-    """An archive that another run holds."""
+    """Another run holds the lock of the archive."""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """One line of the catalogue.
+    """One entry of the catalogue.
 
     Parameters
     ----------
     issue_time : str
-        Last moment whose level was known, ISO, naive UTC.
+        Last time whose level was known, ISO 8601, naive UTC.
     revision : int
-        1, or more where an issue was made again with ``--force``.
+        1, or more if the forecast was published again with ``--force``.
     file : str
-        The file, relative to the archive.
+        Path of the file, relative to the archive.
     bytes : int
-        Its size.
+        Size of the file.
     sha256 : str
-        Its sum.
+        Checksum of the file.
     content : str
-        Sum of names, values and attributes, whichever library wrote the file.
+        Checksum of names, values and attributes, independent of the library that wrote the file.
     """
 
     issue_time: str
@@ -92,7 +92,7 @@ class Archive:
     Parameters
     ----------
     folder : pathlib.Path or str
-        Made by the first publication.
+        Created by the first publication.
 
     Examples
     --------
@@ -116,9 +116,9 @@ class Archive:
 
     @contextmanager
     def locked(self, *, timeout: float = 0.0) -> Iterator[None]:
-        """Hold the archive; the lock ends with its process, however that ends.
+        """Hold the lock of the archive; it is released when the process ends, however it ends.
 
-        Who holds it may take it again, and publish.
+        The holder may acquire the lock again, for example to publish.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Archive:
         Raises
         ------
         ArchiveBusyError
-            If another run holds it.
+            If another run holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -136,36 +136,36 @@ class Archive:
                 yield
         except Timeout:
             raise ArchiveBusyError(
-                f"One run at a time writes to an archive. Received {str(self.folder)!r}, which "
-                "another run holds. Wait for it to end, or give it more time with --wait."
+                f"Only one run at a time may write to an archive. Received {str(self.folder)!r}, "
+                "whose lock another run holds. Wait for it to end, or wait longer with --wait."
             ) from None
 
     def publish(
         self, product: xr.Dataset, *, revise: bool = False, timeout: float = 0.0
     ) -> tuple[Issue, Outcome]:
-        """Add a forecast; nothing that is there is ever changed.
+        """Add a forecast to the archive; published forecasts never change.
 
         Parameters
         ----------
         product : xarray.Dataset
             A forecast of one issue time.
         revise : bool
-            Add a revision where another forecast of the same issue time is there.
+            Add a revision if the archive has another forecast of the same issue time.
         timeout : float
             Seconds to wait for another run.
 
         Returns
         -------
         Issue
-            The line of the catalogue that holds for the issue time.
+            The entry of the catalogue that applies to the issue time.
         str
-            ``"new"``; ``"unchanged"`` where the same forecast was there; ``"kept"`` where another
-            one was and stays; ``"revised"``.
+            ``"new"``; ``"unchanged"`` if the archive had the same forecast; ``"kept"`` if it had
+            another one, which was kept; ``"revised"`` if a revision was added.
 
         Raises
         ------
         ArchiveBusyError
-            If another run holds the archive.
+            If another run holds the lock of the archive.
         ArchiveError
             If the catalogue is damaged.
         """
@@ -188,12 +188,12 @@ class Archive:
         return issue, "revised" if made else "new"
 
     def issues(self) -> list[Issue]:
-        """Return the lines of the catalogue in the order of their publication.
+        """Return the entries of the catalogue in order of publication.
 
         Raises
         ------
         ArchiveError
-            If a line is not as it was written, or lines are missing before another.
+            If an entry was changed, or an earlier entry is missing.
         """
         path = self.folder / CATALOGUE
         if not path.exists():
@@ -210,7 +210,7 @@ class Archive:
                 ).fetchall()
         except sqlite3.OperationalError as error:
             if "no such table" in str(error) and path.stat().st_size == 0:
-                return []  # a run ended between making the file and its first line
+                return []  # a run ended after creating the file and before its first entry
             raise self._damaged(f"{CATALOGUE}: {error}") from None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._damaged(f"{CATALOGUE}: {error}") from None
@@ -220,7 +220,7 @@ class Archive:
             issue = Issue(*values)
             seal = _seal(seal, issue)
             if seal != given:
-                raise self._damaged(f"line {len(found) + 1} of {CATALOGUE}")
+                raise self._damaged(f"entry {len(found) + 1} of {CATALOGUE}")
             found.append(issue)
         return found
 
@@ -230,16 +230,16 @@ class Archive:
         Parameters
         ----------
         issue_time : time
-            Of the forecast.
+            Issue time of the forecast.
         revision : int, optional
-            By default the last one.
+            By default the last revision.
 
         Raises
         ------
         KeyError
-            If there is none.
+            If there is no such forecast.
         ArchiveError
-            If its file is missing or is not as it was written.
+            If its file is missing or was changed.
         """
         stamp = _iso(timeline.to_times([issue_time])[0])
         made = [
@@ -247,13 +247,14 @@ class Archive:
         ]
         if not made:
             raise KeyError(
-                f"A forecast must be in the archive to be read. Received {stamp}, revision "
-                f"{revision or 'last'}, which is not in {str(self.folder)!r}."
+                f"Only archived forecasts can be read. Received the issue time {stamp}, revision "
+                f"{revision or 'last'}, which is not in {str(self.folder)!r}. Choose one of its "
+                "issue times."
             )
         return self.open(made[-1])
 
     def open(self, issue: Issue) -> xr.Dataset:
-        """Return the forecast of a line of the catalogue."""
+        """Return the forecast of an entry of the catalogue."""
         path = self.folder / issue.file
         try:
             written = path.read_bytes()
@@ -264,14 +265,14 @@ class Archive:
         return _read(io.BytesIO(written))
 
     def sweep(self) -> list[Path]:
-        """Remove what broken runs have left behind; the archive must be held."""
+        """Remove temporary files of interrupted runs; the lock must be held."""
         litter = sorted(self.folder.rglob(".*.tmp"))
         for path in litter:
             path.unlink(missing_ok=True)
         return litter
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the archive, in words: damage, and files that no line names."""
+        """Return messages about damage, and about files that are not in the catalogue."""
         try:
             issues = self.issues()
         except ArchiveError as error:
@@ -285,9 +286,9 @@ class Archive:
         named = {issue.file for issue in issues}
         files = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.nc"))
         found += [
-            f"A file of an archive is named in its catalogue. Received {name} in "
-            f"{str(self.folder)!r}, which is not: a run was broken off, or lines were lost. Issue "
-            "the forecast again, or bring back the catalogue."
+            f"Each file of an archive must be in its catalogue. Received {name} in "
+            f"{str(self.folder)!r}, which is not: a run was interrupted, or entries were lost. "
+            "Issue the forecast again, or restore the catalogue."
             for name in sorted(set(files) - named)
         ]
         return found
@@ -307,8 +308,8 @@ class Archive:
 
     def _damaged(self, what: str) -> ArchiveError:
         return ArchiveError(
-            f"An archive is read only as it was written. Received {str(self.folder)!r} with "
-            f"damage at {what}. Bring it back from a copy; the other issues can be read."
+            f"Archived forecasts must be as they were written. Received {str(self.folder)!r} with "
+            f"damage at {what}. Restore it from a backup; the other forecasts can still be read."
         )
 
 
@@ -321,8 +322,8 @@ def _stamp(product: xr.Dataset) -> str:
     times = product[schema.ISSUE_TIME].values
     if times.size != 1:
         raise ValueError(
-            f"A file of an archive holds one issue time. Received {times.size}. Publish each of "
-            "them: product.isel(issue_time=[k])."
+            f"Each file of an archive has one issue time. Received {times.size}. Publish them one "
+            "by one: product.isel(issue_time=[k])."
         )
     return _iso(times[0])
 
@@ -349,7 +350,7 @@ def _ordered(attrs: Mapping[Any, object]) -> dict[str, object]:
 
 
 def _write(product: xr.Dataset, target: Path) -> None:
-    """Write NetCDF whose bytes depend on the forecast alone; HDF5 would note when it was."""
+    """Write NetCDF whose bytes depend only on the forecast; HDF5 would add the time of writing."""
     encoding: dict[str, dict[str, object]] = {}
     for name, variable in product.variables.items():
         if variable.dtype.kind == "f" and variable.ndim:
@@ -369,7 +370,7 @@ def _write(product: xr.Dataset, target: Path) -> None:
 
 
 def _read(source: io.BytesIO) -> xr.Dataset:
-    """Return a forecast as it was before it was written: times in our unit, text as objects."""
+    """Return a forecast as it was before writing: times in microseconds, text as objects."""
     with xr.open_dataset(source, engine="h5netcdf") as opened:
         product = opened.load().drop_encoding()
     for name, variable in product.variables.items():

@@ -1,8 +1,12 @@
-"""A fitted forecaster as a folder: arrays in ``.npz``, everything else in JSON, sums of both.
+"""A fitted forecaster as a folder: arrays in ``.npz``, everything else in JSON, checksums of both.
 
-Nothing in a bundle is executed: kinds of forecasters come from a closed list, arrays are read
-without pickle and only where their names, shapes and sizes are those that the manifest declares,
-and the sums of both files are checked before they are looked into.
+Each forecaster describes its own state, see :meth:`gwforecast.models.base.Forecaster.to_state`.
+This module adds the name of the model, looked up in the catalogue by the exact class, and a prefix
+to the names of the arrays.
+
+Nothing in a bundle is executed: classes come from the catalogue, arrays are read without pickle and
+only if names, shapes and sizes are those that the manifest declares, and the checksums of both
+files are verified before they are parsed.
 """
 
 from __future__ import annotations
@@ -25,20 +29,22 @@ from gwforecast.models.base import Forecaster
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import MODELS, model_class
 from gwforecast.runs.files import write_atomically, write_text
-from gwforecast.service import states
 
 __all__ = ["BundleError", "check_fits", "check_storable", "load_bundle", "save_bundle"]
 
 
 FORMAT = 1
+CORRECTED, OLD_NETWORKS = "corrected", "networks"  # kinds that are not names of models
 MANIFEST, ARRAYS, SUMS = "manifest.json", "arrays.npz", "SHA256SUMS"
+LONGEST = 10**6  # lead times
 LARGEST_MANIFEST = 4 * 2**20  # bytes
-LARGEST_ARRAYS = 2 * 2**30  # bytes in all
-HEADER = 1024  # bytes of an array's header, at most
+LARGEST_ARRAYS = 2 * 2**30  # bytes in total
+LARGEST_HEADER = 1024  # bytes of the header of an array
+Arrays = dict[str, np.ndarray]
 
 
 class BundleError(ValueError):
-    """A bundle that is damaged, or is not one: rule, what was received, mend."""
+    """The folder is not a bundle, is damaged, or does not fit the data."""
 
 
 def save_bundle(
@@ -48,32 +54,34 @@ def save_bundle(
     *,
     card: Mapping[str, object] | None = None,
 ) -> str:
-    """Write a fitted and calibrated forecaster to a folder; return its sum.
+    """Write a fitted and calibrated forecaster to a folder; return the checksum of the bundle.
 
     Parameters
     ----------
     fitted : Calibrated
-        Of forecasters from the closed list of :data:`gwforecast.service.states.KINDS`.
+        Its forecasters must be of classes in the catalogue.
     folder : pathlib.Path or str
-        Where it goes; the sums are written last, so that an unfinished folder is no bundle.
+        Target folder. The checksums are written last, so an unfinished folder is not a bundle.
     observations : xarray.Dataset
-        What it was fitted on: names and units of the covariates, frequency and datum are kept.
+        Observations it was fitted on; names and units of covariates, frequency and datum are
+        stored.
     card : mapping, optional
         Model card: scores, intended use, limits; plain JSON.
 
     Returns
     -------
     str
-        The sha256 of the manifest, which holds that of the arrays.
+        The sha256 of the manifest, which contains the sha256 of the arrays.
 
     Raises
     ------
     BundleError
-        If a part is of a kind that cannot be stored.
+        If the class of a forecaster is not in the catalogue.
     """
     folder = Path(folder)
     try:
-        description, arrays = states.describe(fitted)
+        check_storable(fitted.forecaster)
+        description, arrays = _describe(fitted)
     except TypeError as error:
         raise BundleError(str(error)) from None
     (folder / SUMS).unlink(missing_ok=True)
@@ -108,16 +116,16 @@ def load_bundle(
     Parameters
     ----------
     folder : pathlib.Path or str
-        As :func:`save_bundle` wrote it.
+        Folder written by :func:`save_bundle`.
     expected : str, optional
-        The sum that :func:`save_bundle` returned; by default any bundle is read.
+        Checksum that :func:`save_bundle` returned; by default any bundle is read.
 
     Raises
     ------
     FileNotFoundError
-        If the folder or a file of it is not there.
+        If the folder or one of its files does not exist.
     BundleError
-        If a sum does not match, or anything in it is not as it must be.
+        If a checksum does not match, or anything in it has another form than declared.
     """
     folder = Path(folder)
     for name in (SUMS, MANIFEST, ARRAYS):
@@ -125,13 +133,13 @@ def load_bundle(
         if path.is_symlink() or not path.is_file():
             raise FileNotFoundError(
                 f"A bundle is a folder with {SUMS}, {MANIFEST} and {ARRAYS}. Received "
-                f"{str(folder)!r}, whose {name} is not a file. Train the model again."
+                f"{str(folder)!r}, where {name} is not a file. Train the model again."
             )
     sums = _read_sums(folder / SUMS)
     if expected is not None and sums.get(MANIFEST) != expected:
         raise BundleError(
-            f"A bundle has the sum that it was trained with, {expected[:16]}. Received "
-            f"{str(sums.get(MANIFEST))[:16]} in {str(folder)!r}. Restore it, or train again."
+            f"The checksum of this bundle must be {expected[:16]}. Received "
+            f"{str(sums.get(MANIFEST))[:16]} in {str(folder)!r}. Restore it, or train the model again."
         )
     text = _read_checked(folder / MANIFEST, sums, most=LARGEST_MANIFEST)
     content = _read_checked(folder / ARRAYS, sums, most=LARGEST_ARRAYS)
@@ -144,25 +152,25 @@ def load_bundle(
                 "train the model again."
             )
         arrays = _unpack(content, manifest["arrays"])
-        return states.restore(manifest["forecaster"], arrays), manifest
+        return _restore(manifest["forecaster"], arrays), manifest
     except BundleError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise BundleError(
-            f"A bundle holds what its manifest says. Received {str(folder)!r}, which does not: "
-            f"{type(error).__name__}: {error}. Train the model again."
+            f"The content of a bundle must agree with its manifest. Received {str(folder)!r}, where "
+            f"it does not: {type(error).__name__}: {error}. Train the model again."
         ) from None
 
 
 def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
-    """Raise where observations are not of the form that a bundle was trained on.
+    """Raise if observations have another form than those that a bundle was trained on.
 
     Raises
     ------
     BundleError
-        If a covariate is missing or has other units, or frequency or datum differ; both forms are
-        shown.
+        If a covariate is missing or has other units, or frequency or datum differ; the message
+        shows both forms.
     """
     trained, given = manifest["schema"], _schema(observations)
     missing = [name for name in trained["covariates"] if name not in given["covariates"]]
@@ -179,33 +187,92 @@ def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
     if missing or other or differs:
         what = missing or other or differs
         raise BundleError(
-            "A bundle forecasts from data of the form it was trained on. Received another "
+            "A bundle needs data of the form it was trained on. Received another form "
             f"({', '.join(what)}): trained on {json.dumps(trained)}, received {json.dumps(given)}. "
             "Bring the data to that form, or train the model again."
         )
 
 
 def check_storable(forecaster: Forecaster) -> None:
-    """Raise if a forecaster cannot be stored; call it before fitting.
+    """Raise if a forecaster cannot be stored; to be called before fitting.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        Fitted or not. The parts of a :class:`Corrected` are checked.
 
     Raises
     ------
     TypeError
-        If its class is not in the catalogue. Subclasses are refused too: they would be read back
-        as their parents.
+        If its class is not in the catalogue, or has no ``to_state``. A subclass of a class in the
+        catalogue is refused too, because it would be read back as its parent.
     """
-    if isinstance(forecaster, Corrected):
+    if type(forecaster) is Corrected:
         for part in forecaster.parts:
             check_storable(part)
-        return
-    names = [n for n, path in MODELS.items() if path.endswith(f":{type(forecaster).__qualname__}")]
-    known = any(model_class(name) is type(forecaster) for name in names)
-    if not known or not isinstance(forecaster, tuple(cls for cls, _, _ in states.KINDS.values())):
+    elif not type(forecaster).storable or _model_of(forecaster) is None:
         raise TypeError(
-            f"A bundle holds models of the catalogue: {', '.join(MODELS)}. Received "
-            f"{forecaster.name!r} of the class {type(forecaster).__name__}. Add the class to the "
-            "catalogue, or use a model that is in it."
+            f"A bundle stores models of the catalogue: {', '.join(MODELS)}. Received "
+            f"{forecaster.name!r}, whose class {type(forecaster).__name__} is not one of them. Add "
+            "the class to the catalogue, or use a model that is in it."
         )
+
+
+def _model_of(forecaster: Forecaster) -> str | None:
+    """Return the name in the catalogue of the exact class of a forecaster."""
+    cls = type(forecaster)
+    names = (name for name, path in MODELS.items() if path.endswith(f":{cls.__name__}"))
+    return next((name for name in names if model_class(name) is cls), None)
+
+
+def _describe(fitted: Calibrated) -> tuple[dict[str, Any], Arrays]:
+    """Return a calibrated forecaster as plain JSON values and arrays."""
+    description, arrays = fitted.to_state()
+    part, below = _describe_part(fitted.forecaster, "forecaster")
+    return description | {"forecaster": part}, below | arrays
+
+
+def _describe_part(forecaster: Forecaster, prefix: str) -> tuple[dict[str, Any], Arrays]:
+    description, own = forecaster.to_state()
+    arrays = {f"{prefix}.{name}": np.asarray(value) for name, value in own.items()}
+    if not isinstance(forecaster, Corrected):
+        return {"kind": _model_of(forecaster), **description}, arrays
+    parts = []
+    for number, part in enumerate(forecaster.parts):
+        described, below = _describe_part(part, f"{prefix}.part{number}")
+        parts.append(described)
+        arrays |= below
+    return {"kind": CORRECTED, **description, "parts": parts}, arrays
+
+
+def _restore(description: Mapping[str, Any], arrays: Arrays) -> Calibrated:
+    """Return the calibrated forecaster that :func:`_describe` described."""
+    forecaster = _restore_part(description["forecaster"], "forecaster", arrays)
+    if type(description["horizon"]) is not int or not 1 <= description["horizon"] <= LONGEST:
+        raise TypeError(f"the horizon {description['horizon']!r} is not from 1 to {LONGEST}")
+    return Calibrated.from_state(description, arrays, forecaster=forecaster)
+
+
+def _restore_part(description: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
+    kind = description["kind"]
+    start = f"{prefix}."
+    own = {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
+    if kind == CORRECTED:
+        parts = [
+            _restore_part(part, f"{prefix}.part{number}", arrays)
+            for number, part in enumerate(description["parts"])
+        ]
+        return Corrected.from_state(description, own, parts=parts)
+    name = _name_of_old(description) if kind == OLD_NETWORKS else kind
+    if not isinstance(name, str) or name not in MODELS:
+        raise ValueError(f"the kind {kind!r} is none of {', '.join([CORRECTED, *MODELS])}")
+    return model_class(name).from_state(description, own)
+
+
+def _name_of_old(description: Mapping[str, Any]) -> str:
+    """Return the model of a bundle of an earlier version, which had one kind for all networks."""
+    architecture = description["architecture"]["kind"]
+    return f"global_{architecture}" if description.get("shared") is True else str(architecture)
 
 
 def _schema(observations: xr.Dataset) -> dict[str, Any]:
@@ -220,7 +287,7 @@ def _schema(observations: xr.Dataset) -> dict[str, Any]:
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return an ``.npz`` whose bytes depend on the arrays alone: no time of writing is in it."""
+    """Return an ``.npz`` whose bytes depend only on the arrays, not on the time of writing."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, value in arrays.items():
@@ -238,8 +305,8 @@ def _unpack(content: bytes, declared: Mapping[str, Any]) -> dict[str, np.ndarray
             f"{n}.npy" for n in declared
         }:
             raise BundleError(
-                "The arrays of a bundle are those that its manifest names. Received others. Train "
-                "the model again."
+                "A bundle must contain the arrays that its manifest lists. Received others. Train the "
+                "model again."
             )
         for name, form in declared.items():
             found[name] = _unpack_one(archive, entries[f"{name}.npy"], name, form)
@@ -253,41 +320,41 @@ def _unpack_one(
     dtype = np.dtype(form["dtype"])
     if dtype.kind not in "fiuUMb" or min(shape, default=0) < 0:
         raise BundleError(
-            f"An array of a bundle holds numbers, times or text. Received {dtype} for {name!r}. "
+            f"An array of a bundle must contain numbers, times or text. Received {dtype} for {name!r}. "
             "Train the model again."
         )
-    # as floats, so that no declared shape overflows
+    # in floats, because a declared shape could overflow integers
     size = float(np.prod([float(s) for s in shape])) * dtype.itemsize
-    if entry.file_size > size + HEADER or size > LARGEST_ARRAYS:
+    if entry.file_size > size + LARGEST_HEADER or size > LARGEST_ARRAYS:
         raise BundleError(
-            "An array of a bundle has the size that its manifest says. Received another for "
+            "An array of a bundle must have the declared size. Received another size for "
             f"{name!r}. Train the model again."
         )
     with archive.open(entry) as file:
-        value = np.lib.format.read_array(file, allow_pickle=False, max_header_size=HEADER)
+        value = np.lib.format.read_array(file, allow_pickle=False, max_header_size=LARGEST_HEADER)
     if value.shape != shape or value.dtype != dtype:
         raise BundleError(
-            f"An array of a bundle has the form that its manifest says: {shape}, {dtype}. Received "
+            f"An array of a bundle must have the declared form: {shape}, {dtype}. Received "
             f"{value.shape}, {value.dtype} for {name!r}. Train the model again."
         )
     return np.asarray(value)
 
 
 def _read_sums(path: Path) -> dict[str, str]:
-    lines = path.read_bytes()[:HEADER].decode("utf-8", errors="replace").splitlines()
+    lines = path.read_bytes()[:LARGEST_HEADER].decode("utf-8", errors="replace").splitlines()
     return {name: total for total, _, name in (line.partition("  ") for line in lines)}
 
 
 def _read_checked(path: Path, sums: Mapping[str, str], *, most: int) -> bytes:
     if os.path.getsize(path) > most:
         raise BundleError(
-            f"{path.name} of a bundle has at most {most} bytes. Received "
+            f"{path.name} of a bundle must not exceed {most} bytes. Received "
             f"{os.path.getsize(path)} in {str(path)!r}. Train the model again."
         )
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sums.get(path.name):
         raise BundleError(
-            f"The sha256 of a bundle's files is that of its {SUMS}. Received another for "
+            f"The sha256 of a file of a bundle must be the one in {SUMS}. Received another for "
             f"{str(path)!r}: the file was changed or damaged. Restore it, or train the model again."
         )
     return content

@@ -1,4 +1,4 @@
-"""Which bundle forecasts which well: a champion, and the one before it to step back to."""
+"""The champion of each well, the bundle that forecasts it, and the previous one."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ NAME = 16  # digits of a bundle's sum that name its folder
 
 
 class ChampionsBusyError(RuntimeError):
-    """A store of champions that another run holds."""
+    """Another run holds the lock of the champions."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The bundles of one well, by their sums.
+    """Checksums of the bundles of one well.
 
     Parameters
     ----------
     bundle : str
-        Sum of the bundle that forecasts the well.
+        Checksum of the bundle that forecasts the well.
     previous : str
-        That of the one before it; empty where there is none.
+        Checksum of the previous one; empty if there is none.
     """
 
     bundle: str
@@ -47,12 +47,12 @@ class Champion:
 
 
 class Champions:
-    """A folder of bundles, and a table that says which of them forecasts which well.
+    """A folder of bundles, and a table of the bundle that forecasts each well.
 
     Parameters
     ----------
     folder : pathlib.Path or str
-        Made by the first bundle.
+        Created with the first bundle.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -60,12 +60,12 @@ class Champions:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store while models are trained.
+        """Hold the lock while models are trained.
 
         Raises
         ------
         ChampionsBusyError
-            If another run holds it.
+            If another run holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -73,8 +73,8 @@ class Champions:
                 yield
         except Timeout:
             raise ChampionsBusyError(
-                f"One run at a time trains the models of a folder. Received {str(self.folder)!r}, "
-                "which another run holds. Wait for it to end."
+                f"Only one run at a time may train the models of a folder. Received "
+                f"{str(self.folder)!r}, whose lock another run holds. Wait for it to end."
             ) from None
 
     def table(self) -> dict[str, Champion]:
@@ -96,8 +96,8 @@ class Champions:
             sound = False
         if not sound:
             raise BundleError(
-                f"The table of champions is read only as it was written. Received {str(path)!r}, "
-                "which is damaged. Bring it back from a copy, or train again."
+                f"The table of champions must be as it was written. Received {str(path)!r}, which "
+                "is damaged. Restore it from a backup, or train the models again."
             )
         return wells
 
@@ -111,26 +111,26 @@ class Champions:
         Raises
         ------
         FileNotFoundError
-            If it is not there.
+            If it does not exist.
         BundleError
-            If it is damaged, or is another one.
+            If it is damaged, or is another bundle.
         """
         return bundle.load_bundle(self.path(name), expected=name)
 
     def add(
         self, fitted: Calibrated, observations: xr.Dataset, *, card: Mapping[str, object]
     ) -> str:
-        """Store a forecaster and return the sum of its bundle; no well has it as champion yet."""
+        """Store a forecaster without making it a champion; return the checksum of its bundle."""
         building = self.folder / BUNDLES / ".building"
         shutil.rmtree(building, ignore_errors=True)
         name = bundle.save_bundle(fitted, building, observations, card=card)
         if self.path(name).exists():
-            shutil.rmtree(self.path(name))  # the same bundle, or what is left of it
+            shutil.rmtree(self.path(name))  # the same bundle, possibly incomplete
         building.replace(self.path(name))
         return name
 
     def promote(self, wells: Iterable[str], name: str) -> None:
-        """Make a bundle the champion of some wells; what was is kept to step back to."""
+        """Make a bundle the champion of some wells, and keep their previous champions."""
         table = self.table()
         for well in wells:
             held = table.get(well)
@@ -139,12 +139,12 @@ class Champions:
         self._write(table)
 
     def adopt(self, other: Champions) -> None:
-        """Take over the bundles of another store, and make them the champions of its wells.
+        """Move the bundles of another folder here, and make them the champions of its wells.
 
         Parameters
         ----------
         other : Champions
-            On the same disk; its bundles are no longer there afterwards.
+            On the same file system; its bundles are moved.
         """
         given = other.table()
         for name in sorted({pair.bundle for pair in given.values()}):
@@ -155,26 +155,26 @@ class Champions:
             self.promote([well for well, pair in given.items() if pair.bundle == name], name)
 
     def step_back(self, wells: Iterable[str]) -> None:
-        """Exchange the champion of each well for the one before it.
+        """Exchange the champion of each well with the previous one.
 
         Raises
         ------
         ValueError
-            If a well has none before it.
+            If a well has no previous champion.
         """
         table = self.table()
         for well in wells:
             held = table.get(well)
             if held is None or not held.previous:
                 raise ValueError(
-                    "A well steps back to the champion before its own. Received "
-                    f"{well!r}, which has none. Train it, or leave it out."
+                    "A well can only step back to a previous champion. Received "
+                    f"{well!r}, which has none. Train the well, or leave it out."
                 )
             table[well] = Champion(held.previous, held.bundle)
         self._write(table)
 
     def sweep(self) -> list[Path]:
-        """Remove bundles that no well has as champion or could step back to."""
+        """Remove bundles that are neither the champion nor the previous champion of a well."""
         kept = {name[:NAME] for pair in self.table().values() for name in asdict(pair).values()}
         folder = self.folder / BUNDLES
         litter = (

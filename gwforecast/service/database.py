@@ -1,4 +1,4 @@
-"""Forecasts in a database, beside the archive: whole or not at all, and again the same."""
+"""Write archived forecasts to a database, each in one transaction, and read them back."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ TIMES = ("last_observation", "last_covariate", "trained_through")
 
 
 def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") -> int:
-    """Write a forecast; one of the same issue time that is there is replaced by it.
+    """Write a forecast; an existing forecast of the same issue time is replaced.
 
     Parameters
     ----------
     product : xarray.Dataset
         A forecast of one issue time, as archived.
     url : str
-        Of the database, see :func:`gwforecast.data.database.connect`.
+        URL of the database, see :func:`gwforecast.data.database.connect`.
     table : str
-        Beginning of the names of the tables: ``<table>_issues``, ``<table>_wells`` and
-        ``<table>_levels``, which are made where they are not there.
+        Prefix of the tables ``<table>_issues``, ``<table>_wells`` and ``<table>_levels``, which
+        are created if they do not exist.
 
     Returns
     -------
     int
-        Rows of levels. All is one transaction: readers see the old forecast or the new one.
+        Number of rows of levels. Readers see either the old or the new forecast.
 
     Raises
     ------
     ValueError
-        If a text holds a NUL, which databases refuse.
+        If a text contains a NUL character, which databases refuse.
     ConnectionError
         If the database cannot be reached, or is locked.
     """
@@ -53,12 +53,14 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
     rows = _rows(product)
     if any("\x00" in str(row[name]) for row in rows[1] for name in ("well", *TEXTS)):
         raise ValueError(
-            "Text of a database holds no NUL. Received one in the name or reason of a well. Rename "
-            "the well."
+            "Text in a database must not contain the NUL character. Received one in the name or "
+            "reason of a well. Rename the well."
         )
     try:
         with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":  # one writer at a time, tables included
+            if (
+                engine.dialect.name == "postgresql"
+            ):  # one writer at a time, also when tables are created
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": table}
                 )
@@ -71,10 +73,10 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
                     connection.execute(target.insert(), part)
     except OperationalError as error:
         raise ConnectionError(
-            "A forecast is written to the database after it was published. Received "
+            "The database must be reachable to write a forecast. Received "
             f"{type(error.orig).__name__} from "
-            f"{engine.url.render_as_string(hide_password=True)}. Issue the forecast again when the "
-            "database is there: the archive's is written."
+            f"{engine.url.render_as_string(hide_password=True)}. The forecast is in the archive; "
+            "issue it again when the database can be reached."
         ) from None
     finally:
         engine.dispose()
@@ -87,14 +89,14 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     Parameters
     ----------
     url, table : str
-        As of :func:`write_forecast`.
+        See :func:`write_forecast`.
     issue_time : time
-        Of the forecast.
+        Issue time of the forecast.
 
     Raises
     ------
     KeyError
-        If there is none.
+        If there is no such forecast.
     """
     from sqlalchemy import select
 
@@ -103,7 +105,7 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     moment = pd.Timestamp(timeline.to_times([issue_time])[0]).to_pydatetime()
     try:
         with engine.connect() as connection:
-            if engine.dialect.name == "postgresql":  # else each query sees what is there then
+            if engine.dialect.name == "postgresql":  # all queries see the same state
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             found = [
                 connection.execute(select(part).where(part.c.issue_time == moment)).mappings().all()
@@ -112,26 +114,28 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     finally:
         engine.dispose()
     if not found[0]:
-        raise KeyError(f"A forecast must be in the database to be read. Received {moment}.")
+        raise KeyError(
+            f"Only forecasts in the database can be read. Received the issue time {moment}."
+        )
     return _product(found[0][0], pd.DataFrame(found[1]), pd.DataFrame(found[2]))
 
 
 def write_observations(observations: xr.Dataset, url: str, *, levels: str, covariates: str) -> None:
-    """Write levels and covariates as two long tables, in the form that is read from a database.
+    """Write levels and covariates as two long tables, as they are read from a database.
 
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     url : str
-        Of the database.
+        URL of the database.
     levels, covariates : str
-        Names of the tables, which must not be there.
+        Names of the tables, which must not exist.
 
     Raises
     ------
     ValueError
-        If a table is there: nothing is written over.
+        If a table exists; nothing is overwritten.
     """
     engine = connect(url)
     names = schema.covariate_names(observations)

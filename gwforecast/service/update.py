@@ -9,7 +9,6 @@ the first part of the new levels, and both forecast the rest.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.forecaster import Calibrated, Corrected
-from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.runs.forecast import TRAIN, VALIDATION
 from gwforecast.schema import SchemaError
@@ -33,10 +31,6 @@ from gwforecast.service.recipe import Recipe
 __all__ = ["update_champions"]
 
 
-OTHER_SETTINGS = (
-    "the models or their settings have changed since the champion was trained; train without "
-    "--update"
-)
 ERRORS = (SchemaError, ValueError, RuntimeError, KeyError)
 
 
@@ -109,7 +103,7 @@ def _update_bundle(
     try:
         champion, manifest = job.champions.open(name)
         check_fits(manifest, part)
-        champion = _with_settings(champion, manifest, job.recipe)
+        _check_recipe(champion, manifest, job.recipe)
         wanted = _wells_to_update(champion, part, job, rows)
         if not wanted:
             return list(rows.values())
@@ -190,35 +184,20 @@ def _update(champion: Calibrated, known: xr.Dataset, progress: Progress | None) 
     return champion.update(known, split=split, progress=progress)
 
 
-def _with_settings(champion: Calibrated, manifest: Mapping[str, Any], recipe: Recipe) -> Calibrated:
-    """Give the stored forecasters the settings of their training, which bundles do not hold.
-
-    Raises
-    ------
-    ValueError
-        If models or settings are not those the champion was trained with.
-    """
+def _check_recipe(champion: Calibrated, manifest: Mapping[str, Any], recipe: Recipe) -> None:
+    """Raise if the champion was trained with other models or settings than those of the recipe."""
     card = manifest["card"]
-    settings = json.loads(json.dumps({k: dict(v) for k, v in recipe.settings.items()}))
-    if (card.get("models"), card.get("settings"), champion.horizon) != (
-        recipe.names,
-        settings,
-        recipe.horizon,
-    ):
-        raise ValueError(OTHER_SETTINGS)
-    parts = _parts(champion)
-    for part, fresh in zip(parts, recipe.forecasters(), strict=True):
-        if type(part) is not type(fresh):
-            raise ValueError(OTHER_SETTINGS)
-        for field in dataclasses.fields(fresh):  # type: ignore[arg-type] # all are dataclasses
-            if field.init:
-                setattr(part, field.name, getattr(fresh, field.name))
-    return champion
-
-
-def _parts(champion: Calibrated) -> Sequence[Forecaster]:
+    settings = json.loads(json.dumps({name: dict(v) for name, v in recipe.settings.items()}))
+    trained = card.get("models"), card.get("settings"), champion.horizon
+    if trained != (recipe.names, settings, recipe.horizon):
+        raise ValueError(
+            "the models, their settings or the horizon have changed since the champion was "
+            "trained; train without --update"
+        )
     one = champion.forecaster
-    return one.parts if isinstance(one, Corrected) else [one]
+    for part in one.parts if isinstance(one, Corrected) else [one]:
+        if hasattr(part, "workers"):  # how many processes train is a matter of the machine
+            part.workers = recipe.workers
 
 
 def _card(manifest: Mapping[str, Any], wells: Sequence[str], name: str) -> dict[str, object]:

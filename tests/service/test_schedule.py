@@ -335,7 +335,7 @@ def test_a_damaged_table_of_champions_is_no_model(place: Path, gwforecast) -> No
 def test_verified_forecasts_are_scored_and_damage_does_not_stop_it(place: Path, gwforecast) -> None:
     gwforecast("backfill", "run.toml", "2008-07-07", "2009-12-28", "--stride", "2", cwd=place)
     done = gwforecast("verify", "run.toml", "--out", "scores", cwd=place)
-    assert "What to do" in done.stdout
+    assert "Recommendations" in done.stdout
     scores = pd.read_csv(place / "scores" / "verification.csv")
     assert set(scores["well"]) == {"brook", "ü well", "'=1+1"}  # a formula is text in a CSV file
     assert scores["coverage_95"].mean() > 0.8
