@@ -29,6 +29,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import MODELS, model_class
 from gwforecast.runs.files import write_atomically, write_text
+from gwforecast.service import states
 
 __all__ = ["BundleError", "check_fits", "check_storable", "load_bundle", "save_bundle"]
 
@@ -139,7 +140,8 @@ def load_bundle(
     if expected is not None and sums.get(MANIFEST) != expected:
         raise BundleError(
             f"The checksum of this bundle must be {expected[:16]}. Received "
-            f"{str(sums.get(MANIFEST))[:16]} in {str(folder)!r}. Restore it, or train the model again."
+            f"{str(sums.get(MANIFEST))[:16]} in {str(folder)!r}. Restore it, or train the model "
+            "again."
         )
     text = _read_checked(folder / MANIFEST, sums, most=LARGEST_MANIFEST)
     content = _read_checked(folder / ARRAYS, sums, most=LARGEST_ARRAYS)
@@ -158,8 +160,8 @@ def load_bundle(
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise BundleError(
-            f"The content of a bundle must agree with its manifest. Received {str(folder)!r}, where "
-            f"it does not: {type(error).__name__}: {error}. Train the model again."
+            f"A bundle must agree with its manifest. Received {str(folder)!r}, which does not: "
+            f"{type(error).__name__}: {error}. Train the model again."
         ) from None
 
 
@@ -210,12 +212,17 @@ def check_storable(forecaster: Forecaster) -> None:
     if type(forecaster) is Corrected:
         for part in forecaster.parts:
             check_storable(part)
-    elif not type(forecaster).storable or _model_of(forecaster) is None:
+    elif not _has_state(forecaster) or _model_of(forecaster) is None:
         raise TypeError(
             f"A bundle stores models of the catalogue: {', '.join(MODELS)}. Received "
             f"{forecaster.name!r}, whose class {type(forecaster).__name__} is not one of them. Add "
             "the class to the catalogue, or use a model that is in it."
         )
+
+
+def _has_state(forecaster: Forecaster) -> bool:
+    old = tuple(cls for cls, _, _ in states.KINDS.values())
+    return type(forecaster).storable or isinstance(forecaster, old)
 
 
 def _model_of(forecaster: Forecaster) -> str | None:
@@ -233,6 +240,9 @@ def _describe(fitted: Calibrated) -> tuple[dict[str, Any], Arrays]:
 
 
 def _describe_part(forecaster: Forecaster, prefix: str) -> tuple[dict[str, Any], Arrays]:
+    if not type(forecaster).storable:
+        arrays = {}
+        return states._describe(forecaster, prefix, arrays), arrays
     description, own = forecaster.to_state()
     arrays = {f"{prefix}.{name}": np.asarray(value) for name, value in own.items()}
     if not isinstance(forecaster, Corrected):
@@ -266,6 +276,8 @@ def _restore_part(description: Mapping[str, Any], prefix: str, arrays: Arrays) -
     name = _name_of_old(description) if kind == OLD_NETWORKS else kind
     if not isinstance(name, str) or name not in MODELS:
         raise ValueError(f"the kind {kind!r} is none of {', '.join([CORRECTED, *MODELS])}")
+    if not model_class(name).storable:
+        return states._restore(description, prefix, arrays)
     return model_class(name).from_state(description, own)
 
 
@@ -305,8 +317,8 @@ def _unpack(content: bytes, declared: Mapping[str, Any]) -> dict[str, np.ndarray
             f"{n}.npy" for n in declared
         }:
             raise BundleError(
-                "A bundle must contain the arrays that its manifest lists. Received others. Train the "
-                "model again."
+                "A bundle must contain the arrays that its manifest lists. Received others. Train "
+                "the model again."
             )
         for name, form in declared.items():
             found[name] = _unpack_one(archive, entries[f"{name}.npy"], name, form)
@@ -320,8 +332,8 @@ def _unpack_one(
     dtype = np.dtype(form["dtype"])
     if dtype.kind not in "fiuUMb" or min(shape, default=0) < 0:
         raise BundleError(
-            f"An array of a bundle must contain numbers, times or text. Received {dtype} for {name!r}. "
-            "Train the model again."
+            f"An array of a bundle must contain numbers, times or text. Received {dtype} for "
+            f"{name!r}. Train the model again."
         )
     # in floats, because a declared shape could overflow integers
     size = float(np.prod([float(s) for s in shape])) * dtype.itemsize
