@@ -241,8 +241,8 @@ def _describe(fitted: Calibrated) -> tuple[dict[str, Any], Arrays]:
 
 def _describe_part(forecaster: Forecaster, prefix: str) -> tuple[dict[str, Any], Arrays]:
     if not type(forecaster).storable:
-        arrays = {}
-        return states._describe(forecaster, prefix, arrays), arrays
+        old: Arrays = {}
+        return states._describe(forecaster, prefix, old), old
     description, own = forecaster.to_state()
     arrays = {f"{prefix}.{name}": np.asarray(value) for name, value in own.items()}
     if not isinstance(forecaster, Corrected):
