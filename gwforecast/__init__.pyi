@@ -38,7 +38,7 @@ from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP
 from .networks.mlp import GlobalMLP as GlobalMLP
 from .runs.backtest import backtest as backtest
-from .runs.evaluate import check as check
+from .runs.check import check as check
 from .runs.evaluate import evaluate as evaluate
 from .runs.forecast import fit_calibrated as fit_calibrated
 from .runs.forecast import forecast as forecast

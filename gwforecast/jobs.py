@@ -17,6 +17,7 @@ from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
 from gwforecast.progress import Progress
 from gwforecast.quality.checks import COLUMNS
 from gwforecast.runs import backtest as rolling
+from gwforecast.runs import check as data_checks
 from gwforecast.runs import evaluate as whole
 from gwforecast.runs import tune as search
 from gwforecast.runs.catalogue import DEFAULT_MODELS
@@ -193,7 +194,9 @@ def check(settings: Settings) -> pd.DataFrame:
     naming = {n: v for n, v in given.items() if n in _RAW}
     raw = {} if data.database else read_levels(data.levels, **naming)
     wanted = set(raw) if data.wells is None else set(data.wells)
-    tables = [whole.check_levels(series.rename(w)) for w, series in raw.items() if w in wanted]
+    tables = [
+        data_checks.check_levels(series.rename(w)) for w, series in raw.items() if w in wanted
+    ]
     try:
         observations = read_data(data)
     except SchemaError as refusal:
@@ -202,7 +205,7 @@ def check(settings: Settings) -> pd.DataFrame:
         lenient["missing_values"] = [*data.missing_values, *schema.COMMON_MISSING_CODES]
         observations = read_data(data, **lenient)
         tables.insert(0, _refused(refusal))
-    tables.append(whole.check(observations))
+    tables.append(data_checks.check(observations))
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
 

@@ -1,14 +1,9 @@
-"""How well forecasts would have done: rolling origins over the test period, scored by lead time.
-
-One forecaster over all issue times of a backtest: fitted, calibrated, refitted, issued.
-"""
+"""How well would forecasts have done: hindcasts from rolling origins, scored by lead time."""
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,114 +12,29 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
-from gwforecast.runs.backtest_outputs import write_backtest
-from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, is_neural, make_forecasters
+from gwforecast.runs import files
+from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters
 from gwforecast.runs.evaluate import split_wells
+from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
-from gwforecast.runs.judgement import judge, look_ahead
-from gwforecast.runs.outcomes import OUTCOME_COLUMNS, warn_of_failures
+from gwforecast.runs.hindcast_verification import forecast_status, verify_hindcasts
+from gwforecast.runs.hindcasts import hindcast_all, join_models
 from gwforecast.runs.results import Backtest, Origins
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import extend_split, issue_times_of, mask_to_period, observed_at
+from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
 
-__all__ = ["backtest", "hindcast"]
-
-
-def hindcast(
-    forecaster: Forecaster,
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    origins: Origins,
-    refitted: dict[tuple[int, int], Forecaster] | None = None,
-    progress: Progress | None = None,
-) -> xr.Dataset:
-    """Return the forecasts that would have been issued in the test period.
-
-    The forecaster comes fitted on the train period. Its intervals are learnt from hindcasts of the
-    validation period; then it is refitted through the validation period, and again where that is
-    asked for, each time on what was known at the first issue time that the refit serves.
-
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Fitted, with a method ``forecast``.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well.
-    origins : Origins
-        When, how far and on what weather.
-    refitted : dict, optional
-        Refits that are shared with other forecasters of the same parts, by the identity of the part
-        and the number of the refit; new ones are added.
-    progress : Progress, optional
-        Told of refits done.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no forecast.
-    """
-    calibrated = Calibrated(forecaster, horizon=origins.horizon, forcing=origins.forcing)
-    interval = calibrated.calibrate(observations, split=split).interval_
-    refitted = {} if refitted is None else refitted
-    parts, first = [], forecaster
-    blocks = list(origins.blocks())
-    for number, issue_times in enumerate(blocks):
-        known = split
-        if number:
-            known = extend_split(split, issue_times[0], sliding=origins.sliding)
-        forecaster = _refit(
-            forecaster, first, observations, split=known, number=number, refitted=refitted
-        )
-        parts.append(_issue(forecaster, observations, issue_times=issue_times, origins=origins))
-        if progress is not None:
-            progress("refits", number + 1, len(blocks))
-    issued = xr.concat(parts, schema.ISSUE_TIME) if len(parts) > 1 else parts[0]
-    issued = mask_to_period(issued, split, period="test")
-    outcome = observed_at(split.levels(observations, "test"), issued)
-    return interval.apply(issued, observed=outcome)
-
-
-def _refit(
-    forecaster: Forecaster,
-    first: Forecaster,
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    number: int,
-    refitted: dict[tuple[int, int], Forecaster],
-) -> Forecaster:
-    """Return a refit through the validation period; parts that are refitted already are taken."""
-    if isinstance(forecaster, Corrected) and isinstance(first, Corrected):
-        parts = [
-            _refit(part, origin, observations, split=split, number=number, refitted=refitted)
-            for part, origin in zip(forecaster.parts, first.parts, strict=True)
-        ]
-        return forecaster.with_parts(parts, observations, split=split)
-    key = (id(first), number)
-    if key not in refitted:
-        refitted[key] = forecaster.refit(observations, split=split, through="validation")
-    return refitted[key]
-
-
-def _issue(
-    forecaster: Forecaster, observations: xr.Dataset, *, issue_times: np.ndarray, origins: Origins
-) -> xr.Dataset:
-    forecast = forecaster.forecast(
-        observations,
-        issue_times=issue_times,
-        horizon=origins.horizon,
-        forcing=origins.forcing,
-    )
-    return schema.validate_forecast(forecast)
+__all__ = [
+    "backtest",
+    "describe_hindcasts",
+    "horizon_and_stride",
+    "last_covariate_step",
+    "with_known_weather",
+]
 
 
 HORIZON_YEARS = 0.25
@@ -159,8 +69,8 @@ def backtest(
 
     Each model is fitted on the train period, its intervals are calibrated by hindcasts of the
     validation period, and it is refitted through the validation period. A model that simulates from
-    the weather is corrected at each issue time by the last observed levels. Of two or more networks
-    the mean is added as the model ``"blend"``.
+    the weather is corrected at each issue time by the last observed levels. The mean of two or more
+    networks is added as the model ``"blend"``.
 
     Parameters
     ----------
@@ -180,28 +90,29 @@ def backtest(
     stride : int, optional
         Steps from one issue time to the next; by default a week, or one step where that is longer.
     start, end : str or pandas.Timestamp, optional
-        First and last issue time; by default those of the test period, as far as the weather goes.
+        First and last issue time; by default those of the test period with known weather.
     issue_times : sequence of time, optional
-        The issue times themselves, steps of the axis, in the place of stride, start and end.
+        The issue times, steps of the time axis, instead of stride, start and end.
     refit_every : int, optional
         Issue times from one refit to the next; by default there is one refit at the start.
     sliding : bool
-        Later refits see a window of the same length, not all that came before.
+        Later refits use a window of constant length rather than all earlier levels.
     baselines : sequence of str
         Models that skill is measured against.
     threshold : float or mapping, optional
-        Level whose undercutting is scored as an event, m, for all wells or by well, and whose first
-        crossing is told; by default the lower tercile of each month.
+        Level, m, for all wells or by well. A level below it is the event that is scored, and its
+        first crossing is reported; by default the event is a level below the lower tercile of its
+        month, and no crossing is reported.
     seed, members, workers : int, optional
-        Seed, number of networks and of networks trained at once, for models that have them.
+        Seed, number of members and number of networks trained at once, for models that have them.
     out : pathlib.Path or str, optional
         Folder for hindcasts, tables, figures and the record of the run; by default none.
     figures : int
-        Number of wells, in their order, that figures are drawn of.
+        Number of wells to draw figures of, in the order of the observations.
     inputs : iterable of pathlib.Path
-        Files that the observations were read from; their checksums go into the record.
+        Files that the observations were read from; the record holds their checksums.
     progress : Progress, optional
-        Told of models, and of members and wells within them.
+        Callback for progress: models, and members and wells within them.
 
     Returns
     -------
@@ -211,7 +122,7 @@ def backtest(
     Raises
     ------
     SchemaError
-        If the observations do not have their form, or there is no issue time.
+        If the observations are not valid, or there is no issue time.
     RuntimeError
         If no model gave a forecast.
 
@@ -231,12 +142,13 @@ def backtest(
     schema.validate_observations(observations)
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
-    split, unfit = (split, {}) if split is not None else split_wells(observations)
-    used = observations.drop_sel({schema.WELL: list(unfit)})
-    horizon, stride = _steps(used, horizon, stride)
+    split, excluded = (split, {}) if split is not None else split_wells(observations)
+    used = observations.drop_sel({schema.WELL: list(excluded)})
+    frequency = timeline.infer_frequency(used[schema.TIME].values)
+    horizon, stride = horizon_and_stride(frequency, horizon, stride)
     if issue_times is None:
         found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
-        issue_times = within_weather(found, last_weather(used))
+        issue_times = with_known_weather(found, last_covariate_step(used))
     origins = Origins(
         timeline.to_times(issue_times),
         horizon=horizon,
@@ -244,30 +156,34 @@ def backtest(
         refit_every=refit_every,
         sliding=sliding,
     )
-    hindcasts, outcomes = _hindcast_all(
-        forecasters, used, split=split, origins=origins, unfit=unfit, watch=watch, progress=progress
+    issued, failed = hindcast_all(
+        forecasters, used, split=split, origins=origins, watch=watch, progress=progress
     )
+    hindcasts, outcomes = join_models(issued, failed, excluded)
+    hindcasts.attrs = {"forcing": origins.forcing.origin}
     with watch("score"):
-        judgement = judge(hindcasts, used, split=split, baselines=baselines, threshold=threshold)
-        outlook = look_ahead(hindcasts, used, split=split, threshold=threshold)
-    result = Backtest(hindcasts, judgement, outcomes, split, origins, watch.seconds, outlook)
+        verification = verify_hindcasts(
+            hindcasts, used, split=split, baselines=baselines, threshold=threshold
+        )
+        status = forecast_status(hindcasts, used, split=split, threshold=threshold)
+    result = Backtest(hindcasts, verification, outcomes, split, origins, watch.seconds, status)
     if out is not None:
-        paths = write_backtest(
-            result, used, forecasters, folder=Path(out), figures=figures, inputs=inputs,
+        _write(result, used, folder=Path(out), figures=figures)
+        record = files.run_record(
+            result,
             watch=watch,
-        )  # fmt: skip
-        result.paths.update(paths)
+            setup={},
+            models={name: files.forecaster_settings(one) for name, one in forecasters.items()},
+            inputs=inputs,
+            details={"observations_sha256": files.dataset_sha256(used)}
+            | describe_hindcasts(result),
+        )
+        result.paths[files.RECORD] = files.write_record(Path(out), record)
     return result
 
 
-def _steps(observations: xr.Dataset, horizon: int | None, stride: int | None) -> tuple[int, int]:
-    """Return horizon and stride in steps, the defaults where they are not given."""
-    frequency = timeline.infer_frequency(observations[schema.TIME].values)
-    return settle_steps(frequency, horizon, stride)
-
-
-def last_weather(observations: xr.Dataset) -> np.datetime64 | None:
-    """Return the last step at which a well has all its covariates; None without covariates."""
+def last_covariate_step(observations: xr.Dataset) -> np.datetime64 | None:
+    """Return the last step at which any well has all covariates; None without covariates."""
     names = schema.covariate_names(observations)
     if not names:
         return None
@@ -276,13 +192,13 @@ def last_weather(observations: xr.Dataset) -> np.datetime64 | None:
     return np.datetime64(observations[schema.TIME].values[steps[-1] if steps.size else 0])
 
 
-def within_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.ndarray:
-    """Return the issue times up to which there is weather, and tell of those that are left out.
+def with_known_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.ndarray:
+    """Return the issue times with known weather; warn if later ones are left out.
 
     Raises
     ------
     SchemaError
-        If there is none.
+        If there is no such issue time.
     """
     kept = issue_times if last is None else issue_times[issue_times <= last]
     if kept.size == issue_times.size:
@@ -294,16 +210,22 @@ def within_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.nd
             f"the first issue time is {timeline.format_time(issue_times[0])}. Give longer series."
         )
     warnings.warn(
-        f"Forecasts are issued as far as the weather is known. Received weather up to {ends}: "
-        f"{issue_times.size - kept.size} of {issue_times.size} issue times after it are left out. "
+        f"Forecasts are issued while the weather is known. Received weather up to {ends}: "
+        f"{issue_times.size - kept.size} of {issue_times.size} issue times are later and left out. "
         "Give longer series, or an earlier end.",
         stacklevel=3,
     )
     return kept
 
 
-def settle_steps(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:
-    """Return horizon and stride in steps of a frequency, the defaults where they are not given."""
+def horizon_and_stride(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:
+    """Return horizon and stride in steps of a frequency, with defaults for those not given.
+
+    Raises
+    ------
+    ValueError
+        If the horizon is less than 1.
+    """
     year = timeline.steps_per_year(frequency)
     if horizon is not None and horizon < 1:
         raise ValueError(
@@ -313,122 +235,39 @@ def settle_steps(frequency: str, horizon: int | None, stride: int | None) -> tup
     return horizon or max(1, round(HORIZON_YEARS * year)), default if stride is None else stride
 
 
-def _hindcast_all(
-    forecasters: Mapping[str, Forecaster],
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    origins: Origins,
-    unfit: Mapping[str, str],
-    watch: Stopwatch,
-    progress: Progress | None,
-) -> tuple[xr.Dataset, pd.DataFrame]:
-    """Return the hindcasts of all models; one that fails for all wells is tried for each alone."""
-    hindcast_group = partial(_hindcast_group, split=split, origins=origins, watch=watch)
-    issued, failed = hindcast_group(forecasters, observations, progress=progress)
-    names = list(failed)
-    if observations.sizes[schema.WELL] > 1:
-        for name in [name for name in names if name not in issued]:
-            chosen = {name: forecasters[name]} if name in forecasters else _networks(forecasters)
-            if any(one.pooled for one in chosen.values()):
-                continue  # networks that all wells share are none where each well is alone
-            parts = []
-            for well in map(str, observations[schema.WELL].values):
-                alone = observations.sel({schema.WELL: [well]})
-                part, reasons = hindcast_group(copy.deepcopy(chosen), alone, progress=None)
-                parts += [part[name]] if name in part else []
-                failed[name].pop(well)
-                failed[name] |= reasons.get(name, {})
-            if parts:
-                wells = {schema.WELL: observations[schema.WELL].values}
-                issued[name] = xr.concat(parts, schema.WELL).reindex(wells)
-    if not issued:
-        reason = next(iter(failed[names[0]].values()))
-        raise RuntimeError(f"A backtest needs one model that forecasts. Received none. {reason}")
-    outcomes = _outcomes(names, issued, failed, unfit)
-    models = pd.Index([name for name in names if name in issued], name=schema.MODEL, dtype=object)
-    joined = xr.concat([issued[name] for name in models], models, join="exact")
-    joined.attrs = {"forcing": origins.forcing.origin}
-    return joined, outcomes
+def describe_hindcasts(result: Backtest) -> dict[str, object]:
+    """Return how the hindcasts were issued and verified, for the record."""
+    origins = result.origins
+    return {
+        "origins": {
+            "first": origins.issue_times[0],
+            "last": origins.issue_times[-1],
+            "count": origins.issue_times.size,
+            "horizon": origins.horizon,
+            "forcing": origins.forcing.origin,
+            "refit_every": origins.refit_every,
+            "sliding": origins.sliding,
+        },
+        "event": result.verification.event,
+        "without_status": result.status_forecast.missing,
+    }
 
 
-def _outcomes(
-    names: Sequence[str],
-    issued: Mapping[str, xr.Dataset],
-    failed: Mapping[str, Mapping[str, str]],
-    unfit: Mapping[str, str],
-) -> pd.DataFrame:
-    wells = [str(well) for well in next(iter(issued.values()))[schema.WELL].values]
-    rows = []
-    for name in names:
-        silent = _without(issued[name]) if name in issued else {}
-        own = silent | dict(failed.get(name, {}))
-        warn_of_failures(name, own)
-        rows += [(name, well, "failed", reason) for well, reason in (dict(unfit) | own).items()]
-        rows += [(name, well, "ok", "") for well in wells if well not in own]
-    return pd.DataFrame(rows, columns=OUTCOME_COLUMNS)
-
-
-def _networks(forecasters: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
-    return {name: one for name, one in forecasters.items() if is_neural(name)}
-
-
-def _hindcast_group(
-    forecasters: Mapping[str, Forecaster],
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    origins: Origins,
-    watch: Stopwatch,
-    progress: Progress | None,
-) -> tuple[dict[str, xr.Dataset], dict[str, dict[str, str]]]:
-    """Return the hindcasts by model, and for those that fail, the reason by well."""
-    wells = [str(well) for well in observations[schema.WELL].values]
-    fitted: dict[str, Forecaster] = {}
-    failed: dict[str, dict[str, str]] = {}
-    issued: dict[str, xr.Dataset] = {}
-    refitted: dict[tuple[int, int], Forecaster] = {}
-    for done, (name, forecaster) in enumerate(forecasters.items()):
-        if progress is not None:
-            progress("models", done, len(forecasters))
-        with watch(f"fit {name}"):
-            try:
-                fitted[name] = as_forecasting(forecaster).fit(
-                    observations, split=split, progress=progress
-                )
-            except Exception as error:
-                failed[name] = dict.fromkeys(wells, f"{type(error).__name__}: {error}")
-    for name, forecaster in {**fitted, **_blend(fitted, observations, split)}.items():
-        with watch(f"hindcast {name}"):
-            try:
-                level = hindcast(
-                    forecaster, observations, split=split, origins=origins, refitted=refitted
-                )
-                issued[name] = level
-                own = getattr(forecaster, "failed_", {})
-                failed[name] = {str(well): str(reason) for well, reason in own.items()}
-            except Exception as error:
-                failed[name] = dict.fromkeys(wells, f"{type(error).__name__}: {error}")
-    if progress is not None:
-        progress("models", len(forecasters), len(forecasters))
-    return issued, failed
-
-
-def _blend(
-    fitted: Mapping[str, Forecaster], observations: xr.Dataset, split: Split
-) -> dict[str, Forecaster]:
-    parts = [
-        part
-        for name, one in fitted.items()
-        if is_neural(name) and isinstance(one, Corrected)
-        for part in one.parts
-    ]
-    if len(parts) < 2:
-        return {}
-    return {BLEND: Corrected(parts, name=BLEND).calibrate(observations, split=split)}
-
-
-def _without(hindcasts: xr.Dataset) -> dict[str, str]:
-    level = hindcasts[schema.LEVEL]
-    none = level.isnull().all([d for d in level.dims if d != schema.WELL]).values
-    return {str(w): "no forecast is finite" for w in np.asarray(level[schema.WELL].values)[none]}
+def _write(result: Backtest, observations: xr.Dataset, *, folder: Path, figures: int) -> None:
+    """Write tables, hindcasts and figures; add their paths to the backtest."""
+    files.begin_record(folder)
+    verification, ahead = result.verification, result.status_forecast
+    tables = {
+        "scores_by_lead.csv": verification.scores,
+        "comparison.csv": verification.comparison,
+        "reliability.csv": verification.reliability,
+    }
+    optional = {"status.csv": ahead.status, "crossings.csv": ahead.crossings}
+    tables |= {name: table for name, table in optional.items() if len(table)}
+    paths = result.paths
+    paths |= {name: files.write_table(table, folder / name) for name, table in tables.items()}
+    name = "hindcasts.nc"
+    paths[name] = files.write_hindcasts(result.hindcasts, folder / name)
+    if figures:
+        wells = observations.isel({schema.WELL: slice(figures)})
+        paths |= draw_backtest(result, wells, folder=folder)

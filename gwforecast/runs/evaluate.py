@@ -1,8 +1,7 @@
-"""The main jobs, from observations to scores, tables and figures."""
+"""How well can levels be modelled from the weather alone: simulations, their scores and files."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,50 +12,29 @@ import xarray as xr
 from gwforecast import __version__, schema
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
-from gwforecast.quality import checks
-from gwforecast.runs import figures as drawing
-from gwforecast.runs import files, out_of_sample
+from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, make_forecasters, neural_among
-from gwforecast.runs.files import Stopwatch, now, write_text
+from gwforecast.runs.check import check
+from gwforecast.runs.figures import draw_evaluation
+from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
+from gwforecast.runs.out_of_sample import (
+    HISTORY_COLUMNS,
+    Prediction,
+    blend,
+    fitted_through,
+    predict_all,
+)
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.scoring import score_table
 
-__all__ = ["check", "check_levels", "evaluate", "split_wells"]
+__all__ = ["TABLES", "evaluate", "split_wells"]
 
 
-def check(observations: xr.Dataset) -> pd.DataFrame:
-    """Return what is doubtful in observations, as of today; nothing is changed.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-
-    Returns
-    -------
-    pandas.DataFrame
-        The findings of :func:`gwforecast.quality.checks.check_observations`.
-    """
-    return checks.check_observations(observations, now=now())
-
-
-def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
-    """Return what is doubtful in the stamps of levels as they were read, as of today.
-
-    Parameters
-    ----------
-    levels : pandas.Series or pandas.DataFrame
-        Levels by time, in any order.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The findings of :func:`gwforecast.quality.checks.check_levels`.
-    """
-    return checks.check_levels(levels, now=now())
+TABLES = ("scores.csv", "choice.csv", "findings.csv", "history.csv")
+"""Tables of an evaluation, named as its attributes."""
 
 
 def evaluate(
@@ -70,19 +48,18 @@ def evaluate(
     members: int | None = None,
     workers: int | None = None,
     leave_wells_out: int | None = None,
-    precomputed: Mapping[str, out_of_sample.Prediction] | None = None,
+    precomputed: Mapping[str, Prediction] | None = None,
     out: Path | str | None = None,
     figures: int = 12,
     inputs: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Show how well the levels can be modelled from the weather alone.
+    """Simulate levels from the weather alone and score them against the observed levels.
 
-    Each model is fitted on the train period, choosing by the validation period, then refitted
-    through the validation period to predict the test period, and through the test period to
-    predict what comes after the last level. Of two or more networks the mean is added as the model
-    ``"blend"``. A model or well that fails is named in ``outcomes`` and in a warning, and the
-    others go on.
+    Each model is fitted on the train period, with the validation period for choices, then refitted
+    through the validation period to predict the test period, and through the test period to predict
+    later rows. The mean of two or more networks is added as the model ``"blend"``. A failure of a
+    model or well is reported in ``outcomes`` and in a warning; the others continue.
 
     Parameters
     ----------
@@ -97,20 +74,20 @@ def evaluate(
     baseline : str
         The model that skill is measured against.
     seed, members, workers : int, optional
-        Seed, number of networks and of networks trained at once, for models that have them.
+        Seed, number of members and number of networks trained at once, for models that have them.
     leave_wells_out : int, optional
-        Number of groups of wells; global models then predict the wells of each group by networks
-        that were trained at those of the others. By default they are trained at all wells.
+        Number of groups of wells for cross-validation over wells: each group is predicted by a
+        global model that was not trained on it. By default, global models are trained on all wells.
     precomputed : mapping of str to Prediction, optional
         Predictions of further models for these wells and times.
     out : pathlib.Path or str, optional
         Folder for tables, predictions, figures and the record of the run; by default none.
     figures : int
-        Number of wells, in their order, that figures are drawn of.
+        Number of wells to draw figures of, in the order of the observations.
     inputs : iterable of pathlib.Path
-        Files that the observations were read from; their checksums go into the record.
+        Files that the observations were read from; the record holds their checksums.
     progress : Progress, optional
-        Told of models, and of members and wells within them.
+        Callback for progress: models, and members and wells within them.
 
     Returns
     -------
@@ -120,7 +97,7 @@ def evaluate(
     Raises
     ------
     SchemaError
-        If the observations do not have their form, or no well can be split.
+        If the observations are not valid, or no well can be split.
     RuntimeError
         If no model could be fitted.
 
@@ -148,7 +125,7 @@ def evaluate(
     with watch("split"):
         split, excluded = (split, {}) if split is not None else split_wells(observations)
     used = observations.drop_sel({schema.WELL: list(excluded)})
-    predicted, outcomes = out_of_sample.predict_all(
+    predicted, outcomes = predict_all(
         forecasters,
         used,
         split,
@@ -159,15 +136,23 @@ def evaluate(
     )
     networks = [predicted[name] for name in neural_among(predicted)]
     if len(networks) > 1:
-        predicted[BLEND] = out_of_sample.blend(networks, used, split=split)
+        predicted[BLEND] = blend(networks, used, split=split)
     with watch("score"):
-        predictions = _gather(predicted, used, split)
+        predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
     history = _history(predicted)
     evaluation = Evaluation(predictions, scores, history, findings, outcomes, split, watch.seconds)
     if out is not None:
-        run = _describe(observations, forecasters, baseline=baseline, inputs=inputs)
-        _write(evaluation, used, run, folder=Path(out), figures=figures, watch=watch)
+        _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
+        record = files.run_record(
+            evaluation,
+            watch=watch,
+            setup={"baseline": baseline},
+            models={name: files.forecaster_settings(one) for name, one in forecasters.items()},
+            inputs=inputs,
+            details={"observations": _describe(observations)},
+        )
+        evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
     return evaluation
 
 
@@ -196,9 +181,10 @@ def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
     return Split(xr.concat(attempt.results, schema.WELL)), excluded
 
 
-def _gather(
-    predicted: Mapping[str, out_of_sample.Prediction], observations: xr.Dataset, split: Split
+def _join_models(
+    predicted: Mapping[str, Prediction], observations: xr.Dataset, split: Split
 ) -> xr.Dataset:
+    """Return the predictions of all models, with the last period behind each row."""
     levels = xr.concat(
         [one.level.drop_attrs() for one in predicted.values()],
         pd.Index(list(predicted), name=schema.MODEL, dtype=object),
@@ -206,7 +192,7 @@ def _gather(
     )
     attrs = observations[schema.LEVEL].attrs
     levels.attrs = {**attrs, "units": schema.LEVEL_UNITS, "long_name": "predicted level"}
-    source = out_of_sample.fitted_through(observations, split)
+    source = fitted_through(observations, split)
     source.attrs = {"long_name": "last period whose levels the fit behind this row had seen"}
     predictions = xr.Dataset({schema.LEVEL: levels, "fitted_through": source})
     predictions.attrs = {
@@ -217,8 +203,9 @@ def _gather(
     return predictions
 
 
-def _history(predicted: Mapping[str, out_of_sample.Prediction]) -> pd.DataFrame:
-    columns = [schema.MODEL, *out_of_sample.HISTORY_COLUMNS]
+def _history(predicted: Mapping[str, Prediction]) -> pd.DataFrame:
+    """Return the training histories of all models."""
+    columns = [schema.MODEL, *HISTORY_COLUMNS]
     parts = [
         one.history.assign(**{schema.MODEL: name})[columns]
         for name, one in predicted.items()
@@ -227,66 +214,35 @@ def _history(predicted: Mapping[str, out_of_sample.Prediction]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _describe(
-    observations: xr.Dataset,
-    forecasters: Mapping[str, Forecaster],
-    *,
-    baseline: str,
-    inputs: Iterable[Path],
-) -> dict[str, object]:
+def _describe(observations: xr.Dataset) -> dict[str, object]:
+    """Return a description of the observations for the record."""
     return {
-        "baseline": baseline,
-        "models": {name: files.forecaster_settings(one) for name, one in forecasters.items()},
-        "inputs": files.file_checksums(inputs),
-        "observations": {
-            "sha256": files.dataset_sha256(observations),
-            "wells": observations.sizes[schema.WELL],
-            "start": observations[schema.TIME].values[0],
-            "end": observations[schema.TIME].values[-1],
-            "covariates": schema.covariate_names(observations),
-            "attributes": schema.attribute_names(observations),
-        },
+        "sha256": files.dataset_sha256(observations),
+        "wells": observations.sizes[schema.WELL],
+        "start": observations[schema.TIME].values[0],
+        "end": observations[schema.TIME].values[-1],
+        "covariates": schema.covariate_names(observations),
+        "attributes": schema.attribute_names(observations),
     }
 
 
 def _write(
     evaluation: Evaluation,
     observations: xr.Dataset,
-    run: Mapping[str, object],
     *,
     folder: Path,
     figures: int,
     watch: Stopwatch,
 ) -> None:
-    """Write tables, then figures, then ``run.json``: where it is, the other files are whole."""
-    (folder / "run.json").unlink(missing_ok=True)
+    """Write tables, predictions and figures; add their paths to the evaluation."""
+    files.begin_record(folder)
+    paths = evaluation.paths
     with watch("write"):
-        evaluation.paths.update(_write_tables(evaluation, folder))
+        for name in TABLES:
+            table = getattr(evaluation, name.removesuffix(".csv"))
+            paths[name] = files.write_table(table, folder / name)
+        name = "predictions.nc"
+        paths[name] = files.write_predictions(evaluation.predictions, folder / name)
+        paths.update(files.write_challenge_tables(evaluation.predictions, folder))
     with watch("draw"):
-        drawn = drawing.draw_all(evaluation, observations, folder=folder, wells=figures)
-        evaluation.paths.update(drawn)
-    content = {
-        "started": watch.started,
-        "finished": now(),
-        "versions": files.versions(),
-        "cores": os.cpu_count(),
-        **run,
-        "split": evaluation.split.to_frame().to_dict("records"),
-        "outcomes": evaluation.outcomes.to_dict("records"),
-        "seconds": evaluation.seconds,
-        "outputs": [*evaluation.paths, "run.json"],
-    }
-    evaluation.paths["run.json"] = write_text(folder / "run.json", files.dump_json(content))
-
-
-def _write_tables(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
-    tables = {
-        "scores.csv": evaluation.scores,
-        "choice.csv": evaluation.choice,
-        "findings.csv": evaluation.findings,
-        "history.csv": evaluation.history,
-    }
-    paths = {name: files.write_table(t, folder / name) for name, t in tables.items()}
-    name = "predictions.nc"
-    paths[name] = files.write_predictions(evaluation.predictions, folder / name)
-    return paths | files.write_challenge_tables(evaluation.predictions, folder)
+        paths.update(draw_evaluation(evaluation, observations, folder=folder, wells=figures))

@@ -1,4 +1,4 @@
-"""The figures of a run: which are drawn, and the files that they go to."""
+"""Which figures are drawn of a run, and their files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -15,62 +16,52 @@ from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.runs.files import file_names, write_atomically
+from gwforecast.runs.hindcast_verification import last_complete_issue, main_model
 from gwforecast.sequences.split import PERIODS, Period
+from gwforecast.verification.distribution import pit_values
 
 if TYPE_CHECKING:
-    from gwforecast.runs.results import Evaluation
+    from gwforecast.runs.results import Backtest, Evaluation
 
-__all__ = ["draw_all", "draw_each", "draw_tuning"]
+__all__ = ["draw_backtest", "draw_evaluation", "draw_tuning"]
 
 
 DPI = 200
-NETWORK = 5  # wells, from which on their scores are drawn as a distribution
-ATTRIBUTES = 12  # at most so many that scores are drawn against
+MANY_WELLS = 5  # from this number of wells on, their scores are drawn as a distribution
+MOST_ATTRIBUTES = 12  # that scores are drawn against
+MONTHS_SHOWN = 12  # observed months before the forecast ones
 Draw = Callable[[], Any]
 
 
-def draw_all(
+def draw_evaluation(
     evaluation: Evaluation, observations: xr.Dataset, *, folder: Path, wells: int
 ) -> dict[str, Path]:
-    """Draw the figures of a run as PNG files; one that cannot be drawn is a warning.
+    """Draw the figures of an evaluation as PNG files; warn of a figure that cannot be drawn.
 
     Parameters
     ----------
     evaluation : Evaluation
-        What is drawn.
+        The evaluation.
     observations : xarray.Dataset
         Dimensions (well, time).
     folder : pathlib.Path
         The folder of the run; figures go into ``figures`` within it.
     wells : int
-        Number of wells, in their order, that are drawn; 0 for no figure at all.
+        The first so many wells are drawn; 0 for no figure at all.
 
     Returns
     -------
     dict of str to pathlib.Path
-        The files by their names relative to the folder.
+        The files, by their names relative to the folder.
     """
     if wells == 0:
         return {}
     chosen = observations.isel({schema.WELL: slice(wells)})
-    return draw_each(_of_run(evaluation, chosen, observations), folder=folder)
+    return _draw_each(_of_evaluation(evaluation, chosen, observations), folder=folder)
 
 
-def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
-    """Draw figures as PNG files; one that cannot be drawn is a warning.
-
-    Parameters
-    ----------
-    figures : iterable of (str, callable)
-        Name and drawing of each.
-    folder : pathlib.Path
-        The folder of the run; figures go into ``figures`` within it.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        The files by their names relative to the folder.
-    """
+def _draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
+    """Draw figures, given as name and callable, as PNG files; warn of one that cannot be drawn."""
     from gwforecast import plots  # matplotlib is loaded only where something is drawn
 
     drawn: dict[str, Path] = {}
@@ -89,6 +80,26 @@ def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str,
     return drawn
 
 
+def draw_backtest(result: Backtest, observations: xr.Dataset, *, folder: Path) -> dict[str, Path]:
+    """Draw the scores of a backtest and the hindcasts of some wells.
+
+    Parameters
+    ----------
+    result : Backtest
+        The backtest.
+    observations : xarray.Dataset
+        Dimensions (well, time); the wells to draw.
+    folder : pathlib.Path
+        The folder of the run; figures go into ``figures`` within it.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The files, by their names relative to the folder.
+    """
+    return _draw_each(_of_backtest(result, observations), folder=folder)
+
+
 def draw_tuning(
     trials: pd.DataFrame,
     *,
@@ -97,14 +108,14 @@ def draw_tuning(
     metric: str,
     model: str,
 ) -> Path:
-    """Draw the trials of a search as ``tuning.png`` in a folder; return its path.
+    """Draw the trials of a hyperparameter search as ``tuning.png``; return its path.
 
     Parameters
     ----------
     trials : pandas.DataFrame
         Columns number, state, value, and one for each setting.
     folder : pathlib.Path
-        Where the file goes.
+        The folder of the search.
     space, metric, model
         As of :func:`gwforecast.plots.training.tuning`.
     """
@@ -123,10 +134,10 @@ def _saver(figure: Any) -> Callable[[Path], None]:
     return save
 
 
-def _of_run(
-    evaluation: Evaluation, observations: xr.Dataset, network: xr.Dataset
+def _of_evaluation(
+    evaluation: Evaluation, observations: xr.Dataset, all_wells: xr.Dataset
 ) -> Iterator[tuple[str, Draw]]:
-    """Yield name and drawing of each figure, of some wells and of all."""
+    """Yield name and callable of each figure, of the chosen wells and of all wells."""
     from gwforecast import plots
 
     scores, period = evaluation.scores, _last_period(evaluation.scores)
@@ -135,8 +146,8 @@ def _of_run(
         draw = partial(plots.score_comparison, scores, metric=metric, period=period)
         yield f"scores_{metric}", draw
     yield "interval_coverage", partial(plots.interval_coverage, scores, period=period)
-    if scores[schema.WELL].nunique() >= NETWORK:
-        yield from _of_network(evaluation, network, period)
+    if scores[schema.WELL].nunique() >= MANY_WELLS:
+        yield from _of_many_wells(evaluation, all_wells, period)
     for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
         if set(history[schema.WELL]) == {ALL_WELLS}:
             yield f"training_{name}", partial(plots.training_history, history, well=ALL_WELLS)
@@ -144,10 +155,10 @@ def _of_run(
         yield from _of_well(evaluation, observations, well=well, file=file)
 
 
-def _of_network(
+def _of_many_wells(
     evaluation: Evaluation, observations: xr.Dataset, period: Period
 ) -> Iterator[tuple[str, Draw]]:
-    """Yield the figures of a network's scores: by the last model, which is the blend if any."""
+    """Yield the figures of the scores of many wells, by the blend or else the first model."""
     from gwforecast import plots
 
     scores = evaluation.scores
@@ -166,7 +177,7 @@ def _of_network(
     if names is not None:
         yield "network_map", of_wells(plots.score_map)
     others = [name for name in schema.attribute_names(observations) if name not in (names or ())]
-    for number, attribute in enumerate(others[:ATTRIBUTES], 1):
+    for number, attribute in enumerate(others[:MOST_ATTRIBUTES], 1):
         draw = of_wells(plots.score_by_attribute, attribute=attribute)
         yield f"network_by_{number}_{file_names([attribute])[attribute]}", draw
 
@@ -176,7 +187,7 @@ def _of_well(
 ) -> Iterator[tuple[str, Draw]]:
     from gwforecast import plots
 
-    model = _lead(evaluation, well)
+    model = _main_model(evaluation, well)
     if model is None:
         return
     predictions, split = evaluation.predictions, evaluation.split
@@ -203,20 +214,20 @@ def _has(evaluation: Evaluation, model: str, well: str) -> bool:
     return bool(level.notnull().any())
 
 
-def _lead(evaluation: Evaluation, well: str) -> str | None:
-    """Return the first model that predicts a well."""
+def _main_model(evaluation: Evaluation, well: str) -> str | None:
+    """Return the first model with a prediction at a well."""
     models = map(str, evaluation.predictions[schema.MODEL].values)
     return next((model for model in models if _has(evaluation, model, well)), None)
 
 
 def _last_period(scores: pd.DataFrame) -> Period:
-    """Return the last period that has scores, the test period where none has."""
+    """Return the last period with scores; the test period if none has any."""
     scored = set(scores.loc[scores["value"].notna(), "period"])
     return next((period for period in reversed(PERIODS) if period in scored), "test")
 
 
 def _note(evaluation: Evaluation, model: str, well: str) -> str:
-    """Return the scores of the last period that is scored in a line, empty where there are none."""
+    """Return the scores of the last scored period in one line; empty if there are none."""
     scores = evaluation.scores
     of_model = scores[(scores["model"] == model) & (scores["well"] == well)]
     period = _last_period(of_model)
@@ -225,3 +236,54 @@ def _note(evaluation: Evaluation, model: str, well: str) -> str:
         return ""
     note = f"{period}: NSE {chosen['nse']:.2f}, RMSE {chosen['rmse']:.3f} m"
     return note.replace("-", "\N{MINUS SIGN}")
+
+
+def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
+    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+
+    hindcasts, scores = result.hindcasts, result.scores
+    scored = observations.assign({schema.LEVEL: result.split.levels(observations, "test")})
+    hindcasts = hindcasts.sel({schema.WELL: observations[schema.WELL].values})
+    weather = {
+        "observed": "weather after the issue time as observed",
+        "climatology": "weather after the issue time from past years",
+    }
+    note = weather.get(result.origins.forcing.origin, result.origins.forcing.origin)
+    skills = [m for m in scores["metric"].unique() if str(m).startswith("skill_crps_")]
+    for metric in ("crps", "rmse", "coverage_95", *skills):
+        draw = partial(plots.scores_by_lead, scores, metric=metric, note=note)
+        yield f"{metric}_by_lead", draw
+    model = main_model(hindcasts)
+    table = result.verification.reliability
+    if len(table):
+        shown = table[table[schema.MODEL] == model]
+        yield "reliability", partial(plots.reliability, shown, note=result.verification.event)
+    pit = pit_values(hindcasts.sel({schema.MODEL: [model]}), scored)
+    yield "pit", partial(plots.pit, pit, note=note)
+    status = result.status_forecast.status
+    if len(status):
+        yield "status", partial(_draw_status, status, observations[schema.WELL].values, model)
+    for well, file in file_names(map(str, observations[schema.WELL].values)).items():
+        yield (
+            f"hindcasts_{file}",
+            partial(plots.hindcasts, hindcasts, observations, well=well, model=model, note=note),
+        )
+        issue_time = last_complete_issue(hindcasts, model=model, well=well)
+        yield (
+            f"fan_{file}",
+            partial(
+                plots.fan, hindcasts, observations, well=well, model=model, issue_time=issue_time
+            ),
+        )
+
+
+def _draw_status(status: pd.DataFrame, wells: np.ndarray, model: str) -> Any:
+    """Draw the status of the last observed months and the forecast ones."""
+    from gwforecast import plots
+
+    shown = status[status[schema.WELL].isin(wells)]
+    issued = shown["issue_time"].max()
+    first = issued.to_period("M").to_timestamp() - pd.DateOffset(months=MONTHS_SHOWN)
+    shown = shown[shown["time"] >= first]
+    note = f"{model}: percentiles among the same months of past years"
+    return plots.status_strip(shown, issue_time=issued, note=note)

@@ -1,8 +1,8 @@
-"""The files of a run: fixed names, each written whole or not at all.
+"""The files of a run: written completely or not at all, with a record of how they were made.
 
-Files that are either whole or not there.
-
-What a run was made with: versions, checksums, settings, as plain JSON.
+The record, ``run.json``, holds versions, checksums, settings, periods and outcomes. It is written
+last: if it exists, the other files are complete. This is the only module of ``runs`` that uses the
+disk and the clock.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import platform
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,13 @@ from gwforecast import __version__, schema
 from gwforecast.models.leave_wells_out import LeaveWellsOut
 from gwforecast.runs.catalogue import BLEND
 
+if TYPE_CHECKING:
+    from gwforecast.runs.results import Backtest, Evaluation
+
 __all__ = [
+    "RECORD",
     "Stopwatch",
+    "begin_record",
     "challenge_table",
     "dataset_sha256",
     "dump_json",
@@ -40,26 +45,29 @@ __all__ = [
     "forecaster_settings",
     "load_json",
     "now",
+    "run_record",
     "versions",
     "write_atomically",
     "write_challenge_tables",
+    "write_hindcasts",
     "write_predictions",
+    "write_record",
     "write_table",
     "write_text",
 ]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file under a temporary name beside it, then put it in its place in one step.
+    """Write a file under a temporary name in its folder, then rename it in one step.
 
-    A reader sees the old file or the new one, never a part; a failure leaves the old one.
+    A reader sees the old file or the new one, never a part of it; a failure leaves the old one.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file; its folder is made where it is not there.
+        The file; its folder is created if it does not exist.
     write : callable
-        Writes the whole file to the path that it is given.
+        Writes the complete file to the path that it is given.
 
     Returns
     -------
@@ -69,7 +77,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     Raises
     ------
     OSError
-        If the folder cannot be made or the file not be written, e.g. on a full disk.
+        If the folder cannot be created or the file cannot be written, e.g. on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -84,14 +92,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write text as UTF-8 with newlines as they are, atomically; return the path."""
+    """Write text as UTF-8 atomically, with its newlines unchanged; return the path."""
     return write_atomically(path, lambda target: target.write_bytes(text.encode("utf-8")))
 
 
 def _flush(path: Path) -> None:
-    """Ask the system to bring a file, or the names in a folder, to the disk."""
+    """Flush a file, or the entries of a folder, to the disk."""
     if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open folders, and needs no flush of names
+        return  # Windows cannot open folders and does not need this
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -149,13 +157,13 @@ def _slug(name: str) -> str:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:
-    """Write a table as CSV, UTF-8, dates in ISO form and an empty field for what is missing."""
+    """Write a table as CSV in UTF-8, with ISO dates and empty fields for missing values."""
     safe = table.apply(lambda c: c if c.dtype.kind in "biufcmM" else c.map(_inert))
     return write_text(path, safe.to_csv(index=False, lineterminator="\n"))
 
 
 def _inert(value: object) -> object:
-    """Return text that a spreadsheet takes as text, whatever it begins with."""
+    """Return text that a spreadsheet does not read as a formula."""
     if not isinstance(value, str) or not _FORMULA.match(value):
         return value
     return "'" + value
@@ -177,13 +185,39 @@ def write_predictions(predictions: xr.Dataset, path: Path) -> Path:
         schema.TIME: {"dtype": "int64", "units": "seconds since 1970-01-01"},
     }
     pieces = predictions[schema.LEVEL].chunksizes
-    if pieces:  # the file's are those that are written, else each would be packed many times
+    if pieces:  # chunks of the file are those of the Dataset, so that each is compressed once
         sizes = {name: of_dim[0] for name, of_dim in pieces.items()}
         sizes |= {schema.MODEL: 1, schema.QUANTILE: 1}
         order = predictions[schema.LEVEL].dims
         encoding[schema.LEVEL]["chunksizes"] = tuple(sizes[str(name)] for name in order)
     return write_atomically(
         path, lambda target: predictions.to_netcdf(target, engine="h5netcdf", encoding=encoding)
+    )
+
+
+def write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
+    """Write hindcasts as compressed NetCDF-4, levels as 32-bit numbers; return the path.
+
+    Parameters
+    ----------
+    hindcasts : xarray.Dataset
+        ``level`` (model, well, issue_time, lead_time, quantile), m.
+    path : pathlib.Path
+        The file.
+    """
+    kept = hindcasts.assign_attrs(
+        title="Groundwater level hindcasts", source=f"gwforecast {__version__}"
+    )
+    seconds: dict[str, object] = {"dtype": "int64", "units": "seconds since 1970-01-01"}
+    encoding: dict[str, dict[str, object]] = {
+        schema.LEVEL: {"zlib": True, "complevel": 4, "shuffle": True, "dtype": "float32"},
+        schema.ISSUE_TIME: dict(seconds),
+        schema.VALID_TIME: dict(seconds),
+    }
+    if np.issubdtype(kept[schema.LEAD_TIME].dtype, np.timedelta64):
+        encoding[schema.LEAD_TIME] = {"dtype": "int64", "units": "hours"}
+    return write_atomically(
+        path, lambda target: kept.to_netcdf(target, engine="h5netcdf", encoding=encoding)
     )
 
 
@@ -198,8 +232,7 @@ def challenge_table(level: xr.DataArray) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``Date``, ``Simulated Head``, ``95% Lower Bound``, ``95% Upper Bound``, one row for each
-        step.
+        ``Date``, ``Simulated Head``, ``95% Lower Bound``, ``95% Upper Bound``, one row per step.
 
     References
     ----------
@@ -216,10 +249,10 @@ def challenge_table(level: xr.DataArray) -> pd.DataFrame:
 
 
 def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, Path]:
-    """Write ``predictions/<model>/<well>.csv``, and ``predictions.csv`` where there is one well.
+    """Write ``predictions/<model>/<well>.csv``, and ``predictions.csv`` if there is one well.
 
-    ``predictions.csv`` is the table of the blend of the networks where there is one, else of the
-    first model. Levels are in m with four decimals.
+    ``predictions.csv`` is the table of the blend of the networks if there is one, else of the first
+    model. Levels are in m with four decimals.
 
     Parameters
     ----------
@@ -231,11 +264,11 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
     Returns
     -------
     dict of str to pathlib.Path
-        The files by their names relative to the folder.
+        The files, by their names relative to the folder.
     """
     wells = file_names(map(str, predictions[schema.WELL].values))
     models = [str(model) for model in predictions[schema.MODEL].values]
-    lead = BLEND if BLEND in models else models[0]
+    main = BLEND if BLEND in models else models[0]
     written: dict[str, Path] = {}
     for model, model_file in file_names(models).items():
         for well, well_file in wells.items():
@@ -244,10 +277,69 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
                 index=False, float_format="%.4f", lineterminator="\n"
             )
             names = [f"predictions/{model_file}/{well_file}.csv"]
-            if model == lead and len(wells) == 1:
+            if model == main and len(wells) == 1:
                 names.append("predictions.csv")
             written |= {name: write_text(folder / name, text) for name in names}
     return written
+
+
+RECORD = "run.json"
+
+
+def begin_record(folder: Path) -> None:
+    """Remove the record of an earlier run from a folder, as its files are about to change."""
+    (folder / RECORD).unlink(missing_ok=True)
+
+
+def run_record(
+    result: Evaluation | Backtest,
+    *,
+    watch: Stopwatch,
+    setup: Mapping[str, object],
+    models: Mapping[str, object],
+    inputs: Iterable[Path],
+    details: Mapping[str, object],
+    messages: Sequence[str] | None = None,
+) -> dict[str, object]:
+    """Return the record of an evaluation or a backtest.
+
+    Parameters
+    ----------
+    result : Evaluation or Backtest
+        With the paths of all files written.
+    watch : Stopwatch
+        Stopwatch of the run.
+    setup : mapping
+        Baseline and cluster, where the run has them.
+    models : mapping
+        Settings by model, as of :func:`forecaster_settings`.
+    inputs : iterable of pathlib.Path
+        Files that the observations were read from.
+    details : mapping
+        Further entries, of the observations or of the issue times.
+    messages : sequence of str, optional
+        Warnings of the workers.
+    """
+    return {
+        "started": watch.started,
+        "finished": now(),
+        "versions": versions(),
+        "cores": os.cpu_count(),
+        **setup,
+        "models": models,
+        "inputs": file_checksums(inputs),
+        **details,
+        "split": result.split.to_frame().to_dict("records"),
+        "outcomes": result.outcomes.to_dict("records"),
+        **({} if messages is None else {"warnings": messages}),
+        "seconds": result.seconds,
+        "outputs": [*result.paths, RECORD],
+    }
+
+
+def write_record(folder: Path, record: Mapping[str, object]) -> Path:
+    """Write ``run.json``, after all other files of a run; return its path."""
+    return write_text(folder / RECORD, dump_json(record))
 
 
 _LIBRARIES = (
@@ -272,7 +364,7 @@ def versions() -> dict[str, str]:
 
 
 def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
-    """Return path, size and sha256 of each file; a folder stands for the files within it.
+    """Return path, size and sha256 of each file, including all files in folders.
 
     Parameters
     ----------
@@ -289,7 +381,7 @@ def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
 
 
 def dataset_sha256(dataset: xr.Dataset) -> str:
-    """Return the sha256 of the names, dimensions and values of a Dataset, attributes left out.
+    """Return the sha256 of the names, dimensions and values of a Dataset, without attributes.
 
     Examples
     --------
@@ -313,9 +405,9 @@ def dataset_sha256(dataset: xr.Dataset) -> str:
 
 
 def forecaster_settings(forecaster: object) -> dict[str, object]:
-    """Return the settings of a forecaster: its attributes that it did not learn.
+    """Return the settings of a forecaster: its public attributes that are not fitted.
 
-    A network's head is left out: classes are for Python alone.
+    The ``head`` of a network is left out: it can be set in Python only.
     """
     if isinstance(forecaster, LeaveWellsOut):
         return {
@@ -327,7 +419,7 @@ def forecaster_settings(forecaster: object) -> dict[str, object]:
 
 
 def dump_json(value: object) -> str:
-    """Return a value as JSON text; what is not a finite number is null.
+    """Return a value as JSON text; numbers that are not finite become null.
 
     Examples
     --------
@@ -341,7 +433,7 @@ def dump_json(value: object) -> str:
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """Return the table of a JSON file that :func:`dump_json` made."""
+    """Return the object in a JSON file that :func:`dump_json` wrote."""
     stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return stored
 
@@ -368,19 +460,15 @@ def _file_sha256(path: Path) -> str:
 
 
 class Stopwatch:
-    """When it was started, and seconds by stage; the same stage adds up."""
+    """Time of the start and seconds by stage; repeated stages add up."""
 
     def __init__(self) -> None:
         self.started = now()
         self.seconds: dict[str, float] = {}
 
-    def moment(self) -> pd.Timestamp:
-        """Return the present moment, naive UTC."""
-        return now()
-
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Time what is done in a stage."""
+        """Time the work of a stage."""
         start = time.perf_counter()
         try:
             yield
@@ -390,5 +478,5 @@ class Stopwatch:
 
 
 def now() -> pd.Timestamp:
-    """Return the present moment, naive UTC."""
+    """Return the current time, naive UTC."""
     return pd.Timestamp(dt.datetime.now(dt.UTC).replace(tzinfo=None))

@@ -1,9 +1,7 @@
-"""A backtest of a network of wells, shard by shard: memory is that of a shard."""
+"""A backtest of many wells in shards, with the memory that one shard needs."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,19 +17,24 @@ from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.progress import Progress
-from gwforecast.runs import backtest as rolling
+from gwforecast.runs import backtest as runs
 from gwforecast.runs import files
-from gwforecast.runs.backtest_outputs import describe_origins, draw_backtest, write_hindcasts
-from gwforecast.runs.catalogue import BLEND, import_tensorflow
+from gwforecast.runs.catalogue import import_tensorflow
 from gwforecast.runs.evaluate import split_wells
-from gwforecast.runs.files import Stopwatch, write_table, write_text
-from gwforecast.runs.inputs import files_of, prepare
-from gwforecast.runs.judgement import event_of, rivals
-from gwforecast.runs.results import Backtest, Judgement, Origins, Outlook
+from gwforecast.runs.figures import draw_backtest
+from gwforecast.runs.hindcast_verification import event_limit, models_to_compare
+from gwforecast.runs.inputs import prepare
+from gwforecast.runs.results import Backtest, Origins, StatusForecast, Verification
+from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
-from gwforecast.service.inputs import requested_wells
-from gwforecast.shards import join
-from gwforecast.shards.map import SHARDS, Result, Shard, ShardOutcome, partition, run_shards
+from gwforecast.shards.join import (
+    ShardedRun,
+    read_table,
+    refuse_pooled,
+    rows_of,
+    run_result,
+)
+from gwforecast.shards.map import Result, Shard, ShardOutcome, networks_at_once, on_wells
 from gwforecast.verification.events import reliability_counts, reliability_of_counts
 from gwforecast.verification.significance import compare
 
@@ -42,18 +45,18 @@ TABLES = ("scores_by_lead.csv", "status.csv", "crossings.csv")
 
 
 def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtest:
-    """Backtest in shards, over Dask where that is asked for, and join the results.
+    """Backtest in shards, over Dask if requested, and join the results.
 
-    The shards are read once for their periods, from which the issue times follow that serve all
-    wells. What is said over all wells (reliability, the best baseline) is said of all. Broken off,
-    a run with the same settings and data goes on where it was.
+    The shards are read once for their periods, which give the issue times that all wells share.
+    Reliability and the best baseline are computed over all wells. An interrupted run resumes if it
+    is started again with the same settings and data.
 
     Parameters
     ----------
     settings : Settings
-        Those of a configuration.
+        Settings of a configuration.
     progress : Progress, optional
-        Told of wells done.
+        Callback for progress: wells done.
 
     Returns
     -------
@@ -66,118 +69,90 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     ImportError
         If Dask is not installed.
     ValueError
-        If a model is asked for that all wells share.
+        If a requested model is one that all wells share.
     RuntimeError
         If no shard gave a result.
     """
-    join.require_dask()
-    join.refuse_pooled(settings.backtest.models, "A backtest")
-    watch = Stopwatch()
-    folder = settings.backtest.folder
-    wells = requested_wells(settings.data)
-    work = (folder / SHARDS).absolute()
-    placed = join.absolute(settings)  # workers may run in another folder
-    (folder / "run.json").unlink(missing_ok=True)
-    size = settings.cluster.size
-    with watch("shards"):
-        looked = partition(wells, size=size, folder=work, settings=placed, purpose="periods")
-        origins = _origins(settings, run_shards(read_periods, placed, looked))
-        times = tuple(map(str, origins.issue_times))
-        task = partial(backtest_shard, issue_times=times, horizon=origins.horizon)
-        shards = partition(wells, size=size, folder=work, settings=placed, purpose="backtest")
-        ended = run_shards(task, placed, shards, progress=progress)
-    result = _join(settings, placed, ended, origins, watch)
-    if all(outcome.result is not None for outcome in ended):
-        shutil.rmtree(work)
+    refuse_pooled(settings.backtest.models, "A backtest")
+    run = ShardedRun.begin(settings, settings.backtest.folder, settings.backtest.models)
+    origins = _origins(settings, run.map(read_periods, "periods"))
+    times = tuple(map(str, origins.issue_times))
+    task = partial(backtest_shard, issue_times=times, horizon=origins.horizon)
+    run.ended.extend(run.map(task, "backtest", progress=progress))
+    result = _join(run, origins)
+    run.finish(
+        result,
+        result.hindcasts[schema.WELL].values,
+        draw=partial(_draw, result, run.folder),
+        setup={},
+        details=runs.describe_hindcasts(result),
+    )
     return result
 
 
 def read_periods(settings: Settings, shard: Shard) -> Result:
-    """Return axis and test period of the wells of a shard."""
-    intake, _ = join.read_shard(settings, shard)
-    if intake.observations is None:
-        return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # told of when the work is done
-        observations, split = prepare(intake.observations, settings)
+    """Return time axis, periods and last weather of the wells of a shard."""
+
+    def work(observations: xr.Dataset) -> Result:
+        observations, split = prepare(observations, settings)
         split = split_wells(observations)[0] if split is None else split
-    times = observations[schema.TIME].values
-    first, last = (
-        moments[~np.isnat(moments)]
-        for moments in (split.start("test").values, split.end("test").values)
-    )
-    if not first.size:
-        return {}
-    moments = {"begin": times[0], "end": times[-1], "first": first.min(), "last": last.max()}
-    named: Result = {name: str(timeline.to_times([t])[0]) for name, t in moments.items()}
-    weather = rolling.last_weather(observations)
-    named["weather"] = None if weather is None else str(timeline.to_times([weather])[0])
-    return named | {"frequency": timeline.infer_frequency(times)}
+        times = observations[schema.TIME].values
+        if split.start("test").isnull().all():
+            return {}
+        weather = runs.last_covariate_step(observations)
+        return {
+            "frequency": timeline.infer_frequency(times),
+            "axis": [_text(times[0]), _text(times[-1])],
+            "weather": [] if weather is None else [_text(weather)],
+            "split": split.to_frame().to_dict("records"),
+        }
+
+    return on_wells(settings, shard, work)
+
+
+def _text(time: np.datetime64) -> str:
+    return str(timeline.to_times([time])[0])
 
 
 def backtest_shard(
     settings: Settings, shard: Shard, *, issue_times: Sequence[str], horizon: int
 ) -> Result:
-    """Backtest the wells of a shard at the issue times of the network."""
+    """Backtest the wells of a shard at the issue times of all wells."""
     import_tensorflow(settings.backtest.models)
-    intake, told = join.read_shard(settings, shard)
-    rows = [
-        (model, well, "failed", reason)
-        for model in settings.backtest.models
-        for well, (_, reason) in intake.refused.items()
-    ]
-    if intake.observations is None:
-        return {"outcomes": rows, "split": [], "seconds": {}, "warnings": told, "models": []}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        observations, split = prepare(intake.observations, settings)
-        times = timeline.to_times(issue_times)
-        times = times[np.isin(times, observations[schema.TIME].values)]
-        result = _run(settings, observations, split, times, horizon, shard.folder)
-    return {
-        "outcomes": [*result.outcomes.itertuples(index=False, name=None), *rows],
-        "split": result.split.to_frame().to_dict("records"),
-        "seconds": result.seconds,
-        "warnings": sorted({*told, *join.told_of(caught)}),
-        "models": [str(model) for model in result.hindcasts[schema.MODEL].values],
-        "without_status": result.outlook.without,
-    }
-
-
-def _run(
-    settings: Settings,
-    observations: xr.Dataset,
-    split: Split | None,
-    issue_times: np.ndarray,
-    horizon: int,
-    folder: Path,
-) -> Backtest:
     wanted, chosen = settings.backtest, settings.models
-    return rolling.backtest(
-        observations,
-        split=split,
-        models=wanted.models,
-        settings={name: settings.of_model(name) for name in wanted.models},
-        forcing=wanted.forcing,
-        horizon=horizon,
-        issue_times=issue_times,
-        refit_every=wanted.refit_every,
-        sliding=wanted.sliding,
-        threshold=wanted.threshold,
-        seed=chosen.seed,
-        members=chosen.members,
-        workers=join.workers_of(settings),
-        out=folder,
-        figures=0,
-    )
+
+    def work(observations: xr.Dataset) -> Result:
+        observations, split = prepare(observations, settings)
+        times = timeline.to_times(issue_times)
+        result = runs.backtest(
+            observations,
+            split=split,
+            models=wanted.models,
+            settings={name: settings.of_model(name) for name in wanted.models},
+            forcing=wanted.forcing,
+            horizon=horizon,
+            issue_times=times[np.isin(times, observations[schema.TIME].values)],
+            refit_every=wanted.refit_every,
+            sliding=wanted.sliding,
+            threshold=wanted.threshold,
+            seed=chosen.seed,
+            members=chosen.members,
+            workers=networks_at_once(settings),
+            out=shard.folder,
+            figures=0,
+        )
+        missing = {"without_status": result.status_forecast.missing}
+        return run_result(result, result.hindcasts) | missing
+
+    return on_wells(settings, shard, work)
 
 
-def _origins(settings: Settings, looked: Sequence[ShardOutcome]) -> Origins:
-    """Return the issue times that one run over all wells would have."""
+def _origins(settings: Settings, outcomes: Sequence[ShardOutcome]) -> Origins:
+    """Return the issue times that a single run over all wells would have."""
     wanted = settings.backtest
-    found = [outcome.result for outcome in looked if outcome.result]
+    found = [outcome.result for outcome in outcomes if outcome.result and "split" in outcome.result]
     if not found:
-        reasons = [outcome.reason for outcome in looked if outcome.reason]
+        reasons = [outcome.reason for outcome in outcomes if outcome.reason]
         raise RuntimeError(
             "A backtest needs one well with a test period. Received none. "
             f"{reasons[0] if reasons else 'No shard has one.'}"
@@ -185,131 +160,104 @@ def _origins(settings: Settings, looked: Sequence[ShardOutcome]) -> Origins:
     frequencies = sorted({str(one["frequency"]) for one in found})
     if len(frequencies) > 1:
         raise schema.SchemaError(
-            f"Wells of one backtest share their steps. Received {frequencies}. Bring them to one "
-            "frequency, or backtest them apart."
+            f"Wells of one backtest share their time step. Received {frequencies}. Bring them to "
+            "one frequency, or backtest them separately."
         )
-    low, high, first, last = (
-        pick(np.datetime64(str(one[name])) for one in found)
-        for pick, name in ((min, "begin"), (max, "end"), (min, "first"), (max, "last"))
+    horizon, stride = runs.horizon_and_stride(frequencies[0], wanted.horizon, wanted.stride)
+    split = Split.from_frame(rows_of(outcomes, "split"))
+    edges = timeline.to_times([time for one in found for time in cast("list[str]", one["axis"])])
+    times = timeline.regular_times(edges.min(), edges.max(), frequencies[0])
+    issue_times = issue_times_of(
+        xr.Dataset(coords={schema.WELL: split.bounds[schema.WELL], schema.TIME: times}),
+        split,
+        period="test",
+        stride=stride,
+        start=wanted.start,
+        end=wanted.end,
     )
-    times = timeline.regular_times(low, high, frequencies[0])
-    horizon, stride = rolling.settle_steps(frequencies[0], wanted.horizon, wanted.stride)
-    inside = np.zeros(times.size, bool)
-    inside[max(int(np.searchsorted(times, first)) - 1, 0) : np.searchsorted(times, last)] = True
-    for bound, holds in ((wanted.start, np.greater_equal), (wanted.end, np.less_equal)):
-        if bound is not None:
-            inside &= holds(times, timeline.to_times([bound])[0])
-    issued = times[inside][::stride]
-    if not issued.size:
-        raise schema.SchemaError(
-            "A backtest needs at least one issue time in the test period. Received none between "
-            f"{wanted.start} and {wanted.end}. Choose a start and an end within the record."
-        )
-    weather = [np.datetime64(str(one["weather"])) for one in found if one["weather"]]
-    issued = rolling.within_weather(timeline.to_times(issued), max(weather, default=None))
+    weather = [np.datetime64(time) for one in found for time in cast("list[str]", one["weather"])]
     return Origins(
-        issued, horizon=horizon, forcing=make_forcing(wanted.forcing),
-        refit_every=wanted.refit_every, sliding=wanted.sliding,
-    )  # fmt: skip
+        runs.with_known_weather(issue_times, max(weather, default=None)),
+        horizon=horizon,
+        forcing=make_forcing(wanted.forcing),
+        refit_every=wanted.refit_every,
+        sliding=wanted.sliding,
+    )
 
 
-def _join(
-    settings: Settings,
-    placed: Settings,
-    ended: Sequence[ShardOutcome],
-    origins: Origins,
-    watch: Stopwatch,
-) -> Backtest:
-    folder = settings.backtest.folder
-    whole = [outcome for outcome in ended if outcome.result and outcome.result["models"]]
-    if not whole:
-        reasons = [outcome.reason for outcome in ended if outcome.reason] or ["no well was read"]
-        raise RuntimeError(
-            f"A run needs one shard that gives a result. Received none. {reasons[0]}"
-        )
-    with watch("join"):
-        paths = _join_files(settings, whole)
-    with watch("score"):
-        judgement = _judge(placed, whole, join.read_csv(paths["scores_by_lead.csv"]))
+def _join(run: ShardedRun, origins: Origins) -> Backtest:
+    """Join tables and hindcasts of the shards in the folder of the run."""
+    folder = run.folder
+    with run.watch("join"):
+        paths = run.join_tables(TABLES)
+        with run.joined("hindcasts.nc") as hindcasts:
+            timed = hindcasts.assign_coords({schema.VALID_TIME: _valid_times(run)})
+            paths["hindcasts.nc"] = files.write_hindcasts(timed, folder / "hindcasts.nc")
+    with run.watch("score"):
+        verification = _verify(run, read_table(paths["scores_by_lead.csv"]))
         for name in ("comparison", "reliability"):
             path = folder / f"{name}.csv"
-            paths[path.name] = write_table(getattr(judgement, name), path)
-    result = Backtest(
+            paths[path.name] = files.write_table(getattr(verification, name), path)
+    return Backtest(
         xr.open_dataset(paths["hindcasts.nc"], engine="h5netcdf"),
-        judgement,
-        join.outcomes_of(ended, settings.backtest.models),
-        Split.from_frame(join.rows_of(whole, "split")),
+        verification,
+        run.outcomes(),
+        Split.from_frame(run.rows("split")),
         origins,
-        watch.seconds | join.seconds_of(ended),
-        _outlook(whole, paths),
+        run.seconds(),
+        _status_forecast(run, paths),
         paths,
     )
-    _finish(settings, placed, result, ended, watch)
-    return result
 
 
-def _join_files(settings: Settings, whole: Sequence[ShardOutcome]) -> dict[str, Path]:
-    """Join tables and hindcasts in the folder of the run."""
-    folder, paths = settings.backtest.folder, {}
-    for name in TABLES:
-        sources = [o.shard.folder / name for o in whole if (o.shard.folder / name).exists()]
-        if sources:
-            paths[name] = join.join_tables(sources, folder / name)
-    fields = [outcome.shard.folder / "hindcasts.nc" for outcome in whole]
-    order = [*settings.backtest.models, BLEND]
-    with join.joined_fields(fields, models=order) as hindcasts:
-        timed = hindcasts.assign_coords({schema.VALID_TIME: _valid_times(fields)})
-        paths["hindcasts.nc"] = write_hindcasts(timed, folder / "hindcasts.nc")
-    return paths
-
-
-def _outlook(whole: Sequence[ShardOutcome], paths: Mapping[str, Path]) -> Outlook:
+def _status_forecast(run: ShardedRun, paths: Mapping[str, Path]) -> StatusForecast:
     status, crossings = (
-        join.read_csv(paths[name]) if name in paths else pd.DataFrame()
+        read_table(paths[name]) if name in paths else pd.DataFrame()
         for name in ("status.csv", "crossings.csv")
     )
-    without: dict[str, str] = {}
-    for outcome in whole:
-        without |= cast("dict[str, str]", (outcome.result or {})["without_status"])
-    return Outlook(status, crossings, without)
+    missing: dict[str, str] = {}
+    for outcome in run.complete:
+        missing |= cast("dict[str, str]", (outcome.result or {})["without_status"])
+    return StatusForecast(status, crossings, missing)
 
 
-def _valid_times(fields: Sequence[Path]) -> xr.DataArray:
-    """Return the valid time of each issue and lead time that a shard has."""
+def _valid_times(run: ShardedRun) -> xr.DataArray:
+    """Return the valid time of each issue and lead time of any shard."""
     parts = []
-    for path in fields:
+    for outcome in run.complete:
+        path = outcome.shard.folder / "hindcasts.nc"
         with xr.open_dataset(path, engine="h5netcdf") as stored:
             parts.append(stored[schema.VALID_TIME].load().drop_vars(schema.VALID_TIME))
     return reduce(lambda one, other: one.combine_first(other), parts)
 
 
-def _each(
-    settings: Settings, whole: Sequence[ShardOutcome]
-) -> Iterator[tuple[xr.Dataset, xr.Dataset, Split]]:
-    """Yield hindcasts, observations and periods of the shards, one after the other."""
-    for outcome in whole:
+def _by_shard(run: ShardedRun) -> Iterator[tuple[xr.Dataset, xr.Dataset, Split]]:
+    """Yield hindcasts, observations and periods of each shard."""
+    for outcome in run.complete:
+        observations = run.observations_of(outcome.shard.wells)
+        if observations is None:
+            continue
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the workers have told of it
-            observations = join.read_shard(settings, outcome.shard)[0].observations
-            if observations is None:
-                continue
-            observations, _ = prepare(observations, settings)
-        with xr.open_dataset(outcome.shard.folder / "hindcasts.nc", engine="h5netcdf") as stored:
+            warnings.simplefilter("ignore")  # the workers have reported these
+            observations, _ = prepare(observations, run.settings)
+        path = outcome.shard.folder / "hindcasts.nc"
+        with xr.open_dataset(path, engine="h5netcdf") as stored:
             hindcasts = stored.load()
         there = hindcasts[schema.WELL].values
-        split = Split.from_frame(join.rows_of([outcome], "split"))
+        split = Split.from_frame(rows_of([outcome], "split"))
         yield hindcasts, observations.sel({schema.WELL: there}), split
 
 
-def _judge(settings: Settings, whole: Sequence[ShardOutcome], scores: pd.DataFrame) -> Judgement:
-    """Say over all wells what shards cannot: the best baseline's test, and reliability."""
-    pair = rivals(scores)
+def _verify(run: ShardedRun, scores: pd.DataFrame) -> Verification:
+    """Compute over all wells what shards cannot: test of the best baseline, and reliability."""
+    pair = models_to_compare(scores)
     compared, counts, event = [], [], ""
-    for hindcasts, observations, split in _each(settings, whole):
+    for hindcasts, observations, split in _by_shard(run):
         scored = observations.assign({schema.LEVEL: split.levels(observations, "test")})
         if pair is not None and set(pair) <= set(hindcasts[schema.MODEL].values):
             compared.append(compare(hindcasts, scored, model=pair[0], baseline=pair[1]))
-        limit, named = event_of(hindcasts, observations, split, settings.backtest.threshold)
+        threshold = run.settings.backtest.threshold
+        limit, named = event_limit(hindcasts, observations, split, threshold)
         if limit is not None:
             counts.append(reliability_counts(hindcasts, scored, limit))
         event = named if limit is not None or not event else event
@@ -319,49 +267,11 @@ def _judge(settings: Settings, whole: Sequence[ShardOutcome], scores: pd.DataFra
         joined = xr.concat(counts, "shard", join="outer", fill_value=0.0)
         reliability = reliability_of_counts(joined.sum("shard").assign_attrs(block=block))
     comparison = pd.concat(compared, ignore_index=True) if compared else pd.DataFrame()
-    return Judgement(scores, comparison, reliability, event)
+    return Verification(scores, comparison, reliability, event)
 
 
-def _finish(
-    settings: Settings,
-    placed: Settings,
-    result: Backtest,
-    ended: Sequence[ShardOutcome],
-    watch: Stopwatch,
-) -> None:
-    """Draw the first wells, tell what the workers warned of, and write ``run.json`` last."""
-    folder, number = settings.backtest.folder, settings.output.figures
-    with watch("draw"):
-        if number:
-            result.paths.update(_draw(placed, result, number, folder))
-    told = join.warn_for(ended, stacklevel=5)
-    content = {
-        "started": watch.started,
-        "finished": watch.moment(),
-        "versions": files.versions(),
-        "cores": os.cpu_count(),
-        "cluster": join.about_cluster(settings, ended),
-        "models": join.models_of(ended),
-        "inputs": files.file_checksums(files_of(settings.data)),
-        "origins": describe_origins(result.origins),
-        "event": result.judgement.event,
-        "without_status": result.outlook.without,
-        "split": result.split.to_frame().to_dict("records"),
-        "outcomes": result.outcomes.to_dict("records"),
-        "warnings": told,
-        "seconds": watch.seconds,
-        "outputs": [*result.paths, "run.json"],
-    }
-    result.paths["run.json"] = write_text(folder / "run.json", files.dump_json(content))
-
-
-def _draw(settings: Settings, result: Backtest, number: int, folder: Path) -> dict[str, Path]:
-    there = [str(well) for well in result.hindcasts[schema.WELL].values[:number]]
-    chosen = settings.model_copy(update={"data": settings.data.model_copy(update={"wells": there})})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the workers have told of it
-        observations = join.read_shard(chosen, Shard(tuple(there), folder, ""))[0].observations
-    if observations is None:
-        return {}
+def _draw(result: Backtest, folder: Path, observations: xr.Dataset, wells: int) -> dict[str, Path]:
+    """Draw the scores of all wells, and the first wells."""
+    there = result.hindcasts[schema.WELL].values[:wells]
     shown = replace(result, hindcasts=result.hindcasts.sel({schema.WELL: there}).load())
     return draw_backtest(shown, observations, folder=folder)

@@ -1,20 +1,13 @@
-"""What shards need of settings and data, and their plain results brought together.
-
-A Dataset handed from one process to another: arrays in ``.npz``, names and attributes in JSON.
-
-A NetCDF file of some wells takes ten times as long to open as its forecast takes to read, which
-counts where hundreds of parts are joined.
-
-Results of shards joined into those of the whole network, never held in memory at once.
-"""
+"""The results of shards joined into those of the run, without holding them all in memory."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,70 +19,275 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
-from gwforecast.config.tables import Section
+from gwforecast.progress import Progress
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import is_pooled
-from gwforecast.runs.files import file_names, write_atomically
-from gwforecast.runs.outcomes import OUTCOME_COLUMNS
-from gwforecast.service.inputs import Inputs, read_wells
-from gwforecast.shards.map import Shard, ShardOutcome
+from gwforecast.runs.catalogue import BLEND, is_pooled
+from gwforecast.runs.files import Stopwatch, file_names, write_atomically
+from gwforecast.runs.inputs import files_of
+from gwforecast.runs.outcomes import outcome_table
+from gwforecast.runs.results import Backtest, Evaluation
+from gwforecast.service.inputs import requested_wells
+from gwforecast.shards.map import (
+    SHARDS,
+    ShardOutcome,
+    Task,
+    make_shards,
+    read_subset,
+    run_shards,
+    with_absolute_paths,
+)
 
 __all__ = [
-    "about_cluster",
-    "absolute",
-    "copy_files",
+    "POOLED",
+    "ShardedRun",
+    "copy_predictions",
     "join_tables",
-    "joined_fields",
-    "listed",
-    "models_of",
-    "outcomes_of",
-    "read_csv",
-    "read_part",
-    "read_shard",
+    "joined_datasets",
+    "read_dataset",
+    "read_table",
     "refuse_pooled",
-    "require_dask",
+    "refused_wells",
     "rows_of",
-    "seconds_of",
-    "told_of",
-    "warn_for",
-    "workers_of",
-    "write_part",
+    "run_result",
+    "warn_of_workers",
+    "write_dataset",
 ]
 
 
+POOLED = "all"  # purpose of the shard of models that all wells share
 ARRAYS, DESCRIPTION = "arrays.npz", "description.json"
+TIME_COLUMNS = ("time", "issue_time", "first_10", "first_50", "first_90")
 
 
-def write_part(dataset: xr.Dataset, folder: Path) -> None:
-    """Write a Dataset into a folder; text must have a plain form, attributes be JSON."""
-    arrays: dict[str, Any] = {}
-    described: dict[str, Any] = {"attrs": dict(dataset.attrs), "variables": {}}
-    for name, variable in dataset.variables.items():
-        values = variable.values
-        arrays[str(name)] = values.astype(str) if values.dtype == object else values
-        described["variables"][name] = {
-            "dims": variable.dims,
-            "attrs": dict(variable.attrs),
-            "coord": name in dataset.coords,
-            "text": values.dtype == object,
-        }
-    np.savez(folder / ARRAYS, **arrays)
-    (folder / DESCRIPTION).write_text(json.dumps(described), "utf-8")
+@dataclass(frozen=True)
+class ShardedRun:
+    """An evaluation or a backtest in shards, whose results are joined in the folder of the run.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the run, with absolute paths.
+    folder : pathlib.Path
+        Folder of the run.
+    models : sequence of str
+        Names of the models.
+    wells : list of str
+        Names of all wells.
+    watch : Stopwatch
+        Stopwatch of the run.
+    ended : list of ShardOutcome
+        Outcomes of the shards whose results are joined.
+    """
+
+    settings: Settings
+    folder: Path
+    models: Sequence[str]
+    wells: list[str]
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    ended: list[ShardOutcome] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, settings: Settings, folder: Path, models: Sequence[str]) -> ShardedRun:
+        """Begin a run; raise ImportError if Dask is not installed."""
+        _require_dask()
+        files.begin_record(folder)
+        return cls(with_absolute_paths(settings), folder, models, requested_wells(settings.data))
+
+    def map(
+        self, task: Task, purpose: str, *, size: int | None = None, progress: Progress | None = None
+    ) -> list[ShardOutcome]:
+        """Do a task on all shards, of the size in the settings by default."""
+        with self.watch("shards"):
+            shards = make_shards(
+                self.wells,
+                size=size or self.settings.cluster.size,
+                folder=(self.folder / SHARDS).absolute(),
+                settings=self.settings,
+                purpose=purpose,
+            )
+            return run_shards(task, self.settings, shards, progress=progress)
+
+    @property
+    def complete(self) -> list[ShardOutcome]:
+        """Shards of local models with a result.
+
+        Raises
+        ------
+        RuntimeError
+            If there is none.
+        """
+        local = [outcome for outcome in self.ended if not _is_pooled(outcome)]
+        found = [outcome for outcome in local if outcome.result and outcome.result.get("models")]
+        if not found:
+            reasons = [outcome.reason for outcome in local if outcome.reason]
+            reasons = reasons or ["No well could be read."]
+            raise RuntimeError(
+                f"A run needs one shard that gives a result. Received none. {reasons[0]}"
+            )
+        return found
+
+    def join_tables(self, names: Sequence[str], *, also_pooled: str = "") -> dict[str, Path]:
+        """Join the tables of the shards; a table in no shard is left out.
+
+        Of models that all wells share, only the table ``also_pooled`` is joined.
+        """
+        pooled = [one for one in self.ended if one.result and _is_pooled(one)]
+        paths = {}
+        for name in names:
+            shards = [*pooled, *self.complete] if name == also_pooled else self.complete
+            sources = [one.shard.folder / name for one in shards]
+            sources = [source for source in sources if source.exists()]
+            if sources:
+                paths[name] = join_tables(sources, self.folder / name)
+        return paths
+
+    def joined(
+        self, name: str, fill: Mapping[str, object] | None = None
+    ) -> AbstractContextManager[xr.Dataset]:
+        """Return a context of the NetCDF files of a name, joined."""
+        sources = [outcome.shard.folder / name for outcome in self.complete]
+        return joined_datasets(sources, models=[*self.models, BLEND], fill=fill)
+
+    def rows(self, name: str) -> pd.DataFrame:
+        """Return the rows of a table that the results of complete shards hold."""
+        return rows_of(self.complete, name)
+
+    def outcomes(self) -> pd.DataFrame:
+        """Return the outcome of each model and well, including shards that failed."""
+        rows: dict[tuple[str, str], tuple[str, str]] = {}
+        for outcome in self.ended:
+            models = [m for m in self.models if is_pooled(m) == _is_pooled(outcome)]
+            for model, well, status, reason in _items(outcome, "outcomes"):
+                rows[model, well] = (status, reason)
+            models = models if outcome.result is None else [*self.models]
+            for well, (_, reason) in refused_wells([outcome], "failed").items():
+                rows |= {(model, well): ("failed", reason) for model in models}
+        return outcome_table([(*names, *found) for names, found in rows.items()])
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds of each stage: of this process, and the sum over the workers."""
+        total: dict[str, float] = {}
+        for outcome in self.ended:
+            given = cast("dict[str, float]", (outcome.result or {}).get("seconds", {}))
+            for stage, seconds in given.items():
+                total[stage] = round(total.get(stage, 0.0) + seconds, 3)
+        return self.watch.seconds | total
+
+    def finish(
+        self,
+        result: Evaluation | Backtest,
+        wells: np.ndarray,
+        *,
+        draw: Callable[[xr.Dataset, int], dict[str, Path]],
+        setup: Mapping[str, object],
+        details: Mapping[str, object],
+    ) -> None:
+        """Draw the first wells, repeat a warning of the workers, and write the record last.
+
+        The folder of the shards is removed unless one failed.
+        """
+        number = self.settings.output.figures
+        with self.watch("draw"):
+            if number and (shown := self.observations_of(wells[:number])) is not None:
+                result.paths.update(draw(shown, number))
+        failed = [one.shard.folder.name for one in self.ended if one.result is None]
+        cluster = {**self.settings.cluster.model_dump(), "shards": len(self.ended)}
+        record = files.run_record(
+            result,
+            watch=self.watch,
+            setup={"cluster": {**cluster, "failed": failed}, **setup},
+            models=_model_settings(self.ended),
+            inputs=files_of(self.settings.data),
+            details=details,
+            messages=warn_of_workers(self.ended, stacklevel=5),
+        )
+        result.paths[files.RECORD] = files.write_record(self.folder, record)
+        if not failed:
+            shutil.rmtree(self.folder / SHARDS)
+
+    def observations_of(self, wells: Iterable[object]) -> xr.Dataset | None:
+        """Return the observations of some wells without warnings, which the workers reported."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read_subset(self.settings, [str(well) for well in wells]).observations
 
 
-def read_part(folder: Path) -> xr.Dataset:
-    """Return the Dataset that :func:`write_part` wrote into a folder."""
-    described = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-    variables: dict[bool, dict[str, xr.Variable]] = {True: {}, False: {}}
-    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-        for name, one in described["variables"].items():
-            values = arrays[name].astype(object) if one["text"] else arrays[name]
-            variables[one["coord"]][name] = xr.Variable(one["dims"], values, one["attrs"])
-    return xr.Dataset(variables[False], variables[True], described["attrs"])
+def refuse_pooled(models: Sequence[str], work: str) -> None:
+    """Raise ValueError if one fit of a model serves all wells, as shards divide them."""
+    pooled = [model for model in models if is_pooled(model)]
+    if pooled:
+        raise ValueError(
+            f"{work} in shards is for models of one well each. Received {pooled[0]!r}, which all "
+            "wells share. Leave it out, or leave out --dask and --shard."
+        )
 
 
-def require_dask() -> None:
-    """Refuse work whose results could not be joined, before it is begun.
+def run_result(result: Evaluation | Backtest, levels: xr.Dataset) -> dict[str, object]:
+    """Return what the join needs of the evaluation or backtest of a shard, as JSON."""
+    return {
+        "outcomes": [*result.outcomes.itertuples(index=False, name=None)],
+        "split": result.split.to_frame().to_dict("records"),
+        "seconds": result.seconds,
+        "models": [str(model) for model in levels[schema.MODEL].values],
+    }
+
+
+def refused_wells(ended: Sequence[ShardOutcome], status: str) -> dict[str, tuple[str, str]]:
+    """Return status and reason of wells that could not be read or whose shard failed.
+
+    Parameters
+    ----------
+    ended : sequence of ShardOutcome
+        Outcomes of shards.
+    status : str
+        Status of the wells of a shard that failed.
+    """
+    refused: dict[str, tuple[str, str]] = {}
+    for outcome in ended:
+        if outcome.result is None:
+            reason = f"the shard failed: {outcome.reason}"
+            refused |= dict.fromkeys(outcome.shard.wells, (status, reason))
+        else:
+            given = cast("dict[str, list[str]]", outcome.result["refused"])
+            refused |= {well: (pair[0], pair[1]) for well, pair in given.items()}
+    return refused
+
+
+def rows_of(ended: Sequence[ShardOutcome], name: str) -> pd.DataFrame:
+    """Return the rows of a table that the results of shards hold."""
+    return pd.DataFrame([row for outcome in ended for row in _items(outcome, name)])
+
+
+def warn_of_workers(ended: Sequence[ShardOutcome], *, stacklevel: int) -> list[str]:
+    """Warn once of the warnings of workers; return all of them."""
+    messages = sorted({str(text) for outcome in ended for text in _items(outcome, "warnings")})
+    if messages:
+        more = f" There are {len(messages) - 1} more in run.json." if len(messages) > 1 else ""
+        warnings.warn(f"Workers warned: {messages[0]}{more}", stacklevel=stacklevel)
+    return messages
+
+
+def _items(outcome: ShardOutcome, name: str) -> list[Any]:
+    """Return a list in the result of a shard; empty if the result lacks it."""
+    return cast("list[Any]", (outcome.result or {}).get(name, []))
+
+
+def _is_pooled(outcome: ShardOutcome) -> bool:
+    return outcome.shard.folder.name.startswith(f"{POOLED}-")
+
+
+def _model_settings(ended: Sequence[ShardOutcome]) -> dict[str, Any]:
+    """Return the settings of all models, from the records of the shards."""
+    models: dict[str, Any] = {}
+    for outcome in ended:
+        path = outcome.shard.folder / files.RECORD
+        if outcome.result and path.exists():
+            models = files.load_json(path)["models"] | models
+    return models
+
+
+def _require_dask() -> None:
+    """Raise before the work begins if its results could not be joined.
 
     Raises
     ------
@@ -98,13 +296,13 @@ def require_dask() -> None:
     """
     if find_spec("dask") is None:
         raise ImportError(
-            "Results of shards are joined piece by piece by Dask, which is an extra. Received a "
+            "Results of shards are joined chunk by chunk by Dask, which is an extra. Received a "
             "run in shards without it. Install it: pip install 'gwforecast[dask]'."
         )
 
 
 def join_tables(sources: Sequence[Path], target: Path) -> Path:
-    """Write the rows of several CSV files with the same columns one after the other.
+    """Concatenate CSV files with the same columns.
 
     Raises
     ------
@@ -114,47 +312,59 @@ def join_tables(sources: Sequence[Path], target: Path) -> Path:
 
     def write(path: Path) -> None:
         with path.open("wb") as joined:
-            head = b""
+            header = b""
             for source in sources:
                 with source.open("rb") as rows:
-                    head = _copy_rows(rows, joined, head, source)
+                    header = _copy_rows(rows, joined, header, source)
 
     return write_atomically(target, write)
 
 
-def _copy_rows(rows: IO[bytes], joined: IO[bytes], head: bytes, source: Path) -> bytes:
-    """Copy a table without its head if that was written before; return the head."""
+def _copy_rows(rows: IO[bytes], joined: IO[bytes], header: bytes, source: Path) -> bytes:
+    """Copy a table, without its header if that was already written; return the header."""
     own = rows.readline()
     if not own.strip():
-        return head  # an empty table has no columns either
-    if head and own != head:
+        return header  # an empty table has no columns
+    if header and own != header:
         raise ValueError(
-            f"Tables that are joined have the same columns. Received {own!r} in {source} and "
-            f"{head!r} before. Remove the folder of shards and run again."
+            f"Tables to be joined must have the same columns. Received {own!r} in {source} and "
+            f"{header!r} before. Remove the folder of shards and run again."
         )
-    if not head:
+    if not header:
         joined.write(own)
     shutil.copyfileobj(rows, joined)
     return own
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a joined table; an empty file is an empty table."""
+    if not path.stat().st_size:
+        return pd.DataFrame()
+    table = pd.read_csv(path, dtype=dict.fromkeys(("model", "well", "metric", "period"), str))
+    for name in [column for column in table if column in TIME_COLUMNS]:
+        table[name] = pd.to_datetime(table[name])
+    if "lead_time" in table and not pd.api.types.is_numeric_dtype(table["lead_time"].dtype):
+        table["lead_time"] = pd.to_timedelta(table["lead_time"])  # lead times in months are numbers
+    return table
+
+
 @contextmanager
-def joined_fields(
+def joined_datasets(
     sources: Sequence[Path], *, models: Sequence[str], fill: Mapping[str, object] | None = None
 ) -> Iterator[xr.Dataset]:
-    """Give the NetCDF files of shards as one Dataset that is read piece by piece.
+    """Yield the NetCDF files of shards as one Dataset that is read chunk by chunk.
 
     Parameters
     ----------
     sources : sequence of pathlib.Path
         Files with the dimensions well and model, in the order of the wells. Other axes may differ;
-        the joined Dataset has the steps of all.
+        the joined Dataset has their union.
     models : sequence of str
-        Order of the models; those that no file has are left out.
+        Order of the models; models in no file are left out.
     fill : mapping, optional
-        What variables have where a shard has no value; by default NaN.
+        Fill values of variables that a shard lacks; by default NaN.
     """
-    # a piece is a shard's variable: those of the files, which are small, would be thousands
+    # a chunk is a variable of a shard: the chunks of the files are small and would be thousands
     parts = [xr.open_dataset(path, engine="h5netcdf", chunks=-1) for path in sources]
     try:
         known = {str(model) for part in parts for model in part[schema.MODEL].values}
@@ -179,20 +389,20 @@ def joined_fields(
             part.close()
 
 
-def copy_files(shards: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> Iterator[str]:
-    """Copy files that are named for wells, by names that are their own in the whole network.
+def copy_predictions(shards: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> Iterator[str]:
+    """Copy files named after wells; the new names are unique among all wells.
 
     Parameters
     ----------
     shards : sequence of (pathlib.Path, sequence of str)
-        Folder of each shard, in which ``predictions/<model>/<well>.csv`` lie, and its wells.
+        Folder of each shard, with files ``predictions/<model>/<well>.csv``, and its wells.
     folder : pathlib.Path
-        Where the same tree goes.
+        Folder of the run.
 
     Yields
     ------
     str
-        Each name relative to the folder.
+        Each file relative to the folder of the run.
     """
     whole = file_names([well for _, wells in shards for well in wells])
     for source, wells in shards:
@@ -203,127 +413,32 @@ def copy_files(shards: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> It
                 yield target.as_posix()
 
 
-_TIMES = ("time", "issue_time", "first_10", "first_50", "first_90")
+def write_dataset(dataset: xr.Dataset, folder: Path) -> None:
+    """Write a Dataset into a folder: arrays as ``.npz``, names and attributes as JSON.
 
-
-def absolute(settings: Settings) -> Settings:
-    """Return settings with files named from the root; tables of a database keep their names."""
-    data, schedule = settings.data, settings.schedule
-    if data.database is None:
-        data = data.model_copy(update=_absolute(data, "levels", "covariates", "attributes"))
-    placed = _absolute(schedule, "bundles", "archive", "weather_forecast")
-    schedule = schedule.model_copy(update=placed)
-    return settings.model_copy(update={"data": data, "schedule": schedule})
-
-
-def _absolute(section: Section, *names: str) -> dict[str, Path]:
-    paths = {name: getattr(section, name) for name in names}
-    return {name: path.absolute() for name, path in paths.items() if path is not None}
-
-
-def refuse_pooled(models: Sequence[str], work: str) -> None:
-    """Refuse networks of all wells for work that is done in shards.
-
-    Raises
-    ------
-    ValueError
-        If there is one; it is named.
+    It is read ten times as fast as a NetCDF file, which counts where hundreds are joined.
     """
-    pooled = [model for model in models if is_pooled(model)]
-    if pooled:
-        raise ValueError(
-            f"{work} in shards is of models of one well each. Received {pooled[0]!r}, which all "
-            "wells share. Leave it out, or leave out --dask and --shard."
-        )
+    arrays: dict[str, Any] = {}
+    described: dict[str, Any] = {"attrs": dict(dataset.attrs), "variables": {}}
+    for name, variable in dataset.variables.items():
+        values = variable.values
+        arrays[str(name)] = values.astype(str) if values.dtype == object else values
+        described["variables"][name] = {
+            "dims": variable.dims,
+            "attrs": dict(variable.attrs),
+            "coord": name in dataset.coords,
+            "text": values.dtype == object,
+        }
+    np.savez(folder / ARRAYS, **arrays)
+    (folder / DESCRIPTION).write_text(json.dumps(described), "utf-8")
 
 
-def read_shard(settings: Settings, shard: Shard) -> tuple[Inputs, list[str]]:
-    """Return the wells of a shard, and what was warned of in reading them."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        intake = read_wells(settings.data.model_copy(update={"wells": list(shard.wells)}))
-    return intake, told_of(caught)
-
-
-def workers_of(settings: Settings) -> int | None:
-    """Return the networks that a worker trains at once: one, where each core has a worker."""
-    return settings.models.workers or (1 if settings.cluster.dask == "local" else None)
-
-
-def told_of(caught: Sequence[warnings.WarningMessage]) -> list[str]:
-    """Return what a user is to be told of."""
-    return [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
-
-
-def outcomes_of(ended: Sequence[ShardOutcome], use: Sequence[str]) -> pd.DataFrame:
-    """Return what became of each model and well, those of shards that failed among them."""
-    rows: dict[tuple[str, str], tuple[str, str]] = {}
-    for outcome in ended:
-        if outcome.result is None:
-            pooled = outcome.shard.folder.name.startswith("all-")
-            models = [m for m in use if is_pooled(m) == pooled]
-            reason = f"the shard failed: {outcome.reason}"
-            for model in models:
-                rows |= {(model, well): ("failed", reason) for well in outcome.shard.wells}
-        else:
-            for model, well, status, reason in listed(outcome.result["outcomes"]):
-                rows[model, well] = (status, reason)
-    table = [(*names, *what) for names, what in rows.items()]
-    return pd.DataFrame(table, columns=OUTCOME_COLUMNS)
-
-
-def rows_of(ended: Sequence[ShardOutcome], name: str) -> pd.DataFrame:
-    """Return the rows of a table that each shard gave with its result."""
-    return pd.DataFrame([row for o in ended if o.result for row in listed(o.result[name])])
-
-
-def listed(value: object) -> list[Any]:
-    """Return a list of a result, which is JSON."""
-    return cast("list[Any]", value)
-
-
-def seconds_of(ended: Sequence[ShardOutcome]) -> dict[str, float]:
-    """Return the seconds of each stage, added up over the workers."""
-    total: dict[str, float] = {}
-    for outcome in ended:
-        given = cast("dict[str, float]", (outcome.result or {}).get("seconds", {}))
-        for stage, seconds in given.items():
-            total[stage] = round(total.get(stage, 0.0) + seconds, 3)
-    return total
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Return a joined table; an empty file is an empty table."""
-    if not path.stat().st_size:
-        return pd.DataFrame()
-    table = pd.read_csv(path, dtype=dict.fromkeys(("model", "well", "metric", "period"), str))
-    for name in [column for column in table if column in _TIMES]:
-        table[name] = pd.to_datetime(table[name])
-    if "lead_time" in table and not pd.api.types.is_numeric_dtype(table["lead_time"].dtype):
-        table["lead_time"] = pd.to_timedelta(table["lead_time"])  # months are numbers
-    return table
-
-
-def warn_for(ended: Sequence[ShardOutcome], *, stacklevel: int) -> list[str]:
-    """Warn of what the workers warned of, once; return all of it."""
-    told = sorted({str(t) for o in ended if o.result for t in listed(o.result["warnings"])})
-    if told:
-        more = f" There are {len(told) - 1} more in run.json." if len(told) > 1 else ""
-        warnings.warn(f"Workers warned: {told[0]}{more}", stacklevel=stacklevel + 1)
-    return told
-
-
-def models_of(ended: Sequence[ShardOutcome]) -> dict[str, Any]:
-    """Return the settings of all models, as the shards recorded them."""
-    models: dict[str, Any] = {}
-    for outcome in ended:
-        described = outcome.shard.folder / "run.json"
-        if outcome.result and described.exists():
-            models = files.load_json(described)["models"] | models
-    return models
-
-
-def about_cluster(settings: Settings, ended: Sequence[ShardOutcome]) -> dict[str, object]:
-    """Return how the work was spread, for a record."""
-    failed = [outcome.shard.folder.name for outcome in ended if outcome.result is None]
-    return {**settings.cluster.model_dump(), "shards": len(ended), "failed": failed}
+def read_dataset(folder: Path) -> xr.Dataset:
+    """Return the Dataset that :func:`write_dataset` wrote into a folder."""
+    described = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    variables: dict[bool, dict[str, xr.Variable]] = {True: {}, False: {}}
+    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+        for name, one in described["variables"].items():
+            values = arrays[name].astype(object) if one["text"] else arrays[name]
+            variables[one["coord"]][name] = xr.Variable(one["dims"], values, one["attrs"])
+    return xr.Dataset(variables[False], variables[True], described["attrs"])

@@ -1,12 +1,8 @@
-"""Shards of wells over the workers of Dask; only workers import TensorFlow.
+"""Shards of wells and the work on them, over workers of Dask or one after the other.
 
-Workers are handed names of wells and settings, read the data themselves, and write results to a
-folder that they share with the one who asked.
-
-Shards of a network: some wells whose work is done together and whose results are kept together.
-
-A shard's results are a folder that is there whole or not at all, so that work that was broken off
-goes on where it was, and a worker that dies takes only what it was at with it.
+Workers receive names of wells and settings, read the data themselves, and write their results to a
+folder shared with the process that submitted the work. The results of a shard are complete or
+absent, so interrupted runs resume, and if a worker dies only its current shard is repeated.
 """
 
 from __future__ import annotations
@@ -17,55 +13,64 @@ import os
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import xarray as xr
+
 from gwforecast import __version__
 from gwforecast.config.load import Settings
-from gwforecast.config.tables import ClusterSettings
+from gwforecast.config.tables import ClusterSettings, Section
 from gwforecast.progress import Progress
-from gwforecast.runs import files
-from gwforecast.runs.files import write_text
+from gwforecast.runs.files import dump_json, write_text
+from gwforecast.runs.one_by_one import reason_of
+from gwforecast.service.inputs import Inputs, read_wells
 
 if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = [
-    "DONE",
     "SHARDS",
     "Result",
     "Shard",
     "ShardOutcome",
     "Task",
-    "held",
-    "partition",
-    "run_one",
+    "make_shards",
+    "networks_at_once",
+    "on_wells",
+    "read_subset",
+    "remove_partial",
+    "run_shard",
     "run_shards",
-    "sweep",
+    "stored_result",
+    "with_absolute_paths",
 ]
 
 
-SHARDS = "shards"  # folder of their results
+SHARDS = "shards"  # folder of the results of shards
 DONE = "done.json"
-PART = ".part"
+PARTIAL = ".part"
 Result = dict[str, object]
+DATA_ERRORS = (ValueError, TypeError, RuntimeError, KeyError, ImportError)
+"""Errors of data and settings, which recur however often the work is repeated."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some wells and where their results go.
+    """Wells that are worked on together.
 
     Parameters
     ----------
     wells : tuple of str
         Names of the wells.
     folder : pathlib.Path
-        Its own.
+        Folder of its results.
     key : str
-        Sum of what its results depend on.
+        Hash of everything that the results depend on.
     """
 
     wells: tuple[str, ...]
@@ -74,48 +79,104 @@ class Shard:
 
 
 Task = Callable[[Settings, Shard], Result]
-"""Work on a shard, a function of a module: writes into the shard's folder, returns plain JSON."""
+"""Work on a shard: a function of a module that writes into the shard's folder, returns JSON."""
 
 
-def partition(
+@dataclass(frozen=True)
+class ShardOutcome:
+    """The outcome of a shard.
+
+    Parameters
+    ----------
+    shard : Shard
+        The shard.
+    result : dict or None
+        The value returned by its task; None if it failed.
+    reason : str
+        Why it failed; empty if it did not.
+    """
+
+    shard: Shard
+    result: Result | None
+    reason: str = ""
+
+
+def make_shards(
     wells: Sequence[str],
     *,
     size: int,
     folder: Path,
     settings: Settings,
     purpose: str,
-    also: Callable[[Sequence[str]], object] | None = None,
+    depends_on: Callable[[Sequence[str]], object] | None = None,
 ) -> list[Shard]:
-    """Return the shards of some wells, in their order.
+    """Divide wells into shards, in their order.
 
     Parameters
     ----------
     wells : sequence of str
         Names of all wells.
     size : int
-        Wells in a shard, at most.
+        Largest number of wells in a shard.
     folder : pathlib.Path
-        In which each shard has a folder of its own.
+        Parent of the shards' folders.
     settings : Settings
-        Those of the run.
+        Settings of the run.
     purpose : str
-        What is done; results of other work are not taken for it.
-    also : callable, optional
-        Returns what else the results of some wells depend on, as JSON.
+        Name of the work; results of other work are not reused for it.
+    depends_on : callable, optional
+        Returns, as JSON, what else the results of some wells depend on.
     """
     given = settings.model_dump(exclude_unset=True, mode="json", exclude={"output", "cluster"})
-    state = [__version__, purpose, given, *_stamps(settings)]
+    state = [__version__, purpose, given, *_file_stamps(settings)]
     shards = []
     for number, first in enumerate(range(0, len(wells), size)):
         part = tuple(wells[first : first + size])
-        text = json.dumps([state, part, also and also(part)], sort_keys=True, default=str)
+        text = json.dumps(
+            [state, part, depends_on and depends_on(part)], sort_keys=True, default=str
+        )
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         shards.append(Shard(part, folder / f"{purpose}-{number:05d}", key))
     return shards
 
 
-def held(shard: Shard) -> Result | None:
-    """Return the result of a shard that was finished before, or None."""
+def _file_stamps(settings: Settings) -> list[object]:
+    """Return names, sizes and times of the data files, which show whether they have changed."""
+    data = settings.data
+    if data.database is not None:
+        return [uuid.uuid4().hex]  # it is unknown whether the tables have changed
+    found: list[object] = []
+    for path in (data.levels, data.covariates, data.attributes):
+        if path is None:
+            continue
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if file.exists():
+                stat = file.stat()
+                found.append([str(file), stat.st_size, stat.st_mtime_ns])
+    return found
+
+
+def with_absolute_paths(settings: Settings) -> Settings:
+    """Return settings with absolute paths, as workers may run in another folder.
+
+    Names of tables in a database are kept.
+    """
+    data, schedule = settings.data, settings.schedule
+    if data.database is None:
+        data = data.model_copy(update=_absolute(data, "levels", "covariates", "attributes"))
+    paths = _absolute(schedule, "bundles", "archive", "weather_forecast")
+    schedule = schedule.model_copy(update=paths)
+    return settings.model_copy(update={"data": data, "schedule": schedule})
+
+
+def _absolute(section: Section, *names: str) -> dict[str, Path]:
+    paths = {name: getattr(section, name) for name in names}
+    return {name: path.absolute() for name, path in paths.items() if path is not None}
+
+
+def stored_result(shard: Shard) -> Result | None:
+    """Return the result of a shard finished earlier, or None."""
     try:
         stored = json.loads((shard.folder / DONE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -126,72 +187,69 @@ def held(shard: Shard) -> Result | None:
     return result if isinstance(result, dict) else None
 
 
-def run_one(task: Task, settings: Settings, shard: Shard) -> Result:
-    """Do the work of a shard, or return what an earlier run of it gave.
+def run_shard(task: Task, settings: Settings, shard: Shard) -> Result:
+    """Do the work of a shard, or return the result of an earlier run.
 
-    The task writes into a folder beside the shard's, which takes its place when all is there.
+    The task writes into a temporary folder, which is renamed when the work is complete.
     """
-    known = held(shard)
+    known = stored_result(shard)
     if known is not None:
         return known
-    part = shard.folder.with_name(f"{shard.folder.name}.{uuid.uuid4().hex}{PART}")
-    part.mkdir(parents=True)
+    partial = shard.folder.with_name(f"{shard.folder.name}.{uuid.uuid4().hex}{PARTIAL}")
+    partial.mkdir(parents=True)
     try:
-        result = task(settings, replace(shard, folder=part))
-        write_text(part / DONE, files.dump_json({"key": shard.key, "result": result}))
-        known = held(shard)  # a worker that was thought dead may have finished meanwhile
+        result = task(settings, replace(shard, folder=partial))
+        write_text(partial / DONE, dump_json({"key": shard.key, "result": result}))
+        known = stored_result(shard)  # a worker presumed dead may have finished meanwhile
         if known is None:
             shutil.rmtree(shard.folder, ignore_errors=True)
-            part.replace(shard.folder)
+            partial.replace(shard.folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
     return result if known is None else known
 
 
-def sweep(folder: Path) -> None:
-    """Remove what workers that died have left."""
-    for path in folder.glob(f"*{PART}"):
+def remove_partial(folder: Path) -> None:
+    """Remove the incomplete results of workers that died."""
+    for path in folder.glob(f"*{PARTIAL}"):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _stamps(settings: Settings) -> list[object]:
-    """Return names, sizes and times of the files of data, which tell whether they have changed."""
-    data = settings.data
-    if data.database is not None:
-        return [uuid.uuid4().hex]  # whether its tables have changed is not known
-    found: list[object] = []
-    for path in (data.levels, data.covariates, data.attributes):
-        if path is None:
-            continue
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            if file.exists():
-                status = file.stat()
-                found.append([str(file), status.st_size, status.st_mtime_ns])
-    return found
+def read_subset(settings: Settings, wells: Sequence[str]) -> Inputs:
+    """Read some wells; those that cannot be read are reported with the reason."""
+    return read_wells(settings.data.model_copy(update={"wells": list(wells)}))
 
 
-FAULTS = (ValueError, TypeError, RuntimeError, KeyError, ImportError)
-"""Errors of data and settings, which are the same however often they are tried."""
-
-
-@dataclass(frozen=True)
-class ShardOutcome:
-    """What became of a shard.
+def on_wells(settings: Settings, shard: Shard, work: Callable[[xr.Dataset], Result]) -> Result:
+    """Read the wells of a shard and do work on them.
 
     Parameters
     ----------
+    settings : Settings
+        Settings of the run.
     shard : Shard
         The shard.
-    result : dict or None
-        What its task returned; None where it failed.
-    reason : str
-        Why it failed; empty where it did not.
-    """
+    work : callable
+        Takes the observations (well, time) of the wells that could be read; not called if none
+        could.
 
-    shard: Shard
-    result: Result | None
-    reason: str = ""
+    Returns
+    -------
+    dict
+        The value returned by ``work``, with ``refused``, status and reason of each well that could
+        not be read, and ``warnings``, the warnings meant for the user.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inputs = read_subset(settings, shard.wells)
+        result = {} if inputs.observations is None else work(inputs.observations)
+    messages = {str(one.message) for one in caught if issubclass(one.category, UserWarning)}
+    return {**result, "refused": inputs.refused, "warnings": sorted(messages)}
+
+
+def networks_at_once(settings: Settings) -> int | None:
+    """Return the number of networks a worker trains at once: one if each core has a worker."""
+    return settings.models.workers or (1 if settings.cluster.dask == "local" else None)
 
 
 def run_shards(
@@ -200,25 +258,25 @@ def run_shards(
     shards: Sequence[Shard],
     *,
     progress: Progress | None = None,
-    ended: Callable[[ShardOutcome], None] | None = None,
+    when_done: Callable[[ShardOutcome], None] | None = None,
 ) -> list[ShardOutcome]:
-    """Do the work of all shards, over Dask where the settings ask for it.
+    """Do the work of all shards, over Dask if the settings say so.
 
-    A shard whose worker dies, or that fails at a file, is tried again; one that fails for good is
-    reported, and the others go on. Results do not depend on the number of workers.
+    A shard whose worker dies, or that cannot access a file, is repeated; one that fails for good is
+    reported, and the others continue. Results do not depend on the number of workers.
 
     Parameters
     ----------
     task : Task
         A function of a module, which the workers can import.
     settings : Settings
-        Those of the run; the table ``cluster`` says where it is done.
+        Settings of the run; the table ``cluster`` says where the work is done.
     shards : sequence of Shard
-        Shards that were finished before are not done again.
+        Shards that were finished earlier are not repeated.
     progress : Progress, optional
-        Told of wells done.
-    ended : callable, optional
-        Handed what became of each shard as it ends, in this process.
+        Callback for progress: wells done.
+    when_done : callable, optional
+        Receives the outcome of each shard as it ends, in this process.
 
     Returns
     -------
@@ -228,41 +286,38 @@ def run_shards(
     Raises
     ------
     ImportError
-        If Dask is asked for and not installed.
+        If Dask is requested and not installed.
     """
-    cluster = settings.cluster
     outcomes: dict[Shard, ShardOutcome] = {}
     total = sum(len(shard.wells) for shard in shards)
-    sweep(shards[0].folder.parent)
-    for outcome in _each(task, settings, shards, cluster):
+    remove_partial(shards[0].folder.parent)
+    for outcome in _as_completed(task, settings, shards):
         outcomes[outcome.shard] = outcome
-        if ended is not None:
-            ended(outcome)
+        if when_done is not None:
+            when_done(outcome)
         if progress is not None:
             progress("wells", sum(len(shard.wells) for shard in outcomes), total)
     return [outcomes[shard] for shard in shards]
 
 
-def _each(
-    task: Task, settings: Settings, shards: Sequence[Shard], cluster: ClusterSettings
+def _as_completed(
+    task: Task, settings: Settings, shards: Sequence[Shard]
 ) -> Iterator[ShardOutcome]:
-    """Yield what becomes of each shard, as they end."""
+    """Yield the outcome of each shard as it ends, finished ones first."""
     waiting = []
     for shard in shards:
-        known = held(shard)
+        known = stored_result(shard)
         if known is None:
             waiting.append(shard)
         else:
             yield ShardOutcome(shard, known)
-    if not waiting:
+    cluster = settings.cluster
+    if cluster.dask is None or not waiting:
+        yield from (_attempt(task, settings, shard) for shard in waiting)
         return
-    if cluster.dask is None:
-        for shard in waiting:
-            yield _outcome(shard, _attempt(task, settings, shard))
-        return
-    from distributed import as_completed
-
     with _client(cluster, len(waiting)) as client:
+        from distributed import as_completed
+
         futures = {
             client.submit(
                 _attempt,
@@ -276,37 +331,28 @@ def _each(
             for shard in waiting
         }
         for future in as_completed(futures):
-            shard = futures[future]
             error = future.exception()
-            if error is None:
-                yield _outcome(shard, future.result())
-            else:
-                yield ShardOutcome(shard, None, f"{type(error).__name__}: {error}")
+            failed = error and ShardOutcome(futures[future], None, reason_of(error))
+            yield failed or future.result()
             future.release()
 
 
-def _attempt(task: Task, settings: Settings, shard: Shard) -> Result | str:
-    """Return the result of a shard, or why it has none; other errors are worth another try."""
+def _attempt(task: Task, settings: Settings, shard: Shard) -> ShardOutcome:
+    """Return the outcome of a shard; errors that a retry may cure are raised."""
     try:
-        return run_one(task, settings, shard)
-    except FAULTS as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def _outcome(shard: Shard, given: Result | str) -> ShardOutcome:
-    if isinstance(given, str):
-        return ShardOutcome(shard, None, given)
-    return ShardOutcome(shard, given)
+        return ShardOutcome(shard, run_shard(task, settings, shard))
+    except DATA_ERRORS as error:
+        return ShardOutcome(shard, None, reason_of(error))
 
 
 @contextmanager
 def _client(cluster: ClusterSettings, shards: int) -> Iterator[Client]:
-    """Give a client of a cluster that is there, or of one of this machine's own."""
+    """Yield a client of an existing cluster, or of a new one on this machine."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:
         raise ImportError(
-            "Work is spread over workers by Dask, which is an extra. Received "
+            "Work is distributed over workers by Dask, which is an extra. Received "
             f"dask={cluster.dask!r} without it. Install it: pip install 'gwforecast[dask]'."
         ) from None
     if cluster.dask != "local":

@@ -1,10 +1,10 @@
-"""Scheduled runs of many wells in shards, so that only one shard is in memory at a time."""
+"""Training and forecasts of many wells in shards, with the memory that one shard needs."""
 
 from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -30,16 +30,42 @@ from gwforecast.service.inputs import (
 )
 from gwforecast.service.issue import finish_product, forecast_wells
 from gwforecast.service.recipe import recipe_of
-from gwforecast.shards import join
-from gwforecast.shards.join import read_part, write_part
-from gwforecast.shards.map import SHARDS, Result, Shard, ShardOutcome, partition, run_shards
+from gwforecast.shards.join import (
+    read_dataset,
+    refuse_pooled,
+    refused_wells,
+    rows_of,
+    warn_of_workers,
+    write_dataset,
+)
+from gwforecast.shards.map import (
+    SHARDS,
+    Result,
+    Shard,
+    ShardOutcome,
+    make_shards,
+    networks_at_once,
+    on_wells,
+    read_subset,
+    run_shards,
+    with_absolute_paths,
+)
 
 __all__ = ["first_inputs", "forecast_shard", "make_product", "train", "train_shard"]
 
 
 def first_inputs(settings: Settings) -> Inputs:
-    """Return the first shard with a readable well; all wells share its time axis."""
-    return _first(join.absolute(settings), requested_wells(settings.data))
+    """Return the first shard with a well that can be read, for the time axis of all wells."""
+    refused: dict[str, tuple[str, str]] = {}
+    wells, size = requested_wells(settings.data), settings.cluster.size
+    for first in range(0, len(wells), size):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the workers report these
+            inputs = read_subset(settings, wells[first : first + size])
+        if inputs.observations is not None:
+            return inputs
+        refused |= inputs.refused
+    return Inputs(None, refused)
 
 
 def train(
@@ -52,59 +78,62 @@ def train(
     now: pd.Timestamp,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Train champions in shards, with Dask if requested.
+    """Train champions in shards, over Dask if requested.
 
-    New champions of a shard take effect as soon as the shard is done. Interrupted runs resume.
+    The new champions of a shard are adopted as soon as it ends, so interrupted runs resume.
 
     Parameters
     ----------
     settings, through, replace, update, now, progress
-        See :func:`gwforecast.service.schedule.train`.
+        As of :func:`gwforecast.service.schedule.train`.
     champions : Champions
-        Where the champions are stored.
+        The store of champions.
 
     Returns
     -------
     pandas.DataFrame
-        See :func:`gwforecast.service.train.train`; wells that could not be read and wells of failed
-        shards are included.
+        As of :func:`gwforecast.service.train.train`, with the wells that could not be read and
+        those of shards that failed.
 
     Raises
     ------
     ValueError
-        If one of the models is fitted to all wells together.
+        If a requested model is one that all wells share.
     """
-    join.refuse_pooled(settings.schedule.models, "Training")
-    placed, wells = join.absolute(settings), requested_wells(settings.data)
-    first = _first(placed, wells)
+    refuse_pooled(settings.schedule.models, "Training")
+    placed, wells = with_absolute_paths(settings), requested_wells(settings.data)
+    first = first_inputs(placed)
     if first.observations is None:
         return training.refused_rows(first.refused)
-    moment = resolve_issue_time(through, first.observations, now)
-    task = partial(train_shard, through=str(moment), replace=replace, update=update)
+    moment = str(resolve_issue_time(through, first.observations, now))
     work = placed.schedule.bundles / SHARDS
     with champions.locked():
-        held = champions.table()
-        shards = partition(
+        current = champions.table()
+        shards = make_shards(
             wells,
             size=settings.cluster.size,
             folder=work,
             settings=placed,
             purpose="train",
-            also=lambda part: [
-                str(moment),
+            depends_on=lambda part: [
+                moment,
                 replace,
                 update,
-                *(asdict(held[w]) for w in part if w in held),
+                *(asdict(current[well]) for well in part if well in current),
             ],
         )
         ended = run_shards(
-            task, placed, shards, progress=progress, ended=partial(_adopt, champions)
+            partial(train_shard, through=moment, replace=replace, update=update),
+            placed,
+            shards,
+            progress=progress,
+            when_done=partial(_adopt, champions),
         )
         champions.sweep()
         shutil.rmtree(work)
-    join.warn_for(ended, stacklevel=3)
-    failed = training.refused_rows(_failed(ended, "failed"))
-    table = join.rows_of(ended, "rows").reindex(columns=training.COLUMNS)
+    warn_of_workers(ended, stacklevel=4)
+    failed = training.refused_rows(refused_wells(ended, "failed"))
+    table = rows_of(ended, "rows").reindex(columns=training.COLUMNS)
     parts = [part for part in (table, failed) if len(part)]
     return pd.concat(parts, ignore_index=True)
 
@@ -112,56 +141,51 @@ def train(
 def train_shard(
     settings: Settings, shard: Shard, *, through: str, replace: bool, update: bool
 ) -> Result:
-    """Train the wells of a shard, and store new champions in the folder of the shard."""
+    """Train the wells of a shard, and store new champions in its folder."""
     import_tensorflow(settings.schedule.models)
-    inputs, told = join.read_shard(settings, shard)
-    table = training.refused_rows(inputs.refused)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        if inputs.observations is not None:
-            known = training.known_for_training(
-                inputs.observations, timeline.to_times([through])[0], settings
-            )
-            trained = training.train_into(
-                Champions(shard.folder),
-                known,
-                recipe=recipe_of(settings, known, workers=join.workers_of(settings)),
-                champions=Champions(settings.schedule.bundles),
-                group=settings.schedule.group,
-                replace=replace,
-                update=update,
-            )
-            table = pd.concat([part for part in (trained, table) if len(part)], ignore_index=True)
-    warned = sorted({*told, *join.told_of(caught)})
-    return {"rows": table.to_dict("records"), "warnings": warned}
+
+    def work(observations: xr.Dataset) -> Result:
+        known = training.known_for_training(observations, timeline.to_times([through])[0], settings)
+        table = training.train_into(
+            Champions(shard.folder),
+            known,
+            recipe=recipe_of(settings, known, workers=networks_at_once(settings)),
+            champions=Champions(settings.schedule.bundles),
+            group=settings.schedule.group,
+            replace=replace,
+            update=update,
+        )
+        return {"rows": table.to_dict("records")}
+
+    return on_wells(settings, shard, work)
 
 
 def make_product(
     settings: Settings, issue_time: object, *, wait: float, now: pd.Timestamp
 ) -> xr.Dataset:
-    """Forecast in shards, with Dask if requested, while holding the lock of the archive.
+    """Forecast in shards, over Dask if requested; the archive is locked meanwhile.
 
     Parameters
     ----------
     settings : Settings
-        Settings of the configuration file.
+        Settings of a configuration.
     issue_time : time or None
-        By default the last complete time step.
+        By default the last complete step.
     wait : float
-        Seconds to wait for another run that holds the lock of the archive.
+        Seconds to wait for another run that has locked the archive.
     now : pandas.Timestamp
         The current time, naive UTC.
 
     Returns
     -------
     xarray.Dataset
-        The forecast of all wells; the status of wells of failed shards is ``"error"``.
+        The forecast of all wells; wells of a shard that failed have the status ``"error"``.
     """
-    placed, wells = join.absolute(settings), requested_wells(settings.data)
-    observations = require_observations(_first(placed, wells), "A forecast")
+    placed, wells = with_absolute_paths(settings), requested_wells(settings.data)
+    observations = require_observations(first_inputs(placed), "A forecast")
     moment = resolve_issue_time(issue_time, observations, now)
-    with _workplace(placed.schedule.archive, wait) as work:
-        shards = partition(
+    with _work_folder(placed.schedule.archive, wait) as work:
+        shards = make_shards(
             wells,
             size=settings.cluster.size,
             folder=work,
@@ -169,46 +193,32 @@ def make_product(
             purpose="forecast",
         )
         ended = run_shards(partial(forecast_shard, issue_time=str(moment)), placed, shards)
-        join.warn_for(ended, stacklevel=4)
-        done = [outcome for outcome in ended if _sums(outcome)]
-        if not done:
+        warn_of_workers(ended, stacklevel=5)
+        sums = {one.shard.folder: _sums(one) for one in ended if _sums(one)}
+        if not sums:
             reasons = [outcome.reason for outcome in ended if outcome.reason]
             raise RuntimeError(
                 f"A forecast needs at least one shard without an error. Received none. {reasons[0]}"
             )
         return finish_product(
-            [read_part(outcome.shard.folder) for outcome in done],
+            [read_dataset(folder) for folder in sums],
             settings,
-            refused=_failed(ended, "error"),
-            checksums={well: one for outcome in done for well, one in _sums(outcome).items()},
+            refused=refused_wells(ended, "error"),
+            checksums={well: one for of_shard in sums.values() for well, one in of_shard.items()},
             frequency=timeline.infer_frequency(observations[schema.TIME].values),
         )
 
 
 def forecast_shard(settings: Settings, shard: Shard, *, issue_time: str) -> Result:
-    """Forecast the wells of a shard into its folder, without TensorFlow."""
-    inputs, told = join.read_shard(settings, shard)
-    sums: dict[str, str] = {}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        if inputs.observations is not None:
-            moment = np.datetime64(timeline.to_times([issue_time])[0])
-            made, sums = forecast_wells(inputs.observations, moment, settings=settings)
-            write_part(made, shard.folder)
-    warned = sorted({*told, *join.told_of(caught)})
-    return {"refused": inputs.refused, "sums": sums, "warnings": warned}
+    """Forecast the wells of a shard into its folder; TensorFlow is not needed."""
 
+    def work(observations: xr.Dataset) -> Result:
+        moment = np.datetime64(timeline.to_times([issue_time])[0])
+        product, sums = forecast_wells(observations, moment, settings=settings)
+        write_dataset(product, shard.folder)
+        return {"sums": sums}
 
-def _first(placed: Settings, wells: Sequence[str]) -> Inputs:
-    size = placed.cluster.size
-    refused: dict[str, tuple[str, str]] = {}
-    for first in range(0, len(wells), size):
-        shard = Shard(tuple(wells[first : first + size]), Path(), "")
-        inputs, _ = join.read_shard(placed, shard)
-        if inputs.observations is not None:
-            return inputs
-        refused |= inputs.refused
-    return Inputs(None, refused)
+    return on_wells(settings, shard, work)
 
 
 def _adopt(champions: Champions, outcome: ShardOutcome) -> None:
@@ -216,26 +226,14 @@ def _adopt(champions: Champions, outcome: ShardOutcome) -> None:
         champions.adopt(Champions(outcome.shard.folder))
 
 
-def _failed(ended: Sequence[ShardOutcome], status: str) -> dict[str, tuple[str, str]]:
-    """Return status and reason of wells that could not be read and of wells of failed shards."""
-    refused: dict[str, tuple[str, str]] = {}
-    for outcome in ended:
-        if outcome.result is None:
-            reason = f"the shard failed: {outcome.reason}"
-            refused |= dict.fromkeys(outcome.shard.wells, (status, reason))
-        else:
-            given = cast("dict[str, list[str]]", outcome.result.get("refused", {}))
-            refused |= {well: (pair[0], pair[1]) for well, pair in given.items()}
-    return refused
-
-
 def _sums(outcome: ShardOutcome) -> dict[str, str]:
+    """Return the hash of the inputs of each well that a shard has forecast."""
     return cast("dict[str, str]", (outcome.result or {}).get("sums", {}))
 
 
 @contextmanager
-def _workplace(archive: Path, wait: float) -> Iterator[Path]:
-    """Hold the lock of an archive, and provide a temporary folder in it."""
+def _work_folder(archive: Path, wait: float) -> Iterator[Path]:
+    """Lock an archive and yield an empty temporary folder in it."""
     work = archive / SHARDS
     with Archive(archive).locked(timeout=wait):
         shutil.rmtree(work, ignore_errors=True)

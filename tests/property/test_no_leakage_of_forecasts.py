@@ -21,7 +21,7 @@ from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import MLP
-from gwforecast.runs.backtest import hindcast
+from gwforecast.runs.hindcasts import hindcast
 from gwforecast.runs.results import Origins
 from gwforecast.sequences.audit import replaced
 from gwforecast.sequences.origins import issue_times_of

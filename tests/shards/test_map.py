@@ -7,7 +7,7 @@ import pytest
 
 from gwforecast.config.load import Settings
 from gwforecast.shards import map as shard_map
-from gwforecast.shards.map import Result, Shard, partition, run_one, run_shards
+from gwforecast.shards.map import Result, Shard, make_shards, run_shard, run_shards
 
 WELLS = ["a", "b", "c", "d", "e"]
 DONE: list[tuple[str, ...]] = []
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def _shards(settings: Settings, tmp_path: Path, wells: list[str] = WELLS) -> list[Shard]:
     folder = tmp_path / "shards"
-    return partition(wells, size=2, folder=folder, settings=settings, purpose="p")
+    return make_shards(wells, size=2, folder=folder, settings=settings, purpose="p")
 
 
 def test_each_well_is_in_one_shard(settings, tmp_path) -> None:
@@ -81,10 +81,10 @@ def test_a_shard_that_fails_is_reported_and_leaves_nothing(settings, tmp_path) -
 
 def test_results_that_are_not_whole_are_not_taken(settings, tmp_path) -> None:
     shard = _shards(settings, tmp_path)[0]
-    run_one(work, settings, shard)
+    run_shard(work, settings, shard)
     (shard.folder / shard_map.DONE).write_text('{"key": "')
-    assert shard_map.held(shard) is None
-    run_one(work, settings, shard)
+    assert shard_map.stored_result(shard) is None
+    run_shard(work, settings, shard)
     assert DONE == [("a", "b"), ("a", "b")]
 
 

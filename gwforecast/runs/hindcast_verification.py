@@ -1,7 +1,4 @@
-"""What is said of hindcasts: scores by lead time, tests, events, and the months ahead.
-
-What a forecast says of the months ahead: state against normal, and crossings of a threshold.
-"""
+"""Verification of hindcasts by lead time, and the status and crossings that they forecast."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.runs.catalogue import BLEND, neural_among
-from gwforecast.runs.results import Judgement, Outlook
+from gwforecast.runs.results import StatusForecast, Verification
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split
 from gwforecast.verification.distribution import crossing_table
@@ -22,17 +19,24 @@ from gwforecast.verification.lead_scoring import lead_scores
 from gwforecast.verification.significance import compare
 from gwforecast.verification.status import LevelStatus
 
-__all__ = ["event_of", "judge", "last_whole_issue", "lead_model", "look_ahead", "rivals"]
+__all__ = [
+    "event_limit",
+    "forecast_status",
+    "last_complete_issue",
+    "main_model",
+    "models_to_compare",
+    "verify_hindcasts",
+]
 
 
-def judge(
+def verify_hindcasts(
     hindcasts: xr.Dataset,
     observations: xr.Dataset,
     *,
     split: Split,
     baselines: Sequence[str],
     threshold: float | Mapping[str, float] | None = None,
-) -> Judgement:
+) -> Verification:
     """Score hindcasts against the levels of the test period.
 
     Parameters
@@ -46,31 +50,41 @@ def judge(
     baselines : sequence of str
         Models that skill is measured against.
     threshold : float or mapping, optional
-        The event is a level below it, m, for all wells or by well; by default a level below the
-        lower tercile of its month in the train and validation periods.
+        The event is a level below the threshold, m, for all wells or by well; by default a level
+        below the lower tercile of its month in the train and validation periods.
     """
     scored = observations.assign({schema.LEVEL: split.levels(observations, "test")})
     known = [name for name in baselines if name in hindcasts[schema.MODEL].values]
     before = split.levels(observations, "train", "validation").mean(schema.TIME)
     prior = before.sel({schema.WELL: hindcasts[schema.WELL].values})
     scores = lead_scores(hindcasts, scored, baselines=known, reference=prior)
-    limit, event = event_of(hindcasts, observations, split, threshold)
-    if limit is None:
-        return Judgement(scores, _compare(hindcasts, scored, scores), pd.DataFrame(), event)
-    brier = brier_scores(hindcasts, scored, limit)
-    brier = brier[brier["metric"].isin(["brier", "skill_brier"])]
-    reliability = reliability_table(hindcasts, scored, limit)
-    scores = pd.concat([scores, brier], ignore_index=True)
-    return Judgement(scores, _compare(hindcasts, scored, scores), reliability, event)
+    limit, event = event_limit(hindcasts, observations, split, threshold)
+    reliability = pd.DataFrame()
+    if limit is not None:
+        brier = brier_scores(hindcasts, scored, limit)
+        brier = brier[brier["metric"].isin(["brier", "skill_brier"])]
+        reliability = reliability_table(hindcasts, scored, limit)
+        scores = pd.concat([scores, brier], ignore_index=True)
+    pair = models_to_compare(scores)
+    comparison = pd.DataFrame()
+    if pair is not None:
+        comparison = compare(hindcasts, scored, model=pair[0], baseline=pair[1])
+    return Verification(scores, comparison, reliability, event)
 
 
-def event_of(
+def event_limit(
     hindcasts: xr.Dataset,
     observations: xr.Dataset,
     split: Split,
     threshold: float | Mapping[str, float] | None,
 ) -> tuple[float | xr.DataArray | None, str]:
-    """Return the level whose undercutting is scored, None where there is none, and its name."""
+    """Return the level below which the event occurs, None if there is none, and the event's name.
+
+    Raises
+    ------
+    SchemaError
+        If thresholds are given by well, and a well has none.
+    """
     if threshold is None:
         rows = split.rows(observations, "train", "validation")
         try:
@@ -92,49 +106,52 @@ def event_of(
     return float(threshold), f"level below {threshold:g} m"
 
 
-def rivals(scores: pd.DataFrame) -> tuple[str, str] | None:
-    """Return the networks' model and the other one with the least CRPS; None without both."""
+def models_to_compare(scores: pd.DataFrame) -> tuple[str, str] | None:
+    """Return the blend or first network, and the other model with the lowest CRPS.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns model, metric and value.
+
+    Returns
+    -------
+    tuple of (str, str) or None
+        None unless there are both a network and another model.
+    """
     models = list(dict.fromkeys(scores["model"]))
     networks = neural_among(models)
     others = [model for model in models if model not in (BLEND, *networks)]
-    ours = next((model for model in (BLEND, *networks) if model in models), None)
-    if ours is None or not others:
+    network = next((model for model in (BLEND, *networks) if model in models), None)
+    if network is None or not others:
         return None
     crps = scores[(scores["metric"] == "crps") & scores["model"].isin(others)]
-    return ours, str(crps.groupby("model")["value"].mean().idxmin())
+    return network, str(crps.groupby("model")["value"].mean().idxmin())
 
 
-def _compare(hindcasts: xr.Dataset, observations: xr.Dataset, scores: pd.DataFrame) -> pd.DataFrame:
-    """Hold the networks' model against the best other one: is the gain more than chance."""
-    pair = rivals(scores)
-    if pair is None:
-        return pd.DataFrame()
-    return compare(hindcasts, observations, model=pair[0], baseline=pair[1])
-
-
-def lead_model(hindcasts: xr.Dataset) -> str:
-    """Return the model that an outlook is of: the blend where there is one, else the first."""
+def main_model(hindcasts: xr.Dataset) -> str:
+    """Return the model whose forecasts are shown: the blend if there is one, else the first."""
     models = [str(model) for model in hindcasts[schema.MODEL].values]
     return BLEND if BLEND in models else models[0]
 
 
-def last_whole_issue(hindcasts: xr.Dataset, *, model: str, well: str) -> np.datetime64:
+def last_complete_issue(hindcasts: xr.Dataset, *, model: str, well: str) -> np.datetime64:
     """Return the issue time of the last forecast that reaches the end of the horizon."""
     chosen = {schema.MODEL: model, schema.WELL: well}
     level = hindcasts[schema.LEVEL].sel({**chosen, schema.QUANTILE: 0.5})
-    whole = np.flatnonzero(level.notnull().all(schema.LEAD_TIME).values)
-    last = whole[-1] if whole.size else 0
+    complete = np.flatnonzero(level.notnull().all(schema.LEAD_TIME).values)
+    last = complete[-1] if complete.size else 0
     return np.datetime64(level[schema.ISSUE_TIME].values[last])
 
 
-def look_ahead(
+def forecast_status(
     hindcasts: xr.Dataset,
     observations: xr.Dataset,
     *,
     split: Split,
     threshold: float | Mapping[str, float] | None = None,
-) -> Outlook:
-    """Return state against normal and crossings by the lead model's hindcasts.
+) -> StatusForecast:
+    """Return status against normal and crossings from the hindcasts of the main model.
 
     Parameters
     ----------
@@ -143,25 +160,25 @@ def look_ahead(
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
-        The periods; what is normal is learnt from train and validation.
+        The periods; the reference for normal is the train and validation periods.
     threshold : float or mapping, optional
-        Level whose undercutting is a crossing, m, for all wells or by well.
+        Level, m, for all wells or by well; a crossing is a level below it.
     """
-    model = lead_model(hindcasts)
+    model = main_model(hindcasts)
     forecast = hindcasts.sel({schema.MODEL: model}, drop=True)
     rows = split.rows(observations, "train", "validation")
-    tables, without = [], {}
+    tables, missing = [], {}
     for well in map(str, hindcasts[schema.WELL].values):
         chosen = {schema.WELL: [well]}
         of_well = observations.sel(chosen)
         try:
             status = LevelStatus().fit(of_well, rows=rows.sel(chosen))
-        except schema.SchemaError as error:
-            without[well] = str(error)
+        except SchemaError as error:
+            missing[well] = str(error)
             continue
-        issue_time = last_whole_issue(hindcasts, model=model, well=well)
+        issue_time = last_complete_issue(hindcasts, model=model, well=well)
         table = status.table(of_well, forecast.sel({**chosen, schema.ISSUE_TIME: [issue_time]}))
         tables.append(table.assign(issue_time=pd.Timestamp(issue_time)))
     crossings = pd.DataFrame() if threshold is None else crossing_table(forecast, threshold)
     joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return Outlook(joined, crossings, without)
+    return StatusForecast(joined, crossings, missing)

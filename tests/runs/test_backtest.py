@@ -159,7 +159,7 @@ def test_the_default_issue_time_is_the_last_that_is_complete() -> None:
     assert found["issue_time"].values[0] == observations["time"].values[514]
 
 
-def test_an_outlook_tells_the_months_ahead_and_crossings(tmp_path: Path) -> None:
+def test_the_status_of_the_months_ahead_and_crossings_are_reported(tmp_path: Path) -> None:
     observations = record(2, steps=1040)
     observations["level"][1, :700] = np.nan  # too short to say what is normal
     threshold = float(observations["level"].sel(well="w0").quantile(0.3))
@@ -167,11 +167,11 @@ def test_an_outlook_tells_the_months_ahead_and_crossings(tmp_path: Path) -> None
         observations, models=["linear", "persistence"], horizon=13, threshold=threshold,
         out=tmp_path, figures=2,
     )  # fmt: skip
-    status = result.outlook.status
+    status = result.status_forecast.status
     assert set(status["well"]) == {"w0"}
-    assert "at least 8 years" in result.outlook.without["w1"]
+    assert "at least 8 years" in result.status_forecast.missing["w1"]
     run = json.loads((tmp_path / "run.json").read_text())
-    assert run["without_status"] == result.outlook.without
+    assert run["without_status"] == result.status_forecast.missing
     ahead = status[status["source"] == "forecast"]
     assert (ahead["time"] >= ahead["issue_time"].dt.to_period("M").dt.to_timestamp()).all()
     chances = ahead[["p_below", "p_near", "p_above"]]
@@ -194,7 +194,7 @@ def test_an_outlook_tells_the_months_ahead_and_crossings(tmp_path: Path) -> None
 
 def test_without_a_threshold_nothing_is_said_of_crossings(tmp_path: Path) -> None:
     result = gw.backtest(record(1), models=["linear"], horizon=4, out=tmp_path, figures=0)
-    assert not len(result.outlook.crossings)
+    assert not len(result.status_forecast.crossings)
     assert not (tmp_path / "crossings.csv").exists()
 
 
@@ -203,7 +203,7 @@ def test_forecasts_are_issued_as_far_as_the_weather_goes(forcing: str) -> None:
     observations = record(2)
     observations["rr"][:, 490:] = np.nan  # levels go on
     last = observations["time"].values[489]
-    with pytest.warns(UserWarning, match=r"issue times after it are left out"):
+    with pytest.warns(UserWarning, match=r"issue times are later and left out"):
         result = gw.backtest(
             observations, models=["linear", "persistence"], horizon=4, forcing=forcing
         )
