@@ -16,6 +16,7 @@ __all__ = [
     "day_of_year",
     "days_since_epoch",
     "format_time",
+    "harmonics",
     "infer_frequency",
     "lead_times",
     "regular_times",
@@ -276,6 +277,35 @@ def day_of_year(times: np.ndarray) -> np.ndarray:
     index = pd.DatetimeIndex(times)
     skips_leap_day = ~index.is_leap_year & (index.month > 2)
     return np.asarray(index.day_of_year) - 1 + np.asarray(skips_leap_day)
+
+
+def harmonics(times: np.ndarray, pairs: int, *, first_day: int = 1) -> np.ndarray:
+    """Return sines and cosines of the day of the year: the harmonics of the annual cycle.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (time,), ``datetime64``.
+    pairs : int
+        Number of harmonics, 0 or more; harmonic k has k cycles in a year of 365.25 days.
+    first_day : int
+        Number of 1 January: 1 as in a calendar, or 0, which shifts the phase by one day.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (time, 2 * pairs): sine and cosine of the first harmonic, then of the second, ...
+
+    Examples
+    --------
+    >>> harmonics(np.array(["2001-01-01", "2001-07-02"], "datetime64[us]"), 1, first_day=0).round(2)
+    array([[ 0.  ,  1.  ],
+           [ 0.01, -1.  ]])
+    """
+    days = pd.DatetimeIndex(times).day_of_year.to_numpy() - 1 + first_day
+    angle = 2 * np.pi * days / 365.25
+    waves = [wave(k * angle) for k in range(1, pairs + 1) for wave in (np.sin, np.cos)]
+    return np.stack(waves, axis=-1) if waves else np.empty((days.size, 0))
 
 
 def circular_sum(values: np.ndarray, window: int) -> np.ndarray:

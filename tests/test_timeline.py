@@ -74,3 +74,15 @@ def test_steps_per_year():
     assert timeline.steps_per_year("D") == 365.25
     assert timeline.steps_per_year("W-SUN") * 7 == pytest.approx(365.25)
     assert timeline.steps_per_year("ME") == timeline.steps_per_year("MS") == 12
+
+
+@pytest.mark.parametrize("first_day", [0, 1])
+def test_harmonics_are_waves_of_one_year(first_day):
+    times = np.datetime64("2001-01-01", "D") + np.arange(1461)
+    waves = timeline.harmonics(times, 2, first_day=first_day)
+    day = pd.DatetimeIndex(times).day_of_year.to_numpy() - 1 + first_day
+    for k, (sine, cosine) in enumerate([waves.T[:2], waves.T[2:]], start=1):
+        np.testing.assert_allclose(sine, np.sin(2 * np.pi * k * day / 365.25), atol=1e-12)
+        np.testing.assert_allclose(sine**2 + cosine**2, 1.0)
+    assert np.abs(waves.mean(axis=0)).max() < 2e-3
+    assert timeline.harmonics(times, 0).shape == (1461, 0)

@@ -62,7 +62,8 @@ def model_table(name: str) -> type[Section] | None:
     texts = describe(cls)
     fields: dict[str, Any] = {}
     for setting in settings_of(name):
-        hint = _INTERIM.get(setting) if "Annotated" not in str(hints[setting]) else None
+        bounded = any(word in str(hints[setting]) for word in ("Annotated", "bool"))
+        hint = None if bounded else _INTERIM.get(setting)
         hint = hint or _as_toml(hints[setting])
         if hint is not None:
             fields[setting] = (hint | None, Field(None, description=texts.get(setting)))

@@ -84,15 +84,14 @@ def derive_features(
 
 def add_season(observations: xr.Dataset) -> xr.Dataset:
     """Add ``season_sin`` and ``season_cos``, the day of the year on a circle (dimensionless)."""
-    days = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
-    angle = 2 * np.pi * days / 365.25
+    waves = timeline.harmonics(observations[schema.TIME].values, 1)
     shape = observations[schema.LEVEL].shape
     return observations.assign(
         {
-            name: _covariate(np.broadcast_to(curve(angle), shape).copy(), "1", long, "season")
-            for name, curve, long in (
-                ("season_sin", np.sin, "sine of the day of the year"),
-                ("season_cos", np.cos, "cosine of the day of the year"),
+            name: _covariate(np.broadcast_to(wave, shape).copy(), "1", long, "season")
+            for name, wave, long in (
+                ("season_sin", waves[:, 0], "sine of the day of the year"),
+                ("season_cos", waves[:, 1], "cosine of the day of the year"),
             )
         }
     )

@@ -1,38 +1,36 @@
-"""An additive model of the level: smooth curves of the weather before and of the season."""
+"""An additive model of the level: smooth curves of the antecedent weather, and the season."""
 
 from __future__ import annotations
 
-import copy
 import warnings
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import xarray as xr
+from annotated_types import Ge
 from scipy.interpolate import BSpline
 from statsmodels.gam.api import BSplines, GLMGam
 
 from gwforecast import schema, timeline
-from gwforecast.models.base import Forecaster, through_periods, well_positions
-from gwforecast.progress import Progress
-from gwforecast.schema import SchemaError
+from gwforecast.models.base import setting
+from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.state import Shape
 from gwforecast.sequences.lags import lagged_means
-from gwforecast.sequences.split import Period, Split
 
-__all__ = ["Additive"]
+__all__ = ["Additive", "Curves"]
 
 
-KNOTS = 6  # columns of each curve
+KNOTS = 6  # basis functions of each curve
 DEGREE = 3
 FEWEST_LEVELS = 60
 SMALLEST_SPAN = 1e-9  # m
-EDGES_YEARS = (0.0, 0.1, 0.35, 1.0, 2.0)  # between which the weather is averaged
-MOST_ROWS = 3000  # that are fitted, spread evenly over the fitted rows
+EDGES_YEARS = (0.0, 0.1, 0.35, 1.0, 2.0)  # edges of the periods over which weather is averaged
+MOST_ROWS = 3000  # largest number of fitted rows; more are thinned evenly
 
 
 @dataclass(frozen=True, eq=False)
-class _Curves:
+class Curves:
     """The fit of one well.
 
     Parameters
@@ -42,20 +40,20 @@ class _Curves:
     knots, coefficients : numpy.ndarray
         Of each curve, shape (curve, knot) and (curve, basis), m.
     columns : numpy.ndarray of int
-        Which column of antecedent weather each curve is of.
+        The column of antecedent weather of each curve.
     low, high : numpy.ndarray
         Range of these columns on the fitted rows.
     before : numpy.ndarray
-        Mean of each covariate on the fitted rows, which stands for the weather before the first.
+        Mean of each covariate on the fitted rows, used for the time before the first step.
     """
 
-    season: np.ndarray
-    knots: np.ndarray
-    coefficients: np.ndarray
-    columns: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    before: np.ndarray
+    season: Annotated[np.ndarray, Shape("wave")]
+    knots: Annotated[np.ndarray, Shape("curve", "knot")]
+    coefficients: Annotated[np.ndarray, Shape("curve", "basis")]
+    columns: Annotated[np.ndarray, Shape("curve", kind="i")]
+    low: Annotated[np.ndarray, Shape("curve")]
+    high: Annotated[np.ndarray, Shape("curve")]
+    before: Annotated[np.ndarray, Shape("covariate")]
 
     def predict(self, smooth: np.ndarray) -> np.ndarray:
         """Return the sum of curves, shape (...,), of antecedent weather (..., column), m."""
@@ -68,211 +66,83 @@ class _Curves:
         return total
 
 
-class Additive(Forecaster):
+@dataclass(kw_only=True, eq=False)
+class Additive(PerWell[Curves]):
     """Add up smooth curves of the mean weather of the last weeks, months and years, and the season.
 
-    A generalised additive model (Hastie and Tibshirani 1986, doi:10.1214/ss/1177013604) of cubic
-    B-splines with a penalty on their curvature (Wood 2017, doi:10.1201/9781315370279), fitted by
-    statsmodels for each well. Beyond the weather of the fitted rows the curves stay at their ends.
+    A generalised additive model [1]_ of cubic B-splines with a penalty on their curvature [2]_,
+    fitted by statsmodels for each well. Beyond the range of the fitted weather, the curves keep the
+    value at their ends.
 
     Parameters
     ----------
     penalty : float
-        Weight of the curvature.
+        Weight of the curvature, 0 or more.
     harmonics : int
-        Pairs of sine and cosine of the year.
+        Pairs of sine and cosine of the year, 0 or more.
+    name : str
+        Name in tables and files.
 
     Attributes
     ----------
     wells_ : numpy.ndarray of str
-        The wells that were given.
+        The wells of the data it was fitted to.
     covariates_ : tuple of str
-        The covariates that are used: all but those of kind ``"season"``.
-    curves_ : dict of str to object
-        The fit of each well.
+        The covariates that are used: all except those of kind ``"season"``.
+    fits_ : dict of str to Curves
+        The curves of each well.
     failed_ : dict of str to str
         Wells that could not be fitted and why; their levels are NaN.
+
+    References
+    ----------
+    .. [1] Hastie, T., and Tibshirani, R. (1986). Generalized additive models. Statistical Science
+       1, 297-310. https://doi.org/10.1214/ss/1177013604
+    .. [2] Wood, S. N. (2017). Generalized additive models: an introduction with R, 2nd edition.
+       Chapman and Hall/CRC. https://doi.org/10.1201/9781315370279
     """
 
-    name = "additive"
-    wells_: np.ndarray
-    covariates_: tuple[str, ...]
-    curves_: dict[str, _Curves]
-    failed_: dict[str, str]
-    _frequency: str
+    penalty: Annotated[float, Ge(0)] = setting(10.0, search=("log", 0.1, 1000.0))
+    harmonics: Annotated[int, Ge(0)] = setting(2, search=("int", 0, 4))
+    name: str = "additive"
 
-    def __init__(self, *, penalty: float = 10.0, harmonics: int = 2) -> None:
-        self.penalty = penalty
-        self.harmonics = harmonics
-
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit each well on the train rows; there is nothing to choose on the validation rows."""
-        self._learn(observations, split.rows(observations, "train"), progress)
-        return self
-
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through a period."""
-        again = copy.copy(self)
-        again._learn(observations, split.rows(observations, *through_periods(through)), progress)
-        return again
+    fit_type = Curves
+    stored_settings = ("harmonics",)
 
     def memory(self, frequency: str) -> int:
-        """Return how many steps of weather before a level it depends on."""
-        return int(_edges(timeline.steps_per_year(frequency))[-1])
+        """Return how many steps of weather a level depends on."""
+        return int(_edges(frequency)[-1])
 
-    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
-        """Return the names of the covariates that are used."""
-        return list(self.covariates_)
-
-    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step whose covariates exist, (well, time), m.
-
-        Raises
-        ------
-        SchemaError
-            If a well was not fitted, a covariate is missing, or the frequency is another.
-        """
-        versions = self.simulate_versions(observations.expand_dims({schema.FORCING_MEMBER: 1}))
-        level = versions.isel({schema.FORCING_MEMBER: 0, schema.MEMBER: 0}, drop=True)
-        level.attrs = dict(observations[schema.LEVEL].attrs)
-        return level.to_dataset(name=schema.LEVEL)
-
-    def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the levels under each of several weathers, all at once.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Covariates (well, forcing_member, time).
-
-        Returns
-        -------
-        xarray.DataArray
-            Dimensions (well, time, forcing_member, member), m.
-        """
-        well_positions(observations, self.wells_, name=self.name)
-        self._check_like_fitted(observations)
-        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
-        weather = self._weather(observations)
-        edges = _edges(timeline.steps_per_year(self._frequency))
-        season = self._season(observations)
-        values = np.full(weather.shape[:-1], np.nan)
-        for number, well in enumerate(map(str, observations[schema.WELL].values)):
-            if well in self.curves_:
-                curves = self.curves_[well]
-                before = np.broadcast_to(curves.before, (len(weather[number]), curves.before.size))
-                smooth = lagged_means(weather[number], edges, before=before)
-                known = np.isfinite(smooth).all(axis=-1)
-                level = curves.predict(smooth) + season @ curves.season
-                values[number] = np.where(known, level, np.nan)
-        coords = {name: observations[name] for name in dims if name in observations.coords}
-        level = xr.DataArray(values, coords, dims)
-        return level.transpose(schema.WELL, schema.TIME, schema.FORCING_MEMBER).expand_dims(
-            {schema.MEMBER: [0]}, -1
-        )
-
-    def _check_like_fitted(self, observations: xr.Dataset) -> None:
-        missing = [name for name in self.covariates_ if name not in observations]
-        if missing:
-            raise SchemaError(
-                f"{self.name!r} needs the covariates {list(self.covariates_)}. Received none of "
-                f"the name {missing[0]!r}. Add the series, or fit without it."
-            )
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        if frequency != self._frequency:
-            raise SchemaError(
-                f"An additive model simulates the frequency it was fitted on. Received "
-                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
-            )
-
-    def _weather(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the covariates as an array (well, forcing_member, time, covariate)."""
-        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
-        series = [observations[name].transpose(*dims).values for name in self.covariates_]
-        shape = tuple(observations.sizes[dim] for dim in dims)
-        return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
-
-    def _learn(
-        self, observations: xr.Dataset, rows: xr.DataArray, progress: Progress | None
-    ) -> None:
-        self.curves_, self.failed_ = {}, {}
-        self.wells_ = observations[schema.WELL].values
-        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        self.covariates_ = tuple(
+    def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
+        """Return all covariates except those of kind ``"season"``."""
+        return tuple(
             name
             for name in schema.covariate_names(observations)
             if schema.covariate_kind(name, observations[name].attrs) != "season"
         )
-        weather = self._weather(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
-        season = self._season(observations)
-        fitted = rows.transpose(schema.WELL, schema.TIME).values
-        levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
-        for number, well in enumerate(map(str, self.wells_)):
-            try:
-                self.curves_[well] = self._fit_well(
-                    np.where(fitted[number], levels[number], np.nan),
-                    weather[number],
-                    rows=fitted[number],
-                    season=season,
-                )
-            except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
-                self.failed_[well] = str(error)
-                warnings.warn(
-                    f"{self.name!r} could not be fitted at well {well!r}, whose levels are NaN "
-                    f"now: {error}",
-                    stacklevel=4,
-                )
-            if progress is not None:
-                progress(f"fit {self.name}", number + 1, self.wells_.size)
 
-    def _fit_well(
-        self, level: np.ndarray, weather: np.ndarray, *, rows: np.ndarray, season: np.ndarray
-    ) -> _Curves:
-        known = rows & np.isfinite(weather).all(axis=1)
+    def fit_well(self, record: WellRecord, previous: Curves | None) -> Curves:
+        """Return the curves of one well; there is nothing to choose."""
+        del previous
+        weather = record.weather
+        known = record.rows & np.isfinite(weather).all(axis=1)
         before = weather[known].mean(axis=0) if known.any() else np.zeros(weather.shape[1])
-        edges = _edges(timeline.steps_per_year(self._frequency))
-        smooth = lagged_means(weather[None], edges, before=before[None])[0]
-        usable = np.flatnonzero(np.isfinite(level) & np.isfinite(smooth).all(axis=1))
-        if usable.size < FEWEST_LEVELS or weather.shape[1] == 0:
-            raise ValueError(
-                f"An additive model needs a covariate and at least {FEWEST_LEVELS} levels. "
-                f"Received {weather.shape[1]} covariates and {usable.size} levels. Use a longer "
-                "record."
-            )
-        if np.ptp(level[usable]) < SMALLEST_SPAN:
-            raise ValueError(
-                "An additive model needs levels that vary. Received a span of "
-                f"{np.ptp(level[usable]):g} m. Leave the model out at this well."
-            )
+        smooth = lagged_means(weather[None], _edges(self._frequency), before=before[None])[0]
+        usable = np.flatnonzero(np.isfinite(record.level) & np.isfinite(smooth).all(axis=1))
+        _check_enough(record.level[usable], weather.shape[1])
         usable = usable[:: -(-usable.size // MOST_ROWS)]
-        smooth = smooth[usable]
-        # a curve needs as many different values as it has knots
-        varied = np.array([np.unique(column).size > 2 * KNOTS for column in smooth.T])
-        if not varied.any():
-            raise ValueError(
-                f"An additive model needs weather of more than {2 * KNOTS} different values. "
-                f"Received none such among {list(self.covariates_)}. Leave the model out."
-            )
-        smooth = smooth[:, varied]
+        varied = self._varied(smooth[usable])
+        smooth = smooth[usable][:, varied]
         low, high = smooth.min(axis=0), smooth.max(axis=0)
+        season = self._season(record.times)
         splines, parameters = self._splines(
-            level[usable], (smooth - low) / (high - low), season[usable]
+            record.level[usable], (smooth - low) / (high - low), season[usable]
         )
-        plain = season.shape[1]
         knots = [one.knots for one in splines.smoothers]
-        # statsmodels leaves the first function of each basis out, which the constant stands for
-        free = parameters[plain:].reshape(len(knots), -1)
-        return _Curves(
-            season=parameters[:plain],
+        # statsmodels leaves out the first function of each basis, which the constant represents
+        free = parameters[season.shape[1] :].reshape(len(knots), -1)
+        return Curves(
+            season=parameters[: season.shape[1]],
             knots=np.array(knots),
             coefficients=np.pad(free, ((0, 0), (1, 0))),
             columns=np.flatnonzero(varied),
@@ -281,6 +151,33 @@ class Additive(Forecaster):
             before=before,
         )
 
+    def simulate_well(self, fit: Curves, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return the levels of one well, shape (version, time), m."""
+        before = np.broadcast_to(fit.before, (len(weather), fit.before.size))
+        smooth = lagged_means(weather, _edges(self._frequency), before=before)
+        known = np.isfinite(smooth).all(axis=-1)
+        level = fit.predict(smooth) + self._season(times) @ fit.season
+        return np.where(known, level, np.nan)
+
+    def check_fit(self, fit: Curves) -> None:
+        """Raise a ValueError if stored curves do not match covariates and harmonics."""
+        columns = len(self.covariates_) * (_edges(self._frequency).size - 1)
+        basis = fit.knots.shape[1] - DEGREE - 1
+        sound = fit.season.size == 1 + 2 * self.harmonics and fit.coefficients.shape[1] == basis
+        inside = bool(((fit.columns >= 0) & (fit.columns < columns)).all())
+        if not (sound and inside and bool((fit.high > fit.low).all())):
+            raise ValueError("the curves of an additive model do not match its settings")
+
+    def _varied(self, smooth: np.ndarray) -> np.ndarray:
+        """Return which columns (row, column) vary enough: a curve needs more values than knots."""
+        varied = np.array([np.unique(column).size > 2 * KNOTS for column in smooth.T])
+        if not varied.any():
+            raise ValueError(
+                f"An additive model needs weather of more than {2 * KNOTS} different values. "
+                f"Received none such among {list(self.covariates_)}. Leave the model out."
+            )
+        return varied
+
     def _splines(
         self, level: np.ndarray, places: np.ndarray, season: np.ndarray
     ) -> tuple[BSplines, np.ndarray]:
@@ -288,7 +185,7 @@ class Additive(Forecaster):
         count = places.shape[1]
         splines = BSplines(places, df=[KNOTS] * count, degree=[DEGREE] * count)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what does not converge is told of below
+            warnings.simplefilter("ignore")  # a fit that does not converge is an error below
             fitted = GLMGam(
                 level, exog=season, smoother=splines, alpha=[self.penalty] * count
             ).fit()
@@ -301,13 +198,24 @@ class Additive(Forecaster):
             )
         return splines, parameters
 
-    def _season(self, observations: xr.Dataset) -> np.ndarray:
-        """Return a constant and the harmonics of the year, shape (time, column)."""
-        days = pd.DatetimeIndex(observations[schema.TIME].values).day_of_year.to_numpy()
-        angle = 2 * np.pi * days / 365.25
-        waves = [f(k * angle) for k in range(1, self.harmonics + 1) for f in (np.sin, np.cos)]
-        return np.column_stack([np.ones(days.size), *waves])
+    def _season(self, times: np.ndarray) -> np.ndarray:
+        """Return a constant and the harmonics of the year, shape (time, wave)."""
+        return np.column_stack([np.ones(times.size), timeline.harmonics(times, self.harmonics)])
 
 
-def _edges(year: float) -> np.ndarray:
+def _check_enough(level: np.ndarray, covariates: int) -> None:
+    if level.size < FEWEST_LEVELS or covariates == 0:
+        raise ValueError(
+            f"An additive model needs a covariate and at least {FEWEST_LEVELS} levels. Received "
+            f"{covariates} covariates and {level.size} levels. Use a longer record."
+        )
+    if np.ptp(level) < SMALLEST_SPAN:
+        raise ValueError(
+            f"An additive model needs levels that vary. Received a span of {np.ptp(level):g} m. "
+            "Leave the model out at this well."
+        )
+
+
+def _edges(frequency: str) -> np.ndarray:
+    year = timeline.steps_per_year(frequency)
     return np.asarray(np.unique(np.round(np.array(EDGES_YEARS) * year).astype(int)))

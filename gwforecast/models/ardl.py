@@ -1,36 +1,37 @@
-"""Autoregression with distributed lags of the weather, whatever the gaps between levels.
+"""Autoregression with distributed lags of the weather, for records with gaps of any length.
 
-Autoregression of order one of unevenly observed levels on columns, by statsmodels.
+An autoregression of order one of unevenly observed levels on columns of weather, by statsmodels.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
+from annotated_types import Ge, MinLen
 from scipy.optimize import minimize_scalar
 from scipy.signal import lfilter
-from statsmodels.regression.linear_model import WLS
+from statsmodels.regression.linear_model import WLS, RegressionResults
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
-from gwforecast.models.base import Forecaster, label_projection, through_periods, well_positions
-from gwforecast.progress import Progress
-from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import antecedent_columns
-from gwforecast.sequences.split import Period, Split
+from gwforecast.models.base import label_projection, setting
+from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.state import Shape
+from gwforecast.sequences.lags import antecedent_columns, lag_edges
 
 __all__ = ["ARDL", "Autoregression", "autoregress"]
 
 
 FEWEST_PAIRS = 30
 SMALLEST_SPAN = 1e-9  # m
-LEFT = 0.01  # share of what was before a gap in the columns that is no longer missed
+LEFT = 0.01  # share of the memory of a gap in the weather below which levels are given again
+MOST_YEARS = 12  # of the fitted rows, the last ones
+LONGEST_YEARS = 10  # of the memory of the level
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +56,17 @@ class Autoregression:
 
     phi: float
     mean: float
-    center: np.ndarray
-    coefficients: np.ndarray
+    center: Annotated[np.ndarray, Shape("column")]
+    coefficients: Annotated[np.ndarray, Shape("column")]
     lookback: int
-    before: np.ndarray
+    before: Annotated[np.ndarray, Shape("covariate")]
     criterion: float
 
     def simulate(self, columns: np.ndarray) -> np.ndarray:
-        """Return the level in m of columns (time, column), from the mean level on.
+        """Return the level in m of columns (time, column), starting at the mean level.
 
-        From a row that is missing on, the level is NaN until the memory of it has faded to a
-        hundredth.
+        After a row with a missing value the level is NaN until the memory of that row has faded to
+        a hundredth.
         """
         missing = ~np.isfinite(columns).all(axis=1)
         drive = np.where(missing, 0.0, self._drive(columns))
@@ -76,7 +77,10 @@ class Autoregression:
         return np.where((gap >= 0) & (step - gap <= faded), np.nan, level)
 
     def proceed(self, columns: np.ndarray, *, level: float) -> np.ndarray:
-        """Return the levels (version, time) in m that follow one level, of columns likewise."""
+        """Return the levels (version, time) in m that follow one level, m.
+
+        The columns have the shape (version, time, column).
+        """
         start = np.full((len(columns), 1), self.phi * (level - self.mean))
         ahead, _ = lfilter([1.0], [1.0, -self.phi], self._drive(columns), axis=-1, zi=start)
         return np.asarray(ahead + self.mean)
@@ -117,44 +121,21 @@ def autoregress(
         If there are too few pairs, the level is constant, or the likelihood has no maximum.
     """
     pairs = _pairs(columns, level)
-    first, last = pairs
-    needed = max(FEWEST_PAIRS, 2 * (columns.shape[1] + 2))
-    if last.size < needed:
-        raise ValueError(
-            f"Distributed lags of {columns.shape[1]} columns need at least {needed} pairs of "
-            f"levels with weather between them. Received {last.size}. Use a longer record or fewer "
-            "covariates."
-        )
-    if np.ptp(level[last]) < SMALLEST_SPAN:
-        raise ValueError(
-            f"Distributed lags need levels that vary. Received a span of {np.ptp(level[last]):g} m."
-            " Leave the model out at this well."
-        )
-    span = slice(int(first[0]), int(last[-1]) + 1)
+    _check_enough(level[pairs[1]], columns.shape[1])
+    span = slice(int(pairs[0][0]), int(pairs[1][-1]) + 1)
     known = np.isfinite(columns).all(axis=1)
     center = columns[span][known[span]].mean(axis=0)
     scale = columns[span][known[span]].std(axis=0)
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, np.inf)
     scaled = np.where(known[:, None], (columns - center) / scale, 0.0)
-    offset = float(level[last].mean())
+    offset = float(level[pairs[1]].mean())
 
-    def regression(memory: float) -> WLS:
-        return _given(np.exp(-1.0 / memory), scaled, level - offset, pairs)
+    def regression(log_memory: float) -> RegressionResults:
+        return _given(np.exp(-1.0 / np.exp(log_memory)), scaled, level - offset, pairs).fit()
 
-    found = minimize_scalar(
-        lambda memory: -regression(np.exp(memory)).fit().llf,
-        bounds=(np.log(0.2), np.log(longest)),
-        method="bounded",
-        options={"xatol": 1e-3},
-    )
-    fitted = regression(np.exp(found.x)).fit()
-    if not found.success or not np.isfinite(fitted.llf):
-        raise ValueError(
-            "The likelihood of distributed lags must have a maximum. Received "
-            f"{fitted.llf:g} after {found.nfev} evaluations. Leave the model out at this well."
-        )
+    log_memory, fitted = _likeliest(regression, longest=np.log(longest))
     return Autoregression(
-        phi=float(np.exp(-1.0 / np.exp(found.x))),
+        phi=float(np.exp(-1.0 / np.exp(log_memory))),
         mean=offset + float(fitted.params[0]),
         center=center,
         coefficients=np.asarray(fitted.params[1:] / scale),
@@ -162,6 +143,42 @@ def autoregress(
         before=before,
         criterion=float(fitted.bic + np.log(fitted.nobs)),  # phi is a parameter, too
     )
+
+
+def _check_enough(level: np.ndarray, columns: int) -> None:
+    """Check the second levels of all pairs."""
+    needed = max(FEWEST_PAIRS, 2 * (columns + 2))
+    if level.size < needed:
+        raise ValueError(
+            f"Distributed lags of {columns} columns need at least {needed} pairs of levels with "
+            f"weather between them. Received {level.size}. Use a longer record or fewer covariates."
+        )
+    if np.ptp(level) < SMALLEST_SPAN:
+        raise ValueError(
+            f"Distributed lags need levels that vary. Received a span of {np.ptp(level):g} m. "
+            "Leave the model out at this well."
+        )
+
+
+def _likeliest(
+    regression: Callable[[float], RegressionResults], *, longest: float
+) -> tuple[float, RegressionResults]:
+    """Return the logarithm of the memory in steps with the largest likelihood, and its fit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # columns that do not vary have no effect
+        found = minimize_scalar(
+            lambda log_memory: -regression(log_memory).llf,
+            bounds=(np.log(0.2), longest),
+            method="bounded",
+            options={"xatol": 1e-3},
+        )
+        fitted = regression(found.x)
+    if not found.success or not np.isfinite(fitted.llf):
+        raise ValueError(
+            "The likelihood of distributed lags must have a maximum. Received "
+            f"{fitted.llf:g} after {found.nfev} evaluations. Leave the model out at this well."
+        )
+    return float(found.x), fitted
 
 
 def _pairs(columns: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,9 +193,9 @@ def _pairs(columns: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _given(
     phi: float, columns: np.ndarray, level: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]
 ) -> WLS:
-    """Return the weighted regression that ``phi`` leaves.
+    """Return the weighted regression for a given ``phi``.
 
-    The constant is the mean level: the column ``1 - phi**d`` of the differences.
+    The coefficient of the first column, ``1 - phi**d``, is the mean level.
     """
     first, last = pairs
     fade = phi ** (last - first)
@@ -188,20 +205,17 @@ def _given(
     return WLS(level[last] - fade * level[first], design, weights=1.0 / variance, hasconst=False)
 
 
-MOST_YEARS = 12  # of the fitted rows, the last ones
-LONGEST_YEARS = 10  # of the memory of the level
-
-
-class ARDL(Forecaster):
-    """Regress the level on the level before and on lagged means of the weather.
+@dataclass(kw_only=True, eq=False)
+class ARDL(PerWell[Autoregression]):
+    """Regress the level on the previous level and on lagged means of the weather.
 
     An autoregressive distributed lag model [1]_ of order one,
     ``y[t] = phi * y[t - 1] + c + b . x[t] + e[t]``, where ``x`` holds the means of each covariate
     over lags of 0, 1, 2-3, 4-7, ... steps and harmonics of the year. Between two levels ``d`` steps
     apart it implies ``y[t] = phi**d * y[t - d] + sum(phi**i * (c + b . x[t - i]))`` with errors of
-    a known ratio of variances, so that gaps need neither filling nor leaving out. Given ``phi``
-    this is a weighted regression (statsmodels' WLS); ``phi`` has the largest likelihood, and the
-    lookback the smallest criterion of Schwarz on the train rows.
+    a known ratio of variances, so that gaps in the levels need not be filled. Given ``phi`` this is
+    a weighted regression (statsmodels' WLS); ``phi`` is the one with the largest likelihood, and
+    the lookback the one with the smallest Schwarz criterion on the train rows.
 
     The simulation is the mean of the model, without levels; before the first step the weather is
     taken to be the mean of the fitted rows. After a gap in the weather it is NaN until the memory
@@ -209,17 +223,19 @@ class ARDL(Forecaster):
 
     Parameters
     ----------
-    lookbacks : iterable of int
-        Steps of weather to choose from.
+    lookbacks : sequence of int
+        Numbers of steps of weather to choose from.
     harmonics : int
         Pairs of sine and cosine of the year, 0 or more.
-    covariates : iterable of str, optional
-        By default all, but for those of kind ``"season"`` if there are harmonics.
+    covariates : sequence of str, optional
+        By default all, except those of kind ``"season"`` if there are harmonics.
+    name : str
+        Name in tables and files.
 
     Attributes
     ----------
     wells_ : numpy.ndarray of str
-        The wells that were given.
+        The wells of the data it was fitted to.
     covariates_ : tuple of str
         The covariates that are used.
     fits_ : dict of str to Autoregression
@@ -234,87 +250,56 @@ class ARDL(Forecaster):
        https://doi.org/10.1002/jae.616
     """
 
-    name = "ardl"
-    wells_: np.ndarray
-    covariates_: tuple[str, ...]
-    fits_: dict[str, Autoregression]
-    failed_: dict[str, str]
-    _frequency: str
+    lookbacks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = setting((1, 4, 16, 64))
+    harmonics: Annotated[int, Ge(0)] = setting(1, search=("int", 0, 4))
+    covariates: Sequence[str] | None = None
+    name: str = "ardl"
 
-    def __init__(
-        self,
-        *,
-        lookbacks: Iterable[int] = (1, 4, 16, 64),
-        harmonics: int = 1,
-        covariates: Iterable[str] | None = None,
-    ) -> None:
-        self.lookbacks = tuple(lookbacks)
-        self.harmonics = harmonics
-        self.covariates = None if covariates is None else tuple(covariates)
-        if not self.lookbacks or min(self.lookbacks) < 1:
-            raise ValueError(
-                f"Lookbacks are one or more numbers of steps, each at least 1. Received "
-                f"{self.lookbacks}. Leave them out for the usual ones."
-            )
-        if harmonics < 0:
-            raise ValueError(
-                f"The number of harmonics is 0 or more. Received {harmonics}. The usual is 1."
-            )
-
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit each well on the train rows, with the lookback of the smallest criterion on them."""
-        self._learn(observations, split.rows(observations, "train"), {}, progress)
-        return self
-
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through a period, with the same lookbacks."""
-        again = copy.copy(self)
-        rows = split.rows(observations, *through_periods(through))
-        again._learn(observations, rows, self.fits_, progress)
-        return again
+    fit_type = Autoregression
+    stored_settings = ("harmonics",)
 
     def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit
-        """Return the longest lookback of the wells; what was before is in the simulated level."""
+        """Return the longest lookback; earlier weather is in the simulated level before."""
         return max((fit.lookback for fit in self.fits_.values()), default=1)
 
-    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
-        """Return the names of the covariates that are used."""
-        return list(self.covariates_)
+    def fit_well(self, record: WellRecord, previous: Autoregression | None) -> Autoregression:
+        """Return the fit with the smallest Schwarz criterion; in a refit the lookback is kept."""
+        year = timeline.steps_per_year(self._frequency)
+        weather = record.weather
+        known = record.rows & np.isfinite(weather).all(axis=1)
+        mean = weather[known].mean(axis=0) if known.any() else np.zeros(weather.shape[1])
+        last = np.flatnonzero(np.isfinite(record.level))[-1:]
+        start = max(0, int(last[0]) - round(MOST_YEARS * year)) if last.size else 0
+        level = np.where(np.arange(record.level.size) >= start, record.level, np.nan)
+        lookbacks = self.lookbacks if previous is None else (previous.lookback,)
+        found = [
+            autoregress(
+                self._columns(weather[None], record.times, lookback, mean)[0],
+                level,
+                longest=LONGEST_YEARS * year,
+                lookback=lookback,
+                before=mean,
+            )
+            for lookback in lookbacks
+        ]
+        return min(found, key=lambda fit: fit.criterion)
 
-    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the mean of the model, (well, time), m.
+    def simulate_well(
+        self, fit: Autoregression, weather: np.ndarray, times: np.ndarray
+    ) -> np.ndarray:
+        """Return the mean of the model at one well, shape (version, time), m."""
+        columns = self._columns(weather, times, fit.lookback, fit.before)
+        return np.stack([fit.simulate(version) for version in columns])
 
-        Raises
-        ------
-        SchemaError
-            If a well was not fitted, a covariate is missing, or the frequency is another.
-        """
-        well_positions(observations, self.wells_, name=self.name)
-        self._check_like_fitted(observations)
-        weather = self._weather(observations.expand_dims({schema.FORCING_MEMBER: 1}))
-        times = observations[schema.TIME].values
-        values = np.full(weather.shape[:1] + weather.shape[2:3], np.nan)
-        for number, well in enumerate(map(str, observations[schema.WELL].values)):
-            if well in self.fits_:
-                fit = self.fits_[well]
-                columns = self._columns(weather[number], times, fit)
-                values[number] = fit.simulate(columns[0])
-        level = xr.DataArray(
-            values,
-            {name: observations[name] for name in (schema.WELL, schema.TIME)},
-            (schema.WELL, schema.TIME),
-            attrs=dict(observations[schema.LEVEL].attrs),
-        )
-        return level.to_dataset(name=schema.LEVEL)
+    def check_fit(self, fit: Autoregression) -> None:
+        """Raise a ValueError if a stored fit has another number of columns, or no memory."""
+        bins = lag_edges(fit.lookback).size - 1
+        expected = bins * len(self.covariates_) + 2 * self.harmonics
+        if fit.center.size != expected or not 0 < fit.phi < 1:
+            raise ValueError(
+                f"a fit has {fit.center.size} columns and phi {fit.phi}, expected {expected} "
+                "columns and phi between 0 and 1"
+            )
 
     def project(
         self,
@@ -324,7 +309,7 @@ class ARDL(Forecaster):
         horizon: int,
         forcing: Forcing,
     ) -> xr.DataArray:
-        """Return the simulated levels after issue times; all weathers run through at once."""
+        """Return the simulated levels after issue times, under all versions of the weather."""
         if isinstance(forcing, ObservedWeather):
             return super().project(
                 observations, issue_times=issue_times, horizon=horizon, forcing=forcing
@@ -357,8 +342,9 @@ class ARDL(Forecaster):
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time[, member]), m.
 
-        The last level up to the issue time leads the mean, less so the longer ago it was. There is
-        a member for each version of the weather, and no members where it is observed.
+        The error of the simulation at the last level up to the issue time is carried forward; its
+        effect fades with time. There is a member for each version of the weather, and no members
+        where it is observed.
         """
         mean = self.project(
             observations, issue_times=issue_times, horizon=horizon, forcing=forcing
@@ -383,114 +369,20 @@ class ARDL(Forecaster):
 
     def _ahead(self, continued: xr.Dataset, level: np.ndarray, *, horizon: int) -> np.ndarray:
         """Return levels after simulated ones (well,), (well, lead_time, forcing_member, 1), m."""
-        weather = self._weather(continued)
+        weather = self.weather_of(continued)
         found = np.full((len(weather), horizon, weather.shape[1], 1), np.nan)
         times = continued[schema.TIME].values
         for number, well in enumerate(map(str, continued[schema.WELL].values)):
             if well in self.fits_:
                 fit = self.fits_[well]
-                columns = self._columns(weather[number], times, fit)
+                columns = self._columns(weather[number], times, fit.lookback, fit.before)
                 ahead = fit.proceed(columns[:, -horizon:], level=float(level[number]))
                 found[number, :, :, 0] = ahead.T
         return found
 
-    def _learn(
-        self,
-        observations: xr.Dataset,
-        rows: xr.DataArray,
-        before: dict[str, Autoregression],
-        progress: Progress | None,
-    ) -> None:
-        self.wells_ = observations[schema.WELL].values
-        self.covariates_ = self._chosen_covariates(observations)
-        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        self.fits_, self.failed_ = {}, {}
-        self._check_like_fitted(observations)
-        weather = self._weather(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
-        fitted = rows.transpose(schema.WELL, schema.TIME).values
-        levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
-        times = observations[schema.TIME].values
-        for number, well in enumerate(map(str, self.wells_)):
-            lookbacks = (before[well].lookback,) if well in before else self.lookbacks
-            try:
-                self.fits_[well] = self._fit_well(
-                    np.where(fitted[number], levels[number], np.nan),
-                    weather[number],
-                    rows=fitted[number],
-                    times=times,
-                    lookbacks=lookbacks,
-                )
-            except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
-                self.failed_[well] = str(error)
-                warnings.warn(
-                    f"{self.name!r} could not be fitted at well {well!r}, whose levels are NaN "
-                    f"now: {error}",
-                    stacklevel=4,
-                )
-            if progress is not None:
-                progress(f"fit {self.name}", number + 1, self.wells_.size)
-
-    def _fit_well(
-        self,
-        level: np.ndarray,
-        weather: np.ndarray,
-        *,
-        rows: np.ndarray,
-        times: np.ndarray,
-        lookbacks: tuple[int, ...],
-    ) -> Autoregression:
-        year = timeline.steps_per_year(self._frequency)
-        known = rows & np.isfinite(weather).all(axis=1)
-        mean = weather[known].mean(axis=0) if known.any() else np.zeros(weather.shape[1])
-        last = np.flatnonzero(np.isfinite(level))[-1:]
-        start = max(0, int(last[0]) - round(MOST_YEARS * year)) if last.size else 0
-        level = np.where(np.arange(level.size) >= start, level, np.nan)
-        found = [
-            autoregress(
-                antecedent_columns(
-                    weather[None], times, lookback=lookback, before=mean, harmonics=self.harmonics
-                )[0],
-                level,
-                longest=LONGEST_YEARS * year,
-                lookback=lookback,
-                before=mean,
-            )
-            for lookback in lookbacks
-        ]
-        return min(found, key=lambda fit: fit.criterion)
-
-    def _chosen_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
-        if self.covariates is not None:
-            return self.covariates
-        return tuple(
-            name
-            for name in schema.covariate_names(observations)
-            if not self.harmonics
-            or schema.covariate_kind(name, observations[name].attrs) != "season"
-        )
-
-    def _weather(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the covariates as an array (well, forcing_member, time, covariate)."""
-        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
-        series = [observations[name].transpose(*dims).values for name in self.covariates_]
-        shape = tuple(observations.sizes[dim] for dim in dims)
-        return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
-
-    def _columns(self, weather: np.ndarray, times: np.ndarray, fit: Autoregression) -> np.ndarray:
+    def _columns(
+        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
+    ) -> np.ndarray:
         return antecedent_columns(
-            weather, times, lookback=fit.lookback, before=fit.before, harmonics=self.harmonics
+            weather, times, lookback=lookback, before=before, harmonics=self.harmonics
         )
-
-    def _check_like_fitted(self, observations: xr.Dataset) -> None:
-        missing = [name for name in self.covariates_ if name not in observations]
-        if missing:
-            raise SchemaError(
-                f"{self.name!r} needs the covariates {list(self.covariates_)}. Received none of "
-                f"the name {missing[0]!r}. Add the series, or fit without it."
-            )
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        if frequency != self._frequency:
-            raise SchemaError(
-                f"Distributed lags forecast the frequency they were fitted on. Received "
-                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
-            )

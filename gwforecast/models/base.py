@@ -32,10 +32,9 @@ from __future__ import annotations
 import abc
 import contextlib
 import copy
-import dataclasses
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -43,6 +42,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.models.settings import check_settings, setting
 from gwforecast.progress import Progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import FOLDS, PERIODS, Period, Split, train_folds
@@ -51,6 +51,7 @@ __all__ = [
     "ALL_WELLS",
     "Forecaster",
     "HeldOut",
+    "check_settings",
     "gather_forecast",
     "label_projection",
     "setting",
@@ -58,40 +59,6 @@ __all__ = [
     "well_positions",
     "with_members",
 ]
-
-
-T = TypeVar("T")
-
-
-def setting(default: T, *, search: tuple[Any, ...] | None = None) -> T:
-    """Return a field of a forecaster's dataclass, with the range that a search looks through.
-
-    Parameters
-    ----------
-    default : object
-        Default of the setting, immutable.
-    search : tuple, optional
-        Kind of the range, then its bounds or choices: ``("int", low, high[, step])``,
-        ``("float", low, high)``, ``("log", low, high)``, ``("choice", a, b, ...)``, or
-        ``("choice_years", a, b, ...)`` for choices that are numbers of steps, given in years. By
-        default a search leaves the setting alone.
-
-    Returns
-    -------
-    dataclasses.Field
-        Typed as its default, for the sake of type checkers; ``metadata["search"]`` is the range.
-
-    Examples
-    --------
-    >>> import dataclasses
-    >>> @dataclasses.dataclass(kw_only=True, eq=False)
-    ... class Window:
-    ...     window: int = setting(15, search=("int", 0, 60))
-    >>> Window().window, dataclasses.fields(Window)[0].metadata["search"]
-    (15, ('int', 0, 60))
-    """
-    found: T = dataclasses.field(default=default, metadata={"search": search})
-    return found
 
 
 def with_members(level: xr.DataArray) -> xr.DataArray:

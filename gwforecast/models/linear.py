@@ -1,25 +1,24 @@
-"""Statistical baselines on covariates: linear regression on lagged means of the weather.
+"""Linear regression of the level on lagged means of the weather, by ridge regression.
 
-Ridge regressions of one well by statsmodels, several strengths from one decomposition.
+Several ridge strengths are solved from one decomposition of a well's columns, by statsmodels.
 """
 
 from __future__ import annotations
 
-import copy
-import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import xarray as xr
+from annotated_types import Ge, MinLen
 
-from gwforecast import schema, timeline
-from gwforecast.models.base import Forecaster, through_periods, well_positions
-from gwforecast.progress import Progress
+from gwforecast import timeline
+from gwforecast.models.base import setting
+from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.state import Shape
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import antecedent_columns
-from gwforecast.sequences.split import Period, Split, require_sequential
+from gwforecast.sequences.lags import antecedent_columns, lag_edges
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import OLS
@@ -54,10 +53,10 @@ class Regression:
 
     lookback: int
     strength: float
-    before: np.ndarray
-    center: np.ndarray
-    scale: np.ndarray
-    coefficients: np.ndarray
+    before: Annotated[np.ndarray, Shape("covariate")]
+    center: Annotated[np.ndarray, Shape("column")]
+    scale: Annotated[np.ndarray, Shape("column")]
+    coefficients: Annotated[np.ndarray, Shape("column")]
     intercept: float
     n_rows: int
     n_without_level: int
@@ -87,7 +86,7 @@ def ridge(
     level : numpy.ndarray
         Shape (time,), m; NaN where missing or not to be used.
     rows : numpy.ndarray of bool
-        Shape (time,): the fitted periods, to count the rows that were dropped.
+        Shape (time,): the fitted periods, for counting the rows that were dropped.
     strengths : tuple of float
         Weights of the penalty ``strength / 2 * sum(coefficients ** 2)`` beside ``RSS / (2 n)``.
     lookback, before
@@ -165,41 +164,45 @@ def _reduce(Z: np.ndarray, deviation: np.ndarray) -> OLS:
 
 
 _YEARS = (1, 2, 4)
+_Choices = list[tuple[int, tuple[float, ...]]]
 
 
-class Linear(Forecaster):
+@dataclass(kw_only=True, eq=False)
+class Linear(PerWell[Regression]):
     """Regress the level of each well on lagged means of its covariates and the season.
 
     The columns are the mean of each covariate over lags of 0, 1, 2-3, 4-7, ... steps up to the
-    lookback, a distributed lag [1]_ in few numbers, and sines and cosines of the day of the year.
-    statsmodels' OLS fits the standardised columns with a light ridge penalty [2]_, objective
-    ``RSS / (2 n) + strength / 2 * sum(coefficients ** 2)``. Lookback and strength of each well are
-    those with the smallest squared error on its validation rows; without validation levels, the
-    first lookback and the middle strength.
+    lookback, a distributed lag [1]_ with few parameters, and sines and cosines of the day of the
+    year. The standardised columns are fitted by statsmodels' OLS with a light ridge penalty [2]_;
+    the objective is ``RSS / (2 n) + strength / 2 * sum(coefficients ** 2)``. Lookback and strength
+    of each well are those with the smallest squared error on its validation rows; without
+    validation levels, the first lookback and the middle strength.
 
     Weather before the first step of the covariates is taken to be the mean of the fitted rows, as
     the early steps of a record would otherwise be lost. A step with a covariate missing within the
-    lookback is dropped from the fit, and NaN in the simulation: nothing is filled.
+    lookback is left out of the fit, and is NaN in the simulation: nothing is filled.
 
     Parameters
     ----------
-    lookbacks : iterable of int, optional
-        Steps of weather to choose from; by default one, two and four years.
-    strengths : iterable of float
-        Ridge strengths to choose from, 0 or more.
+    strengths : sequence of float
+        Ridge strengths to choose from, 0 or more; ``(0,)`` is ordinary least squares.
     harmonics : int
         Pairs of sine and cosine of the year, 0 or more.
-    covariates : iterable of str, optional
-        By default all, but for those of kind ``"season"`` if there are harmonics.
+    lookbacks : sequence of int, optional
+        Numbers of steps of weather to choose from; by default one, two and four years.
+    covariates : sequence of str, optional
+        By default all, except those of kind ``"season"`` if there are harmonics.
+    name : str
+        Name in tables and files.
 
     Attributes
     ----------
     wells_ : numpy.ndarray of str
-        The wells that were given.
+        The wells of the data it was fitted to.
     covariates_ : tuple of str
         The covariates that are used.
-    regressions_ : dict of str to Regression
-        The fitted regression of each well.
+    fits_ : dict of str to Regression
+        The regression of each well.
     failed_ : dict of str to str
         Wells that could not be fitted and why; their levels are NaN.
 
@@ -212,231 +215,28 @@ class Linear(Forecaster):
        https://doi.org/10.1080/00401706.1970.10488634
     """
 
-    name = "linear"
+    strengths: Annotated[Sequence[Annotated[float, Ge(0)]], MinLen(1)] = setting(
+        (0.03, 0.1, 0.3), search=("choice", [0.03, 0.1, 0.3], [0.001], [0.01], [0.1], [1.0])
+    )
+    harmonics: Annotated[int, Ge(0)] = setting(2, search=("int", 0, 4))
+    lookbacks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] | None = setting(
+        None, search=("choice_years", [1, 2, 4], [1], [2], [4])
+    )
+    covariates: Sequence[str] | None = None
+    name: str = "linear"
+
     quick = True
-    wells_: np.ndarray
-    covariates_: tuple[str, ...]
-    regressions_: dict[str, Regression]
-    failed_: dict[str, str]
-    _frequency: str
-    _attrs: dict[str, object]
-
-    def __init__(
-        self,
-        *,
-        lookbacks: Iterable[int] | None = None,
-        strengths: Iterable[float] = (0.03, 0.1, 0.3),
-        harmonics: int = 2,
-        covariates: Iterable[str] | None = None,
-    ) -> None:
-        self.lookbacks = None if lookbacks is None else tuple(lookbacks)
-        self.strengths = tuple(strengths)
-        self.harmonics = harmonics
-        self.covariates = None if covariates is None else tuple(covariates)
-        if self.lookbacks is not None and (not self.lookbacks or min(self.lookbacks) < 1):
-            raise ValueError(
-                f"Lookbacks are one or more numbers of steps, each at least 1. Received "
-                f"{self.lookbacks}. Leave them out for one, two and four years."
-            )
-        if not self.strengths or not all(0 <= s < np.inf for s in self.strengths):
-            raise ValueError(
-                f"Ridge strengths are one or more finite numbers of at least 0. Received "
-                f"{self.strengths}. Use (0,) for ordinary least squares."
-            )
-        if harmonics < 0:
-            raise ValueError(
-                f"The number of harmonics is 0 or more. Received {harmonics}. The usual is 2."
-            )
-
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit on the train rows, with lookback and strength by the validation rows.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        progress : Progress, optional
-            Told of wells done.
-
-        Raises
-        ------
-        SchemaError
-            If a covariate that was asked for is not there. A well that cannot be fitted warns.
-        """
-        self._learn(observations, split=split, periods=("train",), chosen=None, progress=progress)
-        return self
-
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through the end of a period.
-
-        Lookback and strength of each well are kept. A well that was not fitted before gets the
-        first lookback and the middle strength.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used.
-        progress : Progress, optional
-            Told of wells done.
-        """
-        fitted = copy.copy(self)
-        chosen = dict(getattr(self, "regressions_", {}))
-        fitted._learn(
-            observations,
-            split=split,
-            periods=through_periods(through),
-            chosen=chosen,
-            progress=progress,
-        )
-        return fitted
-
-    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step whose covariates exist within the lookback.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time), with the covariates of the fit and their history: before the
-            first step they are taken to be the mean of the fitted rows. No level is used.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``level`` (well, time), m above the datum of the levels that were fitted.
-
-        Raises
-        ------
-        SchemaError
-            If a well was not fitted, a covariate is missing, or the frequency is another.
-        """
-        self._check_like_fitted(observations)
-        values = self._versions(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
-        level = xr.DataArray(
-            values,
-            {schema.WELL: observations[schema.WELL], schema.TIME: observations[schema.TIME]},
-            (schema.WELL, schema.TIME),
-            attrs=self._attrs,
-        )
-        return level.to_dataset(name=schema.LEVEL)
+    fit_type = Regression
+    stored_settings = ("harmonics",)
+    fits_key = "regressions"
 
     def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit
         """Return the longest lookback of the wells, in steps."""
-        return max((fit.lookback for fit in self.regressions_.values()), default=1)
+        return max((fit.lookback for fit in self.fits_.values()), default=1)
 
-    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
-        """Return the names of the covariates that are used."""
-        return list(self.covariates_)
-
-    def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the levels under each of several weathers, all at once.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            ``level`` (well, time) and covariates (well, forcing_member, time).
-
-        Returns
-        -------
-        xarray.DataArray
-            Dimensions (well, time, forcing_member, member), m.
-        """
-        self._check_like_fitted(observations.isel({schema.FORCING_MEMBER: 0}))
-        values = self._versions(observations)
-        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
-        level = xr.DataArray(values, {name: observations[name] for name in dims}, dims)
-        return level.transpose(schema.WELL, schema.TIME, schema.FORCING_MEMBER).expand_dims(
-            {schema.MEMBER: [0]}, -1
-        )
-
-    def _check_like_fitted(self, observations: xr.Dataset) -> None:
-        well_positions(observations, self.wells_, name=self.name)
-        self._check_covariates(observations)
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        if frequency != self._frequency:
-            raise SchemaError(
-                f"A regression on lags simulates the frequency it was fitted on. Received "
-                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
-            )
-
-    def _versions(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the levels under covariates (well, forcing_member, time), of the same shape, m."""
-        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
-        wells, times = observations[schema.WELL].values, observations[schema.TIME].values
-        series = [observations[name].transpose(*dims).values for name in self.covariates_]
-        shape = tuple(observations.sizes[dim] for dim in dims)
-        weather = np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
-        values = np.full(shape, np.nan)
-        for i, well in enumerate(wells.tolist()):
-            if well in self.regressions_:
-                fit = self.regressions_[well]
-                columns = antecedent_columns(
-                    weather[i],
-                    times,
-                    lookback=fit.lookback,
-                    before=fit.before,
-                    harmonics=self.harmonics,
-                )
-                values[i] = fit.predict(columns)
-        return values
-
-    def _learn(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        periods: tuple[Period, ...],
-        chosen: dict[str, Regression] | None,
-        progress: Progress | None,
-    ) -> None:
-        split = require_sequential(split)
-        self.covariates_ = self._chosen_covariates(observations)
-        self._check_covariates(observations)
-        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        self._attrs = dict(observations[schema.LEVEL].attrs)
-        self.wells_ = observations[schema.WELL].values
-        self.regressions_, self.failed_ = {}, {}
-        rows = split.rows(observations, *periods).values
-        judges = split.levels(observations, "validation").values
-        for i, well in enumerate(self.wells_.tolist()):
-            try:
-                settings = self._candidates() if chosen is None else self._kept(chosen.get(well))
-                self.regressions_[well] = self._fit_well(
-                    observations, i, rows=rows[i], judge=judges[i], settings=settings
-                )
-            except (SchemaError, np.linalg.LinAlgError) as error:
-                self.failed_[well] = str(error)
-                warnings.warn(
-                    f"{self.name!r} could not be fitted at well {well!r}, whose levels are NaN "
-                    f"now: {error}",
-                    stacklevel=3,
-                )
-            if progress is not None:
-                progress(f"fit {self.name}", i + 1, self.wells_.size)
-
-    def _chosen_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
-        if self.covariates is not None:
-            return self.covariates
-        chosen = tuple(
-            name
-            for name in schema.covariate_names(observations)
-            if not self.harmonics
-            or schema.covariate_kind(name, observations[name].attrs) != "season"
-        )
+    def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
+        """Return the covariates to use; there must be one, or a harmonic of the year."""
+        chosen = super().choose_covariates(observations)
         if not chosen and not self.harmonics:
             raise SchemaError(
                 f"{self.name!r} needs a covariate or a harmonic of the year. Received neither. Add "
@@ -444,64 +244,60 @@ class Linear(Forecaster):
             )
         return chosen
 
-    def _candidates(self) -> list[tuple[int, tuple[float, ...]]]:
-        lookbacks = self.lookbacks or tuple(
-            round(years * timeline.steps_per_year(self._frequency)) for years in _YEARS
-        )
-        return [(lookback, self.strengths) for lookback in lookbacks]
+    def fit_well(self, record: WellRecord, previous: Regression | None) -> Regression:
+        """Return the regression with the smallest error on the validation rows.
 
-    def _kept(self, before: Regression | None) -> list[tuple[int, tuple[float, ...]]]:
-        if before is not None:
-            return [(before.lookback, (before.strength,))]
-        lookback, strengths = self._candidates()[0]
-        return [(lookback, (strengths[len(strengths) // 2],))]
-
-    def _fit_well(
-        self,
-        observations: xr.Dataset,
-        i: int,
-        *,
-        rows: np.ndarray,
-        judge: np.ndarray,
-        settings: list[tuple[int, tuple[float, ...]]],
-    ) -> Regression:
-        weather = self._weather(observations, i)
-        times = observations[schema.TIME].values
-        level = np.where(rows, observations[schema.LEVEL].values[i], np.nan)
-        before = _means_on(weather, rows, self.covariates_)
-        if not np.isfinite(judge).any():
-            lookback, strengths = settings[0]
-            settings = [(lookback, (strengths[len(strengths) // 2],))]
+        In a refit lookback and strength are kept.
+        """
+        before = _means_on(record.weather, record.rows, self.covariates_)
         best: Regression | None = None
         smallest = np.inf
-        for lookback, strengths in settings:
-            columns = antecedent_columns(
-                weather[None], times, lookback=lookback, before=before, harmonics=self.harmonics
-            )[0]
+        for lookback, strengths in self._choices(record, previous):
+            columns = self._columns(record.weather[None], record.times, lookback, before)[0]
             for regression in ridge(
-                columns, level, rows=rows, strengths=strengths, lookback=lookback, before=before
+                columns,
+                record.level,
+                rows=record.rows,
+                strengths=strengths,
+                lookback=lookback,
+                before=before,
             ):
-                error = np.square(regression.predict(columns) - judge)
+                error = np.square(regression.predict(columns) - record.validation)
                 usable = np.isfinite(error)
                 mean = float(error[usable].mean()) if usable.any() else np.inf
                 if best is None or mean < smallest:
                     best, smallest = regression, mean
-        assert best is not None  # noqa: S101 - settings are never empty
+        assert best is not None  # noqa: S101 - there is always a choice
         return best
 
-    def _weather(self, observations: xr.Dataset, i: int) -> np.ndarray:
-        series = [observations[name].values[i] for name in self.covariates_]
-        empty = np.empty((observations.sizes[schema.TIME], 0))
-        return np.stack(series, axis=-1).astype(float) if series else empty
+    def simulate_well(self, fit: Regression, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return the levels of one well, shape (version, time), m."""
+        return fit.predict(self._columns(weather, times, fit.lookback, fit.before))
 
-    def _check_covariates(self, observations: xr.Dataset) -> None:
-        held = schema.covariate_names(observations)
-        missing = [name for name in self.covariates_ if name not in held]
-        if missing:
-            raise SchemaError(
-                f"{self.name!r} needs the covariates {list(self.covariates_)}. Received {held}, "
-                f"which lacks {missing}. Add the series, or fit without it."
-            )
+    def check_fit(self, fit: Regression) -> None:
+        """Raise a ValueError if a stored regression has another number of columns."""
+        bins = lag_edges(fit.lookback).size - 1
+        expected = bins * len(self.covariates_) + 2 * self.harmonics
+        if fit.center.size != expected:
+            raise ValueError(f"a regression has {fit.center.size} columns, expected {expected}")
+
+    def _choices(self, record: WellRecord, previous: Regression | None) -> _Choices:
+        """Return lookbacks, each with the strengths to choose from."""
+        if previous is not None:
+            return [(previous.lookback, (previous.strength,))]
+        year = timeline.steps_per_year(self._frequency)
+        lookbacks = self.lookbacks or tuple(round(years * year) for years in _YEARS)
+        strengths = tuple(self.strengths)
+        if record.refit or not np.isfinite(record.validation).any():
+            return [(lookbacks[0], (strengths[len(strengths) // 2],))]
+        return [(lookback, strengths) for lookback in lookbacks]
+
+    def _columns(
+        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
+    ) -> np.ndarray:
+        return antecedent_columns(
+            weather, times, lookback=lookback, before=before, harmonics=self.harmonics
+        )
 
 
 def _means_on(weather: np.ndarray, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:

@@ -1,23 +1,27 @@
-"""Baselines that look at no weather: persistence, drift, climatology, seasonal naive.
+"""Baselines that use no weather: persistence, drift, climatology, seasonal naive.
 
-A simulation gets no level of the rows that it simulates. Persistence, drift and seasonal naive
-therefore continue from the end of the fitted rows, however far, and are NaN up to that end. A
-forecast continues from the levels up to its issue time.
+A simulation uses no level of the simulated rows. Persistence, drift and seasonal naive therefore
+continue from the end of the fitted rows, however far, and are NaN up to that end. A forecast
+continues from the levels up to its issue time.
 """
 
 from __future__ import annotations
 
 import abc
 import copy
-import warnings
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
+from annotated_types import Ge
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing
-from gwforecast.models.base import Forecaster, through_periods, well_positions
+from gwforecast.models.base import setting, through_periods, well_positions
+from gwforecast.models.per_well import FittedOnRows
+from gwforecast.models.state import Shape, read_array
 from gwforecast.progress import Progress
 from gwforecast.sequences.split import Period, Split, require_sequential
 from gwforecast.timeline import day_of_year, days_since_epoch
@@ -25,66 +29,19 @@ from gwforecast.timeline import day_of_year, days_since_epoch
 __all__ = ["Climatology", "Persistence", "RandomWalkDrift", "SeasonalNaive"]
 
 
-class _Naive(Forecaster):
-    """What the naive forecasters share: fitted rows in, one array of levels out.
+class _Naive(FittedOnRows):
+    """The base of the naive forecasters, which are fitted to all wells at once.
 
     Attributes
     ----------
-    wells_ : numpy.ndarray of str
-        The fitted wells.
     end_ : numpy.ndarray
         Last step of the fitted rows, shape (well,), ``datetime64``.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
     """
 
-    wells_: np.ndarray
     end_: np.ndarray
-    failed_: dict[str, str]
-    _attrs: dict[str, object]
+    stored_arrays: ClassVar[dict[str, Shape]]
+    """Stored arrays by name, whose attributes end in an underscore; NaN where a well failed."""
     _recent = True  # continues from recent levels
-
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit on the train rows; there is no choice to make on the validation rows.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        progress : Progress, optional
-            Told when all wells are done.
-        """
-        self._fit_through(observations, split, "train", progress)
-        return self
-
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through the end of a period.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used.
-        progress : Progress, optional
-            Told when all wells are done.
-        """
-        fitted = copy.copy(self)
-        fitted._fit_through(observations, split, through, progress)
-        return fitted
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step, NaN where the forecaster has none.
@@ -106,13 +63,7 @@ class _Naive(Forecaster):
         """
         positions = well_positions(observations, self.wells_, name=self.name)
         times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
-        level = xr.DataArray(
-            self._levels(positions, times),
-            {schema.WELL: observations[schema.WELL], schema.TIME: observations[schema.TIME]},
-            (schema.WELL, schema.TIME),
-            attrs=self._attrs,
-        )
-        return level.to_dataset(name=schema.LEVEL)
+        return self._labelled(self._levels(positions, times), observations)
 
     def forecast(
         self,
@@ -124,8 +75,8 @@ class _Naive(Forecaster):
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time), m.
 
-        Those that continue from recent levels use the ones up to the issue time; climatology stays
-        as it was fitted. The forcing is not used: no weather goes in.
+        Forecasters that continue from recent levels use those up to the issue time; climatology
+        stays as it was fitted. The forcing is not used.
         """
         del forcing
         times = timeline.to_times(observations[schema.TIME].values)
@@ -142,7 +93,7 @@ class _Naive(Forecaster):
                 known, rows = copy.copy(self), np.arange(len(levels))
                 known.end_ = np.full(len(levels), issue_time)
                 stop = int(np.searchsorted(times, issue_time, side="right"))
-                known._learn(levels[:, :stop], times[:stop])
+                known._learn_levels(levels[:, :stop], times[:stop])
             found[:, number] = known._levels(rows, valid[number])
         return schema.label_forecast(
             found,
@@ -151,32 +102,49 @@ class _Naive(Forecaster):
             frequency=frequency,
         )
 
-    def _fit_through(
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted forecaster as plain JSON values and arrays by name."""
+        arrays = {name: np.asarray(getattr(self, f"{name}_")) for name in self.stored_arrays}
+        arrays["end"] = self.end_.astype(schema.TIME_DTYPE)
+        wells = [str(well) for well in self.wells_]
+        return {"wells": wells, **self._settings_to_state()}, arrays
+
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the fitted forecaster that :meth:`to_state` described."""
+        one = cls._settings_from_state(description)
+        sizes = {"well": one.wells_.size, "day": timeline.DAYS}
+        for name, shape in cls.stored_arrays.items():
+            setattr(one, f"{name}_", read_array(arrays, name, shape, sizes=sizes))
+        one.end_ = read_array(arrays, "end", Shape("well", kind="M", gaps=True), sizes=sizes)
+        return one
+
+    def _learn(
         self,
         observations: xr.Dataset,
         split: Split,
+        *,
         through: Period,
+        previous: Self | None,
         progress: Progress | None,
     ) -> None:
+        del previous
         rows = require_sequential(split).levels(observations, *through_periods(through))
         levels = rows.transpose(schema.WELL, schema.TIME).values.astype(float)
         times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
-        self.wells_ = observations[schema.WELL].values
+        self._start_learning(observations)
         ends = split.end_through(through).sel({schema.WELL: self.wells_})
         self.end_ = ends.values.astype(schema.TIME_DTYPE)
-        self._attrs = dict(observations[schema.LEVEL].attrs)
-        self.failed_ = {}
+        needed = self._needed()
         count = np.isfinite(levels).sum(axis=1)
-        enough = count >= self._needed()
-        for well, n in zip(self.wells_[~enough], count[~enough], strict=True):
-            self.failed_[str(well)] = f"{n} levels on the fitted rows"
-            warnings.warn(
-                f"{self.name!r} needs at least {self._needed()} levels to be fitted on. Received "
-                f"{n} at well {str(well)!r}, whose levels are NaN now. Leave the well out, or "
-                "move the split.",
-                stacklevel=3,
-            )
-        self._learn(levels, times)
+        for well, n in zip(self.wells_, count, strict=True):
+            if n < needed:
+                self._fail(
+                    str(well),
+                    f"It needs at least {needed} levels to be fitted on. Received {n}. Leave the "
+                    "well out, or move the split.",
+                )
+        self._learn_levels(levels, times)
         if progress is not None:
             progress(f"fit {self.name}", self.wells_.size, self.wells_.size)
 
@@ -187,7 +155,7 @@ class _Naive(Forecaster):
         return 1
 
     @abc.abstractmethod
-    def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
+    def _learn_levels(self, levels: np.ndarray, times: np.ndarray) -> None:
         """Learn from levels (well, time), NaN outside the fitted rows."""
 
     @abc.abstractmethod
@@ -195,18 +163,22 @@ class _Naive(Forecaster):
         """Return levels (well, time) of the wells at these positions among the fitted ones."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Persistence(_Naive):
     """Hold the last fitted level.
 
     In a simulation the level of the last fitted row is held for every later step; NaN up to the end
     of the fitted rows. Known as the naive or random walk forecast [1]_.
 
+    Parameters
+    ----------
+    name : str
+        Name in tables and files.
+
     Attributes
     ----------
     last_ : numpy.ndarray
         Last fitted level, shape (well,), m.
-    last_time_ : numpy.ndarray
-        Its time, shape (well,).
 
     References
     ----------
@@ -214,27 +186,46 @@ class Persistence(_Naive):
        edition, section 5.2. https://otexts.com/fpp3/simple-methods.html
     """
 
-    name = "persistence"
-    last_: np.ndarray
-    last_time_: np.ndarray
+    name: str = "persistence"
+    last_: np.ndarray = field(init=False, repr=False)
 
-    def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
+    stored_arrays: ClassVar[dict[str, Shape]] = {"last": Shape("well", gaps=True)}
+
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the fitted forecaster that :meth:`to_state` described.
+
+        States of version 0.1 have no last level, which forecasts do not need: a simulation is NaN.
+        """
+        without = {"last": np.full(len(description["wells"]), np.nan)}
+        return super().from_state(description, without | dict(arrays))
+
+    def _learn_levels(self, levels: np.ndarray, times: np.ndarray) -> None:
         last = _last_finite(levels)
-        self.last_, self.last_time_ = levels[np.arange(last.size), last], times[last]
+        del times
+        self.last_ = levels[np.arange(last.size), last]
 
     def _levels(self, positions: np.ndarray, times: np.ndarray) -> np.ndarray:
         return np.where(self._after_end(positions, times), self.last_[positions][:, None], np.nan)
 
 
+@dataclass(kw_only=True, eq=False)
 class RandomWalkDrift(_Naive):
     """Extend the line through the first and the last fitted level [1]_.
 
     NaN up to the end of the fitted rows. A well needs two fitted levels.
 
+    Parameters
+    ----------
+    name : str
+        Name in tables and files.
+
     Attributes
     ----------
     last_ : numpy.ndarray
         Last fitted level, shape (well,), m.
+    last_day_ : numpy.ndarray
+        Its days since 1 January 1970, shape (well,).
     slope_ : numpy.ndarray
         Slope of the line, shape (well,), m per day.
 
@@ -244,39 +235,47 @@ class RandomWalkDrift(_Naive):
        edition, section 5.2. https://otexts.com/fpp3/simple-methods.html
     """
 
-    name = "drift"
-    last_: np.ndarray
-    slope_: np.ndarray
-    _last_time: np.ndarray
+    name: str = "drift"
+    last_: np.ndarray = field(init=False, repr=False)
+    last_day_: np.ndarray = field(init=False, repr=False)
+    slope_: np.ndarray = field(init=False, repr=False)
+
+    stored_arrays: ClassVar[dict[str, Shape]] = {
+        name: Shape("well", gaps=True) for name in ("last", "last_day", "slope")
+    }
 
     def _needed(self) -> int:
         return 2
 
-    def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
+    def _learn_levels(self, levels: np.ndarray, times: np.ndarray) -> None:
         well = np.arange(levels.shape[0])
         first, last = np.isfinite(levels).argmax(axis=1), _last_finite(levels)
         days = days_since_epoch(times)
         span = np.where(last > first, days[last] - days[first], np.nan)
-        self.last_, self._last_time = levels[well, last], days[last]
+        self.last_, self.last_day_ = levels[well, last], days[last]
         self.slope_ = (self.last_ - levels[well, first]) / span
 
     def _levels(self, positions: np.ndarray, times: np.ndarray) -> np.ndarray:
-        ahead = days_since_epoch(times)[None, :] - self._last_time[positions][:, None]
+        ahead = days_since_epoch(times)[None, :] - self.last_day_[positions][:, None]
         line = self.last_[positions][:, None] + self.slope_[positions][:, None] * ahead
         return np.where(self._after_end(positions, times), line, np.nan)
 
 
+@dataclass(kw_only=True, eq=False)
 class Climatology(_Naive):
-    """Give the mean fitted level of the days around each day of the year.
+    """Predict the mean fitted level of the days around each day of the year [1]_.
 
-    Each day of a calendar of 366 days (29 February has its own place) gets the mean over all fitted
-    levels within ``window`` days of it, around the turn of the year. Where there is none, the
-    window is doubled until there is one, to the whole year in the end. Fitted rows get it as well.
+    For each day of a calendar of 366 days (29 February has its own place) it is the mean over all
+    fitted levels within ``window`` days of it, also across the turn of the year. Where there is
+    none, the window is doubled until there is one, at most to the whole year. Fitted rows have a
+    prediction as well.
 
     Parameters
     ----------
     window : int
         Days before and after the day of the year, 0 or more.
+    name : str
+        Name in tables and files.
 
     Attributes
     ----------
@@ -290,20 +289,15 @@ class Climatology(_Naive):
        https://doi.org/10.1016/j.jhydrol.2015.01.024
     """
 
-    name = "climatology"
+    window: Annotated[int, Ge(0)] = setting(15, search=("int", 0, 60))
+    name: str = "climatology"
+    climatology_: np.ndarray = field(init=False, repr=False)
+
     quick = True
-    climatology_: np.ndarray
+    stored_arrays: ClassVar[dict[str, Shape]] = {"climatology": Shape("well", "day", gaps=True)}
     _recent = False
 
-    def __init__(self, *, window: int = 15) -> None:
-        if window < 0:
-            raise ValueError(
-                f"The window of a climatology is 0 days or more. Received {window}. "
-                "The usual choice is 15."
-            )
-        self.window = window
-
-    def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
+    def _learn_levels(self, levels: np.ndarray, times: np.ndarray) -> None:
         day = day_of_year(times)
         n_wells = levels.shape[0]
         finite = np.isfinite(levels)
@@ -329,17 +323,21 @@ class Climatology(_Naive):
         return np.asarray(self.climatology_[positions][:, day_of_year(times)])
 
 
+@dataclass(kw_only=True, eq=False)
 class SeasonalNaive(_Naive):
     """Repeat the last fitted year [1]_.
 
-    Each step takes the level of the same date, as few years back as reaches the fitted rows; where
-    that date has no level (weekly or irregular levels, gaps), the fitted level nearest to it within
-    the tolerance. NaN up to the end of the fitted rows and where no level is near enough.
+    Each step is given the level of the same date, the fewest years back that lie in the fitted
+    rows; where that date has no level (weekly or irregular levels, gaps), the nearest fitted level
+    within the tolerance. It is NaN up to the end of the fitted rows and where no level is near
+    enough.
 
     Parameters
     ----------
     tolerance : int
-        Days before or after the date, 0 or more. Monthly levels always fit their month.
+        Days before or after the date, 0 or more. Monthly levels always match their month.
+    name : str
+        Name in tables and files.
 
     Attributes
     ----------
@@ -352,19 +350,18 @@ class SeasonalNaive(_Naive):
        edition, section 5.2. https://otexts.com/fpp3/simple-methods.html
     """
 
-    name = "seasonal_naive"
-    times_: np.ndarray
-    levels_: np.ndarray
+    tolerance: Annotated[int, Ge(0)] = setting(15, search=("int", 0, 60))
+    name: str = "seasonal_naive"
+    times_: np.ndarray = field(init=False, repr=False)
+    levels_: np.ndarray = field(init=False, repr=False)
 
-    def __init__(self, *, tolerance: int = 15) -> None:
-        if tolerance < 0:
-            raise ValueError(
-                f"The tolerance of seasonal naive is 0 days or more. Received {tolerance}. "
-                "The usual choice is 15."
-            )
-        self.tolerance = tolerance
+    stored_settings = ("tolerance",)
+    stored_arrays: ClassVar[dict[str, Shape]] = {
+        "times": Shape("time", kind="M"),
+        "levels": Shape("well", "time", gaps=True),
+    }
 
-    def _learn(self, levels: np.ndarray, times: np.ndarray) -> None:
+    def _learn_levels(self, levels: np.ndarray, times: np.ndarray) -> None:
         self.times_, self.levels_ = times, levels
 
     def _levels(self, positions: np.ndarray, times: np.ndarray) -> np.ndarray:

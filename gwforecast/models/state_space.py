@@ -1,96 +1,102 @@
-"""What statistical baselines in state space form share: one fit, forecasts from any moment.
+"""Statistical baselines in state space form, fitted by statsmodels for each well.
 
-Gaps are no trouble to a Kalman filter, and one pass of it tells the state at every issue time, from
-the levels up to it. So a thousand origins cost no more than one. Parameters are estimated from the
-last twelve years of the fitted rows, which bounds the time of a fit of daily levels to seconds.
-
-Statistical baselines in state space form, fitted by statsmodels for each well.
+A Kalman filter handles gaps, and one pass of it gives the state at every issue time from the levels
+up to it, so that a thousand issue times cost no more than one. Parameters are estimated from the
+last twelve years of the fitted rows, which keeps a fit of daily levels to seconds.
 """
 
 from __future__ import annotations
 
 import abc
-import copy
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
 
 import numpy as np
 import statsmodels.api as sm
 import xarray as xr
+from annotated_types import Ge, MinLen
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.base import Forecaster, through_periods, well_positions
+from gwforecast.models.base import Forecaster, setting, well_positions
 from gwforecast.models.linear import Linear
-from gwforecast.progress import Progress
-from gwforecast.schema import SchemaError
+from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.state import Shape, with_prefix, without_prefix
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["ETS", "ARMARegression", "StateSpace", "UnobservedComponents"]
+__all__ = ["ETS", "ARMARegression", "StateSpace", "StateSpaceFit", "UnobservedComponents"]
 
 
 MOST_YEARS = 12  # of the fitted rows, the last ones, from which the parameters are estimated
 FEWEST_LEVELS = 30
 SMALLEST_SPAN = 1e-9  # m
-ITERATIONS = 200  # of the optimiser, far more than a sound fit takes
+ITERATIONS = 200  # of the optimiser, far more than a sound fit needs
 
 
-class StateSpace(Forecaster):
+@dataclass(frozen=True, eq=False)
+class StateSpaceFit:
+    """The fit of one well.
+
+    Parameters
+    ----------
+    order : tuple of int
+        Orders of the model; empty where there is no choice.
+    parameters : numpy.ndarray
+        In the order of statsmodels, shape (parameter,).
+    """
+
+    order: tuple[int, ...]
+    parameters: Annotated[np.ndarray, Shape("parameter")]
+
+
+class StateSpace(PerWell[StateSpaceFit]):
     """A model of one series for each well, in state space form.
 
     Attributes
     ----------
     wells_ : numpy.ndarray of str
-        The wells that were given.
-    parameters_ : dict of str to numpy.ndarray
-        By well, as statsmodels orders them.
-    orders_ : dict of str to tuple of int
-        By well; empty where there is no choice.
+        The wells of the data it was fitted to.
+    fits_ : dict of str to StateSpaceFit
+        Parameters and orders of each well.
     failed_ : dict of str to str
-        Wells that could not be fitted and why; they have no forecast.
+        Wells that could not be fitted and why; their forecasts are NaN.
     """
 
-    wells_: np.ndarray
-    parameters_: dict[str, np.ndarray]
-    orders_: dict[str, tuple[int, ...]]
-    failed_: dict[str, str]
-    _frequency: str
+    fit_type = StateSpaceFit
     _optimisers: tuple[str, ...] = ("lbfgs",)  # each starts where the one before ended
 
     @abc.abstractmethod
     def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
         """Return the statsmodels model of a series (time,), NaN where not observed."""
 
+    @abc.abstractmethod
+    def _parameter_count(self, order: tuple[int, ...]) -> int:
+        """Return how many parameters a model has."""
+
     def _orders(self) -> list[tuple[int, ...]]:
         """Return the orders to choose from by Akaike's criterion."""
         return [()]
 
-    def _series(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return what is modelled, dims (well, time), m: here the levels."""
-        return observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
+    simulate = Forecaster.simulate
+    simulate_versions = Forecaster.simulate_versions
+    memory = Forecaster.memory
 
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit each well on the train rows; the orders are those with the smallest AIC on them."""
-        self._learn(observations, split.rows(observations, "train"), None, progress)
-        return self
+    def simulate_well(
+        self, fit: StateSpaceFit, weather: np.ndarray, times: np.ndarray
+    ) -> np.ndarray:
+        """Return no level: these models know no weather."""
+        del fit, times
+        return np.full(weather.shape[:-1], np.nan)
 
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through a period, with the same orders."""
-        again = copy.copy(self)
-        rows = split.rows(observations, *through_periods(through))
-        again._learn(observations, rows, self.orders_, progress)
-        return again
+    def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:  # noqa: ARG002
+        """Return no name: these models use no weather."""
+        return ()
+
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
+        """Return no name: these models use no weather."""
+        return []
 
     def forecast(
         self,
@@ -102,7 +108,7 @@ class StateSpace(Forecaster):
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time), m.
 
-        The forcing is not used: these models know no weather.
+        The forcing is not used: these models use no weather.
 
         Raises
         ------
@@ -110,15 +116,37 @@ class StateSpace(Forecaster):
             If a well was not fitted, the frequency is another, or an issue time is no step.
         """
         del forcing
-        well_positions(observations, self.wells_, name=self.name)
-        level = self._issue(self._series(observations), issue_times=issue_times, horizon=horizon)
-        return self._labelled(level, observations, issue_times)
+        level = self._issue(observations, issue_times=issue_times, horizon=horizon)
+        return self._label_issued(level, observations, issue_times)
 
-    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
-        """Return no name: these models know no weather."""
-        return []
+    def fit_well(self, record: WellRecord, previous: StateSpaceFit | None) -> StateSpaceFit:
+        """Return the fit with the smallest Akaike criterion; in a refit the order is kept."""
+        choices = self._orders()[: 1 if record.refit else None]
+        if previous is not None:
+            choices = [previous.order]
+        year = timeline.steps_per_year(self._frequency)
+        series = _last_years(record.level, year)
+        found = [(order, *self._likeliest(series, order, year)) for order in choices]
+        order, criterion, parameters = min(found, key=lambda fit: fit[1])
+        if not np.isfinite(criterion):
+            raise ValueError(
+                "The likelihood of a state space model must reach a maximum. Received none in "
+                f"{ITERATIONS} iterations"
+                + (f" for any of the orders {choices}" if choices != [()] else "")
+                + ". Leave the model out at this well."
+            )
+        return StateSpaceFit(order, parameters)
 
-    def _labelled(
+    def check_fit(self, fit: StateSpaceFit) -> None:
+        """Raise a ValueError if a stored fit has another number of orders or parameters."""
+        orders = len(self._orders()[0])
+        if len(fit.order) != orders or fit.parameters.size != self._parameter_count(fit.order):
+            raise ValueError(
+                f"a model of the order {fit.order} has other parameters than the "
+                f"{fit.parameters.size} stored"
+            )
+
+    def _label_issued(
         self, level: np.ndarray, observations: xr.Dataset, issue_times: np.ndarray
     ) -> xr.Dataset:
         return schema.label_forecast(
@@ -128,69 +156,6 @@ class StateSpace(Forecaster):
             frequency=timeline.infer_frequency(observations[schema.TIME].values),
         )
 
-    def _learn(
-        self,
-        observations: xr.Dataset,
-        rows: xr.DataArray,
-        orders: dict[str, tuple[int, ...]] | None,
-        progress: Progress | None,
-    ) -> None:
-        self.wells_ = observations[schema.WELL].values
-        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        series = self._series(observations).where(rows).transpose(schema.WELL, schema.TIME).values
-        year = timeline.steps_per_year(self._frequency)
-        self.parameters_, self.orders_, self.failed_ = {}, {}, {}
-        before = self._failed_before()
-        for number, well in enumerate(map(str, self.wells_)):
-            choices = self._orders() if orders is None else [orders.get(well, self._orders()[0])]
-            try:
-                if well in before:
-                    raise ValueError(before[well])
-                self.orders_[well], self.parameters_[well] = self._fit_well(
-                    series[number], choices, year
-                )
-            except (ValueError, np.linalg.LinAlgError) as error:
-                self.failed_[well] = str(error)
-                warnings.warn(
-                    f"{self.name!r} could not be fitted at well {well!r}, which has no forecast of "
-                    f"it now: {error}",
-                    stacklevel=4,
-                )
-            if progress is not None:
-                progress(f"fit {self.name}", number + 1, self.wells_.size)
-
-    def _failed_before(self) -> dict[str, str]:
-        """Return the wells that have nothing to model, and why."""
-        return {}
-
-    def _fit_well(
-        self, values: np.ndarray, choices: list[tuple[int, ...]], year: float
-    ) -> tuple[tuple[int, ...], np.ndarray]:
-        known = np.flatnonzero(np.isfinite(values))
-        if known.size < FEWEST_LEVELS:
-            raise ValueError(
-                f"A state space model needs at least {FEWEST_LEVELS} levels. Received "
-                f"{known.size}. Use a longer record."
-            )
-        first = max(known[0], known[-1] + 1 - round(MOST_YEARS * year))
-        values = values[first : known[-1] + 1]
-        span = float(np.nanmax(values) - np.nanmin(values))
-        if span < SMALLEST_SPAN:
-            raise ValueError(
-                f"A state space model needs levels that vary. Received a span of {span:g} m in the "
-                f"last {MOST_YEARS} years. Leave the model out at this well."
-            )
-        found = [(order, *self._likeliest(values, order, year)) for order in choices]
-        best = min(found, key=lambda fit: fit[1])
-        if not np.isfinite(best[1]):
-            raise ValueError(
-                "The likelihood of a state space model must be brought to its maximum. Received "
-                f"none in {ITERATIONS} iterations"
-                + (f" for any of the orders {choices}" if choices != [()] else "")
-                + ". Leave the model out at this well."
-            )
-        return best[0], best[2]
-
     def _likeliest(
         self, values: np.ndarray, order: tuple[int, ...], year: float
     ) -> tuple[float, np.ndarray]:
@@ -199,7 +164,7 @@ class StateSpace(Forecaster):
         start: np.ndarray | None = None
         for method in self._optimisers:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a fit that does not converge is told of
+                warnings.simplefilter("ignore")  # a fit that does not converge is an error later
                 try:
                     result = self._model(values, order, year=year).fit(
                         start, method=method, disp=False, maxiter=ITERATIONS, low_memory=True
@@ -211,33 +176,52 @@ class StateSpace(Forecaster):
                 best, parameters, start = float(result.aic), found, found
         return best, parameters
 
-    def _issue(self, series: xr.DataArray, *, issue_times: np.ndarray, horizon: int) -> np.ndarray:
-        """Return the forecasts of a series (well, time), shape (well, issue_time, lead_time)."""
+    def _issue(
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int
+    ) -> np.ndarray:
+        """Return the forecasts of the fitted series, shape (well, issue_time, lead_time), m."""
+        well_positions(observations, self.wells_, name=self.name)
+        self._check_like_fitted(observations)
+        series = self.target_of(observations)
         times = series[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")
-        frequency = timeline.infer_frequency(times)
-        if frequency != self._frequency:
-            raise SchemaError(
-                f"A state space model forecasts the frequency it was fitted on. Received "
-                f"{frequency}, fitted was {self._frequency}. Fit {self.name!r} on this frequency."
-            )
-        year = timeline.steps_per_year(frequency)
+        year = timeline.steps_per_year(self._frequency)
         level = np.full((series.sizes[schema.WELL], issued.size, horizon), np.nan)
         for number, well in enumerate(map(str, series[schema.WELL].values)):
-            if well not in self.parameters_:
+            if well not in self.fits_:
                 continue
             values = series.values[number]
             known = np.flatnonzero(np.isfinite(values[: issued.max() + 1]))
             if known.size == 0:
                 continue
             first, last = int(known[0]), int(issued.max()) + 1
-            model = self._model(values[first:last], self.orders_[well], year=year)
+            fit = self.fits_[well]
+            model = self._model(values[first:last], fit.order, year=year)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the scale of a single level, which is not used
-                found = model.filter(self.parameters_[well], low_memory=False)
+                found = model.filter(fit.parameters, low_memory=False)
             served = issued >= first
             level[number, served] = _ahead(found, issued[served] - first, horizon)
         return level
+
+
+def _last_years(values: np.ndarray, year: float) -> np.ndarray:
+    """Return the last years of a series, from a level to a level; refuse one with too few."""
+    known = np.flatnonzero(np.isfinite(values))
+    if known.size < FEWEST_LEVELS:
+        raise ValueError(
+            f"A state space model needs at least {FEWEST_LEVELS} levels. Received {known.size}. "
+            "Use a longer record."
+        )
+    first = max(known[0], known[-1] + 1 - round(MOST_YEARS * year))
+    values = values[first : known[-1] + 1]
+    span = float(np.nanmax(values) - np.nanmin(values))
+    if span < SMALLEST_SPAN:
+        raise ValueError(
+            f"A state space model needs levels that vary. Received a span of {span:g} m in the "
+            f"last {MOST_YEARS} years. Leave the model out at this well."
+        )
+    return values
 
 
 def _ahead(result: Any, steps: np.ndarray, horizon: int) -> np.ndarray:
@@ -254,29 +238,24 @@ def _ahead(result: Any, steps: np.ndarray, horizon: int) -> np.ndarray:
     return ahead
 
 
-@contextmanager
-def _told_once() -> Iterator[None]:
-    """Keep a mean's warnings back: its failures are this model's, which warns of them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*could not be fitted at well")
-        yield
-
-
+@dataclass(kw_only=True, eq=False)
 class ARMARegression(StateSpace):
     """Regress the level on lagged means of the weather, with ARMA errors.
 
-    The main method of Clark et al. [1]_: the mean is that of
-    :class:`gwforecast.models.linear.Linear`, chosen and fitted in the same way; its
-    errors on the fitted rows are an ARMA process (statsmodels' SARIMAX), whose orders have the
-    smallest Akaike criterion on the train rows. Mean and errors are fitted one after the other, so
-    that the ridge penalty keeps the mean sound where covariates are many.
+    The main method of Clark et al. [1]_: the mean is a regression
+    :class:`gwforecast.models.linear.Linear`; its errors on the fitted rows are an ARMA process
+    (statsmodels' SARIMAX), whose orders are those with the smallest Akaike criterion on the train
+    rows. Mean and errors are fitted one after the other, so that the ridge penalty keeps the mean
+    stable where there are many covariates.
 
     Parameters
     ----------
-    orders : iterable of (int, int)
+    orders : sequence of (int, int)
         Orders p and q to choose from.
-    covariates : iterable of str, optional
-        By default all, but for those of kind ``"season"``, as the mean has harmonics of the year.
+    covariates : sequence of str, optional
+        By default all, except those of kind ``"season"``, as the mean has harmonics of the year.
+    name : str
+        Name in tables and files.
 
     Attributes
     ----------
@@ -290,48 +269,38 @@ class ARMARegression(StateSpace):
        https://doi.org/10.1111/insr.12432
     """
 
-    name = "arma_regression"
+    orders: Annotated[Sequence[tuple[Annotated[int, Ge(0)], Annotated[int, Ge(0)]]], MinLen(1)] = (
+        setting(((1, 0), (2, 0), (3, 0), (1, 1), (2, 1)))
+    )
+    covariates: Sequence[str] | None = None
+    name: str = "arma_regression"
+    mean_: Linear = field(init=False, repr=False)
 
-    mean_: Linear
+    def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
+        """Return the covariates of the mean."""
+        return Linear(covariates=self.covariates).choose_covariates(observations)
 
-    def __init__(
-        self,
-        *,
-        orders: Iterable[Iterable[int]] = ((1, 0), (2, 0), (3, 0), (1, 1), (2, 1)),
-        covariates: Iterable[str] | None = None,
+    def prepare(
+        self, observations: xr.Dataset, split: Split, *, through: Period, previous: Self | None
     ) -> None:
-        self.orders = tuple(tuple(order) for order in orders)
-        self.covariates = None if covariates is None else tuple(covariates)
-        wrong = [order for order in self.orders if len(order) != 2 or min(order) < 0]
-        if wrong or not self.orders:
-            raise ValueError(
-                "Orders of ARMA errors are one or more pairs p and q, each at least 0. Received "
-                f"{wrong[0] if wrong else 'none'}. Leave them out for the usual ones."
-            )
+        """Fit or refit the mean; its failures are reported as failures of this model."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*could not be fitted at well")
+            if previous is None:
+                self.mean_ = Linear(covariates=self.covariates).fit(observations, split=split)
+            else:
+                self.mean_ = previous.mean_.refit(observations, split=split, through=through)
 
-    def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
-    ) -> Self:
-        """Fit mean and errors on the train rows."""
-        with _told_once():
-            self.mean_ = Linear(covariates=self.covariates).fit(observations, split=split)
-        return super().fit(observations, split=split, progress=progress)
+    def target_of(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the errors of the mean, dims (well, time), m."""
+        mean = self.mean_.simulate(observations)[schema.LEVEL]
+        return (observations[schema.LEVEL] - mean).transpose(schema.WELL, schema.TIME)
 
-    def refit(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        progress: Progress | None = None,
-    ) -> Self:
-        """Return a new forecaster, fitted on all rows through a period, with the same orders."""
-        again = copy.copy(self)
-        with _told_once():
-            again.mean_ = self.mean_.refit(observations, split=split, through=through)
-        rows = split.rows(observations, *through_periods(through))
-        again._learn(observations, rows, self.orders_, progress)
-        return again
+    def fit_well(self, record: WellRecord, previous: StateSpaceFit | None) -> StateSpaceFit:
+        """Return the fit of the errors, or refuse a well without a mean."""
+        if record.well in self.mean_.failed_:
+            raise ValueError(self.mean_.failed_[record.well])
+        return super().fit_well(record, previous)
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the mean, (well, time), m."""
@@ -349,33 +318,43 @@ class ARMARegression(StateSpace):
 
         There is a member for each version of the weather, and no members where it is observed.
         """
-        well_positions(observations, self.wells_, name=self.name)
-        error = self._issue(self._series(observations), issue_times=issue_times, horizon=horizon)
+        error = self._issue(observations, issue_times=issue_times, horizon=horizon)
         mean = self.mean_.project(
             observations, issue_times=issue_times, horizon=horizon, forcing=forcing
         )
         level = mean.values[..., 0] + error[..., None]
         if isinstance(forcing, ObservedWeather):
             level = level[..., 0]
-        return self._labelled(level, observations, issue_times)
+        return self._label_issued(level, observations, issue_times)
 
     def memory(self, frequency: str) -> int:
-        """Return how many steps of weather before a level the mean depends on."""
+        """Return how many steps of weather the mean depends on."""
         return self.mean_.memory(frequency)
 
     def covariates_of(self, observations: xr.Dataset) -> list[str]:
         """Return the names of the covariates of the mean."""
         return self.mean_.covariates_of(observations)
 
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fits of the errors and the mean; arrays of the mean begin with ``mean.``."""
+        description, arrays = super().to_state()
+        mean, of_mean = self.mean_.to_state()
+        return {**description, "mean": mean}, arrays | with_prefix("mean", of_mean)
+
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the fitted forecaster that :meth:`to_state` described."""
+        one = super().from_state(description, arrays)
+        one.mean_ = Linear.from_state(description["mean"], without_prefix("mean", arrays))
+        if one.mean_.wells_.tolist() != one.wells_.tolist():
+            raise ValueError("the mean is of other wells than the errors")
+        return one
+
     def _orders(self) -> list[tuple[int, ...]]:
-        return list(self.orders)
+        return [tuple(order) for order in self.orders]
 
-    def _failed_before(self) -> dict[str, str]:
-        return self.mean_.failed_
-
-    def _series(self, observations: xr.Dataset) -> xr.DataArray:
-        mean = self.mean_.simulate(observations)[schema.LEVEL]
-        return (observations[schema.LEVEL] - mean).transpose(schema.WELL, schema.TIME)
+    def _parameter_count(self, order: tuple[int, ...]) -> int:
+        return sum(order)
 
     def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
         del year
@@ -383,12 +362,18 @@ class ARMARegression(StateSpace):
         return sm.tsa.SARIMAX(series, order=(p, 0, q), concentrate_scale=True)
 
 
+@dataclass(kw_only=True, eq=False)
 class ETS(StateSpace):
-    """Smooth the level exponentially, with a damped trend; it knows no weather and no season.
+    """Smooth the level exponentially, with a damped trend and without a season.
 
-    The linear state space form with additive errors [1]_, which bridges gaps. A season of 365 or 52
-    states would be more than the levels of most wells can tell; the season of
-    :class:`UnobservedComponents` has few.
+    The linear state space form with additive errors [1]_, which handles gaps. It uses no weather. A
+    season of 365 or 52 states would be more than the levels of most wells can determine; the season
+    of :class:`UnobservedComponents` has few.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables and files.
 
     References
     ----------
@@ -396,11 +381,15 @@ class ETS(StateSpace):
        exponential smoothing. Springer. https://doi.org/10.1007/978-3-540-71918-2
     """
 
-    name = "ets"
+    name: str = "ets"
+
+    def _parameter_count(self, order: tuple[int, ...]) -> int:
+        del order
+        return 3  # smoothing of level and trend, damping
 
     def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
         del order, year
-        # a start at the first level is as good as one that is fitted, and needs no row without gaps
+        # starting at the first level is as good as a fitted start, and needs no rows without gaps
         return sm.tsa.statespace.ExponentialSmoothing(
             series,
             trend=True,
@@ -411,15 +400,18 @@ class ETS(StateSpace):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class UnobservedComponents(StateSpace):
-    """Take the level apart: a wandering mean, the year in harmonics and an autoregression.
+    """Decompose the level into a random walk, an annual cycle and an autoregression.
 
-    A random walk, a fixed season and an autoregression of order one [1]_. It knows no weather.
+    The cycle has fixed harmonics, the autoregression is of order one [1]_. It uses no weather.
 
     Parameters
     ----------
     harmonics : int
         Pairs of sine and cosine of the year, at least 1.
+    name : str
+        Name in tables and files.
 
     References
     ----------
@@ -427,11 +419,15 @@ class UnobservedComponents(StateSpace):
        Cambridge University Press. https://doi.org/10.1017/CBO9781107049994
     """
 
-    name = "unobserved_components"
-    _optimisers = ("powell", "lbfgs")  # from its usual start alone lbfgs ends at lesser maxima
+    harmonics: Annotated[int, Ge(1)] = 2
+    name: str = "unobserved_components"
 
-    def __init__(self, *, harmonics: int = 2) -> None:
-        self.harmonics = harmonics
+    stored_settings = ("harmonics",)
+    _optimisers = ("powell", "lbfgs")  # lbfgs alone ends at smaller maxima from its usual start
+
+    def _parameter_count(self, order: tuple[int, ...]) -> int:
+        del order
+        return 4  # variances of irregular, level and autoregression, and its coefficient
 
     def _model(self, series: np.ndarray, order: tuple[int, ...], *, year: float) -> Any:
         del order

@@ -252,9 +252,7 @@ def well_findings(
 
 def _season(times: np.ndarray) -> np.ndarray:
     """Return an intercept and two harmonics of the year, (time, 5)."""
-    angle = 2 * np.pi * pd.DatetimeIndex(times).day_of_year.to_numpy() / 365.25
-    waves = [wave(k * angle) for k in (1, 2) for wave in (np.sin, np.cos)]
-    return np.column_stack([np.ones(times.size), *waves])
+    return np.column_stack([np.ones(times.size), timeline.harmonics(times, 2)])
 
 
 def _explaining(level: Series, covariates: list[Series], step: float) -> np.ndarray:

@@ -6,7 +6,8 @@ Columns of regressions on the weather before each step, and on the season.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
+
+from gwforecast import timeline
 
 __all__ = ["antecedent_columns", "lag_edges", "lagged_means"]
 
@@ -164,8 +165,6 @@ def antecedent_columns(
     """
     versions = np.broadcast_to(before, (len(weather), before.size))
     lagged = lagged_means(weather, lag_edges(lookback), before=versions)
-    angle = 2 * np.pi * (pd.DatetimeIndex(times).day_of_year.to_numpy() - 1) / 365.25
-    season = [f(k * angle) for k in range(1, harmonics + 1) for f in (np.sin, np.cos)]
-    waves = np.stack(season, axis=-1) if season else np.empty((times.size, 0))
+    waves = timeline.harmonics(times, harmonics, first_day=0)
     waves = np.broadcast_to(waves, (*lagged.shape[:2], waves.shape[-1]))
     return np.concatenate([lagged, waves], axis=-1)

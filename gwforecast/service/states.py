@@ -14,7 +14,7 @@ from gwforecast.calibration.forecaster import Calibrated, Corrected
 from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
-from gwforecast.models.linear import Linear, Regression
+from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.networks.inference import TrainedNetworks
 from gwforecast.runs.catalogue import model_class
@@ -25,7 +25,6 @@ __all__ = ["KINDS", "describe", "restore"]
 Arrays = dict[str, np.ndarray]
 Description = dict[str, Any]
 FORCINGS = ("observed", "climatology")
-_REGRESSION = ("before", "center", "scale", "coefficients")
 
 
 def describe(fitted: Calibrated) -> tuple[Description, Arrays]:
@@ -104,46 +103,14 @@ def _restore_networks(stored: Mapping[str, Any], prefix: str, arrays: Arrays) ->
     return model_class(name).from_state(stored, own)
 
 
-def _describe_linear(one: Any, prefix: str, arrays: Arrays) -> Description:
-    regressions = {}
-    for number, (well, regression) in enumerate(one.regressions_.items()):
-        for name in _REGRESSION:
-            arrays[f"{prefix}.{number}.{name}"] = np.asarray(getattr(regression, name), float)
-        numbers = ("lookback", "n_rows", "n_without_level", "n_without_covariates")
-        regressions[well] = {name: int(getattr(regression, name)) for name in numbers} | {
-            "strength": float(regression.strength),
-            "intercept": float(regression.intercept),
-        }
-    return {
-        "wells": [str(well) for well in one.wells_],
-        "covariates": list(one.covariates_),
-        "harmonics": int(one.harmonics),
-        "frequency": one._frequency,
-        "regressions": regressions,
-    }
+def _describe_by_itself(one: Forecaster, prefix: str, arrays: Arrays) -> Description:
+    description, parts = one.to_state()
+    _add(arrays, prefix, parts)
+    return description
 
 
 def _restore_linear(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
-    one = Linear(harmonics=_whole(stored["harmonics"], least=0))
-    one.wells_ = np.array([_text(well) for well in stored["wells"]], dtype=object)
-    one.covariates_ = tuple(_text(name) for name in stored["covariates"])
-    one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
-    one._frequency = _text(stored["frequency"])
-    one.regressions_ = {}
-    for number, (well, values) in enumerate(stored["regressions"].items()):
-        parts = {name: arrays[f"{prefix}.{number}.{name}"] for name in _REGRESSION}
-        if not all(np.isfinite(part).all() for part in parts.values()):
-            raise ValueError("coefficients must be finite")
-        one.regressions_[_text(well)] = Regression(
-            lookback=_whole(values["lookback"]),
-            strength=float(values["strength"]),
-            intercept=float(values["intercept"]),
-            n_rows=int(values["n_rows"]),
-            n_without_level=int(values["n_without_level"]),
-            n_without_covariates=int(values["n_without_covariates"]),
-            **parts,
-        )
-    return one
+    return Linear.from_state(stored, _of(arrays, prefix))
 
 
 def _describe_corrected(one: Any, prefix: str, arrays: Arrays) -> Description:
@@ -171,24 +138,9 @@ def _restore_corrected(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -
     return one
 
 
-def _describe_naive(one: Any, prefix: str, arrays: Arrays) -> Description:
-    if isinstance(one, Climatology):
-        arrays[f"{prefix}.climatology"] = one.climatology_
-    arrays[f"{prefix}.end"] = one.end_.astype(schema.TIME_DTYPE)
-    return {"wells": [str(well) for well in one.wells_]}
-
-
 def _restore_naive(stored: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
-    one: Any = Persistence()
-    if stored["kind"] == "climatology":
-        one = Climatology()
-        one.climatology_ = arrays[f"{prefix}.climatology"].astype(float)
-        if one.climatology_.shape != (len(stored["wells"]), 366):
-            raise ValueError("a climatology has 366 days for each well")
-    one.wells_ = np.array([_text(well) for well in stored["wells"]], dtype=object)
-    one.end_ = arrays[f"{prefix}.end"].astype(schema.TIME_DTYPE)
-    one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
-    return one  # type: ignore[no-any-return]
+    cls = Climatology if stored["kind"] == "climatology" else Persistence
+    return cls.from_state(stored, _of(arrays, prefix))
 
 
 def _add(arrays: Arrays, prefix: str, parts: Mapping[str, np.ndarray]) -> None:
@@ -221,9 +173,9 @@ KINDS: dict[
     ],
 ] = {
     "networks": (TrainedNetworks, _describe_networks, _restore_networks),
-    "linear": (Linear, _describe_linear, _restore_linear),
+    "linear": (Linear, _describe_by_itself, _restore_linear),
     "corrected": (Corrected, _describe_corrected, _restore_corrected),
-    "climatology": (Climatology, _describe_naive, _restore_naive),
-    "persistence": (Persistence, _describe_naive, _restore_naive),
+    "climatology": (Climatology, _describe_by_itself, _restore_naive),
+    "persistence": (Persistence, _describe_by_itself, _restore_naive),
 }
 """Kinds that a bundle may hold: class, and how a forecaster is taken apart and put together."""

@@ -98,7 +98,7 @@ def test_an_error_of_order_one_fades_as_its_powers() -> None:
     fitted = ARMARegression(orders=((1, 0),)).fit(
         observations, split=split_by_fraction(observations)
     )
-    phi = fitted.parameters_["a"][0]
+    phi = fitted.fits_["a"].parameters[0]
     assert 0.7 < phi < 1
     mean = fitted.simulate(observations)["level"].values[0]
     level = observations["level"].values[0]
@@ -115,7 +115,7 @@ def test_after_a_gap_an_error_of_order_one_has_faded_by_the_length_of_the_gap() 
     fitted = ARMARegression(orders=((1, 0),)).fit(
         observations, split=split_by_fraction(observations)
     )
-    phi = fitted.parameters_["a"][0]
+    phi = fitted.fits_["a"].parameters[0]
     mean = fitted.simulate(observations)["level"].values[0]
     level = observations["level"].values[0].copy()
     observations["level"][:, 496:501] = np.nan  # the last level is that of step 495
@@ -145,7 +145,7 @@ def test_smoothing_continues_a_line() -> None:
     observations["level"][:] += np.random.default_rng(0).normal(0, 1e-4, 600)
     fitted = ETS().fit(observations, split=split_by_fraction(observations))
     found = issue(fitted, observations, [500])["level"].values[0, 0]
-    damping = fitted.parameters_["a"][2]
+    damping = fitted.fits_["a"].parameters[2]
     # each step goes on by the trend, which is damped
     assert found[0] == pytest.approx(3 + 0.01 * 501, abs=0.002)
     np.testing.assert_allclose(np.diff(found)[1:] / np.diff(found)[:-1], damping, rtol=1e-6)
@@ -156,7 +156,7 @@ def test_it_is_the_forecast_of_statsmodels(make) -> None:
     observations = record()
     observations["level"][:, ::7] = np.nan
     fitted = make().fit(observations, split=split_by_fraction(observations))
-    series = fitted._series(observations).values[0]
+    series = fitted.target_of(observations).values[0]
     year = steps_per_year(infer_frequency(observations["time"].values))
     mean = np.zeros(600)
     if isinstance(fitted, ARMARegression):
@@ -164,8 +164,8 @@ def test_it_is_the_forecast_of_statsmodels(make) -> None:
     found = issue(fitted, observations, [450, 490])["level"].values[0]
     for row, at in enumerate((450, 490)):
         first = int(np.flatnonzero(np.isfinite(series))[0])
-        model = fitted._model(series[first : at + 1], fitted.orders_["a"], year=year)
-        expected = model.smooth(fitted.parameters_["a"]).forecast(HORIZON)
+        model = fitted._model(series[first : at + 1], fitted.fits_["a"].order, year=year)
+        expected = model.smooth(fitted.fits_["a"].parameters).forecast(HORIZON)
         np.testing.assert_allclose(
             found[row], expected + mean[at + 1 : at + 1 + HORIZON], atol=1e-9
         )
@@ -222,7 +222,7 @@ def test_a_well_that_cannot_be_fitted_does_not_stop_another() -> None:
         assert np.isnan(found[1:]).all()
 
 
-def test_a_mean_that_fails_is_told_of_once_with_its_reason() -> None:
+def test_a_mean_that_fails_is_reported_once_with_its_reason() -> None:
     good = record()
     wells = xr.concat([good, good.assign_coords(well=["short"])], "well")
     split = split_by_fraction(wells)
@@ -252,17 +252,17 @@ def test_orders_are_those_with_the_smallest_criterion() -> None:
     observations["level"][:] = 20 + error
     split = split_by_fraction(observations)
     fitted = ARMARegression(orders=((1, 0), (2, 0))).fit(observations, split=split)
-    assert fitted.orders_["a"] == (2, 0)
-    np.testing.assert_allclose(fitted.parameters_["a"], [1.4, -0.6], atol=0.12)
-    assert fitted.refit(observations, split=split).orders_["a"] == (2, 0)
+    assert fitted.fits_["a"].order == (2, 0)
+    np.testing.assert_allclose(fitted.fits_["a"].parameters, [1.4, -0.6], atol=0.12)
+    assert fitted.refit(observations, split=split).fits_["a"].order == (2, 0)
 
 
 def test_orders_come_in_pairs() -> None:
-    with pytest.raises(ValueError, match="pairs p and q"):
+    with pytest.raises(ValueError, match="each element must have 2 elements"):
         ARMARegression(orders=((1,),))
 
 
-def test_only_the_covariates_that_were_asked_for_are_used() -> None:
+def test_only_the_requested_covariates_are_used() -> None:
     observations = record()
     observations["noise"] = observations["rr"] * 0 + np.random.default_rng(5).normal(size=600)
     split = split_by_fraction(observations)
@@ -276,7 +276,7 @@ def test_only_the_covariates_that_were_asked_for_are_used() -> None:
 @pytest.mark.parametrize("model", [ETS(), UnobservedComponents()])
 def test_a_model_without_weather_says_so(model) -> None:
     assert model.covariates_of(record()) == []
-    assert "knows no weather" in type(model).__doc__
+    assert "uses no weather" in type(model).__doc__
 
 
 @pytest.mark.parametrize(
@@ -344,10 +344,10 @@ def test_statsmodels_agrees_on_the_criterion() -> None:
     observations = record()
     split = split_by_fraction(observations)
     fitted = ARMARegression(orders=((1, 0), (2, 0), (1, 1))).fit(observations, split=split)
-    error = fitted._series(observations).where(split.rows(observations, "train")).values[0]
+    error = fitted.target_of(observations).where(split.rows(observations, "train")).values[0]
     error = error[np.isfinite(error)]
     found = {
         (p, q): sm.tsa.SARIMAX(error, order=(p, 0, q)).fit(disp=False).aic
         for p, q in ((1, 0), (2, 0), (1, 1))
     }
-    assert fitted.orders_["a"] == min(found, key=found.get)
+    assert fitted.fits_["a"].order == min(found, key=found.get)

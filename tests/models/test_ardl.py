@@ -220,9 +220,9 @@ def test_refusals() -> None:
     with pytest.raises(SchemaError, match="'b'"):
         fitted.simulate(observations.assign_coords(well=["b"]))
     days = observations.assign_coords(time=pd.date_range("2000-01-03", periods=800))
-    with pytest.raises(SchemaError, match="frequency they were fitted on"):
+    with pytest.raises(SchemaError, match="frequency it was fitted on"):
         fitted.simulate(days)
     with pytest.raises(ValueError, match="at least 1"):
         ARDL(lookbacks=(0,))
-    with pytest.raises(ValueError, match="0 or more"):
+    with pytest.raises(ValueError, match="at least 0"):
         ARDL(harmonics=-1)

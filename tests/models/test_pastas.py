@@ -43,7 +43,7 @@ def test_a_known_response_is_found(freq: str) -> None:
     observations = aquifer(freq=freq, steps=1500 if freq == "1D" else 700)
     split = split_by_fraction(observations)
     fitted = Pastas(response="exponential").fit(observations, split=split)
-    assert fitted.responses_["a"].factor == pytest.approx(-SHARE, rel=0.05)
+    assert fitted.fits_["a"].factor == pytest.approx(-SHARE, rel=0.05)
     test = split.levels(observations, "test")
     error = fitted.simulate(observations)["level"] - test
     assert float(np.abs(error).max()) < 0.1 * float(test.std())
@@ -80,9 +80,9 @@ def test_noise_is_chosen_by_the_validation_rows_and_kept() -> None:
         one = Pastas(noise=noise).fit(observations, split=split)
         return float(np.square(one.simulate(observations)["level"] - judge).mean())
 
-    assert fitted.responses_["a"].noise is bool(error(True) < error(False))
+    assert fitted.fits_["a"].noise is bool(error(True) < error(False))
     again = fitted.refit(observations, split=split)
-    assert again.responses_["a"].noise is fitted.responses_["a"].noise
+    assert again.fits_["a"].noise is fitted.fits_["a"].noise
     assert again is not fitted
 
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_fitted_says_why(change, message: str) -> None:
         Pastas().fit(observations, split=split_by_fraction(observations))
 
 
-def test_without_the_library_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_fix_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pastas", None)
     observations = aquifer()
     with pytest.raises(ImportError, match=r"pip install 'gwforecast\[pastas\]'"):
@@ -125,7 +125,7 @@ def test_without_the_library_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_wrong_response_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be one of gamma"):
+    with pytest.raises(ValueError, match="must be one of 'gamma'"):
         Pastas(response="hantush")
 
 

@@ -43,7 +43,7 @@ def test_an_exactly_linear_well_is_found_exactly():
     level = fitted.simulate(observations)["level"]
     known = observations.level.notnull()
     np.testing.assert_allclose(level.where(known), observations.level.where(known), rtol=1e-9)
-    regression = fitted.regressions_["a"]
+    regression = fitted.fits_["a"]
     np.testing.assert_allclose(
         regression.coefficients / regression.scale, [0.1, 0.3, 0.8, 1.5], rtol=1e-8
     )
@@ -64,26 +64,26 @@ def test_the_ridge_is_that_of_statsmodels_on_all_rows():
     y = train[np.isfinite(train)]
     standard = (columns - columns.mean(axis=0)) / columns.std(axis=0)
     expected = sm.OLS(y - y.mean(), standard).fit_regularized(alpha=0.2, L1_wt=0.0).params
-    np.testing.assert_allclose(fitted.regressions_["a"].coefficients, expected, rtol=1e-8)
+    np.testing.assert_allclose(fitted.fits_["a"].coefficients, expected, rtol=1e-8)
 
 
 def test_the_validation_rows_choose_the_lookback():
     observations = linear_wells(noise=0.05)
     split = split_by_fraction(observations)
     fitted = Linear(lookbacks=[1, 8, 100]).fit(observations, split=split)
-    assert {r.lookback for r in fitted.regressions_.values()} == {8}
+    assert {r.lookback for r in fitted.fits_.values()} == {8}
     again = fitted.refit(observations, split=split)
-    for well, regression in fitted.regressions_.items():
-        assert again.regressions_[well].lookback == regression.lookback
-        assert again.regressions_[well].strength == regression.strength
-        assert again.regressions_[well].n_rows > regression.n_rows
+    for well, regression in fitted.fits_.items():
+        assert again.fits_[well].lookback == regression.lookback
+        assert again.fits_[well].strength == regression.strength
+        assert again.fits_[well].n_rows > regression.n_rows
 
 
 def test_without_validation_levels_the_first_lookback_and_middle_strength_are_taken():
     observations = linear_wells()
     split = split_by_fraction(observations, train=0.8, validation=0.0)
     fitted = Linear(lookbacks=[4, 8]).fit(observations, split=split)
-    assert {(r.lookback, r.strength) for r in fitted.regressions_.values()} == {(4, 0.1)}
+    assert {(r.lookback, r.strength) for r in fitted.fits_.values()} == {(4, 0.1)}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_without_validation_levels_the_first_lookback_and_middle_strength_are_ta
 def test_the_usual_lookbacks_are_one_two_and_four_years(freq, lookbacks):
     observations = linear_wells(freq=freq)
     fitted = Linear().fit(observations, split=split_by_fraction(observations))
-    assert {r.lookback for r in fitted.regressions_.values()} <= lookbacks
+    assert {r.lookback for r in fitted.fits_.values()} <= lookbacks
 
 
 def test_missing_covariates_are_dropped_and_counted_and_never_filled():
@@ -101,8 +101,8 @@ def test_missing_covariates_are_dropped_and_counted_and_never_filled():
     observations["rr"][0, 50] = np.nan
     split = split_by_fraction(observations)
     fitted = Linear(lookbacks=[8]).fit(observations, split=split)
-    assert fitted.regressions_["a"].n_without_covariates == 8
-    assert fitted.regressions_["b"].n_without_covariates == 0
+    assert fitted.fits_["a"].n_without_covariates == 8
+    assert fitted.fits_["b"].n_without_covariates == 0
     level = fitted.simulate(observations)["level"].values
     assert np.flatnonzero(np.isnan(level[0])).tolist() == list(range(50, 58))
     assert np.isfinite(level[1]).all()
@@ -133,18 +133,18 @@ def fitted_on(observations):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda _o: Linear(lookbacks=[]), "one or more numbers of steps"),
-        (lambda _o: Linear(lookbacks=[0]), "each at least 1"),
-        (lambda _o: Linear(strengths=[]), "one or more finite"),
+        (lambda _o: Linear(lookbacks=[]), "1 or more elements"),
+        (lambda _o: Linear(lookbacks=[0]), "each element must be at least 1"),
+        (lambda _o: Linear(strengths=[]), "1 or more elements"),
         (lambda _o: Linear(strengths=[-0.1]), "at least 0"),
-        (lambda _o: Linear(harmonics=-1), "harmonics is 0 or more"),
+        (lambda _o: Linear(harmonics=-1), "'harmonics' of 'linear' must be at least 0"),
         (lambda o: fitted_on(o).simulate(o.drop_vars("rr")), r"lacks \['rr'\]"),
         (lambda o: fitted_on(o).simulate(o.assign_coords(well=["a", "x"])), "Received 'x'"),
         (
             lambda o: fitted_on(o).simulate(
                 o.assign_coords(time=pd.date_range("2001-01-01", periods=o.sizes["time"]))
             ),
-            "Received D, fitted was W-MON",
+            "fitted on, W-MON. Received D",
         ),
         (
             lambda o: Linear(harmonics=0).fit(o.drop_vars("rr"), split=split_by_fraction(o)),
@@ -162,7 +162,7 @@ def test_messages(call, message):
     assert isinstance(caught.value, SchemaError | ValueError)
 
 
-def test_progress_is_told_well_by_well():
+def test_progress_is_reported_well_by_well():
     observations, told = linear_wells(), []
     Linear(lookbacks=[8]).fit(
         observations,

@@ -1,0 +1,488 @@
+"""The base of forecasters that are fitted well by well.
+
+:class:`PerWell` loops over the wells, keeps why a well could not be fitted, reports progress,
+checks later data against the fitted ones, labels the results, and stores and restores the fits. A
+subclass is a dataclass of settings with two methods on plain arrays: ``fit_well`` and
+``simulate_well``.
+
+Examples
+--------
+A whole new baseline, the level as a straight line of the rain of the last steps:
+
+>>> from dataclasses import dataclass
+>>> from typing import Annotated
+>>> import numpy as np, pandas as pd, xarray as xr
+>>> from annotated_types import Ge
+>>> from gwforecast.models import state
+>>> from gwforecast.models.base import setting
+>>> from gwforecast.models.per_well import PerWell
+>>> @dataclass(frozen=True, eq=False)
+... class Line:
+...     intercept: float
+...     slopes: Annotated[np.ndarray, state.Shape("covariate")]
+>>> @dataclass(kw_only=True, eq=False)
+... class RecentMean(PerWell[Line]):
+...     name: str = "recent_mean"
+...     window: Annotated[int, Ge(1)] = setting(4, search=("int", 1, 52))
+...     fit_type = Line
+...     stored_settings = ("window",)
+...
+...     def fit_well(self, record, previous):
+...         means = self._means(record.weather)
+...         known = np.isfinite(record.level) & np.isfinite(means).all(axis=-1)
+...         if known.sum() < 20:
+...             raise ValueError(f"It needs 20 levels. Received {known.sum()}.")
+...         columns = np.column_stack([np.ones(known.sum()), means[known]])
+...         found = np.linalg.lstsq(columns, record.level[known])[0]
+...         return Line(float(found[0]), found[1:])
+...
+...     def simulate_well(self, fit, weather, times):
+...         return fit.intercept + self._means(weather) @ fit.slopes
+...
+...     def _means(self, weather):
+...         rolled = [np.roll(weather, k, axis=-2) for k in range(self.window)]
+...         means = np.mean(rolled, axis=0)
+...         means[..., : self.window - 1, :] = np.nan
+...         return means
+
+It is fitted, simulates, and can be stored as any other:
+
+>>> times = pd.date_range("2000-01-03", periods=200, freq="W-MON")
+>>> rain = np.random.default_rng(0).gamma(2.0, 5.0, (1, 200))
+>>> level = 10.0 + 0.1 * pd.DataFrame(rain.T).rolling(4).mean().to_numpy().T
+>>> observations = xr.Dataset(
+...     {"level": (("well", "time"), level), "rain": (("well", "time"), rain)},
+...     {"well": ["a"], "time": times},
+... )
+>>> from gwforecast.sequences.split import split_by_fraction
+>>> model = RecentMean().fit(observations, split=split_by_fraction(observations))
+>>> round(float(model.fits_["a"].slopes[0]), 3)
+0.1
+>>> again = RecentMean.from_state(*model.to_state())
+>>> bool(again.simulate(observations).equals(model.simulate(observations)))
+True
+"""
+
+from __future__ import annotations
+
+import abc
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+import xarray as xr
+from annotated_types import Ge
+
+from gwforecast import schema, timeline
+from gwforecast.models import state
+from gwforecast.models.base import Forecaster, check_settings, through_periods, well_positions
+from gwforecast.progress import Progress
+from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Period, Split, require_sequential
+
+__all__ = ["FittedOnRows", "PerWell", "WellRecord"]
+
+
+Fit = TypeVar("Fit")
+
+
+@dataclass(frozen=True, eq=False)
+class WellRecord:
+    """The arrays on which one well is fitted.
+
+    Parameters
+    ----------
+    well : str
+        Its name.
+    times : numpy.ndarray
+        Shape (time,), ``datetime64``.
+    level : numpy.ndarray
+        Shape (time,), m; NaN where not observed and outside the fitted rows.
+    rows : numpy.ndarray of bool
+        Shape (time,): the rows of the fitted periods.
+    weather : numpy.ndarray
+        Shape (time, covariate).
+    validation : numpy.ndarray
+        Levels of the validation rows, shape (time,), m; NaN elsewhere. They are for choosing, not
+        for fitting.
+    refit : bool
+        It is a refit, in which nothing new is chosen.
+    """
+
+    well: str
+    times: np.ndarray
+    level: np.ndarray
+    rows: np.ndarray
+    weather: np.ndarray
+    validation: np.ndarray
+    refit: bool
+
+
+class FittedOnRows(Forecaster):
+    """A forecaster that is fitted on all rows through the end of a period, by one method.
+
+    Attributes
+    ----------
+    wells_ : numpy.ndarray of str
+        The wells of the data it was fitted to.
+    failed_ : dict of str to str
+        Wells that could not be fitted and why; their levels are NaN.
+    """
+
+    stored_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings on which the predictions of a fitted forecaster depend."""
+    wells_: np.ndarray
+    failed_: dict[str, str]
+    _attrs: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def fit(
+        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+    ) -> Self:
+        """Fit on the train rows; where there is a choice, the validation rows decide.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        progress : Progress, optional
+            Progress callback, called after each well.
+
+        Raises
+        ------
+        SchemaError
+            If a covariate is missing or the frequency does not suit. A well that cannot be fitted
+            is a warning, and its reason is in ``failed_``.
+        """
+        self._learn(observations, split, through="train", previous=None, progress=progress)
+        return self
+
+    def refit(
+        self,
+        observations: xr.Dataset,
+        *,
+        split: Split,
+        through: Period = "validation",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return a new forecaster, fitted on all rows through the end of a period.
+
+        What :meth:`fit` chose for a well is kept.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used.
+        progress : Progress, optional
+            Progress callback, called after each well.
+        """
+        fitted = copy.copy(self)
+        fitted._learn(observations, split, through=through, previous=self, progress=progress)
+        return fitted
+
+    @abc.abstractmethod
+    def _learn(
+        self,
+        observations: xr.Dataset,
+        split: Split,
+        *,
+        through: Period,
+        previous: Self | None,
+        progress: Progress | None,
+    ) -> None:
+        """Fit on the rows through a period; ``previous`` is the forecaster that is refitted."""
+
+    def _start_learning(self, observations: xr.Dataset) -> None:
+        self.wells_ = observations[schema.WELL].values
+        self.failed_ = {}
+        self._attrs = dict(observations[schema.LEVEL].attrs)
+
+    def _fail(self, well: str, reason: str) -> None:
+        """Keep why a well could not be fitted, and warn in the caller of fit or refit."""
+        self.failed_[well] = reason
+        warnings.warn(
+            f"{self.name!r} could not be fitted at well {well!r}, so its levels are NaN: {reason}",
+            stacklevel=4,
+        )
+
+    def _labelled(self, values: np.ndarray, observations: xr.Dataset) -> xr.Dataset:
+        """Return simulated levels (well, time), m, with the labels of the observations."""
+        dims = (schema.WELL, schema.TIME)
+        coords = {name: observations[name] for name in dims}
+        return xr.DataArray(values, coords, dims, attrs=self._attrs).to_dataset(name=schema.LEVEL)
+
+    def _settings_to_state(self) -> dict[str, Any]:
+        """Return the settings that matter, and the name if it is not that of the class."""
+        own = {} if self.name == type(self).name else {"name": self.name}
+        return own | {name: getattr(self, name) for name in self.stored_settings}
+
+    @classmethod
+    def _settings_from_state(cls, description: Mapping[str, Any]) -> Self:
+        """Return a forecaster with the stored settings and wells, not yet fitted."""
+        given = {name: description[name] for name in cls.stored_settings}
+        one: Self = _make(cls, given | {"name": description.get("name", cls.name)})
+        one.wells_ = np.array(state.read_texts(description["wells"]), dtype=object)
+        one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
+        return one
+
+
+def _make(cls: Any, settings: Mapping[str, Any]) -> Any:
+    return cls(**settings)
+
+
+class PerWell(FittedOnRows, Generic[Fit]):
+    """A forecaster that is fitted to one well after the other, from arrays of that well.
+
+    A subclass is a dataclass of settings that defines ``fit_type``, :meth:`fit_well` and
+    :meth:`simulate_well`, and ``stored_settings`` if simulations depend on settings.
+
+    Attributes
+    ----------
+    wells_ : numpy.ndarray of str
+        The wells of the data it was fitted to.
+    covariates_ : tuple of str
+        The covariates that are used.
+    fits_ : dict of str to object
+        The fit of each well that could be fitted.
+    failed_ : dict of str to str
+        Wells that could not be fitted and why; their levels are NaN.
+    """
+
+    fit_type: ClassVar[type]
+    """Class of the fit of one well, a frozen dataclass."""
+    fits_key: ClassVar[str] = "fits"
+    """Name of the fits in the stored description."""
+
+    covariates: Sequence[str] | None = None
+    harmonics: Annotated[int, Ge(0)] = 0
+    covariates_: tuple[str, ...]
+    fits_: dict[str, Fit]
+    _frequency: str
+
+    @abc.abstractmethod
+    def fit_well(self, record: WellRecord, previous: Fit | None) -> Fit:
+        """Return the fit of one well.
+
+        Parameters
+        ----------
+        record : WellRecord
+            Its levels and weather.
+        previous : object, optional
+            In a refit the fit before, whose choices are kept; None where there is none.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            If it cannot be fitted: the rule, what was received, how to fix it.
+        """
+
+    @abc.abstractmethod
+    def simulate_well(self, fit: Fit, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return the levels of one well, shape (version, time), m; NaN where there is none.
+
+        Parameters
+        ----------
+        fit : object
+            The fit of the well.
+        weather : numpy.ndarray
+            Shape (version, time, covariate): one or several versions of the weather.
+        times : numpy.ndarray
+            Shape (time,), ``datetime64``.
+        """
+
+    def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
+        """Return the covariates to use: those of the setting, or by default all.
+
+        Covariates of kind ``"season"`` are left out by default where there are harmonics.
+        """
+        if self.covariates is not None:
+            return tuple(self.covariates)
+        return tuple(
+            name
+            for name in schema.covariate_names(observations)
+            if not self.harmonics
+            or schema.covariate_kind(name, observations[name].attrs) != "season"
+        )
+
+    def weather_of(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the weather as an array (well, version, time, covariate)."""
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
+        series = [observations[name].transpose(*dims).values for name in self.covariates_]
+        shape = tuple(observations.sizes[dim] for dim in dims)
+        return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
+
+    def target_of(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the series that is fitted, dims (well, time), m: here the levels."""
+        return observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
+
+    def prepare(
+        self, observations: xr.Dataset, split: Split, *, through: Period, previous: Self | None
+    ) -> None:
+        """Prepare what all wells share before they are fitted; here nothing."""
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the level of every step, (well, time), m; NaN where the weather is not known.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), with the covariates that were fitted. No level is used.
+
+        Raises
+        ------
+        SchemaError
+            If a well was not fitted, a covariate is missing, or the frequency is another.
+        """
+        values = self._simulate_arrays(observations.expand_dims({schema.FORCING_MEMBER: 1}))
+        return self._labelled(values[:, 0], observations)
+
+    def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
+        """Return the levels under each of several versions of the weather, all at once.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            ``level`` (well, time) and covariates (well, forcing_member, time).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, forcing_member, member), m.
+        """
+        dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
+        values = self._simulate_arrays(observations)
+        coords = {name: observations[name] for name in dims if name in observations.coords}
+        level = xr.DataArray(values, coords, dims)
+        return level.transpose(schema.WELL, schema.TIME, schema.FORCING_MEMBER).expand_dims(
+            {schema.MEMBER: [0]}, -1
+        )
+
+    def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
+        """Return the names of the covariates that are used."""
+        return list(self.covariates_)
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted forecaster as plain JSON values and arrays by name.
+
+        The arrays of the first fitted well have names that begin with ``0.``, and so on.
+        """
+        arrays: dict[str, np.ndarray] = {}
+        fits = {}
+        for number, (well, fit) in enumerate(self.fits_.items()):
+            fits[well], parts = state.fit_to_state(fit)
+            arrays |= state.with_prefix(str(number), parts)
+        description = {
+            "wells": [str(well) for well in self.wells_],
+            "covariates": list(self.covariates_),
+            **self._settings_to_state(),
+            "frequency": self._frequency,
+            self.fits_key: fits,
+        }
+        return description, arrays
+
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the fitted forecaster that :meth:`to_state` described."""
+        one = cls._settings_from_state(description)
+        one.covariates_ = tuple(state.read_texts(description["covariates"]))
+        one._frequency = state.read_text(description["frequency"])
+        timeline.steps_per_year(one._frequency)  # refuses an unknown frequency
+        one.fits_ = {}
+        wells = set(one.wells_.tolist())
+        for number, (well, values) in enumerate(description[cls.fits_key].items()):
+            if well not in wells:
+                raise ValueError(f"the fit of {well!r} is of none of the wells")
+            parts = state.without_prefix(str(number), arrays)
+            sizes = {"covariate": len(one.covariates_)}
+            fit: Fit = state.fit_from_state(cls.fit_type, values, parts, sizes=sizes)
+            one.check_fit(fit)
+            one.fits_[well] = fit
+        return one
+
+    def check_fit(self, fit: Fit) -> None:
+        """Raise a ValueError if a stored fit does not match the settings; here it always does."""
+
+    def _learn(
+        self,
+        observations: xr.Dataset,
+        split: Split,
+        *,
+        through: Period,
+        previous: Self | None,
+        progress: Progress | None,
+    ) -> None:
+        split = require_sequential(split)
+        self._start_learning(observations)
+        self._frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        self.covariates_ = self.choose_covariates(observations)
+        self._check_like_fitted(observations)
+        self.prepare(observations, split, through=through, previous=previous)
+        periods = through_periods(through)
+        records = self._records(observations, split, periods, refit=previous is not None)
+        before = {} if previous is None else getattr(previous, "fits_", {})
+        self.fits_ = {}
+        for number, record in enumerate(records):
+            try:
+                self.fits_[record.well] = self.fit_well(record, before.get(record.well))
+            except (ValueError, RuntimeError) as error:
+                self._fail(record.well, str(error))
+            if progress is not None:
+                progress(f"fit {self.name}", number + 1, self.wells_.size)
+
+    def _records(
+        self, observations: xr.Dataset, split: Split, periods: tuple[Period, ...], *, refit: bool
+    ) -> list[WellRecord]:
+        dims = (schema.WELL, schema.TIME)
+        rows = split.rows(observations, *periods)
+        levels = self.target_of(observations).where(rows).transpose(*dims).values
+        validation = split.levels(observations, "validation").transpose(*dims).values
+        weather = self.weather_of(observations.expand_dims({schema.FORCING_MEMBER: 1}))[:, 0]
+        inside = rows.transpose(*dims).values
+        times = observations[schema.TIME].values
+        return [
+            WellRecord(str(well), times, levels[i], inside[i], weather[i], validation[i], refit)
+            for i, well in enumerate(self.wells_.tolist())
+        ]
+
+    def _simulate_arrays(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the levels under covariates (well, forcing_member, time), of the same shape, m."""
+        well_positions(observations, self.wells_, name=self.name)
+        self._check_like_fitted(observations)
+        weather = self.weather_of(observations)
+        times = observations[schema.TIME].values
+        values = np.full(weather.shape[:-1], np.nan)
+        for i, well in enumerate(map(str, observations[schema.WELL].values)):
+            if well in self.fits_:
+                values[i] = self.simulate_well(self.fits_[well], weather[i], times)
+        return values
+
+    def _check_like_fitted(self, observations: xr.Dataset) -> None:
+        """Check that data have the covariates and the frequency that were fitted."""
+        missing = [name for name in self.covariates_ if name not in observations]
+        if missing:
+            held = [
+                name
+                for name, series in observations.data_vars.items()
+                if schema.TIME in series.dims and name != schema.LEVEL
+            ]
+            raise SchemaError(
+                f"{self.name!r} needs the covariates {list(self.covariates_)}. Received {held}, "
+                f"which lacks {missing}. Add the series, or fit without it."
+            )
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        if frequency != self._frequency:
+            raise SchemaError(
+                f"{self.name!r} predicts at the frequency it was fitted on, {self._frequency}. "
+                f"Received {frequency}. Fit it on data of this frequency."
+            )
