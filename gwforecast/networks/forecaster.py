@@ -273,7 +273,7 @@ class NeuralForecaster(TrainedNetworks):
         return self
 
     def _left_out(self) -> np.ndarray:
-        """Return the fold that each member leaves out; one member of each start for each fold."""
+        """Return the fold left out by each member, so that each start leaves out every fold."""
         return np.arange(self.seed, self.seed + self.members) // self.starts % self.folds
 
     def _learn_member_weights(self) -> np.ndarray | None:

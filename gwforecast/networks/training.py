@@ -248,9 +248,8 @@ class _JobGraph:
             value = tf.cond(
                 tf.size(validation) > 0,
                 lambda: self.validate(x, y_held_out, validation, carried),
-                lambda: (
-                    -tf.cast(epoch, tf.float32)
-                ),  # always lower, so that the last weights are kept
+                # without a validation each epoch counts as better, so the last weights are kept
+                lambda: -tf.cast(epoch, tf.float32),
             )
             better = value < best[0]
             best = tf.nest.map_structure(
