@@ -21,7 +21,13 @@ from gwforecast.runs import check as data_checks
 from gwforecast.runs import evaluate as whole
 from gwforecast.runs import tune as search
 from gwforecast.runs.catalogue import DEFAULT_MODELS
-from gwforecast.runs.inputs import files_of, prepare, read_data
+from gwforecast.runs.inputs import (
+    backtest_arguments,
+    evaluation_arguments,
+    files_of,
+    prepare,
+    read_data,
+)
 from gwforecast.runs.results import Backtest, Evaluation
 from gwforecast.runs.tune import Tuning
 from gwforecast.schema import SchemaError
@@ -65,18 +71,12 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         )
 
         return shards_evaluate.evaluate(settings, progress=progress)
-    data, chosen = settings.data, settings.models
+    data = settings.data
     observations, split = prepare(read_data(settings.data), settings)
     return whole.evaluate(
         observations,
         split=split,
-        models=chosen.use,
-        settings={name: settings.of_model(name) for name in chosen.use},
-        baseline=chosen.baseline,
-        seed=chosen.seed,
-        members=chosen.members,
-        workers=chosen.workers,
-        leave_wells_out=chosen.leave_wells_out,
+        **evaluation_arguments(settings),
         out=settings.output.folder,
         figures=settings.output.figures,
         inputs=files_of(data),
@@ -103,24 +103,16 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         from gwforecast.shards import backtest  # it conducts this module, shard by shard
 
         return backtest.backtest(settings, progress=progress)
-    data, chosen, wanted = settings.data, settings.models, settings.backtest
+    data, wanted = settings.data, settings.backtest
     observations, split = prepare(read_data(settings.data), settings)
     return rolling.backtest(
         observations,
         split=split,
-        models=wanted.models,
-        settings={name: settings.of_model(name) for name in wanted.models},
-        forcing=wanted.forcing,
+        **backtest_arguments(settings),
         horizon=wanted.horizon,
         stride=wanted.stride,
         start=wanted.start,
         end=wanted.end,
-        refit_every=wanted.refit_every,
-        sliding=wanted.sliding,
-        threshold=wanted.threshold,
-        seed=chosen.seed,
-        members=chosen.members,
-        workers=chosen.workers,
         out=wanted.folder,
         figures=settings.output.figures,
         inputs=files_of(data),

@@ -21,6 +21,7 @@ from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters
 from gwforecast.runs.evaluate import split_wells
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
+from gwforecast.runs.forecast import HORIZON_YEARS
 from gwforecast.runs.hindcast_verification import forecast_status, verify_hindcasts
 from gwforecast.runs.hindcasts import hindcast_all, join_models
 from gwforecast.runs.results import Backtest, Origins
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 
-HORIZON_YEARS = 0.25
 STRIDE_DAYS = 7
 
 
@@ -172,8 +172,7 @@ def backtest(
         record = files.run_record(
             result,
             watch=watch,
-            setup={},
-            models={name: files.forecaster_settings(one) for name, one in forecasters.items()},
+            models=files.model_settings(forecasters),
             inputs=inputs,
             details={"observations_sha256": files.dataset_sha256(used)}
             | describe_hindcasts(result),

@@ -148,7 +148,7 @@ def evaluate(
             evaluation,
             watch=watch,
             setup={"baseline": baseline},
-            models={name: files.forecaster_settings(one) for name, one in forecasters.items()},
+            models=files.model_settings(forecasters),
             inputs=inputs,
             details={"observations": _describe(observations)},
         )

@@ -27,6 +27,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
+from gwforecast.models.base import Forecaster
 from gwforecast.models.leave_wells_out import LeaveWellsOut
 from gwforecast.runs.catalogue import BLEND
 
@@ -44,6 +45,7 @@ __all__ = [
     "file_names",
     "forecaster_settings",
     "load_json",
+    "model_settings",
     "now",
     "run_record",
     "versions",
@@ -295,10 +297,10 @@ def run_record(
     result: Evaluation | Backtest,
     *,
     watch: Stopwatch,
-    setup: Mapping[str, object],
     models: Mapping[str, object],
     inputs: Iterable[Path],
     details: Mapping[str, object],
+    setup: Mapping[str, object] | None = None,
     messages: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """Return the record of an evaluation or a backtest.
@@ -309,14 +311,14 @@ def run_record(
         With the paths of all files written.
     watch : Stopwatch
         Stopwatch of the run.
-    setup : mapping
-        Baseline and cluster, where the run has them.
     models : mapping
         Settings by model, as of :func:`forecaster_settings`.
     inputs : iterable of pathlib.Path
         Files that the observations were read from.
     details : mapping
         Further entries, of the observations or of the issue times.
+    setup : mapping, optional
+        Baseline and cluster, if the run has them.
     messages : sequence of str, optional
         Warnings of the workers.
     """
@@ -325,7 +327,7 @@ def run_record(
         "finished": now(),
         "versions": versions(),
         "cores": os.cpu_count(),
-        **setup,
+        **(setup or {}),
         "models": models,
         "inputs": file_checksums(inputs),
         **details,
@@ -416,6 +418,11 @@ def forecaster_settings(forecaster: object) -> dict[str, object]:
         }
     names = [n for n in vars(forecaster) if not n.startswith("_") and n[-1] != "_" and n != "head"]
     return {name: getattr(forecaster, name) for name in names}
+
+
+def model_settings(forecasters: Mapping[str, Forecaster]) -> dict[str, object]:
+    """Return the settings of forecasters, by name."""
+    return {name: forecaster_settings(one) for name, one in forecasters.items()}
 
 
 def dump_json(value: object) -> str:

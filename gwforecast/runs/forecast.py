@@ -1,4 +1,4 @@
-"""One forecast of the levels to come: fitted, calibrated and issued in one call."""
+"""What will the level be: a calibrated forecast in one call."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def forecast(
 
     The models are fitted on the first three quarters of the levels up to the issue time, their
     intervals are calibrated by hindcasts of the last quarter, and they are refitted on all of them.
-    Of several models the mean is taken. To issue many forecasts from one fit, use
+    Several models are averaged. To issue many forecasts from one fit, use
     :func:`fit_calibrated`.
 
     Parameters
@@ -61,8 +61,8 @@ def forecast(
         Dimensions (well, time). Levels after the issue time are not used, and covariates after it
         only with the forcing ``"observed"``.
     issue_time : time, optional
-        A step of the time axis; by default the last at which any level is known and all covariates
-        are.
+        A step of the time axis; by default the last step with all covariates and a level of any
+        well.
     horizon : int, optional
         Number of lead times; by default a quarter of a year.
     forcing : str or Forcing
@@ -73,11 +73,11 @@ def forecast(
     settings : mapping, optional
         Settings by model and name.
     seed, members, workers : int, optional
-        Seed, number of networks and of networks trained at once, for models that have them.
+        Seed, number of members and number of networks trained at once, for models that have them.
     as_members : bool
-        Return the members, networks under each weather, in the place of quantiles.
+        Return members, one for each network and weather, instead of quantiles.
     progress : Progress, optional
-        Told of members and wells done.
+        Callback for progress: members and wells done.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def forecast(
     Raises
     ------
     SchemaError
-        If the observations do not have their form, or weather ends too early.
+        If the observations are not valid, or the weather ends too early.
 
     Examples
     --------
@@ -125,20 +125,20 @@ def fit_calibrated(
     forcing: Forcing,
     progress: Progress | None = None,
 ) -> Calibrated:
-    """Fit, calibrate and refit on all levels; what comes back issues forecasts from then on.
+    """Fit, calibrate and refit on all levels; return a forecaster that issues forecasts.
 
     Parameters
     ----------
     forecasters : sequence of Forecaster
-        One, or several that simulate, whose mean is taken.
+        One, or several that simulate, which are averaged.
     observations : xarray.Dataset
-        Dimensions (well, time), up to the moment of the fit.
+        Dimensions (well, time), up to the time of the fit.
     horizon : int, optional
-        Lead times that intervals are learnt for; by default a quarter of a year.
+        Lead times that intervals are estimated for; by default a quarter of a year.
     forcing : Forcing
         Weather after the issue times.
     progress : Progress, optional
-        Told of members and wells done.
+        Callback for progress: members and wells done.
     """
     fitted, split = calibrate(
         forecasters, observations, horizon=horizon, forcing=forcing, progress=progress
@@ -154,7 +154,7 @@ def calibrate(
     forcing: Forcing,
     progress: Progress | None = None,
 ) -> tuple[Calibrated, Split]:
-    """Fit and calibrate as :func:`fit_calibrated` does before it refits; return the periods too."""
+    """Fit and calibrate without the refit of :func:`fit_calibrated`; also return the periods."""
     one = as_forecasting(forecasters[0])
     if len(forecasters) > 1:
         one = Corrected(forecasters, name=BLEND)
@@ -165,17 +165,22 @@ def calibrate(
 
 
 def default_horizon(observations: xr.Dataset) -> int:
-    """Return the steps in a quarter of a year."""
+    """Return the number of steps in a quarter of a year."""
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     return max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
 
 
 def latest_issue_time(observations: xr.Dataset) -> np.datetime64:
-    """Return the last step at which some level is known and all covariates of all wells are."""
+    """Return the last step with a level of any well and all covariates of all wells.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such step.
+    """
     known = observations[schema.LEVEL].notnull().any(schema.WELL)
     for name in schema.covariate_names(observations):
-        reaches = observations[name].notnull().all(schema.WELL)
-        known = known & reaches
+        known = known & observations[name].notnull().all(schema.WELL)
     if not bool(known.any()):
         raise SchemaError(
             "A forecast needs a step with a level and all covariates. Received none. Bring the "

@@ -1,7 +1,8 @@
-"""What a run works on: observations and periods, as the settings say."""
+"""Observations, periods and arguments of a run, as the settings say."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,20 @@ from gwforecast.data.readers import read_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
-__all__ = ["files_of", "latest_complete_step", "make_split", "prepare", "read_data"]
+__all__ = [
+    "backtest_arguments",
+    "evaluation_arguments",
+    "files_of",
+    "latest_complete_step",
+    "make_split",
+    "prepare",
+    "read_data",
+]
 
 
-_TEXT = ("well", "day_first", "decimal", "delimiter")
-
-
-COMPLETE = np.timedelta64(1, "D")  # after its stamp a step is complete
+TEXT_OPTIONS = ("well", "day_first", "decimal", "delimiter")
+DATES = ("validation_start", "test_start", "test_end")
+COMPLETE = np.timedelta64(1, "D")  # a step is complete this long after its time stamp
 
 
 def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
@@ -32,19 +40,24 @@ def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
     Parameters
     ----------
     data : DataSettings
-        Where the data are.
+        Files or database tables, and how to read them.
     **changes
-        Settings of the reader that go before those that were given.
+        Options of the reader that override the settings.
+
+    Raises
+    ------
+    ValueError
+        If options of text files are given for a database.
     """
     given = data.reading() | changes
     if data.database is None:
         return read_observations(data.levels, data.covariates, **given)
-    from gwforecast.data.database import read_sql  # SQLAlchemy is loaded only where it is used
+    from gwforecast.data.database import read_sql  # SQLAlchemy is loaded only if it is used
 
-    idle = [name for name in _TEXT if name in given]
+    idle = [name for name in TEXT_OPTIONS if name in given]
     if idle:
         raise ValueError(
-            f"How text is written is no matter of a database. Received {idle[0]!r} beside "
+            f"Options of text files do not apply to a database. Received {idle[0]!r} together with "
             "'database'. Leave it out."
         )
     others = (data.covariates, given.pop("attributes", None))
@@ -53,57 +66,55 @@ def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
 
 
 def latest_complete_step(observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
-    """Return the last step of the axis, or of where it goes on to, that is over.
+    """Return the last complete step of the time axis, extended to the present.
 
-    A step is over a day after its stamp: the level of a day or week is stamped with its date.
+    A step is complete one day after its time stamp, as daily and weekly levels are stamped with a
+    date.
 
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     now : pandas.Timestamp
-        The present moment, naive UTC.
+        The current time, naive UTC.
 
     Raises
     ------
     SchemaError
-        If the data begin later.
+        If the data begin after the current time.
     """
     times = observations[schema.TIME].values
     frequency = timeline.infer_frequency(times)
     axis = timeline.regular_times(times[0], now.to_datetime64() - COMPLETE, frequency)
     if not axis.size:
         raise SchemaError(
-            f"Data begin before they are forecast. Received {timeline.format_time(times[0])} as "
-            f"their first step, and {now} as the present. Check the clock and the dates."
+            "Data must begin before the current time. Received the first step "
+            f"{timeline.format_time(times[0])} and the current time {now}. Check the clock and the "
+            "dates."
         )
     return np.datetime64(axis[-1])
 
 
-_DATES = ("validation_start", "test_start", "test_end")
-
-
 def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | None:
-    """Return the periods that the settings ask for; None for the default of an evaluation.
+    """Return the periods in the settings; None for the default periods.
 
     Raises
     ------
     ValueError
-        If only one of the two dates is given, or shares and dates are.
+        If only one of the two dates is given, or both fractions and dates.
     SchemaError
         If a well has no level in a period.
     """
     given = settings.given()
-    shares = {name: given[name] for name in ("train", "validation", "gap") if name in given}
-    dates = {name: given[name] for name in _DATES if name in given}
+    fractions = {name: given[name] for name in ("train", "validation", "gap") if name in given}
+    dates = {name: given[name] for name in DATES if name in given}
     if not dates:
-        return split_by_fraction(observations, **shares) if shares else None
+        return split_by_fraction(observations, **fractions) if fractions else None
     mixed = {"train", "validation"} & set(given)
     if mixed or settings.validation_start is None or settings.test_start is None:
         raise ValueError(
-            "A split is by shares (train, validation) or by dates (validation_start and "
-            f"test_start, test_end if wanted). Received {', '.join(given)}. Give the one or the "
-            "other."
+            "A split is by fractions (train, validation) or by dates (validation_start and "
+            f"test_start, optionally test_end). Received {', '.join(given)}. Give one or the other."
         )
     return split_by_date(observations, **dates, gap=settings.gap)
 
@@ -119,14 +130,56 @@ def prepare(observations: xr.Dataset, settings: Settings) -> tuple[xr.Dataset, S
     return derive_features(observations, data.derive), split
 
 
+def evaluation_arguments(settings: Settings, models: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the arguments of :func:`gwforecast.runs.evaluate.evaluate` given by the settings.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of a configuration.
+    models : sequence of str, optional
+        Names of models; by default those of the settings.
+    """
+    chosen = settings.models
+    names = chosen.use if models is None else models
+    return {
+        "models": names,
+        "settings": {name: settings.of_model(name) for name in names},
+        "baseline": chosen.baseline,
+        "seed": chosen.seed,
+        "members": chosen.members,
+        "workers": chosen.workers,
+        "leave_wells_out": chosen.leave_wells_out,
+    }
+
+
+def backtest_arguments(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of :func:`gwforecast.runs.backtest.backtest` given by the settings.
+
+    Horizon and issue times are not among them.
+    """
+    wanted, chosen = settings.backtest, settings.models
+    return {
+        "models": wanted.models,
+        "settings": {name: settings.of_model(name) for name in wanted.models},
+        "forcing": wanted.forcing,
+        "refit_every": wanted.refit_every,
+        "sliding": wanted.sliding,
+        "threshold": wanted.threshold,
+        "seed": chosen.seed,
+        "members": chosen.members,
+        "workers": chosen.workers,
+    }
+
+
 def files_of(data: DataSettings) -> list[Path]:
-    """Return the files that are read; a database has none."""
+    """Return the input files; none for a database."""
     paths = (data.levels, data.covariates, data.attributes)
     return [] if data.database else [path for path in paths if path]
 
 
 def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.datetime64]:
-    """Return the starts of the validation and test periods, which no filling may look across."""
+    """Return the starts of the validation and test periods, which filling must not cross."""
     bounds = split_by_fraction(observations) if split is None else split
     starts = [bounds.start(period).values for period in ("validation", "test")]
     unique = np.unique(np.concatenate(starts))

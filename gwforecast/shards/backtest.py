@@ -23,7 +23,7 @@ from gwforecast.runs.catalogue import import_tensorflow
 from gwforecast.runs.evaluate import split_wells
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.hindcast_verification import event_limit, models_to_compare
-from gwforecast.runs.inputs import prepare
+from gwforecast.runs.inputs import backtest_arguments, prepare
 from gwforecast.runs.results import Backtest, Origins, StatusForecast, Verification
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
@@ -119,7 +119,7 @@ def backtest_shard(
 ) -> Result:
     """Backtest the wells of a shard at the issue times of all wells."""
     import_tensorflow(settings.backtest.models)
-    wanted, chosen = settings.backtest, settings.models
+    arguments = backtest_arguments(settings) | {"workers": networks_at_once(settings)}
 
     def work(observations: xr.Dataset) -> Result:
         observations, split = prepare(observations, settings)
@@ -127,17 +127,9 @@ def backtest_shard(
         result = runs.backtest(
             observations,
             split=split,
-            models=wanted.models,
-            settings={name: settings.of_model(name) for name in wanted.models},
-            forcing=wanted.forcing,
+            **arguments,
             horizon=horizon,
             issue_times=times[np.isin(times, observations[schema.TIME].values)],
-            refit_every=wanted.refit_every,
-            sliding=wanted.sliding,
-            threshold=wanted.threshold,
-            seed=chosen.seed,
-            members=chosen.members,
-            workers=networks_at_once(settings),
             out=shard.folder,
             figures=0,
         )

@@ -17,7 +17,7 @@ from gwforecast.runs import evaluate as runs
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import import_tensorflow, is_pooled
 from gwforecast.runs.figures import draw_evaluation
-from gwforecast.runs.inputs import prepare
+from gwforecast.runs.inputs import evaluation_arguments, prepare
 from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
 from gwforecast.runs.outcomes import wells_without_values
 from gwforecast.runs.results import Evaluation
@@ -86,20 +86,15 @@ def _evaluate(
     settings: Settings, shard: Shard, models: Sequence[str], pooled: Mapping[str, xr.DataArray]
 ) -> Result:
     import_tensorflow(settings.models.use)
-    chosen = settings.models
+    arguments = evaluation_arguments(settings, models)
+    arguments["workers"] = networks_at_once(settings)
 
     def work(observations: xr.Dataset) -> Result:
         observations, split = prepare(observations, settings)
         evaluation = runs.evaluate(
             observations,
             split=split,
-            models=models,
-            settings={name: settings.of_model(name) for name in models},
-            baseline=chosen.baseline,
-            seed=chosen.seed,
-            members=chosen.members,
-            workers=networks_at_once(settings),
-            leave_wells_out=chosen.leave_wells_out,
+            **arguments,
             precomputed={name: _on_axes(level, observations) for name, level in pooled.items()},
             out=shard.folder,
             figures=0,
