@@ -1,1 +1,1 @@
-"""What a model may see, and when: splits, windows, scales, origins."""
+"""Splits, issue times, scales, windows and lags: which data a model may use, and when."""

@@ -1,4 +1,4 @@
-"""Static attributes as numbers, by an encoding that is learnt on training wells only."""
+"""Encoding of static attributes as numbers, with statistics of the training wells."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class AttributeEncoder:
         One column of 0 and 1 for each category; otherwise one column of integer codes, 1 to K in
         alphabetical order.
     unknown : {"error", "code"}
-        What to do with a category that no training well has: raise, or give it the code 0 (with
+        Treatment of a category that no training well has: raise an error, or use the code 0 (with
         ``onehot``, 0 in every column).
     missing : {"error", "mark"}
-        What to do with a number that is missing: raise, or give it the training mean and the value
-        1 in a further column, ``attribute missing``, that such an attribute then has. A category
-        that is missing is then one that no training well has.
+        Treatment of a missing number: raise an error, or use the training mean, and the value 1 in
+        an additional column ``attribute missing``. With ``"mark"`` a missing category is treated
+        as one that no training well has.
     categories : iterable of str
-        Numeric attributes that are categories, e.g. land cover classes; text always is.
+        Numeric attributes to treat as categories, e.g. land cover classes; text always is.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class AttributeEncoder:
     center_, scale_ : dict of str to float
         Mean and (population) standard deviation of each numeric attribute over training wells.
     marked_ : frozenset of str
-        Numeric attributes that a training well lacks.
+        Numeric attributes that are missing at a training well.
     notes_ : tuple of str
-        One line for each numeric attribute that is the same at all training wells (scale 1).
+        One line for each numeric attribute that is constant over the training wells (scale 1).
 
     Examples
     --------
@@ -80,13 +80,11 @@ class AttributeEncoder:
     ) -> None:
         if unknown not in ("error", "code"):
             raise ValueError(
-                f"An unknown category is an 'error' or gets a 'code'. Received {unknown!r}. "
-                "Use one of the two."
+                f"unknown must be 'error' or 'code'. Received {unknown!r}. Use one of the two."
             )
         if missing not in ("error", "mark"):
             raise ValueError(
-                f"A missing number is an 'error' or is given a 'mark'. Received {missing!r}. "
-                "Use one of the two."
+                f"missing must be 'error' or 'mark'. Received {missing!r}. Use one of the two."
             )
         self.onehot = onehot
         self.missing: Literal["error", "mark"] = missing
@@ -100,7 +98,7 @@ class AttributeEncoder:
         wells: Iterable[str] | None = None,
         names: Iterable[str] | None = None,
     ) -> Self:
-        """Learn the encoding from the training wells.
+        """Compute the encoding from the training wells.
 
         Parameters
         ----------
@@ -114,7 +112,7 @@ class AttributeEncoder:
         Raises
         ------
         SchemaError
-            If an attribute or a well is not there, or a value is missing.
+            If an attribute, a well or a value is missing.
         """
         self.names_ = tuple(schema.attribute_names(observations) if names is None else names)
         _check_present(observations, self.names_)
@@ -123,8 +121,8 @@ class AttributeEncoder:
             absent = [w for w in chosen if w not in observations[schema.WELL].values]
             if absent or not chosen:
                 raise SchemaError(
-                    f"An encoding is learnt from wells of the observations, at least one. Received "
-                    f"{absent[:1] or chosen}, not among them. Correct the names of the wells."
+                    f"An encoding needs at least one training well, and all must be in the "
+                    f"observations. Received {absent[:1] or chosen}. Correct the names."
                 )
             observations = observations.sel({schema.WELL: chosen})
         self.levels_, self.center_, self.scale_ = {}, {}, {}
@@ -138,28 +136,28 @@ class AttributeEncoder:
                 levels = [f"{name}={level}" for level in self.levels_[name]]
                 columns += levels if self.onehot else [name]
                 continue
-            missing = self._learn_number(name, observations[name], notes)
+            missing = self._fit_number(name, observations[name], notes)
             columns += [name, f"{name} missing"] if missing else [name]
             marked |= {name} if missing else set()
         self.columns_, self.notes_ = tuple(columns), tuple(notes)
         self.marked_ = frozenset(marked)
         return self
 
-    def _learn_number(self, name: str, attribute: xr.DataArray, notes: list[str]) -> bool:
-        """Learn mean and deviation of an attribute; return whether a well lacks it."""
+    def _fit_number(self, name: str, attribute: xr.DataArray, notes: list[str]) -> bool:
+        """Compute mean and deviation of an attribute; return whether a well lacks a value."""
         values = self._as_numbers(attribute)
         held = values[~np.isnan(values)]
         if not held.size:
             raise SchemaError(
-                "A numeric attribute needs a value at one training well at least. Received none "
+                "A numeric attribute needs a value for at least one training well. Received none "
                 f"for {name!r}. Leave the attribute out."
             )
         self.center_[name], self.scale_[name] = float(held.mean()), float(held.std())
         if self.scale_[name] <= 1e-12 * max(1.0, abs(self.center_[name])):
             self.scale_[name] = 1.0
             notes.append(
-                f"{name!r} is the same, {self.center_[name]:g}, at all {held.size} training "
-                "wells: its scale is set to 1."
+                f"{name!r} is constant, {self.center_[name]:g}, over the {held.size} training "
+                "wells; its scale is set to 1."
             )
         return bool(held.size < values.size)
 
@@ -169,13 +167,13 @@ class AttributeEncoder:
         Parameters
         ----------
         observations : xarray.Dataset
-            Static attributes with dims (well,), of any wells.
+            Static attributes with dims (well,), for any wells.
 
         Raises
         ------
         SchemaError
-            If an attribute is not there, a value is missing, or a category is unknown and that is
-            an error.
+            If an attribute or a value is missing, or a category is unknown and ``unknown`` is
+            ``"error"``.
         """
         _check_present(observations, self.names_)
         blocks: list[np.ndarray] = [np.empty((observations.sizes[schema.WELL], 0))]
@@ -219,7 +217,7 @@ class AttributeEncoder:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the encoder whose state :meth:`to_arrays` gave.
+        """Return the encoder whose state :meth:`to_arrays` returned.
 
         Raises
         ------
@@ -233,8 +231,8 @@ class AttributeEncoder:
         ]
         if missing:
             raise SchemaError(
-                f"The state of an encoder is what AttributeEncoder.to_arrays gives. Received none "
-                f"of {missing}. Save it again."
+                f"The state of an encoder must be that of AttributeEncoder.to_arrays. Received a "
+                f"state without {missing}. Save it again."
             )
         levels = {
             key.removeprefix("levels:"): value.astype(str)
@@ -280,7 +278,7 @@ class AttributeEncoder:
             return _as_numbers(values)
         numbers = values.values.astype(float)
         held = ~np.isnan(numbers)
-        _as_numbers(values[held])  # infinite ones are no numbers either way
+        _as_numbers(values[held])  # raises for infinite values
         return numbers
 
     def _codes(self, values: xr.DataArray) -> np.ndarray:
@@ -292,10 +290,10 @@ class AttributeEncoder:
         if self.unknown == "error" and new.any():
             first = int(np.flatnonzero(new)[0])
             raise SchemaError(
-                "A category must be one of those of the training wells. Received "
+                "A category must be one of the training wells. Received "
                 f"{str(text[first])!r} for {name!r} at well "
-                f"{str(values[schema.WELL].values[first])!r}; known are {levels.tolist()}. Train "
-                "with such a well, or set unknown='code'."
+                f"{str(values[schema.WELL].values[first])!r}; known are {levels.tolist()}. Add "
+                "such a well to the training wells, or set unknown='code'."
             )
         return np.where(known, position + 1, 0)
 
@@ -323,7 +321,7 @@ def _as_text(values: xr.DataArray) -> np.ndarray:
         if _is_missing(item):
             raise SchemaError(
                 f"A category must not be missing. Received {item!r} for {values.name!r} at well "
-                f"{str(well)!r}. Give it a category of its own, e.g. 'unknown'."
+                f"{str(well)!r}. Use a separate category, e.g. 'unknown'."
             )
     whole = [str(int(i)) if isinstance(i, float) and i.is_integer() else str(i) for i in items]
     return np.array(whole, dtype=str)
@@ -332,7 +330,7 @@ def _as_text(values: xr.DataArray) -> np.ndarray:
 def _as_numbers(values: xr.DataArray) -> np.ndarray:
     if values.dtype.kind not in "fiub":
         raise SchemaError(
-            f"An attribute that was fitted as a number must be a number. Received "
+            f"An attribute that was fitted as a number must be numeric. Received "
             f"{values.name!r} of dtype {values.dtype}. Convert it with astype(float)."
         )
     numbers = values.values.astype(float)
@@ -340,7 +338,7 @@ def _as_numbers(values: xr.DataArray) -> np.ndarray:
     if bad.any():
         raise SchemaError(
             f"A numeric attribute must be finite. Received {numbers[bad][0]} for "
-            f"{values.name!r} at well {str(values[schema.WELL].values[bad][0])!r}. Give its value, "
+            f"{values.name!r} at well {str(values[schema.WELL].values[bad][0])!r}. Add its value, "
             "or leave the attribute out."
         )
     return numbers

@@ -1,6 +1,6 @@
-"""The leakage audit: rows that scalers, features and windows use, and proofs by perturbation.
+"""Leakage audits: rows used by scalers, features and windows, and tests by perturbation.
 
-Change what must not matter, and see whether it does.
+A test by perturbation replaces data that must not have an effect, and compares the results.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ REPLACEMENTS: tuple[Replacement, ...] = ("missing", "noise", "huge")
 
 
 def rows_after(observations: xr.Dataset, split: Split, period: Period) -> xr.DataArray:
-    """Return which rows lie after each well's end of a period, boolean, dims (well, time)."""
+    """Return which rows lie after the end of a period of each well, boolean, (well, time)."""
     ends = split.end_through(period).sel({schema.WELL: observations[schema.WELL].values})
     later = observations[schema.TIME] > ends
     return later.transpose(schema.WELL, schema.TIME).rename("rows")
@@ -60,11 +60,11 @@ def replaced(
     observations : xarray.Dataset
         Dimensions (well, time).
     names : iterable of str
-        The variables to change.
+        Variables to change.
     rows : xarray.DataArray
-        Where, boolean, dims (well, time).
+        Rows to change, boolean, dims (well, time).
     by : {"missing", "noise", "huge"}
-        NaN, seeded noise around 0 with standard deviation 10, or 1e6.
+        NaN, noise with mean 0 and standard deviation 10, or 1e6.
     seed : int
         Seed of the noise.
     """
@@ -82,14 +82,14 @@ def replaced(
 
 
 def difference(found: xr.DataArray, expected: xr.DataArray, *, rows: xr.DataArray) -> np.ndarray:
-    """Return the steps at which any well differs in any bit on some rows, ``datetime64``.
+    """Return the times at which any value on some rows differs in any bit, ``datetime64``.
 
     Parameters
     ----------
     found, expected : xarray.DataArray
         Dims (well, time[, member | quantile]); NaN equals NaN.
     rows : xarray.DataArray
-        Where to compare, boolean, dims (well, time).
+        Rows to compare, boolean, dims (well, time).
     """
     xr.align(found, expected, rows, join="exact")
     found = found.transpose(*expected.dims)
@@ -99,7 +99,7 @@ def difference(found: xr.DataArray, expected: xr.DataArray, *, rows: xr.DataArra
 
 
 def describe(steps: np.ndarray) -> str:
-    """Return a line on the steps that :func:`difference` found."""
+    """Return a description of the result of :func:`difference`."""
     if not steps.size:
         return "identical"
     return f"{steps.size} steps change, the first at {timeline.format_time(steps[0])}"
@@ -118,7 +118,7 @@ Row = dict[str, object]
 
 
 class AuditedWindows(Protocol):
-    """Windows as positions on the time axis, each array of shape (window,), stops excluded."""
+    """Windows as positions on the time axis, shape (window,), with exclusive ends."""
 
     @property
     def well(self) -> np.ndarray: ...  # noqa: D102
@@ -133,7 +133,7 @@ class AuditedWindows(Protocol):
 
 
 class AuditedForecaster(Protocol):
-    """What the audit needs of a forecaster; see ``gwforecast.models.base.Forecaster``."""
+    """Methods needed by the audit; see ``gwforecast.models.base.Forecaster``."""
 
     def fit(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Fit on the train rows and return itself."""
@@ -147,13 +147,13 @@ class AuditedForecaster(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LeakageAudit:
-    """The result of an audit; print it, or read its table.
+    """The result of an audit, which can be printed or read as a table.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        One row for each part, name, well, period and rule: the first and last row that was used,
-        how many, whether the rule holds, and a note.
+        One row for each part, name, well, period and rule: first, last and number of the rows that
+        were used, whether the rule holds, and a note.
     """
 
     table: pd.DataFrame
@@ -165,7 +165,7 @@ class LeakageAudit:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """Rows of the table whose rule is broken."""
+        """Rows of the table with a broken rule."""
         return self.table[~self.table["passed"].astype(bool)]
 
     def __add__(self, other: LeakageAudit) -> LeakageAudit:
@@ -194,7 +194,7 @@ def audit(
     targets: xr.DataArray | None = None,
     through: Period = "train",
 ) -> LeakageAudit:
-    """List the rows that scaler, features and windows use, and judge each by its rule.
+    """Check which rows scaler, features and windows use.
 
     Parameters
     ----------
@@ -203,19 +203,20 @@ def audit(
     split : Split
         The periods of each well.
     scaler : Scaler, optional
-        Fitted. Its recorded rows must lie in the fitted periods, and its centre and scale are
-        computed again from them.
+        Fitted. Its recorded rows must lie in the fitted periods; its centre and scale are
+        recomputed from them.
     features : mapping of str to callable, optional
-        Functions that derive a covariate (well, time) from observations. Every row after the end
-        of a period is replaced by missing values, noise and 1e6; up to the end the feature must be
-        the same, bit for bit. They may not change with levels after the fitted periods.
+        Functions that derive a covariate (well, time) from observations. All rows after the end of
+        a period are replaced by missing values, noise and 1e6; up to the end the feature must
+        remain identical bit for bit. It must not depend on levels after the fitted periods.
     windows : AuditedWindows or mapping of period to AuditedWindows, optional
-        Windows of one period, train if none is named. Inputs may look back over a split; targets
-        with a level may not leave their period, and inputs may not pass their target.
+        Windows of each period; a single object is taken for the train period. Inputs may extend
+        back into an earlier period, but targets with a level must lie in their period, and inputs
+        must not extend beyond their target.
     targets : xarray.DataArray, optional
-        The levels that all these windows are given as targets, NaN where masked, dims (well, time);
-        by default all observed levels. Windows that reach over the end of their period are sound
-        where the levels there are masked, e.g. by ``split.levels(observations, "train")``.
+        Levels used as targets of the windows, NaN where masked, dims (well, time); by default all
+        observed levels. Windows may extend beyond their period if the levels there are masked,
+        e.g. by ``split.levels(observations, "train")``.
     through : {"train", "validation", "test"}
         Last period whose rows statistics may use.
 
@@ -248,10 +249,10 @@ def audit_forecaster(
     replacements: Sequence[Replacement] = REPLACEMENTS,
     name: str = "forecaster",
 ) -> LeakageAudit:
-    """Prove by perturbation that a forecaster does not know what it must not know.
+    """Test by perturbation that a forecaster does not use data it must not use.
 
-    What it must not know is replaced by missing values, noise and 1e6, the forecaster is fitted
-    again, and its levels are compared bit for bit. Makes about
+    These data are replaced by missing values, noise and 1e6, the forecaster is fitted again, and
+    its levels are compared bit for bit. This needs about
     ``(2 + len(refit_through)) * (1 + len(replacements))`` fits.
 
     Parameters
@@ -263,10 +264,9 @@ def audit_forecaster(
     split : Split
         The periods of each well.
     refit_through : iterable of {"train", "validation", "test"}
-        Refits to prove as well. Validation rows may choose in a fit, not in a refit on train.
+        Refits to test as well. A fit may use validation rows to choose, a refit on train may not.
     replacements : sequence of {"missing", "noise", "huge"}
-        What to put in place. Where covariates that are missing are refused with a SchemaError, the
-        rule holds.
+        Replacements. The rule also holds if missing covariates raise a SchemaError.
     name : str
         Name in the table.
     """
@@ -285,7 +285,7 @@ def audit_forecaster(
 
 @dataclass(frozen=True, eq=False)
 class _Proof:
-    """A run, the variables and rows to replace, and the rows that are free to change then."""
+    """A run, the variables and rows to replace, and the rows that may change as a result."""
 
     rule: str
     period: str
@@ -334,9 +334,9 @@ def _outcome(
     try:
         steps = difference(run()[schema.LEVEL], expected, rows=upto)
     except SchemaError as error:
-        # To refuse missing covariates is no leak; a value that fails elsewhere is one.
+        # an error for missing covariates is not a leak, an error for other values is
         refused = by == "missing" and not bool(upto.all())
-        return outcome | {"passed": refused, "note": f"{by}: refused, {error}"}
+        return outcome | {"passed": refused, "note": f"{by}: error, {error}"}
     return outcome | {"passed": steps.size == 0, "note": f"{by}: {describe(steps)}"}
 
 
@@ -375,7 +375,7 @@ def _judge_statistics(scaler: Scaler, wanted: Scaler, i: int, j: int) -> tuple[b
     if scaler.first_[i, j] < wanted.first_[i, j] or scaler.last_[i, j] > wanted.last_[i, j]:
         broken.append(f"fitted rows end at {_day(wanted.last_[i, j])}")
     if scaler.n_[i, j] > wanted.n_[i, j]:
-        broken.append(f"only {wanted.n_[i, j]} rows are fitted rows")
+        broken.append(f"only {wanted.n_[i, j]} of the rows are fitted rows")
     near = 1e-6 * wanted.scale_[i, j]
     same = (
         abs(scaler.center_[i, j] - wanted.center_[i, j]) <= near
@@ -387,7 +387,7 @@ def _judge_statistics(scaler: Scaler, wanted: Scaler, i: int, j: int) -> tuple[b
         return False, "; ".join(broken)
     if same:
         return True, "same centre and scale from the fitted rows"
-    return True, f"{wanted.n_[i, j]} rows could be used; values not computed again"
+    return True, f"{wanted.n_[i, j]} rows are available; values were not recomputed"
 
 
 def _audit_feature(
@@ -436,7 +436,7 @@ def _audit_windows(
             (INPUTS, ahead[mine], oldest[mine], newest[mine], "with inputs after their target"),
         ):
             n = int(broken.sum())
-            looking = f", {back} look back out of the period" if rule == INPUTS else ""
+            looking = f", {back} extend back before the period" if rule == INPUTS else ""
             rows.append(
                 {
                     "part": "windows",

@@ -1,7 +1,4 @@
-"""Means over lags: a long memory of the weather in a few numbers.
-
-Columns of regressions on the weather before each step, and on the season.
-"""
+"""Means of past weather over bins of lags: a long memory in few numbers."""
 
 from __future__ import annotations
 
@@ -18,13 +15,13 @@ def lag_edges(lookback: int) -> np.ndarray:
     Parameters
     ----------
     lookback : int
-        Number of steps seen, the present one among them; at least 1.
+        Number of steps including the present one; at least 1.
 
     Returns
     -------
     numpy.ndarray of int
-        Bin k holds the lags ``edges[k]`` to ``edges[k + 1] - 1``. A last bin of less than half the
-        width it would have is joined to the one before.
+        Bin k contains the lags ``edges[k]`` to ``edges[k + 1] - 1``. A last bin with less than half
+        of its full width is merged with the previous one.
 
     Raises
     ------
@@ -40,7 +37,7 @@ def lag_edges(lookback: int) -> np.ndarray:
     """
     if lookback < 1:
         raise ValueError(
-            f"A lookback is at least 1 step. Received {lookback}. Use the present step with 1."
+            f"A lookback must be at least 1 step. Received {lookback}. Use 1 for the present step."
         )
     edges = [0, 1]
     while edges[-1] * 2 <= lookback:
@@ -56,20 +53,20 @@ def lag_edges(lookback: int) -> np.ndarray:
 def lagged_means(
     values: np.ndarray, edges: np.ndarray, *, before: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the mean of each variable over bins of past steps; the present is lag 0.
+    """Return the mean of each variable over bins of past steps; the present step is lag 0.
 
-    Causal: the result at a step depends on this step and those before it, bit for bit.
+    The result at a step depends only on this step and earlier ones, bit for bit.
 
     Parameters
     ----------
     values : numpy.ndarray
         Shape (well, time, variable).
     edges : numpy.ndarray of int
-        Increasing from 0 or more; bin k holds the lags ``edges[k]`` to ``edges[k + 1] - 1`` in
+        Increasing, from 0 or more; bin k contains the lags ``edges[k]`` to ``edges[k + 1] - 1`` in
         steps, e.g. from :func:`lag_edges`.
     before : numpy.ndarray, optional
-        Shape (well, variable): what each variable is taken to be before the first step. By default
-        a bin takes the mean of the steps that exist, and is NaN where none does.
+        Shape (well, variable): value of each variable before the first step. By default a bin is
+        the mean over existing steps, and NaN if there are none.
 
     Returns
     -------
@@ -80,7 +77,7 @@ def lagged_means(
     Raises
     ------
     ValueError
-        If the shapes do not fit or the edges do not increase from 0 or more.
+        If the shapes do not match, or the edges do not increase from 0 or more.
 
     Examples
     --------
@@ -92,17 +89,17 @@ def lagged_means(
     edges = np.asarray(edges)
     if values.ndim != 3 or edges.ndim != 1 or edges.size < 2:
         raise ValueError(
-            "Lagged means take values of shape (well, time, variable) and at least two edges. "
+            "Lagged means need values of shape (well, time, variable) and at least two edges. "
             f"Received shapes {values.shape} and {edges.shape}. Add the missing dimension."
         )
     if edges[0] < 0 or (np.diff(edges) <= 0).any():
         raise ValueError(
-            f"Edges of lags increase from 0 or more; a negative lag would look ahead. Received "
-            f"{edges.tolist()}. Sort them and take the negative ones out."
+            f"Edges of lags must increase from 0 or more; a negative lag would look ahead. "
+            f"Received {edges.tolist()}. Sort them, and remove negative ones."
         )
     n_wells, n_times, n_variables = values.shape
     missing = np.isnan(values)
-    # Sums of deviations keep the digits of a variable with a large offset, e.g. pressure.
+    # sums of deviations are more accurate for variables with a large offset, e.g. pressure
     origin = values[:, :1] if before is None else np.asarray(before, float)[:, None]
     origin = np.where(np.isfinite(origin), origin, 0.0)
     total = _cumulated(np.where(missing, 0.0, values - origin))
@@ -134,7 +131,7 @@ def antecedent_columns(
     before: np.ndarray,
     harmonics: int,
 ) -> np.ndarray:
-    """Return means of the weather over lags of 0, 1, 2-3, 4-7, ... steps, and waves of the year.
+    """Return means of the weather over lags 0, 1, 2-3, 4-7, ..., and harmonics of the year.
 
     Parameters
     ----------
@@ -143,16 +140,16 @@ def antecedent_columns(
     times : numpy.ndarray
         Shape (time,), ``datetime64``.
     lookback : int
-        Steps of weather seen, the present one among them.
+        Number of steps of weather, including the present one.
     before : numpy.ndarray
-        What each variable is taken to be before the first step, shape (variable,).
+        Value of each variable before the first step, shape (variable,).
     harmonics : int
-        Pairs of sine and cosine of the year.
+        Number of pairs of sine and cosine of the year.
 
     Returns
     -------
     numpy.ndarray
-        Shape (version, time, column); NaN where a step of the lag is missing.
+        Shape (version, time, column); NaN if a step of the bin is missing.
 
     Examples
     --------

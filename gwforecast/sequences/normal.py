@@ -1,4 +1,4 @@
-"""What is normal: terciles of the level by calendar month, learnt on the fitted rows."""
+"""Normal levels: terciles by calendar month on the training rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ FEWEST_LEVELS = 9
 
 
 class Normal:
-    """Class a level as below, near or above what is normal for its calendar month.
+    """Classify levels as below, near or above normal for their calendar month.
 
-    The limits are the terciles of the fitted levels of the month. Where a month has fewer than
-    nine levels, those of the months around it are added until there are enough.
+    The limits are the terciles of the training levels of the month. If a month has fewer than nine
+    levels, neighbouring months are added until there are enough.
 
     Attributes
     ----------
@@ -42,14 +42,14 @@ class Normal:
     limits_: xr.DataArray
 
     def fit(self, observations: xr.Dataset, *, rows: xr.DataArray) -> Self:
-        """Learn the terciles from the levels of the given rows.
+        """Compute the terciles of the levels of the given rows.
 
         Parameters
         ----------
         observations : xarray.Dataset
             Dimensions (well, time).
         rows : xarray.DataArray
-            Which rows may be used, boolean, dims (well, time).
+            Rows to use, boolean, dims (well, time).
 
         Raises
         ------
@@ -66,9 +66,9 @@ class Normal:
             known = np.isfinite(row)
             if known.sum() < FEWEST_LEVELS:
                 raise SchemaError(
-                    f"What is normal takes at least {FEWEST_LEVELS} levels. Well {wells[well]!r} "
-                    f"has {known.sum()} in the rows that are fitted. Use a longer record or leave "
-                    "the well out."
+                    f"Terciles need at least {FEWEST_LEVELS} levels. Received {known.sum()} for "
+                    f"well {wells[well]!r} in the training rows. Use a longer record, or leave the "
+                    "well out."
                 )
             for month in range(12):
                 reach = next(
@@ -89,12 +89,12 @@ class Normal:
         return self
 
     def classify(self, level: xr.DataArray) -> xr.DataArray:
-        """Return 0 (below), 1 (near) or 2 (above normal), NaN where there is no level.
+        """Return 0 (below), 1 (near) or 2 (above normal), NaN for missing levels.
 
         Parameters
         ----------
         level : xarray.DataArray
-            m above the datum of the fitted levels, with dims well and time among others.
+            m above the datum of the training levels; dims include well and time.
         """
         limits = self.limits_.sel(
             {schema.WELL: level[schema.WELL].values, "month": level[schema.TIME].dt.month}

@@ -89,20 +89,20 @@ def issue_times_of(
     start: str | pd.Timestamp | np.datetime64 | None = None,
     end: str | pd.Timestamp | np.datetime64 | None = None,
 ) -> np.ndarray:
-    """Return the issue times whose forecasts fall into a period.
+    """Return the issue times of forecasts for a period.
 
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
-        The periods of each well; the issue times serve all of them.
+        The periods of each well; all wells share the issue times.
     period : {"validation", "test"}
-        What is forecast: the first issue time is the last step before the first such period.
+        Period to forecast; the first issue time is the last step before its earliest start.
     stride : int
-        Steps from one issue time to the next.
+        Number of steps between issue times.
     start, end : time, optional
-        First and last issue time, instead of those of the period.
+        First and last issue time; by default those of the period.
 
     Returns
     -------
@@ -118,8 +118,8 @@ def issue_times_of(
     """
     if stride < 1:
         raise ValueError(
-            f"The stride of a backtest is at least 1 step. Received {stride}. Use 1 for a forecast "
-            "at each step."
+            f"The stride of a backtest must be at least 1 step. Received {stride}. Use 1 for a "
+            "forecast at every step."
         )
     times = timeline.to_times(observations[schema.TIME].values)
     wells = {schema.WELL: observations[schema.WELL].values}
@@ -141,7 +141,7 @@ def issue_times_of(
         raise SchemaError(
             f"A backtest needs at least one issue time in the {period} period. Received none "
             f"between {_shown(start)} and {_shown(end)}. Choose a start and an end within the "
-            "record, or give the split such a period."
+            "record, or add this period to the split."
         )
     return found
 
@@ -149,11 +149,11 @@ def issue_times_of(
 def spread_issue_times(
     observations: xr.Dataset, split: Split, *, period: Period, most: int
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Yield wells and the issue times of a period that serve them, some of all.
+    """Yield groups of wells with a limited number of issue times in a period.
 
-    Those of a well are a fixed number of steps apart, counted from 1970, so that they do not depend
-    on which wells are there besides. Wells that share the number of steps share the issue times;
-    those that are not of a well's own period are for :func:`mask_to_period` to leave out.
+    The issue times of a well are a fixed number of steps apart, counted from 1970, so that they do
+    not depend on the other wells. Wells with the same number of steps share their issue times;
+    :func:`mask_to_period` removes those outside the period of a well.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ def spread_issue_times(
     split : Split
         The periods of each well.
     period : {"validation", "test"}
-        What is forecast.
+        Period to forecast.
     most : int
-        Issue times of one well, at most.
+        Largest number of issue times of a well.
 
     Yields
     ------
@@ -196,8 +196,8 @@ def observed_at(levels: xr.DataArray, forecast: xr.Dataset) -> xr.DataArray:
     levels : xarray.DataArray
         Dimensions (well, time), m.
     forecast : xarray.Dataset
-        With the coordinate ``valid_time`` (issue_time, lead_time); NaN where a valid time is no
-        step of the levels.
+        With the coordinate ``valid_time`` (issue_time, lead_time). The result is NaN for valid
+        times that are not on the time axis of the levels.
     """
     times = timeline.to_times(levels[schema.TIME].values)
     valid = forecast[schema.VALID_TIME].values
@@ -211,10 +211,10 @@ def observed_at(levels: xr.DataArray, forecast: xr.Dataset) -> xr.DataArray:
 
 
 def mask_to_period(forecast: xr.Dataset, split: Split, *, period: Period) -> xr.Dataset:
-    """Return a forecast with NaN where it is issued too early for a well, or ends too late.
+    """Return a forecast with NaN outside the period of each well.
 
-    A forecast of a well is kept from the last step before the period on, and up to the period's
-    last step, so that wells with other periods share one axis of issue times.
+    Issue times are kept from the last step before the period of a well, and valid times up to its
+    last step, so that wells with different periods share one axis of issue times.
     """
     wells = {schema.WELL: forecast[schema.WELL].values}
     first, last = split.start(period).sel(wells), split.end(period).sel(wells)
@@ -227,17 +227,17 @@ def mask_to_period(forecast: xr.Dataset, split: Split, *, period: Period) -> xr.
 
 
 def extend_split(split: Split, until: np.datetime64, *, sliding: bool = False) -> Split:
-    """Return the split of a later origin: its validation period reaches until a time.
+    """Return a split whose validation period extends to a later time.
 
     Parameters
     ----------
     split : Split
         The periods of each well.
     until : numpy.datetime64
-        The last step that a refit may use; a validation period that ends later is kept.
+        Last step that a refit may use; a validation period that ends later is kept.
     sliding : bool
-        Move the start of the train period by as much as the end moves, so that a refit sees a
-        window of the same length; by default the window expands.
+        Move the start of the train period by the same amount, so that the window keeps its length;
+        by default the window expands.
     """
     bounds = split.bounds.copy(deep=True)
     until = timeline.to_times([until])[0]
@@ -262,4 +262,4 @@ def extend_split(split: Split, until: np.datetime64, *, sliding: bool = False) -
 
 
 def _shown(time: object) -> str:
-    return "its ends" if time is None else str(time)
+    return "the end of the record" if time is None else str(time)

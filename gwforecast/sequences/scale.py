@@ -1,4 +1,4 @@
-"""Scales of variables and encodings of static attributes, learnt on training rows only."""
+"""Scaling of variables with statistics of the training rows."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _POOLED = ""
 
 
 class Scaler:
-    """Centre and scale numeric variables by statistics of the given rows only.
+    """Centre and scale variables with statistics of the given rows only.
 
     Parameters
     ----------
     per_well : bool
-        Statistics of each well alone; otherwise of the given rows of all wells together.
+        Use separate statistics for each well; otherwise pool the rows of all wells.
     methods : mapping of str to {"standard", "minmax", "none"}, optional
-        How to scale a variable; those not named are scaled by ``"standard"``: mean and (population)
-        standard deviation. ``"minmax"`` maps the rows' range to 0 to 1, ``"none"`` changes nothing.
+        Method for each variable; the default is ``"standard"``: mean and (population) standard
+        deviation. ``"minmax"`` maps the range of the rows to 0 to 1, ``"none"`` changes nothing.
 
     Attributes
     ----------
     names_, wells_ : numpy.ndarray of str
-        Variables and wells; pooled statistics have one well, ``""``.
+        Variables and wells; pooled statistics have a single well, ``""``.
     center_, scale_ : numpy.ndarray
         Shape (well, variable), in the units of the variable.
     first_, last_, n_ : numpy.ndarray
-        First and last row that was used, and how many, shape (well, variable).
+        First and last row that was used, and number of rows, shape (well, variable).
     notes_ : tuple of str
-        One line for each variable that was constant on the rows, and has scale 1 therefore.
+        One line for each variable that was constant on the rows, whose scale is therefore 1.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Scaler:
         wrong = {name: m for name, m in self.methods.items() if m not in METHODS}
         if wrong:
             raise ValueError(
-                f"A variable is scaled by one of {', '.join(METHODS)}. Received {wrong}. "
+                f"The method of a variable must be one of {', '.join(METHODS)}. Received {wrong}. "
                 "Correct the method."
             )
 
@@ -83,21 +83,21 @@ class Scaler:
         rows: xr.DataArray,
         names: Iterable[str] | None = None,
     ) -> Self:
-        """Learn centre and scale from the given rows.
+        """Compute centre and scale from the given rows.
 
         Parameters
         ----------
         observations : xarray.Dataset
             Dimensions (well, time).
         rows : xarray.DataArray
-            Which rows may be used, boolean, dims (well, time), e.g. ``split.rows(obs, "train")``.
+            Rows to use, boolean, dims (well, time), e.g. ``split.rows(obs, "train")``.
         names : iterable of str, optional
             Variables over (well, time); by default the level and all covariates.
 
         Raises
         ------
         SchemaError
-            If a variable is not there, or has no finite value on the rows of a well.
+            If a variable is missing, or has no finite value on the rows of a well.
         """
         known = [schema.LEVEL, *schema.covariate_names(observations)]
         chosen = known if names is None else list(names)
@@ -105,7 +105,7 @@ class Scaler:
         if missing:
             raise SchemaError(
                 f"A scaled variable must be the level or a covariate. Received {missing}; the "
-                f"observations hold {known}. Correct the name, or add the series."
+                f"observations contain {known}. Correct the name, or add the series."
             )
         xr.align(rows, observations[schema.LEVEL], join="exact")
         allowed = rows.transpose(schema.WELL, schema.TIME).values.astype(bool)
@@ -126,13 +126,13 @@ class Scaler:
             self.first_[:, j] = times[of.argmax(axis=1)]
             self.last_[:, j] = times[times.size - 1 - of[:, ::-1].argmax(axis=1)]
             self.n_[:, j] = used.sum(axis=1) if self.per_well else used.sum()
-            self.center_[:, j], self.scale_[:, j] = self._learn(values, used, name=name)
-            notes += self._settle_constant(j, name)
+            self.center_[:, j], self.scale_[:, j] = self._statistics_of(values, used, name=name)
+            notes += self._replace_zero_scales(j, name)
         self.notes_ = tuple(notes)
         return self
 
     def transform(self, data: Labelled) -> Labelled:
-        """Return data with the fitted variables scaled, and all others as they are.
+        """Return data with the fitted variables scaled and all others unchanged.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class Scaler:
         Raises
         ------
         SchemaError
-            If a DataArray's name, or a well, was not fitted.
+            If the name of a DataArray, or a well, was not fitted.
         """
         if isinstance(data, xr.DataArray):
             center, scale = self._labelled(str(data.name), data)
@@ -154,7 +154,7 @@ class Scaler:
         return data.assign({name: self.transform(data[name]) for name in held})
 
     def inverse(self, data: xr.DataArray, name: str) -> xr.DataArray:
-        """Return scaled data of a variable in its own units.
+        """Return scaled data of a variable in its original units.
 
         Parameters
         ----------
@@ -176,12 +176,12 @@ class Scaler:
         name : str
             The variable.
         wells : iterable of str, optional
-            In this order; by default the wells of the fit.
+            Wells in the requested order; by default the wells of the fit.
         """
         if name not in self.names_:
             raise SchemaError(
-                f"A scaler knows the variables it was fitted on. Received {name!r}; it knows "
-                f"{self.names_.tolist()}. Fit it with this variable among the names."
+                f"A scaler can be applied to the variables it was fitted on. Received {name!r}, "
+                f"fitted were {self.names_.tolist()}. Fit it with this variable among the names."
             )
         j = int(np.flatnonzero(self.names_ == name)[0])
         if wells is None:
@@ -196,8 +196,9 @@ class Scaler:
         unknown = [well for well in chosen if well not in index]
         if unknown:
             raise SchemaError(
-                f"A scaler knows the wells it was fitted on. Received {str(unknown[0])!r}, which "
-                "is none of them. Fit it with this well, or pool the wells with per_well=False."
+                "A scaler can be applied to the wells it was fitted on. Received "
+                f"{str(unknown[0])!r}, which is not one of them. Fit it with this well, or use "
+                "per_well=False."
             )
         positions = [index[well] for well in chosen]
         return self.center_[positions, j], self.scale_[positions, j]
@@ -220,7 +221,7 @@ class Scaler:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the scaler whose state :meth:`to_arrays` gave.
+        """Return the scaler whose state :meth:`to_arrays` returned.
 
         Raises
         ------
@@ -232,7 +233,7 @@ class Scaler:
         missing = [key for key in wanted if key not in arrays]
         if missing:
             raise SchemaError(
-                f"The state of a scaler needs {', '.join(wanted)}. Received none of "
+                f"The state of a scaler needs {', '.join(wanted)}. Received a state without "
                 f"{missing}. Save it again with Scaler.to_arrays."
             )
         names = arrays["names"].astype(str)
@@ -245,7 +246,7 @@ class Scaler:
         for key in ("center", "scale", "first", "last", "n"):
             if arrays[key].shape != shape:
                 raise SchemaError(
-                    f"The state of a scaler has arrays of shape (well, variable) = {shape}. "
+                    f"The arrays of a scaler must have shape (well, variable) = {shape}. "
                     f"Received {key} of shape {arrays[key].shape}. Save it again."
                 )
         sound = np.isfinite(arrays["center"]) & np.isfinite(arrays["scale"]) & (arrays["scale"] > 0)
@@ -266,17 +267,17 @@ class Scaler:
         return scaler
 
     def joined(self, other: Self) -> Self:
-        """Return the scales of these wells and of other wells, learnt for the same variables.
+        """Return a scaler with the wells of this and another scaler for the same variables.
 
         Raises
         ------
         ValueError
-            If the variables differ, or a well is in both.
+            If the variables differ, or both contain a well.
         """
         shared = set(self.wells_.tolist()) & set(other.wells_.tolist())
         if self.names_.tolist() != other.names_.tolist() or shared:
             raise ValueError(
-                "Scales are joined of the same variables and different wells. Received "
+                "Joined scalers must have the same variables and different wells. Received "
                 f"{self.names_.tolist()} and {other.names_.tolist()}, and {sorted(shared)} twice. "
                 "Fit both with the same names."
             )
@@ -288,7 +289,7 @@ class Scaler:
         whole.notes_ = (*self.notes_, *other.notes_)
         return whole
 
-    def _learn(
+    def _statistics_of(
         self, values: np.ndarray, used: np.ndarray, *, name: str
     ) -> tuple[np.ndarray, np.ndarray]:
         axis = 1 if self.per_well else None
@@ -302,7 +303,7 @@ class Scaler:
             return np.atleast_1d(low), np.atleast_1d(high - low)
         n = used.sum(axis=axis)
         mean = np.reshape(np.where(used, values, 0.0).sum(axis=axis) / n, shape)
-        # Two passes: a level of hundreds of metres varies by centimetres.
+        # two passes, because a level of hundreds of metres can vary by centimetres
         deviation = np.where(used, values - mean, 0.0)
         mean = mean + np.reshape(deviation.sum(axis=axis) / n, shape)
         variance = np.reshape(
@@ -310,7 +311,7 @@ class Scaler:
         )
         return mean[:, 0], np.sqrt(variance[:, 0])
 
-    def _settle_constant(self, j: int, name: str) -> list[str]:
+    def _replace_zero_scales(self, j: int, name: str) -> list[str]:
         constant = self.scale_[:, j] <= 1e-12 * np.maximum(1.0, np.abs(self.center_[:, j]))
         notes = []
         for i in np.flatnonzero(constant):
@@ -318,7 +319,7 @@ class Scaler:
             first, last = (timeline.format_time(t[i, j]) for t in (self.first_, self.last_))
             notes.append(
                 f"{name!r}{of} is constant, {self.center_[i, j]:g}, on the {self.n_[i, j]} rows "
-                f"from {first} to {last}: its scale is set to 1."
+                f"from {first} to {last}; its scale is set to 1."
             )
         self.scale_[constant, j] = 1.0
         return notes
@@ -328,8 +329,8 @@ class Scaler:
         if empty.any():
             of = f"well {str(wells[empty.argmax()])!r}" if self.per_well else "all wells"
             raise SchemaError(
-                f"A scale needs at least one value on the rows it is learnt from. Received none "
-                f"for {name!r} of {of}. Leave out the variable or the well, or move the split."
+                f"A scale needs at least one value on the training rows. Received none for "
+                f"{name!r} of {of}. Leave out the variable or the well, or change the split."
             )
 
     def _labelled(self, name: str, data: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

@@ -1,8 +1,6 @@
-"""Sequential train, validation and test periods, one set of bounds for each well.
+"""Train, validation and test periods of each well, and folds of the train period.
 
-Folds of the train period: years that a fit leaves out, so that its errors there are honest.
-
-Random splits, which only regressions on tables without a memory may use.
+Random splits are for regressions on tables whose rows are independent of each other.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ PERIODS: tuple[Period, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """First and last step of each period of each well, both included.
+    """First and last step, both inclusive, of each period of each well.
 
     Parameters
     ----------
@@ -50,8 +48,8 @@ class Split:
     Raises
     ------
     SchemaError
-        If the variables or dimensions are others, a train period does not exist, or the periods
-        of a well are not in order or overlap.
+        If the variables or dimensions differ, a well has no train period, or its periods overlap
+        or are not in order.
     """
 
     bounds: xr.Dataset
@@ -70,7 +68,7 @@ class Split:
     def end_through(self, period: Period) -> xr.DataArray:
         """Return the last step of the periods up to and including one, dims (well,).
 
-        Where a period does not exist, this is the end of the period before it.
+        If a period does not exist, this is the end of the previous one.
         """
         end = self.end("train")
         for later in PERIODS[1 : PERIODS.index(period) + 1]:
@@ -113,7 +111,7 @@ class Split:
         Parameters
         ----------
         observations : xarray.Dataset, optional
-            Dimensions (well, time). Without them there is no column ``levels``.
+            Dimensions (well, time). Without them the column ``levels`` is omitted.
 
         Returns
         -------
@@ -139,7 +137,7 @@ class Split:
 
     @classmethod
     def from_frame(cls, table: pd.DataFrame) -> Split:
-        """Return the periods of a table with the columns well, period, start and end."""
+        """Return the split given by a table with the columns well, period, start and end."""
         wells = list(dict.fromkeys(table[schema.WELL].tolist()))
         coords = {schema.WELL: np.array(wells, dtype=object), "edge": ["start", "end"]}
         bounds = {}
@@ -155,13 +153,13 @@ class Split:
         missing = ~np.isin(wells, self.bounds[schema.WELL].values)
         if missing.any():
             raise SchemaError(
-                f"Each well needs periods of its own. Received well {str(wells[missing][0])!r}, "
-                "which is not in the split. Split the observations that hold this well."
+                f"The split must contain each well. Received well {str(wells[missing][0])!r}, "
+                "which is not in the split. Split the observations that contain this well."
             )
 
 
 def require_sequential(split: object) -> Split:
-    """Return a sequential split, and refuse anything else, a random split above all.
+    """Return a sequential split, or raise for anything else, such as a random split.
 
     Raises
     ------
@@ -192,22 +190,22 @@ def split_by_fraction(
     train, validation : float
         Share of the observed levels; the rest is the test period.
     gap : int
-        Steps left out at the start of the validation and of the test period, so that they do not
-        touch the period before.
+        Number of steps left out at the start of the validation and of the test period, to
+        separate them from the previous period.
 
     Returns
     -------
     Split
         The train period starts at the first step of the time axis, and each later period at the
-        step after the last level of the period before (plus the gap). The test period ends at the
-        last observed level.
+        step after the last level of the previous period (plus the gap). The test period ends at
+        the last observed level.
 
     Raises
     ------
     ValueError
-        If the fractions are not positive with a sum of at most 1, or the gap is negative.
+        If the fractions are not positive or sum to more than 1, or the gap is negative.
     SchemaError
-        If a well has too few levels for a level in each period, or the gap leaves none in one.
+        If a well has too few levels for each period to have one, or none remains after a gap.
 
     Examples
     --------
@@ -225,7 +223,7 @@ def split_by_fraction(
     if not (0 < train < 1 and 0 <= validation < 1 and train + validation <= 1 + 1e-12):
         raise ValueError(
             "Fractions of a split must be positive and sum to at most 1. Received "
-            f"train={train}, validation={validation}. The usual choice is 0.6 and 0.2."
+            f"train={train}, validation={validation}. Usual values are 0.6 and 0.2."
         )
     observed = observations[schema.LEVEL].notnull().values
     times = observations[schema.TIME].values
@@ -244,7 +242,7 @@ def split_by_fraction(
             raise SchemaError(
                 f"Each period of a split needs an observed level. Well {str(well)!r} has "
                 f"{positions.size} levels, which leaves none for {', '.join(empty)}. Use a longer "
-                "record, or set the periods by date."
+                "record, or split by date."
             )
         cuts.append(times[positions[[n_train - 1, n_fitted - 1, -1]]])
     train_end, validation_end, test_end = np.array(cuts).T
@@ -279,11 +277,11 @@ def split_by_date(
     observations : xarray.Dataset
         Dimensions (well, time).
     validation_start, test_start : str or pandas.Timestamp
-        First step of the validation and of the test period (before the gap is taken off).
+        First step of the validation and of the test period, before the gap is removed.
     test_end : str or pandas.Timestamp, optional
         Last step of the test period; by default the last observed level of each well.
     gap : int
-        Steps left out at the start of the validation and of the test period.
+        Number of steps left out at the start of the validation and of the test period.
 
     Raises
     ------
@@ -296,8 +294,8 @@ def split_by_date(
     ordered = times[0] < first <= second and first <= times[-1]
     if not ordered or (stop is not None and not second <= stop):
         raise SchemaError(
-            "The dates of a split must be in order, and validation_start inside the data: start of "
-            "the data < validation_start <= test_start <= test_end. Received data of "
+            "The dates of a split must be in order, and validation_start within the data: start of "
+            "the data < validation_start <= test_start <= test_end. Received data from "
             f"{timeline.format_time(times[0])} to {timeline.format_time(times[-1])}, "
             f"{validation_start}, {test_start}, {test_end}. Correct the dates."
         )
@@ -337,7 +335,7 @@ def _check_bounds(bounds: xr.Dataset) -> None:
         disjoint = (present[1:, 0] > present[:-1, 1]).all()
         if np.isnat(pairs[0]).any() or not in_order or not disjoint:
             raise SchemaError(
-                "The periods of a split begin with a train period, in order and without overlap. "
+                "The periods of a split must start with train, be in order and not overlap. "
                 f"Received {pairs.astype('datetime64[D]').astype(str).tolist()} for well "
                 f"{str(well)!r}. Correct these dates."
             )
@@ -352,7 +350,7 @@ def _bounds(
 ) -> Split:
     if gap < 0:
         raise ValueError(
-            f"The gap of a split must be at least 0 steps. Received {gap}. Leave it out, or give "
+            f"The gap of a split must be at least 0 steps. Received {gap}. Omit it, or set "
             "the number of steps between the periods."
         )
     times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
@@ -384,16 +382,16 @@ FOLDS = 5
 
 
 def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -> xr.DataArray:
-    """Return which fold of the train period each row lies in.
+    """Return the fold of the train period to which each row belongs.
 
-    Folds follow each other in time and have equally many levels of a well: errors of neighbouring
-    steps are alike, so that rows drawn at random would tell of each other (Roberts et al. 2017,
+    Folds are contiguous in time, with equal numbers of levels of a well: errors of neighbouring
+    steps are correlated, so that random folds would not be independent (Roberts et al. 2017,
     doi:10.1111/ecog.02881).
 
     Parameters
     ----------
     observations : xarray.Dataset
-        Dimensions (well, time); levels after the train period are not read.
+        Dimensions (well, time); levels after the train period are not used.
     split : Split
         The periods of each well.
     folds : int
@@ -426,20 +424,20 @@ def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -
 
 
 def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
-    """Return targets without those of each fold in turn.
+    """Return targets with those of each fold removed in turn.
 
     Parameters
     ----------
     targets : numpy.ndarray
         Shape (well, time), NaN where there is none.
     fold : xarray.DataArray
-        As of :func:`train_folds`.
+        Result of :func:`train_folds`.
 
     Returns
     -------
     numpy.ndarray
-        Shape (well * fold, time), the rows of a well behind each other. A well whose targets all
-        lie in one fold keeps them.
+        Shape (well * fold, time), with the rows of a well next to each other. A well whose targets
+        all lie in one fold keeps them.
     """
     left_out = fold.values[:, None] == np.arange(fold.attrs["folds"])[:, None]
     kept = np.where(left_out, np.nan, targets[:, None])
@@ -450,7 +448,7 @@ def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class RandomSplit:
-    """Rows drawn at random into periods; refused wherever sequences are cut from the rows.
+    """Rows assigned at random to periods; not accepted where sequences are needed.
 
     Parameters
     ----------
@@ -470,12 +468,12 @@ class RandomSplit:
         return observations[schema.LEVEL].where(self.rows(observations, *periods))
 
     def start(self, period: Period) -> NoReturn:
-        """Refuse with a TypeError: rows drawn at random have no first step."""
+        """Raise a TypeError: random rows have no first step."""
         require_sequential(self)
         raise AssertionError(period)
 
     def end(self, period: Period) -> NoReturn:
-        """Refuse with a TypeError: rows drawn at random have no last step."""
+        """Raise a TypeError: random rows have no last step."""
         require_sequential(self)
         raise AssertionError(period)
 
@@ -483,11 +481,12 @@ class RandomSplit:
 def random_split(
     observations: xr.Dataset, *, train: float = 0.6, validation: float = 0.2, seed: int = 0
 ) -> RandomSplit:
-    """Draw the observed levels of each well at random into train, validation and test rows.
+    """Assign the observed levels of each well at random to train, validation and test rows.
 
-    Only for regressions on tables, where a row has no memory of others. Levels are autocorrelated,
-    so that a random split leaks: neighbours of each test row are train rows, and scores are too
-    good [1]_. A warning says so, and windows, forecasters and audits refuse the result.
+    This is only valid for regressions on tables with independent rows. Levels are autocorrelated,
+    so that a random split leaks information: test rows have train rows as neighbours, and scores
+    are too optimistic [1]_. A warning is issued, and windows, forecasters and audits do not accept
+    the result.
 
     Parameters
     ----------
@@ -496,17 +495,17 @@ def random_split(
     train, validation : float
         Share of the observed levels; the rest is the test period.
     seed : int
-        Seed of the draw. Each well is drawn by its own name, whatever wells stand beside it.
+        Random seed. The rows of a well depend on its name, not on the other wells.
 
     Returns
     -------
     RandomSplit
-        Its ``rows`` and ``levels`` work as those of a sequential split.
+        Its methods ``rows`` and ``levels`` work as those of a sequential split.
 
     Raises
     ------
     ValueError
-        If the fractions are not positive with a sum of at most 1.
+        If the fractions are not positive or sum to more than 1.
     SchemaError
         If a well has no observed level.
 
@@ -519,12 +518,12 @@ def random_split(
     if not (0 < train < 1 and 0 <= validation < 1 and train + validation <= 1 + 1e-12):
         raise ValueError(
             "Fractions of a split must be positive and sum to at most 1. Received "
-            f"train={train}, validation={validation}. The usual choice is 0.6 and 0.2."
+            f"train={train}, validation={validation}. Usual values are 0.6 and 0.2."
         )
     warnings.warn(
-        "A random split leaks in a time series: neighbours of each test row are train rows, and "
-        "scores are too good. Received a request for one. Use split_by_fraction or split_by_date, "
-        "unless rows have no memory.",
+        "A random split of a time series leaks information: test rows have train rows as "
+        "neighbours, and scores are too optimistic. Received a call of random_split. Use "
+        "split_by_fraction or split_by_date unless rows are independent.",
         stacklevel=2,
     )
     observed = observations[schema.LEVEL].notnull()

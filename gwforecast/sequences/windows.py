@@ -1,11 +1,11 @@
-"""Index-first windows: what a model may see, and when, as positions on the time axis.
+"""Windows of inputs and targets, as positions on the time axis.
 
-A window is a run of ``lookback`` warm-up steps and then ``targets`` target steps. Windows are
-chosen as positions; data are gathered from arrays that are held once, batch by batch, so that
-memory is that of the data and not lookback times it.
+A window consists of ``lookback`` warm-up steps followed by ``targets`` target steps. Only positions
+are stored; data are gathered batch by batch from arrays that are held once, so that the memory
+needed does not grow with the lookback.
 
 *Sequence to value* is ``targets=1``: one window for each observed level. *Sequence to sequence* has
-many targets behind one warm-up, and the levels that were not observed are masked.
+many targets after one warm-up; levels that were not observed are masked.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Windows:
     Parameters
     ----------
     well : numpy.ndarray
-        Row of the well of each window, shape (window,), int.
+        Position of the well of each window, shape (window,), int.
     target_start : numpy.ndarray
         Position of the first target of each window, shape (window,), int.
     lookback : int
-        Steps before the first target that the model sees: the warm-up.
+        Number of warm-up steps before the first target.
     targets : int
-        Target steps in a window.
+        Number of target steps in a window.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Windows:
 
     @property
     def length(self) -> int:
-        """Steps of a window, warm-up and targets together."""
+        """Number of steps of a window, including warm-up and targets."""
         return self.lookback + self.targets
 
     @property
@@ -82,7 +82,7 @@ class Windows:
 
     @property
     def input_stop(self) -> np.ndarray:
-        """Position after the last input of each window, which is that after its last target."""
+        """Position after the last input of each window, the same as after its last target."""
         return self.target_stop
 
     def take(self, index: np.ndarray | slice) -> Windows:
@@ -97,7 +97,7 @@ class Windows:
         values : numpy.ndarray
             Shape (well, time, variable).
         fill : float
-            Value of the steps outside the data; 0 is the training mean of scaled values.
+            Value for steps outside the data; 0 is the training mean of scaled values.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class Windows:
         return _gather(values, self.well, positions, fill)
 
     def gather_targets(self, values: np.ndarray) -> np.ndarray:
-        """Return the targets of each window, shape (window, targets); NaN where there is none.
+        """Return the targets of each window, shape (window, targets); NaN where unknown.
 
         Parameters
         ----------
@@ -127,30 +127,30 @@ def _gather(values: np.ndarray, well: np.ndarray, positions: np.ndarray, fill: f
 
 
 def value_windows(rows: np.ndarray, *, lookback: int) -> Windows:
-    """Return one window for each row that is a target: sequence to value.
+    """Return one window for each target: sequence to value.
 
     Parameters
     ----------
     rows : numpy.ndarray
-        Shape (well, time), boolean: which levels are targets.
+        Shape (well, time), boolean: levels that are targets.
     lookback : int
-        Steps seen before the step of the target, whose own covariates are seen too.
+        Number of steps before the target; the covariates of its own step are inputs as well.
     """
     well, time = np.nonzero(rows)
     return Windows(well, time, lookback, 1)
 
 
 def sequence_windows(rows: np.ndarray, *, lookback: int, targets: int) -> Windows:
-    """Return windows that tile each well's targets once: sequence to sequence.
+    """Return windows that cover the targets of each well once: sequence to sequence.
 
     Parameters
     ----------
     rows : numpy.ndarray
-        Shape (well, time), boolean: which levels are targets.
+        Shape (well, time), boolean: levels that are targets.
     lookback : int
-        Warm-up steps.
+        Number of warm-up steps.
     targets : int
-        Target steps of a window; the last window may reach beyond the targets, which masks them.
+        Number of target steps of a window; steps of the last window after the targets are masked.
     """
     wells, starts = [], []
     for well, row in enumerate(rows):
@@ -168,29 +168,29 @@ def sequence_windows(rows: np.ndarray, *, lookback: int, targets: int) -> Window
 def epoch_starts(
     row: np.ndarray, *, targets: int, batch_size: int, epochs: int, seed: int
 ) -> np.ndarray:
-    """Return where the windows of each update of a training start.
+    """Return the first target of the windows in each training update for one well.
 
-    Each epoch sees each target of one well once. Where a window has many targets the tiles are
-    shifted at random from epoch to epoch, so that no level always follows the same warm-up.
+    Each epoch uses each target once. Windows with many targets are shifted at random in each epoch,
+    so that a level does not always follow the same warm-up.
 
     Parameters
     ----------
     row : numpy.ndarray
-        Shape (time,), boolean: which levels are targets.
+        Shape (time,), boolean: levels that are targets.
     targets : int
-        Target steps of a window.
+        Number of target steps of a window.
     batch_size : int
-        Windows in an update, at most.
+        Largest number of windows in an update.
     epochs : int
         Number of epochs.
     seed : int
-        Seed of shifts and shuffles.
+        Random seed of shifts and order.
 
     Returns
     -------
     numpy.ndarray
         Shape (epoch, update, window), int32: position of the first target, from ``1 - targets`` on.
-        Where the windows do not fill the last update, some are seen twice.
+        Some windows are used twice if they do not fill the last update.
     """
     observed = np.flatnonzero(row)
     rng = np.random.default_rng(seed)
@@ -199,7 +199,7 @@ def epoch_starts(
     else:
         count = -(-(observed[-1] - observed[0] + targets) // targets)
         shifts = rng.integers(targets, size=(epochs, 1))
-        # the first may start before the data, and none after the last level, on any longer axis
+        # the first window may start before the data, and none starts after the last level
         tiles = np.minimum(observed[0] - shifts + targets * np.arange(count), observed[-1])
     tiles = rng.permuted(tiles, axis=1)
     size = min(batch_size, tiles.shape[1])
@@ -211,20 +211,20 @@ def epoch_starts(
 def pooled_starts(
     rows: np.ndarray, *, targets: int, batch_size: int, epochs: int, seed: int
 ) -> np.ndarray:
-    """Return where the windows of each update start, of many wells trained on together.
+    """Return wells and first targets of the windows in each update for many wells together.
 
     Parameters
     ----------
     rows : numpy.ndarray
-        Shape (well, time), boolean: which levels are targets.
+        Shape (well, time), boolean: levels that are targets.
     targets, batch_size, epochs, seed
-        As of :func:`epoch_starts`; each well's tiles are shifted by an amount of its own, and the
-        windows of all wells are shuffled together.
+        As in :func:`epoch_starts`; the windows of each well have their own shifts, and the windows
+        of all wells are shuffled together.
 
     Returns
     -------
     numpy.ndarray
-        Shape (2, epoch, update, window), int32: number of the well, position of the first target.
+        Shape (2, epoch, update, window), int32: position of the well, and of the first target.
     """
     rng = np.random.default_rng(seed)
     wells, tiles = [], []
@@ -244,19 +244,19 @@ def pooled_starts(
 
 
 def tile_starts(times: np.ndarray, *, targets: int) -> np.ndarray:
-    """Return where tiles of target steps start: at fixed dates, whatever the data start with.
+    """Return the starts of tiles of target steps, at dates that do not depend on the data.
 
     Parameters
     ----------
     times : numpy.ndarray
         Shape (time,), regular.
     targets : int
-        Steps of a tile.
+        Number of steps of a tile.
 
     Returns
     -------
     numpy.ndarray
-        Positions, ``targets`` apart, from the last at or before the first step; that may be
+        Positions, ``targets`` apart, starting at or before the first step; the first may be
         negative.
 
     Examples
@@ -272,7 +272,7 @@ def tile_starts(times: np.ndarray, *, targets: int) -> np.ndarray:
 
 
 class WindowBatches:
-    """Batches of windows, gathered when they are asked for: a generator for any Keras ``fit``.
+    """Batches of windows, gathered when needed: a generator for the ``fit`` of Keras models.
 
     Parameters
     ----------
@@ -281,22 +281,22 @@ class WindowBatches:
     levels : numpy.ndarray
         Shape (well, time), scaled; NaN is masked.
     past, future : numpy.ndarray, optional
-        Covariates, shape (well, time, variable), scaled: known to the issue time (the step before
-        the first target), and known to the valid time.
+        Covariates, shape (well, time, variable), scaled: known up to the issue time (the step
+        before the first target), and known up to the valid time.
     static : numpy.ndarray, optional
         Static attributes, shape (well, attribute), scaled.
     batch_size : int
-        Windows in a batch.
+        Number of windows in a batch.
     seed : int, optional
-        Shuffle the windows anew at each pass; in their order by default.
+        Seed for a new random order in each pass; by default the windows keep their order.
 
     Yields
     ------
     inputs : dict of str to numpy.ndarray
         ``past`` (batch, lookback, variable), ``future`` (batch, lookback + targets, variable) and
-        ``static`` (batch, attribute), those that were given.
+        ``static`` (batch, attribute), if given.
     targets : numpy.ndarray
-        Shape (batch, targets, 1), as a network gives them; 0 where no level was observed.
+        Shape (batch, targets, 1), as the output of a network; 0 where no level was observed.
     weights : numpy.ndarray
         Shape (batch, targets): 1, or 0 where no level was observed.
 

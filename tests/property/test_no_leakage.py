@@ -277,7 +277,7 @@ def test_the_audit_judges_windows_by_their_targets_and_inputs():
     later = Cut(*np.nonzero(validation), 10)
     sound = audit(observations, split, windows={"train": train, "validation": later})
     assert sound.passed, str(sound)
-    assert "9 look back out of the period" in sound.table["note"].iloc[-1]
+    assert "9 extend back before the period" in sound.table["note"].iloc[-1]
     assert sound.table["n"].tolist() == [144] * 4 + [48] * 4
     stray = audit(observations, split, windows=Cut(*np.nonzero(rows), 10, length=2))
     assert set(stray.failures["rule"]) == {"targets lie in their own period"}

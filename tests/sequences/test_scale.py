@@ -125,7 +125,7 @@ def test_a_constant_gets_scale_1_and_a_note():
     assert scaler.scale_[1, 1] == 1.0
     (note,) = scaler.notes_
     assert note == (
-        "'rr' of well 'b' is constant, 0.1, on the 30 rows from 2020-01-01 to 2020-01-30: "
+        "'rr' of well 'b' is constant, 0.1, on the 30 rows from 2020-01-01 to 2020-01-30; "
         "its scale is set to 1."
     )
     np.testing.assert_allclose(scaler.transform(observations).rr[1], 0.0, atol=1e-12)
@@ -217,7 +217,7 @@ def test_attributes_are_encoded_by_the_training_wells_alone():
 def test_an_attribute_that_is_the_same_everywhere_is_noted():
     same = attributes().assign(depth=("well", [3.0, 3.0, 3.0]))
     encoder = AttributeEncoder().fit(same, names=["depth"])
-    assert "same, 3, at all 3 training wells" in encoder.notes_[0]
+    assert "constant, 3, over the 3 training wells" in encoder.notes_[0]
     assert encoder.transform(same).values.tolist() == [[0], [0], [0]]
 
 
@@ -243,7 +243,7 @@ def test_an_attribute_that_is_the_same_everywhere_is_noted():
             lambda a: AttributeEncoder().fit(a).transform(a.assign(depth=("well", list("xyz")))),
             "'depth' of dtype <U1",
         ),
-        (lambda _a: AttributeEncoder.from_arrays({}), "none of"),
+        (lambda _a: AttributeEncoder.from_arrays({}), "state without"),
         (lambda _a: AttributeEncoder(unknown="drop"), "Received 'drop'"),
     ],
 )

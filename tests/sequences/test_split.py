@@ -112,7 +112,7 @@ def test_rows_follow_the_order_of_the_observations():
         (
             lambda o: split_by_date(o, validation_start="2021-01-08", test_start="2021-05-05"),
             SchemaError,
-            "validation_start inside the data",
+            "validation_start within the data",
         ),
         (
             lambda o: split_by_date(
@@ -164,7 +164,7 @@ def test_bounds_without_a_period_are_refused():
 
 def test_a_random_split_warns_draws_all_levels_and_refuses_sequences():
     observations = observed(np.where(np.arange(200) % 2, 1.0, np.nan))
-    with pytest.warns(UserWarning, match="random split leaks") as caught:
+    with pytest.warns(UserWarning, match="random split of a time series leaks") as caught:
         split = random_split(observations, seed=3)
     assert caught[0].filename == __file__
     counts = [int(split.levels(observations, p).notnull().sum()) for p in PERIODS]
@@ -176,7 +176,7 @@ def test_a_random_split_warns_draws_all_levels_and_refuses_sequences():
             refused()
 
 
-@pytest.mark.filterwarnings("ignore:A random split leaks")
+@pytest.mark.filterwarnings("ignore:A random split of a time series")
 def test_a_random_draw_of_a_well_does_not_depend_on_its_neighbours():
     observations = observed(np.ones((3, 50)))
     together = random_split(observations).periods.sel(well="w1")
