@@ -392,7 +392,7 @@ def register(
         o, p = as_series(observed, predicted, trailing=1)
         found = Pairs(o, p, np.asarray(quantiles, float), np.ones(o.shape, dtype=bool))
         values = statistics(found)
-        return _mean(values, np.isnan(values) | ~found.complete)
+        return _mean(values, np.isnan(o) | np.isnan(p).any(axis=-1) | np.isnan(values))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc or statistics.__doc__
