@@ -207,7 +207,7 @@ def test_archived_forecasts_have_the_scores_of_all_pairs_together() -> None:
                 level[at, :n],
                 *baselines,
                 prior=99.0,
-            )  # fmt: skip
+            )
         )
     table = verified_scores(forecasts, quantiles=QUANTILES).set_index("lead")
     assert table["n"].tolist() == [130, 129, 128]
