@@ -1,11 +1,9 @@
-"""The distribution of a forecast: F from its quantiles, probabilities of events, and the PIT.
+"""The predictive distribution: F from quantiles, probabilities of events and crossings, the PIT.
 
-F is linear between the quantiles. Beyond the outermost two it goes on as the normal distribution
-through these two, so that nothing is impossible or certain. Equal quantiles make it a step. A
-forecast with a median alone is a step at it: its probabilities are 0 and 1. Quantiles that cross
-are put in order.
-
-Whether and when a forecast level crosses a threshold.
+F is linear between the quantiles. Beyond the outermost quantile on either side it is the normal
+distribution through the outermost two, so that no level has probability 0 or 1. Equal quantiles
+make F a step. A forecast with a median alone is a step at the median: its probabilities are 0 and
+1. Quantiles that cross are sorted.
 """
 
 from __future__ import annotations
@@ -72,9 +70,9 @@ def event_probability(
 def pit_values(
     hindcasts: xr.Dataset, observations: xr.Dataset, *, seed: int | None = None
 ) -> xr.DataArray:
-    """Return where in its forecast distribution each observed level fell.
+    """Return the value of the forecast distribution at each observed level.
 
-    The probability integral transform is uniform where forecasts are calibrated.
+    These probability integral transforms (PIT) are uniform where forecasts are calibrated.
 
     Parameters
     ----------
@@ -83,8 +81,8 @@ def pit_values(
     observations : xarray.Dataset
         ``level`` (well, time), m.
     seed : int, optional
-        Where the distribution steps at the observed level, draw within the step (the randomized
-        transform); by default its middle is returned.
+        Seed of the randomized transform, which draws within the step where the distribution has
+        one at the observed level; by default the middle of the step is returned.
 
     Returns
     -------
@@ -108,7 +106,7 @@ def pit_values(
 def events(
     hindcasts: xr.Dataset, observations: xr.Dataset, threshold: float | xr.DataArray, *, above: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return probability, event (1, 0, NaN), which models are scored, and the pairs of all.
+    """Return probabilities, events (1, 0, NaN), scored models, and the pairs common to them.
 
     Shapes (model, well, issue_time, lead_time), (well, issue_time, lead_time),
     (model, well, lead_time) and (well, issue_time, lead_time).
@@ -153,7 +151,7 @@ def _distribution(hindcasts: xr.Dataset, at: xr.DataArray) -> tuple[xr.DataArray
 
 
 def cdf(level: np.ndarray, at: np.ndarray, quantiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the limits of F from the left and from the right, shape (...).
+    """Return F at a level, as the limits from the left and from the right, shape (...).
 
     ``level`` is (..., quantile), ``at`` (...).
     """
@@ -196,11 +194,11 @@ CHANCES = (0.1, 0.5, 0.9)
 def crossing_table(
     forecast: xr.Dataset, thresholds: float | Mapping[str, float], *, above: bool = False
 ) -> pd.DataFrame:
-    """Return how probable a crossing is within the horizon, and when it comes first.
+    """Return the probability of a crossing within the horizon, and the time of the first one.
 
-    From members the crossings are counted. From quantiles, each is taken as a course of its own:
-    the probability of a crossing by some time is then the highest probability of a level beyond the
-    threshold until then, which is a lower bound of what independent days would give.
+    Of members, the share that cross is counted. Of quantiles, each is taken as a trajectory: the
+    probability of a crossing by some time is the highest probability of a level beyond the
+    threshold up to then, which is a lower bound of what independent time steps would give.
 
     Parameters
     ----------
@@ -266,7 +264,7 @@ def _crossed(level: xr.DataArray, threshold: float, *, above: bool) -> np.ndarra
         return np.asarray(np.where(np.isfinite(values).all(axis=(1, 2))[:, None], ever, np.nan))
     if schema.QUANTILE not in level.dims:
         raise SchemaError(
-            "A crossing has a probability where a forecast has members or quantiles. Received "
+            "The probability of a crossing needs a forecast with members or quantiles. Received "
             f"the dims {level.dims}. Calibrate the forecast first."
         )
     values = level.transpose(schema.ISSUE_TIME, schema.LEAD_TIME, schema.QUANTILE).values

@@ -1,9 +1,7 @@
-"""Whether forecast probabilities of an event are right: Brier score, its parts, reliability.
+"""Scores of forecast probabilities of events: Brier score, its parts, reliability, terciles.
 
-How the probabilities come from the quantiles is told in
-:mod:`gwforecast.verification.distribution`.
-
-Terciles: the probability of a level below, near and above normal, and how good it is.
+Probabilities are computed from quantiles in :mod:`gwforecast.verification.distribution`. Terciles
+are the events of a level below, near and above normal.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ def tercile_limits(
     rows: xr.DataArray,
     by: Literal["month", "all"] = "month",
 ) -> xr.DataArray:
-    """Return the terciles of the reference levels, at each valid time.
+    """Return the terciles of the reference levels at each valid time.
 
     Parameters
     ----------
@@ -56,9 +54,10 @@ def tercile_limits(
     hindcasts : xarray.Dataset
         With ``valid_time`` (issue_time, lead_time).
     rows : xarray.DataArray
-        Which levels are the reference, boolean, dims (well, time): those before the issue times.
+        Reference levels, boolean, dims (well, time): those before the issue times.
     by : {"month", "all"}
-        Terciles of each calendar month (:class:`gwforecast.sequences.normal.Normal`), or of all.
+        Terciles of each calendar month (:class:`gwforecast.sequences.normal.Normal`), or of all
+        levels.
 
     Returns
     -------
@@ -74,7 +73,7 @@ def tercile_limits(
     """
     if by not in ("month", "all"):
         raise ValueError(
-            f"Terciles are taken by 'month' or of 'all' levels. Received {by!r}. Choose one."
+            f"Terciles are computed by 'month' or of 'all' levels. Received {by!r}. Choose one."
         )
     monthly = Normal().fit(observations, rows=rows).limits_.sel(
         {schema.WELL: hindcasts[schema.WELL].values}
@@ -106,7 +105,7 @@ def tercile_probabilities(hindcasts: xr.Dataset, limits: xr.DataArray) -> xr.Dat
     """
     low = event_probability(hindcasts, limits.isel({TERCILE: 0}, drop=True))
     high = event_probability(hindcasts, limits.isel({TERCILE: 1}, drop=True), above=True)
-    # where both limits are equal, a step on them is counted near normal
+    # where both limits are equal, a step at them counts as near normal
     parts = [low, (1 - low - high).clip(0.0, 1.0), high]
     names = pd.Index(CLASSES, name=CATEGORY, dtype=object)
     return xr.concat(parts, names).transpose(schema.MODEL, *PAIR, CATEGORY).rename("probability")
@@ -156,13 +155,13 @@ def _rps(
 
 
 def probability_definitions() -> dict[str, str]:
-    """Return what each metric of :func:`brier_scores` and :func:`tercile_scores` is, by name."""
+    """Return the definition of each metric of events and terciles, by name."""
     return {
         "brier": "mean squared error of the probability of the event, 1",
         "skill_brier": "1 - Brier score / that of the climatological frequency on the same pairs",
         "reliability": "mean squared distance of probability and frequency within bins, 1; 0 best",
-        "resolution": "variance of the frequency between bins less that within them, 1",
-        "uncertainty": "frequency times 1 - frequency, 1; brier = reliability - resolution + it",
+        "resolution": "variance of the frequency between bins minus that within them, 1",
+        "uncertainty": "frequency (1 - frequency), 1; Brier = reliability - resolution + this",
         "frequency": "share of the pairs in which the event was observed, 1",
         "rps": "ranked probability score of the terciles, 0 to 1",
         "skill_rps": "1 - RPS / that of a third for each tercile on the same pairs",
@@ -181,9 +180,9 @@ def brier_scores(
     """Score the probability of an event by model, well and lead time.
 
     All models are scored on the same pairs, as in
-    :func:`gwforecast.verification.lead_scoring.lead_scores`. The Brier score is decomposed over
-    bins
-    of equal width exactly: the variance and covariance within bins are part of the resolution.
+    :func:`gwforecast.verification.lead_scoring.lead_scores`. The decomposition of the Brier score
+    over bins of equal width is exact: the variance and covariance within bins are part of the
+    resolution.
 
     Parameters
     ----------
@@ -194,8 +193,8 @@ def brier_scores(
     above : bool
         Whether the event is a level above the threshold.
     frequency : float or xarray.DataArray, optional
-        Climatological frequency of the event, known before, e.g. dims (well,); by default that of
-        the scored pairs, which is a harder reference as it knows the outcome.
+        Climatological frequency of the event from earlier levels, e.g. dims (well,); by default
+        that of the scored pairs, a harder reference, as it uses the outcomes.
     bins : int
         Number of bins of the probability.
 
@@ -242,9 +241,9 @@ def reliability_table(
     draws: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return how often an event was observed by how probable it was said to be.
+    """Return the observed frequency of an event by its forecast probability.
 
-    Wells and lead times are taken together; select some of the hindcasts to have them apart.
+    Wells and lead times are pooled; select from the hindcasts for a table of some of them.
 
     Parameters
     ----------
@@ -279,7 +278,7 @@ def reliability_counts(
     above: bool = False,
     bins: int = 10,
 ) -> xr.Dataset:
-    """Return what a table of reliability is made of, so that those of parts of the wells add up.
+    """Return the counts behind a table of reliability, which add up over groups of wells.
 
     Parameters
     ----------
@@ -361,4 +360,6 @@ def _bin(chances: np.ndarray, bins: int) -> np.ndarray:
 
 def _check_bins(bins: int) -> None:
     if bins < 1:
-        raise ValueError(f"Probabilities are put into bins. Received bins={bins}. Give 1 or more.")
+        raise ValueError(
+            f"Probabilities are grouped in bins. Received bins={bins}. Give 1 or more."
+        )

@@ -1,4 +1,4 @@
-"""How much a prediction owes to each covariate: scores with the weather of other years."""
+"""Importance of covariates: the loss of skill when one is replaced by that of other years."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def permutation_importance(
     repeats: int = 10,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return by how much the NSE drops where a covariate is that of other years.
+    """Return the drop in NSE when a covariate is replaced by that of other years.
 
-    A covariate is moved by whole years, around the end of the record, so that its season and its
-    memory stay and only what happened in which year is lost. Days in any order would be weather
-    that no network has seen, and would make the importance too great [1]_. What a season alone
-    explains is therefore no importance of a covariate.
+    A covariate is shifted by whole years, wrapping around at the end of the record: its season and
+    autocorrelation stay, and only the order of the years is lost. Days in random order would be
+    weather unlike any in training, and would exaggerate the importance [1]_. The season that a
+    covariate explains is therefore not part of its importance.
 
     Parameters
     ----------
@@ -45,19 +45,19 @@ def permutation_importance(
     split : Split
         The periods.
     period : {"validation", "train", "test"}
-        Rows that are scored.
+        The scored period.
     covariates : sequence of str, optional
-        By default all, one after the other.
+        Covariates that are shifted, one at a time; by default all.
     repeats : int
-        Numbers of years that each is moved by, at most those of the record.
+        Number of shifts of each covariate, at most the years of the record minus one.
     seed : int
-        Seed of their choice.
+        Seed of the choice of shifts.
 
     Returns
     -------
     pandas.DataFrame
-        Columns well, covariate, repeat, years (moved by), nse, nse_intact, drop (nse_intact - nse).
-        A covariate that the forecaster does not use has a drop of exactly 0.
+        Columns well, covariate, repeat, years (of the shift), nse, nse_intact, drop (nse_intact -
+        nse). A covariate that the forecaster does not use has a drop of exactly 0.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def permutation_importance(
     most = int(times.size // year)
     if most < 2:
         raise ValueError(
-            "The weather of other years takes a record of at least two. Received "
-            f"{times.size / year:.1f}. Give a longer one."
+            "Covariates of other years need a record of at least two years. Received "
+            f"{times.size / year:.1f}. Use a longer record."
         )
     rng = np.random.default_rng(seed)
     shifts = rng.permutation(np.arange(1, most))[:repeats]
@@ -106,7 +106,7 @@ def _axis(observations: xr.Dataset, name: str) -> int:
 
 
 def _scores(simulation: xr.Dataset, levels: xr.DataArray) -> dict[str, float]:
-    """Return the NSE of each well on the rows that are observed and simulated."""
+    """Return the NSE of each well over the observed and simulated rows."""
     level = simulation[schema.LEVEL]
     if schema.MEMBER in level.dims:
         level = level.median(schema.MEMBER)

@@ -224,7 +224,7 @@ def mean_of_pairs(values: np.ndarray, common: np.ndarray) -> np.ndarray:
     values : numpy.ndarray
         Shape (..., issue_time, lead_time).
     common : numpy.ndarray
-        Boolean, the pairs, of a shape that broadcasts to that of the values.
+        Boolean, which pairs count, of a shape that broadcasts to that of the values.
     """
     count = common.sum(axis=-2)
     total = np.where(common, values, 0.0).sum(axis=-2)
@@ -243,7 +243,7 @@ def forecast_losses(
     observations : xarray.Dataset
         Dimensions (well, time).
     loss : {"crps", "absolute", "squared"}
-        m, m and m2; the last two are of the median.
+        In m, m and m2; the last two are of the median.
     """
     if loss not in LOSSES:
         raise ValueError(f"A loss is one of {', '.join(LOSSES)}. Received {loss!r}. Correct it.")
@@ -270,7 +270,7 @@ def forecast_summary(
     scores : pandas.DataFrame
         Of :func:`lead_scores`.
     metric : str
-        The metric.
+        Name of the metric.
     how : {"median", "mean"}
         How wells are summarised.
     """
@@ -317,13 +317,13 @@ def long_scores(
     Parameters
     ----------
     scores : dict of str to numpy.ndarray
-        By metric, shape (model, well, lead_time).
+        Values by metric, shape (model, well, lead_time).
     used : numpy.ndarray
-        Which models are scored, boolean, shape (model, well, lead_time).
+        Whether a model is scored, boolean, shape (model, well, lead_time).
     n : numpy.ndarray
         Number of pairs, shape (well, lead_time).
     hindcasts : xarray.Dataset
-        Its labels are taken.
+        Source of the labels.
 
     Returns
     -------

@@ -15,16 +15,16 @@ __all__ = ["as_series", "pairs", "score_series"]
 def as_series(
     observed: np.ndarray, predicted: np.ndarray, *, trailing: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as floating point arrays whose rows belong to each other.
+    """Return both as floating point arrays, after a check of shapes and finite values.
 
     Parameters
     ----------
     observed : numpy.ndarray
         Shape (time,).
     predicted : numpy.ndarray
-        Shape (..., time), with so many axes behind time as ``trailing`` says.
+        Shape (..., time), with ``trailing`` axes after time.
     trailing : int
-        Axes behind time: 1 where there are quantiles, members or classes.
+        Number of axes after time: 1 for quantiles, members or classes.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def as_series(
         if np.isinf(array).any():
             where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
             raise ValueError(
-                f"What is scored must be finite or NaN. Received {array[where]} in {name} at "
+                f"Scored levels must be finite or NaN. Received {array[where]} in {name} at "
                 f"position {where}. Correct the prediction, or set NaN where there is none."
             )
     return observed, predicted
@@ -104,8 +104,8 @@ def score_series(
     Returns
     -------
     float or numpy.ndarray
-        A float for predicted (time,), else shape (...). What can't be divided is NaN, never
-        infinite.
+        A float for predicted (time,), else shape (...). A value that is not finite, such as that
+        of a division by 0, is NaN.
     """
     observed, predicted = as_series(observed, predicted)
     series = predicted.reshape(int(np.prod(predicted.shape[:-1])), observed.size)
@@ -121,7 +121,7 @@ def score_series(
 
 
 def _alike(known: np.ndarray) -> list[tuple[slice, slice | np.ndarray]]:
-    """Return which series are scored at once, since they know the same rows, and these rows."""
+    """Return groups of series with the same known rows, which are scored at once, and the rows."""
     if known.all():
         return [(slice(None), slice(None))]
     if (known == known[0]).all():

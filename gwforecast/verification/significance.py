@@ -1,4 +1,8 @@
-"""Whether one model's forecasts are better than another's by more than chance."""
+"""Tests of whether the forecasts of one model are better than those of another.
+
+The losses of forecasts with overlapping lead times are correlated: the test of Diebold and Mariano
+and the bootstrap of blocks allow for it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,8 @@ __all__ = [
 FEWEST_PAIRS = 10
 MONTH = 86_400e6 * 365.25 / 12
 FEWEST_SPANS = 5
-"""Pairs that a test needs for each issue time that errors last; with fewer it rejects too often."""
+"""Pairs that a test needs for each issue time over which errors last; with fewer it rejects too
+often."""
 
 
 def diebold_mariano(
@@ -32,19 +37,19 @@ def diebold_mariano(
 ) -> tuple[float | np.ndarray, float | np.ndarray]:
     """Return statistic and two-sided p value of the test that a mean difference is zero.
 
-    The variance holds the autocovariances up to some lags with equal weights, as in the original
-    test; where that is not positive, with the weights of Bartlett. The statistic is corrected for
-    short samples. In simulations under the null, with errors that last for h issue times, it
-    rejects at a level of 5 % in 6 to 8 % of records of 15 h pairs, in 7 to 9 % of 10 h and in 10 to
-    15 % of 5 h: a p value near the level says little where the record is short.
+    The variance includes the autocovariances up to ``lags`` with equal weights, as in the original
+    test; where that is not positive, with Bartlett weights. The statistic is corrected for short
+    samples. In simulations under the null hypothesis, with errors that last for h issue times, the
+    test at a level of 5 % rejects in 6 to 8 % of records of 15 h pairs, in 7 to 9 % of 10 h and in
+    10 to 15 % of 5 h: in a short record, a p value near the level says little.
 
     Parameters
     ----------
     differences : numpy.ndarray
         Loss of one model minus that of another, shape (..., issue_time), at regular issue times in
-        their order; NaN where either is missing.
+        increasing order; NaN where either is missing.
     lags : int
-        Issue times that a forecast's errors may last: the lead time in units of the stride, less 1.
+        Issue times over which errors are correlated: the lead time in strides, minus 1.
 
     Returns
     -------
@@ -66,13 +71,13 @@ def diebold_mariano(
     True
     """
     if lags < 0:
-        raise ValueError(f"Errors last 0 lags or more. Received lags={lags}. Correct it.")
+        raise ValueError(f"The number of lags is 0 or more. Received lags={lags}. Correct it.")
     d = np.asarray(differences, float)
     known = np.isfinite(d)
     n = known.sum(axis=-1)
     count = np.maximum(n, 1)
     mean = np.where(known, d, 0.0).sum(axis=-1) / count
-    # a gap is 0 in every product and the divisor stays n, which keeps Bartlett's sum positive
+    # a gap counts 0 in every product and the divisor stays n, which keeps Bartlett's sum positive
     deviation = np.where(known, d - mean[..., None], 0.0)
     equal = weighted = (deviation**2).sum(axis=-1) / count
     for lag in range(1, min(lags, d.shape[-1] - 1) + 1):
@@ -97,14 +102,14 @@ def diebold_mariano(
 
 
 def block_weights(n: int, *, block: int, draws: int, seed: int) -> np.ndarray:
-    """Return how often each issue time is in each sample of the stationary bootstrap.
+    """Return the number of times each issue time is in each sample of the stationary bootstrap.
 
     Parameters
     ----------
     n : int
-        Number of issue times, regular and in their order.
+        Number of issue times, regular and increasing.
     block : int
-        Mean length of a block; the lengths are geometric, and the end goes on at the start.
+        Mean length of a block. Lengths are geometric, and blocks wrap around at the end.
     draws : int
         Number of samples.
     seed : int
@@ -113,7 +118,7 @@ def block_weights(n: int, *, block: int, draws: int, seed: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (draw, issue_time); each row has the sum n.
+        Shape (draw, issue_time); each row sums to n.
 
     References
     ----------
@@ -132,13 +137,13 @@ def block_weights(n: int, *, block: int, draws: int, seed: int) -> np.ndarray:
 def block_bootstrap(
     losses: np.ndarray, baseline: np.ndarray, *, block: int, draws: int = 500, seed: int = 0
 ) -> tuple[float | np.ndarray, float | np.ndarray]:
-    """Return the 95 % range of the skill, from samples of whole blocks of issue times.
+    """Return the 95 % confidence interval of the skill, by a bootstrap of blocks of issue times.
 
     Parameters
     ----------
     losses, baseline : numpy.ndarray
         Losses of a model and of a baseline, shape (..., issue_time), at regular issue times in
-        their order; NaN where either is missing.
+        increasing order; NaN where either is missing.
     block : int
         Mean length of a block, in issue times.
     draws : int
@@ -161,7 +166,7 @@ def block_bootstrap(
     weights = block_weights(ours.shape[-1], block=block, draws=draws, seed=seed)
     sums = (np.where(known, values, 0.0) @ weights.T for values in (ours, theirs))
     skill = skill_against(*sums)
-    # a sample can miss a short record altogether
+    # a sample may contain no pair of a short record
     skill = np.where((known.astype(float) @ weights.T) > 0, skill, np.nan)
     bad = (known.sum(axis=-1) < FEWEST_PAIRS) | np.isnan(skill).mean(axis=-1).astype(bool)
     lower, upper = np.quantile(np.where(bad[..., None], 0.0, skill), [0.025, 0.975], axis=-1)
@@ -170,9 +175,9 @@ def block_bootstrap(
 
 
 def issue_steps(hindcasts: xr.Dataset) -> np.ndarray:
-    """Return where each issue time stands on the regular axis that their usual stride makes.
+    """Return the position of each issue time on a regular axis of their usual stride.
 
-    A missing issue time leaves a gap; a month is a step, however long.
+    A missing issue time leaves a gap; a month is one step whatever its length.
 
     Parameters
     ----------
@@ -200,7 +205,7 @@ def issue_steps(hindcasts: xr.Dataset) -> np.ndarray:
 def steps_to_valid(hindcasts: xr.Dataset) -> np.ndarray:
     """Return each lead time in whole strides of the issue times, 1 at least, shape (lead_time,).
 
-    Forecasts issued within so many strides have errors in common.
+    The errors of forecasts issued within so many strides of each other are correlated.
     """
     issued = hindcasts[schema.ISSUE_TIME].values.astype("datetime64[us]")
     leads = hindcasts[schema.LEAD_TIME].values
@@ -214,7 +219,7 @@ def steps_to_valid(hindcasts: xr.Dataset) -> np.ndarray:
 
 
 def _stride(issued: np.ndarray) -> float:
-    """Return the median distance of issue times in us; a day where there is one."""
+    """Return the median interval between issue times in us; a day where there is only one."""
     if issued.size < 2:
         return 86_400e6
     return float(np.median(np.diff(issued.astype("datetime64[us]")).astype(float)))
@@ -228,27 +233,27 @@ def compare(
     baseline: str,
     loss: str = "crps",
 ) -> pd.DataFrame:
-    """Hold one model's forecasts against another's, by well and lead time.
+    """Compare the forecasts of one model with those of another, by well and lead time.
 
     Parameters
     ----------
     hindcasts : xarray.Dataset
         ``level`` (model, well, issue_time, lead_time, quantile), m.
     observations : xarray.Dataset
-        Dimensions (well, time): levels to score by.
+        Dimensions (well, time): the observed levels.
     model, baseline : str
         Names of two models.
     loss : {"crps", "absolute", "squared"}
-        What is compared.
+        The loss that is compared.
 
     Returns
     -------
     pandas.DataFrame
         Columns model, baseline, loss, well, lead, lead_time, difference (mean loss of the model
         minus that of the baseline), ratio (of the mean losses), skill (1 - ratio), lower and upper
-        (its 95 % range by a bootstrap of blocks as long as the lead time), p_value
-        (Diebold-Mariano), n. Wells and lead times without pairs have no row. The p values are of
-        one test each: of many true null hypotheses one in twenty is below 0.05.
+        (its 95 % confidence interval, by a bootstrap of blocks as long as the lead time), p_value
+        (Diebold-Mariano), n. Wells and lead times without pairs have no row. The p values are not
+        adjusted for the number of tests: of true null hypotheses, one in twenty is below 0.05.
     """
     losses = forecast_losses(
         hindcasts.sel({schema.MODEL: [model, baseline]}), observations, loss=loss

@@ -1,8 +1,8 @@
-"""How a month's level stands against what is normal for the month, observed or forecast.
+"""Status of monthly levels against normal: percentile, class and index, observed or forecast.
 
-The reference of a month is the mean levels of the same calendar month in past years. A percentile
-is where a level stands among them, at Weibull's plotting positions i / (n + 1) with straight lines
-between; beyond the lowest and the highest it stays at theirs, as no record says more.
+The reference of a month is the mean levels of the same calendar month in past years. The percentile
+of a level is interpolated linearly between their Weibull plotting positions i / (n + 1); beyond the
+lowest and the highest of them it stays at theirs, as the record does not reach further.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CLASS_LIMITS = (5.0, 13.0, 28.0, 72.0, 87.0, 95.0)
 Hydrological Summary of UKCEH and BGS."""
 TERCILES = ("below", "near", "above")
 FEWEST_YEARS = 8
-FEWEST_SHARE = 0.5  # of a month's usual number of levels, without which it has no mean
+FEWEST_SHARE = 0.5  # of the usual number of levels in a month, below which it has no mean
 MONTH = "month"
 
 
@@ -85,19 +85,19 @@ class LevelStatus:
     reference_: list[list[np.ndarray]]
 
     def fit(self, observations: xr.Dataset, *, rows: xr.DataArray) -> Self:
-        """Take the reference from the levels of some rows.
+        """Learn the reference from the levels of some rows.
 
         Parameters
         ----------
         observations : xarray.Dataset
             Dimensions (well, time).
         rows : xarray.DataArray
-            Which levels are the reference, boolean, dims (well, time).
+            Reference levels, boolean, dims (well, time).
 
         Raises
         ------
         SchemaError
-            If a well has fewer than eight years of some calendar month.
+            If a well has fewer than eight years of any calendar month.
         """
         means = monthly_means(observations[schema.LEVEL].where(rows))
         calendar = means[MONTH].dt.month.values
@@ -108,7 +108,7 @@ class LevelStatus:
             fewest = min(range(12), key=lambda m: months[m].size)
             if months[fewest].size < FEWEST_YEARS:
                 raise SchemaError(
-                    f"What is normal for a month takes at least {FEWEST_YEARS} years of it. Well "
+                    f"The normal of a month needs at least {FEWEST_YEARS} years of it. Well "
                     f"{well!r} has {months[fewest].size} of month {fewest + 1}. Use a longer "
                     "reference, or leave the well out."
                 )
@@ -116,7 +116,7 @@ class LevelStatus:
         return self
 
     def percentile(self, level: np.ndarray, *, well: str, month: int) -> np.ndarray:
-        """Return where levels stand among those of a calendar month, 0 to 100.
+        """Return the percentile of levels among those of a calendar month, 0 to 100.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class LevelStatus:
         """
         known = self._of(well)[month - 1]
         positions = 100 * np.arange(1, known.size + 1) / (known.size + 1)
-        # equal levels share the middle of their positions
+        # equal levels share the mean of their positions
         unique, where = np.unique(known, return_inverse=True)
         shared = np.bincount(where, positions) / np.bincount(where)
         found = np.interp(level, unique, shared)
@@ -144,25 +144,25 @@ class LevelStatus:
     def index(self, level: np.ndarray, *, well: str, month: int) -> np.ndarray:
         """Return the standardised groundwater index of monthly levels of a calendar month.
 
-        Normal scores of the percentile (Bloomfield and Marchant 2013,
-        doi:10.5194/hess-17-4769-2013): 0 is the median of the month, -1 a level as low as in one of
-        six years.
+        The normal score of the percentile (Bloomfield and Marchant 2013,
+        doi:10.5194/hess-17-4769-2013): 0 is the median of the month, -1 a level as low as in one
+        year of six.
         """
         share = self.percentile(level, well=well, month=month) / 100
         return np.asarray(ndtri(share))
 
     def table(self, observations: xr.Dataset, forecast: xr.Dataset | None = None) -> pd.DataFrame:
-        """Return the state of each month, observed or forecast.
+        """Return the status of each month, observed or forecast.
 
         Parameters
         ----------
         observations : xarray.Dataset
             Dimensions (well, time). With a forecast, levels up to its issue time are used.
         forecast : xarray.Dataset, optional
-            ``level`` (well, issue_time, lead_time, quantile), m, of one issue time. A month's mean
-            takes each quantile as a course of its own: days that are low are taken to be low
-            together, so that the months are rather too uncertain. The month of the issue time is
-            made of levels that are observed and of those that are forecast.
+            ``level`` (well, issue_time, lead_time, quantile), m, of one issue time. Each quantile
+            of a month's mean is the mean of that quantile over the month, as if the levels of a
+            month were low or high together; the uncertainty of the months is therefore rather too
+            large. The mean of the month of the issue time is of observed and forecast levels.
 
         Returns
         -------
@@ -245,7 +245,7 @@ class LevelStatus:
     def _of(self, well: str) -> list[np.ndarray]:
         if well not in self.wells_:
             raise SchemaError(
-                f"The state of a well takes a reference of its own. Received {well!r}, which is "
+                f"The status of a well needs a reference of that well. Received {well!r}, which is "
                 f"none of the {len(self.wells_)} that were fitted. Fit it with this well."
             )
         return self.reference_[self.wells_.index(well)]
@@ -256,7 +256,7 @@ def _month_of(times: np.ndarray) -> np.ndarray:
 
 
 def _reaches_end(month: np.datetime64, valid: np.ndarray, forecast: xr.Dataset) -> bool:
-    """Return whether a forecast goes on to the end of a month, to within one of its steps."""
+    """Return whether a forecast reaches the end of a month, to within one of its steps."""
     if (valid > month).any():
         return True
     times = forecast[schema.VALID_TIME].values[0]
