@@ -391,7 +391,8 @@ def score_pairs(pairs: Pairs, metrics: Mapping[str, Metric]) -> dict[str, np.nda
     dict of str to numpy.ndarray
         Shape (...), that of ``pairs.predicted`` without rows.
     """
-    values = Averages.of(pairs, metrics).values()
+    averaged = any(metric.averaged for metric in metrics.values())
+    values = Averages.of(pairs, metrics).values() if averaged else {}
     for name, metric in metrics.items():
         if metric.kernel is not None:
             values[name] = _of_whole_series(pairs, metric, metric.kernel)

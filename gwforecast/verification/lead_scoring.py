@@ -134,9 +134,12 @@ def lead_scores(
     chosen = available(dict.fromkeys([*wanted, *SKILLS.values()]), quantiles)
     if prior is None:
         chosen.pop("nse_reference", None)
+    averaged = {name: metric for name, metric in chosen.items() if metric.averaged}
     # a model at a time: the hindcasts of all may fill the memory
-    rows = [_scores_of_one(one, observed, common, quantiles, prior, chosen) for one in level]
-    scores = {name: np.stack([row[name] for row in rows]) for name in chosen}
+    rows = [_scores_of_one(one, observed, common, quantiles, prior, averaged) for one in level]
+    scores = {name: np.stack([row[name] for row in rows]) for name in averaged}
+    whole = {name: metric for name, metric in chosen.items() if not metric.averaged}
+    scores |= _scores_of_whole_series(level[..., [_middle(hindcasts)]], observed, common, whole)
     for skill, metric in SKILLS.items():
         for baseline in baselines:
             score = scores[metric][models.index(baseline)]
@@ -183,6 +186,17 @@ def _scores_of_one(
         for name, found in score_pairs(pairs, metrics).items():
             values[name][group] = found
     return values
+
+
+def _scores_of_whole_series(
+    median: np.ndarray, observed: np.ndarray, common: np.ndarray, metrics: dict[str, Metric]
+) -> dict[str, np.ndarray]:
+    """Return the values (model, well, lead_time) of metrics of whole series, of all models at once.
+
+    ``median`` is (model, well, issue_time, lead_time, 1).
+    """
+    series, rows = (np.swapaxes(values, 1, 2) for values in (observed, common))
+    return score_pairs(Pairs(series, np.swapaxes(median, 2, 3), np.array([0.5]), rows), metrics)
 
 
 def shared_pairs(hindcasts: xr.Dataset, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
