@@ -1,30 +1,42 @@
 """The contract of every forecaster, neural, statistical or naive.
 
-A forecaster stores its settings when it is made, checks and learns in :meth:`Forecaster.fit`, and
-keeps what it learnt in attributes that end in an underscore. It never draws, reads or writes files,
-or scores itself.
+A forecaster is a keyword-only dataclass whose fields are its settings. It is fitted by
+:meth:`Forecaster.fit`, which keeps the result in attributes that end in an underscore and returns
+the forecaster itself. It never plots, reads or writes files, or computes scores.
 
 Examples
 --------
-A whole forecaster, the mean level of the training rows:
+A whole forecaster, the mean level of the fitted rows. One that is fitted well by well is shorter,
+see :mod:`gwforecast.models.per_well`.
 
+>>> from dataclasses import dataclass, replace
 >>> import numpy as np, xarray as xr
 >>> from gwforecast.models.base import Forecaster
->>> class MeanLevel(Forecaster):
-...     name = "mean"
+>>> @dataclass(kw_only=True, eq=False)
+... class MeanLevel(Forecaster):
+...     name: str = "mean"
 ...
 ...     def fit(self, observations, *, split, progress=None):
-...         return self.refit(observations, split=split, through="train")
+...         self.mean_ = split.levels(observations, "train").mean("time")
+...         return self
 ...
 ...     def refit(self, observations, *, split, through="validation", progress=None):
-...         fitted = MeanLevel()
-...         rows = through_periods(through)
-...         fitted.mean_ = split.levels(observations, *rows).mean("time")
+...         fitted = replace(self)
+...         periods = through_periods(through)
+...         fitted.mean_ = split.levels(observations, *periods).mean("time")
 ...         return fitted
 ...
 ...     def simulate(self, observations):
-...         level = self.mean_ + xr.zeros_like(observations["level"]).fillna(0.0) * 0.0
+...         level = self.mean_ + xr.zeros_like(observations["level"]).fillna(0.0)
 ...         return level.transpose("well", "time").to_dataset(name="level")
+>>> times = np.datetime64("2001-01-01", "us") + np.arange(10) * np.timedelta64(1, "D")
+>>> observations = xr.Dataset(
+...     {"level": (("well", "time"), np.arange(10.0)[None])}, {"well": ["a"], "time": times}
+... )
+>>> from gwforecast.sequences.split import split_by_fraction
+>>> model = MeanLevel().fit(observations, split=split_by_fraction(observations))
+>>> float(model.simulate(observations)["level"][0, -1])
+2.5
 """
 
 from __future__ import annotations
@@ -138,11 +150,11 @@ def gather_forecast(level: xr.DataArray, *, issue_times: np.ndarray, horizon: in
 
 
 ALL_WELLS = "all wells"
-"""What the history of a training calls the networks that all wells share."""
+"""Name in the training history of the networks that all wells share."""
 
 
 class HeldOut(NamedTuple):
-    """Rows that a forecaster was not fitted on, boolean, dims (well, time), and the forecaster."""
+    """A forecaster and the rows it was not fitted on, boolean, dims (well, time)."""
 
     rows: xr.DataArray
     forecaster: Forecaster
@@ -155,18 +167,18 @@ _NOT_STORABLE = (
 
 
 class Forecaster(abc.ABC):
-    """What every forecaster can do.
+    """The base class of all forecasters.
 
     Attributes
     ----------
     name : str
-        Short name that is used in tables, figures and file names, e.g. ``"lstm"``.
+        Short name for tables, figures and files, e.g. ``"lstm"``.
     neural : bool
-        It is a neural network; a run that has two or more of them also blends them.
+        Whether it is a neural network; a run with two or more of them also blends them.
     pooled : bool
-        What is learnt is shared by all wells, so that the wells must be fitted together.
+        Whether one fit serves all wells, which must then be fitted together.
     quick : bool
-        It is fitted in a moment, so that it may be fitted again without some of the years.
+        Whether a fit takes so little time that it can be repeated with some years left out.
     storable : bool
         Whether a fitted forecaster of this class can be stored: true of each class that defines
         :meth:`to_state`.
@@ -178,25 +190,24 @@ class Forecaster(abc.ABC):
     quick: bool = False
     storable: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         cls.storable = cls.to_state is not Forecaster.to_state
 
     @abc.abstractmethod
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
-        """Fit on the train rows, choosing by the validation rows where there is a choice.
+        """Fit on the train rows; where there is a choice, the validation rows decide.
 
         Parameters
         ----------
         observations : xarray.Dataset
-            Dimensions (well, time); rows after the validation period are never read for levels or
-            statistics.
+            Dimensions (well, time); rows after the validation period are not used.
         split : Split
             The periods of each well.
         progress : Progress, optional
-            Told of members or wells done.
+            Progress callback, called after each well or member.
 
         Returns
         -------
@@ -215,7 +226,7 @@ class Forecaster(abc.ABC):
     ) -> Self:
         """Return a new forecaster, fitted on all rows through the end of a period.
 
-        What :meth:`fit` chose (number of updates, orders, features) is kept, nothing is chosen.
+        What :meth:`fit` chose (number of updates, orders, lookbacks) is kept.
 
         Parameters
         ----------
@@ -226,7 +237,7 @@ class Forecaster(abc.ABC):
         through : {"train", "validation", "test"}
             Last period whose rows are used.
         progress : Progress, optional
-            Told of members or wells done.
+            Progress callback, called after each well or member.
         """
 
     def update(
@@ -237,10 +248,10 @@ class Forecaster(abc.ABC):
         through: Period = "validation",
         progress: Progress | None = None,
     ) -> Self:
-        """Return a new forecaster that goes on with new rows, without starting anew where it can.
+        """Return a new forecaster that also uses new rows, continuing from this one if it can.
 
-        Here it is a refit, which is quick for all but networks. The arguments are those of
-        :meth:`refit`.
+        By default it is a refit, which is fast for all forecasters except networks. The arguments
+        are those of :meth:`refit`.
         """
         return self.refit(observations, split=split, through=through, progress=progress)
 
@@ -288,15 +299,16 @@ class Forecaster(abc.ABC):
         raise NotImplementedError(_NOT_STORABLE.format(cls.__name__))
 
     def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
-        """Return the rows that the fit has not seen, and what simulates them.
+        """Return rows that were not fitted, each with a forecaster that simulates them.
 
-        Intervals are learnt from the errors of these rows: those of the validation period, and for
-        a quick forecaster those of the train period, whose folds are each left out of a fit.
+        Prediction intervals are estimated from the errors on these rows: the validation period,
+        and for a quick forecaster also the folds of the train period, each predicted by a fit
+        without it.
 
         Parameters
         ----------
         observations : xarray.Dataset
-            Dimensions (well, time), of the fit; no level after the validation period is read.
+            Dimensions (well, time), as fitted; no level after the validation period is used.
         split : Split
             The periods of the fit.
         """
@@ -309,7 +321,7 @@ class Forecaster(abc.ABC):
         Parameters
         ----------
         observations : xarray.Dataset
-            Dimensions (well, time). The covariates are used; no level of these rows is.
+            Dimensions (well, time). Covariates are used, levels are not.
 
         Returns
         -------
@@ -320,22 +332,22 @@ class Forecaster(abc.ABC):
         Raises
         ------
         NotImplementedError
-            If the forecaster works from recent levels only.
+            If the forecaster only works from recent levels.
         """
         raise NotImplementedError(
-            f"A simulation is made by a forecaster that works from covariates alone. Received "
+            f"A simulation needs a forecaster that works from covariates alone. Received "
             f"{self.name!r}, which needs recent levels. Use its method forecast."
         )
 
     def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:  # noqa: ARG002
-        """Return the simulation of the steps from a position on; earlier ones may be NaN.
+        """Return the simulation from a position of the time axis on; earlier steps may be NaN.
 
-        Here all steps are simulated; who can begin later saves time.
+        By default all steps are simulated; a subclass may save time by starting later.
         """
         return self.simulate(observations)
 
     def memory(self, frequency: str) -> int:
-        """Return how many steps of weather before a level it may depend on; four years here."""
+        """Return how many steps of weather a level may depend on; by default four years."""
         return round(4 * timeline.steps_per_year(frequency))
 
     def project(
@@ -386,11 +398,11 @@ class Forecaster(abc.ABC):
         return label_projection(parts, observations, issue_times=issue_times)
 
     def covariates_of(self, observations: xr.Dataset) -> list[str]:
-        """Return the names of the covariates that are used; all of the observations here."""
+        """Return the names of the covariates that are used; by default all."""
         return schema.covariate_names(observations)
 
     def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the levels under each of several weathers.
+        """Return the levels under each of several versions of the weather.
 
         Parameters
         ----------
@@ -423,48 +435,48 @@ class Forecaster(abc.ABC):
         Parameters
         ----------
         observations : xarray.Dataset
-            Dimensions (well, time). Levels after an issue time are not used for its forecast, and
-            covariates after it only as far as the forcing says.
+            Dimensions (well, time). For each forecast, levels after its issue time are not used;
+            covariates after it are used only as the forcing allows.
         issue_times : numpy.ndarray
             Shape (issue_time,), steps of the time axis.
         horizon : int
-            Number of steps that are forecast: lead times 1 to horizon.
+            Number of steps to forecast: lead times 1 to horizon.
         forcing : Forcing
-            Where the covariates after the issue time come from; unused by a forecaster without
+            Where the covariates after the issue time come from; not used by a forecaster without
             covariates.
 
         Returns
         -------
         xarray.Dataset
             ``level`` (well, issue_time, lead_time) or (well, issue_time, lead_time, member), m;
-            NaN where the forecaster has none, e.g. before its first observed level.
+            NaN where there is no forecast, e.g. before the first observed level.
 
         Raises
         ------
         NotImplementedError
             If the forecaster simulates only.
         SchemaError
-            If an issue time is no step of the time axis, or the weather does not reach far enough.
+            If an issue time is not on the time axis, or the weather ends before the horizon.
         """
         raise NotImplementedError(
-            f"A forecast is made by a forecaster that uses recent levels. Received {self.name!r}, "
-            "which simulates from covariates alone. Wrap it in an error model."
+            f"A forecast needs a forecaster that uses recent levels. Received {self.name!r}, which "
+            "simulates from covariates alone. Wrap it: gwforecast.Corrected([forecaster])."
         )
 
 
 def _held_out_by_fits(
     forecaster: Forecaster, observations: xr.Dataset, split: Split
 ) -> list[HeldOut]:
-    """Return the rows of each fold of the train period, with a fit that has not seen its levels.
+    """Return the rows of each fold of the train period, with a fit without its levels.
 
-    A fold without which nothing can be fitted is left out.
+    A fold is left out if nothing can be fitted without it.
     """
     fold = train_folds(observations, split)
     parts = []
     for number in range(FOLDS):
         level = observations[schema.LEVEL].where(fold != number)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the fit to all levels has said it
+            warnings.simplefilter("ignore")  # the fit to all levels has warned already
             with contextlib.suppress(SchemaError):
                 one = copy.copy(forecaster).fit(observations.assign(level=level), split=split)
                 parts.append(HeldOut(fold == number, one))
@@ -505,6 +517,6 @@ def well_positions(observations: xr.Dataset, fitted: np.ndarray, *, name: str) -
     if unknown:
         raise SchemaError(
             f"A forecaster simulates the wells it was fitted on. Received {unknown[0]!r}, which is "
-            f"none of them. Fit {name!r} with this well."
+            f"not one of them. Fit {name!r} with this well."
         )
     return np.array([index[well] for well in wells], dtype=np.intp)

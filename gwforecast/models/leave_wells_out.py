@@ -1,4 +1,4 @@
-"""Levels of wells that a global model was not trained on: each well is left out once."""
+"""Cross-validation over wells: each well is predicted by a global model not trained on it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["LeaveWellsOut", "folds_of_wells"]
 
 
 def folds_of_wells(wells: Sequence[str], *, folds: int, seed: int = 0) -> list[list[str]]:
-    """Return the wells in groups as equal as can be, each to be left out once.
+    """Return the wells in random groups of nearly equal size, each to be left out once.
 
     Parameters
     ----------
     wells : sequence of str
-        Names of the wells; their order does not matter.
+        Names of the wells, in any order.
     folds : int
         Number of groups.
     seed : int
@@ -41,18 +41,18 @@ def folds_of_wells(wells: Sequence[str], *, folds: int, seed: int = 0) -> list[l
     """
     if not 2 <= folds <= len(wells):
         raise ValueError(
-            f"Wells are left out in 2 groups at least, and no more than there are wells. Received "
-            f"{folds} groups of {len(wells)} wells. Choose a number from 2 to {len(wells)}."
+            f"Wells are left out in at least 2 groups and at most as many as there are wells. "
+            f"Received {folds} groups of {len(wells)} wells. Choose 2 to {len(wells)} groups."
         )
     shuffled = np.random.default_rng(seed).permutation(np.array(sorted(map(str, wells))))
     return [sorted(group.tolist()) for group in np.array_split(shuffled, folds)]
 
 
 class LeaveWellsOut(Forecaster):
-    """A global forecaster, trained once without each group of wells, and judged at these.
+    """A global forecaster, trained once without each group of wells and evaluated at these.
 
-    Of the levels of a well that is left out only mean and standard deviation are used, those of
-    the rows that are fitted elsewhere.
+    Of the levels of a left-out well only their mean and standard deviation on the fitted rows are
+    used.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class LeaveWellsOut(Forecaster):
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
-        """Train without each group of wells, and learn the scales of its wells."""
+        """Train without each group of wells, and estimate the scales of its wells."""
         wells = [str(well) for well in observations[schema.WELL].values]
         self.fitted_ = []
         groups = folds_of_wells(wells, folds=self.folds, seed=self.seed)
@@ -106,13 +106,13 @@ class LeaveWellsOut(Forecaster):
         through: Period = "validation",
         progress: Progress | None = None,
     ) -> Self:
-        """Return a new one, trained on all rows of the others through a period."""
+        """Return a new forecaster, trained on all rows of the other wells through a period."""
         again = copy.copy(self)
         again.fitted_ = []
         for number, (out, one) in enumerate(self.fitted_):
             others = observations.drop_sel({schema.WELL: out})
-            told = further(progress, number, len(self.fitted_))
-            trained = one.refit(others, split=split, through=through, progress=told)
+            report = further(progress, number, len(self.fitted_))
+            trained = one.refit(others, split=split, through=through, progress=report)
             again.fitted_.append((out, self._serving(trained, observations, out, split, through)))
         return again
 

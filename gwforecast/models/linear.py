@@ -147,11 +147,11 @@ def _coefficients(
 
 
 def _reduce(Z: np.ndarray, deviation: np.ndarray) -> OLS:
-    """Return a problem of as many rows as columns that has the same ridge solutions.
+    """Return a problem with as many rows as columns that has the same ridge solutions.
 
-    Its penalty is per row, so that strengths are scaled by the ratio of the numbers of rows. The
-    square of the condition number does no harm under a penalty, and products of matrices are much
-    faster than an orthogonal decomposition where threads compete for cores.
+    The penalty is per row, so the caller scales strengths by the ratio of the numbers of rows.
+    Squaring the condition number is harmless under a penalty, and matrix products are much faster
+    than an orthogonal decomposition when threads compete for cores.
     """
     from statsmodels.regression.linear_model import OLS
 

@@ -163,13 +163,13 @@ def test_messages(call, message):
 
 
 def test_progress_is_reported_well_by_well():
-    observations, told = linear_wells(), []
+    observations, reported = linear_wells(), []
     Linear(lookbacks=[8]).fit(
         observations,
         split=split_by_fraction(observations),
-        progress=lambda task, done, total: told.append((task, done, total)),
+        progress=lambda task, done, total: reported.append((task, done, total)),
     )
-    assert told == [("fit linear", 1, 2), ("fit linear", 2, 2)]
+    assert reported == [("fit linear", 1, 2), ("fit linear", 2, 2)]
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real wells in ../shared/data")

@@ -160,7 +160,7 @@ def test_seasonal_naive_of_a_weekly_season_is_nearly_that_season():
 def test_a_well_that_was_not_fitted_is_refused():
     observations = observed(np.ones((2, 20)))
     fitted = Persistence().fit(observations, split=split_by_fraction(observations))
-    with pytest.raises(SchemaError, match="Received 'new', which is none of them"):
+    with pytest.raises(SchemaError, match="Received 'new', which is not one of them"):
         fitted.simulate(observations.assign_coords(well=["w0", "new"]))
     one = fitted.simulate(observations.drop_vars("level").isel(well=[1]))
     assert one["level"].sizes == {"well": 1, "time": 20}
@@ -172,10 +172,10 @@ def test_settings_and_progress():
     with pytest.raises(ValueError, match=r"at least 0\. Received -2"):
         SeasonalNaive(tolerance=-2)
     observations = observed(np.ones((3, 20)))
-    told = []
+    reported = []
     Persistence().fit(
         observations,
         split=split_by_fraction(observations),
-        progress=lambda task, done, total: told.append((task, done, total)),
+        progress=lambda task, done, total: reported.append((task, done, total)),
     )
-    assert told == [("fit persistence", 3, 3)]
+    assert reported == [("fit persistence", 3, 3)]

@@ -146,7 +146,7 @@ def test_smoothing_continues_a_line() -> None:
     fitted = ETS().fit(observations, split=split_by_fraction(observations))
     found = issue(fitted, observations, [500])["level"].values[0, 0]
     damping = fitted.fits_["a"].parameters[2]
-    # each step goes on by the trend, which is damped
+    # each step adds the damped trend
     assert found[0] == pytest.approx(3 + 0.01 * 501, abs=0.002)
     np.testing.assert_allclose(np.diff(found)[1:] / np.diff(found)[:-1], damping, rtol=1e-6)
 
