@@ -1,1 +1,1 @@
-"""Neural forecasters; the only room that imports Keras or TensorFlow."""
+"""Neural forecasters. Keras and TensorFlow are imported in this package only."""

@@ -57,7 +57,7 @@ def _mean_over_observed(
     targets: tf.Tensor, point_loss: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
     observed = tf.math.is_finite(targets)
-    # NaN must not enter the loss itself: its gradient would be NaN behind the mask too
+    # NaN must not enter the loss itself, or its gradient would be NaN despite the mask
     values = point_loss(tf.where(observed, targets, 0.0))
     count = tf.reduce_sum(tf.cast(observed, tf.float32))
     return tf.reduce_sum(tf.where(observed, values, 0.0)) / tf.maximum(count, 1.0)
@@ -222,7 +222,7 @@ class _JobGraph:
     """The graph of one job: a loop over epochs, each a loop over updates and a validation.
 
     Weights, the state of the seeds and the optimizer's moments are carried through the loops, not
-    held in variables, so that any number of jobs can run through one graph at once. All weights of
+    held in variables, so that any number of jobs can use one graph at the same time. All weights of
     the network are carried as one vector, and so are their moments.
     """
 
