@@ -17,6 +17,7 @@ from gwforecast.cli.bulletin import bulletin
 from gwforecast.cli.console import exit_with, screen, show_tracebacks, show_warning
 from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
+from gwforecast.cli.options import Command
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
 from gwforecast.cli.verify import verify
@@ -24,11 +25,13 @@ from gwforecast.cli.verify import verify
 __all__ = ["app", "main"]
 
 app: typer.Typer = typer.Typer(
-    help="Model groundwater levels: LSTM and MLP networks beside honest baselines.",
+    help="Model and forecast groundwater levels with neural networks and baselines.\n\n"
+    "Example: gwforecast evaluate --levels heads.csv --covariates weather.csv\n\n"
+    "Each command explains its options: gwforecast evaluate --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
 
 
@@ -47,23 +50,28 @@ def _options(
         ),
     ] = False,
     show_traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+        bool, typer.Option("--traceback", help="Print the traceback of an error.")
     ] = False,
 ) -> None:
     show_tracebacks(show_traceback)
 
 
-RUNS: tuple[Callable[..., None], ...] = (check, evaluate, backtest, tune, demo, datasets)
-SCHEDULED: tuple[Callable[..., None], ...] = (train, forecast, bulletin, verify, status, backfill)
+START: tuple[Callable[..., None], ...] = (demo, datasets)
+MODEL: tuple[Callable[..., None], ...] = (check, evaluate, tune, backtest)
+SCHEDULE: tuple[Callable[..., None], ...] = (train, forecast, bulletin, verify, status, backfill)
+METRICS = "Metrics in scores.csv: {metrics}."
 
-for command in RUNS:
-    app.command()(command)
-for command in SCHEDULED:
-    app.command(epilog=CODES)(command)
+for command in START:
+    app.command(cls=Command, rich_help_panel="Getting started")(command)
+for command in MODEL:
+    epilog = METRICS if command is evaluate else None
+    app.command(cls=Command, rich_help_panel="Data and models", epilog=epilog)(command)
+for command in SCHEDULE:
+    app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
 
 
 def main() -> None:
-    """Run the command line; a user's error is one message, and ends with 2."""
+    """Run the command line. An error of the user is one message, and the exit code is 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "agg")
     warnings.showwarning = show_warning
@@ -74,4 +82,4 @@ def main() -> None:
     except RuntimeError as error:
         sys.exit(exit_with(error, 1))
     finally:
-        gc.freeze()  # the process ends; looking for garbage would take a fifth of a forecast
+        gc.freeze()  # a garbage collection at exit would take a fifth of the time of a forecast

@@ -16,39 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["backtest"]
 
 
-_SETTINGS = {
-    "forcing": "forcing",
-    "horizon": "horizon",
-    "stride": "stride",
-    "start": "start",
-    "end": "end",
-    "refit_every": "refit_every",
-    "sliding": "sliding",
-    "threshold": "threshold",
-    "models": "models",
-    "out": "folder",
-}
-"""Setting in the table ``backtest`` that each option goes before."""
-
 METRICS = ("crps", "skill_crps_persistence", "skill_crps_climatology", "rmse", "coverage_95")
 COLUMNS = 8  # lead times that are printed
 
-Forcing = Annotated[
-    str | None, typer.Option(help="Weather after the issue time: observed or climatology.")
+ORIGINS = "Issue times and lead times"
+
+Models = Annotated[
+    str | None,
+    options.option("backtest.models", panel=options.MODELS, note="Separate them by commas."),
 ]
-Horizon = Annotated[int | None, typer.Option(min=1, help="Lead times, in steps.")]
-Stride = Annotated[int | None, typer.Option(min=1, help="Steps from issue time to issue time.")]
-First = Annotated[str | None, typer.Option(help="First issue time, e.g. 2015-01-01.")]
-Last = Annotated[str | None, typer.Option(help="Last issue time.")]
-RefitEvery = Annotated[int | None, typer.Option(min=1, help="Issue times from refit to refit.")]
+Forcing = Annotated[str | None, options.option("backtest.forcing", panel=ORIGINS)]
+Horizon = Annotated[int | None, options.option("backtest.horizon", panel=ORIGINS, min=1)]
+Stride = Annotated[int | None, options.option("backtest.stride", panel=ORIGINS, min=1)]
+First = Annotated[str | None, options.option("backtest.start", panel=ORIGINS)]
+Last = Annotated[str | None, options.option("backtest.end", panel=ORIGINS)]
+RefitEvery = Annotated[int | None, options.option("backtest.refit_every", panel=ORIGINS, min=1)]
 Sliding = Annotated[
-    bool | None, typer.Option("--sliding/--expanding", help="Window of the later refits.")
+    bool | None, options.option("backtest.sliding", "--sliding/--expanding", panel=ORIGINS)
 ]
-Threshold = Annotated[
-    float | None,
-    typer.Option(help="Level, m, whose undercutting is scored as an event; by default a tercile."),
-]
-Folder = Annotated[Path | None, typer.Option(help="Folder of the results; 'backtest' by default.")]
+Threshold = Annotated[float | None, options.option("backtest.threshold", panel=options.RESULTS)]
+Folder = Annotated[Path | None, options.option("backtest.folder", "--out", panel=options.RESULTS)]
 
 
 def backtest(
@@ -60,13 +47,13 @@ def backtest(
     well: options.Well = None,
     day_first: options.DayFirst = None,
     datum: options.Datum = None,
-    reference_level: options.Height = None,
+    reference_level: options.ReferenceLevel = None,
     fill: options.Fill = None,
     shares: options.Shares = None,
-    validation_start: options.Start = None,
-    test_start: options.Start = None,
+    validation_start: options.ValidationStart = None,
+    test_start: options.TestStart = None,
     gap: options.Gap = None,
-    models: options.Models = None,
+    models: Models = None,
     forcing: Forcing = None,
     horizon: Horizon = None,
     stride: Stride = None,
@@ -79,26 +66,22 @@ def backtest(
     seed: options.Seed = None,
     workers: options.Workers = None,
     dask: options.Dask = None,
-    shard: options.Size = None,
+    shard: options.Shard = None,
     out: Folder = None,
     figures: options.Figures = None,
 ) -> None:
-    """Issue forecasts at many past moments with what was known then, and score them by lead time.
+    """Issue hindcasts at past times, with what was known then, and score them by lead time.
 
-    Ends with 0 if all went well, 1 if a model or well failed, 2 if data or settings are unusable.
+    Example: gwforecast backtest run.toml --forcing climatology --horizon 13 --stride 4
+
+    The exit code is 0 if all went well, 1 if a model or well failed, and 2 if the data or settings
+    cannot be used.
     """
     from gwforecast import jobs
-    from gwforecast.config import load as settings_file
     from gwforecast.runs.catalogue import import_tensorflow
 
-    given = dict(context.params)
-    wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
-    if wanted["models"] is not None:
-        wanted["models"] = [name.strip() for name in wanted["models"].split(",")]
-    overrides = options.overrides(given)
-    overrides["backtest"] = {name: value for name, value in wanted.items() if value is not None}
-    settings = settings_file.load_settings(config, overrides=overrides)
-    if settings.cluster.dask is None:  # else only workers import the models
+    settings = options.load(context)
+    if settings.cluster.dask is None:  # otherwise only the workers need it
         import_tensorflow(settings.backtest.models)
     with progress_bars() as progress:
         result = jobs.backtest(settings, progress=progress)
@@ -106,7 +89,7 @@ def backtest(
 
 
 def _print_backtest(result: Backtest, folder: Path) -> None:
-    """Print scores by lead time, definitions, failures and paths; end with 1 if there are any."""
+    """Print scores by lead time, failures and paths; exit with 1 if there are failures."""
     import numpy as np
 
     from gwforecast.verification.lead_scoring import forecast_summary, lead_definitions

@@ -7,28 +7,32 @@ from typing import Annotated
 
 import typer
 
-from gwforecast.cli import schedule
+from gwforecast.cli import options, schedule
 from gwforecast.cli.console import clean, errors, screen
 
 __all__ = ["bulletin"]
 
 
-Out = Annotated[Path | None, typer.Option(help="HTML file; by default bulletin.html.")]
-Title = Annotated[str, typer.Option(help="Title of the page.")]
+Out = Annotated[Path | None, typer.Option(help="HTML file to write. Default: bulletin.html.")]
+Title = Annotated[str, typer.Option(help="Heading of the page.")]
 Cards = Annotated[
-    int, typer.Option(min=0, help="Greatest number of wells with a figure and a table.")
+    int, typer.Option(min=0, help="Greatest number of wells shown with a figure and a table.")
 ]
 
 
 def bulletin(
+    context: typer.Context,
     config: schedule.Config,
     issue_time: schedule.IssueTime = None,
     out: Out = None,
     title: Title = "Groundwater levels",
     cards: Cards = 40,
 ) -> None:
-    """Write the bulletin of an archived forecast, by default the last one, as one HTML file."""
-    settings = schedule.settings_of(config)
+    """Write the bulletin of an archived forecast, by default the latest, as one HTML file.
+
+    Example: gwforecast bulletin run.toml --out bulletin.html
+    """
+    settings = options.load(context)
     with schedule.codes():
         from gwforecast.reports.bulletin import bulletin as page
         from gwforecast.runs.files import write_text

@@ -35,7 +35,7 @@ _SHOWN = {"traceback": False}
 
 
 def show_tracebacks(wanted: bool) -> None:
-    """Print the traceback of an error too, where that is asked for."""
+    """Set whether the traceback of an error is printed too."""
     _SHOWN["traceback"] = wanted
 
 
@@ -65,7 +65,7 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress_bars() -> Iterator[ProgressCallback | None]:
-    """Give a progress that draws bars on standard error; None where that is no terminal."""
+    """Yield a progress callback that draws bars on standard error; None if that is no terminal."""
     if not errors.is_terminal:
         yield None
         return
@@ -82,7 +82,7 @@ def progress_bars() -> Iterator[ProgressCallback | None]:
 
 
 def clean(text: str) -> str:
-    """Return text with control characters made visible, as names and files may hold any."""
+    """Return text with control characters made visible; names and files may contain any."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 

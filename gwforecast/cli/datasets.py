@@ -12,18 +12,29 @@ from gwforecast.cli.console import clean, progress_bars, screen
 __all__ = ["datasets"]
 
 
-Name = Annotated[str | None, typer.Argument(help="The set to fetch; without it they are listed.")]
-To = Annotated[Path | None, typer.Option(help="Folder for the files; by default the set's name.")]
-Home = Annotated[str | None, typer.Option(help="Fetch from here, e.g. a mirror.")]
+Name = Annotated[
+    str | None, typer.Argument(help="Data set to download; without a name, all are listed.")
+]
+To = Annotated[
+    Path | None, typer.Option(help="Folder for the files; by default the name of the data set.")
+]
+Home = Annotated[
+    str | None, typer.Option(help="Download from this address instead, e.g. a mirror.")
+]
 Registry = Annotated[
-    Path | None, typer.Option(help="File of names and sums, instead of those that are known.")
+    Path | None, typer.Option(help="File of names and checksums, instead of the known ones.")
 ]
 
 
 def datasets(
     name: Name = None, to: To = None, home: Home = None, registry: Registry = None
 ) -> None:
-    """List public data sets, or fetch one from its own home; each file is verified by its sum."""
+    """List public data sets, or download one from its publisher.
+
+    Each file is verified by its checksum.
+
+    Example: gwforecast datasets nl --to data/nl
+    """
     from gwforecast.data.public import fetch_public, list_public
 
     if name is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,14 @@ COLUMNS = {
     "coverage_95": "cover 95",
     "skill_rmse": "skill",
 }
-"""Metrics of the printed table and the heads of their columns."""
+"""Metrics of the printed table and the headings of their columns."""
+
+DemoOut = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the results. Default: demo-results.", rich_help_panel=options.RESULTS
+    ),
+]
 
 
 def evaluate(
@@ -37,11 +44,11 @@ def evaluate(
     well: options.Well = None,
     day_first: options.DayFirst = None,
     datum: options.Datum = None,
-    reference_level: options.Height = None,
+    reference_level: options.ReferenceLevel = None,
     fill: options.Fill = None,
     shares: options.Shares = None,
-    validation_start: options.Start = None,
-    test_start: options.Start = None,
+    validation_start: options.ValidationStart = None,
+    test_start: options.TestStart = None,
     gap: options.Gap = None,
     models: options.Models = None,
     members: options.Members = None,
@@ -49,20 +56,25 @@ def evaluate(
     workers: options.Workers = None,
     leave_wells_out: options.LeaveOut = None,
     dask: options.Dask = None,
-    shard: options.Size = None,
+    shard: options.Shard = None,
     out: options.Out = None,
     figures: options.Figures = None,
 ) -> None:
-    """Fit the models on past levels, predict later ones from the weather, and score them.
+    """Simulate levels from the weather, and score each model against a baseline.
 
-    Ends with 0 if all went well, 1 if a model or well failed, 2 if data or settings are unusable.
+    The models are fitted on past levels and simulate later ones. Scores, predictions with
+    intervals, figures and a record of the run are written to a folder.
+
+    Example: gwforecast evaluate --levels heads.csv --covariates weather.csv --models lstm,linear
+
+    The exit code is 0 if all went well, 1 if a model or well failed, and 2 if the data or settings
+    cannot be used.
     """
     from gwforecast import jobs
-    from gwforecast.config import load as settings_file
     from gwforecast.runs.catalogue import import_tensorflow
 
-    settings = settings_file.load_settings(config, overrides=options.overrides(context.params))
-    if settings.cluster.dask is None:  # else only workers import the models
+    settings = options.load(context)
+    if settings.cluster.dask is None:  # otherwise only the workers need it
         import_tensorflow(settings.models.use)
     with progress_bars() as progress:
         evaluation = jobs.evaluate(settings, progress=progress)
@@ -78,41 +90,46 @@ def check(
     well: options.Well = None,
     day_first: options.DayFirst = None,
     datum: options.Datum = None,
-    reference_level: options.Height = None,
+    reference_level: options.ReferenceLevel = None,
 ) -> None:
-    """Print what is doubtful in the data; nothing is changed or written.
+    """Check the data: gaps, duplicates, spikes, flat lines, level shifts, units and datum.
 
-    Ends with 0 if nothing is wrong, 1 if there is a finding of severity error, 2 if the data cannot
-    be read.
+    Findings are printed; no file is changed or written.
+
+    Example: gwforecast check --levels heads.csv --covariates weather.csv
+
+    The exit code is 0 if there is no error among the findings, 1 if there is one, and 2 if the data
+    cannot be read.
     """
     from gwforecast import jobs
-    from gwforecast.config import load as settings_file
 
-    settings = settings_file.load_settings(config, overrides=options.overrides(context.params))
-    findings = jobs.check(settings)
-    doubts = findings[findings["severity"] != "ok"]
-    print_table("Findings", doubts.drop(columns=["value"]))
-    screen.print(f"{len(doubts)} findings; nothing was changed.")
-    raise typer.Exit(1 if (doubts["severity"] == "error").any() else 0)
+    checked = jobs.check(options.load(context))
+    findings = checked[checked["severity"] != "ok"]
+    print_table("Findings", findings.drop(columns=["value"]))
+    screen.print(f"{len(findings)} findings; nothing was changed.")
+    raise typer.Exit(1 if (findings["severity"] == "error").any() else 0)
 
 
-def demo(
-    out: options.Out = None, members: options.Members = None, seed: options.Seed = None
-) -> None:
-    """Evaluate all models on a well of the embedded data set, which is synthetic."""
+def demo(out: DemoOut = None, members: options.Members = None, seed: options.Seed = None) -> None:
+    """Evaluate the default models on a well of the embedded, synthetic data set.
+
+    It takes a minute or two.
+
+    Example: gwforecast demo --out demo-results
+    """
     from gwforecast import jobs
-    from gwforecast.runs.catalogue import import_tensorflow
+    from gwforecast.runs.catalogue import DEFAULT_MODELS, import_tensorflow
 
     folder = Path("demo-results") if out is None else out
     screen.print("The data are synthetic: a seeded physical model whose truth is known.")
-    import_tensorflow(jobs.DEFAULT_MODELS)
+    import_tensorflow(DEFAULT_MODELS)
     with progress_bars() as progress:
         evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=progress)
     _print_evaluation(evaluation, folder)
 
 
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Print scores, definitions, failures and paths; end with 1 if there are failures."""
+    """Print scores, definitions, failures and paths; exit with 1 if there are failures."""
     from gwforecast.verification.scoring import definitions, score_summary
 
     for period in ("validation", "test"):
@@ -126,7 +143,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     choice = evaluation.choice
     if len(choice) > 1:
         counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())
-        screen.print(clean(f"\nBest by the RMSE of the validation period, wells: {counts}"))
+        screen.print(clean(f"\nLowest RMSE of the validation period, number of wells: {counts}"))
     figures = [str(path) for name, path in evaluation.paths.items() if name.endswith(".png")]
     screen.print("\n".join(["", *map(clean, figures)]), soft_wrap=True)
     screen.print(clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)

@@ -1,15 +1,30 @@
-"""Options that several commands share, and the settings that they stand for."""
+"""Options that several commands share, and the settings that they stand for.
+
+An option that stands for a setting is described once, where the setting is, see
+:mod:`gwforecast.config.tables`; its help is filled in when help is requested.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from gwforecast.config.load import Settings
 
 __all__ = [
+    "DATA",
+    "MODELS",
+    "PERIODS",
+    "RESULTS",
+    "RUN",
     "Attributes",
+    "Command",
     "Config",
     "Covariates",
     "Dask",
@@ -18,108 +33,196 @@ __all__ = [
     "Figures",
     "Fill",
     "Gap",
-    "Height",
     "LeaveOut",
     "Levels",
     "Members",
     "Models",
     "Out",
+    "ReferenceLevel",
     "Seed",
+    "Shard",
     "Shares",
-    "Size",
-    "Start",
+    "TestStart",
+    "ValidationStart",
     "Well",
     "Workers",
-    "overrides",
+    "load",
+    "option",
 ]
 
-Config = Annotated[Path | None, typer.Argument(help="TOML file; options go before its settings.")]
-Levels = Annotated[Path | None, typer.Option(help="File of levels, or folder with one per well.")]
-Covariates = Annotated[Path | None, typer.Option(help="File or folder of the weather.")]
-Attributes = Annotated[Path | None, typer.Option(help="File of static attributes of the wells.")]
-Well = Annotated[list[str] | None, typer.Option(help="Only this well; may be repeated.")]
-DayFirst = Annotated[
-    bool | None,
-    typer.Option("--day-first/--month-first", help="Order in dates like 03/04/2020."),
+DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"
+"""Groups of options in the help."""
+
+_SETTING = re.compile(r"([a-z]+)\.(\w+) ?(.*)")
+
+
+def option(setting: str, *names: str, panel: str, note: str = "", **given: Any) -> Any:
+    """Return an option that stands for a setting, whose description is its help.
+
+    Parameters
+    ----------
+    setting : str
+        Table and name, e.g. ``"data.levels"``.
+    *names : str
+        Names of the option, where they are not that of the parameter.
+    panel : str
+        Group of options in the help.
+    note : str
+        How the option is written, where it differs from the setting in a file.
+    **given
+        Further arguments of :class:`typer.Option`.
+    """
+    return typer.Option(*names, help=f"{setting} {note}".strip(), rich_help_panel=panel, **given)
+
+
+class Command(TyperCommand):
+    """A command whose options stand for settings: their help is looked up when it is shown.
+
+    In the epilog, ``{models}`` and ``{metrics}`` stand for the names of all models and metrics.
+    """
+
+    def __init__(self, *arguments: Any, **given: Any) -> None:
+        super().__init__(*arguments, **given)
+        self.settings: dict[str, tuple[str, str]] = {}
+        self.names: dict[tuple[str, str], str] = {}
+        self.notes: dict[str, str] = {}
+        for one in self.params:
+            found = _SETTING.fullmatch(getattr(one, "help", None) or "")
+            if found and one.name:
+                self.settings[one.name] = (found[1], found[2])
+                self.names[found[1], found[2]] = max(one.opts, key=len)
+                self.notes[one.name] = found[3]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with the descriptions of the settings."""
+        for one in self.params:
+            if one.name in self.settings:
+                cast("Any", one).help = " ".join(
+                    [_describe(*self.settings[one.name]), self.notes[one.name]]
+                ).strip()
+        if self.epilog and "{" in self.epilog:
+            from gwforecast.runs.catalogue import MODELS as KNOWN
+            from gwforecast.verification.metrics import METRICS
+
+            self.epilog = self.epilog.format(models=", ".join(KNOWN), metrics=", ".join(METRICS))
+        super().format_help(ctx, formatter)
+
+
+def _describe(table: str, name: str) -> str:
+    """Return the description of a setting with its default, and the choices where there are."""
+    from gwforecast.config.load import Settings
+
+    section = cast("Any", Settings.model_fields[table].annotation)
+    field = section.model_fields[name]
+    text, default = str(field.description), field.default
+    if (table, name) == ("tune", "metric"):
+        from gwforecast.runs.tune import SEARCHED
+
+        text += f" One of {', '.join(SEARCHED)}."
+    if (table, name) in (("models", "use"), ("backtest", "models"), ("tune", "model")):
+        from gwforecast.runs.catalogue import MODELS as KNOWN
+
+        text += f" Known are {', '.join(KNOWN)}."
+    if isinstance(default, list) and default:
+        default = ",".join(default)
+    if isinstance(default, str | int | float | Path) and not isinstance(default, bool):
+        text += f" Default: {default}."
+    return text
+
+
+Config = Annotated[
+    Path | None,
+    typer.Argument(help="TOML file of settings. Options take precedence over it.", metavar="FILE"),
 ]
-Datum = Annotated[str | None, typer.Option(help="Vertical datum of the levels, e.g. NAP.")]
-Height = Annotated[
+Levels = Annotated[Path | None, option("data.levels", panel=DATA)]
+Covariates = Annotated[Path | None, option("data.covariates", panel=DATA)]
+Attributes = Annotated[Path | None, option("data.attributes", panel=DATA)]
+Well = Annotated[
+    list[str] | None, option("data.wells", "--well", panel=DATA, note="May be repeated.")
+]
+DayFirst = Annotated[bool | None, option("data.day_first", "--day-first/--month-first", panel=DATA)]
+Datum = Annotated[str | None, option("data.datum", panel=DATA)]
+ReferenceLevel = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Height that a depth to water is measured from, m above the datum; of one well among "
-        "several MW-7=27.1, repeated."
+    option(
+        "data.reference_level",
+        panel=DATA,
+        note="Write --reference-level 27.1, or for each well --reference-level MW-7=27.1.",
     ),
 ]
 Fill = Annotated[
     list[str] | None,
-    typer.Option(help="Fill gaps: by_kind, or temperature=interpolate; may be repeated."),
-]
-Out = Annotated[Path | None, typer.Option(help="Folder of the results; 'results' by default.")]
-Models = Annotated[str | None, typer.Option(help="Models by name, with commas: lstm,mlp,linear.")]
-Members = Annotated[int | None, typer.Option(min=1, help="Networks in each ensemble.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all that is random.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Networks trained at once.")]
-Dask = Annotated[
-    str | None, typer.Option(help="Workers: 'local', or a scheduler's address tcp://...")
-]
-Size = Annotated[int | None, typer.Option("--shard", min=1, help="Wells in a shard.")]
-LeaveOut = Annotated[
-    int | None, typer.Option(min=2, help="Groups of wells that global models leave out in turn.")
+    option(
+        "data.fill",
+        panel=DATA,
+        note="Write --fill by_kind, or --fill temperature=interpolate, which may be repeated.",
+    ),
 ]
 Shares = Annotated[
-    str | None, typer.Option("--split", help="Shares of train and validation: 0.6,0.2.")
+    str | None,
+    typer.Option(
+        "--split",
+        help="Shares of the train and validation periods, e.g. 0.6,0.2; the rest is the test "
+        "period.",
+        rich_help_panel=PERIODS,
+    ),
 ]
-Start = Annotated[str | None, typer.Option(help="First day of the period, e.g. 2012-01-01.")]
-Gap = Annotated[int | None, typer.Option(min=0, help="Steps left out between the periods.")]
-Figures = Annotated[int | None, typer.Option(min=0, help="Number of wells that are drawn.")]
+ValidationStart = Annotated[str | None, option("split.validation_start", panel=PERIODS)]
+TestStart = Annotated[str | None, option("split.test_start", panel=PERIODS)]
+Gap = Annotated[int | None, option("split.gap", panel=PERIODS, min=0)]
+Models = Annotated[
+    str | None, option("models.use", "--models", panel=MODELS, note="Separate them by commas.")
+]
+Members = Annotated[int | None, option("models.members", panel=MODELS, min=1)]
+Seed = Annotated[int | None, option("models.seed", panel=MODELS, min=0)]
+LeaveOut = Annotated[int | None, option("models.leave_wells_out", panel=MODELS, min=2)]
+Workers = Annotated[int | None, option("models.workers", panel=RUN, min=1)]
+Dask = Annotated[str | None, option("cluster.dask", panel=RUN)]
+Shard = Annotated[int | None, option("cluster.shard", panel=RUN, min=1)]
+Out = Annotated[Path | None, option("output.folder", "--out", panel=RESULTS)]
+Figures = Annotated[int | None, option("output.figures", panel=RESULTS, min=0)]
 
 
-SETTINGS = {
-    "levels": ("data", "levels"),
-    "covariates": ("data", "covariates"),
-    "attributes": ("data", "attributes"),
-    "well": ("data", "wells"),
-    "day_first": ("data", "day_first"),
-    "datum": ("data", "datum"),
-    "reference_level": ("data", "reference_level"),
-    "fill": ("data", "fill"),
-    "validation_start": ("split", "validation_start"),
-    "test_start": ("split", "test_start"),
-    "gap": ("split", "gap"),
-    "models": ("models", "use"),
-    "members": ("models", "members"),
-    "seed": ("models", "seed"),
-    "workers": ("models", "workers"),
-    "leave_wells_out": ("models", "leave_wells_out"),
-    "dask": ("cluster", "dask"),
-    "shard": ("cluster", "shard"),
-    "out": ("output", "folder"),
-    "figures": ("output", "figures"),
-}
-"""Table and setting of the configuration that each option goes before."""
+def load(context: typer.Context) -> Settings:
+    """Return the settings of a command: its file, and the options that were used.
 
+    Parameters
+    ----------
+    context : typer.Context
+        Of a :class:`Command`, with the parameter ``config``.
+    """
+    from gwforecast.config import load as settings_file
 
-def overrides(given: Mapping[str, Any]) -> dict[str, dict[str, object]]:
-    """Return the options that were given as settings by table and name."""
+    command = cast("Command", context.command)
     tables: dict[str, dict[str, object]] = {}
-    for option, value in given.items():
-        if option in SETTINGS and value not in (None, [], ()):
-            table, name = SETTINGS[option]
-            several = isinstance(value, list | tuple)
-            tables.setdefault(table, {})[name] = list(value) if several else value
-    if isinstance(given.get("models"), str):
-        tables["models"]["use"] = [name.strip() for name in given["models"].split(",")]
-    if given.get("fill"):
-        tables["data"]["fill"] = _rules(list(given["fill"]))
-    if given.get("reference_level"):
-        tables["data"]["reference_level"] = _heights(list(given["reference_level"]))
-    if given.get("shares"):
-        tables.setdefault("split", {}).update(_shares(given["shares"]))
-    return tables
+    for name, value in context.params.items():
+        if name in command.settings and value not in (None, [], ()):
+            table, setting = command.settings[name]
+            read = _READ.get(name, _as_it_is)
+            tables.setdefault(table, {})[setting] = read(value)
+    if context.params.get("shares"):
+        tables.setdefault("split", {}).update(_shares(context.params["shares"]))
+    return settings_file.load_settings(
+        context.params.get("config"),
+        overrides=tables,
+        options={place: name for place, name in command.names.items() if _given(tables, *place)},
+    )
+
+
+def _given(tables: Mapping[str, Mapping[str, object]], table: str, setting: str) -> bool:
+    return setting in tables.get(table, {})
+
+
+def _as_it_is(value: Any) -> object:
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _heights(items: list[str]) -> object:
-    """Return one height, or heights by well; the name of a well may hold an equals sign."""
+    """Return one height, or heights by well; the name of a well may contain an equals sign."""
     try:
         if len(items) == 1 and "=" not in items[0]:
             return float(items[0])
@@ -133,7 +236,7 @@ def _heights(items: list[str]) -> object:
 
 
 def _rules(items: list[str]) -> object:
-    if items == ["by_kind"]:
+    if list(items) == ["by_kind"]:
         return "by_kind"
     pairs = [item.partition("=") for item in items]
     for item, (name, _, rule) in zip(items, pairs, strict=True):
@@ -154,3 +257,11 @@ def _shares(text: str) -> dict[str, object]:
             "Write for example --split 0.6,0.2; the rest is the test period."
         ) from None
     return {"train": train, "validation": validation}
+
+
+_READ: dict[str, Callable[[Any], object]] = {
+    "models": _names,
+    "fill": _rules,
+    "reference_level": _heights,
+}
+"""How the text of an option is read, where it is not the value itself."""

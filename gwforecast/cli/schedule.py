@@ -1,4 +1,4 @@
-"""Commands of scheduled runs: ``gwforecast train | forecast | backfill | status``."""
+"""The commands of scheduled runs: train, forecast, backfill and status."""
 
 from __future__ import annotations
 
@@ -20,26 +20,33 @@ if TYPE_CHECKING:
     from gwforecast.config.load import Settings
     from gwforecast.service.schedule import Issued
 
-__all__ = ["CODES", "Config", "backfill", "codes", "forecast", "settings_of", "status", "train"]
+__all__ = ["CODES", "Config", "backfill", "codes", "forecast", "status", "train"]
 
 
-CODES = """Exit codes: 0 success; 2 options or settings are wrong; 3 another run holds the lock of
-the archive or of the models; 4 inputs are missing or too old for all wells; 5 the share of wells
-without a forecast by a model exceeds the setting 'failed_share'; 6 nothing was published, or not to
-the database; 7 the archive or the models are damaged; 70 an internal error of gwforecast."""
-SHOWN = 20  # greatest number of listed wells
+CODES = """Exit codes: 0 if all went well; 2 if options or settings are wrong; 3 if another run uses
+the archive or the models; 4 if inputs are missing or too old for all wells; 5 if the share of
+wells without a forecast by a model exceeds the setting 'failed_share'; 6 if nothing was published, or not to the database; 7 if the
+archive or the models are damaged; 70 for an internal error of gwforecast."""
+SHOWN = 20  # wells that are listed
 PARQUET = (".parquet", ".pq")  # as in data.layouts.delimited, which loads pandas
 
-Config = Annotated[Path, typer.Argument(help="TOML file with the tables [data] and [schedule].")]
+Config = Annotated[
+    Path, typer.Argument(help="TOML file with the tables data and schedule.", metavar="FILE")
+]
 IssueTime = Annotated[
-    str | None, typer.Option(help="Last known time step; by default the last complete one, UTC.")
+    str | None,
+    typer.Option(
+        help="Last time step whose level is known; by default the last complete one, UTC."
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Publish a revision of an existing forecast.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Add a revision if the archive has another forecast.")
+]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Publish nothing; show what would be published.")
+    bool, typer.Option("--dry-run", help="Compute the forecast, but do not publish it.")
 ]
-Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run to finish.")]
-Through = Annotated[str | None, typer.Option(help="Last time step used for training.")]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run to end.")]
+Through = Annotated[str | None, typer.Option(help="Last time step to train on.")]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Make new models champions without a comparison.")
 ]
@@ -54,13 +61,15 @@ Update = Annotated[
 StepBack = Annotated[
     bool, typer.Option("--step-back", help="Return to the previous champions; nothing is trained.")
 ]
-Stride = Annotated[int, typer.Option(min=1, help="Time steps between issue times.")]
+Stride = Annotated[int, typer.Option(min=1, help="Steps from one issue time to the next.")]
 MaxAge = Annotated[
-    str | None, typer.Option(help="Greatest allowed age of the last issue time, e.g. 48h or 8d.")
+    str | None,
+    typer.Option(help="Report a problem if the last issue time is older, e.g. 48h or 8d."),
 ]
 
 
 def train(
+    context: typer.Context,
     config: Config,
     through: Through = None,
     replace: Replace = False,
@@ -68,10 +77,13 @@ def train(
     step_back: StepBack = False,
     well: options.Well = None,
     dask: options.Dask = None,
-    shard: options.Size = None,
+    shard: options.Shard = None,
 ) -> None:
-    """Train models for scheduled forecasts, and keep those that beat the current champions."""
-    settings = settings_of(config, well, dask=dask, shard=shard)
+    """Train models for scheduled forecasts; better models replace the current champions.
+
+    Example: gwforecast train run.toml
+    """
+    settings = options.load(context)
     with codes():
         from gwforecast.runs.catalogue import import_tensorflow
         from gwforecast.runs.files import Stopwatch
@@ -81,7 +93,7 @@ def train(
             names = schedule.step_back(settings)
             screen.print(f"{len(names)} wells returned to their previous champion.")
             return
-        if settings.cluster.dask is None:  # else only workers import the models
+        if settings.cluster.dask is None:  # otherwise only the workers need it
             import_tensorflow(settings.schedule.models)
         with progress_bars() as progress:
             table = schedule.train(
@@ -93,7 +105,7 @@ def train(
                 progress=progress,
             )
     shown = table.drop(columns=["bundle", "reason"]).assign(reason=table["reason"])
-    print_table("Champions", shown)  # the longest column comes last and is wrapped
+    print_table("Champions", shown)  # the last column is wrapped
     screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
     failed = (table["decision"] == "failed").mean()
     if failed:
@@ -101,19 +113,22 @@ def train(
 
 
 def forecast(
+    context: typer.Context,
     config: Config,
     issue_time: IssueTime = None,
     force: Force = False,
     dry_run: DryRun = False,
     wait: Wait = 0.0,
     dask: options.Dask = None,
-    shard: options.Size = None,
+    shard: options.Shard = None,
 ) -> None:
     """Forecast all wells from what is known now, and publish the forecast to the archive.
 
-    The same inputs give the same forecast, and no second entry in the archive.
+    The same inputs give the same forecast, which is archived only once.
+
+    Example: gwforecast forecast run.toml
     """
-    settings = settings_of(config, dask=dask, shard=shard)
+    settings = options.load(context)
     _start_light(settings)
     with codes():
         from gwforecast.runs.files import Stopwatch
@@ -132,6 +147,7 @@ def forecast(
 
 
 def backfill(
+    context: typer.Context,
     config: Config,
     start: Annotated[str, typer.Argument(help="First issue time.")],
     end: Annotated[str, typer.Argument(help="Last issue time.")],
@@ -139,8 +155,13 @@ def backfill(
     force: Force = False,
     wait: Wait = 0.0,
 ) -> None:
-    """Forecast from each missed issue time, with what was known then; interrupted runs resume."""
-    settings = settings_of(config)
+    """Forecast from each missed issue time, with what was known then.
+
+    Interrupted runs resume with the same command.
+
+    Example: gwforecast backfill run.toml 2024-01-01 2024-06-30
+    """
+    settings = options.load(context)
     _start_light(settings)
     ends: list[int] = []
     with codes():
@@ -164,9 +185,12 @@ def backfill(
     raise typer.Exit(max(ends, default=0))
 
 
-def status(config: Config, max_age: MaxAge = None) -> None:
-    """Report the health of scheduled forecasts to a monitor: age, wells, damage."""
-    settings = settings_of(config)
+def status(context: typer.Context, config: Config, max_age: MaxAge = None) -> None:
+    """Report the state of the scheduled forecasts, for monitoring: age, wells, damage.
+
+    Example: gwforecast status run.toml --max-age 48h
+    """
+    settings = options.load(context)
     _start_light(settings)
     with codes():
         from gwforecast.runs.files import Stopwatch
@@ -189,34 +213,16 @@ def status(config: Config, max_age: MaxAge = None) -> None:
         raise typer.Exit(health.code)
 
 
-def settings_of(
-    config: Path,
-    wells: list[str] | None = None,
-    *,
-    dask: str | None = None,
-    shard: int | None = None,
-) -> Settings:
-    """Return the settings of a file, for some wells or in shards if requested."""
-    from gwforecast.config import load as settings_file
-
-    cluster = {"dask": dask, "shard": shard}
-    overrides: dict[str, dict[str, object]] = {
-        "data": {"wells": wells} if wells else {},
-        "cluster": {name: value for name, value in cluster.items() if value is not None},
-    }
-    return settings_file.load_settings(config, overrides=overrides)
-
-
 def _start_light(settings: Settings) -> None:
     """Keep libraries that the run does not use from being imported.
 
-    If dask and pyarrow are installed, xarray and pandas import them whether they are used or not,
-    which takes a third of the time and memory of a forecast of one well. A process that has already
-    imported xarray or pandas is the user's own and is left as it is.
+    Where dask and pyarrow are installed, xarray and pandas import them, used or not: a third of the
+    time and of the memory of a forecast of one well. A process that has imported xarray or pandas
+    already is left as it is.
     """
     if {"pandas", "xarray"} & sys.modules.keys():
         return
-    gc.set_threshold(100_000, 20, 100)  # imports leave no garbage to collect
+    gc.set_threshold(100_000, 20, 100)  # imported objects are not garbage
     if settings.cluster.asked:
         return
     sys.modules.setdefault("dask", None)  # type: ignore[arg-type] # as if it were not installed
@@ -294,7 +300,7 @@ def _print_issued(issued: Issued, settings: Settings) -> None:
 
 
 def _print_wells(wells: pd.DataFrame) -> None:
-    """Print the number of wells by status, and the wells whose status is not 'ok'."""
+    """Print how many wells have each status, and the wells whose status is not ok."""
     counts = wells.groupby(["status", "model"]).size().rename("wells").reset_index()
     print_table("Wells", counts[["status", "wells", "model"]])
     others = wells[wells["status"] != "ok"]

@@ -17,21 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["tune"]
 
 
-SHOWN = 10
-_SETTINGS = {
-    "model": "model",
-    "trials": "trials",
-    "metric": "metric",
-    "timeout": "timeout",
-    "out": "folder",
-}
-"""Setting in the table ``tune`` that each option goes before."""
+SHOWN = 10  # trials that are printed
+SEARCH = "Hyperparameter search"
 
-Model = Annotated[str | None, typer.Option(help="Model by name; 'lstm' by default.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="Trials in all; 30 by default.")]
-Metric = Annotated[str | None, typer.Option(help="Metric by name; 'nse' by default.")]
-Timeout = Annotated[float | None, typer.Option(help="Seconds after which no trial is started.")]
-Folder = Annotated[Path | None, typer.Option(help="Folder of the search; 'tuning' by default.")]
+Model = Annotated[str | None, options.option("tune.model", panel=SEARCH)]
+Trials = Annotated[int | None, options.option("tune.trials", panel=SEARCH, min=1)]
+Metric = Annotated[str | None, options.option("tune.metric", panel=SEARCH)]
+Timeout = Annotated[float | None, options.option("tune.timeout", panel=SEARCH)]
+Folder = Annotated[Path | None, options.option("tune.folder", "--out", panel=options.RESULTS)]
 
 
 def tune(
@@ -43,11 +36,11 @@ def tune(
     well: options.Well = None,
     day_first: options.DayFirst = None,
     datum: options.Datum = None,
-    reference_level: options.Height = None,
+    reference_level: options.ReferenceLevel = None,
     fill: options.Fill = None,
     shares: options.Shares = None,
-    validation_start: options.Start = None,
-    test_start: options.Start = None,
+    validation_start: options.ValidationStart = None,
+    test_start: options.TestStart = None,
     gap: options.Gap = None,
     model: Model = None,
     trials: Trials = None,
@@ -58,20 +51,19 @@ def tune(
     workers: options.Workers = None,
     out: Folder = None,
 ) -> None:
-    """Search the settings of a model that score best in the validation period.
+    """Search for the hyperparameters of a model that score best in the validation period.
 
-    The test period is not looked at. The same command goes on with a search that was broken off.
-    Ends with 0, with 1 if no trial could be completed, with 2 if data or settings are unusable.
+    The levels of the test period are not used. Interrupted searches resume with the same command.
+
+    Example: gwforecast tune run.toml --model lstm --trials 30
+
+    The exit code is 0 if all went well, 1 if no trial could be completed, and 2 if the data or
+    settings cannot be used.
     """
     from gwforecast import jobs
-    from gwforecast.config import load as settings_file
     from gwforecast.runs.catalogue import import_tensorflow
 
-    given = dict(context.params)
-    wanted = {name: given.pop(option) for option, name in _SETTINGS.items()}
-    overrides = options.overrides(given)
-    overrides["tune"] = {name: value for name, value in wanted.items() if value is not None}
-    settings = settings_file.load_settings(config, overrides=overrides)
+    settings = options.load(context)
     import_tensorflow([settings.tune.model])
     with progress_bars() as progress:
         tuning = jobs.tune(settings, progress=progress)
@@ -102,4 +94,4 @@ def _print_tuning(tuning: Tuning) -> None:
         screen.print(clean(f"  {name} = {value}"), soft_wrap=True)
     path = clean(str(tuning.paths["best.toml"]))
     following = f"gwforecast evaluate {shlex.quote(path)}"
-    screen.print(f"\n{path}\nNow judge them: {following}", soft_wrap=True)
+    screen.print(f"\n{path}\nNext, evaluate them in the test period: {following}", soft_wrap=True)

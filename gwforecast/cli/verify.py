@@ -7,25 +7,32 @@ from typing import Annotated
 
 import typer
 
-from gwforecast.cli import schedule
+from gwforecast.cli import options, schedule
 from gwforecast.cli.console import clean, errors, print_table, screen
 
 __all__ = ["verify"]
 
 
-Out = Annotated[Path | None, typer.Option(help="Folder for the tables; by default in the archive.")]
-First = Annotated[
-    bool,
-    typer.Option(
-        "--first", help="Score the first forecast of each issue time, not later revisions."
-    ),
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the tables; by default 'verification' in the archive."),
 ]
-LEADS = 4  # number of printed lead times
+First = Annotated[
+    bool, typer.Option("--first", help="Score first issues instead of later revisions.")
+]
+LEADS = 4  # lead times that are printed
 
 
-def verify(config: schedule.Config, out: Out = None, first: First = False) -> None:
-    """Score archived forecasts against later levels, check for drift, and recommend actions."""
-    settings = schedule.settings_of(config)
+def verify(
+    context: typer.Context, config: schedule.Config, out: Out = None, first: First = False
+) -> None:
+    """Score archived forecasts whose levels have since been observed, and recommend what to do.
+
+    The scores are checked for drift: forecasts that have become worse than at training.
+
+    Example: gwforecast verify run.toml
+    """
+    settings = options.load(context)
     with schedule.codes():
         from gwforecast.schema import SchemaError
         from gwforecast.service.archive import Archive

@@ -181,11 +181,11 @@ BAD_CALLS = [
     (["evaluate"], "data must be given"),
     (["evaluate", "--levels", "nowhere.csv"], "nowhere.csv"),
     (["evaluate", "nowhere.toml"], "nowhere.toml"),
-    (["evaluate", *FILES, "--models", "arima"], "models.use.0 must be one of"),
+    (["evaluate", *FILES, "--models", "arima"], "--models must be one of"),
     (["evaluate", *FILES, "--split", "0.6"], "--split 0.6,0.2"),
     (["evaluate", *FILES, "--split", "0.9,0.3", "--models", "drift"], "sum to at most 1"),
     (["evaluate", *FILES, "--fill", "rain"], "--fill temperature=interpolate"),
-    (["evaluate", *FILES, "--test-start", "tomorrow"], "split.test_start must be a date"),
+    (["evaluate", *FILES, "--test-start", "tomorrow"], "--test-start must be a date"),
     (["evaluate", *FILES, "--well", "x\x1b[31m", "--models", "drift"], "\\x1b[31m"),
     (["check", "--levels", "broken.csv"], "broken.csv"),
 ]

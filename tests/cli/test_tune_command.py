@@ -81,7 +81,7 @@ def test_a_configuration_is_searched_in_another_folder(folder: Path, gwforecast)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.5])
-def test_a_search_that_is_killed_goes_on(folder: Path, seconds: float, gwforecast) -> None:
+def test_a_search_that_is_killed_resumes(folder: Path, seconds: float, gwforecast) -> None:
     call = ["tune", *FILES, "--model", "linear", "--trials", "8"]
     gwforecast(*call, "--out", "whole", cwd=folder)
     process = subprocess.Popen(
@@ -108,9 +108,9 @@ def test_a_search_that_is_killed_goes_on(folder: Path, seconds: float, gwforecas
 
 BAD_CALLS = [
     (["--model", "drift"], "A search needs a model with settings. Received 'drift'"),
-    (["--model", "arima"], "tune.model must be one of"),
+    (["--model", "arima"], "--model must be one of"),
     (["--metric", "bias"], "The metric of a search must be one of nse"),
-    (["--timeout", "-1"], "tune.timeout must be greater than 0"),
+    (["--timeout", "-1"], "--timeout must be greater than 0"),
 ]
 
 
