@@ -24,9 +24,10 @@ __all__ = ["CODES", "Config", "backfill", "codes", "forecast", "status", "train"
 
 
 CODES = """Exit codes: 0 if all went well; 2 if options or settings are wrong; 3 if another run uses
-the archive or the models; 4 if inputs are missing or too old for all wells; 5 if the share of
-wells without a forecast by a model exceeds the setting 'failed_share'; 6 if nothing was
-published, or not to the database; 7 if the archive or the models are damaged; 70 for an internal error of gwforecast."""
+the archive or the models; 4 if inputs are missing or too old for all wells; 5 if the share of wells
+without a forecast by a model exceeds the setting 'failed_share'; 6 if nothing was published, or not
+to the database; 7 if the archive or the models are damaged; 70 for an internal error of
+gwforecast."""
 SHOWN = 20  # wells that are listed
 PARQUET = (".parquet", ".pq")  # as in data.layouts.delimited, which loads pandas
 

@@ -11,7 +11,6 @@ import inspect
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -21,22 +20,6 @@ from gwforecast.config.tables import Section
 from gwforecast.runs.catalogue import MODELS, model_class, settings_of
 
 __all__ = ["describe", "model_table", "with_tables"]
-
-
-_P = Annotated[int, Field(ge=1)]
-_N = Annotated[float, Field(ge=0)]
-_INTERIM: dict[str, Any] = {
-    "lookback": _P, "targets": _P, "epochs": _P, "batch_size": _P, "patience": _P, "members": _P,
-    "folds": _P, "workers": _P, "seed": Annotated[int, Field(ge=0)],
-    "loss": Literal["mse", "mae", "huber", "nse"], "optimizer": Literal["adam", "rmsprop", "sgd"],
-    "learning_rate": Annotated[float, Field(gt=0)], "clip_norm": Annotated[float, Field(gt=0)],
-    "weight_decay": _N, "l2": _N, "noise": _N, "dropout": Annotated[float, Field(ge=0, lt=1)],
-    "embedding": Annotated[int, Field(ge=0)], "fine_tune": Annotated[int, Field(ge=0)],
-    "harmonics": Annotated[int, Field(ge=0)], "penalty": _N, "strengths": list[_N],
-    "lookbacks": list[_P], "window": Annotated[int, Field(ge=0)],
-    "tolerance": Annotated[int, Field(ge=0)], "kernel_size": Annotated[int, Field(ge=2)],
-    "response": Literal["gamma", "exponential", "four_param"],
-}  # fmt: skip  # until all classes have bounds in their hints
 
 
 @lru_cache
@@ -57,14 +40,11 @@ def model_table(name: str) -> type[Section] | None:
     ['window']
     """
     cls = model_class(name)
-    own = cls if is_dataclass(cls) else cls.__init__
-    hints = get_type_hints(own, include_extras=True)
+    hints = get_type_hints(cls, include_extras=True)
     texts = describe(cls)
     fields: dict[str, Any] = {}
     for setting in settings_of(name):
-        bounded = any(word in str(hints[setting]) for word in ("Annotated", "bool"))
-        hint = None if bounded else _INTERIM.get(setting)
-        hint = hint or _as_toml(hints[setting])
+        hint = _as_toml(hints[setting])
         if hint is not None:
             fields[setting] = (hint | None, Field(None, description=texts.get(setting)))
     if not fields:

@@ -1,7 +1,7 @@
 """Spaces of a hyperparameter search: the default of each model, and checks of the user's.
 
 The default space of a model is metadata of the fields of its class, see
-:func:`gwforecast.models.base.setting`.
+:func:`gwforecast.models.settings.setting`.
 """
 
 from __future__ import annotations
@@ -32,69 +32,6 @@ RESERVED = ("members", "seed", "folds", "workers", "head")
 of a model."""
 
 _YEARS = "choice_years"
-_NETWORK: dict[str, tuple[Any, ...]] = {
-    "learning_rate": ("log", 1e-3, 1e-2),
-    "dropout": ("float", 0.0, 0.6),
-    "noise": ("float", 0.0, 0.4),
-    "weight_decay": ("log", 0.05, 5.0),
-}
-_RECURRENT = {
-    "units": ("choice", [16], [32], [64]),
-    **_NETWORK,
-    "epochs": ("int", 50, 200, 25),
-}
-_GLOBAL_RECURRENT = {
-    **_RECURRENT,
-    "units": ("choice", [32], [64], [128]),
-    "epochs": ("int", 20, 120, 20),
-}
-_FORGET_BIAS = {"forget_bias": ("choice", [1.0, 3.0], [1.0], [3.0])}
-_INTERIM: dict[str, dict[str, tuple[Any, ...]]] = {
-    "lstm": {**_RECURRENT, **_FORGET_BIAS},
-    "gru": _RECURRENT,
-    "cnn": {
-        "units": ("choice", 16, 32, 64),
-        "kernel_size": ("int", 2, 4),
-        **_NETWORK,
-        "epochs": ("int", 50, 200, 25),
-    },
-    "mlp": {
-        "units": ("choice", [16, 8], [32, 16], [64, 32]),
-        **_NETWORK,
-        "epochs": ("int", 20, 100, 10),
-    },
-    "global_lstm": {**_GLOBAL_RECURRENT, **_FORGET_BIAS},
-    "global_gru": _GLOBAL_RECURRENT,
-    "global_cnn": {
-        "units": ("choice", 32, 64, 128),
-        "kernel_size": ("int", 2, 4),
-        **_NETWORK,
-        "epochs": ("int", 20, 120, 20),
-    },
-    "global_mlp": {
-        "units": ("choice", [32, 16], [64, 32], [128, 64]),
-        **_NETWORK,
-        "epochs": ("int", 10, 60, 10),
-    },
-    "linear": {
-        "strengths": ("choice", [0.03, 0.1, 0.3], [0.001], [0.01], [0.1], [1.0]),
-        "harmonics": ("int", 0, 4),
-        "lookbacks": (_YEARS, [1, 2, 4], [1], [2], [4]),
-    },
-    "additive": {"penalty": ("log", 0.1, 1000.0), "harmonics": ("int", 0, 4)},
-    "ardl": {"harmonics": ("int", 0, 4)},
-    "arma_regression": {},
-    "ets": {},
-    "unobserved_components": {},
-    "pastas": {"response": ("choice", "gamma", "exponential", "four_param")},
-    "climatology": {"window": ("int", 0, 60)},
-    "seasonal_naive": {"tolerance": ("int", 0, 60)},
-    "persistence": {},
-    "drift": {},
-}
-for _one in ("lstm", "gru", "cnn", "mlp"):
-    for _name in (_one, "global_" + _one):
-        _INTERIM[_name] = {**_INTERIM[_name], "lookback": (_YEARS, 0.5, 1, 2)}
 
 
 def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
@@ -137,7 +74,7 @@ def _searched(model: str) -> dict[str, tuple[Any, ...]]:
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         if field.metadata.get("search"):
             found[field.name] = field.metadata["search"]
-    return dict(sorted(found.items(), key=lambda item: item[1][0] == _YEARS)) or _INTERIM[model]
+    return dict(sorted(found.items(), key=lambda item: item[1][0] == _YEARS))
 
 
 def _in_steps(given: tuple[Any, ...], frequency: str) -> tuple[Any, ...]:
