@@ -1,1 +1,1 @@
-"""How sure: prediction intervals and corrections from recent errors."""
+"""Prediction intervals, and corrections of simulations with recent errors."""

@@ -98,13 +98,6 @@ class Split:
         """Return the levels of the periods, NaN elsewhere, dims (well, time), m."""
         return observations[schema.LEVEL].where(self.rows(observations, *periods))
 
-    def period_of(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the name of the period of each row, ``""`` where none, text, dims (well, time)."""
-        names = xr.full_like(observations[schema.LEVEL], "", dtype="<U10").drop_attrs()
-        for period in PERIODS:
-            names = names.where(~self.rows(observations, period), period)
-        return names.astype("<U10").rename("period")
-
     def to_frame(self, observations: xr.Dataset | None = None) -> pd.DataFrame:
         """Return the periods as a table: well, period, start, end and the number of levels.
 

@@ -43,11 +43,12 @@ def test_fractions_count_observed_levels_of_each_well_apart():
     assert table.loc[5, "end"] == pd.Timestamp("2020-02-29")
 
 
-def test_period_of_names_every_row_up_to_the_last_level():
+def test_each_row_up_to_the_last_level_lies_in_a_period_or_a_gap():
     levels = np.append(np.ones(10), [np.nan, np.nan])
     observations = observed(levels)
-    periods = split_by_fraction(observations, gap=1).period_of(observations).values[0].tolist()
-    assert periods == ["train"] * 6 + ["", "validation", "", "test", "", ""]
+    split = split_by_fraction(observations, gap=1)
+    rows = {p: np.flatnonzero(split.rows(observations, p).values[0]).tolist() for p in PERIODS}
+    assert rows == {"train": [0, 1, 2, 3, 4, 5], "validation": [7], "test": [9]}
 
 
 def test_without_validation_the_test_period_follows_training():
@@ -152,7 +153,7 @@ def test_messages(call, error, message):
     ],
 )
 def test_bounds_out_of_order_are_refused(row):
-    with pytest.raises(SchemaError, match=r"(?s)in order and without overlap.*'w0'"):
+    with pytest.raises(SchemaError, match=r"(?s)be in order and not overlap.*'w0'"):
         Split(bounds([row]))
 
 
