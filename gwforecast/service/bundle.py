@@ -29,9 +29,16 @@ from gwforecast.models.base import Forecaster
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import MODELS, model_class
 from gwforecast.runs.files import write_atomically, write_text
-from gwforecast.service import states
 
-__all__ = ["BundleError", "check_fits", "check_storable", "load_bundle", "save_bundle"]
+__all__ = [
+    "BundleError",
+    "check_fits",
+    "check_storable",
+    "describe",
+    "load_bundle",
+    "restore",
+    "save_bundle",
+]
 
 
 FORMAT = 1
@@ -82,7 +89,7 @@ def save_bundle(
     folder = Path(folder)
     try:
         check_storable(fitted.forecaster)
-        description, arrays = _describe(fitted)
+        description, arrays = describe(fitted)
     except TypeError as error:
         raise BundleError(str(error)) from None
     (folder / SUMS).unlink(missing_ok=True)
@@ -154,7 +161,7 @@ def load_bundle(
                 "train the model again."
             )
         arrays = _unpack(content, manifest["arrays"])
-        return _restore(manifest["forecaster"], arrays), manifest
+        return restore(manifest["forecaster"], arrays), manifest
     except BundleError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError,
@@ -212,17 +219,12 @@ def check_storable(forecaster: Forecaster) -> None:
     if type(forecaster) is Corrected:
         for part in forecaster.parts:
             check_storable(part)
-    elif not _has_state(forecaster) or _model_of(forecaster) is None:
+    elif not type(forecaster).storable or _model_of(forecaster) is None:
         raise TypeError(
             f"A bundle stores models of the catalogue: {', '.join(MODELS)}. Received "
             f"{forecaster.name!r}, whose class {type(forecaster).__name__} is not one of them. Add "
             "the class to the catalogue, or use a model that is in it."
         )
-
-
-def _has_state(forecaster: Forecaster) -> bool:
-    old = tuple(cls for cls, _, _ in states.KINDS.values())
-    return type(forecaster).storable or isinstance(forecaster, old)
 
 
 def _model_of(forecaster: Forecaster) -> str | None:
@@ -232,17 +234,14 @@ def _model_of(forecaster: Forecaster) -> str | None:
     return next((name for name in names if model_class(name) is cls), None)
 
 
-def _describe(fitted: Calibrated) -> tuple[dict[str, Any], Arrays]:
-    """Return a calibrated forecaster as plain JSON values and arrays."""
+def describe(fitted: Calibrated) -> tuple[dict[str, Any], Arrays]:
+    """Return a calibrated forecaster as plain JSON values and arrays by name."""
     description, arrays = fitted.to_state()
     part, below = _describe_part(fitted.forecaster, "forecaster")
     return description | {"forecaster": part}, below | arrays
 
 
 def _describe_part(forecaster: Forecaster, prefix: str) -> tuple[dict[str, Any], Arrays]:
-    if not type(forecaster).storable:
-        old: Arrays = {}
-        return states._describe(forecaster, prefix, old), old
     description, own = forecaster.to_state()
     arrays = {f"{prefix}.{name}": np.asarray(value) for name, value in own.items()}
     if not isinstance(forecaster, Corrected):
@@ -255,8 +254,14 @@ def _describe_part(forecaster: Forecaster, prefix: str) -> tuple[dict[str, Any],
     return {"kind": CORRECTED, **description, "parts": parts}, arrays
 
 
-def _restore(description: Mapping[str, Any], arrays: Arrays) -> Calibrated:
-    """Return the calibrated forecaster that :func:`_describe` described."""
+def restore(description: Mapping[str, Any], arrays: Arrays) -> Calibrated:
+    """Return the calibrated forecaster that :func:`describe` described.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If anything is missing, of another type or shape, or not finite.
+    """
     forecaster = _restore_part(description["forecaster"], "forecaster", arrays)
     if type(description["horizon"]) is not int or not 1 <= description["horizon"] <= LONGEST:
         raise TypeError(f"the horizon {description['horizon']!r} is not from 1 to {LONGEST}")
@@ -276,8 +281,6 @@ def _restore_part(description: Mapping[str, Any], prefix: str, arrays: Arrays) -
     name = _name_of_old(description) if kind == OLD_NETWORKS else kind
     if not isinstance(name, str) or name not in MODELS:
         raise ValueError(f"the kind {kind!r} is none of {', '.join([CORRECTED, *MODELS])}")
-    if not model_class(name).storable:
-        return states._restore(description, prefix, arrays)
     return model_class(name).from_state(description, own)
 
 

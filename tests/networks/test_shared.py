@@ -17,7 +17,6 @@ from gwforecast.networks.mlp import GlobalMLP
 from gwforecast.runs.evaluate import evaluate
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.sequences.windows import pooled_starts
-from gwforecast.service import states
 
 SMALL = {"members": 2, "epochs": 4, "features": (), "lookback": 8, "targets": 12, "batch_size": 8}
 
@@ -216,13 +215,12 @@ def test_a_well_whose_weather_has_a_gap_does_not_take_the_others_with_it(
 
 
 def test_a_global_network_is_stored_and_read_back(fitted: GlobalLSTM, network: xr.Dataset) -> None:
-    arrays: dict[str, np.ndarray] = {}
-    described = states._describe(fitted, "f", arrays)
-    restored = states._restore(described, "f", arrays)
+    described, arrays = fitted.to_state()
+    restored = GlobalLSTM.from_state(described, arrays)
     xr.testing.assert_identical(fitted.simulate(network), restored.simulate(network))
-    arrays["f.attributes"] = arrays["f.attributes"][:, :-1]
+    arrays["attributes"] = arrays["attributes"][:, :-1]
     with pytest.raises(ValueError, match="attributes of"):
-        states._restore(described, "f", arrays)
+        GlobalLSTM.from_state(described, arrays)
 
 
 def test_a_shared_network_of_many_wells_is_the_local_one_of_a_single_well(

@@ -19,14 +19,15 @@ import xarray as xr
 
 from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.models.additive import Additive
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import MLP
+from gwforecast.runs.catalogue import MODELS, make_forecasters, model_class
 from gwforecast.runs.forecast import fit_calibrated
+from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.bundle import (
     ARRAYS,
     MANIFEST,
@@ -36,6 +37,9 @@ from gwforecast.service.bundle import (
     load_bundle,
     save_bundle,
 )
+from gwforecast.service.champions import Champions
+from gwforecast.service.recipe import Recipe
+from gwforecast.service.train import train
 
 SMALL = {"members": 2, "epochs": 2, "workers": 1, "lookback": 16}
 PARTS = {
@@ -134,18 +138,91 @@ assert not {"tensorflow", "keras", "matplotlib", "optuna"} & set(sys.modules), "
     np.testing.assert_allclose(found, expected["level"].values, atol=1e-6)
 
 
-def test_stored_networks_are_not_trained(record: xr.Dataset, tmp_path: Path) -> None:
-    save_bundle(fitted("cnn", record), tmp_path / "x", record)
+LOADED = """
+import sys
+for name in ("tensorflow", "keras"):
+    sys.modules[name] = None  # an import of it fails
+import numpy as np, xarray as xr
+from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.service.bundle import load_bundle
+data = xr.load_dataset("data.nc", engine="h5netcdf")
+for name in sys.argv[1:]:
+    fitted, _ = load_bundle(name)
+    found = fitted.forecast(data, issue_times=data["time"].values[[-1]],
+                            forcing=ClimatologyWeather(fewest=2))
+    np.save(name, found["level"].values)
+"""
+
+
+def small(name: str) -> dict[str, object]:
+    """Return settings of a model that make its fit short."""
+    cls = model_class(name)
+    units = 4 if name.endswith("cnn") else (4,)
+    return {"units": units, **SMALL, "lookback": 8} if cls.neural else {}
+
+
+@pytest.fixture(scope="module")
+def catalogue(record: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of each model, its forecast, and that of a process without TensorFlow."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    record.to_netcdf(folder / "data.nc", engine="h5netcdf")
+    forcing = ClimatologyWeather(fewest=2)
+    for name in MODELS:
+        forecasters = make_forecasters([name], settings={name: small(name)}, shared={})
+        one = fit_calibrated(list(forecasters.values()), record, horizon=6, forcing=forcing)
+        save_bundle(one, folder / name, record)
+        expected = one.forecast(record, issue_times=record["time"].values[[-1]], forcing=forcing)
+        np.save(folder / f"{name}-expected", expected["level"].values)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    subprocess.run([sys.executable, "-c", LOADED, *MODELS], check=True, cwd=folder, env=environment)
+    return folder
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_stored_and_forecasts_without_tensorflow(catalogue: Path, name: str) -> None:
+    found = np.load(catalogue / f"{name}.npy")
+    expected = np.load(catalogue / f"{name}-expected.npy")
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_stored_networks_can_be_trained_further(record: xr.Dataset, tmp_path: Path) -> None:
+    one = fitted("cnn", record)
+    save_bundle(one, tmp_path / "x", record)
     again, _ = load_bundle(tmp_path / "x")
-    with pytest.raises(NotImplementedError, match="Train a new forecaster"):
-        again.refit(record, split=None)  # type: ignore[arg-type]
+    split = split_by_fraction(record, train=0.75, validation=0.25)
+    ours, theirs = (each.update(record, split=split) for each in (again, one))
+    level, expected = (
+        each.forecast(record, issue_times=record["time"].values[[-1]],
+                      forcing=ClimatologyWeather(fewest=2))["level"].values
+        for each in (ours, theirs)
+    )  # fmt: skip
+    assert np.isfinite(level).all()
+    np.testing.assert_allclose(level, expected, atol=1e-6)
 
 
-def test_a_kind_that_cannot_be_stored_is_refused(record: xr.Dataset, tmp_path: Path) -> None:
-    one = fit_calibrated([Additive()], record, forcing=ClimatologyWeather(fewest=2), horizon=4)
-    with pytest.raises(BundleError, match="Received 'additive'"):
+class Unlisted(Linear):
+    """A subclass of a model of the catalogue that is not in the catalogue itself."""
+
+    def fit(self, *arguments: object, **options: object) -> Unlisted:  # noqa: ARG002
+        raise AssertionError("it must be refused before it is fitted")
+
+
+def test_a_subclass_is_refused_before_it_is_fitted(record: xr.Dataset, tmp_path: Path) -> None:
+    recipe = Recipe([Unlisted()], {}, horizon=4)
+    with pytest.raises(TypeError, match="'linear', whose class Unlisted is not one of them"):
+        train(record, recipe=recipe, champions=Champions(tmp_path))
+    one = fitted("linear", record)
+    one.forecaster.parts[0].__class__ = Unlisted
+    with pytest.raises(BundleError, match="whose class Unlisted"):
         save_bundle(one, tmp_path / "x", record)
     assert not (tmp_path / "x" / SUMS).exists()
+
+
+def test_models_that_do_not_simulate_are_not_averaged(record: xr.Dataset, tmp_path: Path) -> None:
+    recipe = Recipe(["linear", "ets"], {}, horizon=4)
+    with pytest.raises(ValueError, match="Received 'ets', which needs recent levels"):
+        train(record, recipe=recipe, champions=Champions(tmp_path))
 
 
 @pytest.mark.parametrize("file", [MANIFEST, ARRAYS, SUMS])
