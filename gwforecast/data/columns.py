@@ -1,120 +1,25 @@
-"""Find the levels in what people hold: a Series for each well, units, level or depth.
-
-What the header of a column says: level or depth, units, datum.
-"""
+"""Find the levels in what people hold: a Series for each well, units, level or depth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.agencies import OF_CODES, plain_table, stated_code
-from gwforecast.schema import SchemaError, covariate_kind
+from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.layouts.dated import dated
+from gwforecast.data.layouts.portals import recognise
+from gwforecast.data.roles import Roles, find_roles, text_of
+from gwforecast.data.layouts.stamps import local_times, times_of_index
+from gwforecast.data.units import LengthUnit, parse_length
+from gwforecast.data.vocabulary import TIME_WORDS, Header, read_header
+from gwforecast.schema import SchemaError
 
-__all__ = [
-    "DEPTH_NAMES",
-    "LEVEL_NAMES",
-    "TIME_NAMES",
-    "UNITS",
-    "Levels",
-    "bare_name",
-    "bracketed",
-    "datum_of_name",
-    "datum_of_units",
-    "is_below",
-    "names_depth",
-    "names_level",
-    "series_by_well",
-]
-
-
-LEVEL_NAMES = (
-    "head", "level", "gwl", "value", "values", "stand_m_tov_nap", "water_level_masl_m", "wl",
-    "niveau_nappe_eau", "water_level_above_navd88_ft", "water_level_above_site_datum_ft",
-    "groundwater_level", "water_level", "hydraulic_head", "gw_level", "grundwasserstand",
-    "grundwasserspiegel", "gw_stand", "grondwaterstand", "stijghoogte", "niveau",
-    "beoordeelde waarde", "voorlopige waarde", "controle waarde", "onbekend waarde",
-    *(code for code, meaning in OF_CODES.items() if not meaning.is_depth),
-)  # fmt: skip
-DEPTH_NAMES = (
-    "depth_to_water", "depth_to_groundwater", "depth_to_water_level", "dtw", "depth",
-    "water_level_below_ground_m", "water_level_below_surface_m", "profondeur_nappe", "profondeur",
-    "abstich", "flurabstand", "grundwasserflurabstand",
-    *(code for code, meaning in OF_CODES.items() if meaning.is_depth),
-)  # fmt: skip
-UNITS = ("m", "cm", "mm", "ft")
-DATUMS = {
-    "stand_m_tov_nap": "NAP",
-    "beoordeelde waarde": "NAP",
-    "voorlopige waarde": "NAP",
-    "controle waarde": "NAP",
-    "onbekend waarde": "NAP",
-    "water_level_above_navd88_ft": "NAVD88",
-}
-_LEVELS, _DEPTHS = (
-    {name.replace("_", " ") for name in names} for names in (LEVEL_NAMES, DEPTH_NAMES)
-)
-BELOW = ("bgl", "bgs", "btoc", "bmp", "bls")  # m below ground level, surface, top of casing, ...
-
-
-def datum_of_name(name: str) -> str | None:
-    """Return the datum of a header: ``level [m NAP]`` is above ``NAP``; None where none is."""
-    bare = bare_name(name)
-    if bare in OF_CODES:
-        return OF_CODES[bare].datum
-    if bare in DATUMS:
-        return DATUMS[bare]
-    return None if is_below(name) else datum_of_units(_inside(name))
-
-
-def datum_of_units(text: str) -> str | None:
-    """Return the datum that stands behind units: ``m NAP`` is above ``NAP``; None where none."""
-    words = text.split()
-    return words[1] if len(words) == 2 and words[0] in UNITS else None
-
-
-def names_level(name: str) -> bool:
-    """Return whether a header is one of those that levels have."""
-    return bare_name(name).replace("_", " ") in _LEVELS
-
-
-def names_depth(name: str) -> bool:
-    """Return whether a header is one of those that depths to water have."""
-    return bare_name(name).replace("_", " ") in _DEPTHS
-
-
-def is_below(name: str) -> bool:
-    """Return whether a header such as ``level [m bgl]`` says that it is a depth."""
-    return _inside(name).lower().partition(" ")[2] in BELOW
-
-
-def bracketed(name: str) -> str | None:
-    """Return the units of a header: ``level [m NAP]`` is in ``m``; None without brackets."""
-    return _inside(name).split(" ")[0] or None
-
-
-def _inside(name: str) -> str:
-    return name.replace("(", "[").partition("[")[2].strip(" ])")
-
-
-def bare_name(name: str) -> str:
-    """Return a header without units, statistic and case: ``72019_Mean`` is ``72019``."""
-    bare = name.replace("(", "[").partition("[")[0].strip().lower()
-    code = bare.partition("_")[0]
-    return code if code.isdigit() and len(code) == 5 else bare
-
-
-WELL_NAMES = (
-    "well", "well_id", "site_no", "monitoring_location_id", "station_id", "unique_id", "station",
-    "mw_id", "borehole", "site", "code_bss", "measure",
-)  # fmt: skip
-TIME_NAMES = (
-    "time", "date", "datetime", "ds", "observation_date", "date_mesure", "timestamp", "dates",
-    "yyyymmdd",
-)  # fmt: skip
+__all__ = ["Levels", "as_table", "series_by_well"]
 
 
 @dataclass(frozen=True)
@@ -124,19 +29,35 @@ class Levels:
     Parameters
     ----------
     series : dict of str to pandas.Series
-        By well.
+        By well, over naive times.
     source : str
         Name of the column that they were taken from.
     units : str, optional
-        Units that the data state.
+        Units that the data state, a name of :data:`gwforecast.data.units.TO_METRES`.
     is_depth : bool
-        Whether the values are depths, positive down.
+        Whether the values are depths.
     time_zone : str, optional
-        Time zone of the stamps before they became UTC.
+        Time zone of the stamps, and what was made of it.
     datum : str, optional
         Vertical datum that the data state.
     above : frozenset of str
         Wells whose values are levels, where those of the others are depths.
+    relative : frozenset of str
+        Wells whose values are from a point, with a sign that the data do not give.
+    stated_above : bool
+        Whether the data say that the values are above a datum.
+    point : str, optional
+        What depths are measured from, as the data say.
+    unclear : str, optional
+        A unit that was not understood.
+    dry : dict of str to pandas.DatetimeIndex
+        Times at which a well had no water.
+    covariates : dict of str to list of str
+        Columns of covariates beside the levels, by part.
+    notes : tuple of str
+        What was decided, and what was left out.
+    layout : str
+        What the data were recognised as.
     """
 
     series: dict[str, pd.Series]
@@ -146,53 +67,62 @@ class Levels:
     time_zone: str | None = None
     datum: str | None = None
     above: frozenset[str] = frozenset()
+    relative: frozenset[str] = frozenset()
+    stated_above: bool = False
+    point: str | None = None
+    unclear: str | None = None
+    dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)
+    covariates: tuple[str, ...] = ()
+    left: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    layout: str = "table"
 
 
 def series_by_well(
-    levels: pd.Series | pd.DataFrame | Mapping[str, pd.Series | pd.DataFrame],
+    levels: pd.Series | pd.DataFrame | RawTable | Mapping[str, Any],
     *,
     well: str | None = None,
     default: str = "well",
     level_column: str | None = None,
+    well_column: str | None = None,
 ) -> Levels:
-    """Return a Series for each well from a Series, a frame wide or long, or a mapping.
+    """Return a Series for each well from a Series, a table wide or long, or a mapping.
 
     Frames of hydropandas (``GroundwaterObs``, ``ObsCollection``) and of USGS dataretrieval are
     known by their attributes and columns.
 
     Parameters
     ----------
-    levels : pandas.Series, pandas.DataFrame, or mapping of str to these
+    levels : pandas.Series, pandas.DataFrame, RawTable, or mapping of str to these
         Levels of one or more wells; the keys of a mapping are the names of the wells.
     well : str, optional
         Name of the only well, whatever the data call it.
     default : str
         Name of the only well, where the data do not name it.
-    level_column : str, optional
-        Column of the level.
+    level_column, well_column : str, optional
+        Column of the level, and of the names of the wells.
 
     Raises
     ------
     SchemaError
-        If no column or more than one could be the level, the index holds no times, or a name is
-        given for more than one well.
+        If no column or more than one could be the level or the well, the index holds no times, or
+        a name is given for more than one well.
     """
     if isinstance(levels, pd.Series):
-        label = "" if levels.name is None else str(levels.name)
-        known = names_level(label) or names_depth(label)
-        found = Levels(
-            {well or (default if known or not label else label): levels},
-            label or "unnamed",
-            bracketed(label) if known else None,
-            names_depth(label) or is_below(label),
-            datum=datum_of_name(label) if known else None,
-        )
-        return _checked(found, well)
+        return _checked(_from_series(levels, well, default), well)
     if isinstance(levels, pd.DataFrame):
-        return _checked(_from_frame(levels, default, level_column), well)
+        if "obs" in levels.columns:  # an ObsCollection of hydropandas
+            parts = {str(n): o for n, o in zip(levels.index, levels["obs"], strict=True)}
+            return series_by_well(parts, level_column=level_column)
+        levels = as_table(levels)
+    if isinstance(levels, RawTable):
+        found = _from_table(levels, default, level_column, well_column)
+        return _checked(found, well)
     if isinstance(levels, Mapping) and levels:
         parts = {
-            str(name): series_by_well(part, well=str(name), level_column=level_column)
+            str(name): series_by_well(
+                part, well=str(name), level_column=level_column, well_column=well_column
+            )
             for name, part in levels.items()
         }
         return _checked(_merged(parts), well)
@@ -200,6 +130,308 @@ def series_by_well(
         "Levels must be a Series, a DataFrame, or a mapping of well to Series, and not empty. "
         f"Received {type(levels).__name__}. Read files with gwforecast.read_observations."
     )
+
+
+def as_table(frame: pd.DataFrame) -> RawTable:
+    """Return a DataFrame in memory as a table with times.
+
+    Raises
+    ------
+    SchemaError
+        If it has no times, or names a column twice.
+    """
+    repeated = frame.columns[frame.columns.map(str).duplicated()]
+    if len(repeated):
+        raise SchemaError(
+            f"Columns must have names of their own. Received {str(repeated[0])!r} twice. Rename "
+            "one with DataFrame.set_axis."
+        )
+    facts = {}
+    own, unit = getattr(frame, "name", None), getattr(frame, "unit", None)
+    if isinstance(own, str) and own:  # a GroundwaterObs has a name and a unit such as "m NAP"
+        facts["well"] = own
+    if isinstance(unit, str) and unit:
+        facts["unit"] = unit
+    plain = plain_table(frame)
+    plain = plain.set_axis([str(c) for c in plain.columns], axis=1)
+    times = times_of_index(plain.index)
+    raw = recognise(RawTable(plain, None, layout="DataFrame", facts=facts))
+    if times is not None:
+        return raw.changed(frame=raw.frame.set_axis(times, axis=0), times=times)
+    named = [c for c in plain.columns if read_header(c).meaning == "time"]
+    if not named:
+        raise SchemaError(
+            "A table of levels needs times as its index, a DatetimeIndex, or in a column named "
+            f"{', '.join(TIME_WORDS[:4])}, ... Received the columns "
+            f"{list(map(str, frame.columns))}. Set the index with pandas.to_datetime."
+        )
+    return dated(raw.changed(path=None), Dialect())
+
+
+def _from_series(series: pd.Series, well: str | None, default: str) -> Levels:
+    label = "" if series.name is None else str(series.name)
+    header = read_header(label)
+    known = header.is_level or header.meaning == "value"
+    length = header.length if known else None
+    times = times_of_index(series.index)
+    plain = series if times is None else series.set_axis(times)
+    return Levels(
+        {well or (default if known or not label else label): plain},
+        label or "unnamed",
+        length.name if length else None,
+        header.meaning == "depth",
+        datum=header.datum if known else None,
+        stated_above=bool(length and length.sense == "above"),
+        relative=_relative(header, [well or (default if known or not label else label)]),
+        unclear=length.unclear if length else _strange(header, known),
+        point=length.point if length else None,
+    )
+
+
+def _relative(header: Header, wells: list[str]) -> frozenset[str]:
+    relative = header.length is not None and header.length.sense == "relative"
+    return frozenset(wells if relative else ())
+
+
+def _strange(header: Header, known: bool) -> str | None:
+    """Return a unit of a level that is no length."""
+    return header.unit if known and header.unit and header.length is None else None
+
+
+def _from_table(
+    raw: RawTable, default: str, level_column: str | None, well_column: str | None
+) -> Levels:
+    raw = _one_parameter(raw, level_column)
+    roles = find_roles(raw, level_column=level_column, well_column=well_column)
+    headers = {name: _full_header(raw, name, roles) for name in roles.levels}
+    series, dry, named = _split_wells(raw, roles, headers, default)
+    found = _described(raw, roles, headers, series, named)
+    notes = [*raw.notes]
+    if roles.wells:
+        notes.append(f"wells: column {' and '.join(map(repr, roles.wells))}")
+    elif roles.wide:
+        notes.append("wells: one column for each")
+    return replace(
+        found,
+        dry=dry,
+        covariates=tuple(roles.covariates),
+        left=dict(roles.left),
+        notes=tuple(notes),
+        layout=raw.layout,
+        time_zone=raw.zone,
+    )
+
+
+def _one_parameter(raw: RawTable, level_column: str | None) -> RawTable:
+    """Return the rows of the parameter that is a level, where a column names parameters."""
+    del level_column
+    named = [str(c) for c in raw.frame.columns if raw.header(c).meaning == "parameter"]
+    if not named or stated_code(raw.frame, {str(c).lower(): c for c in raw.frame.columns}):
+        return raw
+    values = raw.frame[named[0]].dropna().astype(str).str.strip()
+    kinds = {value: read_header(value) for value in values.unique()}
+    if len(kinds) <= 1:
+        only = next(iter(kinds.values()), None)
+        if only is not None and (only.kind in ("rain", "temperature", "stage")):
+            raise SchemaError(
+                f"A table of levels must hold a level. Received the parameter {only.text!r} in "
+                f"column {named[0]!r}. Give it as covariates, and levels as levels."
+            )
+        return raw
+    levels = [value for value, header in kinds.items() if header.is_level]
+    if len(levels) != 1:
+        raise SchemaError(
+            f"One parameter must be the level. Received {sorted(kinds)[:6]} in column "
+            f"{named[0]!r}, of which {len(levels)} name a level. Keep the rows of one parameter."
+        )
+    mask = (raw.frame[named[0]].astype(str).str.strip() == levels[0]).to_numpy()
+    raw.notes.append(
+        f"left out: {int((~mask).sum())} rows of other parameters than {levels[0]!r} "
+        f"({', '.join(sorted(set(kinds) - set(levels))[:4])})"
+    )
+    rows = np.flatnonzero(mask)
+    dry = {name: flags[rows] for name, flags in raw.dry.items()}
+    frame = raw.frame.iloc[rows]
+    headers = dict(raw.headers)
+    for name in frame.columns:
+        if raw.header(name).meaning == "value":
+            meaning = replace(raw.header(name), meaning=kinds[levels[0]].meaning)
+            headers[str(name)] = meaning
+    times = None if raw.times is None else raw.times[rows]
+    return raw.changed(frame=frame, headers=headers, dry=dry, times=times)
+
+
+def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
+    """Return the header of a level with units from wherever the table states them."""
+    header = raw.header(name)
+    frame = raw.frame
+    lowered = {str(c).lower(): c for c in frame.columns}
+    code = stated_code(frame, dict(lowered)) or _code_of(name)
+    if code is not None:
+        of_code = OF_CODES[code]
+        unit = f"{of_code.units} {of_code.datum or ''}".strip()
+        meaning = "depth" if of_code.is_depth else "level"
+        return replace(header, meaning=meaning, unit=unit, length=parse_length(unit), rest="")
+    if header.length is None and header.unit is None:
+        unit = _unit_column(raw) or raw.facts.get("unit")
+        if roles.wide and header.meaning in ("unknown", "well"):
+            header = replace(header, unit=unit, length=parse_length(unit) if unit else None)
+        else:
+            header = header.with_unit(unit)
+    down = [c for c in frame.columns if raw.header(c).meaning == "direction"]
+    if down and header.meaning == "value":
+        said = frame[down[0]].dropna().astype(str).str.lower().unique()
+        if len(said) and all(text.startswith("down") for text in said):
+            header = replace(header, meaning="depth")
+    datum = _datum_column(raw)
+    if datum and header.length is not None and not header.length.datum and header.meaning != "depth":
+        header = replace(header, length=replace(header.length, datum=datum, sense="above"))
+    elif datum and header.length is None and header.meaning != "depth":
+        header = replace(header, length=LengthUnit("m", "above", datum))
+    return header
+
+
+def _code_of(name: str) -> str | None:
+    """Return the USGS parameter code in a header such as ``72019_Mean`` or ``1234_72019_00003``."""
+    for part in name.split("_"):
+        if part in OF_CODES:
+            return part
+    return None
+
+
+def _unit_column(raw: RawTable) -> str | None:
+    columns = [c for c in raw.frame.columns if raw.header(c).meaning == "unit"]
+    stated = {str(v).strip() for c in columns[:1] for v in raw.frame[c].dropna().unique()}
+    if len(stated) > 1:
+        raise SchemaError(
+            f"All levels must have the same units. Received {sorted(stated)}. Read them apart."
+        )
+    return next(iter(stated), None)
+
+
+def _datum_column(raw: RawTable) -> str | None:
+    for name in ("monitoring_location_vertical_datum", "vertical_datum"):
+        if name in raw.frame.columns:
+            stated = raw.frame[name].dropna().astype(str).unique()
+            if len(stated) > 1:
+                raise SchemaError(
+                    f"All levels must have the same datum. Received {sorted(stated)} in column "
+                    f"{name!r}. Read them apart."
+                )
+            if len(stated):
+                return str(stated[0])
+    return None
+
+
+def _split_wells(
+    raw: RawTable, roles: Roles, headers: dict[str, Header], default: str
+) -> tuple[dict[str, pd.Series], dict[str, pd.DatetimeIndex], dict[str, str]]:
+    """Return the series by well, when they were dry, and the column of each well."""
+    frame = raw.frame
+    series: dict[str, pd.Series] = {}
+    dry: dict[str, pd.DatetimeIndex] = {}
+    columns: dict[str, str] = {}
+    if roles.wells and not roles.wide and (roles.name is None or len(roles.wells) > 1):
+        column = roles.levels[0]
+        keys = _keys(raw, roles)
+        flags = raw.dry.get(column)
+        for key, rows in keys.groupby(keys, sort=False).indices.items():
+            part = frame[column].iloc[rows]
+            series[str(key)], columns[str(key)] = part, column
+            if flags is not None and flags[rows].any():
+                dry[str(key)] = pd.DatetimeIndex(part.index[flags[rows]])
+        return series, dry, columns
+    only = roles.name or raw.facts.get("well") or raw.facts.get("well number")
+    for column in roles.levels:
+        if len(roles.levels) == 1:
+            name = only or (_label(headers[column], headers) if roles.wide else default)
+        else:
+            name = headers[column].rest if headers[column].is_level else _label(
+                headers[column], headers
+            )  # fmt: skip
+        if name in series:
+            raise SchemaError(
+                f"Wells must have names of their own. Received {name!r} for the columns "
+                f"{columns[name]!r} and {column!r}. Rename one."
+            )
+        series[name], columns[name] = frame[column], column
+        flags = raw.dry.get(column)
+        if flags is not None and flags.any():
+            dry[name] = pd.DatetimeIndex(frame.index[flags])
+    return series, dry, columns
+
+
+def _label(header: Header, headers: Mapping[str, Header]) -> str:
+    """Return the name of a well by its column: without units, where these were understood."""
+    understood = header.length is not None or header.unit is None
+    return (header.label if understood else header.text) if headers else header.text
+
+
+def _keys(raw: RawTable, roles: Roles) -> pd.Series:
+    """Return the name of the well of each row."""
+    frame = raw.frame
+    for column in roles.wells:
+        missing = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
+        if missing.any():
+            row = int(missing.to_numpy().argmax())
+            raise SchemaError(
+                f"Each row of a long table needs a well. Received none in column {column!r} at row "
+                f"{row}, {frame.index[row]}. Give the name of the well, or remove the row."
+            )
+    parts = [frame[c].map({v: text_of(v) for v in frame[c].unique()}) for c in roles.wells]
+    joined = parts[0].astype(str)
+    for part in parts[1:]:
+        joined = joined + "_" + part.astype(str)
+    return joined.reset_index(drop=True)
+
+
+def _described(
+    raw: RawTable,
+    roles: Roles,
+    headers: dict[str, Header],
+    series: dict[str, pd.Series],
+    columns: dict[str, str],
+) -> Levels:
+    """Return the levels with units, datum and sense; wells of other units are put in metres."""
+    by_well = {well: headers[columns[well]] for well in series}
+    depths = {w for w, h in by_well.items() if h.meaning == "depth"}
+    lengths = {w: h.length for w, h in by_well.items()}
+    with_units = [w for w, h in by_well.items() if h.unit or h.length]
+    if with_units and len(with_units) < len(series):
+        raise SchemaError(
+            f"All levels must have the same units. Received {[h.text for h in by_well.values()]}. "
+            "Convert them, and name the units in every header or in none."
+        )
+    names = {length.name for length in lengths.values() if length}
+    if len(names) > 1:
+        series = {w: s * cast(LengthUnit, lengths[w]).factor for w, s in series.items()}
+        raw.notes.append(f"units: {', '.join(sorted(names))}, each column converted to m")
+    first = next(iter(by_well.values()))
+    source = roles.levels[0] if len(roles.levels) == 1 and not roles.wide else (
+        "one column for each well"
+    )  # fmt: skip
+    datums = {str(h.datum) for w, h in by_well.items() if w not in depths and h.datum}
+    if len(datums) > 1:
+        raise SchemaError(
+            f"All wells must have the same datum. Received {sorted(datums)}. Convert one of them, "
+            "or read them apart."
+        )
+    of_first = first.length
+    return Levels(
+        series,
+        source,
+        "m" if len(names) > 1 else next(iter(names), None),
+        bool(depths),
+        datum=next(iter(datums), None),
+        above=frozenset(set(series) - depths) if depths and depths != set(series) else frozenset(),
+        relative=frozenset(w for w, ln in lengths.items() if ln and ln.sense == "relative"),
+        stated_above=bool(datums) or bool(of_first and of_first.sense == "above"),
+        point=of_first.point if of_first else None,
+        unclear=next(
+            (h.length.unclear if h.length else h.unit for h in by_well.values()
+             if (h.length and h.length.unclear) or (h.unit and not h.length)), None,
+        ),
+    )  # fmt: skip
 
 
 def _merged(parts: dict[str, Levels]) -> Levels:
@@ -210,12 +442,21 @@ def _merged(parts: dict[str, Levels]) -> Levels:
     series = {name: part.series[name] for name, part in parts.items()}
     zones = [part.time_zone for part in parts.values() if part.time_zone]
     depths = len(above) < len(parts)
+    first = next(iter((above or parts).values()))
+    notes = list(dict.fromkeys(note for part in parts.values() for note in part.notes))
     return replace(
-        next(iter((above or parts).values())),
+        first,
         series=series,
         is_depth=depths,
         time_zone=zones[0] if zones else None,
         above=frozenset(above if depths else ()),
+        relative=frozenset(name for name, part in parts.items() if part.relative),
+        dry={n: part.dry[n] for n, part in parts.items() if n in part.dry},
+        unclear=next((part.unclear for part in parts.values() if part.unclear), None),
+        covariates=tuple(dict.fromkeys(c for part in parts.values() for c in part.covariates)),
+        left={c: why for part in parts.values() for c, why in part.left.items()},
+        notes=tuple(notes),
+        layout=" and ".join(dict.fromkeys(part.layout for part in parts.values())),
     )
 
 
@@ -231,175 +472,6 @@ def _refuse_differing(what: str, said: Mapping[str, tuple[str, str]]) -> None:
             )
 
 
-def _from_frame(frame: pd.DataFrame, default: str, level_column: str | None) -> Levels:
-    if "obs" in frame.columns:  # an ObsCollection of hydropandas
-        parts = {str(n): o for n, o in zip(frame.index, frame["obs"], strict=True)}
-        return series_by_well(cast("Mapping[str, pd.DataFrame]", parts), level_column=level_column)
-    _refuse_repeated(frame)
-    frame = plain_table(frame)
-    names = {bare_name(str(c)): c for c in frame.columns}
-    time = None
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        time = next((names[n] for n in TIME_NAMES if n in names), None)
-        if time is None:
-            raise SchemaError(
-                "A table of levels needs times as its index, a DatetimeIndex, or in a column named "
-                f"{', '.join(TIME_NAMES[:4])}, ... Received the columns "
-                f"{list(map(str, frame.columns))}. Set the index with pandas.to_datetime."
-            )
-    wells = next((names[n] for n in WELL_NAMES if n in names), None)
-    column = _level_column(frame, level_column, {time, wells}, long=wells is not None)
-    table = frame if time is None else frame.set_index(time)
-    if not isinstance(table.index, pd.DatetimeIndex):
-        table = table.set_axis(_parsed(table.index), axis=0)
-    if column is None:
-        return _wide(table, frame, {time, wells})
-    units = _units(frame, names, column)
-    depth = _is_depth(frame, names, column)
-    datum = None if depth else _datum(frame, names, column)
-    if wells is None:
-        own = getattr(frame, "name", None)  # GroundwaterObs has a name
-        name = own if isinstance(own, str) and own else default
-        return Levels({name: table[column]}, str(column), units, depth, datum=datum)
-    if table[wells].isna().any():
-        row = int(table[wells].isna().to_numpy().argmax())
-        raise SchemaError(
-            f"Each row of a long table needs a well. Received none in column {str(wells)!r} at row "
-            f"{row}, {table.index[row]}. Give the name of the well, or remove the row."
-        )
-    grouped = {str(key): group[column] for key, group in table.groupby(wells, sort=False)}
-    return Levels(grouped, str(column), units, depth, datum=datum)
-
-
-def _refuse_repeated(frame: pd.DataFrame) -> None:
-    repeated = frame.columns[frame.columns.map(str).duplicated()]
-    if len(repeated):
-        raise SchemaError(
-            f"Columns must have names of their own. Received {str(repeated[0])!r} twice. Rename "
-            "one with DataFrame.set_axis."
-        )
-
-
-def _wide(table: pd.DataFrame, frame: pd.DataFrame, taken: set[Any]) -> Levels:
-    """Return the levels of a table with a column for each well, units in the headers or not."""
-    columns = [c for c in table.columns if c not in taken]
-    weather = [
-        c
-        for c in columns
-        if bare_name(str(c)) not in ("p", "t") and covariate_kind(bare_name(str(c))) != "other"
-    ]
-    if weather:
-        raise SchemaError(
-            "A table with a column for each well must hold levels only. Received "
-            f"{str(weather[0])!r}, which names a covariate; the columns are "
-            f"{list(map(str, frame.columns))}. Choose the level with level_column=, and give the "
-            "weather as covariates."
-        )
-    units = {c: bracketed(str(c)) for c in columns}
-    units = {c: unit if unit in UNITS else None for c, unit in units.items()}
-    if len(set(units.values())) > 1:
-        raise SchemaError(
-            f"All levels must have the same units. Received {list(map(str, columns))}. Convert "
-            "them, and name the units in every header or in none."
-        )
-    named = {str(c).split("[")[0].strip() if units[c] else str(c): table[c] for c in columns}
-    return Levels(named, "one column for each well", next(iter(units.values())))
-
-
-def _level_column(frame: pd.DataFrame, wanted: str | None, taken: set[Any], *, long: bool) -> Any:
-    """Return the column of the level, or None for a table with a column for each well."""
-    if wanted is not None:
-        if wanted not in frame.columns:
-            raise SchemaError(
-                f"level_column must be a column of the table. Received {wanted!r}; the columns are "
-                f"{list(map(str, frame.columns))}. Correct the name."
-            )
-        return wanted
-    candidates = [c for c in frame.columns if c not in taken and not str(c).endswith("_cd")]
-    found = [c for c in candidates if names_level(str(c)) or names_depth(str(c))]
-    if len(found) > 1:
-        raise SchemaError(
-            f"One column must be the level. Received {len(found)} that could be: "
-            f"{list(map(str, found))}. Choose one with level_column=."
-        )
-    if found:
-        return found[0]
-    rest = [c for c in frame.columns if c not in taken]
-    numeric = [c for c in rest if pd.api.types.is_numeric_dtype(frame[c].dtype)]
-    if not numeric or (long and len(numeric) != 1):
-        raise SchemaError(
-            "A table of levels needs a column of numbers that is the level. Received the columns "
-            f"{list(map(str, frame.columns))}. Choose one with level_column=."
-        )
-    text = [c for c in rest if c not in numeric]
-    if text and not long:
-        value = frame[text[0]].dropna()
-        raise SchemaError(
-            f"Columns of levels must be numbers. Received {str(text[0])!r} with the value "
-            f"{value.iloc[0] if len(value) else None!r}. Correct it, drop the column, or choose "
-            "the level with level_column=."
-        )
-    return numeric[0] if long else None
-
-
-def _units(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | None:
-    """Return units from the header ``level [cm]``, a column of units, or the object itself."""
-    header = bracketed(str(column))
-    if header:
-        return header
-    if "unit_of_measure" in names:
-        stated = frame[names["unit_of_measure"]].dropna().astype(str).unique()
-        if len(stated) > 1:
-            raise SchemaError(
-                f"All levels must have the same units. Received {sorted(stated)}. Read them apart."
-            )
-        return str(stated[0]) if len(stated) else None
-    if str(column).endswith("_ft"):
-        return "ft"
-    code = stated_code(frame, dict(names)) or bare_name(str(column))
-    if code in OF_CODES:
-        return OF_CODES[code].units
-    own = getattr(frame, "unit", None)
-    return own.split(" ")[0] if isinstance(own, str) and own else None
-
-
-def _is_depth(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> bool:
-    code = stated_code(frame, dict(names))
-    if code is not None:
-        return OF_CODES[code].is_depth
-    return names_depth(str(column)) or is_below(str(column))
-
-
-def _datum(frame: pd.DataFrame, names: Mapping[str, Any], column: Any) -> str | None:
-    """Return the datum from a code, a column of datums, the header, or the object itself."""
-    code = stated_code(frame, dict(names))
-    if code is not None:
-        return OF_CODES[code].datum
-    for name in ("monitoring_location_vertical_datum", "vertical_datum"):
-        if name in names:
-            stated = frame[names[name]].dropna().astype(str).unique()
-            if len(stated) > 1:
-                raise SchemaError(
-                    f"All levels must have the same datum. Received {sorted(stated)} in column "
-                    f"{name!r}. Read them apart."
-                )
-            if len(stated):
-                return str(stated[0])
-    own = getattr(frame, "unit", None)  # GroundwaterObs has units such as "m NAP"
-    of_object = datum_of_units(own) if isinstance(own, str) else None
-    return datum_of_name(str(column)) or of_object
-
-
-def _parsed(index: pd.Index) -> pd.DatetimeIndex:
-    try:
-        return pd.DatetimeIndex(pd.to_datetime(index))
-    except (ValueError, TypeError) as error:
-        raise SchemaError(
-            f"Times of levels must be dates. Received {index[0]!r} first, which pandas can't read "
-            f"({error}). Convert them with pandas.to_datetime and its format."
-        ) from None
-
-
 def _checked(found: Levels, well: str | None) -> Levels:
     series = found.series
     if well is not None and len(series) > 1:
@@ -408,6 +480,7 @@ def _checked(found: Levels, well: str | None) -> Levels:
             f"{list(series)[:3]} first. Leave it out, or choose the level with level_column=."
         )
     zone = found.time_zone
+    plain = {}
     for name, values in series.items():
         if not isinstance(values.index, pd.DatetimeIndex):
             raise SchemaError(
@@ -422,10 +495,19 @@ def _checked(found: Levels, well: str | None) -> Levels:
                 f"column {found.source!r}. Convert them with pandas.to_numeric; in a file, check "
                 "the decimal mark."
             )
+        plain[name] = values
         if values.index.tz is not None:
-            zone = str(values.index.tz)
+            times, zone = local_times(values.index)
+            plain[name] = values.set_axis(times)
     if not series or all(len(values) == 0 for values in series.values()):
         raise SchemaError("Levels must hold at least one row. Received none. Check the source.")
+    dry = found.dry
     if well is not None:
-        series = {well: next(iter(series.values()))}
-    return replace(found, series=series, time_zone=zone)
+        first = next(iter(plain))
+        plain = {well: plain[first]}
+        dry = {well: dry[first]} if first in dry else {}
+        found = replace(
+            found,
+            relative=frozenset([well]) if found.relative else frozenset(),
+        )
+    return replace(found, series=plain, time_zone=zone, dry=dry)

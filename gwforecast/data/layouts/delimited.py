@@ -1,101 +1,51 @@
-"""One table from one file, CSV as people have it or Parquet; what is ambiguous is an error."""
+"""One table from one file, delimited text as people have it or Parquet; ambiguity is an error."""
 
 from __future__ import annotations
 
 import csv
+import io
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from gwforecast.data.columns import TIME_NAMES, WELL_NAMES
-from gwforecast.data.layouts.agencies import TEXT_NAMES, plain_table
+from gwforecast.data.layouts.base import MISSING, Dialect, RawTable, facts_of_lines
+from gwforecast.data.layouts.block import Block, find_block, is_date, is_number
+from gwforecast.data.layouts.cells import plain_numbers
+from gwforecast.data.layouts.text import decoded, sample_lines
+from gwforecast.data.vocabulary import read_header
 from gwforecast.schema import SchemaError
 
-__all__ = ["Dialect", "read_table"]
+__all__ = ["PARQUET", "TABLES", "Dialect", "check_exists", "read_delimited", "read_parquet"]
 
 
 PARQUET = (".parquet", ".pq")
-TABLES = (".csv", ".txt", ".tsv", ".dat", *PARQUET)
-SAMPLED = 65_536  # characters that the dialect is told from
-MISSING = ["", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "null", "-"]
-_NUMBER_WITH_COMMA = re.compile(r"^[+-]?\d+,\d+$")
-_DOTTED_DATE = re.compile(r"^\d{1,2}\.\d{1,2}\.\d{4}")
-_SLASHED_DATE = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})")
-_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
-_THOUSANDS = re.compile(r"^[+-]?\d{1,3}([ '.,])\d{3}(\1\d{3})*([.,]\d+)?$")
+TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
+DELIMITERS = ("\t", ";", "|", ",")
+_TEXT_MEANINGS = ("well", "screen", "quality", "unit", "zone", "parameter", "direction")
+_ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a delimited file is written; None is found out from the file.
-
-    Parameters
-    ----------
-    delimiter : str, optional
-        Between the columns.
-    decimal : str, optional
-        Decimal mark, ``.`` or ``,``.
-    day_first : bool, optional
-        Order of 03/04/2020.
-    """
-
-    delimiter: str | None = None
-    decimal: str | None = None
-    day_first: bool | None = None
-
-    def __post_init__(self) -> None:
-        if self.decimal not in (None, ".", ","):
-            raise ValueError(
-                f"A decimal mark must be '.' or ','. Received {self.decimal!r}. Correct it."
-            )
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise ValueError(
-                "A delimiter must be one character, e.g. ',', ';', '|' or a tab. Received "
-                f"{self.delimiter!r}. Correct it."
-            )
-
-
-def read_table(path: Path, *, dialect: Dialect | None = None, dated: bool = True) -> pd.DataFrame:
-    """Return the table of a CSV or Parquet file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``.parquet``, or any text of columns.
-    dialect : Dialect, optional
-        How the text is written.
-    dated : bool
-        Whether the rows have a time: the result has a DatetimeIndex then, and the names of the
-        first column otherwise.
-
-    Raises
-    ------
-    SchemaError
-        If the file can't be read as such a table: names file, line, column and value.
-    FileNotFoundError
-        If there is no file.
-    """
+def check_exists(path: Path) -> None:
+    """Raise FileNotFoundError where there is no file."""
     if not path.exists():
         raise FileNotFoundError(
             f"A file of data must exist. Received {path}, which does not. Correct the path; "
             "relative ones start at the folder of the configuration or of the command."
         )
-    if path.suffix.lower() in PARQUET:
-        table = _parquet(path)
-    else:
-        table = _text(path, dialect or Dialect(), first_is_text=not dated)
-    if table.shape[0] == 0:
-        raise SchemaError(
-            f"A table must hold rows of data. Received a header only in {path}. Check the export."
-        )
-    return _dated(table, path, dialect or Dialect()) if dated else _named(table)
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path) -> RawTable:
+    """Return the table of a Parquet file.
+
+    Raises
+    ------
+    SchemaError
+        If it is no Parquet file.
+    """
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -103,262 +53,308 @@ def _parquet(path: Path) -> pd.DataFrame:
             f"A .parquet file must be readable as Parquet. Received {path}: {error}. Write it "
             "again, or give it its right suffix."
         ) from None
-    return table.reset_index() if table.index.name or not _plain(table.index) else table
+    if table.index.name or not isinstance(table.index, pd.RangeIndex):
+        table = table.reset_index()
+    return RawTable(table, path, layout="Parquet table")
 
 
-def _plain(index: pd.Index) -> bool:
-    return isinstance(index, pd.RangeIndex)
+@dataclass(frozen=True)
+class _Layout:
+    """Where the table is in a text: delimiter, decimal mark and lines."""
+
+    delimiter: str
+    names: list[str]
+    units: dict[int, str]
+    header: int | None  # line, from 0
+    first: int  # line of the first values
+    above: list[list[str]]
 
 
-def _text(path: Path, dialect: Dialect, *, first_is_text: bool) -> pd.DataFrame:
-    sample = _sample(path)
-    lines = [line for line in sample.splitlines() if line.strip()]
-    if len(lines) < 1:
+def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTable:
+    """Return the table of a text file, its header found by itself.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Any text of columns.
+    dialect : Dialect
+        How the text is written; what is None is found out.
+    dated : bool
+        Whether the rows have a time.
+
+    Raises
+    ------
+    SchemaError
+        If the file can't be read as such a table: names file, line, column and value.
+    """
+    text = decoded(path, dialect.encoding)
+    lines = sample_lines(text.sample)
+    if not any(line.strip() for line in lines):
         raise SchemaError(
             f"A table must hold a header and rows. Received an empty file, {path}. "
             "Check the export."
         )
-    delimiter = _delimiter(lines, path, dialect.delimiter)
-    decimal = dialect.decimal or _decimal(lines, delimiter)
-    _refuse_repeated(lines[0], delimiter, path)
-    # text first: numbers are converted column by column, so that an error can name its line
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
-            table = pd.read_csv(
-                path, sep=delimiter, dtype=str, encoding="utf-8-sig", skip_blank_lines=True,
-                keep_default_na=False, na_values=MISSING,
-                index_col=False,
-            )  # fmt: skip
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error, path) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+    layout = _find(lines, path, dialect, dated)
+    decimal = dialect.decimal or _decimal(lines[layout.first :], layout.delimiter)
+    names = _unique(layout.names, path)
+    frame = _parsed(text.buffer(), path, layout, names, decimal, dialect, dated, text.encoding)
+    line = _lines_of(text.buffer, layout.first, text.encoding)
+    if frame.shape[0] == 0:
         raise SchemaError(
-            f"All rows must have the columns of the header. Received {path}, where pandas says: "
-            f"{error}. Correct the file, or name the delimiter."
-        ) from None
-    table.columns = [str(name).strip() for name in table.columns]
-    for position, name in enumerate(table.columns):
-        if _is_text_column(name) or (first_is_text and position == 0):
-            continue
-        table[name] = _numbers(table[name], decimal, path)
-    return table
-
-
-def _refuse_repeated(header: str, delimiter: str, path: Path) -> None:
-    names = pd.Index([name.strip() for name in next(csv.reader([header], delimiter=delimiter))])
-    repeated = names[names.duplicated() & (names != "")]
-    if len(repeated):
-        raise SchemaError(
-            f"Columns must have names of their own. Received {repeated[0]!r} twice in {path}. "
-            "Rename one."
+            f"A table must hold rows of data. Received a header only in {path}. Check the export."
         )
+    facts = facts_of_lines(layout.above)
+    facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
+    raw = RawTable(frame, path, facts=facts, line=line)
+    for place, unit in layout.units.items():
+        if place < len(names) and (header := read_header(names[place])).unit is None:
+            raw.headers[names[place]] = header.with_unit(unit)
+    if text.encoding not in ("utf-8", "utf-8-sig"):
+        raw.notes.append(f"text: encoding {text.encoding}")
+    if layout.header is not None and layout.header > 0:
+        raw.notes.append(f"header: line {layout.header + 1}")
+    elif layout.header is None:
+        raw.notes.append("header: none; the first column of values is taken")
+    return plain_numbers(raw, decimal, dated=dated, dialect=dialect)
 
 
-def _sample(path: Path) -> str:
-    raw = path.read_bytes()[:SAMPLED]
-    if b"\x00" in raw:
+def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layout:
+    """Return delimiter and header, as given or found by the rows of dates."""
+    start = dialect.first_line or 0
+    if start >= len(lines):
         raise SchemaError(
-            f"A table must be text or .parquet. Received binary content in {path}. Export it as "
-            "CSV in UTF-8."
+            f"The header must be in the file. Received line {start + 1} for it; {path} has "
+            f"{len(lines)} lines. Correct header_row or skip_rows."
         )
+    if dialect.first_line is not None or not dated:
+        return _at(lines, start, path, dialect, dated)
+    if dialect.delimiter is not None and dialect.delimiter not in "\n".join(lines):
+        raise _not_there(dialect.delimiter, lines, path)
+    candidates = [dialect.delimiter] if dialect.delimiter else [*DELIMITERS, "  "]
+    found: list[tuple[tuple[int, int, int], str, Block, list[list[str]]]] = []
+    for rank, delimiter in enumerate(candidates):
+        rows = [_cells(line, delimiter) for line in lines]
+        block = find_block(rows)
+        if block is not None and (len(block.names) > 1 or len(rows[block.first]) > 1):
+            found.append(((block.numbers, block.count, -rank), delimiter, block, rows))
+    if not found or max(found)[0][0] == 0:
+        filled = next(k for k, line in enumerate(lines) if line.strip())
+        return _at(lines, filled, path, dialect, dated)
+    _, delimiter, block, rows = max(found, key=lambda item: item[0])
+    above = rows[: block.first if block.header is None else block.header]
+    return _Layout(delimiter, block.names, block.units, block.header, block.first, above)
+
+
+def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool) -> _Layout:
+    """Return the layout of a table whose header is in a given line, or in the first."""
+    header = lines[start].lstrip("#") if dialect.first_line is not None else lines[start]
+    if header.startswith("#"):
+        raise SchemaError(
+            f"A table must have a header and rows with dates. Received {header[:60]!r} in {path}, "
+            "and no row with a date below it. Remove the lines of remarks, or name the line of the "
+            "header with header_row=."
+        )
+    delimiter = _delimiter(header, lines, path, dialect.delimiter)
+    names = [" ".join(cell.split()) for cell in _cells(header, delimiter)]
+    rows = [_cells(line, delimiter) for line in lines[start + 1 : start + 4]]
+    first, units = start + 1, {}
+    if dated and len(rows) > 1 and dialect.first_line is not None:
+        block = find_block([names, *rows])
+        if block is not None and block.header == 0:
+            first, units = start + block.first, block.units
+    above = [_cells(line, delimiter) for line in lines[:start]]
+    return _Layout(delimiter, names, units, start, first, above)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; two blanks or more delimit columns of fixed width."""
+    if delimiter == "  ":
+        return re.split(r"\s{2,}", line.strip())
     try:
-        return raw.decode("utf-8-sig", errors="strict" if len(raw) < SAMPLED else "ignore")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error, path) from None
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return line.split(delimiter)
 
 
-def _not_utf8(error: UnicodeDecodeError, path: Path) -> SchemaError:
+def _not_there(given: str, lines: list[str], path: Path) -> SchemaError:
+    header = next((line for line in lines if line.strip()), "")
     return SchemaError(
-        f"A CSV file must be UTF-8. Received byte {error.object[error.start]:#x} in {path}. Save "
-        "it as UTF-8."
+        f"The delimiter must part the columns. Received {given!r}, which is not in the "
+        f"header {header[:60]!r} of {path}. Correct delimiter=, or leave it out."
     )
 
 
-def _delimiter(lines: list[str], path: Path, given: str | None) -> str:
-    header = lines[0]
-    if header.startswith("#"):
-        raise SchemaError(
-            f"The first line must be the header. Received {header[:60]!r} in {path}. Remove the "
-            "lines of remarks above the header."
-        )
+def _delimiter(header: str, lines: list[str], path: Path, given: str | None) -> str:
     if given is not None:
         if given in header:
             return given
-        raise SchemaError(
-            f"The delimiter must part the columns. Received {given!r}, which is not in the "
-            f"header {header[:60]!r} of {path}. Correct delimiter=, or leave it out."
-        )
-    for candidate in ("\t", ";", "|"):
-        if candidate in header:
+        raise _not_there(given, [header], path)
+    for candidate in DELIMITERS:
+        if len(_cells(header, candidate)) > 1:
             return candidate
-    if "," in header:
-        return ","
     try:
-        return csv.Sniffer().sniff("\n".join(lines[:20]), delimiters=" ;,\t|").delimiter
+        sniffed = csv.Sniffer().sniff("\n".join(lines[:20]), delimiters=" ;,\t|").delimiter
     except csv.Error:
+        sniffed = None
+    if sniffed is None or sniffed not in header.strip():
         raise SchemaError(
             f"Columns must be separated by a comma, semicolon, tab or bar. Received the header "
             f"{header[:60]!r} in {path}. Name the delimiter with delimiter=."
         ) from None
+    return sniffed
 
 
 def _decimal(lines: list[str], delimiter: str) -> str:
     """Return the decimal mark; a comma between commas counts where its cell is quoted."""
-    rows = csv.reader(lines[1:200], delimiter=delimiter)
-    commas = [c.strip() for row in rows for c in row if _NUMBER_WITH_COMMA.match(c.strip())]
+    with_comma = re.compile(r"^[<>~]?[+-]?\d*(?:[ '.\u00a0\u202f]?\d{3})*,\d+$")
+    cells = [c.strip() for line in lines[:400] for c in _cells(line, delimiter)]
+    commas = [cell for cell in cells if with_comma.match(cell)]
+    points = [cell for cell in cells if re.match(r"^[+-]?\d+\.\d+$", cell) and not is_date(cell)]
     if delimiter == ",":  # "1,234" between quotes could be a thousand
-        commas = [cell for cell in commas if not _THOUSANDS.match(cell)]
+        commas = [cell for cell in commas if not _ANY_THOUSANDS.match(cell)]
+    if commas and points and all(re.match(r"^[+-]?\d{1,3}(,\d{3})+$", c) for c in commas):
+        return "."
     return "," if commas else "."
 
 
-def _is_text_column(name: str) -> bool:
-    return name.lower() in (*WELL_NAMES, *TIME_NAMES, *TEXT_NAMES)
+def _unique(names: list[str], path: Path) -> list[str]:
+    """Return names of columns; empty ones are numbered, and repeated ones refused."""
+    made: list[str] = []
+    for place, name in enumerate(names):
+        if name and name in made:
+            raise SchemaError(
+                f"Columns must have names of their own. Received {name!r} twice in {path}. "
+                "Rename one."
+            )
+        made.append(name or f"Unnamed: {place}")
+    return made
 
 
-def _parsed(text: pd.Series, decimal: str) -> pd.Series:
-    """Return text as numbers, NaN where it is none."""
-    plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
-    return pd.to_numeric(plain, errors="coerce").astype(float)
-
-
-def _numbers(column: pd.Series, decimal: str, path: Path) -> pd.Series:
-    """Return a column as numbers, or as it is where none of it is a number."""
-    numbers = _parsed(column, decimal)
-    if not (column.notna() & numbers.isna()).any():
-        return numbers
-    text = column.str.strip()  # of any space that Unicode has; few columns need it
-    numbers = _parsed(text, decimal)
-    bad = text.notna() & numbers.isna()
-    if not bad.any():
-        return numbers
-    if bad.sum() == text.notna().sum():
-        grouped = text[bad].map(lambda cell: bool(_THOUSANDS.match(cell)))
-        if not grouped.all():
-            return column
-    row = int(np.flatnonzero(bad.to_numpy())[0])
-    hint = "write the number without it" if _THOUSANDS.match(text.iloc[row]) else (
-        "correct the cell, or leave it empty if the value is missing"
-    )  # fmt: skip
-    of_units = row == 0 and not any(letter.isdigit() for letter in text.iloc[0])
-    unit_row = " A row of units under the header must be removed." if of_units else ""
-    raise SchemaError(
-        f"A column of numbers must hold numbers only (decimal mark {decimal!r}). Received "
-        f"{text.iloc[row]!r} in line {row + 2}, column {column.name!r} of {path}. Mend: {hint}."
-        f"{unit_row}"
-    )
-
-
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose first column is the name of each row, as text."""
-    first = table.columns[0]
-    names = pd.Index(table[first].map(lambda v: str(v).strip()), name=first)
-    return table.drop(columns=first).set_axis(names, axis=0)
-
-
-def _dated(table: pd.DataFrame, path: Path, dialect: Dialect) -> pd.DataFrame:
-    table = plain_table(table)
-    column = _time_column(table, path)
-    table = table.set_axis(_times(table[column], path, dialect), axis=0).drop(columns=column)
-    counter = [c for c in table.columns if str(c).startswith("Unnamed") or str(c) == ""]
-    for name in counter:  # an index column that a spreadsheet or pandas has added
-        if np.array_equal(table[name].to_numpy(), np.arange(len(table), dtype=float)):
-            table = table.drop(columns=name)
-    return table
-
-
-def _time_column(table: pd.DataFrame, path: Path) -> str:
-    named = [c for c in table.columns if str(c).lower() in TIME_NAMES]
-    if len(named) > 1:
-        raise SchemaError(
-            f"A table must have one column of times. Received {named} in {path}. Leave only one."
-        )
-    if named:
-        return str(named[0])
-    for name in table.columns[:2]:
-        column = table[name]
-        if pd.api.types.is_datetime64_any_dtype(column.dtype):
-            return str(name)
-        text = column.dropna().astype(str)
-        if len(text) and re.match(r"^\s*\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", text.iloc[0]):
-            return str(name)
-    raise SchemaError(
-        f"A table must have a column of times, first or named {', '.join(TIME_NAMES[:3])}. "
-        f"Received the columns {list(map(str, table.columns))[:8]} in {path}. Name it 'date'."
-    )
-
-
-def _times(column: pd.Series, path: Path, dialect: Dialect) -> pd.DatetimeIndex:
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return pd.DatetimeIndex(column)
-    text = column.astype("string").str.strip()
-    if text.isna().any():
-        row = int(np.flatnonzero(text.isna().to_numpy())[0])
-        raise SchemaError(
-            f"Every row needs a time. Received none in line {row + 2} of {path}. Give the date or "
-            "remove the row."
-        )
-    day_first = dialect.day_first
-    if day_first is None:
-        day_first = _day_first(text, path)
-    zoned = text.str.contains(_ZONE, regex=True) & text.str.contains(":", regex=False)
-    if zoned.any() and not zoned.all():
-        bad = int(np.flatnonzero((zoned != zoned.iloc[0]).to_numpy())[0])
-        raise SchemaError(
-            "All times of a file must have a time zone, or none. Received "
-            f"{text.iloc[bad]!r} in line {bad + 2} of {path}, where the first is "
-            f"{text.iloc[0]!r}. Write them all in UTC."
-        )
-    form = _format(str(text.iloc[0]), day_first)
-    utc = bool(zoned.any())
+def _parsed(
+    buffer: io.BytesIO | Path,
+    path: Path,
+    layout: _Layout,
+    names: list[str],
+    decimal: str,
+    dialect: Dialect,
+    dated: bool,
+    encoding: str,
+) -> pd.DataFrame:
+    """Return the rows as a frame: numbers where a column holds nothing else, text otherwise."""
+    texts = _text_columns(names, dialect, dated)
+    missing = [text for text in (*MISSING, *dialect.missing) if text]
+    settings = {
+        "header": None, "names": names, "skiprows": layout.first, "index_col": False,
+        "encoding": encoding, "keep_default_na": False, "skipinitialspace": True,
+        "na_values": {name: ["", *([] if name in texts else missing)] for name in names},
+        "dtype": dict.fromkeys(texts, str), "skip_blank_lines": True,
+    }  # fmt: skip
     try:
-        return pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=utc))
-    except (ValueError, OverflowError):
-        parsed = pd.to_datetime(text, format=form, utc=utc, errors="coerce")
-        bad = int(np.flatnonzero(parsed.isna().to_numpy())[0]) if parsed.isna().any() else 0
-        like = f", where the first is {text.iloc[0]!r}" if bad else ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
+            if layout.delimiter == "  ":
+                return pd.read_csv(buffer, sep=r"\s{2,}", engine="python", **settings)
+            return pd.read_csv(
+                buffer, sep=layout.delimiter, decimal=decimal, low_memory=False, **settings
+            )
+    except UnicodeDecodeError as error:
         raise SchemaError(
-            f"All times of a file must be dates in one form. Received {text.iloc[bad]!r} in line "
-            f"{bad + 2} of {path}{like}. Write them like 2020-01-31."
+            f"A text must be of one encoding. Received byte {error.object[error.start]:#x} in "
+            f"{path}, which {encoding} does not have. Name it with encoding=."
         ) from None
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
+        frame = _without_tail(path, layout, names, decimal, dialect, dated, encoding)
+        if frame is None:
+            raise _ragged(path, layout, encoding) from None
+        return frame
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=names)
 
 
-def _format(first: str, day_first: bool) -> str:
-    """Return the format of dates like the first one."""
-    if re.match(r"^\d{4}-\d{1,2}-\d{1,2}", first):
-        return "ISO8601"
-    if re.match(r"^\d{8}$", first):
-        return "%Y%m%d"
-    mark = next((m for m in "./-" if m in first), "-")
-    if re.match(r"^\d{4}", first):
-        date = f"%Y{mark}%m{mark}%d"
-    else:
-        date = f"%d{mark}%m{mark}%Y" if day_first else f"%m{mark}%d{mark}%Y"
-    clock = first.count(":")
-    if re.search(r"[AaPp][Mm]$", first):
-        return date + " " + ("", "%I:%M %p", "%I:%M:%S %p")[min(clock, 2)]
-    return date + ("", " %H:%M", " %H:%M:%S")[min(clock, 2)]
+def _without_tail(
+    path: Path,
+    layout: _Layout,
+    names: list[str],
+    decimal: str,
+    dialect: Dialect,
+    dated: bool,
+    encoding: str,
+) -> pd.DataFrame | None:
+    """Return the rows where the cells beyond the header are all empty: trailing delimiters."""
+    text = decoded(path, dialect.encoding).whole()
+    kept, width = [], len(names)
+    for line in re.split(r"\r\n|\n|\r", text)[layout.first :]:
+        cells = _cells(line, layout.delimiter)
+        if any(cell.strip() for cell in cells[width:]):
+            return None
+        kept.append(cells[:width])
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=layout.delimiter).writerows(kept)
+    plain = _Layout(layout.delimiter, names, {}, None, 0, [])
+    made = io.BytesIO(buffer.getvalue().encode())
+    return _parsed(made, path, plain, names, decimal, dialect, dated, "utf-8")
 
 
-def _day_first(text: pd.Series, path: Path) -> bool:
-    """Return whether days come first; refuse where the dates do not tell."""
-    if _DOTTED_DATE.match(str(text.iloc[0])):
-        return True
-    parts = text.str.extract(_SLASHED_DATE)
-    if parts[0].isna().all():
-        return False
-    first, second = (pd.to_numeric(parts[k], errors="coerce") for k in (0, 1))
-    if (first > 12).any() and (second > 12).any():
-        line = int(np.flatnonzero((second > 12).to_numpy())[0])
-        raise SchemaError(
-            f"All dates must have one order. Received days first and months first in {path}, "
-            f"e.g. {text.iloc[line]!r} in line {line + 2}. Write them like 2020-01-31."
-        )
-    if (first > 12).any():
-        return True
-    if (second > 12).any():
-        return False
-    raise SchemaError(
-        f"The order of day and month must be known. Received {text.iloc[0]!r} in {path}, which "
-        "can be both, as all others. Say day_first=True or False (--day-first, --month-first)."
+def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:
+    """Return the columns that hold names, codes, times or remarks, also where they look like numbers."""
+    found = [
+        name
+        for place, name in enumerate(names)
+        if (not dated and place == 0)
+        or name in (*dialect.text_columns, *dialect.time_column)
+        or ((header := read_header(name)).meaning in (*_TEXT_MEANINGS, "time")
+            and not (header.meaning == "well" and _names_one(header.rest)))
+    ]  # fmt: skip
+    return found
+
+
+def _names_one(rest: str) -> bool:
+    """Return whether the rest of a header such as ``Brunnen 3`` names one well."""
+    return bool(rest)
+
+
+def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:
+    """Return the error of the first row that has more cells than the header."""
+    text = decoded(path, encoding).whole()
+    lines = re.split(r"\r\n|\n|\r", text)
+    width = len(layout.names)
+    for number, line in enumerate(lines[layout.first :], layout.first + 1):
+        cells = _cells(line, layout.delimiter)
+        if any(cell.strip() for cell in cells[width:]):
+            later = _better_header(lines[number:], number, layout.delimiter, len(cells))
+            hint = later or "Correct the line, or name the delimiter or the decimal mark."
+            return SchemaError(
+                f"All rows must have the columns of the header. Received {len(cells)} cells in "
+                f"line {number} of {path}, {line[:60]!r}; the header has {width}. {hint}"
+            )
+    return SchemaError(
+        f"All rows must have the columns of the header. Received rows of other widths, or an open "
+        f"quotation mark, in {path}. Correct the file, or name the delimiter."
     )
+
+
+def _better_header(lines: list[str], number: int, delimiter: str, width: int) -> str | None:
+    for k, line in enumerate(lines[:200]):
+        cells = _cells(line, delimiter)
+        if len(cells) >= width and not any(map(is_number, cells)) and not any(map(is_date, cells)):
+            return (
+                f"Line {number + k + 1} looks like the header: {line[:60]!r}. Name it with "
+                f"header_row={number + k + 1}."
+            )
+    return None
+
+
+def _lines_of(
+    buffer: Callable[[], io.BytesIO | Path], first: int, encoding: str
+) -> Callable[[int], int]:
+    """Return a function that gives the line of a row, blank lines counted; from 1."""
+
+    def line(row: int) -> int:
+        source = buffer()
+        raw = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+        lines = re.split(r"\r\n|\n|\r", raw.decode(encoding, errors="replace"))
+        filled = (number for number, text in enumerate(lines, 1) if text.strip())
+        after = (number for number in filled if number > first)
+        return next((number for k, number in enumerate(after) if k == row), first + row + 1)
+
+    return line

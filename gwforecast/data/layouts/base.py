@@ -1,0 +1,230 @@
+"""What every layout gives: a neutral table, with what the file says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gwforecast.data.units import fold
+from gwforecast.data.vocabulary import Header, read_header
+
+__all__ = ["DRY", "MISSING", "Dialect", "RawTable", "facts_of_lines", "keep_facts"]
+
+
+MISSING = (
+    "", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "--",
+    "---", "----", "-----", "*", "**", "***", "?", "Lücke", "lücke", "Luecke", "k.A.", "missing",
+    "Missing", "M", "#NV", "#WERT!", "#VALUE!", "#REF!", "#DIV/0!", "ND", "nd", "N.D.", ".",
+    "no data", "No Data", "NoData", "<NA>", "fehlt", "geen data", "manquant",
+)  # fmt: skip
+"""Texts that stand for a missing value in many files, whole cells."""
+DRY = ("dry", "trocken", "droog", "sec", "a sec", "seco", "asciutto", "secco", "torr", "toer",
+       "torrt", "toert", "well dry", "droogstand", "bijna droog")  # fmt: skip
+"""Words for a well without water, folded."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written; None is found out from the file.
+
+    Parameters
+    ----------
+    delimiter : str, optional
+        Between the columns.
+    decimal : str, optional
+        Decimal mark, ``.`` or ``,``.
+    day_first : bool, optional
+        Order of 03/04/2020.
+    encoding : str, optional
+        Of the text, e.g. ``"cp1252"``.
+    skip_rows : int, optional
+        Lines above the header that are not read.
+    header_row : int, optional
+        Line of the header, counted from 1.
+    date_format : str, optional
+        Of the times, as of ``datetime.strftime``.
+    sheet : str, optional
+        Sheet of a workbook.
+    time_column : tuple of str
+        Column of the times, or those of date and clock.
+    text_columns : tuple of str
+        Columns that hold text whatever it looks like.
+    missing : tuple of str
+        Texts that stand for a missing value, besides the common ones.
+    """
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    day_first: bool | None = None
+    encoding: str | None = None
+    skip_rows: int | None = None
+    header_row: int | None = None
+    date_format: str | None = None
+    sheet: str | None = None
+    time_column: tuple[str, ...] = ()
+    text_columns: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, ".", ","):
+            raise ValueError(
+                f"A decimal mark must be '.' or ','. Received {self.decimal!r}. Correct it."
+            )
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise ValueError(
+                "A delimiter must be one character, e.g. ',', ';', '|' or a tab. Received "
+                f"{self.delimiter!r}. Correct it."
+            )
+        if self.skip_rows is not None and self.header_row is not None:
+            raise ValueError(
+                "The header is found by skip_rows or by header_row. Received both, "
+                f"{self.skip_rows} and {self.header_row}. Leave one out."
+            )
+        for name in ("skip_rows", "header_row"):
+            value = getattr(self, name)
+            least = 0 if name == "skip_rows" else 1
+            if value is not None and value < least:
+                raise ValueError(
+                    f"{name} must be a number of lines, {least} or more. Received {value}. "
+                    "Correct it."
+                )
+        if self.encoding is not None:
+            try:
+                "".encode(self.encoding)
+            except LookupError:
+                raise ValueError(
+                    "encoding must be a name that Python knows, e.g. 'utf-8', 'cp1252' or "
+                    f"'utf-16'. Received {self.encoding!r}. Correct it."
+                ) from None
+        if len(self.time_column) > 2:
+            raise ValueError(
+                "time_column is one column, or those of date and clock. Received "
+                f"{list(self.time_column)}. Name at most two."
+            )
+
+    @property
+    def first_line(self) -> int | None:
+        """Line of the header, counted from 0, where it is given."""
+        if self.header_row is not None:
+            return self.header_row - 1
+        return self.skip_rows
+
+
+def _row_number(row: int) -> int:
+    return row + 2
+
+
+@dataclass
+class RawTable:
+    """A table as a file holds it, before it is known what its columns mean.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns as named by the file; numbers, or text as it is written.
+    path : pathlib.Path or None
+        File, for messages.
+    layout : str
+        What the file was recognised as.
+    facts : dict of str to str
+        What the file says above its table: well, unit, zone, reference, ...
+    headers : dict of str to Header
+        Meaning of columns that the layout itself explains.
+    line : callable
+        Line of the file by row of the frame.
+    notes : list of str
+        What was left out, and why.
+    times : pandas.DatetimeIndex, optional
+        Times of the rows, where the layout has read them itself.
+    parts : str, optional
+        Name of the sheet or series, where a file holds several tables.
+    """
+
+    frame: pd.DataFrame
+    path: Path | None = None
+    layout: str = "table"
+    facts: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, Header] = field(default_factory=dict)
+    line: Callable[[int], int] = _row_number
+    notes: list[str] = field(default_factory=list)
+    times: pd.DatetimeIndex | None = None
+    zone: str | None = None
+    part: str | None = None
+    dry: dict[str, Any] = field(default_factory=dict)
+
+    def header(self, column: object) -> Header:
+        """Return what a column means."""
+        return self.headers.get(str(column)) or read_header(str(column))
+
+    def changed(self, **changes: Any) -> RawTable:
+        """Return the table with changes."""
+        return replace(self, **changes)
+
+
+_FACTS: dict[str, tuple[str, ...]] = {
+    "well": (
+        "messstellen name", "messstellenname", "messstelle", "name der messstelle", "station name",
+        "stationsname", "stationname", "station", "location", "location name", "site name", "site",
+        "well", "well name", "well id", "name", "locatie", "monitoring point id", "plot title",
+        "bohrung", "brunnen", "pegelname", "point", "borehole", "bore", "piezometre", "pozo",
+        "stanice", "log name", "location id",
+    ),
+    "well number": (
+        "messstellen nr", "messstellennummer", "messstellen nummer", "hzb nummer", "station no",
+        "station number", "stationsnummer", "site no", "site number", "well number", "nummer",
+        "station id", "site id", "messstellen id",
+    ),
+    "unit": (
+        "einheit", "unit", "units", "ts unitsymbol", "ts unitname", "eenheid", "unite", "unidad",
+        "unita", "enhet", "enhed",
+    ),
+    "zone": ("zeitbezug", "timezone", "time zone", "zeitzone", "tijdzone", "tz", "fuseau horaire"),
+    "measuring point": (
+        "messpunkthoehe", "messpunkthoehe m ue nn", "rohroberkante", "measuring point elevation",
+        "reference elevation", "top of casing elevation", "meetpunthoogte", "mp elevation",
+    ),
+    "parameter": (
+        "parameter", "stationparameter name", "parametertype name", "sachgebiet", "ts name",
+        "parameter name", "messgroesse",
+    ),
+    "easting": ("ostwert", "easting", "rechtswert", "x", "x coordinaat", "longitude", "lon"),
+    "northing": ("nordwert", "northing", "hochwert", "y", "y coordinaat", "latitude", "lat"),
+    "missing": ("missing value", "missval", "nodata value", "fehlwert"),
+}  # fmt: skip
+_KEYS = {word: fact for fact, words in _FACTS.items() for word in words}
+
+
+def keep_facts(facts: dict[str, str], key: str, value: str) -> None:
+    """Add a line of a header block to what is known, by the words of the field."""
+    words = " ".join(part for part in fold(key).replace("_", " ").replace("-", " ").split())
+    words = words.strip(" #:.=*").replace(".", "")
+    fact = _KEYS.get(" ".join(words.split()))
+    cleaned = value.strip().strip('"').strip()
+    if fact is not None and cleaned:
+        facts.setdefault(fact, cleaned)
+
+
+def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
+    """Return what the rows above a table say, as pairs of a key and a value.
+
+    Examples
+    --------
+    >>> facts_of_lines([["Messstellen-Name:", "DORF 1"], ["Location = P1"]])
+    {'well': 'DORF 1'}
+    """
+    facts: dict[str, str] = {}
+    for cells in rows:
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        if len(filled) == 1:
+            for mark in ("=", ":"):
+                key, found, value = filled[0].partition(mark)
+                if found and value.strip():
+                    keep_facts(facts, key, value)
+                    break
+        for key, value in zip(filled, filled[1:], strict=False):
+            keep_facts(facts, key, value)
+    return facts

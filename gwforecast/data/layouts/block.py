@@ -1,0 +1,230 @@
+"""Where the table begins in rows of cells: lines above it, header, rows of units, first values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gwforecast.data.layouts.base import DRY, MISSING
+from gwforecast.data.units import fold, parse_length
+from gwforecast.data.vocabulary import read_header, tokens
+
+__all__ = ["Block", "find_block", "is_date", "is_number"]
+
+
+_MONTHS = (
+    "jan|feb|mar|mrt|maer|apr|avr|abr|mai|may|maj|mei|mag|jun|giu|jul|lug|aug|aou|ago|sep|set|okt|"
+    "oct|ott|out|nov|dec|dez|dic|des|janv|fevr|fev|juin|juil|gen|ene|maart|mars|marzo"
+)
+_DATE = re.compile(
+    r"^\s*(?:"
+    r"(?:1[5-9]|2[0-9])\d{2}[-/.](?:0?[1-9]|[1-9]\d)[-/.]\d{1,2}(?!\d)(?:[T ].*)?"  # 2020-01-31
+    r"|(?:1[5-9]|2[0-9])\d{2}[-/.](?:0[1-9]|1[0-2])"  # 2020-01
+    r"|(?:0?[1-9]|1[0-2])[-/.](?:1[5-9]|2[0-9])\d{2}"  # 01/2020
+    r"|(?:1[7-9]|20|21)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[ T]?\d{2,6})?"  # 20200131
+    r"|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?!\d)\.?(?:[T ,].*)?"  # 31.01.2020
+    rf"|\d{{1,2}}\.?[-/ ]?(?:{_MONTHS})[a-zéûä]*\.?[-/ ]?\d{{2,4}}(?:[ ,].*)?"  # 31 Jan 2020
+    rf"|(?:{_MONTHS})[a-zéûä]*\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}(?:[ ,].*)?"  # Jan 31, 2020
+    rf"|(?:{_MONTHS})[a-zéûä]*\.?[-/ ](?:1[5-9]|2[0-9])\d{{2}}"  # Jan 2020
+    rf"|(?:1[5-9]|2[0-9])\d{{2}}[-/ ](?:{_MONTHS})[a-zéûä]*\.?(?:[-/ ]\d{{1,2}})?(?: .*)?"
+    r"|(?:1[5-9]|2[0-9])\d{2}[- ]?Q[1-4]|Q[1-4][- /]?(?:1[5-9]|2[0-9])\d{2}"  # 2020-Q1
+    r")\s*$",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"^\s*[<>~]?\s*[+-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*$")
+_FORMAT = re.compile(r"^\d{1,3}[sdnfcSDNFC]$")
+_UNIT_CELL = re.compile(
+    r"^[\[(]?(?:%|-|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
+    r"yyyy|dd|hh|tt|jjjj|text|date|datum|zeit|time|string|unit|einheit|number|datetime)",
+    re.IGNORECASE,
+)
+
+
+def is_date(cell: str) -> bool:
+    """Return whether a cell looks like a date.
+
+    Examples
+    --------
+    >>> [is_date(c) for c in ("2020-01-31", "31.1.20 10:00", "4 Mär 2016", "12,5", "Sand")]
+    [True, True, True, False, False]
+    """
+    return _DATE.match(cell) is not None
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell looks like a number, with any decimal mark."""
+    return _NUMBER.match(cell) is not None and not is_date(cell)
+
+
+def _is_value(cell: str) -> bool:
+    text = cell.strip()
+    return is_number(text) or text in MISSING or fold(text) in DRY
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table in rows of cells; all numbers count rows from 0.
+
+    Parameters
+    ----------
+    header : int or None
+        Row of the header; None where there is none.
+    names : list of str
+        Names of the columns.
+    units : dict of int to str
+        Units by column, from a row below the header.
+    first : int
+        First row of values.
+    date : int
+        Column of the dates.
+    count : int
+        Rows with a date among those that were looked at.
+    """
+
+    header: int | None
+    names: list[str]
+    units: dict[int, str]
+    first: int
+    date: int
+    count: int
+    numbers: int = 0
+
+
+def find_block(rows: Sequence[Sequence[str]]) -> Block | None:
+    """Return where a table with dates begins; None where no column holds dates.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        Cells by row; the first rows of a file are enough.
+
+    Examples
+    --------
+    >>> rows = [["Station", "7"], [], ["date", "level"], ["", "m"], ["2020-01-01", "1.5"]]
+    >>> block = find_block(rows)
+    >>> block.header, block.names, block.units, block.first
+    (2, ['date', 'level'], {1: 'm'}, 4)
+    """
+    columns: Counter[int] = Counter()
+    for cells in rows:
+        if len([cell for cell in cells if cell.strip()]) > 1 or len(cells) == 1:
+            columns.update(k for k, cell in enumerate(cells[:40]) if is_date(cell))
+    if not columns:
+        return None
+    most = max(columns.values())
+    close = [k for k, count in columns.items() if count >= 0.8 * most]
+    dates, first = _of_headers(rows, close)
+    width = len(rows[first])
+    block = _header(rows, first, dates, width)
+    body = [cells for cells in rows[first:] if len(cells) > dates and is_date(cells[dates])]
+    numbers = sum(
+        any(_is_value(c) and c.strip() for k, c in enumerate(cells) if k != dates)
+        for cells in body
+    )
+    return Block(*block, dates, len(body), numbers)
+
+
+def _of_headers(rows: Sequence[Sequence[str]], close: list[int]) -> tuple[int, int]:
+    """Return the column of the dates and the first row of values, by the words of the header."""
+    starts = {k: _start(rows, k) for k in close}
+    for k in sorted(close):
+        above = next((rows[i] for i in range(starts[k] - 1, -1, -1) if _filled(rows[i]) > 1), [])
+        if k < len(above) and read_header(above[k].strip(" #")).meaning == "time":
+            return k, starts[k]
+    return min(close), starts[min(close)]
+
+
+def _start(rows: Sequence[Sequence[str]], column: int) -> int:
+    """Return the first row of the longest run of rows with a date in a column.
+
+    Blank rows and single bad cells do not end a run; a row of other width does.
+    """
+    best, best_length = 0, 0
+    start, length, width, apart = -1, 0, 0, 0
+    for i, cells in enumerate(rows):
+        if not _filled(cells):
+            continue
+        dated = column < len(cells) and is_date(cells[column])
+        if dated and (start < 0 or apart > 3 or abs(_filled_to(cells) - width) > 6):
+            start, length, width = i, 0, _filled_to(cells)
+        if dated:
+            length, apart = length + 1, 0
+            if length > best_length:
+                best, best_length = start, length
+        else:
+            apart += 1
+            if start >= 0 and apart >= 1 and length < 2 and _filled(cells) > 1:
+                start = -1
+    return best
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
+
+
+def _filled_to(cells: Sequence[str]) -> int:
+    return max((k + 1 for k, cell in enumerate(cells) if cell.strip()), default=0)
+
+
+def _header(
+    rows: Sequence[Sequence[str]], first: int, dates: int, width: int
+) -> tuple[int | None, list[str], dict[int, str], int]:
+    """Return row and names of the header, units, and the first row of values."""
+    units: dict[int, str] = {}
+    for i in range(first - 1, -1, -1):
+        cells = [cell.strip() for cell in rows[i]]
+        if not any(cells):
+            continue
+        if i == 0 or cells[0].startswith("#"):
+            cells[0] = cells[0].lstrip("#").strip() if len(cells) > 1 or width == 1 else cells[0]
+        if all(_FORMAT.match(cell) for cell in cells if cell):
+            continue
+        if _is_unit_row(cells) and not units and _has_header(rows, i):
+            units = {k: cell.strip("[]()") for k, cell in enumerate(cells) if cell}
+            continue
+        if _can_be_header(cells, dates, width):
+            return i, _named(cells, width), units, first
+        return None, _numbered(rows[first], dates), units, first
+    return None, _numbered(rows[first], dates), units, first
+
+
+def _has_header(rows: Sequence[Sequence[str]], i: int) -> bool:
+    """Return whether a row above could be the header of a row of units."""
+    above = [rows[k] for k in range(i - 1, max(i - 3, -1), -1) if _filled(rows[k])]
+    return bool(above) and _filled(above[0]) > 1 and not any(map(is_date, above[0]))
+
+
+def _is_unit_row(cells: list[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    if not filled:
+        return False
+    known = [bool(parse_length(c) or _UNIT_CELL.match(c)) for c in filled]
+    named = [read_header(c).meaning in ("level", "depth", "well", "rain") for c in filled]
+    return all(known) and not any(named) and not all(tokens(c) == ["date"] for c in filled)
+
+
+def _can_be_header(cells: list[str], dates: int, width: int) -> bool:
+    filled = [cell for cell in cells if cell]
+    at_dates = cells[dates] if dates < len(cells) else ""
+    if width > 1 and (len(filled) < 2 and not (len(cells) >= width and len(filled) == width - 1)):
+        return False
+    if len(cells) < min(width, 2) or (at_dates and (is_date(at_dates) or is_number(at_dates))):
+        return False
+    if at_dates.endswith(":") and not read_header(at_dates.rstrip(":")).meaning == "time":
+        return False
+    words = [c for c in filled if not is_number(c)]
+    return bool(words) or not at_dates or not cells[0]
+
+
+def _named(cells: list[str], width: int) -> list[str]:
+    names = [*cells, *[""] * max(width - len(cells), 0)]
+    return [" ".join(name.split()) for name in names]
+
+
+def _numbered(cells: Sequence[str], dates: int) -> list[str]:
+    names = []
+    for k in range(len(cells)):
+        names.append("time" if k == dates else ("value" if "value" not in names else f"value {k}"))
+    return names

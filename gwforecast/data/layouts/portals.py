@@ -1,0 +1,226 @@
+"""Tables of agencies and portals that are known by their columns, and what these columns are.
+
+Only what a table does not say itself stands here: units, datum, columns that repeat the time. The
+layouts are those that the providers publish:
+
+- USGS RDB: https://help.waterdata.usgs.gov/faq/about-tab-delimited-output
+- NGWMN: https://cida.usgs.gov/ngwmn/
+- California DWR: https://data.cnra.ca.gov/dataset/periodic-groundwater-level-measurements
+- British Columbia PGOWN: https://www2.gov.bc.ca/gov/content/environment/air-land-water/water
+- Utah Geological Survey: https://apps.geology.utah.gov/gwdp/
+- Hub'Eau: https://hubeau.eaufrance.fr/page/api-piezometrie
+- SGU: https://www.sgu.se/grundvatten/grundvattennivaer/
+- DINOloket: https://www.dinoloket.nl/
+- KNMI: https://www.knmi.nl/nederland-nu/klimatologie/daggegevens
+- GKD Bavaria: https://www.gkd.bayern.de/, eHYD: https://ehyd.gv.at/
+- KiWIS: https://www.kisters.net/wiski/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.units import parse_length
+from gwforecast.data.vocabulary import Header, read_header, tokens
+from gwforecast.schema import SchemaError
+
+__all__ = ["KNOWN", "Known", "recognise"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A layout that is known by its columns.
+
+    Parameters
+    ----------
+    name : str
+        Provider.
+    needs : tuple of str
+        Words of the columns that it has, folded.
+    columns : mapping of str to tuple of str and (str or None)
+        Meaning and unit by folded column, where the header does not say them.
+    drop : tuple of str
+        Columns that repeat others.
+    facts : tuple of str
+        Facts of the lines above the table that it has as well.
+    note : str
+        What is printed of it.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    columns: Mapping[str, tuple[str, str | None]]
+    drop: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    note: str = ""
+
+
+_FEET = "ft NAVD88"
+KNOWN: tuple[Known, ...] = (
+    Known(
+        "USGS RDB, field measurements",
+        ("agency cd", "site no", "lev dt", "lev va"),
+        {"lev va": ("depth", "ft below land surface"), "sl lev va": ("level", "ft"),
+         "lev dt": ("time", None), "lev tm": ("clock", None), "lev tz cd": ("zone", None),
+         "sl datum cd": ("datum", None), "lev status cd": ("quality", None),
+         "lev agency cd": ("quality", None), "parameter cd": ("quality", None)},
+    ),
+    Known(
+        "NGWMN portal", ("siteno", "original value", "original unit"),
+        {"original value": ("copy", None), "original parameter": ("quality", None),
+         "original direction": ("quality", None), "original unit": ("quality", None),
+         "accuracy value": ("quality", None), "observation method": ("quality", None)},
+    ),
+    Known(
+        "NGWMN portal", ("site no", "original value", "original unit"),
+        {"original value": ("copy", None), "original parameter": ("quality", None),
+         "original direction": ("quality", None), "original unit": ("quality", None),
+         "accuracy value": ("quality", None), "observation method": ("quality", None)},
+    ),
+    Known(
+        "California DWR, periodic measurements", ("site code", "msmt date", "gse wse"),
+        {"wse": ("level", _FEET), "gse wse": ("depth", "ft below ground"),
+         "rpe wse": ("depth", "ft below measuring point"), "wlm rpe": ("place", "ft"),
+         "wlm gse": ("place", "ft"), "stn id": ("quality", None), "wlm id": ("index", None),
+         "rpe gse": ("place", "ft"), "site code": ("well", None)},
+    ),
+    Known(
+        "California DWR, continuous measurements", ("station", "msmt date", "gse wse"),
+        {"wse": ("level", _FEET), "gse wse": ("depth", "ft below ground"),
+         "rpe wse": ("depth", "ft below measuring point"), "wlm rpe": ("place", "ft"),
+         "wlm gse": ("place", "ft")},
+    ),
+    Known(
+        "British Columbia PGOWN", ("time", "value", "approval", "my location"),
+        {"value": ("depth", "m below ground"), "my location": ("well", None)},
+        note="values are depths below ground, m, as the provider says",
+    ),
+    Known(
+        "Utah Geological Survey, manual measurements", ("dtwbelowcasing",),
+        {"dtwbelowcasing": ("depth", "ft below casing"), "waterelevation": ("level", _FEET),
+         "dtwbelowgroundsurface": ("depth", "ft below ground")},
+    ),
+    Known(
+        "Utah Geological Survey, manual measurements", ("dtwbelowgroundsurface",),
+        {"waterelevation": ("level", _FEET), "dtwbelowgroundsurface": ("depth", "ft below ground")},
+    ),
+    Known(
+        "Hub'Eau", ("code bss", "date mesure", "niveau nappe eau"),
+        {"niveau nappe eau": ("level", "m NGF"), "profondeur nappe": ("depth", "m below point"),
+         "code bss": ("well", None), "mode obtention": ("quality", None)},
+        drop=("timestamp mesure", "urn bss", "bss id", "code producteur", "nom producteur"),
+    ),
+    Known(
+        "DINOloket", ("locatie", "filternummer", "peildatum"),
+        {"stand cm tov nap": ("level", "cm NAP"), "stand cm t o v mp": ("depth", "cm below MP"),
+         "stand cm t o v mv": ("depth", "cm below MV"), "stand cm t o v nap": ("level", "cm NAP"),
+         "filternummer": ("screen", None), "locatie": ("well", None)},
+    ),
+    Known(
+        "KNMI daily weather", ("stn", "yyyymmdd"),
+        {"rh": ("rain", "0.1 mm"), "rd": ("rain", "0.1 mm"), "ev24": ("evapotranspiration", "0.1 mm"),
+         "tg": ("temperature", "0.1 degC"), "tn": ("temperature_min", "0.1 degC"),
+         "tx": ("temperature_max", "0.1 degC"), "q": ("radiation", "J/cm2"),
+         "ug": ("humidity", "%"), "pg": ("pressure", "0.1 hPa"), "fg": ("wind", "0.1 m/s"),
+         "sx": ("snow", "cm"), "stn": ("station", None), "yyyymmdd": ("time", None),
+         "hh": ("clock", None), "t": ("temperature", "0.1 degC"), "p": ("pressure", "0.1 hPa"),
+         "fh": ("wind", "0.1 m/s"), "dr": ("other", None), "rhx": ("other", None)},
+        note="units by KNMI's codes (0.1 mm, 0.1 degC); rain of -1 is below 0.05 mm, read as 0",
+    ),
+    Known(
+        "KiWIS", ("timestamp", "value", "quality code"),
+        {"value": ("value", None), "interpolation type": ("quality", None)},
+    ),
+)  # fmt: skip
+"""Layouts that say less than all."""
+
+
+def recognise(raw: RawTable) -> RawTable:
+    """Return a table with the meaning of the columns that its provider publishes.
+
+    Raises
+    ------
+    SchemaError
+        If its columns contradict each other, e.g. several stations of weather in one table.
+    """
+    names = {" ".join(tokens(str(c))): str(c) for c in raw.frame.columns}
+    for known in KNOWN:
+        if set(known.needs) <= set(names):
+            return _as_known(raw, known, names)
+    named = _by_facts(raw)
+    return raw.changed(layout=named) if named else raw
+
+
+def _by_facts(raw: RawTable) -> str | None:
+    above = raw.facts.get("above", "").lower()
+    if "gkd.bayern" in above or ("messstellen-nr" in above and "quelle" in above):
+        return "GKD Bavaria"
+    if "hzb-nummer" in above:
+        return "eHYD Austria"
+    if "#ts_id" in above or "#station_no" in above or "#station_name" in above:
+        return "KiWIS"
+    if "zrx" in above or "#rexchange" in above:
+        return "WISKI export"
+    return None
+
+
+def _as_known(raw: RawTable, known: Known, names: Mapping[str, str]) -> RawTable:
+    headers = dict(raw.headers)
+    for words, (meaning, unit) in known.columns.items():
+        if words in names:
+            name = names[words]
+            own = read_header(name)
+            made = Header(name, own.label, meaning, unit or own.unit, own.length, "")
+            if unit is not None:
+                made = replace(made, length=parse_length(unit))
+            headers[name] = made
+    frame = raw.frame.drop(columns=[names[w] for w in known.drop if w in names])
+    raw = raw.changed(frame=frame, headers=headers, layout=known.name)
+    if known.note:
+        raw.notes.append(f"layout: {known.note}")
+    if known.name.startswith("KNMI"):
+        raw = _knmi(raw, headers)
+    if known.name.startswith("USGS"):
+        raw = _usgs_levels(raw)
+    return raw
+
+
+def _knmi(raw: RawTable, headers: Mapping[str, Header]) -> RawTable:
+    """Return the weather of one station; rain of -1 stands for less than 0.05 mm."""
+    station = next(name for name, header in headers.items() if header.meaning == "station")
+    stations = raw.frame[station].dropna().astype(str).str.strip().unique()
+    if len(stations) > 1:
+        raise SchemaError(
+            f"A table of weather must hold one station. Received {len(stations)} in column "
+            f"{station!r} of {raw.path}: {', '.join(stations[:4])}. Keep the rows of one, or write "
+            "a file for each well."
+        )
+    frame = raw.frame.drop(columns=station)
+    for name in frame.columns:
+        header = headers.get(str(name))
+        if header is not None and header.meaning == "rain":
+            frame[name] = frame[name].where(frame[name] != -1, 0.0)
+    raw.notes.append(f"station: {stations[0] if len(stations) else ''} (column {station!r})")
+    return raw.changed(frame=frame)
+
+
+def _usgs_levels(raw: RawTable) -> RawTable:
+    """Return field measurements with the datum that their column of datums names."""
+    datums = [n for n, h in raw.headers.items() if h.meaning == "datum" and n in raw.frame]
+    levels = [n for n, h in raw.headers.items() if h.meaning == "level" and n in raw.frame]
+    frame = raw.frame
+    if datums and levels:
+        known = frame.loc[pd.notna(frame[levels[0]]), datums[0]].dropna().unique()
+        if len(known) > 1:
+            raise SchemaError(
+                f"All levels must have the same datum. Received {sorted(map(str, known))} in column "
+                f"{datums[0]!r} of {raw.path}. Read them apart."
+            )
+        if len(known):
+            header = raw.headers[levels[0]]
+            raw.headers[levels[0]] = replace(header, length=parse_length(f"ft {known[0]}"))
+    return raw.changed(frame=frame.drop(columns=datums))

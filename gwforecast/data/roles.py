@@ -1,0 +1,358 @@
+"""Which columns of a table are levels, wells and covariates, and why the others are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.vocabulary import Header
+from gwforecast.schema import SchemaError
+
+__all__ = ["Roles", "find_roles", "is_numeric", "text_of"]
+
+
+REASONS = {
+    "index": "a counter",
+    "quality": "quality, method or remark",
+    "place": "coordinate or height of the site",
+    "zone": "time zone",
+    "unit": "units",
+    "direction": "direction",
+    "parameter": "parameter",
+    "time": "another time",
+    "clock": "a clock",
+    "other": "another measurement",
+    "copy": "repeats another column",
+    "station": "station",
+    "pressure": "a pressure",
+    "value": "not the level",
+    "datum": "datum",
+    "screen": "number of the screen",
+    "column": "height of water above the sensor",
+}
+"""Why a column of a meaning is neither a level nor a covariate."""
+
+_VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "measure", "punkt", "ror"})
+_ALIKE = 0.9  # share of the values that a level above a datum must have of those of a depth
+
+
+@dataclass
+class Roles:
+    """What the columns of a table are.
+
+    Parameters
+    ----------
+    levels : list of str
+        Columns of levels: one of a long table, or of one well; several where each is a well.
+    wells : list of str
+        Columns whose texts together name the well.
+    name : str or None
+        Name of the only well, where the table gives it.
+    wide : bool
+        Whether each level column is a well.
+    covariates : list of str
+        Columns of weather and other inputs.
+    left : dict of str to str
+        Why the others are left out.
+    """
+
+    levels: list[str] = field(default_factory=list)
+    wells: list[str] = field(default_factory=list)
+    name: str | None = None
+    wide: bool = False
+    covariates: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Return whether a column holds numbers, truth values apart."""
+    kind = column.dtype
+    return bool(pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
+
+
+def text_of(value: object) -> str:
+    """Return a name of a well as text: 1001.0 is ``1001``."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip() if isinstance(value, str) else str(value)
+
+
+def find_roles(
+    raw: RawTable, *, level_column: str | None = None, well_column: str | None = None
+) -> Roles:
+    """Return what the columns of a table of levels are.
+
+    Parameters
+    ----------
+    raw : RawTable
+        Its frame has times as its index.
+    level_column, well_column : str, optional
+        Columns that are given, not to be found.
+
+    Raises
+    ------
+    SchemaError
+        If no column or more than one could be the level, or several could name the well.
+    """
+    frame = raw.frame
+    headers = {str(c): raw.header(c) for c in frame.columns}
+    for given, what in ((level_column, "level_column"), (well_column, "well_column")):
+        if given is not None and given not in headers:
+            raise SchemaError(
+                f"{what} must be a column of the table. Received {given!r}; the columns are "
+                f"{list(headers)[:20]}. Correct the name."
+            )
+    roles = Roles()
+    for name in list(headers):
+        if not frame[name].notna().any() and name not in (level_column, well_column):
+            roles.left[name] = "no values"
+            del headers[name]
+    _wells(raw, headers, roles, level_column, well_column)
+    taken = {*roles.wells, *roles.left}
+    free = {n: h for n, h in headers.items() if n not in taken}
+    if level_column is not None:
+        roles.levels = [level_column]
+    else:
+        _levels(raw, free, roles)
+    _leave_rest(raw, {n: h for n, h in free.items() if n not in roles.levels}, roles)
+    return roles
+
+
+def _wells(
+    raw: RawTable,
+    headers: dict[str, Header],
+    roles: Roles,
+    level_column: str | None,
+    well_column: str | None,
+) -> None:
+    """Find the columns that name the well: by their words, or because they tell rows apart."""
+    frame = raw.frame
+    if well_column is not None:
+        roles.wells = [well_column]
+        return
+    free = {n: h for n, h in headers.items() if n != level_column}
+    named = [n for n, h in free.items() if h.meaning == "well" and _can_name(frame[n], h)]
+    screens = [n for n, h in free.items() if h.meaning == "screen" and not _is_wide(free)]
+    vague = [n for n in named if free[n].label.lower() in _VAGUE_WELLS]
+    if vague and not _repeats(frame):
+        for name in vague:
+            named.remove(name)
+            roles.left[name] = "codes; name it with well_column= if it is the well"
+    several = [n for n in named if frame[n].nunique() > 1]
+    if named and not several:
+        roles.name = text_of(frame[named[0]].dropna().iloc[0])
+        roles.left.update(dict.fromkeys(named[1:], "another name of the well"))
+        roles.wells = [named[0]]
+    elif several:
+        roles.wells = [_one_of(frame, several, roles)]
+        roles.left.update({n: "another name of the well" for n in named if n not in roles.wells})
+    else:
+        found = _unnamed_wells(raw, free, roles)
+        roles.wells = [found] if found else []
+    _add_screens(raw, screens, roles)
+
+
+def _add_screens(raw: RawTable, screens: list[str], roles: Roles) -> None:
+    frame = raw.frame
+    if not roles.wells or not screens:
+        return
+    by_well = frame.groupby(roles.wells[0], sort=False)[screens[0]].nunique()
+    if raw.layout == "DINOloket" or (by_well > 1).any():
+        roles.wells.append(screens[0])
+        roles.name = None
+
+
+def _is_wide(headers: dict[str, Header]) -> bool:
+    return sum(header.is_level for header in headers.values()) > 1
+
+
+def _can_name(column: pd.Series, header: Header) -> bool:
+    """Return whether a column called like a well names wells, and is not a well's level."""
+    if not is_numeric(column):
+        return True
+    known = column.dropna().to_numpy(float)
+    return not header.rest and bool((known == np.round(known)).all())
+
+
+def _repeats(frame: pd.DataFrame) -> bool:
+    return bool(frame.index.has_duplicates)
+
+
+def _unnamed_wells(raw: RawTable, headers: dict[str, Header], roles: Roles) -> str | None:
+    """Return a column of text or codes that tells the rows of several wells apart."""
+    frame = raw.frame
+    texts = [
+        n for n, h in headers.items()
+        if not is_numeric(frame[n]) and h.meaning in ("unknown", "well", "value")
+    ]  # fmt: skip
+    found = []
+    for name in texts:
+        column = frame[name]
+        count = column.nunique()
+        if count == 1:
+            continue
+        if column.isna().mean() > 0.2 or count > max(len(frame) / 2, 1):
+            roles.left[name] = "remarks"
+        else:
+            found.append(name)
+    if len(found) > 1:
+        return _one_of(frame, found, roles)
+    if found:
+        return found[0]
+    if not _repeats(frame):
+        return None
+    codes = [
+        n for n, h in headers.items()
+        if is_numeric(frame[n]) and h.meaning in ("unknown", "index") and _resolves(frame, n)
+    ]  # fmt: skip
+    return codes[0] if len(codes) == 1 else None
+
+
+def _resolves(frame: pd.DataFrame, name: str) -> bool:
+    """Return whether a column of whole numbers tells rows of one time apart."""
+    values = frame[name].to_numpy(float)
+    if np.isnan(values).any() or (values != np.round(values)).any():
+        return False
+    if not 1 < len(np.unique(values)) <= len(values) / 2:
+        return False
+    pairs = pd.MultiIndex.from_arrays([frame.index, values])
+    return not bool(pairs.has_duplicates)
+
+
+def _one_of(frame: pd.DataFrame, names: Sequence[str], roles: Roles) -> str:
+    """Return the finest of columns that divide the rows alike; refuse columns that cross."""
+    counts = {n: frame[n].nunique() for n in names}
+    finest = max(names, key=lambda n: (counts[n], -list(names).index(n)))
+    for name in names:
+        pairs = len(frame[[name, finest]].drop_duplicates())
+        if pairs > counts[finest]:
+            examples = ", ".join(
+                f"{n!r} ({', '.join(map(repr, frame[n].dropna().unique()[:3].tolist()))})"
+                for n in (finest, name)
+            )
+            raise SchemaError(
+                f"One column must name the well. Received two that could be it: {examples}. "
+                "Choose one with well_column=."
+            )
+        if name != finest:
+            roles.left[name] = f"divides the rows no finer than {finest!r}"
+    alike = [n for n in names if counts[n] == counts[finest]]
+    if alike[0] != finest:
+        roles.left[finest] = f"another name of {alike[0]!r}"
+        roles.left.pop(alike[0], None)
+    return alike[0]
+
+
+def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
+    """Find the column of the level, or one for each well."""
+    frame = raw.frame
+    numeric = {n: h for n, h in headers.items() if is_numeric(frame[n])}
+    known = {n: h for n, h in numeric.items() if h.is_level}
+    if known:
+        roles.levels = _known_levels(raw, known, roles)
+        return
+    values = [n for n, h in numeric.items() if h.meaning == "value"]
+    unknown = [n for n, h in numeric.items() if h.meaning in ("unknown", "well", "screen")]
+    long = bool(roles.wells) and roles.name is None
+    if len(values) == 1 and (long or not unknown or roles.name is not None):
+        roles.levels = values
+        return
+    if len(values) > 1:
+        raise _several(values)
+    if not unknown and not values:
+        raise _no_level(raw, headers)
+    if long and len(unknown) != 1:
+        raise SchemaError(
+            "A table of levels needs a column of numbers that is the level. Received the columns "
+            f"{list(map(str, frame.columns))}. Choose one with level_column=."
+        )
+    roles.levels = [*values, *unknown]
+    roles.wide = not long
+
+
+def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list[str]:
+    """Return the column called a level or depth; of several the only one above a datum."""
+    names = list(known)
+    if len(names) == 1:
+        return names
+    rests = [known[n].rest for n in names]
+    if (not roles.wells or roles.name) and all(rests) and len(set(rests)) == len(rests):
+        roles.wide = True
+        return names
+    above = [n for n in names if known[n].datum or _is_above(known[n])]
+    others = [n for n in names if n not in above]
+    if len(above) == 1 and all(known[n].meaning == "depth" or _from_point(known[n]) for n in others):
+        count = {n: int(raw.frame[n].notna().sum()) for n in names}
+        if count[above[0]] >= _ALIKE * max(count.values()):
+            for name in others:
+                roles.left[name] = f"the same level from another point; {above[0]!r} is taken"
+            return above
+    raise _several(names)
+
+
+def _is_above(header: Header) -> bool:
+    return header.length is not None and header.length.sense == "above"
+
+
+def _from_point(header: Header) -> bool:
+    return header.length is not None and header.length.sense == "relative"
+
+
+def _several(names: list[str]) -> SchemaError:
+    return SchemaError(
+        f"One column must be the level. Received {len(names)} that could be: {names}. Choose one "
+        "with level_column=."
+    )
+
+
+def _no_level(raw: RawTable, headers: dict[str, Header]) -> SchemaError:
+    """Return the error of a table without a level, which names what there is instead."""
+    columns = list(map(str, raw.frame.columns))
+    pressures = [n for n, h in headers.items() if h.meaning == "pressure"]
+    if pressures:
+        return SchemaError(
+            "A level is needed, and a pressure is none. Received the pressure "
+            f"{pressures[0]!r}{_in(raw)} and no level. Give the air pressure with barometer= "
+            "(--barometer), the depth of the sensor below the measuring point with sensor_depth= "
+            "and its height with reference_level=, or a file with levels."
+        )
+    heights = [n for n, h in headers.items() if h.meaning == "column"]
+    if heights:
+        return SchemaError(
+            "A level above a datum is needed. Received the height of water above the sensor, "
+            f"{heights[0]!r}{_in(raw)}. Give the depth of the sensor below the measuring point "
+            "with sensor_depth= and the height of that point with reference_level=, or choose the "
+            f"column as it is with level_column={heights[0]!r}."
+        )
+    weather = [n for n, h in headers.items() if h.kind]
+    if weather:
+        return SchemaError(
+            "A table of levels must hold a level. Received "
+            f"{weather[0]!r}, which names a covariate; the columns are {columns}. Choose the level "
+            "with level_column=, and give the weather as covariates."
+        )
+    text = [n for n in headers if not is_numeric(raw.frame[n])]
+    example = f", e.g. {raw.frame[text[0]].dropna().iloc[0]!r} in {text[0]!r}" if text else ""
+    return SchemaError(
+        "A table of levels needs a column of numbers that is the level. Received the columns "
+        f"{columns}{example}. Choose one with level_column=, and check the decimal mark."
+    )
+
+
+def _in(raw: RawTable) -> str:
+    return f" of {raw.path}" if raw.path is not None else ""
+
+
+def _leave_rest(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
+    """Say of each column that is no level whether it is a covariate, or why it is left out."""
+    for name, header in headers.items():
+        if header.kind and header.kind != "pressure" and is_numeric(raw.frame[name]):
+            roles.covariates.append(name)
+        elif name not in roles.left:
+            numeric = is_numeric(raw.frame[name])
+            default = "not known to be a level" if numeric else "text"
+            roles.left[name] = REASONS.get(header.meaning, default)
