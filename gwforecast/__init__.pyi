@@ -10,6 +10,7 @@ from .data.covariates import require_covariates as require_covariates
 from .data.readers import read_observations as read_observations
 from .data.samples import load_sample as load_sample
 from .data.samples import load_truth as load_truth
+from .data.understood import understood as understood
 from .forcings.base import Forcing as Forcing
 from .forcings.base import ObservedWeather as ObservedWeather
 from .forcings.climatology import ClimatologyWeather as ClimatologyWeather

@@ -30,7 +30,7 @@ __all__ = [
 
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_STEPS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7.0, "MS": 12.0, "ME": 12.0}
+_STEPS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7.0, "MS": 12.0, "ME": 12.0, "QS": 4.0, "QE": 4.0}
 
 
 class SchemaError(ValueError):
@@ -70,7 +70,9 @@ def format_time(time: np.datetime64 | pd.Timestamp) -> str:
 
 
 def infer_frequency(times: np.ndarray) -> str:
-    """Return the frequency of regular times: ``D``, ``W-MON`` to ``W-SUN``, ``MS`` or ``ME``.
+    """Return the frequency of regular times: ``D``, ``W-MON`` ..., ``MS``, ``ME``, ``QS``, ``QE``.
+
+    Quarters that do not begin in January have the month behind it, e.g. ``QS-FEB``.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def infer_frequency(times: np.ndarray) -> str:
     ------
     SchemaError
         If there are fewer than two times, a time is NaT, or the times are not strictly increasing
-        or not daily, weekly or monthly; the first bad time is named.
+        or not daily, weekly, monthly or quarterly; the first bad time is named.
 
     Examples
     --------
@@ -95,13 +97,13 @@ def infer_frequency(times: np.ndarray) -> str:
         return "D"
     if (steps == 7 * day).all():
         return f"W-{_WEEKDAYS[pd.Timestamp(stamps[0]).weekday()]}"
-    monthly = _monthly_frequency(pd.DatetimeIndex(stamps))
-    if monthly is not None:
-        return monthly
+    calendar = _calendar_frequency(pd.DatetimeIndex(stamps))
+    if calendar is not None:
+        return calendar
     usual = pd.Series(steps).mode()[0]
     first = int(np.flatnonzero(steps != usual)[0]) if (steps != usual).any() else 0
     raise SchemaError(
-        "Times must be regular: daily, weekly, or monthly (first or last day of each month). "
+        "Times must be regular: daily, weekly, monthly or quarterly (first or last day of each). "
         f"Received a step of {pd.Timedelta(steps[first])} before "
         f"{format_time(stamps[first + 1])}. Put the series on a regular axis, with NaN where no "
         "level was observed."
@@ -137,15 +139,24 @@ def _checked_order(times: np.ndarray) -> np.ndarray:
     return stamps
 
 
-def _monthly_frequency(index: pd.DatetimeIndex) -> str | None:
-    """Return ``"MS"`` or ``"ME"`` for the first or last day of each month, else None."""
-    months = index.year * 12 + index.month
-    if (np.diff(months) == 1).all() and bool((index == index.normalize()).all()):
-        if bool(index.is_month_start.all()):
-            return "MS"
-        if bool(index.is_month_end.all()):
-            return "ME"
+def _calendar_frequency(index: pd.DatetimeIndex) -> str | None:
+    """Return the frequency of the first or last days of months or quarters, else None."""
+    if not bool((index == index.normalize()).all()):
+        return None
+    apart = np.unique(np.diff(index.year * 12 + index.month))
+    if apart.size != 1 or apart[0] not in (1, 3):
+        return None
+    place = (int(index.month[0]) - 1) % 3
+    if bool(index.is_month_start.all()):
+        return "MS" if apart[0] == 1 else ("QS", "QS-FEB", "QS-MAR")[place]
+    if bool(index.is_month_end.all()):
+        return "ME" if apart[0] == 1 else ("QE-JAN", "QE-FEB", "QE")[place]
     return None
+
+
+def _months(frequency: str) -> int:
+    """Return the number of months in a step, 0 for steps of days or weeks."""
+    return {"MS": 1, "ME": 1, "QS": 3, "QE": 3}.get(frequency.split("-")[0], 0)
 
 
 def regular_times(
@@ -183,8 +194,8 @@ def steps_since_epoch(time: np.datetime64 | pd.Timestamp, frequency: str) -> int
     12
     """
     stamp = pd.Timestamp(time)
-    if frequency in ("MS", "ME"):
-        return (stamp.year - 1970) * 12 + stamp.month - 1
+    if _months(frequency):
+        return ((stamp.year - 1970) * 12 + stamp.month - 1) // _months(frequency)
     days = (stamp - pd.Timestamp("1970-01-01")).days
     return int(days if frequency == "D" else days // 7)
 
@@ -212,8 +223,9 @@ def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str,
     array([14], dtype='timedelta64[D]')
     """
     attrs = {"long_name": "time from issue to valid time"}
-    if frequency in ("MS", "ME"):
-        return np.asarray(steps), attrs | {"units": "months"}
+    if _months(frequency):
+        unit = "months" if _months(frequency) == 1 else "quarters"
+        return np.asarray(steps), attrs | {"units": unit}
     days = 1 if frequency == "D" else 7
     return (np.asarray(steps) * days).astype("timedelta64[D]").astype("timedelta64[us]"), attrs
 
@@ -227,7 +239,7 @@ def valid_times(issue_times: np.ndarray, steps: np.ndarray, frequency: str) -> n
     array([['2020-02-29T00:00:00.000000', '2020-03-31T00:00:00.000000']],
           dtype='datetime64[us]')
     """
-    if frequency in ("MS", "ME"):
+    if _months(frequency):
         rows = [[add_steps(t, int(step), frequency) for step in steps] for t in issue_times]
         return np.array(rows, "datetime64[us]").reshape(len(issue_times), len(steps))
     return np.asarray(to_times(issue_times)[:, None] + lead_times(steps, frequency)[0])

@@ -60,7 +60,7 @@ FRAMES: dict[str, tuple[Callable[[], object], str]] = {
     "hourly covariates": (
         lambda: observations_from_frames(
             level(), weather().set_axis(pd.date_range("2020", periods=40, freq="h"))),
-        r"daily, weekly, or monthly"),
+        r"daily, weekly, monthly or quarterly.*0 days 01:00:00.*step='D'"),
     "one step of weather": (
         lambda: observations_from_frames(level(), weather().iloc[:1]), r"at least two steps"),
     "duplicate weather": (

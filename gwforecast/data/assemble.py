@@ -2,43 +2,51 @@
 
 Levels keep their own cadence: they are put on the regular axis of the covariates where they fall on
 one of its steps, and NaN stands wherever nothing was observed. What does not fit is an error, and
-each mend is a setting that is asked for.
+each fix is a setting.
 
-Depth to water becomes level above a stated datum, once, at the door.
-
-Covariates from frames: checked, on the axis, with kind and units.
+A depth to water becomes a level above a stated datum, once, on entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gwforecast import schema
+from gwforecast import schema, timeline
 from gwforecast.data.columns import Levels, series_by_well
+from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.time_axis import (
     AtStep,
     Duplicates,
+    StepStamp,
     checked_duplicates,
     checked_sentinels,
     clean_series,
     covariate_axis,
     level_axis,
     on_axis,
+    step_stamp,
 )
+from gwforecast.data.understood import ATTRIBUTE, Understood, describe
+from gwforecast.data.units import TO_METRES, parse_length
+from gwforecast.data.weather import Weather, covariate_variables, weather_by_well
 from gwforecast.schema import SchemaError
 
 __all__ = [
     "AtStep",
+    "DepthSign",
     "Duplicates",
-    "covariate_variables",
+    "StepStamp",
     "level_from_depth",
     "observations_from_frames",
-    "weather_by_well",
 ]
+
+
+DepthSign = Literal["positive_down", "negative_down"]
 
 
 def level_from_depth(
@@ -94,169 +102,28 @@ def level_from_depth(
     return level.rename(schema.LEVEL)
 
 
-KNOWN_UNITS = {
-    "rr": "mm", "tg": "degC", "tn": "degC", "tx": "degC", "pp": "hPa", "hu": "%", "fg": "m/s",
-    "qq": "W/m2", "hyras_pr": "mm", "hyras_tas": "degC", "hyras_tasmin": "degC",
-    "hyras_tasmax": "degC", "hyras_hurs": "%", "hyras_rsds": "W/m2",
-}  # fmt: skip
-"""Units of the names that E-OBS and HYRAS use, and nobody else; other names have none."""
-
-
-def weather_by_well(
-    covariates: pd.DataFrame | Mapping[str, pd.DataFrame] | None,
-    wells: list[str],
-    *,
-    source: str,
-    sort: bool,
-    sentinels: tuple[float, ...],
-) -> dict[str, pd.DataFrame]:
-    """Return a frame of covariates for each well; all have the same columns.
-
-    Parameters
-    ----------
-    covariates : pandas.DataFrame or mapping of str to pandas.DataFrame, optional
-        Shared by all wells (each then has the same object), or by well.
-    wells : list of str
-        Wells that need covariates.
-    source : str
-        Column of the level, which may not be a covariate.
-    sort : bool
-        Sort times that are not in order.
-    sentinels : tuple of float
-        Numbers that become NaN.
-
-    Raises
-    ------
-    SchemaError
-        If a well has none, wells have different ones, or a column is not a covariate.
-    """
-    if covariates is None:
-        return {}
-    if not isinstance(covariates, Mapping):
-        frame = _clean_frame(covariates, "covariates", source, sort, sentinels)
-        return dict.fromkeys(wells, frame)
-    without = [name for name in wells if name not in covariates]
-    if without:
-        raise SchemaError(
-            f"Each well needs covariates. Received none for {len(without)} of {len(wells)} wells, "
-            f"{without[0]!r} among them; there are some for {sorted(map(str, covariates))[:5]}. "
-            "Add them, or choose wells with wells=[...]."
-        )
-    frames = {
-        name: _clean_frame(
-            covariates[name], f"covariates of well {name!r}", source, sort, sentinels
-        )
-        for name in wells
-    }
-    columns = {tuple(frame.columns) for frame in frames.values()}
-    if len(columns) > 1:
-        first, second = sorted(columns)[:2]
-        raise SchemaError(
-            f"All wells need the same covariates. Received {list(first)} and {list(second)}. "
-            "Add what is missing, or leave it out everywhere."
-        )
-    return frames
-
-
-def _clean_frame(
-    frame: object, what: str, source: str, sort: bool, sentinels: tuple[float, ...]
-) -> pd.DataFrame:
-    if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
-        index = getattr(frame, "index", None)
-        kind = type(frame).__name__ + (f" with {type(index).__name__}" if index is not None else "")
-        raise SchemaError(
-            f"Covariates must be a DataFrame with a DatetimeIndex and a column for each. Received "
-            f"{kind} as {what}. Use Series.to_frame, or set_index with pandas.to_datetime."
-        )
-    labels = [_split_units(str(name))[0] for name in frame.columns]
-    repeated = pd.Index(labels)[pd.Index(labels).duplicated()]
-    if len(repeated):
-        raise SchemaError(
-            f"Covariates must have names of their own. Received {repeated[0]!r} twice in the "
-            f"{what}. Rename one."
-        )
-    columns = {}
-    for label, name in zip(labels, frame.columns, strict=True):
-        _check_covariate(frame[name], label, what, source)
-        columns[str(name)] = clean_series(
-            frame[name], f"{what}, column {label!r}", sort=sort, sentinels=sentinels
-        )
-    return pd.DataFrame(columns, index=None if columns else frame.index)
-
-
-def _check_covariate(values: pd.Series, label: str, what: str, source: str) -> None:
-    if label in (schema.LEVEL, schema.WELL, schema.TIME, source) or label.endswith("_flag"):
-        raise SchemaError(
-            "A covariate can't be named like the level, a coordinate or a flag, because the level "
-            f"may not be an input to itself. Received {label!r} in the {what}. Leave the column "
-            "out, or rename it if it is another series."
-        )
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        raise SchemaError(
-            f"Covariates must be numbers. Received {label!r} of dtype {values.dtype} in the "
-            f"{what}, first value {next(iter(values), None)!r}. Convert it, set times as the "
-            "index, or leave the column out; text belongs to static attributes."
-        )
-
-
-def covariate_variables(
-    weather: dict[str, pd.DataFrame], wells: list[str], times: np.ndarray, units: Mapping[str, str]
-) -> dict[str, xr.Variable]:
-    """Return the covariates on the axis with kind, name and units, dims (well, time).
-
-    Raises
-    ------
-    SchemaError
-        If units are given for a name that is no covariate.
-    """
-    columns = list(next(iter(weather.values())).columns) if weather else []
-    labels = [_split_units(name)[0] for name in columns]
-    unknown = [name for name in units if name not in labels]
-    if unknown:
-        raise SchemaError(
-            f"Units of covariates are given by their names. Received {unknown[0]!r}; there are "
-            f"{labels}. Correct the name."
-        )
-    index = pd.DatetimeIndex(times)
-    on_axis = {id(frame): frame.reindex(index) for frame in weather.values()}
-    made = {}
-    for name in columns:
-        stacked = np.stack([on_axis[id(weather[w])][name].to_numpy(float) for w in wells])
-        label, stated = _split_units(name)
-        kind = schema.covariate_kind(label)
-        attrs = {"kind": kind, "long_name": label}
-        known = units.get(label) or stated or KNOWN_UNITS.get(label.lower())
-        made[label] = xr.Variable(
-            (schema.WELL, schema.TIME), stacked, attrs | ({"units": known} if known else {})
-        )
-    return made
-
-
-def _split_units(name: str) -> tuple[str, str | None]:
-    """Return name and units of a header such as ``rain [mm/d]``."""
-    label, bracket, rest = name.replace("(", "[").replace(")", "]").partition("[")
-    return (label.strip(), rest.rstrip("] ").strip()) if bracket and label.strip() else (name, None)
-
-
 WITHOUT_DATUM = ("water_level_above_site_datum_ft",)
-TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048}
 
 
 def observations_from_frames(
-    levels: pd.Series | pd.DataFrame | Mapping[str, pd.Series | pd.DataFrame] | Levels,
-    covariates: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    levels: pd.Series | pd.DataFrame | RawTable | Mapping[str, object] | Levels,
+    covariates: pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable] | None = None,
     *,
     attributes: pd.DataFrame | None = None,
     well: str | None = None,
     level_column: str | None = None,
+    well_column: str | None = None,
     reference_level: float | Mapping[str, float] | None = None,
+    depth_sign: DepthSign | None = None,
     datum: str | None = None,
     units: str | None = None,
     covariate_units: Mapping[str, str] | None = None,
     at_step: AtStep | None = None,
+    step: str | None = None,
+    step_stamp: StepStamp | None = None,
     duplicates: Duplicates | None = None,
     sort: bool = False,
-    missing_values: Iterable[float] | float = (),
+    missing_values: Iterable[float | str] | float | str = (),
 ) -> xr.Dataset:
     """Return levels and weather as observations, dims (well, time).
 
@@ -271,26 +138,35 @@ def observations_from_frames(
         Static attributes, a row for each well.
     well : str, optional
         Name of the only well, where the data do not hold one.
-    level_column : str, optional
-        Column of the level, where several could be it.
+    level_column, well_column : str, optional
+        Column of the level, and of the names of the wells, where several could be it.
     reference_level : float or mapping of str to float, optional
         Height of the measuring point in m above the datum: the values are depths to water below
-        it, positive down.
+        it.
+    depth_sign : {"positive_down", "negative_down"}, optional
+        Sign of depths. By default depths none of which is positive are negative down, and others
+        positive down, where the data say that they are depths.
     datum : str, optional
         Vertical datum of the levels, e.g. ``"NAP"``; by default the one that the data state.
-    units : {"m", "cm", "mm", "ft"}, optional
+    units : {"m", "cm", "mm", "dm", "ft", "in"}, optional
         Units of the levels; by default those that the data state, or m.
     covariate_units : mapping of str to str, optional
         Units by covariate.
     at_step : {"mean", "last", "first", "nearest"}, optional
-        What to do with levels that do not fall on a step: the mean, last or first level since the
-        step before, or the level that is nearest to the step.
+        What to do with levels that do not fall on a step: the mean, last or first level of each
+        step, or the level that is nearest to its stamp.
+    step : str, optional
+        Step of the axis, ``"D"``, ``"W-MON"``, ``"MS"``, ``"ME"``, ``"QS"``, ``"QE"``: covariates
+        of shorter steps are aggregated to it, rain by its sum and temperature by its mean.
+    step_stamp : {"begin", "end"}, optional
+        Whether a stamp stands at the beginning or the end of its step; by default days and the
+        first days of months begin, weeks and the last days of months end.
     duplicates : {"first", "last", "mean"}, optional
-        What to do with several levels of one time.
+        What to do with different values of one time; equal ones are kept once.
     sort : bool
         Sort times that are not in order.
-    missing_values : float or iterable of float
-        Numbers that stand for a missing value, e.g. -9999.
+    missing_values : float, str or iterable of these
+        Numbers that stand for a missing value, e.g. -9999; texts matter for files.
 
     Raises
     ------
@@ -307,46 +183,87 @@ def observations_from_frames(
     """
     found = levels
     if not isinstance(found, Levels):
-        found = series_by_well(found, well=well, level_column=level_column)
+        found = series_by_well(found, well=well, level_column=level_column, well_column=well_column)
+    said = Understood()
+    said.take([f"layout: {found.layout}"] if found.layout not in ("table", "DataFrame") else [])
+    said.take(found.notes)
+    notes: list[str] = []
     sentinels = checked_sentinels(missing_values)
     chosen = checked_duplicates(duplicates)
     cleaned = {
         name: clean_series(
             series, f"level of well {name!r}", sort=sort, sentinels=sentinels,
-            duplicates=chosen, choosable=True,
+            duplicates=chosen, notes=notes,
         )
         for name, series in found.series.items()
     }  # fmt: skip
     wells = list(cleaned)
     weather = weather_by_well(
-        covariates, wells, source=found.source, sort=sort, sentinels=sentinels
-    )
-    level = _stacked(cleaned, _axis(cleaned, weather, at_step), at_step)
-    level = level * _factor(units or found.units)
+        covariates, wells, source=found.source, sort=sort, sentinels=sentinels,
+        duplicates=chosen, step=step, stamp=step_stamp,
+    )  # fmt: skip
+    level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
+    level = level * _factor(units, found)
     datum = _settled_datum(datum, found)
     level.attrs = _level_attrs(datum, found, at_step)
-    dataset = _above_datum(level, found, reference_level, datum).to_dataset(name=schema.LEVEL)
-    times = dataset[schema.TIME].values
-    dataset = dataset.assign(covariate_variables(weather, wells, times, covariate_units or {}))
+    level = _above_datum(level, found, reference_level, datum, depth_sign, notes)
+    dataset = _joined(level, found, weather, covariate_units or {})
     if attributes is not None:
         dataset = dataset.assign(_attributes(attributes, wells, list(map(str, dataset))))
-    return schema.validate_observations(dataset)
+    checked = schema.validate_observations(dataset)
+    _say(said, checked, found, weather, notes, units, at_step, step_stamp)
+    return checked.assign_attrs({ATTRIBUTE: said.to_json()})
+
+
+def _joined(
+    level: xr.DataArray, found: Levels, weather: Weather, units: Mapping[str, str]
+) -> xr.Dataset:
+    """Return levels, flags of dry wells and covariates as one Dataset."""
+    dataset = level.to_dataset(name=schema.LEVEL)
+    times = dataset[schema.TIME].values
+    wells = [str(name) for name in dataset[schema.WELL].values]
+    if found.dry:
+        dataset = dataset.assign(dry_flag=_dry_flag(found.dry, wells, times))
+    return dataset.assign(covariate_variables(weather, wells, times, units))
+
+
+def _dry_flag(
+    dry: Mapping[str, pd.DatetimeIndex], wells: list[str], times: np.ndarray
+) -> xr.Variable:
+    """Return where the data say that a well had no water, (well, time)."""
+    flags = np.zeros((len(wells), times.size), np.int8)
+    for name, stamps in dry.items():
+        if name in wells:
+            step = np.searchsorted(times, timeline.to_times(stamps), side="right") - 1
+            flags[wells.index(name), step[step >= 0]] = 1
+    attrs = {"long_name": "well without water", "flag_values": [0, 1], "flag_meanings": "no dry"}
+    return xr.Variable((schema.WELL, schema.TIME), flags, attrs)
 
 
 def _axis(
-    levels: dict[str, pd.Series], weather: dict[str, pd.DataFrame], at_step: AtStep | None
+    levels: dict[str, pd.Series],
+    weather: Weather,
+    at_step: AtStep | None,
+    stamp: StepStamp | None,
 ) -> np.ndarray:
     indexes = [pd.DatetimeIndex(series.index) for series in levels.values()]
-    if not weather:
+    if not weather.frames:
         return level_axis(indexes, at_step=at_step)
-    unique = {id(frame): pd.DatetimeIndex(frame.index) for frame in weather.values()}
-    return covariate_axis(unique.values(), indexes)
+    unique = {id(frame): pd.DatetimeIndex(frame.index) for frame in weather.frames.values()}
+    reduced = at_step in ("mean", "first", "last")
+    return covariate_axis(unique.values(), indexes, stamp=stamp, reduced=reduced)
 
 
 def _stacked(
-    levels: dict[str, pd.Series], times: np.ndarray, at_step: AtStep | None
+    levels: dict[str, pd.Series],
+    times: np.ndarray,
+    at_step: AtStep | None,
+    stamp: StepStamp | None,
 ) -> xr.DataArray:
-    rows = [on_axis(series, times, well=name, at_step=at_step) for name, series in levels.items()]
+    rows = [
+        on_axis(series, times, well=name, at_step=at_step, stamp=stamp)
+        for name, series in levels.items()
+    ]
     coords = {schema.WELL: list(levels), schema.TIME: times}
     return xr.DataArray(np.stack(rows), coords, (schema.WELL, schema.TIME))
 
@@ -356,48 +273,117 @@ def _above_datum(
     found: Levels,
     reference_level: float | Mapping[str, float] | None,
     datum: str | None,
+    sign: DepthSign | None,
+    notes: list[str],
 ) -> xr.DataArray:
     """Return levels above a datum; depths only with the height that they are measured from."""
+    if sign is not None and sign not in get_args(DepthSign):
+        raise ValueError(
+            f"depth_sign must be one of {list(get_args(DepthSign))}. Received {sign!r}. Correct it."
+        )
     if found.above:
-        return _above_datum_by_well(values, found.above, reference_level, datum)
+        return _above_datum_by_well(values, found, reference_level, datum, sign, notes)
+    point = f", measured from {found.point!r}" if found.point else ""
     if reference_level is not None:
-        return level_from_depth(values, reference_level=reference_level, datum=datum)
+        if found.stated_above and found.datum:
+            raise SchemaError(
+                "A level has no height that it is measured from. Received reference_level= for "
+                f"levels above {found.datum} (column {found.source!r}). Leave it out, or choose "
+                "the column of a depth with level_column=."
+            )
+        down = _positive_down(values, found, sign, notes)
+        return level_from_depth(down, reference_level=reference_level, datum=datum)
     if found.is_depth:
         raise SchemaError(
             f"A depth to water needs the height it is measured from. Received the column "
-            f"{found.source!r} without one. Give reference_level= in m above the datum, or 0 for "
-            "levels relative to the measuring point."
+            f"{_columns(found)}{point} without one. Give reference_level= (--reference-level) in m "
+            "above the datum, or 0 for levels relative to the measuring point."
+        )
+    if found.relative:
+        raise SchemaError(
+            "A level must be above a datum, or a depth with the height it is measured from. "
+            f"Received the column {found.source!r}{point} without one. Give reference_level= "
+            "(--reference-level) in m above the datum, or 0 for levels relative to that point."
         )
     return values
 
 
+def _columns(found: Levels) -> str:
+    """Return the column of the levels for a message, or the first ones and the wells."""
+    if len(found.columns) > 1 and found.source not in found.columns:
+        names = ", ".join(repr(name) for name in found.columns[:3])
+        wells = ", ".join(list(found.series)[:4])
+        return f"{names} (wells {wells})"
+    return repr(found.source)
+
+
+def _positive_down(
+    values: xr.DataArray, found: Levels, sign: DepthSign | None, notes: list[str]
+) -> xr.DataArray:
+    """Return depths positive down; the sign is that of the values where it is certain."""
+    turned = []
+    for k, name in enumerate(map(str, values[schema.WELL].values)):
+        row = values.values[k]
+        known = row[np.isfinite(row)]
+        negative = bool(known.size and (known <= 0).all() and (known < 0).any())
+        if sign is None and negative and name in found.relative:
+            raise SchemaError(
+                "Depths need their sign. Received values from "
+                f"{known.min():g} to {known.max():g} m for well {name!r}, of which the column "
+                f"{found.source!r} does not say whether they are negative down. Say depth_sign="
+                "'negative_down' (--depth-sign negative_down), or 'positive_down' if the water "
+                "stands above the point."
+            )
+        if sign is None and not negative and known.size and np.median(known) < 0:
+            raise SchemaError(
+                "Depths must be positive down or negative down. Received values of both signs for "
+                f"well {name!r}, {known.min():g} to {known.max():g} m, most of them negative. Say "
+                "depth_sign='negative_down' (--depth-sign negative_down) or 'positive_down'."
+            )
+        if sign == "negative_down" or (sign is None and negative):
+            turned.append(k)
+    if not turned:
+        notes.append("depth: positive down; level = reference level - depth")
+        return values
+    factors = np.ones((values.shape[0], 1))
+    factors[turned] = -1.0
+    notes.append(
+        "depth: negative down "
+        + ("(given)" if sign else "(no value is positive)")
+        + "; level = reference level + value"
+    )
+    return values.copy(data=values.values * factors)
+
+
 def _above_datum_by_well(
     values: xr.DataArray,
-    above: frozenset[str],
+    found: Levels,
     reference_level: float | Mapping[str, float] | None,
     datum: str | None,
+    sign: DepthSign | None,
+    notes: list[str],
 ) -> xr.DataArray:
     """Return levels above a datum where some wells are levels and the others depths."""
+    above = found.above
     wells = [str(well) for well in values[schema.WELL].values]
     depths, levels = ([w for w in wells if (w in above) == is_level] for is_level in (False, True))
-    mend = (
+    fix = (
         "Give heights by well, in m above the datum, of those whose columns name a depth: "
         f"reference_level={{{depths[0]!r}: ...}}, or --reference-level {depths[0]}=..."
     )
     if reference_level is None:
         raise SchemaError(
             "A depth to water needs the height it is measured from. Received none for well "
-            f"{depths[0]!r}, whose column names a depth. {mend}"
+            f"{depths[0]!r}, whose column names a depth. {fix}"
         )
     named = reference_level if isinstance(reference_level, Mapping) else wells
     if not above.isdisjoint(named):
         raise SchemaError(
             "A level has no height that it is measured from. Received one for well "
-            f"{min(above.intersection(named))!r}, whose column names a level. {mend}"
+            f"{min(above.intersection(named))!r}, whose column names a level. {fix}"
         )
-    converted = level_from_depth(
-        values.sel({schema.WELL: depths}), reference_level=reference_level, datum=datum
-    )
+    of_depths = _positive_down(values.sel({schema.WELL: depths}), found, sign, notes)
+    converted = level_from_depth(of_depths, reference_level=reference_level, datum=datum)
     joined = xr.concat([converted, values.sel({schema.WELL: levels})], schema.WELL)
     return joined.sel({schema.WELL: wells}).assign_attrs(converted.attrs)
 
@@ -410,6 +396,14 @@ def _settled_datum(given: str | None, found: Levels) -> str | None:
             f"Levels have one vertical datum. Received datum={given!r}, and {stated!r} by the "
             f"column {found.source!r}. Leave datum= out, or correct the column's name."
         )
+    if given:
+        length = parse_length("m " + given)
+        if length is not None and length.sense == "below":
+            raise SchemaError(
+                f"A vertical datum is a height that levels are above. Received datum={given!r}, "
+                "which names a point that depths are below. Give the height of that point with "
+                "reference_level=, and the datum of this height."
+            )
     if found.source in WITHOUT_DATUM and not (given or stated):
         raise SchemaError(
             f"Heights above the datum of a site need its name. Received the column "
@@ -418,14 +412,28 @@ def _settled_datum(given: str | None, found: Levels) -> str | None:
     return given or stated
 
 
-def _factor(units: str | None) -> float:
-    stated = (units or "m").strip()
-    if stated.lower() not in TO_METRES:
+def _factor(units: str | None, found: Levels) -> float:
+    """Return the factor to metres: of the units that are given, stated, or m."""
+    if units is None and found.unclear and found.units is None:
+        raise SchemaError(
+            f"The units of a level must be one of {sorted(TO_METRES)}. Received "
+            f"{found.unclear!r} for the column {found.source!r}. Give them with units= (--units), "
+            "or convert the values to m."
+        )
+    if units is None and found.unclear:
+        raise SchemaError(
+            "What stands behind the unit of a level is a vertical datum or the point that depths "
+            f"are below. Received {found.unclear!r} in the column {found.source!r}, which is not "
+            f"known. Give units={found.units!r} with datum= or with reference_level=."
+        )
+    stated = (units or found.units or "m").strip()
+    length = parse_length(stated)
+    if length is None or length.sense:
         raise SchemaError(
             f"The units of a level must be one of {sorted(TO_METRES)}. Received {units!r}. Give "
             "them with units=, or convert the values to m."
         )
-    return TO_METRES[stated.lower()]
+    return length.factor
 
 
 def _level_attrs(datum: str | None, found: Levels, at_step: str | None) -> dict[str, str]:
@@ -436,6 +444,56 @@ def _level_attrs(datum: str | None, found: Levels, at_step: str | None) -> dict[
     }
     optional = {"vertical_datum": datum, "time_zone_in": found.time_zone, "at_step": at_step}
     return attrs | {name: text for name, text in optional.items() if text}
+
+
+def _say(
+    said: Understood,
+    observations: xr.Dataset,
+    found: Levels,
+    weather: Weather,
+    notes: list[str],
+    units: str | None,
+    at_step: AtStep | None,
+    stamp: StepStamp | None,
+) -> None:
+    """Say what was understood of levels and covariates."""
+    said.say("level column", found.source)
+    unit = units or found.units
+    factor = TO_METRES.get(str(unit).strip().lower(), 1.0)
+    given = "given" if units else ("stated" if found.units else "assumed; no unit is stated")
+    said.say("unit", f"{unit or 'm'} ({given}), factor to m {factor:g}")
+    depth = "depth to water" if found.is_depth or "converted_from" in observations[
+        schema.LEVEL].attrs else "height"  # fmt: skip
+    point = f" {found.point}" if found.point else ""
+    datum = observations[schema.LEVEL].attrs.get("vertical_datum", "not stated")
+    said.say("read as", f"{depth}{point}; vertical datum {datum}")
+    if found.time_zone:
+        said.say("time zone", found.time_zone)
+    if found.time_zone and weather.frames and not weather.zone:
+        said.say("time zone", "the covariates have none; their days are taken as local days")
+    elif weather.zone and weather.zone != found.time_zone:
+        said.say("time zone", f"covariates {weather.zone}")
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    if at_step and at_step != "nearest":
+        said.say("step", f"{at_step} of the levels of each step")
+    elif at_step:
+        said.say("step", "level nearest to each stamp")
+    if frequency != "D" and (at_step or weather.frames):
+        side = {"begin": "beginning", "end": "end"}[step_stamp(frequency, stamp)]
+        said.say("step", f"stamps stand at the {side} of their steps")
+    for column, why in found.left.items():
+        said.say("left out", f"column {column!r} ({why})")
+    for column in found.covariates:
+        if column not in weather.headers and not _is_used(column, observations):
+            said.say("left out", f"column {column!r} (no level: a covariate)")
+    said.take(notes)
+    said.take(weather.notes)
+    describe(observations, said)
+
+
+def _is_used(column: str, observations: xr.Dataset) -> bool:
+    names = schema.covariate_names(observations)
+    return any(column == name or column.startswith(f"{name} ") for name in names)
 
 
 def _attributes(

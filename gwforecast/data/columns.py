@@ -13,8 +13,8 @@ from gwforecast.data.layouts.agencies import OF_CODES, plain_table, stated_code
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.dated import dated
 from gwforecast.data.layouts.portals import recognise
-from gwforecast.data.roles import Roles, find_roles, text_of
 from gwforecast.data.layouts.stamps import local_times, times_of_index
+from gwforecast.data.roles import Roles, find_roles, text_of
 from gwforecast.data.units import LengthUnit, parse_length
 from gwforecast.data.vocabulary import TIME_WORDS, Header, read_header
 from gwforecast.schema import SchemaError
@@ -52,8 +52,10 @@ class Levels:
         A unit that was not understood.
     dry : dict of str to pandas.DatetimeIndex
         Times at which a well had no water.
-    covariates : dict of str to list of str
-        Columns of covariates beside the levels, by part.
+    covariates, columns : tuple of str
+        Columns of covariates beside the levels, and those of the levels.
+    left : dict of str to str
+        Why other columns were left out.
     notes : tuple of str
         What was decided, and what was left out.
     layout : str
@@ -73,6 +75,7 @@ class Levels:
     unclear: str | None = None
     dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     left: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     layout: str = "table"
@@ -215,6 +218,7 @@ def _from_table(
         found,
         dry=dry,
         covariates=tuple(roles.covariates),
+        columns=(*roles.levels, *roles.wells),
         left=dict(roles.left),
         notes=tuple(notes),
         layout=raw.layout,
@@ -269,9 +273,9 @@ def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
     code = stated_code(frame, dict(lowered)) or _code_of(name)
     if code is not None:
         of_code = OF_CODES[code]
-        unit = f"{of_code.units} {of_code.datum or ''}".strip()
+        of_unit = f"{of_code.units} {of_code.datum or ''}".strip()
         meaning = "depth" if of_code.is_depth else "level"
-        return replace(header, meaning=meaning, unit=unit, length=parse_length(unit), rest="")
+        return replace(header, meaning=meaning, unit=of_unit, length=parse_length(of_unit), rest="")
     if header.length is None and header.unit is None:
         unit = _unit_column(raw) or raw.facts.get("unit")
         if roles.wide and header.meaning in ("unknown", "well"):
@@ -284,7 +288,12 @@ def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
         if len(said) and all(text.startswith("down") for text in said):
             header = replace(header, meaning="depth")
     datum = _datum_column(raw)
-    if datum and header.length is not None and not header.length.datum and header.meaning != "depth":
+    if (
+        datum
+        and header.length is not None
+        and not header.length.datum
+        and header.meaning != "depth"
+    ):
         header = replace(header, length=replace(header.length, datum=datum, sense="above"))
     elif datum and header.length is None and header.meaning != "depth":
         header = replace(header, length=LengthUnit("m", "above", datum))
@@ -454,6 +463,7 @@ def _merged(parts: dict[str, Levels]) -> Levels:
         dry={n: part.dry[n] for n, part in parts.items() if n in part.dry},
         unclear=next((part.unclear for part in parts.values() if part.unclear), None),
         covariates=tuple(dict.fromkeys(c for part in parts.values() for c in part.covariates)),
+        columns=tuple(dict.fromkeys(c for part in parts.values() for c in part.columns)),
         left={c: why for part in parts.values() for c, why in part.left.items()},
         notes=tuple(notes),
         layout=" and ".join(dict.fromkeys(part.layout for part in parts.values())),

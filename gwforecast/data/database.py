@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast.data.assemble import observations_from_frames
-from gwforecast.data.columns import TIME_NAMES, WELL_NAMES
+from gwforecast.data.vocabulary import read_header
 from gwforecast.schema import SchemaError
 
 if TYPE_CHECKING:
@@ -122,20 +122,20 @@ def read_sql(
     engine = connect(url)
     try:
         long = _table(engine, levels, wells=wells)
-        well = _named(long, WELL_NAMES, levels, "well")
+        well = _named(long, levels, "well")
         _check_found(long[well], wells, levels)
         frames = _by_well(long, well, levels)
         weather: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None
         if covariates is not None:
             table = _table(engine, covariates, wells=wells)
-            column = _find(table, WELL_NAMES)
+            column = _find(table, "well")
             weather = _timed(table, covariates)
             if column is not None:
                 weather = _by_well(table, column, covariates)
         static = None
         if attributes is not None:
             static = _table(engine, attributes, wells=wells)
-            static = static.set_index(_named(static, WELL_NAMES, attributes, "well"))
+            static = static.set_index(_named(static, attributes, "well"))
     finally:
         engine.dispose()
     return observations_from_frames(
@@ -151,7 +151,7 @@ def list_wells_sql(url: str, levels: str) -> list[str]:
         from sqlalchemy import select
 
         names = [column.name for column in table.columns]
-        well = _named(pd.DataFrame(columns=names), WELL_NAMES, levels, "well")
+        well = _named(pd.DataFrame(columns=names), levels, "well")
         query = select(table.c[well]).distinct().order_by(table.c[well])
         with engine.connect() as connection:
             return [str(row[0]) for row in connection.execute(query)]
@@ -179,10 +179,10 @@ def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.Data
     table = _reflected(engine, name)
     query = select(table)
     names = pd.DataFrame(columns=[column.name for column in table.columns])
-    well = _find(names, WELL_NAMES)
+    well = _find(names, "well")
     if wells is not None and well is not None:
         query = query.where(cast(table.c[well], Text).in_(list(wells)))
-    time = _find(names, TIME_NAMES)
+    time = _find(names, "time")
     if time is not None:
         query = query.order_by(table.c[time])
     with engine.connect() as connection:
@@ -197,7 +197,7 @@ def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.Data
 
 def _timed(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a table by time, UTC where a time zone is given."""
-    time = _named(table, TIME_NAMES, name, "time")
+    time = _named(table, name, "time")
     try:
         stamps = pd.to_datetime(table[time], utc=True).dt.tz_localize(None)
     except (ValueError, TypeError) as error:
@@ -220,16 +220,19 @@ def _by_well(table: pd.DataFrame, well: str, name: str) -> dict[str, pd.DataFram
     return {str(key): part.drop(columns=well) for key, part in timed.groupby(well, sort=False)}
 
 
-def _find(table: pd.DataFrame, names: Sequence[str]) -> str | None:
-    return next((str(c) for c in table.columns if str(c).lower() in names), None)
+def _find(table: pd.DataFrame, meaning: str) -> str | None:
+    """Return the first column that names wells or times; a whole header before a part of one."""
+    found = [str(c) for c in table.columns if read_header(str(c)).meaning == meaning]
+    return next((c for c in found if not read_header(c).rest), next(iter(found), None))
 
 
-def _named(table: pd.DataFrame, names: Sequence[str], source: str, what: str) -> str:
-    found = _find(table, names)
+def _named(table: pd.DataFrame, source: str, what: str) -> str:
+    found = _find(table, what)
     if found is None:
+        examples = {"well": "well, station, site_no", "time": "time, date, timestamp"}[what]
         raise SchemaError(
-            f"A table needs a column of each {what}, called one of {', '.join(names[:4])}. "
-            f"Received {list(map(str, table.columns))} in {source!r}. Rename it in a view."
+            f"A table needs a column of each {what}, called one of {examples}, ... Received "
+            f"{list(map(str, table.columns))} in {source!r}. Rename it in a view."
         )
     return found
 

@@ -1,26 +1,39 @@
-"""Observations from files: CSV, Parquet, NetCDF, Zarr, folders with one file for each well.
+"""Observations from files: text, workbooks, Parquet, XML, loggers, NetCDF, Zarr, and folders.
 
-How files of tables end; nothing is loaded to know it.
+How files are known and read is in :mod:`gwforecast.data.layouts`; here their tables become levels,
+covariates and attributes.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 import xarray as xr
 
-from gwforecast import schema
-from gwforecast.data.assemble import AtStep, Duplicates, observations_from_frames
+from gwforecast import timeline
+from gwforecast.data.assemble import (
+    AtStep,
+    DepthSign,
+    Duplicates,
+    StepStamp,
+    observations_from_frames,
+)
 from gwforecast.data.columns import Levels, series_by_well
-from gwforecast.data.layouts.delimited import TABLES, Dialect, read_table
+from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.layouts.fews import levels_of_series, side_by_side
+from gwforecast.data.layouts.files import READABLE, read_file, read_named_rows
+from gwforecast.data.layouts.grids import is_grid, read_grids
+from gwforecast.data.layouts.loggers import levels_from_pressure
+from gwforecast.data.roles import find_roles
 from gwforecast.data.stores import is_store, list_store, read_store
+from gwforecast.data.weather import joined_covariates, table_of_covariates
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
@@ -28,47 +41,78 @@ __all__ = ["list_wells", "read_levels", "read_observations"]
 
 GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
                  "observations", "heads_full")  # fmt: skip
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def read_observations(
     levels: str | os.PathLike[str],
-    covariates: str | os.PathLike[str] | None = None,
+    covariates: Paths | None = None,
     *,
     attributes: str | os.PathLike[str] | None = None,
     wells: Sequence[str] | None = None,
     well: str | None = None,
     level_column: str | None = None,
+    well_column: str | None = None,
+    time_column: str | Sequence[str] | None = None,
     reference_level: float | Mapping[str, float] | None = None,
+    depth_sign: DepthSign | None = None,
+    sensor_depth: float | Mapping[str, float] | None = None,
+    barometer: str | os.PathLike[str] | None = None,
     datum: str | None = None,
     units: str | None = None,
     covariate_units: Mapping[str, str] | None = None,
     day_first: bool | None = None,
+    date_format: str | None = None,
     decimal: str | None = None,
     delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    skip_rows: int | None = None,
+    header_row: int | None = None,
     at_step: AtStep | None = None,
+    step: str | None = None,
+    step_stamp: StepStamp | None = None,
     duplicates: Duplicates | None = None,
     sort: bool = False,
-    missing_values: Iterable[float] | float = (),
+    missing_values: Iterable[float | str] | float | str = (),
+    grid: Literal["nearest", "bilinear"] = "nearest",
 ) -> xr.Dataset:
     """Read levels, weather and static attributes from files.
+
+    What was understood is in the attribute ``understood`` of the result; read it as a table with
+    :func:`gwforecast.understood`.
 
     Parameters
     ----------
     levels : path
-        CSV or Parquet of one well, or wide or long of several; a folder with one file for each
-        well; or NetCDF or a Zarr store with levels and covariates.
-    covariates : path, optional
-        CSV or Parquet that all wells share, or a folder with one file for each well. Files of two
+        CSV or other text, workbook, Parquet, PI-XML or the file of a logger, of one well, or wide
+        or long of several; a folder with one file for each well; or NetCDF or a Zarr store with
+        levels and covariates.
+    covariates : path or sequence of paths, optional
+        Files that all wells share, or a folder with one file for each well. Files of two
         folders belong together by their names without what all names of a folder end with.
-        The same path again takes the columns beside the level.
+        Several files are joined. Gridded NetCDF (E-OBS, ERA5-Land, HYRAS) is read at the wells'
+        coordinates. Without it, weather beside the levels is used where there is rain.
     attributes : path, optional
-        CSV or Parquet with a row for each well, its name first.
+        Table with a row for each well, its name first.
     wells : sequence of str, optional
         Only these wells.
-    day_first, decimal, delimiter
-        How text is written; found out where the file tells, an error where it does not.
-    well, level_column, reference_level, datum, units, covariate_units, at_step, duplicates, sort, \
-missing_values
+    time_column : str or sequence of str, optional
+        Column of the times, or those of date and clock.
+    sensor_depth : float or mapping of str to float, optional
+        Depth of a logger's sensor below the measuring point, m: its pressure becomes a depth to
+        water.
+    barometer : path, optional
+        Air pressure of the same period, for loggers that measure the absolute pressure.
+    day_first, date_format, decimal, delimiter, encoding, sheet, skip_rows, header_row
+        How text is written; found out where the file says it, an error where it does not.
+        ``header_row`` is the line of the header, from 1; ``skip_rows`` the lines above it.
+    missing_values : float, str or iterable of these
+        Numbers and texts that stand for a missing value, besides the common ones.
+    grid : {"nearest", "bilinear"}
+        How gridded weather is read at a well.
+    well, level_column, well_column, reference_level, depth_sign, datum, units, covariate_units, \
+at_step, step, step_stamp, duplicates, sort
         As in :func:`gwforecast.data.assemble.observations_from_frames`.
 
     Returns
@@ -90,25 +134,34 @@ missing_values
         idle = (covariates, attributes, well, level_column, reference_level, datum, units)
         _check_idle(idle, path)
         return read_store(path, wells=wells)
-    dialect = Dialect(delimiter, decimal, day_first)
-    weather_path = None if covariates is None else Path(covariates)
-    tables = _levels(path, dialect, weather_path, wells)
-    found = series_by_well(tables, well=well, default=_well_name(path), level_column=level_column)
-    found = _wanted(found, wells, path)
-    if weather_path is None:
-        _warn_of_weather(tables, path)
+    texts = [missing_values] if isinstance(missing_values, int | float | str) else missing_values
+    texts = list(texts)
+    times = (time_column,) if isinstance(time_column, str) else tuple(time_column or ())
+    dialect = Dialect(
+        delimiter, decimal, day_first, encoding, skip_rows, header_row, date_format, sheet, times,
+        tuple(name for name in (well_column,) if name),
+        tuple(value for value in texts if isinstance(value, str)),
+    )  # fmt: skip
+    weather = [] if covariates is None else _paths(covariates)
+    reader = _Reader(path, weather, dialect, attributes, level_column, well_column)
+    reader.pressure = (sensor_depth, None if barometer is None else Path(barometer))
+    found = reader.levels(wells=wells, well=well)
+    static = None if attributes is None else read_named_rows(Path(attributes), dialect)
     return observations_from_frames(
         found,
-        None if weather_path is None else _weather(weather_path, dialect, found, path),
-        attributes=None if attributes is None else _named_rows(Path(attributes), dialect),
+        reader.covariates(found, static, grid),
+        attributes=static,
         reference_level=reference_level,
+        depth_sign=depth_sign,
         datum=datum,
         units=units,
         covariate_units=covariate_units,
         at_step=at_step,
+        step=step,
+        step_stamp=step_stamp,
         duplicates=duplicates,
         sort=sort,
-        missing_values=missing_values,
+        missing_values=texts,
     )
 
 
@@ -117,9 +170,8 @@ def read_levels(
     *,
     well: str | None = None,
     level_column: str | None = None,
-    day_first: bool | None = None,
-    decimal: str | None = None,
-    delimiter: str | None = None,
+    well_column: str | None = None,
+    **writing: Any,
 ) -> dict[str, pd.Series]:
     """Return the levels of each well as a file holds them: in its order, with all duplicates.
 
@@ -127,8 +179,10 @@ def read_levels(
     ----------
     levels : path
         As in :func:`read_observations`; of a NetCDF file nothing is returned, its axis is in order.
-    well, level_column, day_first, decimal, delimiter
+    well, level_column, well_column
         As in :func:`read_observations`.
+    **writing
+        How the text is written, as in :func:`read_observations`.
 
     Raises
     ------
@@ -140,27 +194,44 @@ def read_levels(
     path = Path(levels)
     if is_store(path):
         return {}
-    found = _levels(path, Dialect(delimiter, decimal, day_first))
-    name = _well_name(path)
-    return series_by_well(found, well=well, default=name, level_column=level_column).series
+    reader = _Reader(path, [], _dialect(writing, well_column), None, level_column, well_column)
+    reader.pressure = (writing.get("sensor_depth"), writing.get("barometer"))
+    return reader.levels(wells=None, well=well).series
+
+
+def _dialect(writing: Mapping[str, Any], well_column: str | None) -> Dialect:
+    """Return how text is written, of the settings of a reader; others are left out."""
+    names = ("delimiter", "decimal", "day_first", "encoding", "skip_rows", "header_row",
+             "date_format", "sheet")  # fmt: skip
+    given = {name: writing[name] for name in names if writing.get(name) is not None}
+    times = writing.get("time_column") or ()
+    missing = writing.get("missing_values") or ()
+    missing = [missing] if isinstance(missing, int | float | str) else missing
+    return Dialect(
+        **given,
+        time_column=(times,) if isinstance(times, str) else tuple(times),
+        text_columns=(well_column,) if well_column else (),
+        missing=tuple(value for value in missing if isinstance(value, str)),
+    )
 
 
 def list_wells(
     levels: str | os.PathLike[str],
-    covariates: str | os.PathLike[str] | None = None,
+    covariates: Paths | None = None,
     *,
     well: str | None = None,
     level_column: str | None = None,
-    day_first: bool | None = None,
-    decimal: str | None = None,
-    delimiter: str | None = None,
+    well_column: str | None = None,
+    **writing: Any,
 ) -> list[str]:
     """Return the names of the wells; of a folder its files are not opened.
 
     Parameters
     ----------
-    levels, covariates, well, level_column, day_first, decimal, delimiter
+    levels, covariates, well, level_column, well_column
         As in :func:`read_observations`.
+    **writing
+        How the text is written, as in :func:`read_observations`.
 
     Raises
     ------
@@ -173,66 +244,217 @@ def list_wells(
     if is_store(path):
         return list_store(path)
     if path.is_dir():
-        weather = None if covariates is None else Path(covariates)
-        paired = weather is not None and weather.is_dir()
-        return list(_paired(path, weather)[0] if weather and paired else _files(path))
+        weather = [] if covariates is None else _paths(covariates)
+        folder = next((p for p in weather if p.is_dir()), None)
+        files, _, _ = _files(path)
+        return list(_paired(path, folder)[0] if folder is not None else files)
     found = read_levels(
-        path,
-        well=well,
-        level_column=level_column,
-        day_first=day_first,
-        decimal=decimal,
-        delimiter=delimiter,
+        path, well=well, level_column=level_column, well_column=well_column, **writing
     )
     return list(found)
 
 
-def _levels(
-    path: Path, dialect: Dialect, weather: Path | None = None, wells: Sequence[str] | None = None
-) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    """Return the table of a file, or those of a folder by well: only those that are wanted."""
-    if not path.is_dir():
-        return read_table(path, dialect=dialect)
-    files = _files(path)
-    if weather is not None and weather.is_dir():
-        files, _ = _paired(path, weather)
-    wanted = list(files) if wells is None else _known(wells, list(files), path)
-    return {name: read_table(files[name], dialect=dialect) for name in wanted}
+def _paths(given: Paths) -> list[Path]:
+    single = isinstance(given, str | os.PathLike)
+    return [Path(given)] if single else [Path(item) for item in given]  # type: ignore[arg-type, union-attr]
 
 
-def _weather(
-    path: Path, dialect: Dialect, levels: Levels, level_path: Path
-) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    # one file, or one for each well, with the level beside its weather
-    beside = [levels.source] if path.resolve() == level_path.resolve() else []
-    if not path.is_dir():
-        return read_table(path, dialect=dialect).drop(columns=beside, errors="ignore")
-    files = _paired(level_path, path)[1] if level_path.is_dir() else _files(path)
-    without = [name for name in levels.series if name not in files]
-    if without:
-        raise SchemaError(
-            f"Each well needs a file of covariates. Received none for {len(without)} of "
-            f"{len(levels.series)} wells in {path}, {without[0]!r} among them; there are some for "
-            f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
+@dataclass
+class _Reader:
+    """The files of levels and covariates, each read once."""
+
+    path: Path
+    weather: list[Path]
+    dialect: Dialect
+    attributes: str | os.PathLike[str] | None
+    level_column: str | None
+    well_column: str | None
+    pressure: tuple[Any, Any] = (None, None)
+    tables: Any = None
+
+    def levels(self, *, wells: Sequence[str] | None, well: str | None) -> Levels:
+        """Return the levels by well, only those that are wanted."""
+        self.tables, notes = self._tables(wells)
+        found = series_by_well(
+            self._compensated(self.tables, well),
+            well=well,
+            default=_well_name(self.path),
+            level_column=self.level_column,
+            well_column=self.well_column,
         )
-    return {
-        name: read_table(files[name], dialect=dialect).drop(columns=beside, errors="ignore")
-        for name in levels.series
-    }
+        found = _wanted(found, wells, self.path)
+        files = f"files: {self.path}"
+        return replace(found, notes=(files, *found.notes, *notes))
+
+    def _tables(self, wells: Sequence[str] | None) -> tuple[Any, list[str]]:
+        """Return the table of a file, or tables by well; and what was not read."""
+        if not self.path.is_dir():
+            return _levels_of_parts(read_file(self.path, self.dialect), self.level_column), []
+        files, left, ending = _files(self.path)
+        folder = next((p for p in self.weather if p.is_dir()), None)
+        if folder is not None:
+            files, _ = _paired(self.path, folder)
+        wanted = list(files) if wells is None else _known(wells, list(files), self.path)
+        notes = [f"left out: file {name!r} ({why})" for name, why in left.items()]
+        notes.append(f"wells: {len(wanted)} files of the folder, by their names{ending}")
+        return {
+            name: _levels_of_parts(read_file(files[name], self.dialect), self.level_column)
+            for name in wanted
+        }, notes
+
+    def _compensated(self, tables: Any, well: str | None) -> Any:
+        """Return tables whose pressures are depths, where the depth of the sensor is given."""
+        depth, barometer = self.pressure
+        if depth is None and barometer is None:
+            return tables
+        if depth is None:
+            raise SchemaError(
+                "A pressure becomes a level with the depth of the sensor. Received barometer= "
+                f"{str(barometer)!r} without it. Give sensor_depth= (--sensor-depth), m below the "
+                "measuring point, and reference_level=."
+            )
+        air = None
+        if barometer is not None:
+            air = read_file(Path(barometer), Dialect(encoding=self.dialect.encoding))[0]
+        by_well = tables if isinstance(tables, dict) else {None: tables}
+        made = {
+            name: levels_from_pressure(
+                raw, barometer=air, sensor_depth=depth,
+                well=well or name or raw.facts.get("well") or _well_name(self.path),
+            )
+            for name, raw in by_well.items()
+        }  # fmt: skip
+        return made if isinstance(tables, dict) else made[None]
+
+    def covariates(self, found: Levels, static: pd.DataFrame | None, grid: str) -> Any:
+        """Return the covariates for the wells: of their files, or those beside the levels."""
+        wells = list(found.series)
+        if not self.weather:
+            return _beside(self.tables, found)
+        joined: Any = None
+        for path in self.weather:
+            part = self._of_path(path, found, wells, static, grid)
+            joined = part if joined is None else joined_covariates(joined, part, wells)
+        return joined
+
+    def _of_path(
+        self, path: Path, found: Levels, wells: list[str], static: pd.DataFrame | None, grid: str
+    ) -> Any:
+        if not path.exists():
+            raise FileNotFoundError(
+                f"A file of data must exist. Received {path}, which does not. Correct the path; "
+                "relative ones start at the folder of the configuration or of the command."
+            )
+        if is_grid(path):
+            return read_grids(path, wells, static, method=grid)
+        drop = _levels_beside(found) if path.resolve() == self.path.resolve() else ()
+        plain = replace(self.dialect, time_column=(), text_columns=(), header_row=None,
+                        skip_rows=None) if not drop else self.dialect  # fmt: skip
+        plain = plain if path.suffix.lower() in (".xlsx", ".xlsm") else replace(plain, sheet=None)
+        if not path.is_dir():
+            return _covariates_of_parts(read_file(path, plain), wells, drop)
+        paired = self.path.is_dir()
+        files = _paired(self.path, path)[1] if paired else _files(path)[0]
+        without = [name for name in wells if name not in files]
+        if without:
+            raise SchemaError(
+                f"Each well needs a file of covariates. Received none for {len(without)} of "
+                f"{len(wells)} wells in {path}, {without[0]!r} among them; there are some for "
+                f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
+            )
+        return {
+            name: table_of_covariates(read_file(files[name], plain)[0], drop=drop) for name in wells
+        }
 
 
-def _named_rows(path: Path, dialect: Dialect) -> pd.DataFrame:
-    """Return a table of attributes; its delimiter is its own, whatever that of the levels is."""
-    return read_table(path, dialect=Dialect(decimal=dialect.decimal), dated=False)
+def _levels_of_parts(parts: list[RawTable], level_column: str | None) -> Any:
+    """Return the one table of a file, or its sheets or series by well."""
+    if len(parts) == 1:
+        return parts[0]
+    if parts[0].layout == "Delft-FEWS PI-XML":
+        return levels_of_series(parts, level_column)
+    tables = {}
+    for raw in parts:
+        try:
+            find_roles(raw, level_column=level_column)
+        except SchemaError as error:
+            raise SchemaError(
+                "Each sheet of a workbook with several must hold the levels of a well. Received "
+                f"the sheet {raw.part!r} of {raw.path}, which has none ({error}). Choose one with "
+                "sheet=."
+            ) from None
+        tables[str(raw.part)] = raw
+    return tables
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """Return the tables of a folder by well: the stem without what all stems end with."""
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in TABLES)
+def _covariates_of_parts(parts: list[RawTable], wells: list[str], drop: tuple[str, ...]) -> Any:
+    """Return the covariates of a file: its table, or its series joined."""
+    if len(parts) == 1 and parts[0].layout != "Delft-FEWS PI-XML":
+        return table_of_covariates(parts[0], drop=drop)
+    if parts[0].layout != "Delft-FEWS PI-XML":
+        by_well = {str(raw.part): table_of_covariates(raw, drop=drop) for raw in parts}
+        if set(wells) <= set(by_well):
+            return by_well
+        raise SchemaError(
+            "Sheets of covariates must be named as the wells, or be one. Received the sheets "
+            f"{list(by_well)[:6]} in {parts[0].path}. Choose one with sheet=."
+        )
+    parts = [raw for raw in parts if raw.header(raw.facts["parameter"]).meaning not in (
+        "level", "depth")]  # fmt: skip
+    if not parts:
+        raise SchemaError(
+            "A file of covariates must hold covariates. Received levels only. Give the file of "
+            "the weather."
+        )
+    places = list(dict.fromkeys(raw.facts["well"] for raw in parts))
+    if set(wells) <= set(places):
+        return {w: side_by_side([r for r in parts if r.facts["well"] == w], False) for w in wells}
+    return side_by_side(parts, len(places) > 1)
+
+
+def _levels_beside(found: Levels) -> tuple[str, ...]:
+    """Return the columns of a table of levels that are no covariates."""
+    return (found.source, *found.left, *found.columns)
+
+
+def _beside(tables: Any, found: Levels) -> Any:
+    """Return the weather beside the levels, where there is rain and its steps are regular."""
+    rain = [c for c in found.covariates if _kind(tables, c) == "rain"]
+    if not rain:
+        return None
+    by_well = tables if isinstance(tables, dict) else {"": tables}
+    if any(raw.frame.index.has_duplicates for raw in by_well.values()):
+        return None
+    made = {}
+    for name, raw in by_well.items():
+        kept = [c for c in found.covariates if c in raw.frame]
+        try:
+            timeline.infer_frequency(raw.frame.sort_index().index.to_numpy())
+        except SchemaError:
+            return None
+        made[name] = raw.changed(frame=raw.frame[kept], notes=[
+            "covariates: the columns beside the levels, in the same file"])  # fmt: skip
+    return made if isinstance(tables, dict) else made[""]
+
+
+def _kind(tables: Any, column: str) -> str | None:
+    first = next(iter(tables.values())) if isinstance(tables, dict) else tables
+    return first.header(column).kind if column in first.frame else None
+
+
+def _files(folder: Path) -> tuple[dict[str, Path], dict[str, str], str]:
+    """Return the tables of a folder by well, what is not read, and what all names end with."""
+    there = sorted(f for f in folder.iterdir() if f.is_file())
+    files = [f for f in there if f.suffix.lower() in READABLE and not f.name.startswith((".", "~"))]
+    left = {f.name: "no table" for f in there if f not in files}
+    left |= {f.name: "a folder" for f in sorted(folder.iterdir()) if f.is_dir()}
+    notes = [f for f in files if re.match(r"(?i)^(?:read_?me|licen[cs]e|metadata)", f.stem)]
+    left |= {f.name: "not data, by its name" for f in notes}
+    files = [f for f in files if f not in notes]
     if not files:
         raise SchemaError(
-            f"A folder of wells must hold tables ({', '.join(TABLES)}). Received none in {folder}. "
-            "Check the path."
+            f"A folder of wells must hold tables ({', '.join(READABLE[:6])}, ...). Received none "
+            f"in {folder}. Check the path."
         )
     stems = pd.Index([file.stem for file in files])
     if stems.has_duplicates:
@@ -242,7 +464,8 @@ def _files(folder: Path) -> dict[str, Path]:
             f"{folder}. Leave only one."
         )
     suffix = _common_ending(list(stems))
-    return {stem.removesuffix(suffix) or stem: f for stem, f in zip(stems, files, strict=True)}
+    named = {stem.removesuffix(suffix) or stem: f for stem, f in zip(stems, files, strict=True)}
+    return named, left, f" without {suffix!r}" if suffix else ""
 
 
 def _paired(levels: Path, weather: Path) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -251,7 +474,7 @@ def _paired(levels: Path, weather: Path) -> tuple[dict[str, Path], dict[str, Pat
     What all stems of a folder end with is not known where it holds one file, or wells whose own
     names end alike; what stems of both folders begin with tells it.
     """
-    files, others = _files(levels), _files(weather)
+    files, others = _files(levels)[0], _files(weather)[0]
     if set(files) <= set(others):
         return files, others
     if len(files) == len(others) == 1:
@@ -278,18 +501,6 @@ def _common_ending(stems: list[str]) -> str:
 
 def _well_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem.lower() in GENERIC_STEMS else path.stem
-
-
-def _warn_of_weather(tables: pd.DataFrame | dict[str, pd.DataFrame], path: Path) -> None:
-    """Warn of weather beside the level, which is not used unless it is asked for."""
-    table = tables if isinstance(tables, pd.DataFrame) else next(iter(tables.values()))
-    idle = [str(c) for c in table.columns if schema.covariate_kind(str(c)) != "other"]
-    if idle:
-        warnings.warn(
-            f"Covariates are read only from the file of covariates. Received {idle[0]!r} beside "
-            f"the level in {path}. Give the same path as covariates to use its columns.",
-            stacklevel=3,
-        )
 
 
 def _wanted(found: Levels, wells: Sequence[str] | None, path: Path) -> Levels:

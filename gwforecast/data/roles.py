@@ -12,7 +12,7 @@ from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.vocabulary import Header
 from gwforecast.schema import SchemaError
 
-__all__ = ["Roles", "find_roles", "is_numeric", "text_of"]
+__all__ = ["Roles", "find_roles", "is_constant", "is_numeric", "text_of"]
 
 
 REASONS = {
@@ -36,7 +36,7 @@ REASONS = {
 }
 """Why a column of a meaning is neither a level nor a covariate."""
 
-_VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "measure", "punkt", "ror"})
+_VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "punkt", "ror"})
 _ALIKE = 0.9  # share of the values that a level above a datum must have of those of a depth
 
 
@@ -74,6 +74,11 @@ def is_numeric(column: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
 
 
+def is_constant(column: pd.Series) -> bool:
+    """Return whether all values that a column has are the same."""
+    return len(column.dropna().unique()) <= 1
+
+
 def text_of(value: object) -> str:
     """Return a name of a well as text: 1001.0 is ``1001``."""
     if isinstance(value, float) and value.is_integer():
@@ -99,7 +104,7 @@ def find_roles(
         If no column or more than one could be the level, or several could name the well.
     """
     frame = raw.frame
-    headers = {str(c): raw.header(c) for c in frame.columns}
+    headers = {str(c): _in_frame(raw.header(c), frame[c]) for c in frame.columns}
     for given, what in ((level_column, "level_column"), (well_column, "well_column")):
         if given is not None and given not in headers:
             raise SchemaError(
@@ -122,6 +127,15 @@ def find_roles(
     return roles
 
 
+def _in_frame(header: Header, column: pd.Series) -> Header:
+    """Return a header as its values show it: coordinates x and y of a site do not vary."""
+    if header.meaning == "place" and len(header.label) == 1 and is_numeric(column):
+        known = column.dropna().to_numpy()
+        if known.size and (known != known[0]).any():
+            return Header(header.text, header.label, "unknown", rest=header.label)
+    return header
+
+
 def _wells(
     raw: RawTable,
     headers: dict[str, Header],
@@ -136,14 +150,16 @@ def _wells(
         return
     free = {n: h for n, h in headers.items() if n != level_column}
     named = [n for n, h in free.items() if h.meaning == "well" and _can_name(frame[n], h)]
-    screens = [n for n, h in free.items() if h.meaning == "screen" and not _is_wide(free)]
+    screens = [n for n, h in free.items() if h.meaning == "screen" and not is_numeric(frame[n])]
     vague = [n for n in named if free[n].label.lower() in _VAGUE_WELLS]
     if vague and not _repeats(frame):
         for name in vague:
             named.remove(name)
             roles.left[name] = "codes; name it with well_column= if it is the well"
-    several = [n for n in named if frame[n].nunique() > 1]
-    if named and not several:
+    several = [n for n in named if not is_constant(frame[n])]
+    if named and not several and frame[named[0]].isna().any():
+        roles.wells = [named[0]]  # a row without a name is an error, when the wells are parted
+    elif named and not several:
         roles.name = text_of(frame[named[0]].dropna().iloc[0])
         roles.left.update(dict.fromkeys(named[1:], "another name of the well"))
         roles.wells = [named[0]]
@@ -164,10 +180,6 @@ def _add_screens(raw: RawTable, screens: list[str], roles: Roles) -> None:
     if raw.layout == "DINOloket" or (by_well > 1).any():
         roles.wells.append(screens[0])
         roles.name = None
-
-
-def _is_wide(headers: dict[str, Header]) -> bool:
-    return sum(header.is_level for header in headers.values()) > 1
 
 
 def _can_name(column: pd.Series, header: Header) -> bool:
@@ -285,7 +297,9 @@ def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list
         return names
     above = [n for n in names if known[n].datum or _is_above(known[n])]
     others = [n for n in names if n not in above]
-    if len(above) == 1 and all(known[n].meaning == "depth" or _from_point(known[n]) for n in others):
+    if len(above) == 1 and all(
+        known[n].meaning == "depth" or _from_point(known[n]) for n in others
+    ):
         count = {n: int(raw.frame[n].notna().sum()) for n in names}
         if count[above[0]] >= _ALIKE * max(count.values()):
             for name in others:

@@ -6,7 +6,7 @@ One series in order, each time once, with codes for a missing value named as suc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,18 +17,22 @@ from gwforecast.schema import SchemaError
 __all__ = [
     "AtStep",
     "Duplicates",
+    "StepStamp",
     "checked_duplicates",
     "checked_sentinels",
     "clean_series",
     "covariate_axis",
     "level_axis",
     "on_axis",
+    "step_stamp",
 ]
 
 
 Duplicates = Literal["first", "last", "mean"]
 EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2300-12-31")
 HUGE = 1e20
+SMALLEST_CODE = 0.99 * min(abs(code) for code in schema.COMMON_MISSING_CODES)
+NO_TIME = np.timedelta64(0, "us")
 
 
 def checked_duplicates(duplicates: Duplicates | None) -> Duplicates | None:
@@ -41,10 +45,11 @@ def checked_duplicates(duplicates: Duplicates | None) -> Duplicates | None:
     return duplicates
 
 
-def checked_sentinels(missing_values: Iterable[float] | float) -> tuple[float, ...]:
-    """Return numbers that stand for a missing value; one number is as good as a list of one."""
-    listed = [missing_values] if isinstance(missing_values, int | float) else list(missing_values)
-    return tuple(float(value) for value in listed)
+def checked_sentinels(missing_values: object) -> tuple[float, ...]:
+    """Return the numbers among what stands for a missing value; one is as good as a list."""
+    single = isinstance(missing_values, int | float | str)
+    listed: list[Any] = [missing_values] if single else list(missing_values)  # type: ignore[call-overload]
+    return tuple(float(value) for value in listed if not isinstance(value, str))
 
 
 def clean_series(
@@ -54,7 +59,7 @@ def clean_series(
     sort: bool,
     sentinels: tuple[float, ...],
     duplicates: Duplicates | None = None,
-    choosable: bool = False,
+    notes: list[str] | None = None,
 ) -> pd.Series:
     """Return a series in order, each time once and codes NaN, or say what is wrong with it.
 
@@ -69,9 +74,9 @@ def clean_series(
     sentinels : tuple of float
         Numbers that become NaN.
     duplicates : {"first", "last", "mean"}, optional
-        What to do with several values of one time.
-    choosable : bool
-        Whether the message may offer ``duplicates``.
+        What to do with different values of one time; equal values are kept once.
+    notes : list of str, optional
+        What was done is added to it.
 
     Returns
     -------
@@ -89,28 +94,52 @@ def clean_series(
     for code in sentinels:
         values = np.where(np.isclose(values, code, rtol=1e-6, atol=0.0), np.nan, values)
     _refuse_sentinels(values, times, what)
-    if sort:
+    steps = np.diff(times)
+    if sort and (steps < NO_TIME).any():
         order = np.argsort(times, kind="stable")
         times, values = times[order], values[order]
-    backward = np.flatnonzero(np.diff(times) < np.timedelta64(0, "us"))
+        steps = np.diff(times)
+    backward = np.flatnonzero(steps < NO_TIME)
     if backward.size:
         before, after = (timeline.format_time(times[backward[0] + k]) for k in (0, 1))
         raise SchemaError(
             f"Times must be in order. Received {after} after {before} in the {what}. Sort the "
             "rows, or read them with sort=True."
         )
-    same = np.flatnonzero(np.diff(times) == np.timedelta64(0, "us"))
     clean = pd.Series(values, index=pd.DatetimeIndex(times))
-    if same.size == 0:
+    if not (steps == NO_TIME).any():
         return clean
+    return _once(clean, what, duplicates, notes)
+
+
+def _once(
+    series: pd.Series, what: str, duplicates: Duplicates | None, notes: list[str] | None
+) -> pd.Series:
+    """Return a series with each time once: equal values by themselves, others as it is chosen."""
+    groups = series.groupby(level=0)
+    low, high = groups.min(), groups.max()
+    differ = low.index[(low != high) & low.notna()]
+    surplus = len(series) - len(low)
+    if len(differ) == 0:
+        if notes is not None:
+            notes.append(
+                f"duplicates: {surplus} rows of the {what} repeat time and value; one kept"
+            )
+        return low
     if duplicates is None:
-        mend = ", or choose with duplicates='first', 'last' or 'mean'" if choosable else ""
+        values = series[differ[0]].dropna().to_numpy()
         raise SchemaError(
-            f"A time must have one value. Received {values[same[0]]} and {values[same[0] + 1]} at "
-            f"{timeline.format_time(times[same[0]])} in the {what}, and {same.size - 1} more such "
-            f"pairs. Remove one{mend}."
+            f"A time must have one value. Received {values[0]} and "
+            f"{values[values != values[0]][0]} at {timeline.format_time(differ[0])} in the {what}, "
+            f"and {len(differ) - 1} more such times. Remove one, or choose with "
+            "duplicates='first', 'last' or 'mean'."
         )
-    return clean.groupby(level=0).agg(duplicates)
+    if notes is not None:
+        notes.append(
+            f"duplicates: {len(differ)} times of the {what} have several values; the {duplicates} "
+            "is taken"
+        )
+    return groups.agg(duplicates)
 
 
 def _check_times(times: np.ndarray, what: str) -> None:
@@ -130,6 +159,9 @@ def _check_times(times: np.ndarray, what: str) -> None:
 
 
 def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
+    size = np.abs(values)
+    if not size.size or not np.nanmax(size, initial=0.0) >= SMALLEST_CODE:
+        return
     coded = np.zeros(values.shape, bool)
     for code in schema.COMMON_MISSING_CODES:
         coded |= np.isclose(values, code, rtol=1e-6, atol=0.0)
@@ -147,11 +179,42 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
 
 
 AtStep = Literal["mean", "last", "first", "nearest"]
+StepStamp = Literal["begin", "end"]
 DAY = np.timedelta64(1, "D")
 
 
+def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
+    """Return whether a stamp stands at the beginning or the end of its step.
+
+    By default a day, and a month or quarter that is stamped with its first day, begin at the
+    stamp; weeks, and months or quarters that are stamped with their last day, end at it.
+
+    Raises
+    ------
+    ValueError
+        If the choice is none, or days and first days of months are said to end a step.
+
+    Examples
+    --------
+    >>> step_stamp("MS"), step_stamp("W-MON"), step_stamp("W-MON", "begin")
+    ('begin', 'end', 'begin')
+    """
+    if given is not None and given not in get_args(StepStamp):
+        raise ValueError(
+            f"step_stamp must be one of {list(get_args(StepStamp))}. Received {given!r}. "
+            "Correct it."
+        )
+    if given is not None:
+        return given
+    return "begin" if frequency.split("-")[0] in ("D", "MS", "QS") else "end"
+
+
 def covariate_axis(
-    covariates: Iterable[pd.DatetimeIndex], levels: Iterable[pd.DatetimeIndex]
+    covariates: Iterable[pd.DatetimeIndex],
+    levels: Iterable[pd.DatetimeIndex],
+    *,
+    stamp: StepStamp | None = None,
+    reduced: bool = False,
 ) -> np.ndarray:
     """Return the regular axis of the covariates, extended by whole steps to hold all levels.
 
@@ -159,6 +222,11 @@ def covariate_axis(
     ----------
     covariates, levels : iterable of pandas.DatetimeIndex
         Times of each frame of covariates and of each well's levels, sorted.
+    stamp : {"begin", "end"}, optional
+        Whether a step begins or ends at its stamp.
+    reduced : bool
+        Whether the levels of each step become one; a month that begins with its stamp then holds
+        all of its levels, and none after the last one is needed.
 
     Returns
     -------
@@ -190,13 +258,23 @@ def covariate_axis(
     stamps = [timeline.to_times(index) for index in levels if len(index)]
     if not stamps:
         return axis
-    return _extended(axis, min(s[0] for s in stamps), max(s[-1] for s in stamps), frequency)
+    inside = reduced and frequency != "D" and step_stamp(frequency, stamp) == "begin"
+    first, last = min(s[0] for s in stamps), max(s[-1] for s in stamps)
+    return _extended(axis, first, last, frequency, inside=inside)
 
 
 def _extended(
-    axis: np.ndarray, first: np.datetime64, last: np.datetime64, frequency: str
+    axis: np.ndarray,
+    first: np.datetime64,
+    last: np.datetime64,
+    frequency: str,
+    *,
+    inside: bool,
 ) -> np.ndarray:
-    """Return the axis from the step at or before the first level to that at or after the last."""
+    """Return the axis from the step at or before the first level to that at or after the last.
+
+    Where the last level lies inside the step that begins before it, that step is the last.
+    """
     span = max(axis[0] - first, last - axis[-1], np.timedelta64(0, "us"))
     steps = int(span / DAY) + 40  # enough for any frequency of a day or more
     parts = [axis]
@@ -205,7 +283,10 @@ def _extended(
         parts.insert(0, earlier[int(np.searchsorted(earlier, first, side="right")) - 1 :])
     if last > axis[-1]:
         later = pd.date_range(start=axis[-1], periods=steps, freq=frequency).to_numpy()[1:]
-        parts.append(later[: int(np.searchsorted(later, last)) + 1])
+        if inside:
+            parts.append(later[: int(np.searchsorted(later, last, side="right"))])
+        else:
+            parts.append(later[: int(np.searchsorted(later, last)) + 1])
     return np.concatenate([part.astype(schema.TIME_DTYPE) for part in parts])
 
 
@@ -251,18 +332,38 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
             )
         days = stamps.astype("datetime64[D]")
         return timeline.regular_times(days[0], days[-1] + DAY, "D")
-    index = pd.DatetimeIndex(stamps)
-    if bool((index == index.normalize()).all()):
-        for frequency, fits in (("MS", index.is_month_start), ("ME", index.is_month_end)):
-            if fits.all():
-                return timeline.regular_times(stamps[0], stamps[-1], frequency)
+    frequency = _calendar(pd.DatetimeIndex(stamps))
+    if frequency is not None:
+        return timeline.regular_times(stamps[0], stamps[-1], frequency)
     if (since % (7 * DAY) == np.timedelta64(0, "us")).all():
         return timeline.regular_times(stamps[0], stamps[-1], "7D")
     return timeline.regular_times(stamps[0], stamps[-1], "D")
 
 
+def _calendar(index: pd.DatetimeIndex) -> str | None:
+    """Return the frequency of levels on first or last days of months, gaps between them or not."""
+    if not bool((index == index.normalize()).all()):
+        return None
+    months = index.year * 12 + index.month
+    apart = np.diff(months)
+    if (apart < 1).any():
+        return None
+    quarters = bool((apart % 3 == 0).all()) and len(index) > 4
+    place = (int(index.month[0]) - 1) % 3
+    if bool(index.is_month_start.all()):
+        return ("QS", "QS-FEB", "QS-MAR")[place] if quarters else "MS"
+    if bool(index.is_month_end.all()):
+        return ("QE-JAN", "QE-FEB", "QE")[place] if quarters else "ME"
+    return None
+
+
 def on_axis(
-    levels: pd.Series, times: np.ndarray, *, well: str, at_step: AtStep | None = None
+    levels: pd.Series,
+    times: np.ndarray,
+    *,
+    well: str,
+    at_step: AtStep | None = None,
+    stamp: StepStamp | None = None,
 ) -> np.ndarray:
     """Return the levels of a well on a regular axis, NaN where there is none.
 
@@ -275,8 +376,10 @@ def on_axis(
     well : str
         Name of the well, for messages.
     at_step : {"mean", "last", "first", "nearest"}, optional
-        What to do with levels that do not fall on a step. A daily step holds the levels of its
-        day, any other step those since the step before.
+        What to do with levels that do not fall on a step: the mean, last or first of those of the
+        step, or the level nearest to the stamp.
+    stamp : {"begin", "end"}, optional
+        Whether a step begins or ends at its stamp, see :func:`step_stamp`.
 
     Returns
     -------
@@ -308,8 +411,7 @@ def on_axis(
             f"Levels must fall on the steps of the axis ({frequency}). Received "
             f"{timeline.format_time(stamps[~fits][0])} for well {well!r}, and "
             f"{int((~fits).sum()) - 1} more that do not. Choose with at_step='mean', 'last' or "
-            "'first' of the levels of a day (of those since the step before, if steps are longer), "
-            "or 'nearest'."
+            "'first' of the levels of each step, or 'nearest' to its stamp."
         )
     if at_step == "nearest":
         before = np.maximum(following - 1, 0)
@@ -317,9 +419,34 @@ def on_axis(
         order = np.argsort(-np.abs(times[step] - stamps), kind="stable")  # the nearest comes last
         made[step[order]] = values[order]
         return made
-    step = following
-    if frequency == "D":
+    return _reduced(stamps, values, times, frequency, at_step, step_stamp(frequency, stamp))
+
+
+def _reduced(
+    stamps: np.ndarray,
+    values: np.ndarray,
+    times: np.ndarray,
+    frequency: str,
+    how: str,
+    stamp: StepStamp,
+) -> np.ndarray:
+    """Return the mean, first or last of the values of each step, shape (time,)."""
+    made = np.full(times.size, np.nan)
+    if frequency == "D" and stamp == "begin":  # a day, whatever the hour of its stamp
         step = np.searchsorted(times.astype("datetime64[D]"), stamps.astype("datetime64[D]"))
-    groups = pd.Series(values).groupby(step).agg(at_step)
-    made[groups.index.to_numpy()] = groups.to_numpy()
+    elif stamp == "begin":
+        step = np.searchsorted(times, stamps, side="right") - 1
+    else:
+        step = np.searchsorted(times, stamps)
+    inside = (step >= 0) & (step < times.size)
+    step, values = step[inside], values[inside]
+    if not step.size:
+        return made
+    starts = np.flatnonzero(np.diff(step, prepend=step[0] - 1))
+    if how == "mean":
+        sizes = np.diff(np.append(starts, step.size))
+        made[step[starts]] = np.add.reduceat(values, starts) / sizes
+    else:
+        ends = np.append(starts[1:], step.size) - 1
+        made[step[starts]] = values[starts if how == "first" else ends]
     return made

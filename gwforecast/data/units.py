@@ -149,9 +149,9 @@ def parse_length(text: str) -> LengthUnit | None:
     ('ft', 'NAP', None)
     """
     written = text.strip().strip("[]()").strip()
-    if written in ("'", "’"):
+    if written in ("'", "\u2019"):
         return LengthUnit("ft")
-    if written in ('"', "”"):
+    if written in ('"', "\u201d"):
         return LengthUnit("in")
     if re.fullmatch(r"m\s?-\s?(?:mv|maaiveld|gok|gs|bgl|toc|mp)", written, re.IGNORECASE):
         return LengthUnit("m", "below", point=written.split("-", 1)[1].strip())

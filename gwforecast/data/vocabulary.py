@@ -134,9 +134,9 @@ _TIMES = (
     "time, times, date, dates, datetime, date time, date and time, timestamp, time stamp, ds, "
     "datum, datum*uhrzeit, datum zeit, datum tijd, zeit, zeitpunkt, zeitstempel, messzeitpunkt, "
     "messdatum, messzeit, messtag, datum der messung, date mesure, date de la mesure, "
-    "date de mesure, date*heure, horodatage, fecha, fecha hora, fecha*, fecha de *, data, data ora, "
+    "date de mesure, date*heure, horodatage, fecha, fecha hora, fecha*, data, data ora, "
     "data hora, data*misura, data*medicao, tid, tidpunkt, tidspunkt, tijd, tijdstip*, peildatum, "
-    "meetdatum, dato, dato*, obsdatum, datum foer maetning, datum for matning, datum for maetning, "
+    "meetdatum, dato, dato*, obsdatum, datum foer maetning, datum for matning, "
     "msmt date, msmt_date, reading date, readingdate, reading time, observation date, "
     "observation time, sample date, sample time, sampledate, measurement date, measurement time, "
     "measurementdate, measured at, measure date, measurement datetime, lev dt, lev dtm, "
@@ -148,7 +148,7 @@ _TIMES = (
 )
 _CLOCKS = (
     "time, uhrzeit, zeit, heure, hora, ora, tijd, tid, klokkeslaet, klockslag, clock, hour, hh, "
-    "stunde, uur, kl, lev tm, time of day, heures, hh:mm, time *, zeit *, tijdstip, ore, timme, time"
+    "stunde, uur, kl, lev tm, time of day, heures, hh:mm, time *, zeit *, tijdstip, timme"
 )
 TIME_WORDS = tuple(word.strip() for word in _TIMES.split(","))
 """Headers of a column of times or dates."""
@@ -160,16 +160,6 @@ KIND_MEANINGS = ("snow", "wind", "radiation", "humidity", "evapotranspiration", 
                  "temperature_max", "temperature", "rain", "pressure", "stage",
                  "pumping")  # fmt: skip
 """Meanings that are kinds of covariates."""
-GENERIC = frozenset(
-    "m of the in ft feet cm mm at to mean daily avg average max min relative above below total "
-    "manual logger raw corrected final de du la le der die das van von in en et und and i t o v "
-    "land surface ground level levels water measured observed value values compensated abs rel "
-    "depth groundwater head table elevation piezometric stand nivel niveau relativ relative dans "
-    "ueber unter tov boven onder reading code type no nr".split()
-)
-"""Words that do not name a well."""
-
-
 DATUM_WORDS = {
     "nap": "NAP", "nhn": "NHN", "ngf": "NGF", "navd88": "NAVD88", "ngvd29": "NGVD29", "ahd": "AHD",
     "aod": "ODN", "odn": "ODN", "maod": "ODN", "mnap": "NAP", "mahd": "AHD", "taw": "TAW",
@@ -178,6 +168,15 @@ DATUM_WORDS = {
     "onbekend": "NAP", "igld85": "IGLD85",
 }  # fmt: skip
 """Vertical datums that a header may name beside its unit; the BRO's values are above NAP."""
+_GENERIC = (
+    "m of the in ft feet cm mm at to mean daily avg average max min relative above below total "
+    "manual logger raw corrected final de du la le der die das van von en et und and i t o v "
+    "land surface ground level levels water measured observed value values compensated abs rel "
+    "depth groundwater head table elevation piezometric stand nivel niveau relativ dans tov "
+    "ueber unter boven onder reading code type no nr site datum sea local"
+)
+GENERIC = frozenset(_GENERIC.split()) | frozenset(DATUM_WORDS)
+"""Words that do not name a well."""
 
 
 @dataclass(frozen=True)
@@ -334,7 +333,8 @@ def _patterns() -> list[tuple[str, list[tuple[int, re.Pattern[str]]]]]:
             (
                 len(phrase.split()),
                 re.compile(
-                    r"(?:^| )" + re.escape(phrase).replace(r"\*", "[^ ]*").replace(r"\ ", " ")
+                    r"(?:^| )"
+                    + re.escape(phrase).replace(r"\*", "[^ ]*").replace(r"\ ", " ")
                     + "(?= |$)"
                 ),
             )
@@ -388,7 +388,7 @@ def _meaning(label: str, words: list[str]) -> tuple[str, str]:
     if label.lower() in _EXACT and covariate_kind(label) in KIND_MEANINGS:
         return covariate_kind(label), joined
     whole = label.lower().replace(" ", "_")
-    if whole.endswith("_cd") or whole.endswith("_qc"):
+    if whole.endswith(("_cd", "_qc")):
         return "quality", joined
     for meaning, patterns in _patterns():
         for _, pattern in patterns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,6 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
                 if found and value.strip():
                     keep_facts(facts, key, value)
                     break
-        for key, value in zip(filled, filled[1:], strict=False):
+        for key, value in itertools.pairwise(filled):
             keep_facts(facts, key, value)
     return facts

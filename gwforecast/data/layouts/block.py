@@ -26,7 +26,7 @@ _DATE = re.compile(
     r"|(?:1[7-9]|20|21)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[ T]?\d{2,6})?"  # 20200131
     r"|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?!\d)\.?(?:[T ,].*)?"  # 31.01.2020
     rf"|\d{{1,2}}\.?[-/ ]?(?:{_MONTHS})[a-zéûä]*\.?[-/ ]?\d{{2,4}}(?:[ ,].*)?"  # 31 Jan 2020
-    rf"|(?:{_MONTHS})[a-zéûä]*\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}(?:[ ,].*)?"  # Jan 31, 2020
+    rf"|(?:{_MONTHS})[a-zéûä]*\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}(?:[ ,].*)?"
     rf"|(?:{_MONTHS})[a-zéûä]*\.?[-/ ](?:1[5-9]|2[0-9])\d{{2}}"  # Jan 2020
     rf"|(?:1[5-9]|2[0-9])\d{{2}}[-/ ](?:{_MONTHS})[a-zéûä]*\.?(?:[-/ ]\d{{1,2}})?(?: .*)?"
     r"|(?:1[5-9]|2[0-9])\d{2}[- ]?Q[1-4]|Q[1-4][- /]?(?:1[5-9]|2[0-9])\d{2}"  # 2020-Q1
@@ -36,7 +36,7 @@ _DATE = re.compile(
 _NUMBER = re.compile(r"^\s*[<>~]?\s*[+-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*$")
 _FORMAT = re.compile(r"^\d{1,3}[sdnfcSDNFC]$")
 _UNIT_CELL = re.compile(
-    r"^[\[(]?(?:%|-|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
+    r"^[\[(]?(?:%|-|[dhst]$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
     r"yyyy|dd|hh|tt|jjjj|text|date|datum|zeit|time|string|unit|einheit|number|datetime)",
     re.IGNORECASE,
 )
@@ -120,8 +120,7 @@ def find_block(rows: Sequence[Sequence[str]]) -> Block | None:
     block = _header(rows, first, dates, width)
     body = [cells for cells in rows[first:] if len(cells) > dates and is_date(cells[dates])]
     numbers = sum(
-        any(_is_value(c) and c.strip() for k, c in enumerate(cells) if k != dates)
-        for cells in body
+        any(_is_value(c) and c.strip() for k, c in enumerate(cells) if k != dates) for cells in body
     )
     return Block(*block, dates, len(body), numbers)
 
@@ -212,15 +211,15 @@ def _can_be_header(cells: list[str], dates: int, width: int) -> bool:
         return False
     if len(cells) < min(width, 2) or (at_dates and (is_date(at_dates) or is_number(at_dates))):
         return False
-    if at_dates.endswith(":") and not read_header(at_dates.rstrip(":")).meaning == "time":
+    if at_dates.endswith(":") and read_header(at_dates.rstrip(":")).meaning != "time":
         return False
     words = [c for c in filled if not is_number(c)]
     return bool(words) or not at_dates or not cells[0]
 
 
 def _named(cells: list[str], width: int) -> list[str]:
-    names = [*cells, *[""] * max(width - len(cells), 0)]
-    return [" ".join(name.split()) for name in names]
+    del width
+    return [" ".join(name.split()) for name in cells]
 
 
 def _numbered(cells: Sequence[str], dates: int) -> list[str]:

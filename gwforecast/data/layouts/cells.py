@@ -15,9 +15,9 @@ from gwforecast.schema import SchemaError
 __all__ = ["plain_numbers"]
 
 
-_SPACED = r"^[+-]?\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d+)?$"
+_SPACED = r"^[+-]?\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?$"
 _BOTH = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"}
-_GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f’])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
+_GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f\u2019])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 _TEXT_MEANINGS = ("time", "well", "screen", "quality", "unit", "zone", "parameter", "direction")
 
 
@@ -43,9 +43,11 @@ def plain_numbers(raw: RawTable, decimal: str, *, dated: bool, dialect: Dialect)
             made[name] = column
             continue
         header = read_header(name)
-        if name in dialect.text_columns or (not dated and place == 0):
-            made[name] = column
-        elif header.meaning in _TEXT_MEANINGS and not (header.meaning == "well" and header.rest):
+        if (
+            name in dialect.text_columns
+            or (not dated and place == 0)
+            or (header.meaning in _TEXT_MEANINGS and not (header.meaning == "well" and header.rest))
+        ):
             made[name] = column
         else:
             made[name], dry_rows = _column(column, decimal, raw, dialect)
@@ -83,7 +85,7 @@ def _parsed(text: pd.Series, decimal: str) -> pd.Series:
         plain = plain.mask(both, plain.str.replace("." if decimal == "," else ",", "", regex=False))
     spaced = plain.str.match(_SPACED).fillna(False).astype(bool)
     if spaced.any():
-        plain = plain.mask(spaced, plain.str.replace(r"[ '’\u00a0\u202f]", "", regex=True))
+        plain = plain.mask(spaced, plain.str.replace(r"[ '\u2019\u00a0\u202f]", "", regex=True))
     if decimal == ",":
         plain = plain.str.replace(",", ".", regex=False)
     return pd.to_numeric(plain, errors="coerce").astype(float)

@@ -66,7 +66,7 @@ def dated(raw: RawTable, dialect: Dialect) -> RawTable:
 
 def _calendar(raw: RawTable) -> list[str]:
     """Return columns of year, month and day, where these are three columns."""
-    found = {}
+    found: dict[str, str] = {}
     for part, words in _PARTS.items():
         for name in map(str, raw.frame.columns):
             if " ".join(tokens(name)) in words:
@@ -201,8 +201,8 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
                 f"{raw.line(row)} of {raw.path}. Give the date or remove the row."
             )
         year, month, day = (part.astype(int) for part in numbers)
-        text = [f"{y:04d}-{m:02d}-{d:02d}" for y, m, d in zip(year, month, day, strict=True)]
-        return pd.Series(text, index=frame.index, dtype="str")
+        dates = [f"{y:04d}-{m:02d}-{d:02d}" for y, m, d in zip(year, month, day, strict=True)]
+        return pd.Series(dates, index=frame.index, dtype="str")
     date = frame[names[0]]
     if len(names) == 1:
         return date
@@ -218,5 +218,5 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
     text = date.astype("str").str.strip()
     if pd.api.types.is_numeric_dtype(date.dtype):
         text = pd.Series([f"{value:.0f}" for value in date], index=date.index, dtype="str")
-    return text + " " + clock.astype("str").str.strip()
-
+    joined: pd.Series = text + " " + clock.astype("str").str.strip()
+    return joined

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -243,7 +244,7 @@ def _parsed(
     """Return the rows as a frame: numbers where a column holds nothing else, text otherwise."""
     texts = _text_columns(names, dialect, dated)
     missing = [text for text in (*MISSING, *dialect.missing) if text]
-    settings = {
+    settings: dict[str, Any] = {
         "header": None, "names": names, "skiprows": layout.first, "index_col": False,
         "encoding": encoding, "keep_default_na": False, "skipinitialspace": True,
         "na_values": {name: ["", *([] if name in texts else missing)] for name in names},
@@ -253,17 +254,18 @@ def _parsed(
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
             if layout.delimiter == "  ":
-                return pd.read_csv(buffer, sep=r"\s{2,}", engine="python", **settings)
-            return pd.read_csv(
-                buffer, sep=layout.delimiter, decimal=decimal, low_memory=False, **settings
-            )
+                settings |= {"sep": r"\s{2,}", "engine": "python"}
+            else:
+                settings |= {"sep": layout.delimiter, "decimal": decimal, "low_memory": False}
+            made: pd.DataFrame = pd.read_csv(buffer, **settings)
+            return made
     except UnicodeDecodeError as error:
         raise SchemaError(
             f"A text must be of one encoding. Received byte {error.object[error.start]:#x} in "
             f"{path}, which {encoding} does not have. Name it with encoding=."
         ) from None
     except (pd.errors.ParserError, pd.errors.ParserWarning):
-        frame = _without_tail(path, layout, names, decimal, dialect, dated, encoding)
+        frame = _without_tail(path, layout, names, decimal, dialect, dated)
         if frame is None:
             raise _ragged(path, layout, encoding) from None
         return frame
@@ -278,7 +280,6 @@ def _without_tail(
     decimal: str,
     dialect: Dialect,
     dated: bool,
-    encoding: str,
 ) -> pd.DataFrame | None:
     """Return the rows where the cells beyond the header are all empty: trailing delimiters."""
     text = decoded(path, dialect.encoding).whole()
@@ -296,8 +297,8 @@ def _without_tail(
 
 
 def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:
-    """Return the columns that hold names, codes, times or remarks, also where they look like numbers."""
-    found = [
+    """Return the columns of names, codes, times or remarks, whatever they look like."""
+    return [
         name
         for place, name in enumerate(names)
         if (not dated and place == 0)
@@ -305,7 +306,6 @@ def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:
         or ((header := read_header(name)).meaning in (*_TEXT_MEANINGS, "time")
             and not (header.meaning == "well" and _names_one(header.rest)))
     ]  # fmt: skip
-    return found
 
 
 def _names_one(rest: str) -> bool:

@@ -106,7 +106,7 @@ def read_fixed_width(text: pd.Series) -> FixedWidth | None:
 
 
 def _number(grid: np.ndarray, start: int, stop: int) -> np.ndarray:
-    made = grid[start].astype(np.int32) - 48
+    made: np.ndarray = grid[start].astype(np.int32) - 48
     for k in range(start + 1, stop):
         made = made * 10 + (grid[k].astype(np.int32) - 48)
     return made
@@ -135,7 +135,7 @@ def _bytes(text: pd.Series, width: int) -> np.ndarray | None:
     if (np.diff(offsets) != width).any():
         return None
     data = np.frombuffer(buffers[2], np.uint8)[offsets[0] : offsets[-1]]
-    return data.reshape(len(rows), width)
+    return np.asarray(data.reshape(len(rows), width))
 
 
 def _copied(text: pd.Series, width: int) -> np.ndarray | None:
@@ -146,4 +146,4 @@ def _copied(text: pd.Series, width: int) -> np.ndarray | None:
     grid = made.view(np.uint8).reshape(len(made), width + 1)
     if grid[:, width].any() or (grid[:, :width] == 0).any():
         return None
-    return grid[:, :width]
+    return np.asarray(grid[:, :width])

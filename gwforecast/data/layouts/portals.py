@@ -122,7 +122,8 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         "KNMI daily weather", ("stn", "yyyymmdd"),
-        {"rh": ("rain", "0.1 mm"), "rd": ("rain", "0.1 mm"), "ev24": ("evapotranspiration", "0.1 mm"),
+        {"rh": ("rain", "0.1 mm"), "rd": ("rain", "0.1 mm"),
+         "ev24": ("evapotranspiration", "0.1 mm"),
          "tg": ("temperature", "0.1 degC"), "tn": ("temperature_min", "0.1 degC"),
          "tx": ("temperature_max", "0.1 degC"), "q": ("radiation", "J/cm2"),
          "ug": ("humidity", "%"), "pg": ("pressure", "0.1 hPa"), "fg": ("wind", "0.1 m/s"),
@@ -217,8 +218,8 @@ def _usgs_levels(raw: RawTable) -> RawTable:
         known = frame.loc[pd.notna(frame[levels[0]]), datums[0]].dropna().unique()
         if len(known) > 1:
             raise SchemaError(
-                f"All levels must have the same datum. Received {sorted(map(str, known))} in column "
-                f"{datums[0]!r} of {raw.path}. Read them apart."
+                f"All levels must have the same datum. Received {sorted(map(str, known))} in "
+                f"column {datums[0]!r} of {raw.path}. Read them apart."
             )
         if len(known):
             header = raw.headers[levels[0]]

@@ -116,6 +116,10 @@ def read_times(
             f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
             "remove the row."
         )
+    if date_format is None and text.str.fullmatch(r"[3-9]\d{11}|[1-9]\d{12}").all():
+        return Stamps(
+            pd.DatetimeIndex(pd.to_datetime(pd.to_numeric(text), unit="ms")), "UTC", "ms since 1970"
+        )
     reader = _Reader(text, where, source, day_first)
     return reader.given(date_format) if date_format is not None else reader.found()
 
@@ -147,12 +151,10 @@ def local_times(index: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, str | None]:
     return _settled(utc, (wall - utc).to_numpy(), str(index.tz))
 
 
-def _settled(
-    utc: pd.DatetimeIndex, offsets: np.ndarray, name: str
-) -> tuple[pd.DatetimeIndex, str]:
+def _settled(utc: pd.DatetimeIndex, offsets: np.ndarray, name: str) -> tuple[pd.DatetimeIndex, str]:
     """Return local days, UTC or the zone's standard time: see the head of this module."""
     wall = utc + pd.TimedeltaIndex(offsets)
-    known = ~wall.isna()
+    known = np.asarray(wall.notna())
     if not known.any():
         return wall, name
     if bool((wall[known] == wall[known].normalize()).all()):
@@ -191,7 +193,7 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
             "remove the row."
         )
     low, high = float(column.min()), float(column.max())
-    if date_format is None and 15_000 < low and high < 90_000:
+    if date_format is None and low > 15_000 and high < 90_000:
         days = np.round(column.to_numpy(float) * 86_400_000).astype("timedelta64[ms]")
         times = pd.DatetimeIndex(SERIAL_ORIGIN + pd.TimedeltaIndex(days)).round("s")
         return Stamps(times.as_unit("us"), form="days since 1899-12-30 (spreadsheet)")
@@ -205,9 +207,7 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
 class _Reader:
     """Text of times, all in one form."""
 
-    def __init__(
-        self, text: pd.Series, where: Where, source: str, day_first: bool | None
-    ) -> None:
+    def __init__(self, text: pd.Series, where: Where, source: str, day_first: bool | None) -> None:
         self.text, self.where, self.source, self.day_first = text, where, source, day_first
 
     def given(self, form: str) -> Stamps:
@@ -245,7 +245,9 @@ class _Reader:
         if fixed.offsets is None:
             return Stamps(index, form=form)
         offsets = fixed.offsets.astype("timedelta64[m]").astype("timedelta64[us]")
-        texts = (f"UTC{o // 60:+03d}:{o % 60:02d}" if o else "UTC" for o in np.unique(fixed.offsets))
+        texts = (
+            f"UTC{o // 60:+03d}:{o % 60:02d}" if o else "UTC" for o in np.unique(fixed.offsets)
+        )
         local, zone = _settled(index - pd.TimedeltaIndex(offsets), offsets, " and ".join(texts))
         return Stamps(local, zone, form)
 
@@ -343,10 +345,10 @@ class _Reader:
             one, two = (pd.to_numeric(pairs[k], errors="coerce") for k in (0, 1))
             if (one > 12).any() and (two > 12).any():
                 bad = int(np.flatnonzero((two > 12).to_numpy())[0])
-                row = self.text.index.get_loc(part.index[bad])
+                row = int(self.text.index.get_indexer(part.index[[bad]])[0])
                 raise SchemaError(
                     "All dates must have one order. Received days first and months first in "
-                    f"{self.source}, e.g. {part.iloc[bad]!r} in {self.where(int(row))}. Write "
+                    f"{self.source}, e.g. {part.iloc[bad]!r} in {self.where(row)}. Write "
                     "them like 2020-01-31."
                 )
             if (one > 12).any() or (two > 12).any():

@@ -13,7 +13,8 @@ from gwforecast.schema import SchemaError
 __all__ = ["Text", "decoded", "sample_lines"]
 
 
-SAMPLED = 262_144  # bytes from which the layout is found
+SAMPLED = 65_536  # bytes from which the layout is found
+LINES = 300  # of them
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -22,8 +23,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LIKELY = ["cp1252", "cp1250", "cp850", "mac_roman", "cp1257", "iso8859_15"]
-_USUAL = re.compile(r"[\u0080-\u00a0\u00a4-\u00a6\u00a8-\u00af\u00b4\u00b6-\u00b8\u00bb-\u00bf¡¢£×÷ÐÝÞðþ"
-                    r"\u0192\u2018-\u203a†‡•…‰]")  # fmt: skip
+_UNUSUAL = re.compile(
+    r"[\u0080-\u00a6\u00a8-\u00af\u00b4\u00b6-\u00b8\u00bb-\u00bf\u00d0\u00d7\u00dd\u00de"
+    r"\u00f0\u00f7\u00fe\u0192\u2018-\u203a]"
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Text:
 
 def sample_lines(text: str) -> list[str]:
     """Return lines, ended as files end them; other separators of Unicode are part of a cell."""
-    return re.split(r"\r\n|\n|\r", text)
+    return re.split(r"\r\n|\n|\r", text, maxsplit=LINES)[:LINES]
 
 
 def decoded(path: Path, encoding: str | None = None) -> Text:
@@ -110,7 +113,7 @@ def _of_one_byte(raw: bytes) -> str:
     strange = b"\n".join(line for line in raw.split(b"\n") if any(byte > 127 for byte in line))
     strange = strange[:20_000]
     try:
-        if not _USUAL.search(strange.decode("cp1252")):
+        if not _UNUSUAL.search(strange.decode("cp1252")):
             return "cp1252"
     except UnicodeDecodeError:
         pass

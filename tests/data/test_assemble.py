@@ -124,14 +124,18 @@ def test_a_day_before_the_weather_keeps_its_level() -> None:
 
 
 @pytest.mark.parametrize("rule", ["mean", "last", "first"])
-@pytest.mark.parametrize("frequency", ["W-MON", "MS"])
-def test_longer_steps_hold_the_levels_since_the_step_before(rule: str, frequency: str) -> None:
+@pytest.mark.parametrize("frequency", ["W-MON", "MS", "ME", "QS", "QE"])
+def test_longer_steps_hold_their_levels(rule: str, frequency: str) -> None:
     steps = pd.date_range("2020-01-06", periods=10, freq=frequency)
     daily = pd.Series(np.arange(120.0), pd.date_range("2020-01-20", periods=120))
     made = observations_from_frames(daily, weather(steps), at_step=rule)
     times = pd.DatetimeIndex(made["time"].values)
-    for before, step, value in zip(times[:-1], times[1:], made["level"].values[0, 1:], strict=True):
+    begin = frequency in ("MS", "QS")
+    values = made["level"].values[0, :-1] if begin else made["level"].values[0, 1:]
+    for before, step, value in zip(times[:-1], times[1:], values, strict=True):
         inside = daily[(daily.index > before) & (daily.index <= step)]
+        if frequency in ("MS", "QS"):
+            inside = daily[(daily.index >= before) & (daily.index < step)]
         expected = getattr(inside, rule)() if rule == "mean" else (
             inside.iloc[{"first": 0, "last": -1}[rule]] if len(inside) else np.nan
         )  # fmt: skip

@@ -1,0 +1,150 @@
+"""Workbooks: each sheet with a table of dates is a table, its header found as in a text file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gwforecast.data.layouts.base import Dialect, RawTable, facts_of_lines
+from gwforecast.data.layouts.block import find_block
+from gwforecast.data.layouts.cells import plain_numbers
+from gwforecast.data.vocabulary import read_header
+from gwforecast.schema import SchemaError
+
+__all__ = ["EXCEL", "read_workbook"]
+
+
+EXCEL = (".xlsx", ".xlsm")
+OLD_EXCEL = (".xls", ".xlsb", ".ods")
+_SAMPLED = 400  # rows
+
+
+def read_workbook(path: Path, dialect: Dialect, *, dated: bool = True) -> list[RawTable]:
+    """Return the tables of a workbook, one a sheet.
+
+    Raises
+    ------
+    SchemaError
+        If it can't be opened, lacks the sheet that is named, or holds no table.
+    """
+    import openpyxl  # loaded only where it is needed
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # openpyxl raises many kinds for files that are none
+        raise SchemaError(
+            f"A .xlsx file must be a workbook. Received {path}, which can't be opened "
+            f"({type(error).__name__}). Save it again as .xlsx, or as CSV."
+        ) from None
+    try:
+        names = list(book.sheetnames)
+        if dialect.sheet is not None and dialect.sheet not in names:
+            raise SchemaError(
+                f"sheet must be a sheet of the workbook. Received {dialect.sheet!r}; {path} has "
+                f"{names[:12]}. Correct the name."
+            )
+        wanted = names if dialect.sheet is None else [dialect.sheet]
+        tables = [_sheet(book[name], name, path, dialect, dated) for name in wanted]
+    finally:
+        book.close()
+    found = [table for table in tables if isinstance(table, RawTable)]
+    if not found:
+        raise SchemaError(
+            "A workbook must hold a table with a column of dates. Received none in "
+            f"{path}, sheets {wanted[:6]}. Name the line of the header with header_row=, or save "
+            "the table as CSV."
+        )
+    empty = [name for name, t in zip(wanted, tables, strict=True) if not isinstance(t, RawTable)]
+    for name in empty:
+        found[0].notes.append(f"left out: sheet {name!r} (no table with dates)")
+    return found if dated else found[:1]
+
+
+def _sheet(sheet: Any, name: str, path: Path, dialect: Dialect, dated: bool) -> RawTable | None:
+    """Return the table of a sheet; None where it has none."""
+    rows = [list(cells) for cells in sheet.iter_rows(values_only=True)]
+    while rows and not any(cell is not None for cell in rows[-1]):
+        rows.pop()
+    if not rows:
+        return None
+    texts = [[_text(cell) for cell in row] for row in rows[:_SAMPLED]]
+    block = find_block(texts) if dated and dialect.first_line is None else None
+    if block is not None and block.header is not None:
+        header, first, units = block.header, block.first, block.units
+    else:
+        found = dialect.first_line if dialect.first_line is not None else _first(texts, dated)
+        if found is None or found >= len(rows):
+            return None
+        header, first, units = found, found + 1, {}
+    names = _names(texts[header], path, name)
+    if not names:
+        return None
+    frame = _frame(rows[first:], names, dated)
+    if frame.shape[0] == 0:
+        return None
+    facts = facts_of_lines(texts[:header])
+    facts["above"] = " ".join(" ".join(cells) for cells in texts[:header])[:4000]
+    raw = RawTable(
+        frame, path, layout="Excel table", facts=facts, part=name,
+        line=lambda row: first + row + 1,
+    )  # fmt: skip
+    for place, unit in units.items():
+        if place < len(names) and read_header(names[place]).unit is None:
+            raw.headers[names[place]] = read_header(names[place]).with_unit(unit)
+    raw.notes.append(f"sheet: {name!r}, header in row {header + 1}")
+    return plain_numbers(raw, ".", dated=dated, dialect=dialect)
+
+
+def _first(texts: list[list[str]], dated: bool) -> int | None:
+    """Return the first row that can be a header; with dates below, it must name a time."""
+    for k, cells in enumerate(texts[:60]):
+        filled = [cell for cell in cells if cell]
+        if len(filled) < 2:
+            continue
+        if not dated or any(read_header(cell).meaning == "time" for cell in filled):
+            return k
+    return None
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, dt.datetime | dt.date):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _names(cells: list[str], path: Path, sheet: str) -> list[str]:
+    width = max((k + 1 for k, cell in enumerate(cells) if cell), default=0)
+    names: list[str] = []
+    for place, cell in enumerate(cells[:width]):
+        label = " ".join(cell.split())
+        if label and label in names:
+            raise SchemaError(
+                f"Columns must have names of their own. Received {label!r} twice in sheet "
+                f"{sheet!r} of {path}. Rename one."
+            )
+        names.append(label or f"Unnamed: {place}")
+    return names
+
+
+def _frame(rows: list[list[Any]], names: list[str], dated: bool) -> pd.DataFrame:
+    """Return typed columns: numbers, dates, or text."""
+    made = {}
+    for place, name in enumerate(names):
+        cells = [row[place] if place < len(row) else None for row in rows]
+        known = [cell for cell in cells if cell is not None and cell != ""]
+        as_text = not dated and place == 0
+        if not as_text and known and all(isinstance(c, dt.datetime | dt.date) for c in known):
+            made[name] = pd.Series(pd.to_datetime(pd.Series(cells, dtype=object)))
+        elif not as_text and all(isinstance(c, int | float) for c in known):
+            made[name] = pd.Series([None if c == "" else c for c in cells], dtype=float)
+        else:
+            texts = [None if c is None or c == "" else _text(c) for c in cells]
+            made[name] = pd.Series(texts, dtype="str")
+    return pd.DataFrame(made)

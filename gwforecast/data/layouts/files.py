@@ -1,0 +1,147 @@
+"""A file -> its tables, whatever it is: known by its suffix and its first bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gwforecast.data.layouts.agencies import plain_table
+from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.layouts.dated import dated
+from gwforecast.data.layouts.delimited import (
+    PARQUET,
+    TABLES,
+    check_exists,
+    read_delimited,
+    read_parquet,
+)
+from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, read_workbook
+from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
+from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read_xle
+from gwforecast.data.layouts.portals import recognise
+from gwforecast.schema import SchemaError
+
+__all__ = ["READABLE", "read_file", "read_named_rows"]
+
+
+XML = (".xml", ".xle")
+READABLE = (*TABLES, *EXCEL, *XML, ".mon")
+"""Suffixes of files that hold tables; upper case as well."""
+
+
+def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
+    """Return the tables of a file, with times.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Text, workbook, Parquet, XML, or file of a logger.
+    dialect : Dialect
+        How it is written, where that is given.
+
+    Returns
+    -------
+    list of RawTable
+        One of most files; of a workbook one a sheet, of PI-XML one a series.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    SchemaError
+        If it can't be read as tables with times.
+    """
+    check_exists(path)
+    suffix = path.suffix.lower()
+    if suffix in OLD_EXCEL:
+        raise SchemaError(
+            f"A workbook must be .xlsx. Received {path}. Save it as .xlsx, or the sheet as CSV."
+        )
+    if suffix in EXCEL:
+        return [_with_times(table, dialect) for table in read_workbook(path, dialect)]
+    if dialect.sheet is not None:
+        raise ValueError(
+            f"A sheet is part of a workbook. Received sheet={dialect.sheet!r} beside {path}. Leave "
+            "it out."
+        )
+    if suffix in PARQUET:
+        return [_with_times(_rows(read_parquet(path)), dialect)]
+    head = path.read_bytes()[:4096]
+    if suffix in XML or head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml"):
+        return _of_xml(path)
+    if is_mon(path, head.decode("latin-1")):
+        return [adapt_logger(read_mon(path, dialect)).changed(layout="Van Essen Diver .MON")]
+    return [_with_times(read_delimited(path, dialect), dialect)]
+
+
+def _rows(raw: RawTable) -> RawTable:
+    if raw.frame.shape[0] == 0:
+        raise SchemaError(
+            f"A table must hold rows of data. Received a header only in {raw.path}. Check the "
+            "export."
+        )
+    return raw
+
+
+def _with_times(raw: RawTable, dialect: Dialect) -> RawTable:
+    """Return a table in the form of any, with times."""
+    plain = plain_table(raw.frame)
+    raw = recognise(raw if plain is raw.frame else raw.changed(frame=plain, headers={}))
+    raw = adapt_logger(raw) if raw.layout in ("table", "Excel table") else raw
+    return _without_counters(dated(raw, dialect))
+
+
+def _without_counters(raw: RawTable) -> RawTable:
+    """Return a table without columns that a spreadsheet or pandas has added."""
+    frame = raw.frame
+    for name in list(frame.columns):
+        if not (str(name).startswith("Unnamed") or str(name) == ""):
+            continue
+        column = frame[name]
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
+        start = numbers[0] if len(numbers) else 0.0
+        if not column.notna().any():
+            frame = frame.drop(columns=name)
+        elif np.array_equal(numbers, start + np.arange(len(frame), dtype=float)):
+            frame = frame.drop(columns=name)
+            raw.notes.append(f"left out: column {name!r} (a counter)")
+    return raw.changed(frame=frame)
+
+
+def _of_xml(path: Path) -> list[RawTable]:
+    root = parse_xml(path)
+    tag = strip(root.tag)
+    if tag == "TimeSeries":
+        return read_pi_xml(path, root)
+    if tag == "Body_xle":
+        return [read_xle(path, root)]
+    raise SchemaError(
+        "An XML file of levels must be PI-XML of Delft-FEWS (TimeSeries) or a Solinst .xle "
+        f"(Body_xle). Received the element {tag!r} in {path}. Export it as CSV."
+    )
+
+
+def read_named_rows(path: Path, dialect: Dialect) -> pd.DataFrame:
+    """Return a table with a row for each well, its names as the index.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    SchemaError
+        If it can't be read as a table.
+    """
+    check_exists(path)
+    plain = Dialect(decimal=dialect.decimal, encoding=dialect.encoding)  # delimiter is its own
+    if path.suffix.lower() in EXCEL:
+        raw = read_workbook(path, plain, dated=False)[0]
+    elif path.suffix.lower() in PARQUET:
+        raw = read_parquet(path)
+    else:
+        raw = read_delimited(path, plain, dated=False)
+    frame = raw.frame
+    first = frame.columns[0]
+    names = pd.Index(frame[first].map(lambda v: str(v).strip()), name=first)
+    return frame.drop(columns=first).set_axis(names, axis=0)

@@ -1,0 +1,319 @@
+"""Files of loggers: Van Essen Diver, Solinst, Onset HOBO, In-Situ; pressures and air pressures.
+
+A logger measures a pressure. Where its file holds a level, that is read; where it holds only the
+pressure, a level needs the air pressure and the depth of the sensor below the measuring point.
+The layouts are those of the manuals of Diver-Office, Solinst Levelogger Software, HOBOware and
+Win-Situ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gwforecast.data.layouts.base import Dialect, RawTable, keep_facts
+from gwforecast.data.layouts.fews import strip
+from gwforecast.data.layouts.stamps import read_times
+from gwforecast.data.layouts.text import decoded
+from gwforecast.data.units import compact, parse_length
+from gwforecast.data.vocabulary import Header, read_header
+from gwforecast.schema import SchemaError
+
+__all__ = ["adapt_logger", "is_mon", "levels_from_pressure", "read_mon", "read_xle"]
+
+
+METRES_OF_WATER = {
+    "cmh2o": 0.01, "mh2o": 1.0, "cm": 0.01, "m": 1.0, "mmh2o": 0.001, "kpa": 0.1019716,
+    "hpa": 0.01019716, "mbar": 0.01019716, "mb": 0.01019716, "pa": 0.0001019716, "bar": 10.19716,
+    "psi": 0.703070, "psia": 0.703070, "psig": 0.703070, "inhg": 0.345316, "mmhg": 0.0135951,
+    "fth2o": 0.3048, "ft": 0.3048, "inh2o": 0.0254,
+}  # fmt: skip
+"""Height of water of a pressure of one unit, m, at 4 degC."""
+_LONGEST = pd.Timedelta("3h")  # between two readings of the barometer
+
+
+def is_mon(path: Path, head: str) -> bool:
+    """Return whether a file is one of a Diver with columns of fixed width."""
+    marked = path.suffix.lower() == ".mon" or "[Channel" in head or "DataLogger" in head
+    if not marked:
+        return False
+    raw = path.read_bytes()
+    return b"[Data]" in raw and b"[Channel" in raw
+
+
+def read_mon(path: Path, dialect: Dialect) -> RawTable:
+    """Return the table of a Diver's ``.MON`` file.
+
+    Raises
+    ------
+    SchemaError
+        If it has no data, or a row does not have its form.
+    """
+    lines = re.split(r"\r\n|\n|\r", decoded(path, dialect.encoding).whole())
+    start = next((k for k, line in enumerate(lines) if line.strip() == "[Data]"), None)
+    if start is None:
+        raise SchemaError(
+            f"A .MON file must have a section [Data]. Received none in {path}. Export it again "
+            "from Diver-Office."
+        )
+    facts, names = _sections(lines[:start])
+    rows, numbers = [], []
+    for number, line in enumerate(lines[start + 1 :], start + 2):
+        if re.match(r"^\s*\d{2,4}[-/]\d\d[-/]\d{2,4}\s+\d", line):
+            rows.append(line.split())
+            numbers.append(number)
+    if not rows:
+        raise SchemaError(
+            f"A .MON file must have readings below [Data]. Received none in {path}. Export it "
+            "again from Diver-Office."
+        )
+    width = len(names) + 2
+    bad = next((k for k, cells in enumerate(rows) if len(cells) != width), None)
+    if bad is not None:
+        raise SchemaError(
+            f"A row of a .MON file holds date, time and {len(names)} channels. Received "
+            f"{' '.join(rows[bad])!r} in line {numbers[bad]} of {path}. Correct the line."
+        )
+    stamps = read_times(
+        pd.Series([f"{cells[0]} {cells[1]}" for cells in rows], dtype="str"),
+        day_first=dialect.day_first, date_format=dialect.date_format, source=str(path),
+        where=lambda row: f"line {numbers[row]}",
+    )  # fmt: skip
+    frame = {
+        name: pd.to_numeric(pd.Series([r[2 + k].replace(",", ".") for r in rows]), errors="coerce")
+        for k, name in enumerate(names)
+    }
+    raw = RawTable(
+        pd.DataFrame(frame).set_index(stamps.times), path, layout="Van Essen Diver .MON",
+        facts=facts, times=stamps.times, line=lambda row: numbers[row],
+    )  # fmt: skip
+    raw.notes.append(f"time: section [Data], {stamps.form}")
+    return raw
+
+
+def _sections(lines: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return what the head of a .MON file says, and the names of its channels with units."""
+    facts: dict[str, str] = {}
+    names: list[str] = []
+    in_channel = False
+    for line in lines:
+        section = re.match(r"^\s*\[(.+)\]", line)
+        if section:
+            in_channel = bool(re.match(r"^Channel \d+$", section[1].strip()))
+            continue
+        key, _, value = line.partition("=")
+        key, value = key.strip(" :"), value.strip()
+        if in_channel and key == "Identification" and value:
+            names.append(value.title())
+        elif in_channel and key in ("Reference level", "Range") and names:
+            unit = re.sub(r"^[\d.,\s+-]+", "", value).strip()
+            if unit and "[" not in names[-1]:
+                names[-1] = f"{names[-1]} [{unit}]"
+        elif value:
+            keep_facts(facts, key, value)
+    return facts, names
+
+
+def read_xle(path: Path, root: Any) -> RawTable:
+    """Return the table of a Solinst ``.xle`` file.
+
+    Raises
+    ------
+    SchemaError
+        If it holds no channels or readings.
+    """
+    by_name = {strip(e.tag): e for e in root.iter()}
+    names = []
+    for element in root.iter():
+        if re.fullmatch(r"Ch\d+_data_header", strip(element.tag)):
+            inner = {strip(e.tag): (e.text or "").strip() for e in element}
+            unit = inner.get("Unit", "")
+            names.append(
+                f"{inner.get('Identification', 'channel')}" + (f" [{unit}]" if unit else "")
+            )
+    logs = [e for e in root.iter() if strip(e.tag) == "Log"]
+    if not names or not logs:
+        raise SchemaError(
+            f"A .xle file must hold channels and readings. Received {len(names)} channels and "
+            f"{len(logs)} readings in {path}. Export it again from the Levelogger software."
+        )
+    cells = [{strip(e.tag).lower(): (e.text or "").strip() for e in log} for log in logs]
+    stamps = read_times(
+        pd.Series([f"{c.get('date', '')} {c.get('time', '')}".strip() for c in cells], dtype="str"),
+        source=str(path), where=lambda row: f"reading {row + 1}",
+    )  # fmt: skip
+    frame = {
+        name: pd.to_numeric(pd.Series([c.get(f"ch{k}", "") for c in cells]), errors="coerce")
+        for k, name in enumerate(names, 1)
+    }
+    location = by_name.get("Location")
+    facts = {"well": (location.text or "").strip()} if location is not None else {}
+    return adapt_logger(RawTable(
+        pd.DataFrame(frame).set_index(stamps.times), path, layout="Solinst .xle",
+        facts={k: v for k, v in facts.items() if v}, times=stamps.times,
+        notes=[f"time: readings, {stamps.form}"],
+    ))  # fmt: skip
+
+
+def adapt_logger(raw: RawTable) -> RawTable:
+    """Return a table of a logger with what its maker means by the names of its channels."""
+    above = raw.facts.get("above", "").lower()
+    names = [str(c) for c in raw.frame.columns]
+    lowered = {name.lower() for name in names}
+    if raw.layout == "Solinst .xle" or ("unit:" in above and "level" in lowered):
+        return _solinst(raw)
+    if "plot title" in above or any("lgr s/n" in name for name in lowered):
+        raw.notes.append("layout: Onset HOBO")
+        return raw.changed(layout="Onset HOBO")
+    in_situ = any(word in above for word in ("in-situ", "log file properties", "level troll",
+                                              "vulink", "win-situ", "vusitu"))  # fmt: skip
+    paired = any(name.startswith("pressure (psi") for name in lowered) and any(
+        name.startswith("depth (") for name in lowered
+    )
+    if in_situ or paired:
+        headers = dict(raw.headers)
+        for name in names:
+            if read_header(name).label.lower() == "depth":
+                headers[name] = replace(read_header(name), meaning="column")
+        return raw.changed(headers=headers, layout="In-Situ")
+    if "datalogger" in above or "diver" in above or "[logger settings]" in above:
+        return raw.changed(layout="Van Essen Diver")
+    return raw
+
+
+def _solinst(raw: RawTable) -> RawTable:
+    above = raw.facts.get("above", "")
+    headers = dict(raw.headers)
+    for name in map(str, raw.frame.columns):
+        header = read_header(name)
+        if header.meaning in ("level", "depth") and header.unit is None:
+            found = re.search(r"LEVEL\s+UNIT:\s*(\S+)", above, re.IGNORECASE)
+            unit = found[1] if found else None
+            header = replace(header, unit=unit, length=parse_length(unit) if unit else None)
+        if header.meaning == "level":
+            headers[name] = header
+            raw.notes.append(
+                f"warning: {name!r} of a Solinst logger is the height of water above the sensor, "
+                "not above a datum, and holds the air pressure unless the software has taken it "
+                "off; give barometer= and sensor_depth=, or sensor_depth= alone"
+            )
+    return raw.changed(headers=headers, layout="Solinst")
+
+
+def levels_from_pressure(
+    raw: RawTable,
+    *,
+    barometer: RawTable | None,
+    sensor_depth: float | Mapping[str, float],
+    well: str,
+) -> RawTable:
+    """Return depths to water from the pressure, or the height of water, above a sensor.
+
+    Parameters
+    ----------
+    raw : RawTable
+        Of a logger, with times.
+    barometer : RawTable, optional
+        Air pressure; needed where the logger measures the absolute pressure.
+    sensor_depth : float or mapping of str to float
+        Depth of the sensor below the measuring point, m.
+    well : str
+        Name of the well, for a mapping and for messages.
+
+    Returns
+    -------
+    RawTable
+        With a column ``depth to water [m]``: sensor depth - height of water above the sensor. The
+        air pressure is interpolated in time between readings of at most three hours.
+
+    Raises
+    ------
+    SchemaError
+        If there is no pressure, no unit, no depth of the sensor for the well, or no air pressure.
+    """
+    depth = sensor_depth.get(well) if isinstance(sensor_depth, Mapping) else sensor_depth
+    if depth is None:
+        raise SchemaError(
+            "Each logger needs the depth of its sensor below the measuring point. Received none "
+            f"for well {well!r}. Add it to sensor_depth=, in m."
+        )
+    if barometer is not None:
+        height, source = _compensated(raw, barometer, well), "pressure - air pressure"
+    else:
+        height, source = _height(raw, well)
+    frame = pd.DataFrame({"depth to water [m]": float(depth) - height}, index=raw.frame.index)
+    raw.notes.append(
+        f"pressure: height of water above the sensor from {source}; depth = {float(depth):g} m - "
+        "height"
+    )
+    return raw.changed(frame=frame, headers={}, dry={})
+
+
+def _height(raw: RawTable, well: str) -> tuple[np.ndarray, str]:
+    """Return the height of water of a file that has it, m."""
+    names = [n for n in map(str, raw.frame.columns) if raw.header(n).meaning == "column"]
+    names = names or [n for n in map(str, raw.frame.columns) if raw.header(n).meaning == "level"]
+    if not names:
+        raise SchemaError(
+            "A height of water above the sensor, or a pressure with the air pressure, is needed. "
+            f"Received the columns {list(map(str, raw.frame.columns))} for well {well!r}. Give "
+            "the air pressure with barometer=."
+        )
+    length = raw.header(names[0]).length
+    factor = length.factor if length is not None else 1.0
+    return raw.frame[names[0]].to_numpy(float) * factor, repr(names[0])
+
+
+def _compensated(raw: RawTable, barometer: RawTable, well: str) -> np.ndarray:
+    """Return the height of water from the absolute pressure less the air pressure, m."""
+    water, air = _pressure(raw, f"well {well!r}"), _pressure(barometer, "the barometer")
+    air = air.dropna()
+    air = air[~air.index.duplicated()].sort_index()
+    if len(air) < 2:
+        raise SchemaError(
+            f"The barometer must cover the readings. Received {len(air)} values of the air "
+            f"pressure in {barometer.path}. Give the file of the barometer."
+        )
+    stamps, known = raw.frame.index.to_numpy(), air.index.to_numpy()
+    interpolated = np.interp(stamps.astype("M8[us]").astype(np.int64),
+                             known.astype("M8[us]").astype(np.int64), air.to_numpy())  # fmt: skip
+    after = np.clip(np.searchsorted(known, stamps), 1, len(known) - 1)
+    apart = known[after] - known[after - 1]
+    usual = max(_LONGEST.to_timedelta64(), 1.5 * np.median(np.diff(known)))
+    outside = (stamps < known[0]) | (stamps > known[-1]) | (apart > usual)
+    interpolated[outside & ~np.isin(stamps, known)] = np.nan
+    height = water.to_numpy(float) - interpolated
+    if not np.isfinite(height).any():
+        raise SchemaError(
+            f"The barometer must cover the readings. Received air pressure from {known[0]} to "
+            f"{known[-1]} for readings of {well!r} from {stamps[0]} to {stamps[-1]}. Give the "
+            "file of the same period."
+        )
+    return np.asarray(height)
+
+
+def _pressure(raw: RawTable, what: str) -> pd.Series:
+    """Return the pressure of a table in m of water."""
+    columns = [str(c) for c in raw.frame.columns]
+    names = [n for n in columns if raw.header(n).meaning == "pressure"]
+    if not names and raw.layout.startswith("Solinst"):
+        names = [n for n in columns if raw.header(n).meaning == "level"]
+    if not names:
+        raise SchemaError(
+            f"A pressure is needed of {what}. Received the columns {columns} in {raw.path}. Give "
+            "the file of a logger with a pressure."
+        )
+    header: Header = raw.header(names[0])
+    unit = compact(header.unit or "")
+    if unit not in METRES_OF_WATER:
+        raise SchemaError(
+            f"The unit of a pressure must be known. Received {header.unit!r} for {names[0]!r} of "
+            f"{what}. Name it in the header, e.g. 'Pressure [kPa]'."
+        )
+    return raw.frame[names[0]].astype(float) * METRES_OF_WATER[unit]

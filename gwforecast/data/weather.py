@@ -1,0 +1,433 @@
+"""Covariates from tables: checked, on the axis, with kind and units; shorter steps aggregated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.layouts.stamps import local_times, times_of_index
+from gwforecast.data.roles import REASONS, is_constant, is_numeric, text_of
+from gwforecast.data.time_axis import Duplicates, StepStamp, clean_series, step_stamp
+from gwforecast.data.units import convert_weather
+from gwforecast.data.vocabulary import Header, read_header
+from gwforecast.schema import SchemaError
+
+__all__ = [
+    "Weather",
+    "covariate_variables",
+    "joined_covariates",
+    "table_of_covariates",
+    "weather_by_well",
+]
+
+
+KNOWN_UNITS = {
+    "rr": "mm", "tg": "degC", "tn": "degC", "tx": "degC", "pp": "hPa", "hu": "%", "fg": "m/s",
+    "qq": "W/m2", "hyras_pr": "mm", "hyras_tas": "degC", "hyras_tasmin": "degC",
+    "hyras_tasmax": "degC", "hyras_hurs": "%", "hyras_rsds": "W/m2",
+}  # fmt: skip
+"""Units of the names that E-OBS and HYRAS use, and nobody else; other names have none."""
+
+AGGREGATED: dict[str, str] = {
+    "rain": "sum", "evapotranspiration": "sum", "temperature_min": "min", "temperature_max": "max",
+}  # fmt: skip
+"""How covariates of a kind are aggregated to longer steps; all others by their mean."""
+
+_STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS": "QS", "QE": "QE"}
+
+
+@dataclass
+class Weather:
+    """Covariates by well, and what their columns are.
+
+    Parameters
+    ----------
+    frames : dict of str to pandas.DataFrame
+        By well; wells that share them have the same object.
+    headers : dict of str to Header
+        By column, where a layout explains it.
+    notes : list of str
+        What was decided, and what was left out.
+    """
+
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    headers: dict[str, Header] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    zone: str | None = None
+    step: str | None = None
+
+
+Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
+
+
+def table_of_covariates(raw: RawTable, *, drop: tuple[str, ...] = ()) -> Covariates:
+    """Return the covariates of a file: its columns of numbers, by well where it names wells.
+
+    Parameters
+    ----------
+    raw : RawTable
+        With times.
+    drop : tuple of str
+        Columns that are no covariates: the level, for instance.
+
+    Raises
+    ------
+    SchemaError
+        If no column is a covariate.
+    """
+    frame = raw.frame.drop(columns=[c for c in drop if c in raw.frame])
+    wells, kept = None, []
+    for name in map(str, frame.columns):
+        header, column = raw.header(name), frame[name]
+        reason = REASONS.get(header.meaning)
+        if not column.notna().any():
+            raw.notes.append(f"left out: column {name!r} (no values)")
+        elif header.meaning == "well" and not is_constant(column) and wells is None:
+            wells = name
+        elif header.meaning == "well" or (reason and header.meaning not in ("pressure", "value")):
+            constant = is_constant(column)
+            if (
+                is_numeric(column)
+                and header.meaning in ("place", "other", "column")
+                and not constant
+            ):
+                kept.append(name)
+            else:
+                raw.notes.append(f"left out: column {name!r} ({reason or 'station'})")
+        else:
+            kept.append(name)
+    if not kept:
+        raise SchemaError(
+            "A table of covariates needs a column of numbers. Received the columns "
+            f"{list(map(str, raw.frame.columns))[:12]} in {raw.path}. Check the file and the "
+            "decimal mark."
+        )
+    if wells is None:
+        return raw.changed(frame=frame[kept])
+    keys = frame[wells].map({v: text_of(v) for v in frame[wells].unique()})
+    raw.notes.append(f"covariates: by well, column {wells!r}")
+    return {
+        str(key): raw.changed(frame=frame[kept].iloc[rows])
+        for key, rows in keys.reset_index(drop=True).groupby(keys.to_numpy()).indices.items()
+    }
+
+
+def weather_by_well(
+    covariates: Covariates | None,
+    wells: list[str],
+    *,
+    source: str,
+    sort: bool,
+    sentinels: tuple[float, ...],
+    duplicates: Duplicates | None = None,
+    step: str | None = None,
+    stamp: StepStamp | None = None,
+) -> Weather:
+    """Return a frame of covariates for each well; all have the same columns.
+
+    Parameters
+    ----------
+    covariates : pandas.DataFrame, RawTable, or mapping of str to these, optional
+        Shared by all wells (each then has the same object), or by well.
+    wells : list of str
+        Wells that need covariates.
+    source : str
+        Column of the level, which may not be a covariate.
+    sort : bool
+        Sort times that are not in order.
+    sentinels : tuple of float
+        Numbers that become NaN.
+    duplicates : {"first", "last", "mean"}, optional
+        What to do with different values of one time.
+    step : str, optional
+        Frequency to which covariates of shorter steps are aggregated.
+    stamp : {"begin", "end"}, optional
+        Whether a step begins or ends at its stamp.
+
+    Raises
+    ------
+    SchemaError
+        If a well has none, wells have different ones, or a column is not a covariate.
+    """
+    made = Weather()
+    if covariates is None:
+        return made
+    given = covariates if isinstance(covariates, Mapping) else None
+    if given is None:
+        parts: dict[str, object] = {"covariates": covariates}
+    else:
+        without = [name for name in wells if name not in given]
+        if without:
+            raise SchemaError(
+                f"Each well needs covariates. Received none for {len(without)} of {len(wells)} "
+                f"wells, {without[0]!r} among them; there are some for "
+                f"{sorted(map(str, given))[:5]}. Add them, or choose wells with wells=[...]."
+            )
+        parts = {f"covariates of well {name!r}": given[name] for name in wells}
+    frames = []
+    for what, part in parts.items():
+        frame = _table(part, made)
+        frame = _clean_frame(
+            frame, what, source, sort, sentinels, duplicates, made.notes, made.headers
+        )
+        frames.append(_aggregated(frame, step, stamp, made))
+    _same_columns(frames)
+    by_well = dict.fromkeys(wells, frames[0]) if given is None else dict(
+        zip(wells, frames, strict=True)
+    )  # fmt: skip
+    made.frames = by_well
+    return made
+
+
+def _same_columns(frames: list[pd.DataFrame]) -> None:
+    columns = {tuple(frame.columns) for frame in frames}
+    if len(columns) > 1:
+        first, second = sorted(columns)[:2]
+        raise SchemaError(
+            f"All wells need the same covariates. Received {list(first)} and {list(second)}. "
+            "Add what is missing, or leave it out everywhere."
+        )
+
+
+def _table(part: object, made: Weather) -> object:
+    """Return the frame of a part, its times naive; headers and notes go to the weather."""
+    frame = part
+    if isinstance(part, RawTable):
+        frame = part.frame
+        made.headers.update(part.headers)
+        made.notes.extend(note for note in part.notes if note not in made.notes)
+        made.zone = made.zone or part.zone
+    if isinstance(frame, pd.DataFrame):
+        times = times_of_index(frame.index)
+        if times is not None:
+            local, zone = local_times(times)
+            made.zone = made.zone or zone
+            frame = frame.set_axis(local, axis=0)
+    return frame
+
+
+def _clean_frame(
+    frame: object,
+    what: str,
+    source: str,
+    sort: bool,
+    sentinels: tuple[float, ...],
+    duplicates: Duplicates | None,
+    notes: list[str],
+    headers: Mapping[str, Header],
+) -> pd.DataFrame:
+    if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
+        index = getattr(frame, "index", None)
+        kind = type(frame).__name__ + (f" with {type(index).__name__}" if index is not None else "")
+        raise SchemaError(
+            f"Covariates must be a DataFrame with a DatetimeIndex and a column for each. Received "
+            f"{kind} as {what}. Use Series.to_frame, or set_index with pandas.to_datetime."
+        )
+    labels = [_split_units(str(name))[0] for name in frame.columns]
+    repeated = pd.Index(labels)[pd.Index(labels).duplicated()]
+    if len(repeated):
+        raise SchemaError(
+            f"Covariates must have names of their own. Received {repeated[0]!r} twice in the "
+            f"{what}. Rename one."
+        )
+    columns = {}
+    for label, name in zip(labels, frame.columns, strict=True):
+        _check_covariate(frame[name], label, what, source)
+        columns[str(name)] = clean_series(
+            frame[name], f"{what}, column {label!r}", sort=sort, sentinels=sentinels,
+            duplicates=duplicates, notes=notes,
+        )  # fmt: skip
+    del headers
+    return pd.DataFrame(columns, index=None if columns else frame.index)
+
+
+def _check_covariate(values: pd.Series, label: str, what: str, source: str) -> None:
+    if label in (schema.LEVEL, schema.WELL, schema.TIME, source) or label.endswith("_flag"):
+        raise SchemaError(
+            "A covariate can't be named like the level, a coordinate or a flag, because the level "
+            f"may not be an input to itself. Received {label!r} in the {what}. Leave the column "
+            "out, or rename it if it is another series."
+        )
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise SchemaError(
+            f"Covariates must be numbers. Received {label!r} of dtype {values.dtype} in the "
+            f"{what}, first value {next(iter(values), None)!r}. Convert it, set times as the "
+            "index, or leave the column out; text belongs to static attributes."
+        )
+
+
+def _aggregated(
+    frame: pd.DataFrame, step: str | None, stamp: StepStamp | None, made: Weather
+) -> pd.DataFrame:
+    """Return a frame of shorter steps than wanted, aggregated by kind; others as they are."""
+    if len(frame) < 2:
+        return frame
+    shortest = np.diff(frame.index.to_numpy()).min()
+    if step is None:
+        if shortest < np.timedelta64(1, "D"):
+            raise SchemaError(
+                "Covariates must be daily, weekly, monthly or quarterly. Received steps of "
+                f"{pd.Timedelta(shortest)} from {timeline.format_time(frame.index[0])}. Aggregate "
+                "them by kind (sum of rain, mean of temperature) with step='D' (--step D)."
+            )
+        return frame
+    frequency = _frequency(step)
+    if shortest >= np.timedelta64(1, "D") and _is_regular(frame.index, frequency):
+        return frame
+    begins = step_stamp(frequency, stamp) == "begin"
+    side: Literal["left", "right"] = "left" if begins else "right"
+    groups = frame.resample(frequency, closed=side, label=side)
+    usual = int(groups.size().mode().iloc[0])
+    hows = {name: AGGREGATED.get(kind_of(name, made.headers), "mean") for name in frame.columns}
+    summed = pd.DataFrame({name: getattr(groups[name], how)() for name, how in hows.items()})
+    least = usual if frequency == "D" else 0.9 * usual
+    whole = pd.DataFrame({name: groups[name].count() for name in frame.columns}) >= least
+    if frequency == "D":
+        whole.index = summed.index
+    result = summed.where(whole)
+    made.step = frequency
+    listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
+    made.notes.append(
+        f"step: covariates aggregated from {pd.Timedelta(shortest)} to {frequency}: {listed}; "
+        f"steps with fewer than {least:g} values are missing"
+    )
+    return result
+
+
+def _frequency(step: str) -> str:
+    known = step.upper()
+    base, _, anchor = known.partition("-")
+    if base not in _STEPS:
+        raise ValueError(
+            "step must be 'D', 'W-SUN' (or another day), 'MS', 'ME', 'QS' or 'QE'. Received "
+            f"{step!r}. Correct it."
+        )
+    return f"{_STEPS[base]}-{anchor}" if anchor else ("W-SUN" if base == "W" else _STEPS[base])
+
+
+def _is_regular(index: pd.Index, frequency: str) -> bool:
+    try:
+        return timeline.infer_frequency(index.to_numpy()).split("-")[0] == frequency.split("-")[0]
+    except SchemaError:
+        return False
+
+
+def kind_of(name: str, headers: Mapping[str, Header]) -> str:
+    """Return the kind of a covariate by its column: as the layout says, else by its name."""
+    header = headers.get(name)
+    if header is not None and header.kind:
+        return header.kind
+    label = _split_units(name)[0]
+    exact = schema.covariate_kind(label)
+    return exact if exact != "other" else (read_header(name).kind or "other")
+
+
+def covariate_variables(
+    weather: Weather, wells: list[str], times: np.ndarray, units: Mapping[str, str]
+) -> dict[str, xr.Variable]:
+    """Return the covariates on the axis with kind, name and units, dims (well, time).
+
+    Raises
+    ------
+    SchemaError
+        If units are given for a name that is no covariate.
+    """
+    frames = weather.frames
+    columns = list(next(iter(frames.values())).columns) if frames else []
+    labels = [_split_units(name)[0] for name in columns]
+    unknown = [name for name in units if name not in labels]
+    if unknown:
+        raise SchemaError(
+            f"Units of covariates are given by their names. Received {unknown[0]!r}; there are "
+            f"{labels}. Correct the name."
+        )
+    index = pd.DatetimeIndex(times)
+    on_axis = {id(frame): frame.reindex(index) for frame in frames.values()}
+    days = _days(times) if columns else 1.0
+    made = {}
+    for name in columns:
+        stacked = np.stack([on_axis[id(frames[w])][name].to_numpy(float) for w in wells])
+        label = _split_units(name)[0]
+        header = weather.headers.get(name) or read_header(name)
+        kind = kind_of(name, weather.headers)
+        known = units.get(label) or header.unit or KNOWN_UNITS.get(label.lower())
+        if known:
+            stacked, known = _converted(stacked, kind, label, known, days, weather.notes)
+        attrs = {"kind": kind, "long_name": label}
+        made[label] = xr.Variable(
+            (schema.WELL, schema.TIME), stacked, attrs | ({"units": known} if known else {})
+        )
+    return made
+
+
+def _days(times: np.ndarray) -> float:
+    return 365.25 / timeline.steps_per_year(timeline.infer_frequency(times))
+
+
+def _converted(
+    values: np.ndarray, kind: str, label: str, unit: str, days: float, notes: list[str]
+) -> tuple[np.ndarray, str]:
+    """Return values in the usual unit of their kind, and that unit."""
+    conversion = convert_weather(kind, unit, days=days)
+    if conversion is None:
+        return values, unit
+    factor, offset, usual = conversion
+    shift = f"{offset:+.4g}" if offset else ""
+    notes.append(f"unit: {label} in {unit} x {factor:.6g}{shift} -> {usual}")
+    return values * factor + offset, usual
+
+
+def _split_units(name: str) -> tuple[str, str | None]:
+    """Return name and units of a header such as ``rain [mm/d]``."""
+    label, bracket, rest = name.replace("(", "[").replace(")", "]").partition("[")
+    return (label.strip(), rest.rstrip("] ").strip()) if bracket and label.strip() else (name, None)
+
+
+def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:
+    """Return covariates of two files together."""
+    if isinstance(first, dict) or isinstance(second, dict):
+        left = first if isinstance(first, dict) else dict.fromkeys(wells, first)
+        right = second if isinstance(second, dict) else dict.fromkeys(wells, second)
+        made: dict[tuple[int, int], RawTable] = {}
+        joined = {}
+        for name in wells:
+            for side in (left, right):
+                if name not in side:
+                    raise SchemaError(
+                        f"Each well needs covariates. Received none for {name!r} in one of the "
+                        f"files; there are some for {sorted(side)[:4]}. Add them."
+                    )
+            key = (id(left[name]), id(right[name]))
+            made.setdefault(key, _joined_tables(left[name], right[name]))
+            joined[name] = made[key]
+        return joined
+    return _joined_tables(first, second)
+
+
+def _joined_tables(first: RawTable, second: RawTable) -> RawTable:
+    clash = [c for c in second.frame.columns if c in first.frame.columns]
+    if clash:
+        raise SchemaError(
+            f"Covariates must have names of their own. Received {str(clash[0])!r} in "
+            f"{first.path} and in {second.path}. Rename one."
+        )
+    for raw in (first, second):
+        if raw.frame.index.has_duplicates:
+            time = raw.frame.index[raw.frame.index.duplicated()][0]
+            raise SchemaError(
+                "Files of covariates that are joined must have each time once. Received "
+                f"{timeline.format_time(time)} twice in {raw.path}. Remove one."
+            )
+    frame = first.frame.join(second.frame, how="outer")
+    notes = list(dict.fromkeys([*first.notes, *second.notes]))
+    return first.changed(
+        frame=frame, headers={**first.headers, **second.headers}, notes=notes,
+        times=pd.DatetimeIndex(frame.index),
+    )  # fmt: skip
