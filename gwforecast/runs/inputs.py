@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "make_split",
     "prepare",
     "read_data",
+    "tables_of_search",
 ]
 
 
@@ -184,3 +186,21 @@ def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.dateti
     starts = [bounds.start(period).values for period in ("validation", "test")]
     unique = np.unique(np.concatenate(starts))
     return list(unique[~np.isnat(unique)])
+
+
+def tables_of_search(settings: Settings) -> dict[str, Mapping[str, object]]:
+    """Return the given settings of data and periods, with paths relative to a search's folder."""
+    folder = settings.tune.folder.resolve()
+    data = settings.data.given()
+    if settings.data.database is not None:
+        from gwforecast.data.database import without_password  # loads SQLAlchemy
+
+        data["database"] = without_password(settings.data.database)
+    for name in ("levels", "covariates", "attributes"):
+        if settings.data.database is None and data.get(name) is not None:
+            data[name] = Path(os.path.relpath(data[name].resolve(), folder))
+    use = list(dict.fromkeys([settings.tune.model, settings.models.baseline]))
+    models = {"use": use, "baseline": settings.models.baseline, "seed": settings.models.seed}
+    split, output = settings.split.given(), {"folder": "evaluation"}
+    tables = {"data": data, "split": split, "models": models, "output": output}
+    return {name: table for name, table in tables.items() if table}

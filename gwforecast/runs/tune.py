@@ -1,6 +1,6 @@
-"""Search for a forecaster's settings on the validation period, resumable and pruned.
+"""Hyperparameter search: fit, simulate and score a model on the validation period, trial by trial.
 
-What a trial of a search does: fit, simulate and score a forecaster on validation rows.
+Interrupted searches resume, and trials that fall behind are pruned.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ SEARCHED = [
     for name, metric in level_metrics().items()
     if metric.larger_is_better is not None and name != "nse_reference"
 ]
-"""Metrics that a search can use: those with a direction that need no level of another period."""
+"""Metrics that a search can use: they have a direction and need no level of another period."""
 
 REASON = "reason"
-"""Attribute of a trial of optuna: why it failed or was pruned."""
+"""Attribute of a trial of optuna: the reason why it failed or was pruned."""
 
 _STEPS = (1, 3)  # members after which a trial may be stopped
 
@@ -74,11 +74,11 @@ class Task:
 
     @property
     def judge(self) -> Metric:
-        """The metric that is made best."""
+        """The metric that is optimised."""
         return METRICS[self.metric]
 
     def identity(self) -> dict[str, object]:
-        """Return what must be the same where a search goes on."""
+        """Return what must not change between the runs of a search."""
         return {
             "model": self.model,
             "metric": self.metric,
@@ -91,7 +91,7 @@ class Task:
 
 
 def before_test(observations: xr.Dataset, split: Split) -> xr.Dataset:
-    """Return the observations up to the end of validation, levels of no later row among them."""
+    """Return the observations up to the end of the validation period, without later levels."""
     levels = split.levels(observations, "train", "validation")
     wells = {schema.WELL: observations[schema.WELL].values}
     end = split.end_through("validation").sel(wells).max()
@@ -101,7 +101,7 @@ def before_test(observations: xr.Dataset, split: Split) -> xr.Dataset:
 def scored_rows(observations: xr.Dataset, split: Split, metric: Metric) -> np.ndarray:
     """Return the rows that every trial is scored on, (well, time): observed, with all covariates.
 
-    A well that the metric can say nothing of, e.g. NSE of a constant level, has none.
+    A well for which the metric is undefined, e.g. the NSE of a constant level, has none.
     """
     level = split.levels(observations, "validation")
     rows = np.array(level.notnull().values)
@@ -122,14 +122,14 @@ def scored_rows(observations: xr.Dataset, split: Split, metric: Metric) -> np.nd
 
 
 def make(task: Task, settings: Mapping[str, Any], **stage: int) -> Forecaster:
-    """Return the forecaster of a trial, not fitted, with members and seed of a step if any."""
+    """Return the forecaster of a trial, not fitted, with the members and seed of a stage if any."""
     given = {**task.fixed, **settings, **stage}
     shared = {"seed": task.seed, "workers": task.workers}
     return make_forecasters([task.model], settings={task.model: given}, shared=shared)[task.model]
 
 
 def run(optuna: Any, trial: Any, task: Task) -> float:
-    """Return the score of a trial; what goes wrong is kept with it."""
+    """Return the score of a trial; the reason of a failure is stored with it."""
     try:
         return _score_steps(optuna, trial, task)
     except optuna.TrialPruned:
@@ -188,24 +188,24 @@ _HOPELESS = 5  # failures, with no trial complete, after which a search ends
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What a search gives.
+    """The result of a hyperparameter search.
 
     Parameters
     ----------
     model : str
-        The model whose settings were searched.
+        The model whose hyperparameters were searched.
     metric : str
-        What was made best in the validation period.
+        The metric that was optimised in the validation period.
     best : dict of str to object
-        Settings of the best complete trial, those that were fixed included; what
-        ``evaluate(..., settings={model: best})`` takes.
+        Settings of the best complete trial, including the fixed ones, for
+        ``evaluate(..., settings={model: best})``.
     value : float
         Its score, the mean over the wells.
     trials : pandas.DataFrame
         Columns number, state (``"complete"``, ``"pruned"``, ``"failed"``), value (of the members
-        that were trained), seconds, reason, and one for each setting that was searched.
+        that were trained), seconds, reason, and one for each searched setting.
     paths : dict of str to pathlib.Path
-        The files that were written, by their names in the folder.
+        The files written, by their names in the folder.
     """
 
     model: str
@@ -233,22 +233,22 @@ def tune(
     tables: Mapping[str, Mapping[str, object]] | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
-    """Search the settings of a forecaster that score best in the validation period.
+    """Search for the hyperparameters of a model that score best in the validation period.
 
-    Each trial is fitted on the train period, simulates, and is scored on the validation period, as
-    the mean over the wells. Nothing after the validation period is read: the data are cut there
-    before anything else is done, so the test period stays fit to judge the winner.
+    Each trial is fitted on the train period, simulates the validation period, and is scored there,
+    as the mean over the wells. The data are cut at the end of the validation period before anything
+    else is done, so the test period remains unseen and can be used to evaluate the result.
 
-    The first trial has the model's own defaults, as far as they lie in the space; the others are
-    proposed by a tree-structured Parzen estimator [1]_, seeded anew for each trial, so that a
-    search that was broken off and goes on gives the same trials as one that was not. A trial that
-    was broken off is run again.
+    The first trial has the defaults of the model that lie in the space. The others are proposed by
+    a tree-structured Parzen estimator [1]_. It is seeded for each trial separately, so a search
+    that was interrupted and resumed gives the same trials as one that was not. A trial that was
+    interrupted is run again.
 
-    Networks are trained in steps, the first member, then two more, then the others, all wells at
-    once. After each step the ensemble so far is scored, and where it is worse than the median of
-    the complete trials at that step (from the sixth trial on) the trial is pruned [2]_: most bad
-    settings cost one member. Members are trained apart from each other, so the last step's score is
-    that of the ensemble that ``evaluate`` would train. Other models are fitted once, and not
+    Networks are trained in three stages: the first member, then two more, then the others, with all
+    wells at once. After each stage the ensemble so far is scored. A trial that is worse than the
+    median of the complete trials at that stage (from the sixth trial on) is pruned [2]_, so most
+    bad settings cost one member. Members are trained independently, so the score of the last stage
+    is that of the ensemble which ``evaluate`` would train. Other models are fitted once and are not
     pruned.
 
     Parameters
@@ -261,27 +261,27 @@ def tune(
         Range by setting, see :data:`gwforecast.config.space.Space`; by default that of
         :func:`gwforecast.config.space.default_space` without the fixed settings.
     settings : mapping, optional
-        Settings of the model that are fixed, by name.
+        Settings of the model that are not searched, by name.
     split : Split, optional
         The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
     trials : int
-        Complete and pruned trials that there are in the end; those in the folder count.
+        Number of complete and pruned trials at the end, including those already in the folder.
     metric : str
-        One of :data:`SEARCHED`; maximised or minimised as its definition has it.
+        One of :data:`SEARCHED`; maximised or minimised according to its definition.
     timeout : float, optional
         Seconds after which no further trial is started.
     seed : int
         Seed of the search, and of the first member of each network.
     members, workers : int, optional
-        Networks in each ensemble, where ``settings`` do not say, and networks trained at once, for
-        models that have them.
+        Members of each ensemble, unless in ``settings``, and networks trained at once; for neural
+        networks only.
     out : pathlib.Path or str, optional
-        Folder of the study, with which the search goes on where it is there, and of tables, figure
-        and ``best.toml``; by default none.
+        Folder of the study, tables, figure and ``best.toml``; a study that is there is resumed. By
+        default nothing is written.
     tables : mapping, optional
-        Tables that ``best.toml`` holds besides the model's, e.g. ``data`` and ``split``.
+        Tables that ``best.toml`` contains besides that of the model, e.g. ``data`` and ``split``.
     progress : Progress, optional
-        Told of trials, and of members and wells within them.
+        Progress callback, called for trials, and for members and wells within them.
 
     Returns
     -------
@@ -295,9 +295,10 @@ def tune(
     SchemaError
         If the observations do not have their form, or no well can be scored.
     ValueError
-        If metric, number of trials or space cannot be, or the folder holds another search.
+        If the metric, the number of trials or the space is not valid, or the folder contains
+        another search.
     TypeError
-        If a setting is none of the model's.
+        If the model has no such setting.
     RuntimeError
         If no trial could be completed.
 
@@ -335,7 +336,7 @@ def tune(
     checked = check_space(space, model=model, fixed=fixed)
     rows = scored_rows(known, split, METRICS[metric])
     task = Task(model, metric, checked, fixed, seed, workers, known, split, rows, progress)
-    make(task, {})  # refuses wrong fixed settings before anything is searched
+    make(task, {})  # raises for wrong fixed settings before the search begins
     folder = None if out is None else Path(out)
     with _quiet(optuna), _study(optuna, task, folder) as study:
         _search(optuna, study, task, trials, timeout, start(model, checked, frequency))
@@ -346,12 +347,12 @@ def tune(
 
 
 def ranked(tuning: Tuning) -> pd.DataFrame:
-    """Return the trials of a search, the best first: complete ones, then pruned, then failed.
+    """Return the trials of a search from best to worst: complete, then pruned, then failed ones.
 
     Parameters
     ----------
     tuning : Tuning
-        What a search gave.
+        Result of a search.
     """
     order = {"complete": 0, "pruned": 1, "failed": 2}
     sign = -1 if METRICS[tuning.metric].larger_is_better else 1
@@ -365,7 +366,7 @@ def _optuna() -> Any:
         import optuna
     except ImportError:
         raise ImportError(
-            "A search for settings needs optuna. Received an environment without it. Install it "
+            "A hyperparameter search needs optuna. Received an environment without it. Install it "
             "with: pip install 'gwforecast[tune]' (or: pip install 'optuna>=4.4')."
         ) from None
     return optuna
@@ -375,12 +376,12 @@ def _check_numbers(trials: int, timeout: float | None, metric: str) -> None:
     if trials < 1 or (timeout is not None and not timeout > 0):
         raise ValueError(
             f"A search needs at least 1 trial, and a timeout above 0 s if any. Received "
-            f"trials={trials}, timeout={timeout}. The usual are 30 trials without a timeout."
+            f"trials={trials}, timeout={timeout}. The default is 30 trials without a timeout."
         )
     if metric not in SEARCHED:
         raise ValueError(
             f"The metric of a search must be one of {', '.join(SEARCHED)}. Received {metric!r}. "
-            "Choose one; the usual is 'nse'."
+            "Choose one; the default is 'nse'."
         )
 
 
@@ -396,7 +397,7 @@ def _quiet(optuna: Any) -> Iterator[None]:
 
 @contextmanager
 def _study(optuna: Any, task: Task, folder: Path | None) -> Iterator[Any]:
-    """Give the study of a folder, new or to go on with; in memory where there is no folder."""
+    """Yield the study of a folder, new or resumed; in memory if there is no folder."""
     storage: Any = optuna.storages.InMemoryStorage()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -426,7 +427,7 @@ def _check_same(study: Any, wanted: dict[str, object], folder: Path | None) -> N
     for name, value in wanted.items():
         if held.get(name) != value:
             raise ValueError(
-                f"A search goes on with the {name} that it began with. Received {value!r}; the "
+                f"A search resumes with the {name} that it began with. Received {value!r}; the "
                 f"study in {str(folder)!r} has {held.get(name)!r}. Give another folder, or the "
                 f"{name} of before."
             )
@@ -440,11 +441,11 @@ def _search(
     timeout: float | None,
     first: dict[str, Any],
 ) -> None:
-    """Run trials until enough are complete or pruned, time is up, or too many fail."""
+    """Run trials until enough are complete or pruned, the time is over, or too many fail."""
     before = len(_states(study, "FAIL"))
 
     def prepare() -> bool:
-        """Seed the sampler for the next trial, and return whether there is to be one."""
+        """Seed the sampler for the next trial, and return whether there is one."""
         numbered = len(_finished(study))
         done, failed = numbered - len(_states(study, "FAIL")), len(_states(study, "FAIL")) - before
         study.sampler = optuna.samplers.TPESampler(seed=task.seed + numbered)
@@ -474,7 +475,7 @@ def _states(study: Any, state: str) -> list[Any]:
 
 
 def _finished(study: Any) -> list[Any]:
-    """Return the trials that ended of their own: not those that were broken off, or still run."""
+    """Return the trials that have ended, without those that were interrupted or are running."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
@@ -490,7 +491,7 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
         reasons = [trial.user_attrs[REASON] for trial in finished]
         raise RuntimeError(
             f"A search needs one trial that is complete. Received {len(finished)}, and none is: "
-            f"{reasons[0] if reasons else 'there was no time'}. Mend this, or give another space."
+            f"{reasons[0] if reasons else 'there was no time'}. Fix this, or give another space."
         )
     sign = -1 if task.judge.larger_is_better else 1
     best = min(complete, key=lambda trial: sign * trial.value)
@@ -514,7 +515,7 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
 def _write(
     tuning: Tuning, task: Task, folder: Path, tables: dict[str, Mapping[str, object]]
 ) -> dict[str, Path]:
-    """Write table, figure and settings, then ``tuning.json``: where it is, the others are whole."""
+    """Write table, figure and settings, and last ``tuning.json``, which marks a complete result."""
     (folder / "tuning.json").unlink(missing_ok=True)
     paths = {"study.db": folder / "study.db"}
     paths["trials.csv"] = write_table(tuning.trials, folder / "trials.csv")

@@ -126,7 +126,7 @@ def test_another_search_in_the_folder_is_refused(folder: Path, gwforecast) -> No
     call = ["tune", *FILES, "--model", "climatology", "--trials", 1]
     gwforecast(*call, cwd=folder)
     done = gwforecast(*call, "--metric", "rmse", cwd=folder, code=2)
-    assert "A search goes on with the metric that it began with. Received 'rmse'" in done.stderr
+    assert "A search resumes with the metric that it began with. Received 'rmse'" in done.stderr
 
 
 def test_a_search_in_which_all_fails_ends_with_one(folder: Path, gwforecast) -> None:

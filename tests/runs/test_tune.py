@@ -1,4 +1,4 @@
-"""A search for settings: never past validation, the same when broken off, honest about failures."""
+"""Hyperparameter search: nothing after validation is read, and interrupted searches resume."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_level_that_cannot_be_scored_is_left_out_of_the_mean(observations) -> 
     ).value == pytest.approx(0.0, abs=1e-12)
 
 
-# broken off, pruned, failed ----------------------------------------------------------------------
+# interrupted, pruned, failed ----------------------------------------------------------------------
 
 
 def test_pruned_trials_were_worse_after_one_member_and_cost_no_more(fen) -> None:
@@ -280,7 +280,7 @@ def test_a_search_does_not_go_on_as_another(fen, tmp_path, other) -> None:
         changed["split"] = split_by_fraction(fen, train=0.5, validation=0.3)
     if other == "data":
         data = fen.assign(level=fen["level"] + 1)
-    with pytest.raises(ValueError, match=f"goes on with the {other} that it") as caught:
+    with pytest.raises(ValueError, match=f"resumes with the {other} that it") as caught:
         gw.tune(data, out=tmp_path, **given | changed)
     assert re.search(
         r"Received .*; the study in .* has .*\. Give another folder", str(caught.value)
