@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,8 +130,8 @@ def forecast(
 
     Example: gwforecast forecast run.toml
     """
+    _start_light(context)
     settings = options.load(context)
-    _start_light(settings)
     with codes():
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import schedule
@@ -162,8 +163,8 @@ def backfill(
 
     Example: gwforecast backfill run.toml 2024-01-01 2024-06-30
     """
+    _start_light(context)
     settings = options.load(context)
-    _start_light(settings)
     ends: list[int] = []
     with codes():
         from gwforecast.runs.files import Stopwatch
@@ -191,8 +192,8 @@ def status(context: typer.Context, config: Config, max_age: MaxAge = None) -> No
 
     Example: gwforecast status run.toml --max-age 48h
     """
+    _start_light(context)
     settings = options.load(context)
-    _start_light(settings)
     with codes():
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import schedule
@@ -214,30 +215,35 @@ def status(context: typer.Context, config: Config, max_age: MaxAge = None) -> No
         raise typer.Exit(health.code)
 
 
-def _start_light(settings: Settings) -> None:
+def _start_light(context: typer.Context) -> None:
     """Keep libraries that the run does not use from being imported.
 
     Where dask and pyarrow are installed, xarray and pandas import them, used or not: a third of the
     time and of the memory of a forecast of one well. A process that has imported xarray or pandas
-    already is left as it is.
+    already is left as it is. The file is read here without checks, as checking the settings of
+    models imports xarray.
     """
     if {"pandas", "xarray"} & sys.modules.keys():
         return
     gc.set_threshold(100_000, 20, 100)  # imported objects are not garbage
-    if settings.cluster.asked:
+    path = Path(context.params["config"])
+    try:
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
+        cluster = dict(tables.get("cluster", {}))
+        parquet = _reads_parquet(dict(tables["data"]), path.parent)
+    except (OSError, ValueError, KeyError, TypeError):  # reported when the settings are checked
+        return
+    if any(given.get(name) for given in (context.params, cluster) for name in ("dask", "shard")):
         return
     sys.modules.setdefault("dask", None)  # type: ignore[arg-type] # as if it were not installed
-    if not _reads_parquet(settings):
+    if not parquet:
         sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
 
 
-def _reads_parquet(settings: Settings) -> bool:
-    data = settings.data
-    given = [path for path in (data.levels, data.covariates, data.attributes) if path is not None]
-    try:
-        files = [file for path in given for file in (path.iterdir() if path.is_dir() else [path])]
-    except OSError:  # the reader reports what is wrong
-        return True
+def _reads_parquet(data: Mapping[str, object], folder: Path) -> bool:
+    given = [data.get(name) for name in ("levels", "covariates", "attributes")]
+    paths = [folder / path for path in given if isinstance(path, str)]
+    files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
     return any(file.suffix.lower() in PARQUET for file in files)
 
 

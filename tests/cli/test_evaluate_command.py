@@ -245,3 +245,22 @@ def test_a_depth_to_water_is_told_its_height_on_the_command_line(folder: Path, g
     scores = pd.read_csv(folder / "out" / "scores.csv")
     nse = scores.query("model == 'linear' and period == 'test' and metric == 'nse'")["value"]
     assert nse.iloc[0] > 0.9
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_a_scheduled_forecast_imports_no_library_that_it_does_not_use(folder, shards) -> None:
+    cluster = "[cluster]\nshard = 2\n" if shards else ""
+    (folder / "run.toml").write_text(f"[data]\nlevels = 'no.csv'\n[lstm]\nepochs = 1\n{cluster}")
+    code = (
+        "import sys; from gwforecast.cli.app import app\n"
+        "sys.argv = ['gwforecast', 'forecast', 'run.toml']\n"
+        "try: app()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('dask', 'pyarrow', 'keras', 'matplotlib') if sys.modules.get(m)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = done.stdout.strip().splitlines()[-1]
+    assert found == "[]" if not shards else "keras" not in found
