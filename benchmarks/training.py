@@ -218,9 +218,7 @@ def compare(
 def compare_epoch(well: Arrays, lookback: int = 52, hidden: int = 64) -> bool:
     """Print the time of an epoch of the same windows; return whether the stated ratio holds."""
     row = np.isfinite(well.targets)
-    architecture = LSTM(units=(hidden,), dropout=0, noise=0)._describe_network(
-        well.inputs.shape[1]
-    )
+    architecture = LSTM(units=(hidden,), dropout=0, noise=0)._describe_network(well.inputs.shape[1])
     recipe = Recipe(LOSSES["mse"], "adam", 0.0, 1.0, 9, lookback=lookback, targets=1)
     data = training.Data(
         well.inputs[None], well.targets[None], np.full_like(well.targets, np.nan)[None]

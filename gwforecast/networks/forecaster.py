@@ -21,7 +21,8 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import DEFAULT_FEATURES
-from gwforecast.models.base import HeldOut, setting, through_periods
+from gwforecast.models.base import HeldOut, through_periods
+from gwforecast.models.settings import check_settings, setting
 from gwforecast.networks import stored
 from gwforecast.networks.inference import TrainedNetworks
 from gwforecast.networks.members import learn_member_weights, member_weights_at
@@ -35,7 +36,6 @@ from gwforecast.networks.parts import (
     Positive,
     PositiveNumber,
     Share,
-    check_settings,
 )
 from gwforecast.progress import Progress, further
 from gwforecast.sequences.scale import Scaler
@@ -434,8 +434,7 @@ class NeuralForecaster(TrainedNetworks):
         self.history_ = training.history_of(list(product(wells, self.seeds_)), trained)
 
     def _check_settings(self) -> None:
-        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        check_settings(self, given, name=self.name)
+        check_settings(self)
         if not self.settings_known_:
             warnings.warn(
                 "Networks are trained again with the settings of their first fit. Received "

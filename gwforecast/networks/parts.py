@@ -8,8 +8,6 @@ imported when a model is built, not before.
 from __future__ import annotations
 
 import abc
-import numbers
-import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import (
@@ -19,15 +17,12 @@ from typing import (
     ClassVar,
     Literal,
     Self,
-    Union,
     get_args,
-    get_origin,
-    get_type_hints,
 )
 
 import numpy as np
 import xarray as xr
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Lt, MinLen
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +38,6 @@ __all__ = [
     "Positive",
     "PositiveNumber",
     "Share",
-    "check_settings",
     "layer_sizes",
     "Architecture",
     "Head",
@@ -104,86 +98,6 @@ def layer_sizes(units: int | Sequence[int]) -> tuple[int, ...]:
     ((32,), (32, 16))
     """
     return tuple(units) if isinstance(units, Sequence) else (units,)
-
-
-_TYPES: dict[Any, type] = {int: numbers.Integral, float: numbers.Real, str: str, bool: bool}
-_OF_TYPE = "be of type "
-
-
-def check_settings(forecaster: object, settings: Mapping[str, object], *, name: str) -> None:
-    """Check settings against the type hints of a forecaster's fields.
-
-    Parameters
-    ----------
-    forecaster : object
-        Forecaster or class whose type hints give the types, choices and bounds.
-    settings : mapping
-        Settings by name.
-    name : str
-        Name of the forecaster, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a setting has another type, is none of the choices, or is out of bounds.
-    """
-    cls = forecaster if isinstance(forecaster, type) else type(forecaster)
-    hints = get_type_hints(cls, include_extras=True)
-    for setting, value in settings.items():
-        rule = _broken(value, hints[setting])
-        if rule:
-            raise ValueError(
-                f"{setting} must {rule}. Received {value!r}. Correct the setting {setting!r} of "
-                f"{name!r}."
-            )
-
-
-def _broken(value: Any, hint: Any) -> str:
-    """Return the rule of a type hint that a value breaks, empty for none."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        base, *bounds = parts
-        rules = [_broken(value, base)]
-        rules += [] if rules[0] else [_out_of(value, bound) for bound in bounds]
-        return next(filter(None, rules), "")
-    if origin is Literal:
-        return "" if value in parts else f"be one of {sorted(parts)}"
-    if origin in (Union, types.UnionType):
-        rules = [_broken(value, part) for part in parts]
-        if "" in rules:
-            return ""
-        bounds = [rule for rule in rules if not rule.startswith(_OF_TYPE)]
-        return (
-            bounds[0]
-            if bounds
-            else _OF_TYPE + " or ".join(rule.removeprefix(_OF_TYPE) for rule in rules)
-        )
-    if origin is Sequence:
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            return f"{_OF_TYPE}list"
-        return next(filter(None, (_broken(item, parts[0]) for item in value)), "")
-    if hint is type(None):
-        return "" if value is None else f"{_OF_TYPE}None"
-    expected = _TYPES[hint]
-    fits = isinstance(value, expected) and (hint is bool or not isinstance(value, bool))
-    return "" if fits else f"{_OF_TYPE}{hint.__name__}"
-
-
-def _out_of(value: Any, bound: Any) -> str:
-    """Return the rule of a bound that a value breaks, empty for none."""
-    match bound:
-        case Ge(ge=least):
-            return "" if value >= least else f"be at least {least}"
-        case Gt(gt=limit):
-            return "" if value > limit else f"be above {limit}"
-        case Le(le=most):
-            return "" if value <= most else f"be at most {most}"
-        case Lt(lt=limit):
-            return "" if value < limit else f"be below {limit}"
-        case MinLen(min_length=least):
-            return "" if len(value) >= least else f"have at least {least} value"
-        case _:
-            raise TypeError(f"unknown bound {bound!r}")
 
 
 @dataclass(frozen=True)

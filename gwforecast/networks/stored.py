@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from gwforecast.data.covariates import FEATURES
-from gwforecast.networks.parts import check_settings
+from gwforecast.models.settings import check_settings
 from gwforecast.sequences.lags import lag_edges
 from gwforecast.sequences.scale import Scaler
 
@@ -101,8 +101,8 @@ def restore(
         "members": len(seeds),
         "seed": min(seeds),
     }
-    check_settings(cls, settings, name=settings["name"])
     one: Any = cls(**settings)
+    check_settings(one)
     one.settings_known_ = "settings" in stored
     one.architecture_, one.covariates_of_fit_, one.seeds_ = architecture, covariates, seeds
     one.lookback_, one.targets_ = settings["lookback"], settings["targets"]
