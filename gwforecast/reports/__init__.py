@@ -1,1 +1,1 @@
-"""Pages: the bulletin."""
+"""Reports as HTML pages: the bulletin."""

@@ -1,4 +1,4 @@
-"""One page of HTML for one issue: no scripts, nothing from elsewhere, fit for mail and print."""
+"""Bulletin of one issue time as a single HTML file, without scripts, for mail and print."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["MOST_CARDS", "bulletin"]
 
 
 MOST_CARDS = 40
-WIDTH, HEIGHT, MARGIN = 340, 240, 20  # of the picture of all wells
-SHARP = 2  # pixels of a picture in one of the page
-NAMED = 15  # dots, at most, that have their names beside them
+WIDTH, HEIGHT, MARGIN = 340, 240, 20  # of the map of the wells, px
+SHARP = 2  # image pixels per page pixel
+NAMED = 15  # greatest number of wells whose names are shown on the map
 ROWS, HEADS = 8, (0.025, 0.1, 0.5, 0.9, 0.975)
 NONE = "-"
 LEGEND = [*((f"c{number}", name) for number, name in enumerate(OUTLOOK_CLASSES)), ("cx", "unknown")]
@@ -33,7 +33,7 @@ LEGEND = [*((f"c{number}", name) for number, name in enumerate(OUTLOOK_CLASSES))
 
 @dataclass
 class _Entry:
-    """What the page says of one well."""
+    """Texts and figures of one well."""
 
     name: str
     status: str
@@ -44,8 +44,8 @@ class _Entry:
     last_level: str = NONE
     median: str = NONE
     interval: str = NONE
-    state: str = NONE
-    state_now: str = NONE
+    class_forecast: str = NONE
+    class_observed: str = NONE
     css: str = "cx"
     css_now: str = "cx"
     verification: str = "no forecast of it has been verified yet"
@@ -64,28 +64,28 @@ def bulletin(
     title: str = "Groundwater levels",
     most_cards: int = MOST_CARDS,
 ) -> str:
-    """Return the page of a forecast; the same input gives the same text.
+    """Return the bulletin of a forecast as HTML; the same input gives the same text.
 
     Parameters
     ----------
     product : xarray.Dataset
-        A forecast of one issue time, as archived.
+        An archived forecast of one issue time.
     observations : xarray.Dataset, optional
-        Dimensions (well, time): what is later than the issue time is not shown. Without them there
-        are neither pictures nor states against normal.
+        Dimensions (well, time). Later values than the issue time are not shown. Without them there
+        are neither figures nor classes against normal.
     verification : pandas.DataFrame, optional
         Scores as of :func:`gwforecast.verification.archived.verified_scores`.
     title : str
-        Heading of the page.
+        Title of the page.
     most_cards : int
-        Wells that are shown with picture and table, at most: those that are not as they should be
-        first. All are in the overview.
+        Greatest number of wells with a figure and a table, starting with those whose status is not
+        ``"ok"``. All wells are in the overview.
 
     Returns
     -------
     str
-        HTML in UTF-8. Whatever wells are called is shown as text; a content security policy forbids
-        all but the page's own style and pictures.
+        HTML in UTF-8. Names of wells are always shown as text, and a content security policy allows
+        only the style and the images of the page itself.
     """
     issue_time = product[schema.ISSUE_TIME].values[0]
     if observations is not None:
@@ -126,14 +126,14 @@ def _template() -> Template:
 
 
 def _style() -> dict[str, Markup | str]:
-    """Return the style, and the policy that allows it and no other."""
+    """Return the style, and the content security policy that allows no other."""
     text = _resource("bulletin.css")
     digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
         "form-action 'none'"
     )
-    return {"style": Markup(text), "policy": policy}  # noqa: S704 - our own file
+    return {"style": Markup(text), "policy": policy}  # noqa: S704 - a file of this package
 
 
 def _resource(name: str) -> str:
@@ -176,7 +176,7 @@ def _entry(product: xr.Dataset, number: int) -> _Entry:
 
 
 def _add_levels(entry: _Entry, product: xr.Dataset, observations: xr.Dataset | None) -> None:
-    """Add the last level, the end of the forecast and the states to the entry of a well."""
+    """Add the last level, the end of the forecast and the classes to the entry of a well."""
     ahead = product[schema.LEVEL].sel({schema.WELL: entry.name}).isel({schema.ISSUE_TIME: 0})
     quantiles = product[schema.QUANTILE].values
     end = ahead.isel({schema.LEAD_TIME: -1}).values
@@ -196,12 +196,15 @@ def _add_levels(entry: _Entry, product: xr.Dataset, observations: xr.Dataset | N
         forecast = product.sel({schema.WELL: [entry.name]})
         table = LevelStatus().fit(one, rows=rows).table(one, forecast)
     except SchemaError:
-        return  # too few years to say what is normal
-    for source, state, css in (("observed", "state_now", "css_now"), ("forecast", "state", "css")):
+        return  # there are too few years to define normal levels
+    for source, name, css in (
+        ("observed", "class_observed", "css_now"),
+        ("forecast", "class_forecast", "css"),
+    ):
         months = table[table["source"] == source]
         if len(months):
             last = months.iloc[-1]
-            setattr(entry, state, f"{last['class']} ({last['time']:%b %Y})")
+            setattr(entry, name, f"{last['class']} ({last['time']:%b %Y})")
             setattr(entry, css, f"c{OUTLOOK_CLASSES.index(last['class'])}")
 
 
@@ -230,12 +233,12 @@ def _compared(skill: float) -> str:
     ('25 % better than no change, in RMSE', '10 % worse than no change, in RMSE')
     """
     if not np.isfinite(skill):
-        return "not to be compared with no change"
+        return "without a comparison with no change"
     return f"{100 * abs(skill):.0f} % {'worse' if skill < 0 else 'better'} than no change, in RMSE"
 
 
 def _add_card(entry: _Entry, product: xr.Dataset, observations: xr.Dataset | None) -> None:
-    """Add the picture and the table of a well that has a forecast."""
+    """Add the figure and the table of a well that has a forecast."""
     ahead = product[schema.LEVEL].sel({schema.WELL: entry.name}).isel({schema.ISSUE_TIME: 0})
     if not np.isfinite(ahead).all():
         return
@@ -250,7 +253,7 @@ def _add_card(entry: _Entry, product: xr.Dataset, observations: xr.Dataset | Non
 
 
 def _fan(name: str, product: xr.Dataset, observations: xr.Dataset) -> tuple[str, int, int]:
-    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+    from gwforecast import plots  # matplotlib is loaded only to draw
     from gwforecast.plots.style import picture
 
     one = observations.sel({schema.WELL: [name]})
@@ -262,7 +265,7 @@ def _fan(name: str, product: xr.Dataset, observations: xr.Dataset) -> tuple[str,
 def _picture(
     entries: Sequence[_Entry], observations: xr.Dataset | None
 ) -> Mapping[str, object] | None:
-    """Return the wells at their places as dots; None where places are not known."""
+    """Return the map of the wells; None if no coordinates are known."""
     if observations is None:
         return None
     names = schema.coordinate_names(observations)
@@ -285,14 +288,14 @@ def _picture(
             "x": round(WIDTH / 2 + (x[i] - middle[0]) / span, 1),
             "y": round(HEIGHT / 2 - (y[i] - middle[1]) / span, 1),
             "name": placed[i].name,
-            "state": placed[i].state,
+            "class_forecast": placed[i].class_forecast,
             "css": placed[i].css,
         }
         for i in np.flatnonzero(known)
     ]
-    caption = "Wells by their coordinates, north is up; coloured by the state that is forecast."
+    caption = "Wells at their coordinates, north is up, coloured by the forecast class."
     if len(dots) < len(entries):
-        caption += f" {len(entries) - len(dots)} have no coordinates."
+        caption += f" {len(entries) - len(dots)} wells have no coordinates."
     return {
         "width": WIDTH,
         "height": HEIGHT,

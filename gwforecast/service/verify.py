@@ -1,4 +1,4 @@
-"""Archived forecasts against what has been observed since: scores, drift, what to do."""
+"""Verify archived forecasts against later levels: scores, drift and recommendations."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from gwforecast.verification.archived import VerifiedForecast, verified_forecast
 __all__ = ["Verification", "verify", "write_verification"]
 
 
-RECENT = 120  # issues that drift is looked for in
+RECENT = 120  # number of the last issue times that are checked for drift
 
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """What has come of the forecasts of an archive.
+    """Verification of the forecasts of an archive.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        As of :func:`gwforecast.verification.archived.verified_scores`.
+        See :func:`gwforecast.verification.archived.verified_scores`.
     drift : pandas.DataFrame
-        As of :func:`gwforecast.verification.drift.drift` and its ``outside``.
+        See :func:`gwforecast.verification.drift.drift` and ``outside``.
     recommendations : pandas.DataFrame
         Columns well, recommendation, reason.
     damaged : list of str
-        What could not be read.
+        Messages about forecasts that could not be read.
     issues : int
-        Forecasts that were looked at.
+        Number of forecasts.
     """
 
     scores: pd.DataFrame
@@ -51,16 +51,16 @@ class Verification:
 def verify(
     archive: Archive, observations: xr.Dataset, *, first_revisions: bool = False
 ) -> Verification:
-    """Score the forecasts of an archive, and look for drift.
+    """Score the forecasts of an archive, and check for drift.
 
     Parameters
     ----------
     archive : Archive
-        What is damaged in it is named, and the rest is scored.
+        Damaged forecasts are reported, and the others are scored.
     observations : xarray.Dataset
         Dimensions (well, time), up to now.
     first_revisions : bool
-        Score what was issued first; by default the last revision of each issue time.
+        Score the first forecast of each issue time; by default the last revision.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def verify(
 
 @dataclass
 class _Reading:
-    """Products of an archive, one at a time, and what is kept of them."""
+    """Forecasts of an archive, read one at a time, and what is kept of them."""
 
     archive: Archive
     issues: list[Issue]
@@ -113,7 +113,7 @@ class _Reading:
 
 
 def _chosen(archive: Archive, *, first_revisions: bool) -> list[Issue]:
-    """Return the first or last revision of each issue time, in their order."""
+    """Return the first or last revision of each issue time, in order."""
     chosen: dict[str, Issue] = {}
     for issue in archive.issues():
         if not (first_revisions and issue.issue_time in chosen):

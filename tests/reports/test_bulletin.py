@@ -18,7 +18,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.reports.bulletin import bulletin
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-HOSTILE: list[str] = json.loads(Path(__file__).with_name("hostile.json").read_text("utf-8"))
+HOSTILE: list[str] = json.loads((Path(__file__).parents[1] / "hostile.json").read_text("utf-8"))
 
 
 def network(names: list[str]) -> tuple[xr.Dataset, xr.Dataset]:

@@ -30,12 +30,12 @@ epochs = 10
 models = ["mlp", "linear"]
 horizon = 6
 """
-TRAINED, UPDATED, ISSUED = "2006-07-03", "2008-07-07", "2008-08-04"
+TRAINED, UPDATED, ISSUED = "2008-01-07", "2009-07-06", "2009-08-03"
 
 
 @pytest.fixture(scope="module")
 def trained(shared_folder: Path, gwforecast) -> Path:
-    """Two wells of one bundle, trained through the middle of 2006."""
+    """Two wells of one bundle, trained through the end of 2007."""
     levels = pd.read_csv(shared_folder / "levels.csv")
     (shared_folder / "wells").mkdir()
     for number, well in enumerate(("a", "b")):

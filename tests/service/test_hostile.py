@@ -13,7 +13,7 @@ import pytest
 # no NUL: a table with one is refused as binary
 NAMES = [
     name
-    for name in json.loads(Path(__file__).with_name("hostile.json").read_text("utf-8"))
+    for name in json.loads((Path(__file__).parents[1] / "hostile.json").read_text("utf-8"))
     if "\x00" not in name and name.strip() == name
 ]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
