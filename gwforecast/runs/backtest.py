@@ -31,7 +31,7 @@ from gwforecast.sequences.split import Split
 
 __all__ = [
     "backtest",
-    "describe_hindcasts",
+    "describe",
     "horizon_and_stride",
     "last_covariate_step",
     "with_known_weather",
@@ -144,8 +144,8 @@ def backtest(
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
     split, excluded = (split, {}) if split is not None else split_wells(observations)
     used = observations.drop_sel({schema.WELL: list(excluded)})
-    frequency = timeline.infer_frequency(used[schema.TIME].values)
-    horizon, stride = horizon_and_stride(frequency, horizon, stride)
+    step = timeline.infer_frequency(used[schema.TIME].values)
+    horizon, stride = horizon_and_stride(step, horizon, stride)
     if issue_times is None:
         found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
         issue_times = with_known_weather(found, last_covariate_step(used))
@@ -159,8 +159,7 @@ def backtest(
     issued, failed = hindcast_all(
         forecasters, used, split=split, origins=origins, watch=watch, progress=progress
     )
-    hindcasts, outcomes = join_models(issued, failed, excluded)
-    hindcasts.attrs = {"forcing": origins.forcing.origin}
+    hindcasts, outcomes = join_models(issued, failed, excluded, forcing=origins.forcing.origin)
     with watch("score"):
         verification = verify_hindcasts(
             hindcasts, used, split=split, baselines=baselines, threshold=threshold
@@ -174,8 +173,7 @@ def backtest(
             watch=watch,
             models=files.model_settings(forecasters),
             inputs=inputs,
-            details={"observations_sha256": files.dataset_sha256(used)}
-            | describe_hindcasts(result),
+            details={"observations_sha256": files.dataset_sha256(used), **describe(result)},
         )
         result.paths[files.RECORD] = files.write_record(Path(out), record)
     return result
@@ -234,7 +232,7 @@ def horizon_and_stride(frequency: str, horizon: int | None, stride: int | None) 
     return horizon or max(1, round(HORIZON_YEARS * year)), default if stride is None else stride
 
 
-def describe_hindcasts(result: Backtest) -> dict[str, object]:
+def describe(result: Backtest) -> dict[str, object]:
     """Return how the hindcasts were issued and verified, for the record."""
     origins = result.origins
     return {

@@ -114,7 +114,7 @@ _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 _LONGEST = 80
 
 
-_FORMULA = re.compile(r"[=+\-@\t\r](?![\d.]*$)")  # plain numbers are none
+_FORMULA = re.compile(r"[=+\-@\t\r](?![\d.]*$)")  # except plain numbers
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
@@ -123,14 +123,14 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     Parameters
     ----------
     names : iterable of str
-        Any text. Letters lose their accents; what is not a letter, digit, dot, hyphen or
-        underscore becomes an underscore.
+        Any text. Accents are removed, and any character but letters, digits, dots, hyphens and
+        underscores becomes an underscore.
 
     Returns
     -------
     dict of str to str
-        File names by names. Of names that would share one, in whatever case, as some systems do not
-        tell case apart, those that were changed end with the first digits of their sha256.
+        File names by names. If several names would share a file name, ignoring case, those that
+        were changed end with the first digits of their sha256.
 
     Examples
     --------

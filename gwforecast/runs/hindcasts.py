@@ -127,7 +127,7 @@ def _issue(
 
 @dataclass
 class _Hindcasts:
-    """Hindcasts by model, and failures by model: of some wells, or of the whole model."""
+    """Hindcasts and failures by model, and the errors of models that failed for all wells."""
 
     issued: dict[str, xr.Dataset] = field(default_factory=dict)
     failed: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -247,10 +247,25 @@ def join_models(
     issued: Mapping[str, xr.Dataset],
     failed: Mapping[str, Mapping[str, str]],
     excluded: Mapping[str, str],
+    *,
+    forcing: str,
 ) -> tuple[xr.Dataset, pd.DataFrame]:
-    """Return the hindcasts of all models, and the outcome of each model and well."""
+    """Join hindcasts by model, and return them with a table of outcomes; warn of failures.
+
+    Parameters
+    ----------
+    issued : mapping of str to xarray.Dataset
+        Hindcasts by model.
+    failed : mapping of str to mapping
+        Failed wells and why, by model.
+    excluded : mapping of str to str
+        Wells that cannot be split, and why.
+    forcing : str
+        Origin of the weather after the issue times.
+    """
     models = pd.Index(list(issued), name=schema.MODEL, dtype=object)
     hindcasts = xr.concat(issued.values(), models, join="exact")
+    hindcasts.attrs = {"forcing": forcing}
     wells = [str(well) for well in hindcasts[schema.WELL].values]
     rows = []
     for name, own in failed.items():

@@ -228,11 +228,11 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
         The periods of each well.
     """
     simulation = _mean_and_spread([part.simulation for part in parts])
-    held_out = [part.held_out for part in parts if part.held_out is not None]
-    unseen = _mean_and_spread(held_out) if len(held_out) == len(parts) else None
-    level = _quantiles(simulation, unseen, observations, split)
+    given = [part.held_out for part in parts if part.held_out is not None]
+    held_out = _mean_and_spread(given) if len(given) == len(parts) else None
+    level = _quantiles(simulation, held_out, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
-    return Prediction(level, history, wells_without_values(level), simulation[SPREAD], unseen)
+    return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 
 
 def _mean_and_spread(simulations: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -254,7 +254,7 @@ def _predict(
     report = _under_name(progress, f"{forecaster.name}: train")
     fitted = forecaster.fit(observations, split=split, progress=report)
     simulation = center_and_spread(fitted.simulate(observations))
-    unseen = simulate_held_out(fitted, observations, split=split, simulation=simulation)
+    held_out = simulate_held_out(fitted, observations, split=split, simulation=simulation)
     source = fitted_through(observations, split)
     failed = _failed(fitted)
     predictable = _predictable(simulation, observations)
@@ -266,11 +266,11 @@ def _predict(
             later = center_and_spread(again.simulate(observations))
             simulation = simulation.where(~rows, later)
             if through == "validation":
-                unseen = unseen.where(~rows, later)
+                held_out = held_out.where(~rows, later)
             failed |= _failed(again)
-    level = _quantiles(simulation, unseen, observations, split)
+    level = _quantiles(simulation, held_out, observations, split)
     failed |= {w: reason for w, reason in wells_without_values(level).items() if w not in failed}
-    return Prediction(level, _history(fitted), failed, simulation[SPREAD], unseen)
+    return Prediction(level, _history(fitted), failed, simulation[SPREAD], held_out)
 
 
 def _predictable(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:
@@ -309,34 +309,34 @@ def _join_wells(
 
 
 def _quantiles(
-    simulation: xr.Dataset, unseen: xr.Dataset | None, observations: xr.Dataset, split: Split
+    simulation: xr.Dataset, held_out: xr.Dataset | None, observations: xr.Dataset, split: Split
 ) -> xr.DataArray:
     """Return levels with intervals, (well, time, quantile), m.
 
     The intervals of rows through the test period are estimated from errors before it, those of
     later rows from all errors.
     """
-    before = _interval(unseen, observations, split, PERIODS[:-1])
+    before = _interval(held_out, observations, split, PERIODS[:-1])
     level = _around(simulation, before)
     later = fitted_through(observations, split) == PERIODS[-1]
     if later.any():
-        through_test = _interval(unseen, observations, split, PERIODS)
+        through_test = _interval(held_out, observations, split, PERIODS)
         level = level.where(~later, _around(simulation, through_test))
     return level
 
 
 def _interval(
-    unseen: xr.Dataset | None, observations: xr.Dataset, split: Split, periods: Sequence[Period]
+    held_out: xr.Dataset | None, observations: xr.Dataset, split: Split, periods: Sequence[Period]
 ) -> SimulationInterval | None:
-    if unseen is None:
+    if held_out is None:
         return None
     rows = split.rows(observations, *periods)
-    known = unseen[schema.LEVEL].notnull() & observations[schema.LEVEL].notnull()
+    known = held_out[schema.LEVEL].notnull() & observations[schema.LEVEL].notnull()
     if not (known & rows).any():
         return None
-    errors = observations[schema.LEVEL] - unseen[schema.LEVEL]
+    errors = observations[schema.LEVEL] - held_out[schema.LEVEL]
     reduction = error_reduction(errors, split, periods)
-    return SimulationInterval().fit(unseen, observations, rows=rows, reduction=reduction)
+    return SimulationInterval().fit(held_out, observations, rows=rows, reduction=reduction)
 
 
 def _around(simulation: xr.Dataset, interval: SimulationInterval | None) -> xr.DataArray:

@@ -85,7 +85,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         result.hindcasts[schema.WELL].values,
         draw=partial(_draw, result, run.folder),
         setup={},
-        details=runs.describe_hindcasts(result),
+        details=runs.describe(result),
     )
     return result
 

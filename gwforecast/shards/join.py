@@ -373,7 +373,7 @@ def joined_datasets(
             if name in parts[0].indexes and name not in (schema.WELL, schema.MODEL):
                 axes[name] = reduce(pd.Index.union, [part.indexes[name] for part in parts])
         values = {schema.LEVEL: np.nan, **(fill or {})}
-        whole = xr.concat(
+        joined = xr.concat(
             [part.reindex(axes, fill_value=values) for part in parts],
             schema.WELL,
             data_vars="minimal",
@@ -382,8 +382,8 @@ def joined_datasets(
             join="override",
             combine_attrs="override",
         )
-        texts = {n: v.astype(str) for n, v in whole.data_vars.items() if v.dtype.kind == "O"}
-        yield whole.assign(texts)
+        texts = {n: v.astype(str) for n, v in joined.data_vars.items() if v.dtype.kind == "O"}
+        yield joined.assign(texts)
     finally:
         for part in parts:
             part.close()
@@ -404,11 +404,11 @@ def copy_predictions(shards: Sequence[tuple[Path, Sequence[str]]], folder: Path)
     str
         Each file relative to the folder of the run.
     """
-    whole = file_names([well for _, wells in shards for well in wells])
+    unique = file_names([well for _, wells in shards for well in wells])
     for source, wells in shards:
         for well, name in file_names(wells).items():
             for file in sorted(source.glob(f"predictions/*/{name}.csv")):
-                target = Path("predictions", file.parent.name, f"{whole[well]}.csv")
+                target = Path("predictions", file.parent.name, f"{unique[well]}.csv")
                 write_atomically(folder / target, partial(shutil.copy, file))
                 yield target.as_posix()
 
