@@ -22,7 +22,7 @@ from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
 from gwforecast.runs.outcomes import wells_without_values
 from gwforecast.runs.results import Evaluation
 from gwforecast.sequences.split import Split
-from gwforecast.shards.join import POOLED, ShardedRun, copy_predictions, read_table, run_result
+from gwforecast.shards.join import POOLED, ShardedRun, read_table, run_result
 from gwforecast.shards.map import Result, Shard, networks_at_once, on_wells
 
 __all__ = ["evaluate", "evaluate_shard", "train_pooled"]
@@ -124,14 +124,12 @@ def _on_axes(level: xr.DataArray, observations: xr.Dataset) -> Prediction:
 
 def _join(run: ShardedRun) -> Evaluation:
     """Join tables and predictions of the shards in the folder of the run."""
-    folder = run.folder
-    shards = [(outcome.shard.folder, outcome.shard.wells) for outcome in run.complete]
     with run.watch("join"):
         paths = run.join_tables(runs.TABLES, also_pooled="history.csv")
         with run.joined("predictions.nc", fill={"fitted_through": ""}) as predictions:
-            written = files.write_predictions(predictions, folder / "predictions.nc")
+            written = files.write_predictions(predictions, run.folder / "predictions.nc")
         paths["predictions.nc"] = written
-        paths |= {name: folder / name for name in copy_predictions(shards, folder)}
+        paths |= run.copy_predictions()
     return Evaluation(
         predictions=xr.open_dataset(paths["predictions.nc"], engine="h5netcdf"),
         scores=read_table(paths["scores.csv"]),

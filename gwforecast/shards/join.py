@@ -6,7 +6,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from importlib.util import find_spec
@@ -40,9 +40,6 @@ from gwforecast.shards.map import (
 __all__ = [
     "POOLED",
     "ShardedRun",
-    "copy_predictions",
-    "join_tables",
-    "joined_datasets",
     "read_dataset",
     "read_table",
     "refuse_pooled",
@@ -138,15 +135,53 @@ class ShardedRun:
             sources = [one.shard.folder / name for one in shards]
             sources = [source for source in sources if source.exists()]
             if sources:
-                paths[name] = join_tables(sources, self.folder / name)
+                paths[name] = _concatenate(sources, self.folder / name)
         return paths
 
-    def joined(
-        self, name: str, fill: Mapping[str, object] | None = None
-    ) -> AbstractContextManager[xr.Dataset]:
-        """Return a context of the NetCDF files of a name, joined."""
+    @contextmanager
+    def joined(self, name: str, fill: Mapping[str, object] | None = None) -> Iterator[xr.Dataset]:
+        """Yield the NetCDF files of a name as one Dataset that is read chunk by chunk.
+
+        Times and other axes are the union of those of the shards; what a shard lacks has the value
+        in ``fill``, by default NaN.
+        """
         sources = [outcome.shard.folder / name for outcome in self.complete]
-        return joined_datasets(sources, models=[*self.models, BLEND], fill=fill)
+        # a chunk is a variable of a shard: the chunks of the files are small and would be thousands
+        parts = [xr.open_dataset(path, engine="h5netcdf", chunks=-1) for path in sources]
+        try:
+            known = {str(model) for part in parts for model in part[schema.MODEL].values}
+            order = [model for model in (*self.models, BLEND) if model in known]
+            axes: dict[str, object] = {schema.MODEL: order}
+            for dim in map(str, parts[0].dims):
+                if dim in parts[0].indexes and dim not in (schema.WELL, schema.MODEL):
+                    axes[dim] = reduce(pd.Index.union, [part.indexes[dim] for part in parts])
+            values = {schema.LEVEL: np.nan, **(fill or {})}
+            joined = xr.concat(
+                [part.reindex(axes, fill_value=values) for part in parts],
+                schema.WELL,
+                data_vars="minimal",
+                coords="minimal",
+                compat="override",
+                join="override",
+                combine_attrs="override",
+            )
+            texts = {n: v.astype(str) for n, v in joined.data_vars.items() if v.dtype.kind == "O"}
+            yield joined.assign(texts)
+        finally:
+            for part in parts:
+                part.close()
+
+    def copy_predictions(self) -> dict[str, Path]:
+        """Copy the files ``predictions/<model>/<well>.csv``, by names unique among all wells."""
+        paths = {}
+        unique = file_names([well for one in self.complete for well in one.shard.wells])
+        for one in self.complete:
+            for well, name in file_names(one.shard.wells).items():
+                for file in sorted(one.shard.folder.glob(f"predictions/*/{name}.csv")):
+                    target = Path("predictions", file.parent.name, f"{unique[well]}.csv")
+                    copied = write_atomically(self.folder / target, partial(shutil.copy, file))
+                    paths[target.as_posix()] = copied
+        return paths
 
     def rows(self, name: str) -> pd.DataFrame:
         """Return the rows of a table that the results of complete shards hold."""
@@ -301,7 +336,7 @@ def _require_dask() -> None:
         )
 
 
-def join_tables(sources: Sequence[Path], target: Path) -> Path:
+def _concatenate(sources: Sequence[Path], target: Path) -> Path:
     """Concatenate CSV files with the same columns.
 
     Raises
@@ -346,71 +381,6 @@ def read_table(path: Path) -> pd.DataFrame:
     if "lead_time" in table and not pd.api.types.is_numeric_dtype(table["lead_time"].dtype):
         table["lead_time"] = pd.to_timedelta(table["lead_time"])  # lead times in months are numbers
     return table
-
-
-@contextmanager
-def joined_datasets(
-    sources: Sequence[Path], *, models: Sequence[str], fill: Mapping[str, object] | None = None
-) -> Iterator[xr.Dataset]:
-    """Yield the NetCDF files of shards as one Dataset that is read chunk by chunk.
-
-    Parameters
-    ----------
-    sources : sequence of pathlib.Path
-        Files with the dimensions well and model, in the order of the wells. Other axes may differ;
-        the joined Dataset has their union.
-    models : sequence of str
-        Order of the models; models in no file are left out.
-    fill : mapping, optional
-        Fill values of variables that a shard lacks; by default NaN.
-    """
-    # a chunk is a variable of a shard: the chunks of the files are small and would be thousands
-    parts = [xr.open_dataset(path, engine="h5netcdf", chunks=-1) for path in sources]
-    try:
-        known = {str(model) for part in parts for model in part[schema.MODEL].values}
-        axes: dict[str, object] = {schema.MODEL: [m for m in models if m in known]}
-        for name in map(str, parts[0].dims):
-            if name in parts[0].indexes and name not in (schema.WELL, schema.MODEL):
-                axes[name] = reduce(pd.Index.union, [part.indexes[name] for part in parts])
-        values = {schema.LEVEL: np.nan, **(fill or {})}
-        joined = xr.concat(
-            [part.reindex(axes, fill_value=values) for part in parts],
-            schema.WELL,
-            data_vars="minimal",
-            coords="minimal",
-            compat="override",
-            join="override",
-            combine_attrs="override",
-        )
-        texts = {n: v.astype(str) for n, v in joined.data_vars.items() if v.dtype.kind == "O"}
-        yield joined.assign(texts)
-    finally:
-        for part in parts:
-            part.close()
-
-
-def copy_predictions(shards: Sequence[tuple[Path, Sequence[str]]], folder: Path) -> Iterator[str]:
-    """Copy files named after wells; the new names are unique among all wells.
-
-    Parameters
-    ----------
-    shards : sequence of (pathlib.Path, sequence of str)
-        Folder of each shard, with files ``predictions/<model>/<well>.csv``, and its wells.
-    folder : pathlib.Path
-        Folder of the run.
-
-    Yields
-    ------
-    str
-        Each file relative to the folder of the run.
-    """
-    unique = file_names([well for _, wells in shards for well in wells])
-    for source, wells in shards:
-        for well, name in file_names(wells).items():
-            for file in sorted(source.glob(f"predictions/*/{name}.csv")):
-                target = Path("predictions", file.parent.name, f"{unique[well]}.csv")
-                write_atomically(folder / target, partial(shutil.copy, file))
-                yield target.as_posix()
 
 
 def write_dataset(dataset: xr.Dataset, folder: Path) -> None:
