@@ -409,15 +409,19 @@ def dataset_sha256(dataset: xr.Dataset) -> str:
 def forecaster_settings(forecaster: object) -> dict[str, object]:
     """Return the settings of a forecaster: its public attributes that are not fitted.
 
-    The ``head`` of a network is left out: it can be set in Python only.
+    Its name is left out, as the record names it anyway, and so is the ``head`` of a network, which
+    can be set in Python only.
     """
     if isinstance(forecaster, LeaveWellsOut):
         return {
             "leave_wells_out": forecaster.folds,
             **forecaster_settings(forecaster.forecaster),
         }
-    names = [n for n in vars(forecaster) if not n.startswith("_") and n[-1] != "_" and n != "head"]
-    return {name: getattr(forecaster, name) for name in names}
+    return {
+        name: value
+        for name, value in vars(forecaster).items()
+        if not name.startswith("_") and not name.endswith("_") and name not in ("name", "head")
+    }
 
 
 def model_settings(forecasters: Mapping[str, Forecaster]) -> dict[str, object]:
