@@ -181,6 +181,7 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
 AtStep = Literal["mean", "last", "first", "nearest"]
 StepStamp = Literal["begin", "end"]
 DAY = np.timedelta64(1, "D")
+DAY_US = 86_400_000_000
 
 
 def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
@@ -315,16 +316,16 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
     >>> level_axis([pd.DatetimeIndex(["2020-01-06", "2020-01-20"])]).astype("M8[D]").tolist()
     [datetime.date(2020, 1, 6), datetime.date(2020, 1, 13), datetime.date(2020, 1, 20)]
     """
-    stamps = np.unique(np.concatenate([timeline.to_times(index) for index in levels]))
+    stamps = _united([timeline.to_times(index) for index in levels])
     if stamps.size < 2:
         raise SchemaError(
             f"Levels without covariates must have at least two times. Received {stamps.size}. Give "
             "covariates, whose axis is taken, or more levels."
         )
     since = stamps - stamps[0]
-    if (since % DAY != np.timedelta64(0, "us")).any():
-        bad = timeline.format_time(stamps[since % DAY != np.timedelta64(0, "us")][0])
+    if (since[:100] % DAY != NO_TIME).any() or (since % DAY != NO_TIME).any():
         if at_step is None:
+            bad = timeline.format_time(stamps[since % DAY != NO_TIME][0])
             raise SchemaError(
                 "Levels without covariates must fall on regular steps of a day or more. Received "
                 f"{bad}, at another hour than {timeline.format_time(stamps[0])}. Put them on days "
@@ -338,6 +339,13 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
     if (since % (7 * DAY) == np.timedelta64(0, "us")).all():
         return timeline.regular_times(stamps[0], stamps[-1], "7D")
     return timeline.regular_times(stamps[0], stamps[-1], "D")
+
+
+def _united(parts: list[np.ndarray]) -> np.ndarray:
+    """Return all times of several sorted axes, each once and in order."""
+    stamps = parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts), kind="stable")
+    new = stamps[1:] > stamps[:-1]
+    return stamps if bool(new.all()) else stamps[np.append(True, new)]
 
 
 def _calendar(index: pd.DatetimeIndex) -> str | None:
@@ -397,12 +405,14 @@ def on_axis(
         raise ValueError(
             f"at_step must be one of {list(get_args(AtStep))}. Received {at_step!r}. Correct it."
         )
-    known = levels.dropna()
-    stamps, values = timeline.to_times(known.index), known.to_numpy(float)
+    stamps, values = timeline.to_times(levels.index), levels.to_numpy(float)
+    known = np.isfinite(values)
+    if not known.all():
+        stamps, values = stamps[known], values[known]
     made = np.full(times.size, np.nan)
-    following = np.minimum(np.searchsorted(times, stamps), times.size - 1)
-    fits = times[following] == stamps
     frequency = timeline.infer_frequency(times)
+    following = _following(times, stamps, frequency)
+    fits = times[following] == stamps
     if fits.all():
         made[following] = values
         return made
@@ -422,6 +432,14 @@ def on_axis(
     return _reduced(stamps, values, times, frequency, at_step, step_stamp(frequency, stamp))
 
 
+def _following(times: np.ndarray, stamps: np.ndarray, frequency: str) -> np.ndarray:
+    """Return for each stamp the step at it, or the next one, or the last."""
+    if frequency == "D":  # by arithmetic: a search takes long for millions of stamps
+        since = (stamps - times[0]).view(np.int64)
+        return np.asarray(np.clip(-(-since // DAY_US), 0, times.size - 1))
+    return np.asarray(np.minimum(np.searchsorted(times, stamps), times.size - 1))
+
+
 def _reduced(
     stamps: np.ndarray,
     values: np.ndarray,
@@ -433,16 +451,18 @@ def _reduced(
     """Return the mean, first or last of the values of each step, shape (time,)."""
     made = np.full(times.size, np.nan)
     if frequency == "D" and stamp == "begin":  # a day, whatever the hour of its stamp
-        step = np.searchsorted(times.astype("datetime64[D]"), stamps.astype("datetime64[D]"))
+        first = int(times[0].astype("datetime64[D]").astype("datetime64[us]").astype(np.int64))
+        step = (stamps.view(np.int64) - first) // DAY_US
     elif stamp == "begin":
         step = np.searchsorted(times, stamps, side="right") - 1
     else:
         step = np.searchsorted(times, stamps)
-    inside = (step >= 0) & (step < times.size)
-    step, values = step[inside], values[inside]
+    if step.size and (step[0] < 0 or step[-1] >= times.size):  # stamps are sorted
+        inside = (step >= 0) & (step < times.size)
+        step, values = step[inside], values[inside]
     if not step.size:
         return made
-    starts = np.flatnonzero(np.diff(step, prepend=step[0] - 1))
+    starts = np.append(0, np.flatnonzero(step[1:] != step[:-1]) + 1)
     if how == "mean":
         sizes = np.diff(np.append(starts, step.size))
         made[step[starts]] = np.add.reduceat(values, starts) / sizes

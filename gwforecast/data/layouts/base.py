@@ -218,9 +218,13 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
     {'well': 'DORF 1'}
     """
     facts: dict[str, str] = {}
+    pending = ""  # a key that stands alone in its line, its value in the next
     for cells in rows:
         filled = [cell.strip() for cell in cells if cell.strip()]
         if len(filled) == 1:
+            if pending and not filled[0].endswith(":"):
+                keep_facts(facts, pending, filled[0])
+            pending = filled[0] if filled[0].endswith(":") else ""
             for mark in ("=", ":"):
                 key, found, value = filled[0].partition(mark)
                 if found and value.strip():

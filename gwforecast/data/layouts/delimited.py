@@ -26,7 +26,7 @@ __all__ = ["PARQUET", "TABLES", "Dialect", "check_exists", "read_delimited", "re
 PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
-_TEXT_MEANINGS = ("well", "screen", "quality", "unit", "zone", "parameter", "direction")
+_TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
 
@@ -247,7 +247,7 @@ def _parsed(
     settings: dict[str, Any] = {
         "header": None, "names": names, "skiprows": layout.first, "index_col": False,
         "encoding": encoding, "keep_default_na": False, "skipinitialspace": True,
-        "na_values": {name: ["", *([] if name in texts else missing)] for name in names},
+        "na_values": {name: _missing(name, texts, missing) for name in names},
         "dtype": dict.fromkeys(texts, str), "skip_blank_lines": True,
     }  # fmt: skip
     try:
@@ -271,6 +271,12 @@ def _parsed(
         return frame
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=names)
+
+
+def _missing(name: str, texts: list[str], missing: list[str]) -> list[str]:
+    """Return the texts that stand for a missing value in a column; in one of times few do."""
+    plain = name in texts or read_header(name).meaning == "time"
+    return ["", *([] if plain else missing)]
 
 
 def _without_tail(
@@ -297,20 +303,15 @@ def _without_tail(
 
 
 def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:
-    """Return the columns of names, codes, times or remarks, whatever they look like."""
+    """Return the columns of names and codes, which stay text whatever they look like."""
     return [
         name
         for place, name in enumerate(names)
         if (not dated and place == 0)
-        or name in (*dialect.text_columns, *dialect.time_column)
-        or ((header := read_header(name)).meaning in (*_TEXT_MEANINGS, "time")
-            and not (header.meaning == "well" and _names_one(header.rest)))
+        or name in dialect.text_columns
+        or ((header := read_header(name)).meaning in _TEXT_MEANINGS
+            and not (header.meaning == "well" and header.rest))
     ]  # fmt: skip
-
-
-def _names_one(rest: str) -> bool:
-    """Return whether the rest of a header such as ``Brunnen 3`` names one well."""
-    return bool(rest)
 
 
 def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
-from gwforecast.data.units import parse_length
+from gwforecast.data.units import compact, parse_length
 from gwforecast.data.vocabulary import Header, read_header, tokens
 from gwforecast.schema import SchemaError
 
@@ -148,7 +148,8 @@ def recognise(raw: RawTable) -> RawTable:
     SchemaError
         If its columns contradict each other, e.g. several stations of weather in one table.
     """
-    names = {" ".join(tokens(str(c))): str(c) for c in raw.frame.columns}
+    names = {compact(str(c)): str(c) for c in raw.frame.columns}
+    names |= {" ".join(tokens(str(c))): str(c) for c in raw.frame.columns}
     for known in KNOWN:
         if set(known.needs) <= set(names):
             return _as_known(raw, known, names)

@@ -76,7 +76,8 @@ def decoded(path: Path, encoding: str | None = None) -> Text:
     raw = path.read_bytes()
     found = encoding or _encoding(raw, path)
     try:
-        raw.decode(found)
+        if encoding is not None:
+            raw.decode(encoding)
     except (UnicodeDecodeError, UnicodeError) as error:
         at = getattr(error, "start", 0)
         raise SchemaError(
