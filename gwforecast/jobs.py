@@ -15,7 +15,7 @@ from gwforecast.runs import backtest as rolling
 from gwforecast.runs import evaluate as whole
 from gwforecast.runs import tune as search
 from gwforecast.runs.catalogue import DEFAULT_MODELS
-from gwforecast.runs.check import check_data
+from gwforecast.runs.check import check_data, write_template
 from gwforecast.runs.inputs import (
     backtest_arguments,
     evaluation_arguments,
@@ -27,7 +27,7 @@ from gwforecast.runs.inputs import (
 from gwforecast.runs.results import Backtest, Evaluation
 from gwforecast.runs.tune import Tuning
 
-__all__ = ["backtest", "check", "demo", "evaluate", "tune"]
+__all__ = ["backtest", "check", "demo", "evaluate", "tune", "write_configuration"]
 
 
 DEMO_WELLS = ("fen",)
@@ -164,6 +164,24 @@ def check(settings: Settings) -> pd.DataFrame:
         See :func:`gwforecast.runs.check.check_data`.
     """
     return check_data(settings.data)
+
+
+def write_configuration(settings: Settings, file: Path) -> str:
+    """Read the data and write a configuration, with what was understood as comments.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of a configuration; the table ``data`` is written.
+    file : pathlib.Path
+        File to write; it must not exist.
+
+    Returns
+    -------
+    str
+        Attribute ``understood`` of the observations.
+    """
+    return write_template(settings.data, file)
 
 
 def demo(

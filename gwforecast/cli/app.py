@@ -17,7 +17,8 @@ from gwforecast.cli.bulletin import bulletin
 from gwforecast.cli.console import exit_with, screen, show_tracebacks, show_warning
 from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
-from gwforecast.cli.options import Command
+from gwforecast.cli.init import init
+from gwforecast.cli.options import Command, with_reading
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
 from gwforecast.cli.verify import verify
@@ -57,7 +58,7 @@ def _options(
 
 
 START: tuple[Callable[..., None], ...] = (demo, datasets)
-MODEL: tuple[Callable[..., None], ...] = (check, evaluate, tune, backtest)
+MODEL: tuple[Callable[..., None], ...] = (init, check, evaluate, tune, backtest)
 SCHEDULE: tuple[Callable[..., None], ...] = (train, forecast, bulletin, verify, status, backfill)
 METRICS = "Metrics in scores.csv: {metrics}."
 
@@ -65,7 +66,9 @@ for command in START:
     app.command(cls=Command, rich_help_panel="Getting started")(command)
 for command in MODEL:
     epilog = METRICS if command is evaluate else None
-    app.command(cls=Command, rich_help_panel="Data and models", epilog=epilog)(command)
+    app.command(cls=Command, rich_help_panel="Data and models", epilog=epilog)(
+        with_reading(command)
+    )
 for command in SCHEDULE:
     app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
 

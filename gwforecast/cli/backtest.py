@@ -9,6 +9,7 @@ import typer
 
 from gwforecast.cli import options
 from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.findings import AllowErrors, print_findings, say_in_one_line
 
 if TYPE_CHECKING:
     from gwforecast.runs.results import Backtest
@@ -69,6 +70,7 @@ def backtest(
     shard: options.Shard = None,
     out: Folder = None,
     figures: options.Figures = None,
+    allow_errors: AllowErrors = False,
 ) -> None:
     """Issue hindcasts at past times, with what was known then, and score them by lead time.
 
@@ -85,7 +87,17 @@ def backtest(
         import_tensorflow(settings.backtest.models)
     with progress_bars() as progress:
         result = jobs.backtest(settings, progress=progress)
+    checked = jobs.check(settings)
+    say_in_one_line(str(checked.attrs.get("understood", "")))
+    errors = print_findings(checked, least="warning")
     _print_backtest(result, settings.backtest.folder)
+    if errors and not allow_errors:
+        screen.print(
+            f"The data have {errors} findings of severity error, see above. Correct the data, or "
+            "accept them with --allow-errors.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
 
 
 def _print_backtest(result: Backtest, folder: Path) -> None:

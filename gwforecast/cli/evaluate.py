@@ -9,6 +9,12 @@ import typer
 
 from gwforecast.cli import options
 from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.findings import (
+    AllowErrors,
+    print_findings,
+    print_understood,
+    say_in_one_line,
+)
 
 if TYPE_CHECKING:
     from gwforecast.runs.results import Evaluation
@@ -59,6 +65,7 @@ def evaluate(
     shard: options.Shard = None,
     out: options.Out = None,
     figures: options.Figures = None,
+    allow_errors: AllowErrors = False,
 ) -> None:
     """Simulate levels from the weather, and score each model against a baseline.
 
@@ -67,8 +74,8 @@ def evaluate(
 
     Example: gwforecast evaluate --levels heads.csv --covariates weather.csv --models lstm,linear
 
-    The exit code is 0 if all went well, 1 if a model or well failed, and 2 if the data or settings
-    cannot be used.
+    The exit code is 0 if all went well, 1 if a model or well failed or the data have errors, and 2
+    if the data or settings cannot be used.
     """
     from gwforecast import jobs
     from gwforecast.runs.catalogue import import_tensorflow
@@ -78,7 +85,16 @@ def evaluate(
         import_tensorflow(settings.models.use)
     with progress_bars() as progress:
         evaluation = jobs.evaluate(settings, progress=progress)
+    say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
+    errors = print_findings(evaluation.findings, least="warning")
     _print_evaluation(evaluation, settings.output.folder)
+    if errors and not allow_errors:
+        screen.print(
+            f"The data have {errors} findings of severity error, see above. Correct the data, or "
+            "accept them with --allow-errors.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
 
 
 def check(
@@ -94,7 +110,8 @@ def check(
 ) -> None:
     """Check the data: gaps, duplicates, spikes, flat lines, level shifts, units and datum.
 
-    Findings are printed; no file is changed or written.
+    What was understood of the files is printed first: layout, wells, units, datum, times, and what
+    was left out. Then findings are printed, by check; no file is changed or written.
 
     Example: gwforecast check --levels heads.csv --covariates weather.csv
 
@@ -104,9 +121,14 @@ def check(
     from gwforecast import jobs
 
     checked = jobs.check(options.load(context))
+    print_understood(str(checked.attrs.get("understood", "")))
     findings = checked[checked["severity"] != "ok"]
-    print_table("Findings", findings.drop(columns=["value"]))
-    screen.print(f"{len(findings)} findings; nothing was changed.")
+    print_findings(findings)
+    count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
+    screen.print(f"{count}; nothing was changed.")
+    needed = findings["message"].str.contains("height it is measured from", regex=False)
+    if needed.any():
+        raise ValueError(str(findings.loc[needed, "message"].iloc[0]))
     raise typer.Exit(1 if (findings["severity"] == "error").any() else 0)
 
 

@@ -6,6 +6,8 @@ An option that stands for a setting is described once, where the setting is, see
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,9 +50,11 @@ __all__ = [
     "Workers",
     "load",
     "option",
+    "with_reading",
 ]
 
 DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"
+READ = "How files are read"
 """Groups of options in the help."""
 
 _SETTING = re.compile(r"([a-z]+)\.(\w+) ?(.*)")
@@ -135,7 +139,7 @@ Config = Annotated[
     typer.Argument(help="TOML file of settings. Options take precedence over it.", metavar="FILE"),
 ]
 Levels = Annotated[Path | None, option("data.levels", panel=DATA)]
-Covariates = Annotated[Path | None, option("data.covariates", panel=DATA)]
+Covariates = Annotated[list[Path] | None, option("data.covariates", panel=DATA)]
 Attributes = Annotated[Path | None, option("data.attributes", panel=DATA)]
 Well = Annotated[
     list[str] | None, option("data.wells", "--well", panel=DATA, note="May be repeated.")
@@ -181,6 +185,64 @@ Dask = Annotated[str | None, option("cluster.dask", panel=RUN)]
 Shard = Annotated[int | None, option("cluster.shard", panel=RUN, min=1)]
 Out = Annotated[Path | None, option("output.folder", "--out", panel=RESULTS)]
 Figures = Annotated[int | None, option("output.figures", panel=RESULTS, min=0)]
+
+
+READING: dict[str, Any] = {
+    "level_column": Annotated[str | None, option("data.level_column", panel=READ)],
+    "well_column": Annotated[str | None, option("data.well_column", panel=READ)],
+    "time_column": Annotated[
+        list[str] | None, option("data.time_column", panel=READ, note="May be repeated.")
+    ],
+    "units": Annotated[str | None, option("data.units", panel=READ)],
+    "depth_sign": Annotated[str | None, option("data.depth_sign", panel=READ)],
+    "sensor_depth": Annotated[
+        list[str] | None, option("data.sensor_depth", panel=READ, note="MW-7=12.5 for one well.")
+    ],
+    "barometer": Annotated[Path | None, option("data.barometer", panel=READ)],
+    "at_step": Annotated[str | None, option("data.at_step", panel=READ)],
+    "step": Annotated[str | None, option("data.step", panel=READ)],
+    "step_stamp": Annotated[str | None, option("data.step_stamp", panel=READ)],
+    "duplicates": Annotated[str | None, option("data.duplicates", panel=READ)],
+    "sort": Annotated[bool | None, option("data.sort", "--sort", panel=READ)],
+    "missing_values": Annotated[
+        list[str] | None,
+        option("data.missing_values", "--missing", panel=READ, note="May be repeated."),
+    ],
+    "decimal": Annotated[str | None, option("data.decimal", panel=READ)],
+    "delimiter": Annotated[str | None, option("data.delimiter", panel=READ)],
+    "encoding": Annotated[str | None, option("data.encoding", panel=READ)],
+    "date_format": Annotated[str | None, option("data.date_format", panel=READ)],
+    "sheet": Annotated[str | None, option("data.sheet", panel=READ)],
+    "skip_rows": Annotated[int | None, option("data.skip_rows", panel=READ, min=0)],
+    "header_row": Annotated[int | None, option("data.header_row", panel=READ, min=1)],
+    "covariate_units": Annotated[
+        list[str] | None,
+        option("data.covariate_units", "--covariate-unit", panel=READ, note="rain=in; repeated."),
+    ],
+    "grid": Annotated[str | None, option("data.grid", panel=READ)],
+}
+"""Options of how files are read, by the name of their setting."""
+
+
+def with_reading(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that also has the options of how files are read.
+
+    They reach the settings by :func:`load`, so the command itself does not see them.
+    """
+
+    @functools.wraps(command)
+    def extended(*arguments: Any, **given: Any) -> None:
+        command(*arguments, **{n: v for n, v in given.items() if n not in READING})
+
+    signature = inspect.signature(command, eval_str=True)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in READING.items()
+    ]
+    whole = signature.replace(parameters=[*signature.parameters.values(), *added])
+    cast("Any", extended).__signature__ = whole
+    extended.__annotations__ = {p.name: p.annotation for p in whole.parameters.values()}
+    return extended
 
 
 def load(context: typer.Context) -> Settings:
@@ -259,7 +321,46 @@ def _shares(text: str) -> dict[str, object]:
     return {"train": train, "validation": validation}
 
 
+def _one_or_several(items: list[Path]) -> object:
+    return items[0] if len(items) == 1 else list(items)
+
+
+def _depths(items: list[str]) -> object:
+    """Return one depth, or depths by well."""
+    try:
+        return _heights(items)
+    except ValueError as error:
+        raise ValueError(str(error).replace("--reference-level", "--sensor-depth")) from None
+
+
+def _codes(items: list[str]) -> object:
+    """Return what stands for a missing value: numbers where they are such."""
+    return [_number_or_text(item) for item in items]
+
+
+def _number_or_text(item: str) -> float | str:
+    try:
+        return float(item)
+    except ValueError:
+        return item
+
+
+def _units_by_name(items: list[str]) -> object:
+    pairs = [item.partition("=") for item in items]
+    for item, (name, _, unit) in zip(items, pairs, strict=True):
+        if not (name and unit):
+            raise ValueError(
+                "--covariate-unit takes a covariate and its unit with = between. Received "
+                f"{item!r}. Write for example --covariate-unit rain=in."
+            )
+    return {name.strip(): unit.strip() for name, _, unit in pairs}
+
+
 _READ: dict[str, Callable[[Any], object]] = {
+    "covariates": _one_or_several,
+    "sensor_depth": _depths,
+    "missing_values": _codes,
+    "covariate_units": _units_by_name,
     "models": _names,
     "fill": _rules,
     "reference_level": _heights,

@@ -14,6 +14,7 @@ import typer
 
 from gwforecast.cli import options
 from gwforecast.cli.console import clean, errors, exit_with, print_table, progress_bars, screen
+from gwforecast.cli.findings import print_findings, say_in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +88,7 @@ def train(
     """
     settings = options.load(context)
     with codes():
+        from gwforecast import jobs
         from gwforecast.runs.catalogue import import_tensorflow
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import schedule
@@ -106,6 +108,9 @@ def train(
                 now=Stopwatch().started,
                 progress=progress,
             )
+        checked = jobs.check(settings)
+    say_in_one_line(str(checked.attrs.get("understood", "")))
+    print_findings(checked, least="warning")
     shown = table.drop(columns=["bundle", "reason"]).assign(reason=table["reason"])
     print_table("Champions", shown)  # the last column is wrapped
     screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)

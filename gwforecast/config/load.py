@@ -78,6 +78,7 @@ _PATHS = (
     ("data", "levels"),
     ("data", "covariates"),
     ("data", "attributes"),
+    ("data", "barometer"),
     ("output", "folder"),
     ("backtest", "folder"),
     ("tune", "folder"),
@@ -201,6 +202,8 @@ def _read(path: Path) -> dict[str, Any]:
             continue  # names of tables, not of files
         if isinstance(section, dict) and isinstance(section.get(name), str) and section[name]:
             section[name] = str(path.parent / section[name])
+        elif isinstance(section, dict) and isinstance(section.get(name), list):
+            section[name] = [str(path.parent / str(one)) for one in section[name]]
     return tables
 
 

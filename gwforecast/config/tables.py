@@ -37,6 +37,10 @@ def _to_path(value: object) -> object:
     return Path(value) if isinstance(value, str) and value else value
 
 
+def _to_paths(value: object) -> object:
+    return [_to_path(item) for item in value] if isinstance(value, list) else _to_path(value)
+
+
 def _to_date(value: object) -> object:
     if isinstance(value, dt.date):
         return value.isoformat()
@@ -96,31 +100,73 @@ class DataSettings(Section):
         "are then names of tables.",
     )
     levels: FilePath = Field(description="File of levels, or folder with one file per well.")
-    covariates: FilePath | None = _say(None, "File or folder of the weather and other covariates.")
+    covariates: Annotated[Path | list[Path] | None, BeforeValidator(_to_paths)] = _say(
+        None,
+        "File or folder of the weather and other covariates, or several files; gridded NetCDF is "
+        "read at the wells' coordinates.",
+    )
     attributes: FilePath | None = _say(None, "File of static attributes of the wells.")
     wells: list[str] | None = _say(None, "Only these wells.")
     well: str | None = _say(None, "Name of the well, where the file has none.")
     level_column: str | None = _say(None, "Column of the levels, where the file has several.")
+    well_column: str | None = _say(None, "Column that names the wells, where several could be it.")
+    time_column: str | list[str] | None = _say(
+        None, "Column of the times, or those of date and clock."
+    )
     reference_level: Annotated[Any, BeforeValidator(_to_heights)] = _say(
         None,
         "Height that a depth to water is measured from, m above the datum: one height, or a table "
         "of heights by well.",
     )
+    depth_sign: Literal["positive_down", "negative_down"] | None = _say(
+        None, "Sign of depths to water, where the data do not show it."
+    )
+    sensor_depth: Annotated[Any, BeforeValidator(_to_heights)] = _say(
+        None,
+        "Depth of a logger's sensor below the measuring point, m, from which its pressure becomes "
+        "a level: one depth, or a table of depths by well.",
+    )
+    barometer: FilePath | None = _say(
+        None, "File of the air pressure, for loggers that measure the absolute pressure."
+    )
     datum: str | None = _say(None, "Vertical datum of the levels, e.g. NAP.")
-    units: Literal["m", "cm", "mm", "ft"] | None = _say(None, "Unit of the levels in the file.")
+    units: Literal["m", "cm", "mm", "dm", "ft", "in"] | None = _say(
+        None, "Unit of the levels in the file, where it does not say it."
+    )
     covariate_units: dict[str, str] | None = _say(None, "Unit of each covariate, by name.")
     day_first: bool | None = _say(None, "Dates like 03/04/2020 begin with the day.")
     decimal: Literal[".", ","] | None = _say(None, "Decimal mark in text files.")
     delimiter: str | None = _say(None, "Character between the columns of text files.")
+    encoding: str | None = _say(None, "Encoding of text files, e.g. cp1252.")
+    date_format: str | None = _say(None, "Form of the dates, as of strftime, e.g. %d.%m.%Y %H:%M.")
+    sheet: str | None = _say(None, "Sheet of a workbook.")
+    skip_rows: Annotated[int, Field(ge=0)] | None = _say(
+        None, "Lines above the header that are not read."
+    )
+    header_row: Positive | None = _say(None, "Line of the header, from 1.")
     at_step: Literal["mean", "last", "first", "nearest"] | None = _say(
-        None, "Which value stands for a time step that has several."
+        None, "Which level stands for a time step that has several."
+    )
+    step: str | None = _say(
+        None,
+        "Step of the axis, D, W-SUN, MS, ME, QS or QE: covariates of shorter steps are aggregated, "
+        "rain by its sum, temperature by its mean.",
+    )
+    step_stamp: Literal["begin", "end"] | None = _say(
+        None, "Whether a stamp stands at the beginning or the end of its step."
+    )
+    grid: Literal["nearest", "bilinear"] | None = _say(
+        None, "How gridded weather is read at a well; by default the nearest cell."
     )
     duplicates: Literal["first", "last", "mean"] | None = _say(
-        None, "Which value is kept of a time that occurs twice; by default it is an error."
+        None,
+        "Which value is kept of a time with different values, of levels and covariates; by default "
+        "it is an error.",
     )
     sort: bool = _say(False, "Sort times that are out of order; by default they are an error.")
-    missing_values: list[float] = Field(
-        default_factory=list, description="Numbers that stand for a missing value, e.g. -9999."
+    missing_values: list[float | str] = Field(
+        default_factory=list,
+        description="Numbers and texts that stand for a missing value, e.g. -9999 or 'defekt'.",
     )
     fill: Annotated[Any, BeforeValidator(_to_rules)] = _say(
         None,
@@ -136,7 +182,15 @@ class DataSettings(Section):
     def reading(self) -> dict[str, Any]:
         """Return the settings that the user gave for the reader, by name."""
         left_out = ("database", "levels", "covariates", "fill", "derive")
-        return {n: v for n, v in self.given().items() if n not in left_out}
+        return {n: v for n, v in self.given().items() if n not in left_out and v is not None}
+
+    def files(self) -> list[Path]:
+        """Return the files and folders of the data; none for a database."""
+        if self.database is not None:
+            return []
+        covariates = self.covariates if isinstance(self.covariates, list) else [self.covariates]
+        listed = [self.levels, *covariates, self.attributes, self.barometer]
+        return [path for path in listed if path is not None]
 
 
 class SplitSettings(Section):

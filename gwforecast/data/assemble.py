@@ -460,7 +460,10 @@ def _say(
     said.say("level column", found.source)
     unit = units or found.units
     factor = TO_METRES.get(str(unit).strip().lower(), 1.0)
-    given = "given" if units else ("stated" if found.units else "assumed; no unit is stated")
+    given = "stated" if found.units else "assumed; no unit is stated"
+    if units:
+        other = bool(found.units) and found.units != units.strip().lower()
+        given = f"given; the data say {found.units}" if other else "given"
     said.say("unit", f"{unit or 'm'} ({given}), factor to m {factor:g}")
     depth = "depth to water" if found.is_depth or "converted_from" in observations[
         schema.LEVEL].attrs else "height"  # fmt: skip

@@ -214,6 +214,10 @@ def _from_table(
         notes.append(f"wells: column {' and '.join(map(repr, roles.wells))}")
     elif roles.wide:
         notes.append("wells: one column for each")
+    elif raw.facts.get("well"):
+        notes.append("wells: named by the lines above the table, or by the file's location")
+    elif raw.path is not None:
+        notes.append("wells: named after the file or its folder")
     return replace(
         found,
         dry=dry,

@@ -37,6 +37,7 @@ REASONS = {
 """Why a column of a meaning is neither a level nor a covariate."""
 
 _VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "punkt", "ror"})
+SITES = 0.3  # most sites for a row of a table
 _ALIKE = 0.9  # share of the values that a level above a datum must have of those of a depth
 
 
@@ -128,10 +129,10 @@ def find_roles(
 
 
 def _in_frame(header: Header, column: pd.Series) -> Header:
-    """Return a header as its values show it: coordinates x and y of a site do not vary."""
-    if header.meaning == "place" and len(header.label) == 1 and is_numeric(column):
-        known = column.dropna().to_numpy()
-        if known.size and (known != known[0]).any():
+    """Return a header as its values show it: coordinates of a site do not vary from row to row."""
+    if header.meaning == "place" and len(header.label.split()) == 1 and is_numeric(column):
+        known = column.dropna()
+        if len(known) > 1 and known.nunique() > max(SITES * len(known), 1):
             return Header(header.text, header.label, "unknown", rest=header.label)
     return header
 

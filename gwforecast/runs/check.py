@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,16 +12,22 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.config.load import dump_toml
 from gwforecast.config.tables import DataSettings
 from gwforecast.data.readers import read_levels
+from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.quality import checks
 from gwforecast.runs.files import now
 from gwforecast.runs.inputs import read_data
 from gwforecast.schema import SchemaError
 
-__all__ = ["check", "check_data", "check_levels"]
+__all__ = ["check", "check_data", "check_levels", "write_template"]
 
-_NAMING = ("well", "level_column", "day_first", "decimal", "delimiter")
+_NAMING = (
+    "well", "level_column", "well_column", "time_column", "day_first", "date_format", "decimal",
+    "delimiter", "encoding", "sheet", "skip_rows", "header_row", "missing_values", "sensor_depth",
+    "barometer",
+)  # fmt: skip
 
 
 def check(observations: xr.Dataset) -> pd.DataFrame:
@@ -34,7 +43,9 @@ def check(observations: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         The findings of :func:`gwforecast.quality.checks.check_observations`.
     """
-    return checks.check_observations(observations, now=now())
+    found = checks.check_observations(observations, now=now())
+    found.attrs[ATTRIBUTE] = observations.attrs.get(ATTRIBUTE, "")
+    return found
 
 
 def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
@@ -81,19 +92,108 @@ def check_data(data: DataSettings) -> pd.DataFrame:
     raw = {} if data.database else read_levels(data.levels, **naming)
     wanted = set(raw) if data.wells is None else set(data.wells)
     tables = [check_levels(series.rename(w)) for w, series in raw.items() if w in wanted]
-    try:
-        observations = read_data(data)
-    except SchemaError as error:
-        lenient: dict[str, Any] = {"sort": True, "duplicates": "first", "at_step": "nearest"}
-        lenient |= given
-        lenient["missing_values"] = [*data.missing_values, *schema.COMMON_MISSING_CODES]
-        observations = read_data(data, **lenient)
-        tables.insert(0, _as_finding(error))
-    tables.append(check(observations))
-    return pd.concat([table for table in tables if len(table)], ignore_index=True)
+    observations, refusals = _as_lenient_as_needed(data, given)
+    tables = [*map(_as_finding, refusals), *tables, check(observations)]
+    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    found.attrs[ATTRIBUTE] = observations.attrs.get(ATTRIBUTE, "")
+    return found
+
+
+def _as_lenient_as_needed(
+    data: DataSettings, given: dict[str, Any]
+) -> tuple[xr.Dataset, list[SchemaError]]:
+    """Return the observations, and what had to be overlooked to read them."""
+    changes: dict[str, Any] = {}
+    refusals: list[SchemaError] = []
+    while True:
+        try:
+            return read_data(data, **changes), refusals
+        except SchemaError as error:
+            lenient: dict[str, Any] = {"sort": True, "duplicates": "first", "at_step": "nearest"}
+            lenient |= {**changes, **given}
+            lenient["missing_values"] = [*data.missing_values, *schema.COMMON_MISSING_CODES]
+            lenient = _lenient_depths(lenient, str(error))
+            if lenient == changes or len(refusals) > 3:
+                raise
+            refusals.append(error)
+            changes = lenient
+
+
+def _lenient_depths(given: dict[str, Any], refusal: str) -> dict[str, Any]:
+    """Return settings that read depths without their height as levels relative to the point."""
+    if "height it is measured from" in refusal and given.get("reference_level") is None:
+        return given | {"reference_level": 0.0, "depth_sign": given.get("depth_sign")}
+    if "Covariates must be daily" in refusal:
+        return given | {"step": "D"}
+    return given
 
 
 def _as_finding(error: SchemaError) -> pd.DataFrame:
     row = {"well": "", "variable": "", "check": "form", "severity": "error", "n": 1}
     empty = {"first": pd.NaT, "last": pd.NaT, "value": np.nan}
     return pd.DataFrame([row | empty | {"message": str(error)}], columns=checks.COLUMNS)
+
+
+_NEXT = """
+# [split]                        # periods; by default 60 % train, 20 % validation, 20 % test
+# validation_start = "2012-01-01"
+# test_start = "2016-01-01"
+
+# [models]
+# use = ["lstm", "linear", "climatology"]
+# seed = 0
+
+# [output]
+# folder = "results"
+"""
+
+
+def write_template(data: DataSettings, file: Path) -> str:
+    """Read data and write a configuration, with what was understood as comments.
+
+    Parameters
+    ----------
+    data : DataSettings
+        Files, and how they are read.
+    file : pathlib.Path
+        Configuration to write.
+
+    Returns
+    -------
+    str
+        Attribute ``understood`` of the observations.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists.
+    SchemaError
+        If the data can't be read; the message names the setting that is needed.
+    """
+    if file.exists():
+        raise FileExistsError(
+            f"A configuration is written to a new file. Received {file}, which exists. Choose "
+            "another name with --file, or move it away."
+        )
+    stored = str(read_data(data).attrs.get(ATTRIBUTE, ""))
+    lines = json.loads(stored) if stored else []
+    remarks = "\n".join(f"# {about}: {what}" for about, what in lines)
+    tables = {"data": _relative(data.given(), file)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = f"# What was understood of the data:\n{remarks}\n\n{dump_toml(tables)}{_NEXT}"
+    file.write_text(text, "utf-8")
+    return stored
+
+
+def _relative(given: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return settings whose paths start at the folder of the configuration."""
+    folder = file.resolve().parent
+    made = {}
+    for name, value in given.items():
+        several = value if isinstance(value, list) else [value]
+        if any(isinstance(one, Path) for one in several):
+            paths = [Path(os.path.relpath(Path(one).resolve(), folder)) for one in several]
+            made[name] = paths if isinstance(value, list) else paths[0]
+        else:
+            made[name] = value
+    return made

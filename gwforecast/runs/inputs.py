@@ -31,7 +31,10 @@ __all__ = [
 ]
 
 
-TEXT_OPTIONS = ("well", "day_first", "decimal", "delimiter")
+TEXT_OPTIONS = (
+    "well", "day_first", "decimal", "delimiter", "encoding", "date_format", "sheet", "skip_rows",
+    "header_row", "time_column", "barometer", "sensor_depth", "grid",
+)  # fmt: skip
 DATES = ("validation_start", "test_start", "test_end")
 COMPLETE = np.timedelta64(1, "D")  # a step is complete this long after its time stamp
 
@@ -61,6 +64,10 @@ def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
         raise ValueError(
             f"Options of text files do not apply to a database. Received {idle[0]!r} together with "
             "'database'. Leave it out."
+        )
+    if isinstance(data.covariates, list):
+        raise ValueError(
+            "Covariates of a database are one table. Received a list. Join them in a view."
         )
     others = (data.covariates, given.pop("attributes", None))
     covariates, attributes = (None if name is None else str(name) for name in others)
@@ -176,8 +183,7 @@ def backtest_arguments(settings: Settings) -> dict[str, Any]:
 
 def files_of(data: DataSettings) -> list[Path]:
     """Return the input files; none for a database."""
-    paths = (data.levels, data.covariates, data.attributes)
-    return [] if data.database else [path for path in paths if path]
+    return data.files()
 
 
 def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.datetime64]:
@@ -196,9 +202,12 @@ def tables_of_search(settings: Settings) -> dict[str, Mapping[str, object]]:
         from gwforecast.data.database import without_password  # loads SQLAlchemy
 
         data["database"] = without_password(settings.data.database)
-    for name in ("levels", "covariates", "attributes"):
-        if settings.data.database is None and data.get(name) is not None:
-            data[name] = Path(os.path.relpath(data[name].resolve(), folder))
+    for name in ("levels", "covariates", "attributes", "barometer"):
+        given = data.get(name)
+        if settings.data.database is None and given is not None:
+            several = given if isinstance(given, list) else [given]
+            relative = [Path(os.path.relpath(path.resolve(), folder)) for path in several]
+            data[name] = relative if isinstance(given, list) else relative[0]
     use = list(dict.fromkeys([settings.tune.model, settings.models.baseline]))
     models = {"use": use, "baseline": settings.models.baseline, "seed": settings.models.seed}
     split, output = settings.split.given(), {"folder": "evaluation"}

@@ -146,9 +146,7 @@ def _file_stamps(settings: Settings) -> list[object]:
     if data.database is not None:
         return [uuid.uuid4().hex]  # it is unknown whether the tables have changed
     found: list[object] = []
-    for path in (data.levels, data.covariates, data.attributes):
-        if path is None:
-            continue
+    for path in data.files():
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             if file.exists():
@@ -164,15 +162,20 @@ def with_absolute_paths(settings: Settings) -> Settings:
     """
     data, schedule = settings.data, settings.schedule
     if data.database is None:
-        data = data.model_copy(update=_absolute(data, "levels", "covariates", "attributes"))
+        paths = _absolute(data, "levels", "covariates", "attributes", "barometer")
+        data = data.model_copy(update=paths)
     paths = _absolute(schedule, "bundles", "archive", "weather_forecast")
     schedule = schedule.model_copy(update=paths)
     return settings.model_copy(update={"data": data, "schedule": schedule})
 
 
-def _absolute(section: Section, *names: str) -> dict[str, Path]:
+def _absolute(section: Section, *names: str) -> dict[str, Path | list[Path]]:
     paths = {name: getattr(section, name) for name in names}
-    return {name: path.absolute() for name, path in paths.items() if path is not None}
+    return {
+        name: [one.absolute() for one in path] if isinstance(path, list) else path.absolute()
+        for name, path in paths.items()
+        if path is not None
+    }
 
 
 def stored_result(shard: Shard) -> Result | None:

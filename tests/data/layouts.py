@@ -106,7 +106,7 @@ def hubeau() -> str:
 
 def ades() -> bytes:
     return rows(
-        lambda d, v, p: f"00755X0006/S1|{d:%d/%m/%Y} 00:00:00|{comma(p)}|{comma(v)}|Donnée contrôlée",
+        lambda d, v, p: f"00755X0006/S1|{d:%d/%m/%Y} 00:00:00|{comma(p)}|{comma(v)}|contrôlée",
         "Code national BSS|Date de la mesure|Profondeur relative/repère de mesure|Côte NGF|Statut",
     ).encode("latin-1")  # fmt: skip
 
@@ -182,7 +182,8 @@ def california() -> str:
 
 def pgown() -> str:
     return rows(
-        lambda d, _, p: f"{d:%Y-%m-%d} 00:00,{p:.2f},Approved,OW002", "Time,Value,Approval,myLocation"
+        lambda d, _, p: f"{d:%Y-%m-%d} 00:00,{p:.2f},Approved,OW002",
+        "Time,Value,Approval,myLocation",
     )
 
 
@@ -218,8 +219,10 @@ def diver_mon(channel: str = "WATER LEVEL", unit: str = "cm") -> bytes:
 
 def solinst_xle() -> str:
     logs = rows(
-        lambda d, v, _: f"<Log id='1'><Date>{d:%Y/%m/%d}</Date><Time>00:00:00</Time><ms>0</ms>"
-        f"<ch1>{v:.2f}</ch1><ch2>11.2</ch2></Log>",
+        lambda d, v, _: (
+            f"<Log id='1'><Date>{d:%Y/%m/%d}</Date><Time>00:00:00</Time><ms>0</ms>"
+            f"<ch1>{v:.2f}</ch1><ch2>11.2</ch2></Log>"
+        ),
     )
     return (
         "<?xml version='1.0' encoding='UTF-8'?><Body_xle><Instrument_info_data_header>"
@@ -239,13 +242,12 @@ def solinst_csv() -> str:
 
 
 def hobo() -> str:
-    return "\ufeff" + "\n".join(
-        ['"Plot Title: H6"',
-         '"#","Date Time, GMT-07:00","Water Level, meters (LGR S/N: 1, SEN S/N: 1)",'
-         '"Temp, °C (LGR S/N: 1, SEN S/N: 1)","Coupler Detached (LGR S/N: 1)"',
-         *(f"{k},{d:%m/%d/%y} 12:00:00 AM,{v:.2f},11.2," for k, (d, v) in enumerate(
-             zip(DAYS, LEVELS, strict=True), 1))]
-    ) + "\n"  # fmt: skip
+    return "\ufeff" + rows(
+        lambda d, v, _: f"{d.week},{d:%m/%d/%y} 12:00:00 AM,{v:.2f},11.2,",
+        '"Plot Title: H6"',
+        '"#","Date Time, GMT-07:00","Water Level, meters (LGR S/N: 1, SEN S/N: 1)",'
+        '"Temp, °C (LGR S/N: 1, SEN S/N: 1)","Coupler Detached (LGR S/N: 1)"',
+    )
 
 
 def in_situ() -> str:
@@ -302,7 +304,9 @@ def plain_wide() -> str:
 
 def unit_row() -> str:
     return rows(
-        lambda d, v, _: f"{d:%Y-%m-%d}\t{v * 100:.0f}\t{v * 100 + 5:.0f}", "date\tB1\tB2", "\tcm\tcm"
+        lambda d, v, _: f"{d:%Y-%m-%d}\t{v * 100:.0f}\t{v * 100 + 5:.0f}",
+        "date\tB1\tB2",
+        "\tcm\tcm",
     )
 
 
@@ -322,14 +326,15 @@ def italian() -> str:
 
 def danish() -> str:
     return rows(
-        lambda d, v, _: f"100.12;1;{d:%d-%m-%Y};{comma(v)}", "DGU nr;Indtag;Dato;Vandstand (m DVR90)"
+        lambda d, v, _: f"100.12;1;{d:%d-%m-%Y};{comma(v)}",
+        "DGU nr;Indtag;Dato;Vandstand (m DVR90)",
     )
 
 
 def utf16() -> bytes:
-    return rows(lambda d, v, _: f"{d:%d.%m.%Y};{comma(v)}", "Datum;Grundwasserstand [m NHN]").encode(
-        "utf-16"
-    )
+    return rows(
+        lambda d, v, _: f"{d:%d.%m.%Y};{comma(v)}", "Datum;Grundwasserstand [m NHN]"
+    ).encode("utf-16")
 
 
 TWO = np.stack([LEVELS, LEVELS + 1])

@@ -1,4 +1,4 @@
-"""Files of agencies, portals and loggers give the levels that were written, or say what is needed."""
+"""Files of agencies, portals and loggers give the levels that were written."""
 
 from pathlib import Path
 

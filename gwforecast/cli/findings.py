@@ -1,0 +1,104 @@
+"""What commands print of the data: what was understood of the files, and the findings of checks."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gwforecast.cli.console import clean, screen
+from gwforecast.cli.options import DATA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AllowErrors", "print_findings", "print_understood", "say_in_one_line"]
+
+
+WIDTH = 79
+NAMED = 4  # wells that are named of a finding
+ORDER = ("error", "warning", "note")
+
+AllowErrors = Annotated[
+    bool,
+    typer.Option(
+        "--allow-errors",
+        help="Let the exit code be 0 although the data have findings of severity error.",
+        rich_help_panel=DATA,
+    ),
+]
+
+
+def print_understood(stored: str) -> None:
+    """Print what was understood of the data, a topic a line.
+
+    Parameters
+    ----------
+    stored : str
+        Attribute ``understood`` of the observations.
+    """
+    lines = json.loads(stored) if stored else []
+    if not lines:
+        return
+    screen.print("What was understood")
+    before = None
+    for about, what in lines:
+        shown = "" if about == before else about
+        before = about
+        for k, part in enumerate(_wrapped(f"{what}", 20)):
+            screen.print(clean(f"  {shown if k == 0 else '':<16}  {part}"), soft_wrap=True)
+    screen.print()
+
+
+def say_in_one_line(stored: str) -> None:
+    """Print the main points of what was understood in one line."""
+    lines = dict(reversed(json.loads(stored))) if stored else {}
+    wanted = ("wells", "level column", "unit", "read as", "axis")
+    parts = [f"{about} {lines[about]}" for about in wanted if about in lines]
+    if parts:
+        screen.print(clean("Understood: " + "; ".join(parts)), soft_wrap=True)
+
+
+def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:
+    """Print findings grouped by check, each with the number of wells and the first message.
+
+    Parameters
+    ----------
+    findings : pandas.DataFrame
+        Columns of ``gwforecast.quality.checks.COLUMNS``.
+    least : {"note", "warning", "error"}
+        The mildest severity that is printed.
+
+    Returns
+    -------
+    int
+        Number of findings of severity error.
+    """
+    wanted = ORDER[: ORDER.index(least) + 1]
+    shown = findings[findings["severity"].isin(wanted)]
+    for line in _lines(shown):
+        screen.print(clean(line), soft_wrap=True)
+    if len(shown):
+        screen.print()
+    return int((findings["severity"] == "error").sum())
+
+
+def _lines(findings: pd.DataFrame) -> Iterator[str]:
+    for severity in ORDER:
+        of_severity = findings[findings["severity"] == severity]
+        for (check, variable), group in of_severity.groupby(["check", "variable"], sort=False):
+            wells = [str(well) for well in group["well"].drop_duplicates() if str(well)]
+            named = ", ".join(wells[:NAMED]) + (", ..." if len(wells) > NAMED else "")
+            count = f"{len(wells)} wells: " if len(wells) > 1 else ""
+            of = f" of {variable}" if variable else ""
+            yield f"{severity:<8} {check}{of}" + (f"  {count}{named}" if wells else "")
+            yield from (f"         {part}" for part in _wrapped(str(group["message"].iloc[0]), 9))
+            if len(group) > 1:
+                yield f"         ... and {len(group) - 1} more findings of this check"
+
+
+def _wrapped(text: str, used: int) -> list[str]:
+    return textwrap.wrap(text, WIDTH - used, break_long_words=False, break_on_hyphens=False) or [""]
