@@ -46,6 +46,7 @@ __all__ = [
     "cosine_rates",
     "history_of",
     "no_moments",
+    "require_own_process",
     "train",
 ]
 
@@ -429,6 +430,19 @@ class Trained:
     validation_loss: np.ndarray
 
 
+_STARTED: dict[str, int] = {}  # the process that TensorFlow runs in
+
+
+def require_own_process() -> None:
+    """Raise RuntimeError in a process forked after TensorFlow started, where it would hang."""
+    if _STARTED.setdefault("process", os.getpid()) != os.getpid():
+        raise RuntimeError(
+            "A network cannot be trained in a forked process after one was trained in its parent. "
+            f"Received process {os.getpid()}, forked from {_STARTED['process']}. Start processes "
+            "with multiprocessing.get_context('spawn')."
+        )
+
+
 def choose_workers(workers: int | None) -> int:
     """Return the number of networks to train at the same time, and limit each to one core.
 
@@ -436,6 +450,7 @@ def choose_workers(workers: int | None) -> int:
     The threads of TensorFlow can only be set before it starts, and are left alone after that. On a
     GPU one network is trained at a time unless a number is given.
     """
+    require_own_process()
     if tf.config.list_physical_devices("GPU"):
         return workers or 1
     workers = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())

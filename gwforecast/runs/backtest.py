@@ -41,6 +41,7 @@ __all__ = [
 STRIDE_DAYS = 7
 
 
+@files.owns_its_folder
 def backtest(
     observations: xr.Dataset,
     *,

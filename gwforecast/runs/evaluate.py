@@ -37,6 +37,7 @@ TABLES = ("scores.csv", "choice.csv", "findings.csv", "history.csv")
 """Tables of an evaluation, named as its attributes."""
 
 
+@files.owns_its_folder
 def evaluate(
     observations: xr.Dataset,
     *,

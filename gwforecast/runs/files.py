@@ -17,14 +17,16 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import wraps
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from filelock import FileLock, Timeout
 
 from gwforecast import __version__, schema
 from gwforecast.models.base import Forecaster
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECORD",
+    "FolderBusyError",
     "Stopwatch",
     "begin_record",
     "challenge_table",
@@ -47,6 +50,8 @@ __all__ = [
     "load_json",
     "model_settings",
     "now",
+    "own_folder",
+    "owns_its_folder",
     "run_record",
     "versions",
     "write_atomically",
@@ -285,12 +290,95 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
     return written
 
 
-RECORD = "run.json"
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+RECORD, LOCK = "run.json", ".run.lock"
+
+
+class FolderBusyError(OSError):
+    """Another run writes to the folder."""
+
+
+@contextmanager
+def own_folder(folder: Path | str | None) -> Iterator[None]:
+    """Hold the lock of the folder of a run; it is released when the process ends, however it ends.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or str, optional
+        Folder of the results, created if it does not exist; without one nothing is locked.
+
+    Raises
+    ------
+    FolderBusyError
+        If another run holds the lock.
+    NotADirectoryError
+        If there is a file of this name.
+    """
+    if folder is None:
+        yield
+        return
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(
+            f"The results of a run are written to a folder. Received {str(path)!r}, which is a "
+            "file. Choose another folder."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FolderBusyError(
+            f"Only one run at a time may write to a folder. Received {str(path)!r}, to which "
+            "another run writes. Wait for it to end, or choose another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        (path / LOCK).unlink(missing_ok=True)  # while it is held: a run that waits has failed
+        lock.release()
+
+
+def owns_its_folder(run: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return a function that holds the lock of its folder, the keyword ``out``, while it runs."""
+
+    @wraps(run)
+    def locked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with own_folder(cast("Path | str | None", kwargs.get("out"))):
+            return run(*args, **kwargs)
+
+    return locked
 
 
 def begin_record(folder: Path) -> None:
-    """Remove the record of an earlier run from a folder, as its files are about to change."""
+    """Remove the record of an earlier run from a folder, and the files that the record lists.
+
+    Files that no run has written are kept.
+    """
+    earlier = _earlier_outputs(folder)
     (folder / RECORD).unlink(missing_ok=True)
+    for name in earlier:
+        (folder / name).unlink(missing_ok=True)
+        for parent in list(Path(name).parents)[:-1]:
+            with suppress(OSError):  # it is not empty
+                (folder / parent).rmdir()
+
+
+def _earlier_outputs(folder: Path) -> list[str]:
+    """Return the files inside a folder that the record of an earlier run lists, but the record."""
+    try:
+        named = [str(name) for name in load_json(folder / RECORD)["outputs"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # there is no record, or none of a run
+    inside = folder.resolve()
+    return [
+        name
+        for name in named
+        if name != RECORD
+        and (folder / name).parent.resolve().is_relative_to(inside)
+        and not (folder / name).is_dir()
+    ]
 
 
 def run_record(

@@ -216,6 +216,7 @@ class Tuning:
     paths: dict[str, Path] = field(default_factory=dict)
 
 
+@files.owns_its_folder
 def tune(
     observations: xr.Dataset,
     *,

@@ -74,6 +74,11 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         If no shard gave a result.
     """
     refuse_pooled(settings.backtest.models, "A backtest")
+    with files.own_folder(settings.backtest.folder):
+        return _backtest_all(settings, progress)
+
+
+def _backtest_all(settings: Settings, progress: Progress | None) -> Backtest:
     run = ShardedRun.begin(settings, settings.backtest.folder, settings.backtest.models)
     origins = _origins(settings, run.map(read_periods, "periods"))
     times = tuple(map(str, origins.issue_times))

@@ -54,6 +54,11 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     RuntimeError
         If no shard gave a result.
     """
+    with files.own_folder(settings.output.folder):
+        return _evaluate_all(settings, progress)
+
+
+def _evaluate_all(settings: Settings, progress: Progress | None) -> Evaluation:
     run = ShardedRun.begin(settings, settings.output.folder, settings.models.use)
     if any(is_pooled(model) for model in run.models):
         run.ended.extend(run.map(train_pooled, POOLED, size=len(run.wells), progress=progress))
