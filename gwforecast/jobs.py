@@ -146,6 +146,7 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
         workers=chosen.workers,
         out=wanted.folder,
         tables=tables_of_search(settings),
+        inputs=files_of(settings.data),
         progress=progress,
     )
 

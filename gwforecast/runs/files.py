@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -33,12 +33,10 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.leave_wells_out import LeaveWellsOut
 from gwforecast.runs.catalogue import BLEND
 
-if TYPE_CHECKING:
-    from gwforecast.runs.results import Backtest, Evaluation
-
 __all__ = [
     "RECORD",
     "FolderBusyError",
+    "Recorded",
     "Stopwatch",
     "begin_record",
     "challenge_table",
@@ -381,8 +379,23 @@ def _earlier_outputs(folder: Path) -> list[str]:
     ]
 
 
+class Recorded(Protocol):
+    """The result of a run, as its record needs it."""
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """Files written, by their names in the folder."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Duration of each stage."""
+
+    def entries(self) -> dict[str, object]:
+        """Return what the record holds of the result."""
+
+
 def run_record(
-    result: Evaluation | Backtest,
+    result: Recorded,
     *,
     watch: Stopwatch,
     models: Mapping[str, object],
@@ -390,12 +403,13 @@ def run_record(
     details: Mapping[str, object],
     setup: Mapping[str, object] | None = None,
     messages: Sequence[str] | None = None,
+    name: str = RECORD,
 ) -> dict[str, object]:
-    """Return the record of an evaluation or a backtest.
+    """Return the record of an evaluation, a backtest or a hyperparameter search.
 
     Parameters
     ----------
-    result : Evaluation or Backtest
+    result : Evaluation, Backtest or Tuning
         With the paths of all files written.
     watch : Stopwatch
         Stopwatch of the run.
@@ -409,6 +423,8 @@ def run_record(
         Baseline and cluster, if the run has them.
     messages : sequence of str, optional
         Warnings of the workers.
+    name : str
+        Name of the file of the record.
     """
     return {
         "started": watch.started,
@@ -419,11 +435,10 @@ def run_record(
         "models": models,
         "inputs": file_checksums(inputs),
         **details,
-        "split": result.split.to_frame().to_dict("records"),
-        "outcomes": result.outcomes.to_dict("records"),
+        **result.entries(),
         **({} if messages is None else {"warnings": messages}),
         "seconds": result.seconds,
-        "outputs": [*result.paths, RECORD],
+        "outputs": [*result.paths, name],
     }
 
 
@@ -434,7 +449,7 @@ def write_record(folder: Path, record: Mapping[str, object]) -> Path:
 
 _LIBRARIES = (
     "numpy", "pandas", "xarray", "scipy", "statsmodels", "hydroeval", "keras",
-    "tensorflow", "matplotlib", "h5netcdf",
+    "tensorflow", "matplotlib", "h5netcdf", "optuna",
 )  # fmt: skip
 
 

@@ -57,6 +57,10 @@ class Evaluation:
         """The best model for each well, by the RMSE of the validation period."""
         return choose_models(self.scores)
 
+    def entries(self) -> dict[str, object]:
+        """Return periods and outcomes for the record of the run."""
+        return _split_and_outcomes(self.split, self.outcomes)
+
 
 @dataclass(frozen=True, eq=False)
 class Origins:
@@ -172,3 +176,14 @@ class Backtest:
     def scores(self) -> pd.DataFrame:
         """Scores by model, well, lead time and metric."""
         return self.verification.scores
+
+    def entries(self) -> dict[str, object]:
+        """Return periods and outcomes for the record of the run."""
+        return _split_and_outcomes(self.split, self.outcomes)
+
+
+def _split_and_outcomes(split: Split, outcomes: pd.DataFrame) -> dict[str, object]:
+    return {
+        "split": split.to_frame().to_dict("records"),
+        "outcomes": outcomes.to_dict("records"),
+    }

@@ -6,7 +6,7 @@ Interrupted searches resume, and trials that fall behind are pruned.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from gwforecast.progress import Progress
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
-from gwforecast.runs.files import write_table, write_text
+from gwforecast.runs.files import Stopwatch, write_table, write_text
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS, Metric, level_metrics
@@ -54,6 +54,7 @@ SEARCHED = [
 REASON = "reason"
 """Attribute of a trial of optuna: the reason why it failed or was pruned."""
 
+RECORD = "tuning.json"
 _STEPS = (1, 3)  # members after which a trial may be stopped
 
 
@@ -206,6 +207,8 @@ class Tuning:
         that were trained), seconds, reason, and one for each searched setting.
     paths : dict of str to pathlib.Path
         The files written, by their names in the folder.
+    seconds : dict of str to float
+        Duration of the search.
     """
 
     model: str
@@ -214,6 +217,14 @@ class Tuning:
     value: float
     trials: pd.DataFrame
     paths: dict[str, Path] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def entries(self) -> dict[str, object]:
+        """Return the numbers of trials by state and the best one, for the record of the search."""
+        return {
+            "trials": self.trials["state"].value_counts().to_dict(),
+            "best": {"value": self.value, "settings": self.best},
+        }
 
 
 @files.owns_its_folder
@@ -232,6 +243,7 @@ def tune(
     workers: int | None = None,
     out: Path | str | None = None,
     tables: Mapping[str, Mapping[str, object]] | None = None,
+    inputs: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> Tuning:
     """Search for the hyperparameters of a model that score best in the validation period.
@@ -281,6 +293,8 @@ def tune(
         default nothing is written.
     tables : mapping, optional
         Tables that ``best.toml`` contains besides that of the model, e.g. ``data`` and ``split``.
+    inputs : iterable of pathlib.Path
+        Files that the observations were read from; the record holds their checksums.
     progress : Progress, optional
         Progress callback, called for trials, and for members and wells within them.
 
@@ -323,7 +337,7 @@ def tune(
     >>> found.best["window"] < 15
     True
     """
-    optuna = _optuna()
+    optuna, watch = _optuna(), Stopwatch()
     _check_numbers(trials, timeout, metric)
     fixed = dict(settings or {})
     if members is not None and is_neural(model):
@@ -340,10 +354,13 @@ def tune(
     make(task, {})  # raises for wrong fixed settings before the search begins
     folder = None if out is None else Path(out)
     with _quiet(optuna), _study(optuna, task, folder) as study:
-        _search(optuna, study, task, trials, timeout, start(model, checked, frequency))
+        with watch("search"):
+            _search(optuna, study, task, trials, timeout, start(model, checked, frequency))
         tuning = _gather(optuna, study, task)
+    tuning.seconds.update(watch.seconds)
     if folder is not None:
-        tuning.paths.update(_write(tuning, task, folder, dict(tables or {})))
+        _write(tuning, task, folder, dict(tables or {}))
+        _record(tuning, task, folder, watch=watch, inputs=inputs)
     return tuning
 
 
@@ -515,10 +532,11 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
 
 def _write(
     tuning: Tuning, task: Task, folder: Path, tables: dict[str, Mapping[str, object]]
-) -> dict[str, Path]:
-    """Write table, figure and settings, and last ``tuning.json``, which marks a complete result."""
-    (folder / "tuning.json").unlink(missing_ok=True)
-    paths = {"study.db": folder / "study.db"}
+) -> None:
+    """Write table, figure and settings; add their paths to the result."""
+    (folder / RECORD).unlink(missing_ok=True)
+    paths = tuning.paths
+    paths["study.db"] = folder / "study.db"
     paths["trials.csv"] = write_table(tuning.trials, folder / "trials.csv")
     tables.setdefault("models", {"use": [task.model], "seed": task.seed})
     text = dump_toml(tables | {task.model: tuning.best}, comment=_comment(tuning, task))
@@ -526,19 +544,26 @@ def _write(
     paths["tuning.png"] = draw_tuning(
         tuning.trials, folder=folder, space=task.space, metric=task.metric, model=task.model
     )
-    wells = task.observations[schema.WELL].values.astype(str)[task.rows.any(axis=1)]
-    content = {
-        "versions": files.versions() | {"optuna": _optuna().__version__},
-        **task.identity(),
-        "periods": task.split.to_frame().query("period != 'test'").to_dict("records"),
-        "wells": wells,
-        "direction": "maximize" if task.judge.larger_is_better else "minimize",
-        "trials": tuning.trials["state"].value_counts().to_dict(),
-        "best": {"value": tuning.value, "settings": tuning.best},
-        "outputs": [*paths, "tuning.json"],
-    }
-    paths["tuning.json"] = write_text(folder / "tuning.json", files.dump_json(content))
-    return paths
+
+
+def _record(
+    tuning: Tuning, task: Task, folder: Path, *, watch: Stopwatch, inputs: Iterable[Path]
+) -> None:
+    """Write ``tuning.json`` last, which marks a complete result; add its path."""
+    record = files.run_record(
+        tuning,
+        watch=watch,
+        setup=task.identity(),
+        models={task.model: tuning.best},
+        inputs=inputs,
+        details={
+            "periods": task.split.to_frame().query("period != 'test'").to_dict("records"),
+            "wells": task.observations[schema.WELL].values.astype(str)[task.rows.any(axis=1)],
+            "direction": "maximize" if task.judge.larger_is_better else "minimize",
+        },
+        name=RECORD,
+    )
+    tuning.paths[RECORD] = write_text(folder / RECORD, files.dump_json(record))
 
 
 def _comment(tuning: Tuning, task: Task) -> str:

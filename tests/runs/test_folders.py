@@ -104,5 +104,5 @@ def test_two_runs_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
     (tmp_path / "o").write_text("")
-    with pytest.raises(NotADirectoryError, match="which is a file. Choose another folder"):
+    with pytest.raises(NotADirectoryError, match=r"which is a file\. Choose another folder"):
         gw.evaluate(observations("a"), models=["climatology"], out=tmp_path / "o")

@@ -57,8 +57,12 @@ def test_levels_of_the_test_period_change_nothing(fen, tmp_path, model, instead)
         for number, data in enumerate((fen, hidden))
     ]
     assert told(runs[0]) == told(runs[1])
-    for name in ("best.toml", "tuning.json"):
-        assert runs[0].paths[name].read_bytes() == runs[1].paths[name].read_bytes()
+    best = [run.paths["best.toml"].read_bytes() for run in runs]
+    assert best[0] == best[1]
+    kept = [json.loads(run.paths["tuning.json"].read_text("utf-8")) for run in runs]
+    for clock in ("started", "finished", "seconds"):
+        assert [record.pop(clock) is not None for record in kept] == [True, True]
+    assert kept[0] == kept[1]
 
 
 def test_weather_after_validation_changes_nothing(fen) -> None:
