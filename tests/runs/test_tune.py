@@ -234,7 +234,11 @@ def test_a_trial_that_fails_is_kept_with_its_reason(fen, tmp_path) -> None:
     assert len(failed) >= 1
     assert set(failed["state"]) == {"failed"}
     assert failed["value"].isna().all()
-    assert failed["reason"].str.match(r"ValueError: The setting 'window' of 'climatology' must be at least 0").all()
+    assert (
+        failed["reason"]
+        .str.match(r"ValueError: The setting 'window' of 'climatology' must be at least 0")
+        .all()
+    )
     assert (tuning.trials["state"] == "complete").sum() == 6
     assert tuning.best["window"] >= 0
     assert tuning.paths["tuning.png"].stat().st_size > 10_000
@@ -242,7 +246,9 @@ def test_a_trial_that_fails_is_kept_with_its_reason(fen, tmp_path) -> None:
 
 def test_where_all_trials_fail_the_first_reason_is_told(fen) -> None:
     space = {"window": ("int", -20, -1)}
-    with pytest.raises(RuntimeError, match=r"Received 5, and none is: ValueError: The setting 'window'"):
+    with pytest.raises(
+        RuntimeError, match=r"Received 5, and none is: ValueError: The setting 'window'"
+    ):
         gw.tune(fen, model="climatology", space=space, trials=40)
 
 
