@@ -10,11 +10,11 @@ from scipy import stats
 from gwforecast import schema
 from gwforecast.verification.lead_scoring import lead_scores
 from gwforecast.verification.significance import (
-    block_bootstrap,
     block_weights,
     compare,
     diebold_mariano,
     issue_steps,
+    skill_range,
     steps_to_valid,
 )
 
@@ -125,22 +125,61 @@ def test_variance_of_the_bootstrap_is_that_of_politis_and_romano(block: int) -> 
     assert means.var() == pytest.approx(exact, rel=0.05)
 
 
-def test_bounds_of_the_skill_cover_it() -> None:
+def lasting_errors(
+    rng: np.random.Generator, *, kind: str, series: int, n: int, span: int
+) -> np.ndarray:
+    """Return errors of variance 1: moving sums over a span, or with a memory of that span."""
+    if kind == "moving sums":
+        return moving_sums(rng, series=series, n=n, span=span) / np.sqrt(span)
+    share = np.exp(-1 / span)
+    steps = rng.normal(size=(n, series)) * np.sqrt(1 - share**2)
+    steps[0] = rng.normal(size=series)
+    for step in range(1, n):
+        steps[step] += share * steps[step - 1]
+    return steps.T
+
+
+@pytest.mark.parametrize("kind", ["moving sums", "memory"])
+@pytest.mark.parametrize(("n", "span"), [(150, 1), (150, 4), (150, 13), (300, 26)])
+def test_bounds_of_the_skill_cover_it(kind: str, n: int, span: int) -> None:
     rng = np.random.default_rng(8)
-    ours, theirs = rng.exponential(0.8, (400, 150)), rng.exponential(1.0, (400, 150))
-    lower, upper = block_bootstrap(ours, theirs, block=1)
-    assert 0.9 < np.mean((lower <= 0.2) & (upper >= 0.2)) < 0.98
-    alone = block_bootstrap(ours[0], theirs[0], block=1)
-    assert alone == pytest.approx((lower[0], upper[0]))
+    errors = (lasting_errors(rng, kind=kind, series=1500, n=n, span=span) for _ in range(2))
+    ours, theirs = errors
+    theirs = 0.5 * ours + np.sqrt(0.75) * theirs
+    for loss, skill in ((np.square, 0.36), (np.abs, 0.2)):
+        lower, upper, p_value = skill_range(loss(0.8 * ours), loss(theirs), span=span)
+        bounded = np.isfinite(lower)
+        assert bounded.mean() > 0.85
+        assert np.mean((lower <= skill) & (upper >= skill), where=bounded) > 0.92
+        excluded = (lower > 0) | (upper < 0)
+        np.testing.assert_array_equal(excluded[bounded], (p_value < 0.05)[bounded])
+    _, _, p_value = skill_range(np.square(ours), np.square(theirs), span=span)
+    assert 0.03 < np.mean(p_value < 0.05) < 0.08
+    alone = skill_range(loss(0.8 * ours[0]), loss(theirs[0]), span=span)
+    np.testing.assert_allclose(alone[:2], (lower[0], upper[0]))
+
+
+def test_bounds_of_the_skill_are_those_of_ratios_that_are_not_rejected() -> None:
+    rng = np.random.default_rng(10)
+    ours, theirs = rng.exponential(0.8, 120), rng.exponential(1.0, 120)
+    lower, upper, _ = skill_range(ours, theirs, span=3)
+    for bound in (lower, upper):
+        assert skill_range(ours, (1 - bound) * theirs, span=3)[2] == pytest.approx(0.05)
 
 
 def test_bounds_of_known_skills() -> None:
     theirs = np.random.default_rng(9).exponential(size=40)
-    assert block_bootstrap(0.7 * theirs, theirs, block=3) == pytest.approx((0.3, 0.3))
-    assert np.isnan(block_bootstrap(theirs, 0 * theirs, block=3)).all()
-    assert np.isnan(block_bootstrap(theirs[:9], theirs[:9], block=3)).all()
+    assert skill_range(0.7 * theirs, theirs, span=3)[:2] == pytest.approx((0.3, 0.3))
+    assert np.isnan(skill_range(theirs, 0 * theirs, span=3)[:2]).all()
+    assert np.isnan(skill_range(theirs[:9], theirs[:9], span=3)).all()
     holed = np.where(np.arange(40) % 4, theirs, np.nan)
-    assert block_bootstrap(holed, 2 * theirs, block=3) == pytest.approx((0.5, 0.5))
+    assert skill_range(holed, 2 * theirs, span=3)[:2] == pytest.approx((0.5, 0.5))
+    framed = np.concatenate([np.full(30, np.nan), theirs, np.full(9, np.nan)])
+    np.testing.assert_allclose(
+        skill_range(framed**2, framed, span=2), skill_range(theirs**2, theirs, span=2)
+    )
+    with pytest.raises(ValueError, match="span=0"):
+        skill_range(theirs, theirs, span=0)
 
 
 def make(seed: int = 0) -> tuple[xr.Dataset, xr.Dataset]:
