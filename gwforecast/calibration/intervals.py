@@ -6,8 +6,8 @@ of a groundwater model are not: they persist for months, so a few years hold onl
 errors. Errors are therefore taken from as many years as possible: from the validation period, and
 from the train period by fits that left out each fold in turn (cross-conformal prediction: Vovk
 2015, doi:10.1007/s10472-013-9368-4; with the members of an ensemble: Kim et al. 2020,
-arXiv:2002.09025). Widths are enlarged for short records, as quantiles of Student's t exceed those
-of a normal distribution.
+arXiv:2002.09025). Outer widths are enlarged for short records, the more the fewer independent errors
+they have; by how much was found by simulation, see ``benchmarks/calibration.py``.
 
 Errors are divided by a scale that combines the mean squared error with the spread of the members
 (Lei et al. 2018, section 5.2), so that an interval is wider where the members disagree.
@@ -18,14 +18,15 @@ Errors are divided by a scale that combines the mean squared error with the spre
 
 :class:`ForecastInterval` has widths for each well and lead time. Its scale uses the quantiles of
 the members on each side of the median, so that the interval of a weather ensemble can be
-asymmetric. Its widths can follow the outcomes as they become known (Gibbs and Candes 2021,
-arXiv:2106.00170; Angelopoulos et al. 2023, arXiv:2307.16895): an interval that missed the outcome
-widens, and one that contained it narrows by less.
+asymmetric. The squared error in it is what the members leave unexplained: the mean squared error
+less their mean spread, because they already stand for the rest. With enough independent errors each
+quantile comes from the errors of its own side of the median. Quantiles can follow the outcomes as
+they become known, see :mod:`gwforecast.calibration.tracking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Self
 
@@ -36,6 +37,7 @@ from gwforecast import schema
 from gwforecast.calibration import lead_times
 from gwforecast.calibration.errors import SHORTEST_YEARS, ErrorSize, years_spanned
 from gwforecast.calibration.held_out import SPREAD, center_and_spread
+from gwforecast.calibration.tracking import Tracker
 from gwforecast.schema import SchemaError
 
 __all__ = [
@@ -53,12 +55,15 @@ OF_NORMAL = np.array([NormalDist().inv_cdf(q) for q in QUANTILES])
 """The same quantiles of a standard normal distribution."""
 
 SIMULATION_ENLARGEMENT = 1.0  # n years of errors: the 95 % interval is 1 + this / n times wider
-FORECAST_ENLARGEMENT = 0.5  # n years of errors: every interval is 1 + this / n times wider
+FORECAST_ENLARGEMENT = 0.5  # n years of errors: the 95 % interval is 1 + this / n times wider
 HALF_LIFE_YEARS = 10.0  # an error this many years before the last one has half its weight
 FEWEST_ERRORS = 10
 SMALLEST = 1e-12  # m2, keeps the scale of a perfect simulation positive
 FLOOR = 1e-6  # m, keeps the scale of a perfect forecast positive
-STEP = 0.05  # change in the logarithm of a width after one outcome
+ERRORS_PER_YEAR = 4.0  # independent errors of a simulation; a year with more counts as several
+FORECAST_ERRORS_PER_YEAR = 12.0  # the same for forecasts, whose errors last less long
+LASTING_ENLARGEMENT = 0.2  # n independent errors: the 95 % interval is 1 + this / n times wider
+SIDE = 20.0  # independent errors with which those of one side count half
 
 _PROBABILITIES = np.array(QUANTILES)
 _COVERAGE = np.abs(2 * _PROBABILITIES - 1)  # of the central interval that each quantile bounds
@@ -67,9 +72,10 @@ _IS_BOUND = _SIGNS != 0
 _MIDDLE = len(QUANTILES) // 2
 _NORMAL = np.where(_IS_BOUND, np.abs(OF_NORMAL), 1.0)
 
-# first term of the expansion of Student's t (Fisher and Cornish 1960,
-# doi:10.1080/00401706.1960.10489895)
-_STUDENT = (OF_NORMAL**2 + 1) / (OF_NORMAL.max() ** 2 + 1)
+# few independent errors make an outer quantile too narrow, and that of the 50 % interval hardly:
+# over many wells the mean loss of coverage grows with the square of the normal quantile
+_SHAPE = (OF_NORMAL**2 - OF_NORMAL[2] ** 2) / (OF_NORMAL.max() ** 2 - OF_NORMAL[2] ** 2)
+_SHAPE = np.where(_IS_BOUND, _SHAPE, 0.0)
 
 
 class SimulationInterval:
@@ -100,7 +106,7 @@ class SimulationInterval:
     >>> rows = xr.ones_like(level, dtype=bool)
     >>> interval = SimulationInterval().fit(simulation, level.to_dataset(name="level"), rows=rows)
     >>> interval.apply(simulation)["level"].sel(quantile=[0.025, 0.975]).values[0, 0].round(1)
-    array([-2.4,  2.4])
+    array([-1.9,  1.9])
     """
 
     widths_: xr.DataArray
@@ -154,8 +160,11 @@ class SimulationInterval:
         self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,)).where(enough)
         self.sizes_ = ErrorSize().fit(errors, center.values, times, years=years)
         ratio = np.abs(errors) / self._scale(center, (factor * spread).values)
+        independent = lead_times.independent_number(errors[..., None])[:, 0]
+        years = np.maximum(years, independent / ERRORS_PER_YEAR)
         widths = _enlarged(
-            _weighted_quantiles(ratio, known, weights), years, SIMULATION_ENLARGEMENT * _STUDENT
+            _weighted_quantiles(ratio, known, weights),
+            SIMULATION_ENLARGEMENT / np.maximum(years, SHORTEST_YEARS),
         )
         self.widths_ = xr.DataArray(
             np.where(_IS_BOUND, widths * _SIGNS, 0.0),
@@ -182,7 +191,8 @@ class SimulationInterval:
         center, spread = given[schema.LEVEL], given[SPREAD]
         widths = np.abs(self.widths_.reindex({schema.WELL: center[schema.WELL].values}).values)
         scale = self._scale(center, spread.values)
-        return _with_quantiles(simulation, center, scale[..., None] * widths[:, None])
+        quantiles = _quantiles(center.values, scale[..., None] * widths[:, None])
+        return _with_quantiles(simulation, quantiles, center.dims)
 
     def _scale(self, center: xr.DataArray, spread: np.ndarray) -> np.ndarray:
         """Return the scale of the errors, shape (well, time), m."""
@@ -209,7 +219,7 @@ class ForecastInterval:
         Shape (well, lead_time, quantile), distance of a quantile from the centre in units of the
         scale, at least 0; NaN where there were too few errors.
     error_ : numpy.ndarray
-        Shape (well, lead_time), mean squared error, m2.
+        Shape (well, lead_time), mean squared error less the mean spread of the members, m2.
 
     Examples
     --------
@@ -240,7 +250,7 @@ class ForecastInterval:
             Level at each valid time, dims (well, issue_time, lead_time), m; NaN where none was
             observed or where it must not be used.
         """
-        center, offsets = _center_and_offsets(hindcasts[schema.LEVEL])
+        center, offsets, spread = _center_and_offsets(hindcasts[schema.LEVEL])
         errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
         known = np.isfinite(errors)
         count = known.sum(axis=1)
@@ -250,29 +260,63 @@ class ForecastInterval:
         pooled = lead_times.pooled_sum(count, reach)
         # errors of one issue time are strongly correlated, whatever the number of lead times
         pooled[known.any(axis=2).sum(axis=1) < FEWEST_ERRORS] = 0
-        square = lead_times.pooled_sum((safe**2).sum(axis=1), reach) / np.maximum(pooled, 1)
-        scale = _scale(square[:, None, :, None], offsets / _NORMAL, least=FLOOR**2)
-        self.widths_ = np.zeros((*count.shape, len(QUANTILES)))
-        for number in np.flatnonzero(_IS_BOUND):
-            # the scale of an error is that of the side of the centre on which it lies
-            other = len(QUANTILES) - 1 - number
-            low, high = min(number, other), max(number, other)
-            side = np.where(safe < 0, scale[..., low], scale[..., high])
-            ratio = np.where(known, np.abs(safe) / side, np.nan)
-            self.widths_[..., number] = lead_times.pooled_quantile(
-                ratio, _COVERAGE[number], count=count, reach=reach
-            )
-        few = pooled < FEWEST_ERRORS
-        self.widths_[few] = square[few] = np.nan
+        # the members already stand for a part of the error
+        rest = np.where(known, safe**2 - spread, 0.0)
+        square = lead_times.pooled_sum(rest.sum(axis=1), reach) / np.maximum(pooled, 1)
+        square = np.maximum(square, 0.0)
+        square[pooled < FEWEST_ERRORS] = np.nan
         self.error_ = lead_times.smoothed(square[..., None])[..., 0]
+        scale = _scale(self.error_[:, None, :, None], offsets / _NORMAL, least=FLOOR**2)
         years = years_spanned(hindcasts[schema.VALID_TIME].values, known)
-        self.widths_ = _enlarged(
-            lead_times.smoothed(self.widths_), years[:, None], FORECAST_ENLARGEMENT
+        independent = lead_times.independent_number(errors)
+        self.widths_ = self._widths(
+            errors, scale, independent=independent, count=count, reach=reach
         )
+        self.widths_[pooled < FEWEST_ERRORS] = np.nan
+        self.widths_ = lead_times.smoothed(self.widths_)
+        years = np.maximum(years, SHORTEST_YEARS)[:, None]
+        few = FORECAST_ENLARGEMENT / np.maximum(years, independent / FORECAST_ERRORS_PER_YEAR)
+        self.widths_ = _enlarged(self.widths_, few + LASTING_ENLARGEMENT / independent)
         self.widths_[..., ~_IS_BOUND] = 0.0
         return self
 
-    def apply(self, forecast: xr.Dataset, *, observed: xr.DataArray | None = None) -> xr.Dataset:
+    @staticmethod
+    def _widths(
+        errors: np.ndarray,
+        scale: np.ndarray,
+        *,
+        independent: np.ndarray,
+        count: np.ndarray,
+        reach: np.ndarray,
+    ) -> np.ndarray:
+        """Return the distance of each quantile in units of the scale, (well, lead_time, quantile).
+
+        With many independent errors a quantile comes from the errors of its own side, with few from
+        those of both sides, each in units of the scale of its side.
+        """
+        widths = np.zeros((*count.shape, len(QUANTILES)))
+        own = independent**2 / (independent**2 + SIDE**2)
+        for number in np.flatnonzero(_IS_BOUND):
+            other = len(QUANTILES) - 1 - number
+            low, high = min(number, other), max(number, other)
+            side = np.where(errors < 0, scale[..., low], scale[..., high])
+            both_sides, one_side = (
+                lead_times.pooled_quantile(ratio, probability, count=count, reach=reach)
+                for ratio, probability in (
+                    (np.abs(errors) / side, _COVERAGE[number]),
+                    (_SIGNS[number] * errors / scale[..., number], (1 + _COVERAGE[number]) / 2),
+                )
+            )
+            widths[..., number] = own * np.maximum(one_side, 0.0) + (1 - own) * both_sides
+        return widths
+
+    def apply(
+        self,
+        forecast: xr.Dataset,
+        *,
+        observed: xr.DataArray | None = None,
+        shift: np.ndarray | None = None,
+    ) -> xr.Dataset:
         """Return a forecast with quantiles instead of members.
 
         Parameters
@@ -280,8 +324,11 @@ class ForecastInterval:
         forecast : xarray.Dataset
             ``level`` (well, issue_time, lead_time[, member]), m.
         observed : xarray.DataArray, optional
-            Level at each valid time, dims (well, issue_time, lead_time), m. If given, the widths at
-            each issue time follow the outcomes known by then.
+            Level at each valid time, dims (well, issue_time, lead_time), m. If given, the quantiles
+            at each issue time follow the outcomes of the earlier ones that are known by then.
+        shift : numpy.ndarray, optional
+            Shape (well, lead_time, quantile): shifts that follow the outcomes of earlier forecasts,
+            see :class:`gwforecast.calibration.tracking.Tracker`.
 
         Returns
         -------
@@ -290,15 +337,19 @@ class ForecastInterval:
             the members; the others are NaN for a well and lead time with too few errors.
         """
         level = forecast[schema.LEVEL]
-        center, offsets = _center_and_offsets(level)
+        center, offsets, _ = _center_and_offsets(level)
         wells = [str(well) for well in forecast[schema.WELL].values]
         widths, error = (self._of(v, wells, level.shape[2]) for v in (self.widths_, self.error_))
         scale = _scale(error[:, None, :, None], offsets / _NORMAL, least=FLOOR**2)
         distance = scale * widths[:, None]
-        if observed is not None:
-            outcome = observed.transpose(*level.dims[:3]).values - center
-            distance *= np.exp(_track(outcome, distance, forecast))
-        return _with_quantiles(forecast, xr.DataArray(center, dims=level.dims[:3]), distance)
+        if shift is not None:
+            distance = distance * np.exp(shift[:, None])
+        middle = xr.DataArray(center, dims=level.dims[:3])
+        if observed is None:
+            return _with_quantiles(forecast, _quantiles(center, distance), middle.dims)
+        outcome = observed.transpose(*level.dims[:3]).values
+        quantiles = _followed(center, distance, outcome, forecast)
+        return _with_quantiles(forecast, quantiles, middle.dims)
 
     @classmethod
     def together(cls, parts: Sequence[Self]) -> Self:
@@ -347,16 +398,20 @@ class ForecastInterval:
         return np.stack(rows)
 
 
-def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the median of the members, and the distance of each of their quantiles from it."""
+def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the median of the members, how far their quantiles lie from it, and their spread.
+
+    The spread is their mean squared distance from the median, m2; all are 0 without members.
+    """
     if schema.MEMBER not in level.dims:
-        return level.values, np.zeros((*level.shape, 1))
+        return level.values, np.zeros((*level.shape, 1)), np.zeros(level.shape)
     members = level.values
     some = np.isfinite(members).any(axis=-1)
     filled = np.where(some[..., None], members, 0.0)
     quantiles = np.moveaxis(np.nanquantile(filled, _PROBABILITIES, axis=-1), 0, -1)
     center = quantiles[..., _MIDDLE]
-    return np.where(some, center, np.nan), np.abs(quantiles - center[..., None])
+    spread = np.nanmean(np.square(filled - center[..., None]), axis=-1)
+    return np.where(some, center, np.nan), np.abs(quantiles - center[..., None]), spread
 
 
 def _scale(square: np.ndarray, spread: np.ndarray, *, least: float = 0.0) -> np.ndarray:
@@ -364,27 +419,55 @@ def _scale(square: np.ndarray, spread: np.ndarray, *, least: float = 0.0) -> np.
     return np.asarray(np.sqrt(square + np.square(spread) + least))
 
 
-def _enlarged(widths: np.ndarray, years: np.ndarray, enlargement: float | np.ndarray) -> np.ndarray:
-    """Return widths (..., quantile) enlarged for errors that span few years (...)."""
-    factor = 1 + enlargement / np.maximum(years, SHORTEST_YEARS)[..., None]
-    return np.asarray(widths * factor)
+def _enlarged(widths: np.ndarray, enlargement: np.ndarray) -> np.ndarray:
+    """Return widths (..., quantile) with those of the 95 % interval enlarged by a share (...)."""
+    return np.asarray(widths * (1 + enlargement[..., None] * _SHAPE))
 
 
-def _with_quantiles(
-    prediction: xr.Dataset, center: xr.DataArray, distance: np.ndarray
-) -> xr.Dataset:
-    """Return a prediction with the quantiles at some distance (..., quantile) from its centre."""
-    middle = center.values[..., None]
+def _quantiles(center: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return quantiles (..., quantile) at some distances from their centre (...)."""
+    middle = center[..., None]
     quantiles = middle + _SIGNS * distance
     quantiles[..., ~_IS_BOUND] = middle
     # inner quantiles must not lie outside outer ones
     quantiles[..., _MIDDLE:] = np.maximum.accumulate(quantiles[..., _MIDDLE:], axis=-1)
     lower = np.minimum.accumulate(quantiles[..., _MIDDLE::-1], axis=-1)
     quantiles[..., : _MIDDLE + 1] = lower[..., ::-1]
+    return quantiles
+
+
+def _followed(
+    center: np.ndarray, distance: np.ndarray, outcome: np.ndarray, forecast: xr.Dataset
+) -> np.ndarray:
+    """Return quantiles that follow the outcomes known at each issue time.
+
+    Parameters
+    ----------
+    center, outcome : numpy.ndarray
+        Shape (well, issue_time, lead_time), m.
+    distance : numpy.ndarray
+        Distance of each quantile from the centre, shape (well, issue_time, lead_time, quantile), m.
+    forecast : xarray.Dataset
+        Provides the issue and valid times.
+    """
+    issued, valid = forecast[schema.ISSUE_TIME].values, forecast[schema.VALID_TIME].values
+    tracker = Tracker(_PROBABILITIES, wells=center.shape[0], leads=center.shape[2])
+    found = np.empty_like(distance)
+    for number, issue_time in enumerate(issued):
+        widened = distance[:, number] * np.exp(tracker.advance(issue_time))
+        found[:, number] = _quantiles(center[:, number], widened)
+        tracker.add(found[:, number], outcome=outcome[:, number], valid=valid[number])
+    return found
+
+
+def _with_quantiles(
+    prediction: xr.Dataset, quantiles: np.ndarray, dims: tuple[Hashable, ...]
+) -> xr.Dataset:
+    """Return a prediction with quantiles (*dims, quantile) instead of members."""
     kept = prediction.drop_dims(schema.MEMBER, errors="ignore").drop_vars(
         [schema.LEVEL, SPREAD], errors="ignore"
     )
-    level = ((*center.dims, schema.QUANTILE), quantiles, dict(prediction[schema.LEVEL].attrs))
+    level = ((*dims, schema.QUANTILE), quantiles, dict(prediction[schema.LEVEL].attrs))
     return kept.assign_coords({schema.QUANTILE: list(QUANTILES)}).assign({schema.LEVEL: level})
 
 
@@ -435,39 +518,3 @@ def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarr
         weights[well, known[well]] = part
         years[well] = np.ptp(own) * part.sum() ** 2 / np.sum(part**2) / own.size
     return weights, years
-
-
-def _track(outcome: np.ndarray, distance: np.ndarray, forecast: xr.Dataset) -> np.ndarray:
-    """Return the change in the logarithm of each distance up to each issue time.
-
-    Parameters
-    ----------
-    outcome : numpy.ndarray
-        Observed level minus centre, shape (well, issue_time, lead_time), m.
-    distance : numpy.ndarray
-        Distance of each quantile from the centre, shape (well, issue_time, lead_time, quantile), m.
-    forecast : xarray.Dataset
-        Provides the issue and valid times.
-    """
-    issued = forecast[schema.ISSUE_TIME].values
-    # the first issue time at which each outcome is known
-    known_at = np.searchsorted(issued, forecast[schema.VALID_TIME].values)
-    moved = np.zeros_like(distance)
-    now = np.zeros_like(distance[:, 0])
-    order = np.argsort(known_at, axis=None, kind="stable")
-    bounds = np.searchsorted(known_at.ravel()[order], np.arange(issued.size + 1))
-    for number in range(issued.size):
-        arrived = order[bounds[number] : bounds[number + 1]]
-        if arrived.size:
-            origin, lead = np.unravel_index(arrived, known_at.shape)
-            error = np.abs(outcome[:, origin, lead])[..., None]
-            width = distance[:, origin, lead] * np.exp(moved[:, origin, lead])
-            known = np.isfinite(error)
-            change = np.where(known, (error > width) - (1 - _COVERAGE), 0.0)
-            total, count = np.zeros_like(now), np.zeros(now.shape[:2])
-            np.add.at(total.swapaxes(0, 1), lead, change.swapaxes(0, 1))
-            np.add.at(count.T, lead, known[..., 0].T)
-            now = now + STEP * np.nan_to_num(lead_times.smoothed(total, count=count))
-        moved[:, number] = now
-    moved[..., ~_IS_BOUND] = 0.0
-    return moved

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["pooled_quantile", "pooled_sum", "pooling_reach", "smoothed"]
+__all__ = ["independent_number", "pooled_quantile", "pooled_sum", "pooling_reach", "smoothed"]
 
 
+LAGS = (0, *range(1, 8), *range(8, 16, 2), *range(16, 32, 4), *range(32, 64, 8),
+        *range(64, 257, 16))  # fmt: skip
+LEAST_CORRELATION = 0.1  # below it errors count as independent
 NEIGHBOURS = 6  # a lead time is averaged with those within a sixth of it
 
 
@@ -101,6 +104,48 @@ def smoothed(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarr
     number = number[:, stop] - number[:, first]
     mean = (total[:, stop] - total[:, first]) / np.maximum(number, 1.0)
     return np.where(number > 0, mean, np.nan)
+
+
+def independent_number(errors: np.ndarray) -> np.ndarray:
+    """Return to how many independent errors those of each lead time are equivalent, at least 1.
+
+    Their number is divided by the integral of their autocorrelation (Bayley and Hammersley 1946,
+    doi:10.2307/2983560), which is estimated from their signs, whatever their distribution. Lead
+    times share the mean of their neighbours.
+
+    Parameters
+    ----------
+    errors : numpy.ndarray
+        Shape (well, issue_time, lead_time), at regular issue times; NaN where unknown.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (well, lead_time).
+
+    Examples
+    --------
+    >>> errors = np.random.default_rng(0).normal(size=(1, 4000, 1))
+    >>> independent_number(errors).round()
+    array([[4000.]])
+    >>> bool(independent_number(np.repeat(errors, 8, axis=1)) < 5000)
+    True
+    """
+    known = np.isfinite(errors)
+    side = np.where(known, np.sign(errors), 0.0)
+    count = known.sum(axis=1)
+    correlations = np.zeros((len(LAGS), *count.shape))
+    correlations[0] = 1.0
+    for number, lag in enumerate(LAGS[1:], start=1):
+        if lag >= errors.shape[1]:
+            break
+        pairs = (known[:, lag:] & known[:, :-lag]).sum(axis=1)
+        agreement = (side[:, lag:] * side[:, :-lag]).sum(axis=1) / np.maximum(pairs, 1)
+        correlations[number] = np.sin(np.pi / 2 * agreement)  # exact for a normal distribution
+    lasting = np.logical_and.accumulate(correlations > LEAST_CORRELATION, axis=0)
+    time = 2 * np.trapezoid(np.where(lasting, correlations, 0.0), LAGS, axis=0)
+    number = np.maximum(count / np.maximum(time, 1.0), 1.0)
+    return np.asarray(smoothed(number[..., None], count=count)[..., 0])
 
 
 def _quantile(ratio: np.ndarray, probability: float, count: np.ndarray) -> np.ndarray:

@@ -191,7 +191,9 @@ def skill_range(
     n = known.sum(axis=-1)
     count = np.maximum(n, 1)
     number = np.clip(np.rint(n / (2 * span)), *COSINES).astype(int)
-    waves = _cosines(known, most=COSINES[1]) * (np.arange(COSINES[1]) < number[..., None])[..., None]
+    waves = (
+        _cosines(known, most=COSINES[1]) * (np.arange(COSINES[1]) < number[..., None])[..., None]
+    )
     means, parts = [], []
     for values in (ours, theirs, ours - theirs):
         mean = np.where(known, values, 0.0).sum(axis=-1) / count
@@ -227,7 +229,9 @@ def _cosines(known: np.ndarray, *, most: int) -> np.ndarray:
     first = known.argmax(axis=-1)
     length = np.maximum(axis.size - known[..., ::-1].argmax(axis=-1) - first, 1)
     place = (axis - first[..., None] + 0.5) / length[..., None]
-    return np.asarray(np.sqrt(2) * np.cos(np.pi * np.arange(1, most + 1)[:, None] * place[..., None, :]))
+    return np.asarray(
+        np.sqrt(2) * np.cos(np.pi * np.arange(1, most + 1)[:, None] * place[..., None, :])
+    )
 
 
 def issue_steps(hindcasts: xr.Dataset) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration import intervals
+from gwforecast.calibration import tracking
 from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.calibration.intervals import QUANTILES, ForecastInterval
 from gwforecast.forcings.climatology import ClimatologyWeather
@@ -83,20 +83,23 @@ def test_widths_follow_errors_that_grow() -> None:
 
 
 def brute_force_track(observed, made, base, forecast):
-    """Follow one well, lead and quantile at a time, by a plain loop over what was known."""
+    """Follow one lead and pair of quantiles at a time, by a plain loop over what was known."""
     issued, valid = forecast["issue_time"].values, forecast["valid_time"].values
-    center = forecast["level"].values
     result = np.empty_like(base)
     for lead in range(base.shape[2]):
         for number, quantile in enumerate(QUANTILES):
-            allowed = 1 - abs(2 * quantile - 1)
+            other, sign = len(QUANTILES) - 1 - number, np.sign(quantile - 0.5)
+            rate = min(quantile, 1 - quantile)
             for i in range(issued.size):
                 moved = 0.0
                 for j in range(i):
-                    error = observed.values[0, j, lead] - center[0, j, lead]
-                    if valid[j, lead] <= issued[i] and np.isfinite(error):
-                        moved += (abs(error) > result[0, j, lead, number]) - allowed
-                step = np.exp(intervals.STEP * moved)
+                    level = observed.values[0, j, lead]
+                    if valid[j, lead] <= issued[i] and np.isfinite(level):
+                        own, mirrored = made[0, j, lead, number], made[0, j, lead, other]
+                        moved += (1 + tracking.SIDE) * ((level - own) * sign > 0)
+                        moved += (1 - tracking.SIDE) * ((mirrored - level) * sign > 0)
+                        moved -= 2 * rate
+                step = np.exp(tracking.STEP * moved)
                 result[0, i, lead, number] = base[0, i, lead, number] * step
     return result
 
@@ -113,7 +116,54 @@ def test_tracking_is_that_of_a_plain_loop(stride: int) -> None:
     made = interval.apply(forecast, observed=observed)["level"].values
     expected = brute_force_track(observed, made, base, forecast)
     found = np.abs(made - forecast["level"].values[..., None])
-    np.testing.assert_allclose(found[..., :2], expected[..., :2], rtol=1e-9)
+    outer = [0, -1]  # inner quantiles may be kept inside outer ones
+    np.testing.assert_allclose(found[..., outer], expected[..., outer], rtol=1e-9)
+
+
+def two_sided(normal: np.ndarray) -> np.ndarray:
+    """Return skewed errors: half of those of a normal distribution below 0, twice those above."""
+    return np.where(normal > 0, 2.0 * normal, 0.5 * normal)
+
+
+def share_below(made: xr.Dataset, observed: xr.DataArray) -> np.ndarray:
+    return (observed <= made["level"]).mean(["well", "issue_time", "lead_time"]).values
+
+
+@pytest.mark.parametrize("members", [51, 0])
+def test_each_quantile_of_skewed_errors_is_exceeded_as_often_as_it_says(members: int) -> None:
+    rng = np.random.default_rng(9)
+    wells, issues, leads = 20, 700, 3
+    shape = (wells, issues, leads, members) if members else (wells, issues, leads)
+    forecast = forecast_of(two_sided(rng.normal(size=shape)) if members else np.zeros(shape))
+    errors = two_sided(rng.normal(size=(wells, issues, leads)))
+    level = forecast["level"]
+    observed = xr.zeros_like(level.isel(member=0, drop=True) if members else level) + errors
+    past, later = {"issue_time": slice(0, 500)}, {"issue_time": slice(500, None)}
+    interval = ForecastInterval().fit(forecast.isel(past), observed.isel(past))
+    fixed = interval.apply(forecast.isel(later))
+    tracked = interval.apply(forecast.isel(later), observed=observed.isel(later))
+    for made in (fixed, tracked):
+        np.testing.assert_allclose(share_below(made, observed.isel(later)), QUANTILES, atol=0.02)
+    if members:
+        bounds = fixed["level"].sel(quantile=[0.025, 0.975]).mean(["well", "issue_time"]).values
+        np.testing.assert_allclose(bounds.mean(axis=0), [-0.98, 3.92], rtol=0.1)
+
+
+def test_tracking_moves_the_bound_on_the_side_of_the_error() -> None:
+    rng = np.random.default_rng(10)
+    past = forecast_of(np.zeros((1, 400, LEADS)))
+    interval = ForecastInterval().fit(past, outcome(past, rng.normal(size=(1, 400, LEADS))))
+    later = forecast_of(np.zeros((10, 1500, LEADS)), start="2005-01-01")
+    later = later.assign_coords(well=[f"w{i}" for i in range(10)])
+    interval = ForecastInterval.together([interval] + [_renamed(interval, i) for i in range(1, 10)])
+    observed = outcome(later, two_sided(rng.normal(size=(10, 1500, LEADS))))
+    made = interval.apply(later, observed=observed).isel(issue_time=slice(500, None))
+    share = share_below(made, observed.isel(issue_time=slice(500, None)))
+    np.testing.assert_allclose(share, QUANTILES, atol=0.02)
+
+
+def _renamed(interval: ForecastInterval, number: int) -> ForecastInterval:
+    return ForecastInterval.from_arrays(interval.to_arrays() | {"wells": np.array([f"w{number}"])})
 
 
 @pytest.mark.parametrize("later", [np.nan, 1e6])

@@ -15,6 +15,11 @@ def dataset(values: np.ndarray, **extra: object) -> xr.Dataset:
     return xr.Dataset({"level": (dims, values)}, {"well": wells, "time": time})
 
 
+def half_years(days: int) -> np.ndarray:
+    """Return errors of one size, above and below in turn for half a year each, (1, day)."""
+    return np.where(np.arange(days) // 182 % 2, 1.0, -1.0)[None]
+
+
 @pytest.mark.parametrize("kind", ["normal", "laplace"])
 def test_coverage_is_near_nominal_on_new_rows(kind: str) -> None:
     rng = np.random.default_rng(0)
@@ -60,7 +65,7 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
     wide = width(every)
     assert float(wide[:, 700:].mean()) > 1.5 * float(wide[:, :700].mean())
     constant = dataset(np.zeros((1, 1461)))
-    noise = dataset(rng.normal(size=(1, 1461)))
+    noise = dataset(half_years(1461))
     short = every & (every["time"] < np.datetime64("1991-01-01"))
     widths = [
         SimulationInterval().fit(constant, noise, rows=r).widths_.sel(quantile=0.975).item()
@@ -71,15 +76,44 @@ def test_intervals_are_wider_where_members_disagree_and_where_years_are_few() ->
 
 @pytest.mark.parametrize("years", [2, 8])
 def test_few_years_widen_an_interval_by_more_the_farther_out_it_ends(years: int) -> None:
-    signs = np.where(np.arange(years * 365) % 2, 1.0, -1.0)[None]  # all errors are of one size
+    signs = half_years(years * 365)
     observations, simulation = dataset(signs), dataset(np.zeros(signs.shape))
     rows = xr.ones_like(observations["level"], dtype=bool)
     widths = SimulationInterval().fit(simulation, observations, rows=rows).widths_.isel(well=0)
     added = widths.sel(quantile=[0.75, 0.9, 0.975]).values - 1
-    # Student's t: quantiles grow with the square of those of a normal distribution
-    of_normal = (np.square([0.6745, 1.2816, 1.9600]) + 1) / (1.96**2 + 1)
-    np.testing.assert_allclose(added / added[-1], of_normal, rtol=1e-3)
+    # with the square of the quantiles of a normal distribution, from those of the 50 % interval on
+    square = np.square([0.6745, 1.2816, 1.9600])
+    expected = (square - square[0]) / (square[-1] - square[0])
+    np.testing.assert_allclose(added / added[-1], expected, rtol=1e-3, atol=1e-9)
     assert added[-1] == pytest.approx(1 / years, rel=0.1)
+
+
+def test_errors_that_do_not_last_need_hardly_wider_intervals() -> None:
+    signs = np.where(np.arange(2 * 365) % 2, 1.0, -1.0)[None]
+    observations, simulation = dataset(signs), dataset(np.zeros(signs.shape))
+    rows = xr.ones_like(observations["level"], dtype=bool)
+    widths = SimulationInterval().fit(simulation, observations, rows=rows).widths_.isel(well=0)
+    assert widths.sel(quantile=0.975).item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(("memory", "years", "within"), [(4, 3, 4), (13, 8, 2), (52, 8, 2)])
+def test_coverage_with_errors_that_last(memory: int, years: int, within: float) -> None:
+    wells, n, later = 300, 52 * years, 52 * 6
+    rng, share = np.random.default_rng(3), np.exp(-1 / memory)
+    steps = rng.normal(size=(n + later, wells)) * np.sqrt(1 - share**2)
+    steps[0] = rng.normal(size=wells)
+    for step in range(1, len(steps)):
+        steps[step] += share * steps[step - 1]
+    time = np.datetime64("1980-01-06", "us") + np.arange(n + later) * np.timedelta64(7, "D")
+    observations = dataset(steps.T).assign_coords(time=time)
+    rows = xr.ones_like(observations["level"], dtype=bool) & (observations["time"] < time[n])
+    simulation = xr.zeros_like(observations)
+    made = SimulationInterval().fit(simulation, observations, rows=rows).apply(simulation)
+    new = {"time": slice(n, None)}
+    level, observed = made["level"].isel(new), observations["level"].isel(new)
+    for low, high in ((0.25, 0.75), (0.1, 0.9), (0.025, 0.975)):
+        inside = (observed >= level.sel(quantile=low)) & (observed <= level.sel(quantile=high))
+        assert 100 * float(inside.mean()) == pytest.approx(100 * (high - low), abs=within)
 
 
 def test_intervals_are_wider_where_errors_have_been_larger() -> None:
