@@ -6,8 +6,8 @@ of a groundwater model are not: they persist for months, so a few years hold onl
 errors. Errors are therefore taken from as many years as possible: from the validation period, and
 from the train period by fits that left out each fold in turn (cross-conformal prediction: Vovk
 2015, doi:10.1007/s10472-013-9368-4; with the members of an ensemble: Kim et al. 2020,
-arXiv:2002.09025). Outer widths are enlarged for short records, the more the fewer independent errors
-they have; by how much was found by simulation, see ``benchmarks/calibration.py``.
+arXiv:2002.09025). Outer widths are enlarged for short records, and more so with fewer independent
+errors; by how much was found by simulation, see ``benchmarks/calibration.py``.
 
 Errors are divided by a scale that combines the mean squared error with the spread of the members
 (Lei et al. 2018, section 5.2), so that an interval is wider where the members disagree.
@@ -62,7 +62,7 @@ SMALLEST = 1e-12  # m2, keeps the scale of a perfect simulation positive
 FLOOR = 1e-6  # m, keeps the scale of a perfect forecast positive
 ERRORS_PER_YEAR = 4.0  # independent errors of a simulation; a year with more counts as several
 FORECAST_ERRORS_PER_YEAR = 12.0  # the same for forecasts, whose errors last less long
-LASTING_ENLARGEMENT = 0.2  # n independent errors: the 95 % interval is 1 + this / n times wider
+LASTING_ENLARGEMENT = 0.3  # n independent errors: the 95 % interval is 1 + this / n times wider
 SIDE = 20.0  # independent errors with which those of one side count half
 
 _PROBABILITIES = np.array(QUANTILES)
@@ -164,7 +164,8 @@ class SimulationInterval:
         years = np.maximum(years, independent / ERRORS_PER_YEAR)
         widths = _enlarged(
             _weighted_quantiles(ratio, known, weights),
-            SIMULATION_ENLARGEMENT / np.maximum(years, SHORTEST_YEARS),
+            SIMULATION_ENLARGEMENT / np.maximum(years, SHORTEST_YEARS)
+            + LASTING_ENLARGEMENT / independent,
         )
         self.widths_ = xr.DataArray(
             np.where(_IS_BOUND, widths * _SIGNS, 0.0),

@@ -96,7 +96,7 @@ def test_errors_that_do_not_last_need_hardly_wider_intervals() -> None:
     assert widths.sel(quantile=0.975).item() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize(("memory", "years", "within"), [(4, 3, 4), (13, 8, 2), (52, 8, 2)])
+@pytest.mark.parametrize(("memory", "years", "within"), [(4, 3, 4), (26, 3, 4), (13, 8, 2)])
 def test_coverage_with_errors_that_last(memory: int, years: int, within: float) -> None:
     wells, n, later = 300, 52 * years, 52 * 6
     rng, share = np.random.default_rng(3), np.exp(-1 / memory)
