@@ -434,7 +434,7 @@ def _quantiles(center: np.ndarray, distance: np.ndarray) -> np.ndarray:
     quantiles[..., _MIDDLE:] = np.maximum.accumulate(quantiles[..., _MIDDLE:], axis=-1)
     lower = np.minimum.accumulate(quantiles[..., _MIDDLE::-1], axis=-1)
     quantiles[..., : _MIDDLE + 1] = lower[..., ::-1]
-    return quantiles
+    return np.asarray(quantiles)
 
 
 def _followed(

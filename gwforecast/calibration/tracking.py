@@ -56,6 +56,7 @@ class Tracker:
         self._beyond: list[np.ndarray] = []
         self._known: list[np.ndarray] = []
         self._valid: list[np.ndarray] = []
+        self._waits: list[np.ndarray] = []
 
     def add(self, issued: np.ndarray, *, outcome: np.ndarray, valid: np.ndarray) -> None:
         """Add an issued forecast, after those of earlier issue times.
@@ -72,20 +73,20 @@ class Tracker:
         level = outcome[..., None]
         self._beyond.append(np.where(self._upper, level > issued, level < issued))
         self._known.append(np.isfinite(outcome) & np.isfinite(issued).all(axis=-1))
-        self._valid.append(np.asarray(valid).copy())
+        self._valid.append(valid)
+        self._waits.append(np.ones(valid.size, bool))
 
-    def advance(self, issue_time: object) -> np.ndarray:
+    def advance(self, issue_time: np.datetime64 | int) -> np.ndarray:
         """Return the shifts at an issue time, shape (well, lead_time, quantile).
 
         The issue times of consecutive calls increase, and each forecast that is added was issued at
         the time of the last call.
         """
         if self._valid:
-            valid = np.stack(self._valid)
-            arrived = valid <= issue_time
+            arrived = np.stack(self._waits) & (np.stack(self._valid) <= issue_time)
             if arrived.any():
                 self._move(*np.nonzero(arrived))
-                self._drop(np.where(arrived, self._never(valid), valid))
+                self._drop(arrived)
         return self._now.copy()
 
     def _move(self, origin: np.ndarray, lead: np.ndarray) -> None:
@@ -103,15 +104,11 @@ class Tracker:
         moved = np.clip(self._now + STEP * np.nan_to_num(mean), -LARGEST, LARGEST)
         self._now = np.where(self._moves, moved, 0.0)
 
-    def _drop(self, waiting: np.ndarray) -> None:
+    def _drop(self, arrived: np.ndarray) -> None:
         """Forget the outcomes that were used, and forecasts without further outcomes."""
-        kept = [n for n, times in enumerate(waiting) if (times != self._never(waiting)).any()]
-        self._valid = [waiting[n] for n in kept]
-        self._beyond = [self._beyond[n] for n in kept]
-        self._known = [self._known[n] for n in kept]
-
-    @staticmethod
-    def _never(valid: np.ndarray) -> object:
-        """Return a time after all others, of the type of the valid times."""
-        most = np.iinfo(np.int64).max
-        return most if valid.dtype.kind == "i" else np.int64(most).astype(valid.dtype)
+        waits = np.stack(self._waits) & ~arrived
+        kept = np.flatnonzero(waits.any(axis=1))
+        self._waits = [waits[number] for number in kept]
+        self._valid = [self._valid[number] for number in kept]
+        self._beyond = [self._beyond[number] for number in kept]
+        self._known = [self._known[number] for number in kept]
