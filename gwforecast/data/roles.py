@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
-from gwforecast.data.vocabulary import Header
+from gwforecast.data.vocabulary import Header, tokens
 from gwforecast.schema import SchemaError
 
 __all__ = ["Roles", "find_roles", "is_constant", "is_numeric", "text_of"]
@@ -37,6 +37,7 @@ REASONS = {
 """Why a column of a meaning is neither a level nor a covariate."""
 
 _VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "punkt", "ror"})
+LEAST_ROWS = 8  # of a table whose codes are looked at
 SITES = 0.3  # most sites for a row of a table
 _ALIKE = 0.9  # share of the values that a level above a datum must have of those of a depth
 
@@ -149,6 +150,7 @@ def _wells(
     if well_column is not None:
         roles.wells = [well_column]
         return
+    chosen = level_column is not None
     free = {n: h for n, h in headers.items() if n != level_column}
     named = [n for n, h in free.items() if h.meaning == "well" and _can_name(frame[n], h)]
     screens = [n for n, h in free.items() if h.meaning == "screen" and not is_numeric(frame[n])]
@@ -168,7 +170,7 @@ def _wells(
         roles.wells = [_one_of(frame, several, roles)]
         roles.left.update({n: "another name of the well" for n in named if n not in roles.wells})
     else:
-        found = _unnamed_wells(raw, free, roles)
+        found = _unnamed_wells(raw, free, roles, codes=not chosen)
         roles.wells = [found] if found else []
     _add_screens(raw, screens, roles)
 
@@ -195,7 +197,9 @@ def _repeats(frame: pd.DataFrame) -> bool:
     return bool(frame.index.has_duplicates)
 
 
-def _unnamed_wells(raw: RawTable, headers: dict[str, Header], roles: Roles) -> str | None:
+def _unnamed_wells(
+    raw: RawTable, headers: dict[str, Header], roles: Roles, *, codes: bool
+) -> str | None:
     """Return a column of text or codes that tells the rows of several wells apart."""
     frame = raw.frame
     texts = [
@@ -217,12 +221,37 @@ def _unnamed_wells(raw: RawTable, headers: dict[str, Header], roles: Roles) -> s
     if found:
         return found[0]
     if not _repeats(frame):
+        if codes:
+            _refuse_codes(raw, headers)
         return None
-    codes = [
+    found = [
         n for n, h in headers.items()
         if is_numeric(frame[n]) and h.meaning in ("unknown", "index") and _resolves(frame, n)
     ]  # fmt: skip
-    return codes[0] if len(codes) == 1 else None
+    return found[0] if len(found) == 1 else None
+
+
+def _refuse_codes(raw: RawTable, headers: dict[str, Header]) -> None:
+    """Refuse a column of whole numbers beside a level that could name the well."""
+    frame = raw.frame
+    beside = any(h.is_level or h.meaning == "value" for h in headers.values())
+    if raw.path is None or not beside or len(frame) < LEAST_ROWS:
+        return
+    for name, header in headers.items():
+        if header.meaning != "unknown" or not is_numeric(frame[name]):
+            continue
+        values = frame[name].to_numpy(float)
+        if np.isnan(values).any() or (values != np.round(values)).any():
+            continue
+        codes = np.unique(values)
+        if 1 < codes.size <= len(values) / 4:
+            shown = ", ".join(text_of(float(code)) for code in codes[:4])
+            raise SchemaError(
+                "A column beside the level that takes a few whole numbers may name the well. "
+                f"Received {name!r} with {shown}{' ...' if codes.size > 4 else ''} in {raw.path}. "
+                f"Say well_column={name!r} (--well-column) if it does, or name the level with "
+                "level_column= (--level-column) if it does not."
+            )
 
 
 def _resolves(frame: pd.DataFrame, name: str) -> bool:
@@ -265,6 +294,8 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     frame = raw.frame
     numeric = {n: h for n, h in headers.items() if is_numeric(frame[n])}
     known = {n: h for n, h in numeric.items() if h.is_level}
+    if known and len(known) < len(numeric):  # a reduced level beside a depth, by its datum
+        known |= {n: h for n, h in numeric.items() if h.meaning == "unknown" and _is_above(h)}
     if known:
         roles.levels = _known_levels(raw, known, roles)
         return
@@ -310,6 +341,9 @@ def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list
 
 
 def _is_above(header: Header) -> bool:
+    words = {"elevation", "elev", "altitude", "cote", "cota", "quota", "hoehe"}
+    if header.meaning == "level" and words & set(tokens(header.label)):
+        return True
     return header.length is not None and header.length.sense == "above"
 
 
@@ -362,6 +396,18 @@ def _in(raw: RawTable) -> str:
     return f" of {raw.path}" if raw.path is not None else ""
 
 
+def _refuse_numbers_as_text(raw: RawTable, name: str) -> None:
+    """Refuse a column beside wells that may be a well whose numbers were not understood."""
+    known = raw.frame[name].dropna().astype(str)
+    digits = known.str.contains(r"^\s*[<>~]?[+-]?\d[\d.,' ]*", regex=True)
+    if len(known) and digits.mean() > 0.5:
+        raise SchemaError(
+            f"Columns of levels must be numbers. Received {name!r} with the value "
+            f"{known.iloc[0]!r}{_in(raw)}. Name the decimal mark with decimal=, correct the cells, "
+            "or choose the level with level_column=."
+        )
+
+
 def _leave_rest(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     """Say of each column that is no level whether it is a covariate, or why it is left out."""
     for name, header in headers.items():
@@ -369,5 +415,7 @@ def _leave_rest(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None
             roles.covariates.append(name)
         elif name not in roles.left:
             numeric = is_numeric(raw.frame[name])
+            if roles.wide and header.meaning == "unknown" and not numeric:
+                _refuse_numbers_as_text(raw, name)
             default = "not known to be a level" if numeric else "text"
             roles.left[name] = REASONS.get(header.meaning, default)

@@ -263,6 +263,9 @@ def read_header(text: str) -> Header:
     length = parse_length(unit) if unit else None
     meaning, used = _meaning(label, words)
     rest = _rest(label, used)
+    inside = [word for word in words if word in _INSIDE]
+    if unit is None and len(inside) == 1 and meaning in ("level", "depth", "value"):
+        unit, length = _INSIDE[inside[0]], parse_length(_INSIDE[inside[0]])
     if unit is None and meaning.startswith("temperature") and rest in _DEGREES:
         unit, rest = rest, ""
     return _of_depth(Header(text, label, meaning, unit, length, rest))
@@ -293,7 +296,7 @@ _SUFFIX = re.compile(
 )
 _BARE = re.compile(
     r"^(?P<label>.*[^\W_].*?)[\s,]+(?P<unit>(?:m|cm|mm|ft)\s*(?:[+.]|ü|ue|u\.|NN|NAP|NHN|AHD|AOD|"
-    r"NAVD|NGVD|NGF|bgl|bgs|bls|btoc|b\.|asl|amsl|TAW|t\.o\.v).*|°?C|degC|°F|kPa|psi|mbar|hPa|"
+    r"NAVD|NGVD|NGF|bgl|bgs|bls|btoc|[abs]\.\s?[a-z]\.|asl|amsl|TAW|t\.o\.v).*|°?C|degC|°F|kPa|psi|mbar|hPa|"
     r"meters|cm|ft|mm|feet)$"
 )
 
@@ -398,6 +401,9 @@ def _meaning(label: str, words: list[str]) -> tuple[str, str]:
     return "unknown", ""
 
 
+_INSIDE = {"ft": "ft", "feet": "ft", "foot": "ft", "cm": "cm", "mm": "mm", "inches": "in",
+           "inch": "in"}  # fmt: skip
+"""Units that stand between the words of a header, as in ``water_level_ft_navd88``."""
 _DEGREES = ("C", "F", "K", "degC", "degF", "c", "f", "degc", "degf")
 _WHOLE = frozenset({"index", "place", "zone", "unit", "parameter", "direction", "value", "screen",
                     "other"})  # fmt: skip

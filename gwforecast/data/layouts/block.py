@@ -16,7 +16,8 @@ __all__ = ["Block", "find_block", "is_date", "is_number"]
 
 _MONTHS = (
     "jan|feb|mar|mrt|maer|apr|avr|abr|mai|may|maj|mei|mag|jun|giu|jul|lug|aug|aou|ago|sep|set|okt|"
-    "oct|ott|out|nov|dec|dez|dic|des|janv|fevr|fev|juin|juil|gen|ene|maart|mars|marzo"
+    "oct|ott|out|nov|dec|dez|dic|des|janv|fevr|fev|juin|juil|gen|ene|maart|mars|marzo|"
+    "mär|fév|déc|aoû|jän|márz"
 )
 _DATE = re.compile(
     r"^\s*(?:"
@@ -79,8 +80,8 @@ class Block:
         First row of values.
     date : int
         Column of the dates.
-    count : int
-        Rows with a date among those that were looked at.
+    count, numbers : int
+        Rows with a date, and with a value too, among those that were looked at.
     """
 
     header: int | None
@@ -89,7 +90,7 @@ class Block:
     first: int
     date: int
     count: int
-    numbers: int = 0
+    numbers: int
 
 
 def find_block(rows: Sequence[Sequence[str]]) -> Block | None:
@@ -211,6 +212,9 @@ def _can_be_header(cells: list[str], dates: int, width: int) -> bool:
         return False
     if len(cells) < min(width, 2) or (at_dates and (is_date(at_dates) or is_number(at_dates))):
         return False
+    rest = [cell for k, cell in enumerate(cells) if cell and k != dates]
+    if re.search(r"\d", at_dates) and rest and all(map(is_number, rest)):
+        return False  # a row of values whose date is not understood
     if at_dates.endswith(":") and read_header(at_dates.rstrip(":")).meaning != "time":
         return False
     words = [c for c in filled if not is_number(c)]

@@ -69,6 +69,7 @@ class _Layout:
     header: int | None  # line, from 0
     first: int  # line of the first values
     above: list[list[str]]
+    date: int | None = None  # column
 
 
 def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTable:
@@ -99,6 +100,7 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     decimal = dialect.decimal or _decimal(lines[layout.first :], layout.delimiter)
     names = _unique(layout.names, path)
     frame = _parsed(text.buffer(), path, layout, names, decimal, dialect, dated, text.encoding)
+    frame, footer = _without_footer(frame, layout)
     line = _lines_of(text.buffer, layout.first, text.encoding)
     if frame.shape[0] == 0:
         raise SchemaError(
@@ -110,6 +112,8 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     for place, unit in layout.units.items():
         if place < len(names) and (header := read_header(names[place])).unit is None:
             raw.headers[names[place]] = header.with_unit(unit)
+    if footer:
+        raw.notes.append(f"left out: {len(footer)} lines below the table ({footer[0][:40]!r})")
     if text.encoding not in ("utf-8", "utf-8-sig"):
         raw.notes.append(f"text: encoding {text.encoding}")
     if layout.header is not None and layout.header > 0:
@@ -143,7 +147,9 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         return _at(lines, filled, path, dialect, dated)
     _, delimiter, block, rows = max(found, key=lambda item: item[0])
     above = rows[: block.first if block.header is None else block.header]
-    return _Layout(delimiter, block.names, block.units, block.header, block.first, above)
+    return _Layout(
+        delimiter, block.names, block.units, block.header, block.first, above, block.date
+    )
 
 
 def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool) -> _Layout:
@@ -300,6 +306,22 @@ def _without_tail(
     plain = _Layout(layout.delimiter, names, {}, None, 0, [])
     made = io.BytesIO(buffer.getvalue().encode())
     return _parsed(made, path, plain, names, decimal, dialect, dated, "utf-8")
+
+
+def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows without lines of text below them: neither a date nor a number in them."""
+    if layout.date is None or layout.date >= frame.shape[1]:
+        return frame, []
+    dates, found = frame.iloc[:, layout.date], []
+    if pd.api.types.is_numeric_dtype(dates.dtype):
+        return frame, []
+    for row in range(len(frame) - 1, max(len(frame) - 40, 0), -1):
+        cells = [str(cell).strip() for cell in frame.iloc[row] if pd.notna(cell)]
+        date = str(dates.iloc[row]).strip().removesuffix(".0")
+        if is_date(date) or any(map(is_number, cells)) or not cells:
+            break
+        found.append(" ".join(cells))
+    return (frame.iloc[: len(frame) - len(found)] if found else frame), found[::-1]
 
 
 def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,13 @@ def _sheet(sheet: Any, name: str, path: Path, dialect: Dialect, dated: bool) -> 
         if place < len(names) and read_header(names[place]).unit is None:
             raw.headers[names[place]] = read_header(names[place]).with_unit(unit)
     raw.notes.append(f"sheet: {name!r}, header in row {header + 1}")
-    return plain_numbers(raw, ".", dated=dated, dialect=dialect)
+    return plain_numbers(raw, dialect.decimal or _decimal(texts), dated=dated, dialect=dialect)
+
+
+def _decimal(texts: list[list[str]]) -> str:
+    """Return the decimal mark of numbers that are written as text."""
+    commas = any(re.match(r"^[+-]?\d+,\d+$", cell) for cells in texts for cell in cells)
+    return "," if commas else "."
 
 
 def _first(texts: list[list[str]], dated: bool) -> int | None:
