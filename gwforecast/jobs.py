@@ -144,6 +144,7 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
         seed=chosen.seed,
         members=chosen.members,
         workers=chosen.workers,
+        without_weather=chosen.without_weather,
         out=wanted.folder,
         tables=tables_of_search(settings),
         inputs=files_of(settings.data),

@@ -66,6 +66,7 @@ def backtest(
     members: options.Members = None,
     seed: options.Seed = None,
     workers: options.Workers = None,
+    without_weather: options.WithoutWeather = None,
     dask: options.Dask = None,
     shard: options.Shard = None,
     out: Folder = None,

@@ -61,6 +61,7 @@ def evaluate(
     seed: options.Seed = None,
     workers: options.Workers = None,
     leave_wells_out: options.LeaveOut = None,
+    without_weather: options.WithoutWeather = None,
     dask: options.Dask = None,
     shard: options.Shard = None,
     out: options.Out = None,

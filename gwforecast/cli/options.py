@@ -51,6 +51,7 @@ __all__ = [
     "load",
     "option",
     "with_reading",
+    "WithoutWeather",
 ]
 
 DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"
@@ -180,6 +181,9 @@ Models = Annotated[
 Members = Annotated[int | None, option("models.members", panel=MODELS, min=1)]
 Seed = Annotated[int | None, option("models.seed", panel=MODELS, min=0)]
 LeaveOut = Annotated[int | None, option("models.leave_wells_out", panel=MODELS, min=2)]
+WithoutWeather = Annotated[
+    bool | None, option("models.without_weather", "--without-weather", panel=MODELS)
+]
 Workers = Annotated[int | None, option("models.workers", panel=RUN, min=1)]
 Dask = Annotated[str | None, option("cluster.dask", panel=RUN)]
 Shard = Annotated[int | None, option("cluster.shard", panel=RUN, min=1)]

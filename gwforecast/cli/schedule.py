@@ -79,6 +79,7 @@ def train(
     update: Update = False,
     step_back: StepBack = False,
     well: options.Well = None,
+    without_weather: options.WithoutWeather = None,
     dask: options.Dask = None,
     shard: options.Shard = None,
 ) -> None:

@@ -49,6 +49,7 @@ def tune(
     members: options.Members = None,
     seed: options.Seed = None,
     workers: options.Workers = None,
+    without_weather: options.WithoutWeather = None,
     out: Folder = None,
 ) -> None:
     """Search for the hyperparameters of a model that score best in the validation period.

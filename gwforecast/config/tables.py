@@ -67,9 +67,13 @@ def _to_rules(value: object) -> object:
     return value
 
 
+LONGEST_HORIZON = 10_000
+"""Greatest number of lead times."""
+
 FilePath = Annotated[Path, BeforeValidator(_to_path)]
 Date = Annotated[str, BeforeValidator(_to_date)]
 Positive = Annotated[int, Field(ge=1)]
+Horizon = Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -216,6 +220,11 @@ class ModelsSettings(Section):
     workers: Positive | None = _say(
         None, "Networks trained at once; by default as many as there are cores."
     )
+    without_weather: bool = _say(
+        False,
+        "Allow models that derive levels from the weather to be fitted on the season alone, where "
+        "there is no weather.",
+    )
     leave_wells_out: Annotated[int, Field(ge=2)] | None = _say(
         None, "Cross-validate global models over wells, in this number of groups."
     )
@@ -230,7 +239,7 @@ class BacktestSettings(Section):
     forcing: Literal["observed", "climatology"] = _say(
         "observed", "Weather after the issue time: observed or climatology."
     )
-    horizon: Positive | None = _say(None, "Number of lead times, in steps; by default 3 months.")
+    horizon: Horizon | None = _say(None, "Number of lead times, in steps; by default 3 months.")
     stride: Positive | None = _say(
         None, "Steps from one issue time to the next; by default a week or one step."
     )
@@ -256,7 +265,7 @@ class ScheduleSettings(Section):
     models: Annotated[list[ModelName], Field(min_length=1)] = _say(
         list(DEFAULT_SCHEDULE), "Models by name; their forecasts are averaged."
     )
-    horizon: Positive | None = _say(None, "Number of lead times, in steps; by default 3 months.")
+    horizon: Horizon | None = _say(None, "Number of lead times, in steps; by default 3 months.")
     forcing: Literal["climatology", "observed"] = _say(
         "climatology", "Weather after the issue time."
     )

@@ -39,6 +39,7 @@ __all__ = [
     "derive_features",
     "fill_covariates",
     "find_covariate",
+    "gaps_in_covariates",
     "require_covariates",
 ]
 
@@ -302,28 +303,53 @@ def require_covariates(
         If a value is missing inside a covariate's span, or all of them are: names the covariate,
         the well, the number of steps and the dates. A covariate may start late or end early.
     """
+    found = gaps_in_covariates(observations, names=names)
+    if found:
+        raise SchemaError(next(iter(found.values())))
+    return observations
+
+
+def gaps_in_covariates(
+    observations: xr.Dataset, *, names: Iterable[str] | None = None
+) -> dict[str, str]:
+    """Return the wells with a gap in a covariate, and the message for each.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    names : iterable of str, optional
+        Covariates; by default all.
+
+    Raises
+    ------
+    SchemaError
+        If a covariate is not in the observations.
+    """
     there = schema.covariate_names(observations)
+    found: dict[str, str] = {}
     for name in there if names is None else list(names):
         if name not in there:
             raise SchemaError(
                 f"Every covariate that is asked for must be in the observations. Received "
                 f"{name!r}; there are {there}. Correct the name, or add the series."
             )
-        missing = _missing_inside(observations[name].values)
-        if not missing.any():
-            continue
-        well = int(np.flatnonzero(missing.any(axis=1))[0])
-        steps = np.flatnonzero(missing[well])
-        times = observations[schema.TIME].values
-        raise SchemaError(
-            f"Covariates must have no gaps. {name!r} of well "
-            f"{str(observations[schema.WELL].values[well])!r} is missing at {steps.size} of "
-            f"{times.size} steps, from {timeline.format_time(times[steps[0]])} to "
-            f"{timeline.format_time(times[steps[-1]])}. Give the values, leave the covariate out, "
-            "or ask for a filling rule: fill_covariates(observations, rules='by_kind'), on the "
-            "command line --fill by_kind."
-        )
-    return observations
+        missing = _missing_inside(observations[name].transpose(schema.WELL, schema.TIME).values)
+        for number in np.flatnonzero(missing.any(axis=1)):
+            well = str(observations[schema.WELL].values[number])
+            found.setdefault(well, _gap(name, well, missing[number], observations))
+    return found
+
+
+def _gap(name: str, well: str, missing: np.ndarray, observations: xr.Dataset) -> str:
+    steps, times = np.flatnonzero(missing), observations[schema.TIME].values
+    return (
+        f"Covariates must have no gaps. {name!r} of well {well!r} is missing at {steps.size} of "
+        f"{times.size} steps, from {timeline.format_time(times[steps[0]])} to "
+        f"{timeline.format_time(times[steps[-1]])}. Give the values, leave the covariate out, "
+        "or ask for a filling rule: fill_covariates(observations, rules='by_kind'), on the "
+        "command line --fill by_kind."
+    )
 
 
 def _missing_inside(values: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 
-__all__ = ["Forcing", "ObservedWeather", "complete_futures", "continue_weather"]
+__all__ = ["Forcing", "ObservedWeather", "check_present", "complete_futures", "continue_weather"]
 
 
 class Forcing(abc.ABC):
@@ -132,7 +132,7 @@ def continue_weather(
     issue_time = np.datetime64(timeline.to_times([issue_time])[0])
     past = known_at(observations, issue_time)
     past = past.isel({schema.TIME: slice(max(0, past.sizes[schema.TIME] - history), None)})
-    _check_present(past, covariates)
+    check_present(past, covariates)
     futures = forcing.futures(
         observations, issue_time=issue_time, horizon=horizon, covariates=covariates
     )
@@ -167,7 +167,8 @@ def _join(past: xr.DataArray, future: xr.DataArray) -> xr.Variable:
     return xr.Variable(dims, whole, dict(past.attrs))
 
 
-def _check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:
+def check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:
+    """Raise SchemaError if a covariate (well, time) lacks its last step, the issue time."""
     for name in covariates:
         missing = past[name].isel({schema.TIME: -1}).isnull().values
         if missing.any():

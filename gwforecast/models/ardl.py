@@ -256,6 +256,7 @@ class ARDL(PerWell[Autoregression]):
     name: str = "ardl"
 
     fit_type = Autoregression
+    needs_weather = "simulation"
     stored_settings = ("harmonics",)
 
     def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit

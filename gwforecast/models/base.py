@@ -46,7 +46,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -177,6 +177,9 @@ class Forecaster(abc.ABC):
         Whether it is a neural network; a run with two or more of them also blends them.
     pooled : bool
         Whether one fit serves all wells, which must then be fitted together.
+    needs_weather : {"always", "simulation", "never"}
+        Whether its levels come from the weather, so that without covariates it only repeats the
+        season: always, in a simulation only, or never.
     quick : bool
         Whether a fit takes so little time that it can be repeated with some years left out.
     storable : bool
@@ -187,6 +190,7 @@ class Forecaster(abc.ABC):
     name: str
     neural: ClassVar[bool] = False
     pooled: ClassVar[bool] = False
+    needs_weather: ClassVar[Literal["always", "simulation", "never"]] = "never"
     quick: bool = False
     storable: ClassVar[bool] = False
 
@@ -400,6 +404,16 @@ class Forecaster(abc.ABC):
     def covariates_of(self, observations: xr.Dataset) -> list[str]:
         """Return the names of the covariates that are used; by default all."""
         return schema.covariate_names(observations)
+
+    def covariates_to_fit(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the covariates that a fit would use; by default all.
+
+        Raises
+        ------
+        SchemaError
+            If the observations lack a covariate that it needs.
+        """
+        return self.covariates_of(observations)
 
     def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the levels under each of several versions of the weather.

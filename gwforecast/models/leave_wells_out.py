@@ -70,6 +70,7 @@ class LeaveWellsOut(Forecaster):
     """
 
     pooled = True
+    needs_weather = "always"
     fitted_: list[tuple[list[str], Any]]
 
     def __init__(self, forecaster: Forecaster, *, folds: int, seed: int = 0) -> None:
@@ -82,6 +83,10 @@ class LeaveWellsOut(Forecaster):
         self.folds = folds
         self.seed = seed
         self.name = forecaster.name
+
+    def covariates_to_fit(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the covariates that a fit would use."""
+        return self.forecaster.covariates_to_fit(observations)
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None

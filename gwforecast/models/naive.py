@@ -43,6 +43,10 @@ class _Naive(FittedOnRows):
     """Stored arrays by name, whose attributes end in an underscore; NaN where a well failed."""
     _recent = True  # continues from recent levels
 
+    def covariates_to_fit(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
+        """Return no name: these models use no weather."""
+        return []
+
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step, NaN where the forecaster has none.
 

@@ -264,6 +264,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
     fits_key: ClassVar[str] = "fits"
     """Name of the fits in the stored description."""
 
+    needs_weather = "always"
     covariates: Sequence[str] | None = None
     harmonics: Annotated[int, Ge(0)] = 0
     covariates_: tuple[str, ...]
@@ -367,6 +368,10 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return level.transpose(schema.WELL, schema.TIME, schema.FORCING_MEMBER).expand_dims(
             {schema.MEMBER: [0]}, -1
         )
+
+    def covariates_to_fit(self, observations: xr.Dataset) -> list[str]:
+        """Return the names of the covariates that a fit would use."""
+        return list(self.choose_covariates(observations))
 
     def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
         """Return the names of the covariates that are used."""

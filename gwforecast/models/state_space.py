@@ -65,6 +65,7 @@ class StateSpace(PerWell[StateSpaceFit]):
     """
 
     fit_type = StateSpaceFit
+    needs_weather = "never"
     _optimisers: tuple[str, ...] = ("lbfgs",)  # each starts where the one before ended
 
     @abc.abstractmethod
@@ -274,6 +275,7 @@ class ARMARegression(StateSpace):
     )
     covariates: Sequence[str] | None = None
     name: str = "arma_regression"
+    needs_weather = "simulation"
     mean_: Linear = field(init=False, repr=False)
 
     def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:

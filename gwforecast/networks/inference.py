@@ -157,6 +157,7 @@ class TrainedNetworks(Forecaster):
     inputs_: list[str]
     seeds_: list[int]
     weights_: list[np.ndarray]
+    needs_weather = "always"
     shared_: bool = False
     attributes_: np.ndarray | None = None
     member_weights_: np.ndarray | None = None

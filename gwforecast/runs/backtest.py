@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
@@ -24,6 +25,7 @@ from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.forecast import HORIZON_YEARS
 from gwforecast.runs.hindcast_verification import forecast_status, verify_hindcasts
 from gwforecast.runs.hindcasts import hindcast_all, join_models
+from gwforecast.runs.requirements import check_horizon, check_memory, require_inputs
 from gwforecast.runs.results import Backtest, Origins
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import issue_times_of
@@ -34,6 +36,8 @@ __all__ = [
     "describe",
     "horizon_and_stride",
     "last_covariate_step",
+    "longest_test",
+    "require_several",
     "with_known_weather",
 ]
 
@@ -61,6 +65,7 @@ def backtest(
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
+    without_weather: bool = False,
     out: Path | str | None = None,
     figures: int = 12,
     inputs: Iterable[Path] = (),
@@ -106,6 +111,9 @@ def backtest(
         month, and no crossing is reported.
     seed, members, workers : int, optional
         Seed, number of members and number of networks trained at once, for models that have them.
+    without_weather : bool
+        Allow models that derive levels from the weather to be fitted on the season alone, where
+        there is no weather.
     out : pathlib.Path or str, optional
         Folder for hindcasts, tables, figures and the record of the run; by default none.
     figures : int
@@ -123,7 +131,11 @@ def backtest(
     Raises
     ------
     SchemaError
-        If the observations are not valid, or there is no issue time.
+        If the observations are not valid, there is no issue time, or no well has the weather that
+        the models use without gaps and in each period.
+    ValueError
+        If a setting is impossible: a lookback longer than the record, a horizon longer than the
+        test period or the memory, a stride that leaves one issue time.
     RuntimeError
         If no model gave a forecast.
 
@@ -144,12 +156,29 @@ def backtest(
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
     split, excluded = (split, {}) if split is not None else split_wells(observations)
-    used = observations.drop_sel({schema.WELL: list(excluded)})
+    used, unusable = require_inputs(
+        forecasters,
+        observations.drop_sel({schema.WELL: list(excluded)}),
+        split,
+        without_weather=without_weather,
+    )
+    excluded = {**excluded, **unusable}
     step = timeline.infer_frequency(used[schema.TIME].values)
     horizon, stride = horizon_and_stride(step, horizon, stride)
+    check_horizon(horizon, available=longest_test(used, split), what="the test period")
     if issue_times is None:
         found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
         issue_times = with_known_weather(found, last_covariate_step(used))
+        require_several(issue_times, stride=stride, start=start, end=end)
+    check_memory(
+        {
+            "models": len(forecasters),
+            "wells": used.sizes[schema.WELL],
+            "issue times": len(issue_times),
+            "lead times": horizon,
+            "quantiles": len(QUANTILES),
+        }
+    )
     origins = Origins(
         timeline.to_times(issue_times),
         horizon=horizon,
@@ -178,6 +207,32 @@ def backtest(
         )
         result.paths[files.RECORD] = files.write_record(Path(out), record)
     return result
+
+
+def longest_test(observations: xr.Dataset, split: Split) -> int:
+    """Return the number of steps from the start of the first test period to the last level."""
+    inside = split.rows(observations, "test").any(schema.WELL).values
+    steps = np.flatnonzero(inside)
+    return int(steps[-1] - steps[0] + 1) if steps.size else 0
+
+
+def require_several(
+    issue_times: np.ndarray, *, stride: int, start: object = None, end: object = None
+) -> None:
+    """Refuse a stride that leaves one issue time, unless start and end are the same.
+
+    Raises
+    ------
+    ValueError
+        If there is one issue time.
+    """
+    if len(issue_times) > 1 or (start is not None and start == end):
+        return
+    raise ValueError(
+        "A backtest needs at least two issue times. Received one, "
+        f"{timeline.format_time(issue_times[0])}, with a stride of {stride} steps. Choose a "
+        "smaller stride, or a longer test period."
+    )
 
 
 def last_covariate_step(observations: xr.Dataset) -> np.datetime64 | None:
@@ -222,13 +277,11 @@ def horizon_and_stride(frequency: str, horizon: int | None, stride: int | None) 
     Raises
     ------
     ValueError
-        If the horizon is less than 1.
+        If the horizon is less than 1, or more than 10,000 steps.
     """
     year = timeline.steps_per_year(frequency)
-    if horizon is not None and horizon < 1:
-        raise ValueError(
-            f"The horizon of a forecast is at least 1 step. Received {horizon}. Correct it."
-        )
+    if horizon is not None:
+        check_horizon(horizon)
     default = max(1, round(STRIDE_DAYS * year / 365.25))
     return horizon or max(1, round(HORIZON_YEARS * year)), default if stride is None else stride
 

@@ -25,6 +25,7 @@ from gwforecast.runs.out_of_sample import (
     fitted_through,
     predict_all,
 )
+from gwforecast.runs.requirements import require_inputs
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -49,6 +50,7 @@ def evaluate(
     members: int | None = None,
     workers: int | None = None,
     leave_wells_out: int | None = None,
+    without_weather: bool = False,
     precomputed: Mapping[str, Prediction] | None = None,
     out: Path | str | None = None,
     figures: int = 12,
@@ -79,6 +81,9 @@ def evaluate(
     leave_wells_out : int, optional
         Number of groups of wells for cross-validation over wells: each group is predicted by a
         global model that was not trained on it. By default, global models are trained on all wells.
+    without_weather : bool
+        Allow models that derive levels from the weather to be fitted on the season alone, where
+        there is no weather.
     precomputed : mapping of str to Prediction, optional
         Predictions of further models for these wells and times.
     out : pathlib.Path or str, optional
@@ -98,7 +103,10 @@ def evaluate(
     Raises
     ------
     SchemaError
-        If the observations are not valid, or no well can be split.
+        If the observations are not valid, no well can be split, or no well has the weather that
+        the models use without gaps and in each period.
+    ValueError
+        If a setting is impossible, e.g. a lookback longer than the record.
     RuntimeError
         If no model could be fitted.
 
@@ -125,7 +133,14 @@ def evaluate(
         findings = check(observations)
     with watch("split"):
         split, excluded = (split, {}) if split is not None else split_wells(observations)
-    used = observations.drop_sel({schema.WELL: list(excluded)})
+    used, unusable = require_inputs(
+        forecasters,
+        observations.drop_sel({schema.WELL: list(excluded)}),
+        split,
+        simulates=True,
+        without_weather=without_weather,
+    )
+    excluded = {**excluded, **unusable}
     predicted, outcomes = predict_all(
         forecasters,
         used,

@@ -336,6 +336,8 @@ def own_folder(folder: Path | str | None) -> Iterator[None]:
     finally:
         (path / LOCK).unlink(missing_ok=True)  # while it is held: a run that waits has failed
         lock.release()
+        with suppress(OSError):  # it holds results
+            path.rmdir()
 
 
 def owns_its_folder(run: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

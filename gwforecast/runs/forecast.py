@@ -15,6 +15,7 @@ from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters
+from gwforecast.runs.requirements import check_horizon, require_inputs, require_weather_at
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -45,6 +46,7 @@ def forecast(
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
+    without_weather: bool = False,
     as_members: bool = False,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -74,6 +76,9 @@ def forecast(
         Settings by model and name.
     seed, members, workers : int, optional
         Seed, number of members and number of networks trained at once, for models that have them.
+    without_weather : bool
+        Allow models that derive levels from the weather to be fitted on the season alone, where
+        there is no weather.
     as_members : bool
         Return members, one for each network and weather, instead of quantiles.
     progress : Progress, optional
@@ -88,7 +93,9 @@ def forecast(
     Raises
     ------
     SchemaError
-        If the observations are not valid, or the weather ends too early.
+        If the observations are not valid, the weather has gaps, or it ends before the issue time.
+    ValueError
+        If the horizon is more than 10,000 steps, or a lookback longer than the record.
 
     Examples
     --------
@@ -107,8 +114,12 @@ def forecast(
     weather = make_forcing(forcing)
     past = known_at(observations, issued[0], keep_weather=isinstance(weather, ObservedWeather))
     shared = {"seed": seed, "members": members, "workers": workers}
+    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    past, _ = require_inputs(forecasters, past, without_weather=without_weather)
+    check_horizon(horizon or default_horizon(past))
+    require_weather_at(forecasters.values(), past, issued[0])
     fitted = fit_calibrated(
-        list(make_forecasters(models, settings=settings or {}, shared=shared).values()),
+        list(forecasters.values()),
         past,
         horizon=horizon,
         forcing=weather,

@@ -159,6 +159,7 @@ def evaluation_arguments(settings: Settings, models: Sequence[str] | None = None
         "members": chosen.members,
         "workers": chosen.workers,
         "leave_wells_out": chosen.leave_wells_out,
+        "without_weather": chosen.without_weather,
     }
 
 
@@ -178,6 +179,7 @@ def backtest_arguments(settings: Settings) -> dict[str, Any]:
         "seed": chosen.seed,
         "members": chosen.members,
         "workers": chosen.workers,
+        "without_weather": chosen.without_weather,
     }
 
 

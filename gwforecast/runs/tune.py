@@ -25,6 +25,7 @@ from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
 from gwforecast.runs.files import Stopwatch, write_table, write_text
+from gwforecast.runs.requirements import require_inputs
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS, Metric, level_metrics
@@ -241,6 +242,7 @@ def tune(
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
+    without_weather: bool = False,
     out: Path | str | None = None,
     tables: Mapping[str, Mapping[str, object]] | None = None,
     inputs: Iterable[Path] = (),
@@ -288,6 +290,9 @@ def tune(
     members, workers : int, optional
         Members of each ensemble, unless in ``settings``, and networks trained at once; for neural
         networks only.
+    without_weather : bool
+        Allow a model that derives levels from the weather to be fitted on the season alone, where
+        there is no weather.
     out : pathlib.Path or str, optional
         Folder of the study, tables, figure and ``best.toml``; a study that is there is resumed. By
         default nothing is written.
@@ -349,9 +354,13 @@ def tune(
     if space is None:
         space = {n: r for n, r in default_space(model, frequency).items() if n not in fixed}
     checked = check_space(space, model=model, fixed=fixed)
+    shared = {"seed": seed, "workers": workers}
+    one = make_forecasters([model], settings={model: fixed}, shared=shared)
+    known, _ = require_inputs(
+        one, known, split, simulates=True, without_weather=without_weather, stacklevel=5
+    )
     rows = scored_rows(known, split, METRICS[metric])
     task = Task(model, metric, checked, fixed, seed, workers, known, split, rows, progress)
-    make(task, {})  # raises for wrong fixed settings before the search begins
     folder = None if out is None else Path(out)
     with _quiet(optuna), _study(optuna, task, folder) as study:
         with watch("search"):

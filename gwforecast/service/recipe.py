@@ -34,6 +34,8 @@ class Recipe:
         ``"climatology"`` or ``"observed"``.
     seed, members, workers : int, optional
         See :func:`gwforecast.runs.forecast.forecast`.
+    without_weather : bool
+        Allow models that derive levels from the weather to be trained without weather.
     """
 
     models: Sequence[str | Forecaster]
@@ -43,6 +45,7 @@ class Recipe:
     seed: int = 0
     members: int | None = None
     workers: int | None = None
+    without_weather: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -97,4 +100,5 @@ def recipe_of(settings: Settings, observations: xr.Dataset, *, workers: int | No
         seed=settings.models.seed,
         members=settings.models.members,
         workers=workers,
+        without_weather=settings.models.without_weather,
     )

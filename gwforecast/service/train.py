@@ -14,6 +14,14 @@ from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
 from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
 from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
+from gwforecast.runs.requirements import (
+    check_horizon,
+    check_lookbacks,
+    impossible_levels,
+    missing_weather,
+    require_weather,
+    with_weather_to_the_end,
+)
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.bundle import BundleError, check_fits
@@ -127,7 +135,7 @@ def train_into(
     """
     recipe.check()
     held = champions.table()
-    rows: list[dict[str, object]] = []
+    observations, rows = _usable(observations, recipe, held)
     if update:
         rows += update_champions(
             observations,
@@ -143,6 +151,32 @@ def train_into(
     group = max(1, observations.sizes[schema.WELL]) if recipe.pooled else group
     rows += [row for part in _groups(observations, group) for row in _train_group(part, job, held)]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("well", ignore_index=True)
+
+
+def _usable(
+    observations: xr.Dataset, recipe: Recipe, held: Mapping[str, Champion]
+) -> tuple[xr.Dataset, list[dict[str, object]]]:
+    """Return the wells that can be trained, through their last weather, and rows of the others."""
+    models = {forecaster.name: forecaster for forecaster in recipe.forecasters()}
+    require_weather(models, observations, simulates=False, without_weather=recipe.without_weather)
+    check_lookbacks(models, observations)
+    check_horizon(
+        recipe.horizon,
+        available=int(VALIDATION * observations.sizes[schema.TIME]),
+        what="the last quarter of the record, in which intervals are estimated",
+    )
+    reasons = impossible_levels(observations) | missing_weather(models.values(), observations)
+    rows: list[dict[str, object]] = [
+        {
+            "well": well,
+            "decision": "kept" if well in held else "failed",
+            "reason": f"not trained: {reason}",
+            "bundle": held[well].bundle if well in held else None,
+        }
+        for well, reason in reasons.items()
+    ]
+    usable = observations.drop_sel({schema.WELL: list(reasons)})
+    return with_weather_to_the_end(models.values(), usable, stacklevel=5), rows
 
 
 def known_for_training(

@@ -173,8 +173,10 @@ def _origins(settings: Settings, outcomes: Sequence[ShardOutcome]) -> Origins:
         end=wanted.end,
     )
     weather = [np.datetime64(time) for one in found for time in cast("list[str]", one["weather"])]
+    issue_times = runs.with_known_weather(issue_times, max(weather, default=None))
+    runs.require_several(issue_times, stride=stride, start=wanted.start, end=wanted.end)
     return Origins(
-        runs.with_known_weather(issue_times, max(weather, default=None)),
+        issue_times,
         horizon=horizon,
         forcing=make_forcing(wanted.forcing),
         refit_every=wanted.refit_every,
