@@ -104,8 +104,13 @@ def backtest(
 def _print_backtest(result: Backtest, folder: Path) -> None:
     """Print scores by lead time, failures and paths; exit with 1 if there are failures."""
     import numpy as np
+    import pandas as pd
 
-    from gwforecast.verification.lead_scoring import forecast_summary, lead_definitions
+    from gwforecast.verification.lead_scoring import (
+        forecast_summary,
+        lead_definitions,
+        scored_pairs,
+    )
 
     scores, origins = result.scores, result.origins
     wells = scores["well"].nunique()
@@ -121,9 +126,14 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
         if (scores["metric"] == metric).any():
             table = forecast_summary(scores, metric=metric)
             known = table.columns[table.notna().any()].to_numpy()
+            if not known.size:
+                continue
             wanted = np.geomspace(known[0], known[-1], COLUMNS)
             nearest = np.abs(known[:, None] - wanted).argmin(axis=0)
-            shown = table[known[np.unique(nearest)].tolist()]
+            pairs = scored_pairs(scores[scores["metric"] == metric]).T
+            counts = pairs.rename({"not_scored": "not scored"}).astype(object)
+            rows = pd.concat([table.astype(object), counts.rename_axis(index=table.index.name)])
+            shown = rows[known[np.unique(nearest)].tolist()]
             shown = shown.rename(columns=str).reset_index()
             print_table(f"{metric} by lead time: {definitions[metric]}", shown)
     figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]

@@ -43,7 +43,7 @@ def print_table(title: str, table: pd.DataFrame) -> None:
     """Print a table under its title."""
     drawn = Table(title=clean(title), title_justify="left", box=None, pad_edge=False)
     for column in table.columns:
-        numeric = table[column].dtype.kind in "if"
+        numeric = all(isinstance(value, int | float) for value in table[column].tolist())
         drawn.add_column(
             clean(str(column)),
             justify="right" if numeric else "left",

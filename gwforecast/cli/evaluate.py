@@ -17,6 +17,8 @@ from gwforecast.cli.findings import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gwforecast.runs.results import Evaluation
 
 __all__ = ["check", "demo", "evaluate"]
@@ -151,15 +153,30 @@ def demo(out: DemoOut = None, members: options.Members = None, seed: options.See
     _print_evaluation(evaluation, folder)
 
 
+def _coverage(counts: pd.DataFrame) -> str:
+    """Return how many observed levels are scored; ``counts`` has the columns n and not_scored."""
+    levels = int(counts.sum(axis=1).max()) if len(counts) else 0
+    groups = counts.groupby("n", sort=False).groups
+    parts = [
+        f"{n} ({levels - n} not scored) of {', '.join(map(str, models))}"
+        for n, models in groups.items()
+    ]
+    if len(parts) == 1:
+        (n,) = groups
+        parts = [f"{n} by all models, {levels - n} not scored"]
+    return f"{levels} levels were observed; scored: {'; '.join(parts)}."
+
+
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Print scores, definitions, failures and paths; exit with 1 if there are failures."""
-    from gwforecast.verification.scoring import definitions, score_summary
+    from gwforecast.verification.scoring import definitions, score_summary, scored_levels
 
     for period in ("validation", "test"):
         table = score_summary(evaluation.scores, period=period, metrics=COLUMNS)
         wells = evaluation.scores["well"].nunique()
         title = f"{period} period, " + (f"median of {wells} wells" if wells > 1 else "1 well")
         print_table(title, table.rename(columns=COLUMNS).reset_index())
+        screen.print(clean(_coverage(scored_levels(evaluation.scores, period=period))) + "\n")
     texts = definitions()
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))

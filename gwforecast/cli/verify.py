@@ -55,7 +55,9 @@ def verify(
             leads = scores["lead"].drop_duplicates().sort_values()
             shown = leads.iloc[:: max(1, len(leads) // LEADS)]
             table = scores[scores["lead"].isin(shown)][["model", "lead", "n", *FIRST]]
-            means = table.groupby(["model", "lead"], as_index=False).mean(numeric_only=True)
+            groups = table.groupby(["model", "lead"], as_index=False)
+            means = groups.mean(numeric_only=True)
+            means["n"] = groups["n"].sum()["n"]  # pairs of all wells and bundles
             print_table("Means over wells and bundles, by lead time in steps", means)
         print_table("Recommendations", found.recommendations)
         screen.print(clean(str(folder)), soft_wrap=True)

@@ -24,6 +24,7 @@ from gwforecast.runs.outcomes import (
     outcome_rows,
     outcome_table,
     warn_of_failures,
+    wells_without_scores,
     wells_without_values,
 )
 from gwforecast.sequences.split import PERIODS, Period, Split
@@ -198,7 +199,9 @@ def predict_all(
         with watch(f"fit {name}"):
             try:
                 predicted[name] = predict(forecaster, observations, split=split, progress=progress)
-                failed = predicted[name].failed
+                level = predicted[name].level
+                unscored = wells_without_scores(level, observations, split)
+                failed = unscored | predicted[name].failed
             except Exception as error:
                 failed = dict.fromkeys(wells, reason_of(error))
         warn_of_failures(name, failed)

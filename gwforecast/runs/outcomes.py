@@ -11,12 +11,14 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.sequences.split import Split
 
 __all__ = [
     "OUTCOME_COLUMNS",
     "outcome_rows",
     "outcome_table",
     "warn_of_failures",
+    "wells_without_scores",
     "wells_without_values",
 ]
 
@@ -72,3 +74,29 @@ def wells_without_values(level: xr.DataArray, *, what: str = "prediction") -> di
     empty = level.isnull().all([dim for dim in level.dims if dim != schema.WELL]).values
     wells = np.asarray(level[schema.WELL].values)[empty]
     return {str(well): f"no {what} is finite" for well in wells}
+
+
+def wells_without_scores(
+    level: xr.DataArray, observations: xr.Dataset, split: Split
+) -> dict[str, str]:
+    """Return the wells with no prediction of any observed level of the test period, and why.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Predicted levels, dims (well, time, quantile), m.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split
+        The periods; a well without a test period is not among the wells.
+    """
+    observed = split.levels(observations, "test").notnull()
+    known = level.sel({schema.QUANTILE: 0.5}, drop=True).notnull()
+    counts, found = observed.sum(schema.TIME), (observed & known).any(schema.TIME)
+    return {
+        str(well): f"none of the {int(n)} levels of the test period is predicted"
+        for well, n, some in zip(
+            observations[schema.WELL].values, counts.values, found.values, strict=True
+        )
+        if n and not some
+    }

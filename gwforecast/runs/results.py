@@ -28,7 +28,7 @@ class Evaluation:
         prediction is quantile 0.5. ``fitted_through`` (well, time): the last period that the fit
         behind each row was fitted on.
     scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n.
+        Columns model, well, period, metric, value, n, not_scored.
     history : pandas.DataFrame
         Columns model, well, member, epoch, loss, validation_loss.
     findings : pandas.DataFrame
@@ -100,7 +100,7 @@ class Verification:
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, lead, lead_time, metric, value, n.
+        Columns model, well, lead, lead_time, metric, value, n, not_scored.
     comparison : pandas.DataFrame
         The networks against the best other model, by well and lead time, with a significance test.
     reliability : pandas.DataFrame

@@ -15,7 +15,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.sequences.normal import CLASSES, Normal
 from gwforecast.verification.distribution import event_probability, events, on_pairs, pit_values
-from gwforecast.verification.lead_scoring import long_scores, mean_of_pairs
+from gwforecast.verification.lead_scoring import long_scores, mean_of_pairs, observed_pairs
 from gwforecast.verification.scoring import skill_against
 from gwforecast.verification.significance import block_weights, issue_steps, steps_to_valid
 
@@ -141,7 +141,8 @@ def tercile_scores(
     for model, chances in enumerate(zip(below, above, strict=True)):
         rps = _rps(chances, (event_low, event_high), common)
         scores["rps"][model], scores["skill_rps"][model] = rps, skill_against(rps, climatology)
-    return long_scores(scores, used=used, n=common.sum(axis=1), hindcasts=hindcasts)
+    levels = observed_pairs(hindcasts, observations)
+    return long_scores(scores, used=used, n=common.sum(axis=1), levels=levels, hindcasts=hindcasts)
 
 
 def _rps(
@@ -201,7 +202,7 @@ def brier_scores(
     Returns
     -------
     pandas.DataFrame
-        Columns model, well, lead, lead_time, metric, value, n; metrics of
+        Columns model, well, lead, lead_time, metric, value, n, not_scored; metrics of
         :func:`probability_definitions`.
 
     References
@@ -228,7 +229,8 @@ def brier_scores(
         scores["resolution"][model] = reliability + happened * (1 - happened) - brier
         scores["uncertainty"][model] = happened * (1 - happened)
         scores["frequency"][model] = happened
-    return long_scores(scores, used=used, n=n, hindcasts=hindcasts)
+    levels = observed_pairs(hindcasts, observations)
+    return long_scores(scores, used=used, n=n, levels=levels, hindcasts=hindcasts)
 
 
 def reliability_table(

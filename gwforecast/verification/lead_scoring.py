@@ -33,6 +33,8 @@ __all__ = [
     "lead_scores",
     "long_scores",
     "mean_of_pairs",
+    "observed_pairs",
+    "scored_pairs",
     "shared_pairs",
 ]
 
@@ -97,8 +99,9 @@ def lead_scores(
     Returns
     -------
     pandas.DataFrame
-        Columns model, well, lead (steps), lead_time, metric, value, n (pairs). A model without any
-        forecast at a well has no rows there.
+        Columns model, well, lead (steps), lead_time, metric, value, n (pairs that are scored) and
+        not_scored (the other pairs with an observed level). A model without any forecast at a well
+        has no rows there.
 
     Raises
     ------
@@ -145,7 +148,8 @@ def lead_scores(
             score = scores[metric][models.index(baseline)]
             scores[f"{skill}_{baseline}"] = skill_against(scores[metric], score)
     table = {name: scores[name] for name in wanted if name in scores}
-    return long_scores(table, used=used, n=common.sum(axis=1), hindcasts=hindcasts)
+    levels = np.isfinite(observed).sum(axis=1)
+    return long_scores(table, used=used, n=common.sum(axis=1), levels=levels, hindcasts=hindcasts)
 
 
 def _prior(reference: xr.DataArray | None, hindcasts: xr.Dataset) -> np.ndarray | None:
@@ -295,6 +299,29 @@ def forecast_summary(
     return table[sorted(table.columns)]
 
 
+def observed_pairs(hindcasts: xr.Dataset, observations: xr.Dataset) -> np.ndarray:
+    """Return the number of issue times whose level was observed, shape (well, lead_time)."""
+    observed = observed_at(observations[schema.LEVEL], hindcasts).values
+    return np.asarray(np.isfinite(observed).sum(axis=1))
+
+
+def scored_pairs(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return how many pairs of all wells are scored and are not, by lead.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Of :func:`lead_scores`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index lead, columns n and not_scored.
+    """
+    of_well = scores.groupby(["lead", "well"]).agg({"n": "max", "not_scored": "min"})
+    return of_well.groupby("lead").sum()
+
+
 def _values(hindcasts: xr.Dataset, observations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Return levels (model, well, issue_time, lead_time, quantile), and what was observed."""
     level = hindcasts[schema.LEVEL].transpose(*DIMS, schema.QUANTILE).values
@@ -324,7 +351,12 @@ def _middle(hindcasts: xr.Dataset) -> int:
 
 
 def long_scores(
-    scores: dict[str, np.ndarray], *, used: np.ndarray, n: np.ndarray, hindcasts: xr.Dataset
+    scores: dict[str, np.ndarray],
+    *,
+    used: np.ndarray,
+    n: np.ndarray,
+    levels: np.ndarray,
+    hindcasts: xr.Dataset,
 ) -> pd.DataFrame:
     """Return a row for each model, well, lead time and metric.
 
@@ -334,15 +366,16 @@ def long_scores(
         Values by metric, shape (model, well, lead_time).
     used : numpy.ndarray
         Whether a model is scored, boolean, shape (model, well, lead_time).
-    n : numpy.ndarray
-        Number of pairs, shape (well, lead_time).
+    n, levels : numpy.ndarray
+        Number of pairs that are scored, and of pairs with an observed level, shape (well,
+        lead_time).
     hindcasts : xarray.Dataset
         Source of the labels.
 
     Returns
     -------
     pandas.DataFrame
-        Columns model, well, lead (steps), lead_time, metric, value, n.
+        Columns model, well, lead (steps), lead_time, metric, value, n, not_scored.
     """
     names = list(scores)
     shape = (*used.shape, len(names))
@@ -351,7 +384,9 @@ def long_scores(
         axis.ravel()[kept] for axis in np.meshgrid(*map(np.arange, shape), indexing="ij")
     )
     values = np.stack([scores[name] for name in names], axis=-1).ravel()[kept]
-    counts = np.broadcast_to(n[None, :, :, None], shape).ravel()[kept]
+    counts, others = (
+        np.broadcast_to(one[None, :, :, None], shape).ravel()[kept] for one in (n, levels - n)
+    )
     return pd.DataFrame(
         {
             schema.MODEL: hindcasts[schema.MODEL].values[models],
@@ -361,5 +396,6 @@ def long_scores(
             "metric": np.array(names, dtype=object)[metrics],
             "value": values,
             "n": counts,
+            "not_scored": others,
         }
     )

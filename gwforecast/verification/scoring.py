@@ -10,7 +10,7 @@ archived forecasts in :mod:`gwforecast.verification.archived`; all take their va
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,7 @@ __all__ = [
     "score_along_time",
     "score_summary",
     "score_table",
+    "scored_levels",
     "skill_against",
 ]
 
@@ -42,7 +43,7 @@ __all__ = [
 SKILLS = {"skill_rmse": "rmse", "skill_crps": "crps"}
 """Metrics whose gain over a baseline is a score of its own, by the name of that score."""
 
-COLUMNS = ["model", "well", "period", "metric", "value", "n"]
+COLUMNS = ["model", "well", "period", "metric", "value", "n", "not_scored"]
 DIMS = (schema.MODEL, schema.WELL, schema.TIME, schema.QUANTILE)
 FEWEST = 2
 """Pairs that a metric of a central prediction needs in a period."""
@@ -263,7 +264,8 @@ def score_table(
     Returns
     -------
     pandas.DataFrame
-        Columns model, well, period, metric, value, n (the number of rows); see :func:`definitions`.
+        Columns model, well, period, metric, value, n (the number of rows that are scored) and
+        not_scored (the other rows with an observed level); see :func:`definitions`.
         Scores of an interval whose quantiles the predictions lack are left out.
 
     Raises
@@ -291,10 +293,12 @@ def score_table(
     references = _references(observed.values, inside)
     shape = (len(wells), len(PERIODS), len(models), len(names))
     values, counts = np.full(shape, np.nan), np.zeros(shape, dtype=int)
+    observed_rows = np.zeros(shape, dtype=int)
     for well, period in np.ndindex(shape[:2]):
         rows = inside[period][well] & np.isfinite(observed.values[well])
         if not rows.any():
             continue
+        observed_rows[well, period] = rows.sum()
         predicted = level.values[:, well, rows]
         if np.isinf(predicted).any():
             predicted = _without_infinite(predicted, models, wells[well], PERIODS[period])
@@ -307,7 +311,8 @@ def score_table(
                 scores[skill] = skill_against(value, value[models.index(baseline)]), n
         for number, name in enumerate(names):
             values[well, period, :, number], counts[well, period, :, number] = scores[name]
-    return _frame(values, counts, wells=wells, models=models, names=names)
+    found = {"value": values, "n": counts, "not_scored": observed_rows - counts}
+    return _frame(found, wells=wells, models=models, names=names)
 
 
 def _labelled(
@@ -401,19 +406,35 @@ def _score_period(
 
 
 def _frame(
-    values: np.ndarray,
-    counts: np.ndarray,
-    *,
-    wells: list[str],
-    models: list[str],
-    names: list[str],
+    columns: Mapping[str, np.ndarray], *, wells: list[str], models: list[str], names: list[str]
 ) -> pd.DataFrame:
-    """Return the long table of values and counts over (well, period, model, metric)."""
+    """Return the long table of columns over (well, period, model, metric)."""
     labels = pd.MultiIndex.from_product(
         [wells, PERIODS, models, names], names=["well", "period", "model", "metric"]
     )
     table = labels.to_frame(index=False)
-    return table.assign(value=values.ravel(), n=counts.ravel())[COLUMNS]
+    return table.assign(**{name: column.ravel() for name, column in columns.items()})[COLUMNS]
+
+
+def scored_levels(scores: pd.DataFrame, *, period: str = "test") -> pd.DataFrame:
+    """Return how many observed levels of a period each model is scored on, over all wells.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From :func:`score_table`.
+    period : {"train", "validation", "test"}
+        The period.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index model, columns n and not_scored.
+    """
+    chosen = scores[scores["period"] == period]
+    of_well = chosen.groupby(["model", "well"], sort=False)
+    counts = of_well.agg({"n": "max", "not_scored": "min"})
+    return counts.groupby("model", sort=False).sum()
 
 
 def score_summary(

@@ -29,7 +29,15 @@ def results(shared_folder: Path, gwforecast) -> Path:
 
 def test_every_output_has_its_form(results: Path) -> None:
     scores = pd.read_csv(results / "scores.csv")
-    assert scores.columns.tolist() == ["model", "well", "period", "metric", "value", "n"]
+    assert scores.columns.tolist() == [
+        "model",
+        "well",
+        "period",
+        "metric",
+        "value",
+        "n",
+        "not_scored",
+    ]
     assert scores["model"].unique().tolist() == BASELINES.split(",")
     assert set(scores["period"]) == {"train", "validation", "test"}
     with xr.open_dataset(results / "predictions.nc") as predictions:

@@ -152,7 +152,16 @@ def test_pit_of_calibrated_and_other_forecasts(
 def test_the_brier_score_and_its_parts(hindcasts: xr.Dataset, observations: xr.Dataset) -> None:
     holed = observations.assign(level=observations["level"].where(observations["level"] < 2.5))
     table = brier_scores(hindcasts, holed, -0.4)
-    assert list(table) == ["model", "well", "lead", "lead_time", "metric", "value", "n"]
+    assert list(table) == [
+        "model",
+        "well",
+        "lead",
+        "lead_time",
+        "metric",
+        "value",
+        "n",
+        "not_scored",
+    ]
     assert set(table["metric"]) <= set(probability_definitions())
     chances = event_probability(hindcasts, -0.4)
     for (model, well, lead), part in table.groupby(["model", "well", "lead"]):

@@ -83,7 +83,16 @@ def value(table: pd.DataFrame, **keys: object) -> float:
 
 def test_scores_are_those_of_each_series(hindcasts: xr.Dataset, observations: xr.Dataset) -> None:
     table = lead_scores(hindcasts, observations)
-    assert list(table) == ["model", "well", "lead", "lead_time", "metric", "value", "n"]
+    assert list(table) == [
+        "model",
+        "well",
+        "lead",
+        "lead_time",
+        "metric",
+        "value",
+        "n",
+        "not_scored",
+    ]
     known = set(lead_definitions(["persistence", "climatology"]))
     assert set(table["metric"]) == known - {"nse_reference"}
     observed = outcome(observations)

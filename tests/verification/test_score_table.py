@@ -52,7 +52,7 @@ def test_perfect_and_useless_models(observations: xr.Dataset, split: Split) -> N
     table = score_table(
         predictions(observations, perfect=level, climatology=mean), observations, split
     )
-    assert list(table) == ["model", "well", "period", "metric", "value", "n"]
+    assert list(table) == ["model", "well", "period", "metric", "value", "n", "not_scored"]
     assert set(table["metric"]) <= set(DEFINITIONS)
     n = int(split.levels(observations, "test")[0].notnull().sum())
     assert get(table, model="perfect", well="a", period="test", metric="nse") == (1.0, n)
@@ -156,7 +156,7 @@ def test_every_value_is_that_of_the_metric_alone(observations: xr.Dataset, split
         for metric, entry in level_metrics().items():
             extra = {"reference": float(before.sel(well=well))} if "reference" in metric else {}
             alone = entry.function(observed=o.values[rows], predicted=p[:, 3], **extra)
-            value, n = table.loc[(name, well, "validation", metric)]
+            value, n, _ = table.loc[(name, well, "validation", metric)]
             assert value == pytest.approx(alone, rel=1e-9), metric
             assert n == rows.sum()
         crps = probabilistic.crps_quantiles(
