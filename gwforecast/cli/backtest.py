@@ -104,7 +104,6 @@ def backtest(
 def _print_backtest(result: Backtest, folder: Path) -> None:
     """Print scores by lead time, failures and paths; exit with 1 if there are failures."""
     import numpy as np
-    import pandas as pd
 
     from gwforecast.verification.lead_scoring import (
         forecast_summary,
@@ -130,10 +129,10 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
                 continue
             wanted = np.geomspace(known[0], known[-1], COLUMNS)
             nearest = np.abs(known[:, None] - wanted).argmin(axis=0)
-            pairs = scored_pairs(scores[scores["metric"] == metric]).T
-            counts = pairs.rename({"not_scored": "not scored"}).astype(object)
-            rows = pd.concat([table.astype(object), counts.rename_axis(index=table.index.name)])
-            shown = rows[known[np.unique(nearest)].tolist()]
+            shown = table[known[np.unique(nearest)].tolist()].astype(object)
+            pairs = scored_pairs(scores[scores["metric"] == metric]).loc[shown.columns]
+            for name, heading in (("n", "n"), ("not_scored", "not scored")):
+                shown.loc[heading] = [int(number) for number in pairs[name]]
             shown = shown.rename(columns=str).reset_index()
             print_table(f"{metric} by lead time: {definitions[metric]}", shown)
     figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]

@@ -156,13 +156,12 @@ def demo(out: DemoOut = None, members: options.Members = None, seed: options.See
 def _coverage(counts: pd.DataFrame) -> str:
     """Return how many observed levels are scored; ``counts`` has the columns n and not_scored."""
     levels = int(counts.sum(axis=1).max()) if len(counts) else 0
-    groups = counts.groupby("n", sort=False).groups
-    parts = [
-        f"{n} ({levels - n} not scored) of {', '.join(map(str, models))}"
-        for n, models in groups.items()
-    ]
-    if len(parts) == 1:
-        (n,) = groups
+    models: dict[int, list[str]] = {}
+    for model, n in counts["n"].items():
+        models.setdefault(int(n), []).append(str(model))
+    parts = [f"{n} ({levels - n} not scored) of {', '.join(some)}" for n, some in models.items()]
+    if len(models) == 1:
+        (n,) = models
         parts = [f"{n} by all models, {levels - n} not scored"]
     return f"{levels} levels were observed; scored: {'; '.join(parts)}."
 

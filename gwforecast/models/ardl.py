@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,7 @@ from statsmodels.regression.linear_model import WLS, RegressionResults
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
-from gwforecast.models.base import label_projection, setting
+from gwforecast.models.base import NeedOfWeather, label_projection, setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
 from gwforecast.sequences.lags import antecedent_columns, lag_edges
@@ -256,7 +256,7 @@ class ARDL(PerWell[Autoregression]):
     name: str = "ardl"
 
     fit_type = Autoregression
-    needs_weather = "simulation"
+    needs_weather: ClassVar[NeedOfWeather] = "simulation"
     stored_settings = ("harmonics",)
 
     def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit

@@ -63,6 +63,7 @@ __all__ = [
     "ALL_WELLS",
     "Forecaster",
     "HeldOut",
+    "NeedOfWeather",
     "check_settings",
     "gather_forecast",
     "label_projection",
@@ -160,6 +161,8 @@ class HeldOut(NamedTuple):
     forecaster: Forecaster
 
 
+NeedOfWeather = Literal["always", "simulation", "never"]
+
 _NOT_STORABLE = (
     "A forecaster is stored by its methods to_state and from_state. Received {!r}, whose class has "
     "none. Write both, or keep this forecaster in the script that fits it."
@@ -190,7 +193,7 @@ class Forecaster(abc.ABC):
     name: str
     neural: ClassVar[bool] = False
     pooled: ClassVar[bool] = False
-    needs_weather: ClassVar[Literal["always", "simulation", "never"]] = "never"
+    needs_weather: ClassVar[NeedOfWeather] = "never"
     quick: bool = False
     storable: ClassVar[bool] = False
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.base import Forecaster, NeedOfWeather, through_periods
 from gwforecast.progress import Progress, further
 from gwforecast.sequences.split import Period, Split
 
@@ -70,7 +70,7 @@ class LeaveWellsOut(Forecaster):
     """
 
     pooled = True
-    needs_weather = "always"
+    needs_weather: ClassVar[NeedOfWeather] = "always"
     fitted_: list[tuple[list[str], Any]]
 
     def __init__(self, forecaster: Forecaster, *, folds: int, seed: int = 0) -> None:

@@ -78,7 +78,13 @@ from annotated_types import Ge
 
 from gwforecast import schema, timeline
 from gwforecast.models import state
-from gwforecast.models.base import Forecaster, check_settings, through_periods, well_positions
+from gwforecast.models.base import (
+    Forecaster,
+    NeedOfWeather,
+    check_settings,
+    through_periods,
+    well_positions,
+)
 from gwforecast.progress import Progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split, require_sequential
@@ -264,7 +270,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
     fits_key: ClassVar[str] = "fits"
     """Name of the fits in the stored description."""
 
-    needs_weather = "always"
+    needs_weather: ClassVar[NeedOfWeather] = "always"
     covariates: Sequence[str] | None = None
     harmonics: Annotated[int, Ge(0)] = 0
     covariates_: tuple[str, ...]

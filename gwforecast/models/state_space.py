@@ -11,7 +11,7 @@ import abc
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import statsmodels.api as sm
@@ -20,7 +20,7 @@ from annotated_types import Ge, MinLen
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.base import Forecaster, setting, well_positions
+from gwforecast.models.base import Forecaster, NeedOfWeather, setting, well_positions
 from gwforecast.models.linear import Linear
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape, with_prefix, without_prefix
@@ -65,7 +65,7 @@ class StateSpace(PerWell[StateSpaceFit]):
     """
 
     fit_type = StateSpaceFit
-    needs_weather = "never"
+    needs_weather: ClassVar[NeedOfWeather] = "never"
     _optimisers: tuple[str, ...] = ("lbfgs",)  # each starts where the one before ended
 
     @abc.abstractmethod
@@ -275,7 +275,7 @@ class ARMARegression(StateSpace):
     )
     covariates: Sequence[str] | None = None
     name: str = "arma_regression"
-    needs_weather = "simulation"
+    needs_weather: ClassVar[NeedOfWeather] = "simulation"
     mean_: Linear = field(init=False, repr=False)
 
     def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:

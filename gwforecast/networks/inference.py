@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,7 @@ from gwforecast import schema, timeline
 from gwforecast.data.covariates import derive_features, require_covariates
 from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.base import Forecaster, label_projection
+from gwforecast.models.base import Forecaster, NeedOfWeather, label_projection
 from gwforecast.networks.members import centre_members, member_weights_at, normalised
 from gwforecast.networks.parts import Architecture, State, activate, dense
 from gwforecast.sequences.lags import lag_edges, lagged_means
@@ -157,7 +157,7 @@ class TrainedNetworks(Forecaster):
     inputs_: list[str]
     seeds_: list[int]
     weights_: list[np.ndarray]
-    needs_weather = "always"
+    needs_weather: ClassVar[NeedOfWeather] = "always"
     shared_: bool = False
     attributes_: np.ndarray | None = None
     member_weights_: np.ndarray | None = None

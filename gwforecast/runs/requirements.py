@@ -21,7 +21,7 @@ from gwforecast.data.covariates import gaps_in_covariates
 from gwforecast.forcings.base import check_present
 from gwforecast.models.base import Forecaster
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import PERIODS, Split
+from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
     "HIGHEST_LEVEL",
@@ -228,7 +228,7 @@ def missing_weather(
 
 def _without_covariates(
     observations: xr.Dataset, split: Split, names: list[str]
-) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[str, Period, np.ndarray, np.ndarray]]:
     """Yield well, period, its levels (as positions in time), and which of them lack a covariate."""
     dims = (schema.WELL, schema.TIME)
     complete = np.logical_and.reduce(
@@ -244,12 +244,12 @@ def _without_covariates(
 
 
 def _misses(
-    observations: xr.Dataset, split: Split, names: list[str], well: str, period: str
+    observations: xr.Dataset, split: Split, names: list[str], well: str, period: Period
 ) -> str:
     of_well = observations.sel({schema.WELL: well})
     times = observations[schema.TIME].values
     start, end = (
-        timeline.format_time(bound(period).sel({schema.WELL: well}).values)
+        timeline.format_time(np.datetime64(bound(period).sel({schema.WELL: well}).values))
         for bound in (split.start, split.end)
     )
     spans = []
