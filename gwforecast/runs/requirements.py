@@ -249,7 +249,7 @@ def _misses(
     of_well = observations.sel({schema.WELL: well})
     times = observations[schema.TIME].values
     start, end = (
-        timeline.format_time(np.datetime64(bound(period).sel({schema.WELL: well}).values))
+        timeline.format_time(bound(period).sel({schema.WELL: [well]}).values[0])
         for bound in (split.start, split.end)
     )
     spans = []
