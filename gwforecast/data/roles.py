@@ -213,7 +213,8 @@ def _unnamed_wells(
         if count == 1:
             continue
         if column.isna().mean() > 0.2 or count > max(len(frame) / 2, 1):
-            roles.left[name] = "remarks"
+            if not _holds_digits(column):
+                roles.left[name] = "remarks"
         else:
             found.append(name)
     if len(found) > 1:
@@ -396,11 +397,17 @@ def _in(raw: RawTable) -> str:
     return f" of {raw.path}" if raw.path is not None else ""
 
 
+def _holds_digits(column: pd.Series) -> bool:
+    """Return whether most texts of a column begin like numbers."""
+    known = column.dropna().astype(str)
+    digits = known.str.contains(r"^\s*[<>~]?[+-]?\d[\d.,' ]*", regex=True)
+    return len(known) > 0 and bool(digits.mean() > 0.5)
+
+
 def _refuse_numbers_as_text(raw: RawTable, name: str) -> None:
     """Refuse a column beside wells that may be a well whose numbers were not understood."""
     known = raw.frame[name].dropna().astype(str)
-    digits = known.str.contains(r"^\s*[<>~]?[+-]?\d[\d.,' ]*", regex=True)
-    if len(known) and digits.mean() > 0.5:
+    if _holds_digits(known):
         raise SchemaError(
             f"Columns of levels must be numbers. Received {name!r} with the value "
             f"{known.iloc[0]!r}{_in(raw)}. Name the decimal mark with decimal=, correct the cells, "

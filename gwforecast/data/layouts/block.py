@@ -21,7 +21,7 @@ _MONTHS = (
 )
 _DATE = re.compile(
     r"^\s*(?:"
-    r"(?:1[5-9]|2[0-9])\d{2}[-/.](?:0?[1-9]|[1-9]\d)[-/.]\d{1,2}(?!\d)(?:[T ].*)?"  # 2020-01-31
+    r"\d{4}[-/.](?:0?[1-9]|[1-9]\d)[-/.]\d{1,2}(?!\d)(?:[T ].*)?"  # 2020-01-31
     r"|(?:1[5-9]|2[0-9])\d{2}[-/.](?:0[1-9]|1[0-2])"  # 2020-01
     r"|(?:0?[1-9]|1[0-2])[-/.](?:1[5-9]|2[0-9])\d{2}"  # 01/2020
     r"|(?:1[7-9]|20|21)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[ T]?\d{2,6})?"  # 20200131
@@ -186,7 +186,9 @@ def _header(
             continue
         if _can_be_header(cells, dates, width):
             return i, _named(cells, width), units, first
-        return None, _numbered(rows[first], dates), units, first
+        if not _is_values(cells, dates):
+            return None, _numbered(rows[first], dates), units, first
+        first = i  # whose date will be refused
     return None, _numbered(rows[first], dates), units, first
 
 
@@ -212,13 +214,19 @@ def _can_be_header(cells: list[str], dates: int, width: int) -> bool:
         return False
     if len(cells) < min(width, 2) or (at_dates and (is_date(at_dates) or is_number(at_dates))):
         return False
-    rest = [cell for k, cell in enumerate(cells) if cell and k != dates]
-    if re.search(r"\d", at_dates) and rest and all(map(is_number, rest)):
-        return False  # a row of values whose date is not understood
+    if _is_values(cells, dates):
+        return False
     if at_dates.endswith(":") and read_header(at_dates.rstrip(":")).meaning != "time":
         return False
     words = [c for c in filled if not is_number(c)]
     return bool(words) or not at_dates or not cells[0]
+
+
+def _is_values(cells: list[str], dates: int) -> bool:
+    """Return whether a row holds values, though its date is not understood."""
+    at_dates = cells[dates] if dates < len(cells) else ""
+    rest = [cell for k, cell in enumerate(cells) if cell and k != dates]
+    return bool(re.search(r"\d", at_dates)) and bool(rest) and all(map(is_number, rest))
 
 
 def _named(cells: list[str], width: int) -> list[str]:

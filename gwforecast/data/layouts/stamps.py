@@ -360,6 +360,10 @@ class _Reader:
         )
 
     def _parsed(self, form: str, *, utc: bool) -> pd.Series:
+        if form == "ISO8601":  # which takes 2020 and 20200131 as well
+            whole = self.text.str.match(r"^\d{4}-\d{2}-\d{2}").to_numpy(bool)
+            if not whole.all():
+                self._refuse(pd.Series(np.where(whole, 0.0, np.nan)), "")
         try:
             times = pd.to_datetime(self.text, format=form, utc=utc)
         except (ValueError, OverflowError):
