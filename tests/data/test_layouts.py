@@ -55,3 +55,9 @@ def test_rain_of_fews_is_a_covariate_of_all_wells(tmp_path: Path) -> None:
     assert made["P.obs"].attrs["kind"] == "rain"
     assert np.isnan(made["P.obs"].values[0, 3])
     np.testing.assert_array_equal(made["P.obs"].values[0], made["P.obs"].values[1])
+
+
+def test_each_layout_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "input_formats.md").read_text("utf-8")
+    named = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert {layout.name for layout in LAYOUTS} <= set(named)
