@@ -15,8 +15,10 @@ import gwforecast as gw
 
 REFERENCE = 50.0
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "feet": 0.3048, "in": 0.0254}
-DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%Y/%m/%d", "%d-%b-%Y", "%d.%m.%y",
-         "%Y-%m-%d 00:00:00", "%d.%m.%Y 00:00")  # fmt: skip
+DATES = [
+    "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%Y/%m/%d", "%d-%b-%Y", "%d.%m.%y",
+    "%Y-%m-%d 00:00:00", "%d.%m.%Y 00:00",
+]  # fmt: skip
 WORDS = {
     False: ("level", "head", "Grundwasserstand", "grondwaterstand", "water level", "niveau"),
     True: ("depth to water", "DTW", "Abstich", "profondeur", "Flurabstand", "profundidad"),
