@@ -8,18 +8,18 @@ from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_
 from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph
-from gwforecast.plots.network import (
-    extreme_wells,
-    score_by_attribute,
-    score_distribution,
-    score_map,
-)
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
 from gwforecast.plots.style import close
 from gwforecast.plots.training import training_history, tuning
 from gwforecast.plots.weather import lag_correlation, rain_departure
+from gwforecast.plots.wells import (
+    extreme_wells,
+    score_by_attribute,
+    score_distribution,
+    score_map,
+)
 
 __all__ = [
     "all_models",

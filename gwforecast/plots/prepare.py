@@ -20,7 +20,6 @@ __all__ = [
     "Interval",
     "View",
     "central",
-    "coverages",
     "interval",
     "is_sparse",
     "lag_correlations",
@@ -175,26 +174,6 @@ def residual(
         )
     pair = xr.Dataset({"observed": observed, "predicted": predicted})
     return pair.assign(residual=pair["predicted"] - pair["observed"])
-
-
-def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
-    """Return model, nominal and observed coverage from scores, the levels of all wells together.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns model, period, metric, value, n; of the metrics those like ``coverage_95`` are used.
-    period : {"train", "validation", "test"}
-        Which period.
-    """
-    shares = scores["metric"].str.fullmatch(r"coverage_\d+") & (scores["period"] == period)
-    known = scores[shares & scores["value"].notna() & (scores["n"] > 0)]
-    inside = (known["value"] * known["n"]).rename("inside")
-    pooled = known.assign(inside=inside).groupby(["model", "metric"], sort=False)
-    total = pooled[["inside", "n"]].sum().reset_index()
-    nominal = total["metric"].str.removeprefix("coverage_").astype(float) / 100
-    observed = total["inside"] / total["n"]
-    return pd.DataFrame({"model": total["model"], "nominal": nominal, "observed": observed})
 
 
 def is_sparse(values: np.ndarray) -> bool:

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from gwforecast.plots import prepare, style
+from gwforecast.plots import style
+from gwforecast.plots.prepare_scores import coverages, metric_label, perfect_value
 from gwforecast.sequences.split import Period
-from gwforecast.verification.metrics import METRICS
 
-__all__ = ["interval_coverage", "metric_label", "perfect_value", "score_comparison"]
+__all__ = ["interval_coverage", "score_comparison"]
 
 
 _LOWEST_SKILL = -1.0
@@ -134,37 +134,6 @@ def _table(scores: pd.DataFrame, *, metric: str, period: str) -> pd.DataFrame:
     )
 
 
-def perfect_value(metric: str) -> float:
-    """Return the value of a metric that a perfect prediction has."""
-    if metric in METRICS:
-        return float(METRICS[metric].perfect)
-    if metric.startswith("coverage_"):
-        return float(metric.removeprefix("coverage_")) / 100
-    return 1.0 if metric.startswith("skill") else 0.0
-
-
-def metric_label(metric: str) -> str:
-    """Return the label of an axis of a metric, such as ``"RMSE [m]"``.
-
-    Examples
-    --------
-    >>> metric_label("width_95"), metric_label("skill_crps_persistence")
-    ('width of the 95 % interval [m]', 'skill in CRPS against persistence')
-    """
-    if metric in METRICS:
-        units = METRICS[metric].units
-        return METRICS[metric].label + ("" if units == "1" else f" [{units}]")
-    what, _, level = metric.rpartition("_")
-    if level.isdigit():
-        units = "" if what == "coverage" else " [m]"
-        return f"{what.replace('_', ' ')} of the {level} % interval{units}"
-    if metric.startswith("skill_"):
-        score, _, baseline = metric.removeprefix("skill_").partition("_")
-        against = f" against {style.model_label(baseline)}" if baseline else ""
-        return f"skill in {score.upper()}{against}"
-    return "CRPS [m]" if metric == "crps" else metric
-
-
 def _order(table: pd.DataFrame, perfect: float) -> list[str]:
     """Return the models by the distance of their median from perfect, those without scores last."""
     medians = table.groupby("model", sort=False)["value"].median()
@@ -199,7 +168,7 @@ def interval_coverage(
         If there is no share, or one is not between 0 and 1.
     """
     scores = table if "metric" in table else None
-    table = table if scores is None else prepare.coverages(scores, period=period)
+    table = table if scores is None else coverages(scores, period=period)
     _check_shares(table, period=period)
     ax = style.new_axes(ax, width=style.NARROW, height=3.8)
     ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)

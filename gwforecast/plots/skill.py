@@ -11,9 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from gwforecast import schema
-from gwforecast.plots import prepare_forecasts, style
-from gwforecast.plots.prepare_forecasts import Curves
-from gwforecast.plots.scores import metric_label, perfect_value
+from gwforecast.plots import style
+from gwforecast.plots.prepare_scores import (
+    Curves,
+    curves,
+    metric_label,
+    perfect_value,
+    spread_apart,
+)
 
 __all__ = ["pit", "reliability", "scores_by_lead"]
 
@@ -86,7 +91,7 @@ def scores_by_lead(
     ValueError
         If a well or model is not there, or there is no score of this metric.
     """
-    curves = prepare_forecasts.curves(scores, metric=metric, wells=wells, models=models)
+    curves = curves(scores, metric=metric, wells=wells, models=models)
     count = curves.values.shape[1] + len(curves.without)
     height = max(2.9, 0.9 + count * _LINE / 72)
     ax = style.new_axes(ax, width=style.WIDE * 0.8, height=height)
@@ -154,7 +159,7 @@ def _name_lines(ax: Axes, curves: Curves, looks: dict[str, tuple[str, object]]) 
     shares = np.array([(end - bottom) / (top - bottom) for end in ends.values()])
     lacking = len(curves.without)
     gap = _LINE / _points_up(ax)
-    placed = prepare_forecasts.spread_apart(
+    placed = spread_apart(
         np.concatenate([np.clip(shares, 0, 1), np.full(lacking, -1.0)]), gap=gap, low=0.0, high=1.0
     )
     for (model, (colour, dashes)), share, place in zip(

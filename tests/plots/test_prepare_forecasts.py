@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.plots import prepare_forecasts
+from gwforecast.plots.prepare_scores import spread_apart
 
 ISSUES = ["2014-03-01", "2014-06-01", "2014-09-01"]
 
@@ -57,7 +58,7 @@ def test_members_are_shown_by_their_quantiles(observations, make):
 )  # fmt: skip
 def test_labels_are_spread_in_order_and_inside(heights, gap):
     heights = np.array(heights)
-    placed = prepare_forecasts.spread_apart(heights, gap=gap, low=0.0, high=1.0)
+    placed = spread_apart(heights, gap=gap, low=0.0, high=1.0)
     room = min(gap, 1 / max(heights.size - 1, 1))
     order = np.argsort(heights, kind="stable")
     assert (np.diff(placed[order]) >= room - 1e-6).all()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gwforecast.plots import prepare
+from gwforecast.plots.prepare_scores import coverages
 
 
 def series(values, *, start="2001-01-01", frequency="D", **attrs) -> xr.DataArray:
@@ -161,7 +162,7 @@ def test_coverage_of_wells_is_that_of_their_levels_together():
             "n": [300, 100, 100, 100],
         }
     )
-    found = prepare.coverages(scores, period="test")
+    found = coverages(scores, period="test")
     assert found.to_dict("records") == [{"model": "lstm", "nominal": 0.95, "observed": 0.875}]
 
 

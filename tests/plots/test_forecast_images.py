@@ -1,7 +1,7 @@
 """The figures of forecasts against committed images.
 
-After a wanted change: look at each, then ``pytest tests/figures/test_forecast_images.py --mpl
---mpl-generate-path=tests/figures/baseline``.
+After a wanted change: look at each, then ``pytest tests/plots/test_forecast_images.py --mpl
+--mpl-generate-path=tests/plots/baseline``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema
 from gwforecast.plots import style
-from gwforecast.plots.scores import metric_label, perfect_value
+from gwforecast.plots.prepare_scores import by_well, metric_label, perfect_value
 from gwforecast.sequences.split import Period
 
 __all__ = ["extreme_wells", "score_by_attribute", "score_distribution", "score_map"]
@@ -42,7 +42,7 @@ def score_distribution(
     ValueError
         If there is no such score.
     """
-    table = _wide(scores, metric=metric, period=period)
+    table = by_well(scores, metric=metric, period=period)
     ax = style.new_axes(ax, width=style.WIDE * 0.75, height=3.4)
     lowest = _lowest(metric)
     dashes = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))]
@@ -99,7 +99,7 @@ def extreme_wells(
     ValueError
         If there is no such score.
     """
-    table = _wide(scores, metric=metric, period=period, models=[model])
+    table = by_well(scores, metric=metric, period=period, models=[model])
     away = (table[model] - perfect_value(metric)).abs().sort_values(kind="stable")
     wells = list(away.dropna().index)
     cut = len(wells) > 2 * NAMED
@@ -156,7 +156,7 @@ def score_by_attribute(
     ValueError
         If there is no such score or attribute.
     """
-    table = _wide(scores, metric=metric, period=period, models=[model])[model].dropna()
+    table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     if attribute not in schema.attribute_names(observations):
         raise ValueError(
             f"Scores are drawn against a static attribute. Received {attribute!r}; there are "
@@ -210,7 +210,7 @@ def score_map(
     ValueError
         If there is no such score, or no well has coordinates.
     """
-    table = _wide(scores, metric=metric, period=period, models=[model])[model].dropna()
+    table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     names = schema.coordinate_names(observations)
     if names is None:
         raise ValueError(
@@ -272,21 +272,6 @@ def _in_rows(ax: Axes, values: list[str]) -> np.ndarray:
 
 def _lowest(metric: str) -> float:
     return LOWEST if perfect_value(metric) == 1.0 else -np.inf
-
-
-def _wide(
-    scores: pd.DataFrame, *, metric: str, period: str, models: list[str] | None = None
-) -> pd.DataFrame:
-    """Return the scores, wells by models, both in the order of the table."""
-    rows = scores[(scores["metric"] == metric) & (scores["period"] == period)]
-    wide = rows.pivot_table(index="well", columns="model", values="value", dropna=False, sort=False)
-    lacking = [model for model in models or () if model not in wide or wide[model].isna().all()]
-    if wide.empty or wide.isna().all(axis=None) or lacking:
-        raise ValueError(
-            f"Wells are drawn by their scores. Received metric {metric!r}, period {period!r} and "
-            f"{lacking or 'any model'}, of which there is none. Choose what the table holds."
-        )
-    return wide
 
 
 def _number(value: float) -> str:

@@ -1,7 +1,7 @@
 """The figures against committed images.
 
-After a wanted change: look at each, then ``pytest tests/figures/test_images.py --mpl
---mpl-generate-path=tests/figures/baseline``.
+After a wanted change: look at each, then ``pytest tests/plots/test_images.py --mpl
+--mpl-generate-path=tests/plots/baseline``.
 """
 
 from __future__ import annotations
