@@ -1,4 +1,4 @@
-"""Errors of a prediction: against the observed levels, over time, and by season."""
+"""Errors of a prediction: predicted against observed levels, residuals over time and by month."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
+from gwforecast.plots.labels import MINUS, level_label, thousands
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = ["observed_predicted", "residuals", "residuals_by_season"]
 
 
-RESIDUAL = f"predicted {style.MINUS} observed [m]"
+RESIDUAL = f"predicted {MINUS} observed [m]"
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -24,12 +25,12 @@ def observed_predicted(
     predictions: xr.Dataset,
     *,
     well: str | None = None,
-    model: str = "lstm",
+    model: str | None = None,
     split: Split | None = None,
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw predicted against observed levels, by period, with the line of equality.
+    """Draw predicted against observed levels by period, with the 1:1 line.
 
     Parameters
     ----------
@@ -38,25 +39,26 @@ def observed_predicted(
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m, on the same times.
     well, model : str, optional
-        Which well (may be left out where there is one), which model.
+        Well and model; may be omitted where there is only one.
     split : Split, optional
-        Periods, told by colour and marker.
+        Periods, distinguished by colour and marker.
     note : str, optional
-        Text at the right above the axes.
+        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, square and with the same limits both ways.
+        The axes, square, with the same limits in both directions.
 
     Raises
     ------
     ValueError
-        If the well or model is not there, the times differ, or no level has a prediction.
+        If the well or model is unknown, the times differ, or no level has a prediction.
     """
     well = prepare.only_well(observations, well)
+    model = prepare.only_model(predictions, model)
     pair = _pairs(observations, predictions, well=well, model=model)
     ax = style.new_axes(ax, width=style.NARROW, height=3.9)
     few = pair.sizes[schema.TIME] <= 1000
@@ -72,18 +74,18 @@ def observed_predicted(
                 mew=0,
                 alpha=0.8 if few else 0.5,
                 color=colour,
-                label=f"{label}, n = {style.thousands(n)}",
+                label=f"{label}, n = {thousands(n)}",
             )
     _square(ax, np.concatenate([pair["observed"].values, pair["predicted"].values]))
-    label = style.level_label(observations[schema.LEVEL])
+    label = level_label(observations[schema.LEVEL])
     ax.set(xlabel=f"observed {label}", ylabel=f"predicted {label}")
-    style.title(ax, f"{well}, {style.model_label(model)}", note)
+    style.title(ax, prepare.whose(well, model), note)
     style.legend_below(ax, columns=2, below=36)
     return style.finish(ax)
 
 
 def _square(ax: Axes, values: np.ndarray) -> None:
-    """Give both axes the same limits and ticks, and draw the line of equality."""
+    """Set the same limits and ticks on both axes, and draw the 1:1 line."""
     margin = max(0.04 * (values.max() - values.min()), 0.005)
     limits = (values.min() - margin, values.max() + margin)
     ax.plot(limits, limits, color=style.INK, lw=0.8, label="1:1", zorder=1)
@@ -99,12 +101,12 @@ def residuals(
     predictions: xr.Dataset,
     *,
     well: str | None = None,
-    model: str = "lstm",
+    model: str | None = None,
     split: Split | None = None,
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw predicted - observed over time, with the periods shaded and named.
+    """Draw the residuals (predicted - observed) over time, with the periods shaded and named.
 
     Parameters
     ----------
@@ -113,25 +115,26 @@ def residuals(
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m, on the same times.
     well, model : str, optional
-        Which well (may be left out where there is one), which model.
+        Well and model; may be omitted where there is only one.
     split : Split, optional
-        The periods.
+        The train, validation and test periods.
     note : str, optional
-        Text at the right above the axes.
+        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes; positive where the prediction was too high.
+        The axes; residuals are positive where the prediction is too high.
 
     Raises
     ------
     ValueError
-        If the well or model is not there, the times differ, or no level has a prediction.
+        If the well or model is unknown, the times differ, or no level has a prediction.
     """
     well = prepare.only_well(observations, well)
+    model = prepare.only_model(predictions, model)
     pair = _pairs(observations, predictions, well=well, model=model)
     error = prepare.residual(observations, predictions, well=well, model=model)["residual"]
     view = prepare.view_of([pair["residual"]], period=None, split=split, well=well)
@@ -148,7 +151,7 @@ def residuals(
     largest = max(1.08 * float(np.abs(pair["residual"]).max()), 0.005)
     ax.set(ylim=(-largest, largest), ylabel=RESIDUAL)
     style.date_axis(ax, view)
-    name = f"{well}, {style.model_label(model)}"
+    name = prepare.whose(well, model)
     style.title(ax, name, note, pad=5 if split is None else 16)
     return style.finish(ax)
 
@@ -159,15 +162,15 @@ def residuals_by_season(
     predictions: xr.Dataset,
     *,
     well: str | None = None,
-    model: str = "lstm",
+    model: str | None = None,
     split: Split | None = None,
     period: Period = "test",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the distribution of predicted - observed in each calendar month.
+    """Draw box plots of the residuals (predicted - observed) in each calendar month.
 
-    Boxes hold the middle half, whiskers the middle 90 %, the line is the median. The number of
-    levels of each month stands below its name.
+    Boxes extend from the 25th to the 75th percentile, whiskers from the 5th to the 95th; the line
+    is the median. The number of levels is written below each month.
 
     Parameters
     ----------
@@ -176,25 +179,26 @@ def residuals_by_season(
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m, on the same times.
     well, model : str, optional
-        Which well (may be left out where there is one), which model.
+        Well and model; may be omitted where there is only one.
     split : Split, optional
-        The periods; without them all levels are shown.
+        The train, validation and test periods; without a split all levels are shown.
     period : {"train", "validation", "test"}
-        Which period of the split.
+        Period of the split that is shown.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes; positive where the prediction was too high.
+        The axes; residuals are positive where the prediction is too high.
 
     Raises
     ------
     ValueError
-        If the well or model is not there, the times differ, or no level has a prediction.
+        If the well or model is unknown, the times differ, or no level has a prediction.
     """
     well = prepare.only_well(observations, well)
+    model = prepare.only_model(predictions, model)
     inside = None if split is None else _rows(observations, split, well=well, period=period)
     pair = _pairs(observations, predictions, well=well, model=model, rows=inside)
     month = pair[schema.TIME].dt.month.values
@@ -217,9 +221,9 @@ def residuals_by_season(
     )
     names = [f"{name}\n{part.size}" for name, part in zip(_MONTHS, parts, strict=True)]
     ax.set_xticks(range(1, 13), names)
-    ax.set(xlim=(0.4, 12.6), xlabel="month, number of levels", ylabel=RESIDUAL)
+    ax.set(xlim=(0.4, 12.6), xlabel="month (number of levels below)", ylabel=RESIDUAL)
     shown = "all levels" if split is None else f"{period} period"
-    style.title(ax, f"{well}, {style.model_label(model)}", shown)
+    style.title(ax, prepare.whose(well, model), shown)
     return style.finish(ax, grid="y")
 
 
@@ -249,7 +253,7 @@ def _rows(observations: xr.Dataset, split: Split, *, well: str, period: Period) 
 def _groups(
     observations: xr.Dataset, *, well: str, split: Split | None
 ) -> list[tuple[str, str, str, xr.DataArray]]:
-    """Return name, colour, marker and rows of each group of points."""
+    """Return label, colour, marker and rows of each group of points."""
     if split is None:
         every = xr.ones_like(observations[schema.TIME], dtype=bool)
         return [("levels", style.OBSERVED, "o", every)]

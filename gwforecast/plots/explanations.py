@@ -1,4 +1,4 @@
-"""What a prediction owes to its covariates: by covariate, and by lag."""
+"""Explanations of a prediction: importance of covariates, and attribution by lag."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from matplotlib.axes import Axes
 
 from gwforecast import schema
 from gwforecast.plots import style
+from gwforecast.plots.labels import covariate_label
 
 __all__ = ["attribution", "importance"]
 
 
 MOST = 6
+"""Number of inputs with a line of their own; the others are summed."""
 COLOURS = (style.RAIN, style.PREDICTED, style.OBSERVED, "#009E73", "#CC79A7", "#8A6D00")
 
 
 @style.styled
 def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw by how much the NSE drops with the weather of other years, the greatest first.
+    """Draw the permutation importance of covariates, the most important first.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        As of :func:`gwforecast.verification.importance.permutation_importance`.
+        As returned by :func:`gwforecast.verification.importance.permutation_importance`.
     note : str, optional
-        Text at the right above the axes.
+        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes: a bar to the median of each covariate, a dot for each repeat and well.
+        The axes, with a bar for the median decrease in NSE of each covariate, and a dot for each
+        repeat and well.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
     """
     if not len(table):
         raise ValueError(
-            "A figure of importance needs a table with rows. Received none. Make it with "
+            "The table of importance must have rows. Received none. Compute it with "
             "permutation_importance."
         )
     medians = table.groupby("covariate")["drop"].median().sort_values(ascending=False)
@@ -53,10 +56,8 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
         ax.barh(row, medians[name], height=0.55, color=style.INTERVAL, zorder=2)
         heights = row + 0.18 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], drops.size)
         ax.plot(drops, heights, "o", ms=3, mew=0, color=style.PREDICTED, alpha=0.6, zorder=3)
-    ax.set_yticks(range(len(medians)), [style.model_label(str(name)) for name in medians.index])
-    ax.set(
-        ylim=(len(medians) - 0.4, -0.6), xlabel="drop of NSE with the weather of other years [-]"
-    )
+    ax.set_yticks(range(len(medians)), [covariate_label(str(name)) for name in medians.index])
+    ax.set(ylim=(len(medians) - 0.4, -0.6), xlabel="decrease in NSE with values of other years")
     wells = table["well"].unique()
     style.title(ax, str(wells[0]) if wells.size == 1 else f"{wells.size} wells", note)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
@@ -72,38 +73,38 @@ def attribution(
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how much inputs add to the level by lag, from the present back.
+    """Draw the cumulative contribution of inputs to the simulated level by lag.
 
     Parameters
     ----------
     explained : xarray.Dataset
-        As of :func:`gwforecast.networks.attribution.integrated_gradients`.
+        As returned by :func:`gwforecast.networks.attribution.integrated_gradients`.
     well : str, optional
-        Which well; may be left out where there is one.
+        Name of the well; may be omitted where there is only one.
     step : str
-        What a lag is counted in, e.g. ``"days"``.
+        Unit of the lags, e.g. ``"days"``.
     note : str, optional
-        Text at the right above the axes.
+        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes: for each of the inputs that add most, the share of all that is added by it up to a
-        lag, in the mean of the absolute attribution over times.
+        The axes. For each of the inputs with the largest contributions, a line shows the mean
+        absolute attribution up to a lag, as a percentage of the total of all inputs and lags.
 
     Raises
     ------
     ValueError
-        If the well is not there.
+        If the well is unknown.
     """
     wells = [str(name) for name in explained[schema.WELL].values]
     chosen = wells[0] if well is None and len(wells) == 1 else well
     if chosen not in wells:
         raise ValueError(
-            f"A figure of attribution shows one well. Received {well!r}; there are "
-            f"{', '.join(wells)}. Name one with well=..."
+            f"An attribution is drawn for one well. Received {well!r}; there are "
+            f"{', '.join(wells)}. Choose one with well=..."
         )
     size: xr.DataArray = abs(explained["attribution"].sel({schema.WELL: chosen}))
     size = size.mean(schema.TIME)
@@ -114,15 +115,17 @@ def attribution(
     total = float(size.sum())
     for number, place in enumerate(order[:MOST]):
         share = 100 * size.isel(input=place).values.cumsum() / total
-        ax.plot(lags, share, color=COLOURS[number], lw=1.5, label=str(names[place]))
+        ax.plot(
+            lags, share, color=COLOURS[number], lw=1.5, label=covariate_label(str(names[place]))
+        )
     if order.size > MOST:
         rest = 100 * size.isel(input=order[MOST:]).sum("input").values.cumsum() / total
         label = f"{order.size - MOST} others"
         ax.plot(lags, rest, color=style.SPARE, lw=1.2, ls=(0, (4, 2)), label=label)
     ax.set(
         xlim=(1, max(2, int(lags[-1]))),
-        xlabel=f"steps seen, from the present back [{step}]",
-        ylabel="share of all that is added [%]",
+        xlabel=f"lag before the level [{step}]",
+        ylabel="cumulative share of attribution [%]",
     )
     ax.set_ylim(bottom=0)
     style.title(ax, str(chosen), note)

@@ -1,4 +1,4 @@
-"""Forecasts over time: one as a fan of intervals, many as the medians from each issue time."""
+"""Forecasts over time: a fan chart of one forecast, and the medians of many hindcasts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from gwforecast import schema, timeline
 from gwforecast.plots import levels as rain_bars
 from gwforecast.plots import prepare, prepare_forecasts, style
+from gwforecast.plots.labels import level_label
 from gwforecast.plots.prepare import View
 from gwforecast.plots.prepare_forecasts import Issued
 
@@ -21,13 +22,13 @@ __all__ = ["fan", "hindcasts"]
 
 
 BANDS = ("#FCE7CB", style.INTERVAL, "#F2AE63")
-"""Paling orange: the widest interval is the palest."""
+"""Colours of the intervals, from the widest to the narrowest."""
 
 USUAL = "#8A8A8A"
-"""Grey that is seen on the bands as well."""
+"""Grey of the normal levels, visible on the intervals as well."""
 
 ALTERNATING = (style.PREDICTED, "#9C4A00")
-"""Tones of lines that follow each other, so that each can be followed."""
+"""Colours of successive hindcasts, so that overlapping lines can be told apart."""
 
 _MOST_LINES = 80
 
@@ -46,33 +47,36 @@ def fan(
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a forecast as a median in a fan of intervals, after the levels and rain before it.
+    """Draw a fan chart: the median and intervals of a forecast, with earlier levels and rain.
+
+    The median and the intervals are joined to the last observed level before the issue time.
 
     Parameters
     ----------
     forecast : xarray.Dataset
         ``level`` ([model,] well, issue_time, lead_time[, quantile | member]), m, with the
-        coordinate ``valid_time``. Members are shown by their quantiles.
+        coordinate ``valid_time``. Members are drawn by their quantiles.
     observations : xarray.Dataset
-        ``level`` (well, time), m; levels after the issue time are open dots. The covariate of kind
-        rain is drawn if there is one, paler after the issue time.
+        ``level`` (well, time), m; levels after the issue time are drawn as open dots. Rain is
+        drawn if there is a covariate of this kind, paler after the issue time.
     well, model : str, optional
-        Which well and model; may be left out where there is one.
+        Well and model; may be omitted where there is only one.
     issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
-        Which issue time; by default the last.
+        Issue time; by default the last.
     history : int, optional
-        Steps before the issue time that are shown; by default twice as many as the steps ahead,
-        and half a year at least.
+        Number of steps shown before the issue time; by default twice the horizon, and at least
+        half a year.
     weather : xarray.Dataset, optional
-        Covariates ([well,] time[, member]) that the forecast took: their rain is drawn after the
-        issue time instead of the observed, the mean of members.
+        Covariates ([well,] time[, member]) of the forecast. Their rain, as the mean of members, is
+        drawn after the issue time in place of the observed rain.
     normal : bool
-        Draw the median and the middle 80 % of the levels around the same days of all past years.
+        Whether to draw the median and the middle 80 % of the levels of all past years within 15
+        days of each date.
     note : str, optional
-        Text at the right above the axes; by default the date of the last level, where it is older
-        than the issue time.
+        Text above the axes at the right; by default the date of the last level if it is older than
+        the issue time.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure. Rain gets an axis of its own on its right.
+        Axes to draw in; by default those of a new figure. Rain has an axis of its own at the right.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def fan(
     Raises
     ------
     ValueError
-        If the well, model or issue time is not there, or the forecast holds no level.
+        If the well, model or issue time is unknown, or the forecast has no level.
     """
     well = prepare.only_well(forecast, well)
     prepare.only_well(observations, well)
@@ -96,7 +100,8 @@ def fan(
     series = [level]
     if normal:
         series += _draw_normal(ax, level, shown, view=view)
-    series += _draw_fan(ax, shown.level)
+    last = prepare_forecasts.last_level(level, issue_time=shown.time)
+    series += _draw_fan(ax, shown.level, last=last if last and last[0] >= view[0] else None)
     _draw_observed(ax, level, shown, view=view)
     handles = _in_order(ax)
     rains = rain is not None and rain_bars.any_in(rain, view=view)
@@ -105,16 +110,15 @@ def fan(
         handles += rain_bars.hang_rain(ax, rain, view=view, issue_time=shown.time, later=later)
     _mark_issue(ax, shown.time, view=view)
     style.date_axis(ax, view)
-    ax.set_ylabel(style.level_label(level))
-    name = well if model is None else f"{well}, {style.model_label(model)}"
-    style.title(ax, name, note or _stale(level, shown), pad=16)
-    days = (view[1] - view[0]) / np.timedelta64(1, "D")
-    style.legend_below(ax, handles=handles, columns=4, below=22 if days > 600 else 34)
+    ax.set_ylabel(level_label(level))
+    name = prepare.whose(well, prepare.only_model(forecast, model))
+    style.title(ax, name, note or _stale(last, shown), pad=16)
+    style.legend_below(ax, handles=handles, columns=4, below=style.below_dates(view))
     return style.finish(ax)
 
 
 def _in_order(ax: Axes) -> list[Any]:
-    """Return what the legend shows: levels, median, intervals from the narrowest, normal."""
+    """Return the legend's handles: levels, median, intervals from the narrowest, normal levels."""
     handles, labels = ax.get_legend_handles_labels()
     ranks = {"observed": 0, "observed later": 1, "median": 2}
     places = [
@@ -139,14 +143,16 @@ def _draw_normal(ax: Axes, level: xr.DataArray, shown: Issued, *, view: View) ->
         ax.plot(
             times, usual.values[:, number], color=USUAL, lw=width, zorder=2.2,
             ls=(0, (4, 2)) if number == 1 else "-",
-            label="past years: median" if number == 1 else "past years: middle 80 %",
+            label="past years, median" if number == 1 else "past years, middle 80 %",
         )  # fmt: skip
     ax.lines[-1].set_label("_upper")
     return [usual[:, number] for number in (0, 2)]
 
 
-def _draw_fan(ax: Axes, level: xr.DataArray) -> list[xr.DataArray]:
-    """Draw intervals and median; return their series."""
+def _draw_fan(
+    ax: Axes, level: xr.DataArray, *, last: tuple[np.datetime64, float] | None
+) -> list[xr.DataArray]:
+    """Draw intervals and median, joined to the last level; return their series."""
     middle = prepare.central(level)
     found = prepare_forecasts.intervals(level)
     times = level[schema.TIME].values
@@ -154,8 +160,17 @@ def _draw_fan(ax: Axes, level: xr.DataArray) -> list[xr.DataArray]:
     for number, bounds in enumerate(found):
         colour = colours[min(number, len(colours) - 1)]
         label = f"{100 * bounds.coverage:.3g} % interval"
-        _draw_band(ax, times, bounds.lower.values, bounds.upper.values, colour, label, number)
+        edges = (bounds.lower.values, bounds.upper.values)
+        _draw_band(ax, times, *edges, colour, label, number)
+        if last is not None and np.isfinite([edges[0][0], edges[1][0]]).all():
+            ax.fill_between(
+                [last[0], times[0]], [last[1], edges[0][0]], [last[1], edges[1][0]], color=colour,
+                lw=0, zorder=1.5 + 0.1 * number,
+            )  # fmt: skip
     alone = _alone(np.isfinite(middle.values))
+    if last is not None and np.isfinite(middle.values[0]):
+        ax.plot([last[0], times[0]], [last[1], middle.values[0]], color=style.PREDICTED, lw=1.0,
+                ls=(0, (2, 1.5)), zorder=2.9, label="_joined")  # fmt: skip
     ax.plot(times, middle.values, color=style.PREDICTED, lw=1.5, label="median", zorder=3)
     ax.plot(
         times[alone], middle.values[alone], "o", ms=4, mew=0, color=style.PREDICTED, zorder=3,
@@ -175,7 +190,7 @@ def _draw_band(
     label: str,
     number: int,
 ) -> None:
-    """Fill between two bounds; a time that stands alone is a bar, which would else be unseen."""
+    """Fill between two bounds; isolated times are drawn as bars."""
     order = 1.5 + 0.1 * number
     ax.fill_between(times, lower, upper, color=colour, lw=0, label=label, zorder=order)
     alone = _alone(np.isfinite(lower) & np.isfinite(upper))
@@ -225,15 +240,11 @@ def _mark_issue(ax: Axes, issue_time: np.datetime64, *, view: View) -> None:
     )
 
 
-def _stale(level: xr.DataArray, shown: Issued) -> str | None:
-    """Return a note on the last level, where it is older than the issue time."""
-    known = level[schema.TIME].values[level.notnull().values]
-    known = known[known <= shown.time]
-    if known.size == 0:
+def _stale(last: tuple[np.datetime64, float] | None, shown: Issued) -> str | None:
+    """Return a note on the last level if it is older than the issue time."""
+    if last is None:
         return "no level before the issue time"
-    if known[-1] == shown.time:
-        return None
-    return f"last level {timeline.format_time(known[-1])}"
+    return None if last[0] == shown.time else f"last level {timeline.format_time(last[0])}"
 
 
 @style.styled
@@ -249,8 +260,9 @@ def hindcasts(
 ) -> Axes:
     """Draw the medians of forecasts from many issue times over the observed levels.
 
-    Lines that follow each other have two tones in turn, and begin with a dot. Of one lead time,
-    the medians of all issue times are one line.
+    Successive forecasts alternate between two colours and begin with a dot. With a single lead
+    time, the medians of all issue times are joined to one line. Longer spans without a forecast
+    are hatched.
 
     Parameters
     ----------
@@ -260,14 +272,14 @@ def hindcasts(
     observations : xarray.Dataset
         ``level`` (well, time), m.
     well, model : str, optional
-        Which well and model; may be left out where there is one.
+        Well and model; may be omitted where there is only one.
     stride : int, optional
-        Draw every second, third, ... issue time; by default so many that three lines at most lie
-        over each other, and there are no more than 80.
+        Draw only every ``stride``-th issue time; by default at most three lines overlap, and at
+        most 80 are drawn.
     note : str, optional
-        Text at the right above the axes; by default which lead times and issue times are shown.
+        Text above the axes at the right; by default the lead times and issue times shown.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -277,7 +289,7 @@ def hindcasts(
     Raises
     ------
     ValueError
-        If the well or model is not there, the stride is below 1, or there is no level.
+        If the well or model is unknown, the stride is below 1, or there is no level.
     """
     well = prepare.only_well(hindcasts, well)
     prepare.only_well(observations, well)
@@ -286,34 +298,40 @@ def hindcasts(
     stride = _stride(median, stride)
     if not median.notnull().any():
         raise ValueError(
-            f"A figure of hindcasts needs predicted levels. Received none for well {well!r}. "
-            "Choose another well or model."
+            f"The figure needs predicted levels. Received none for well {well!r}. Choose another "
+            "well or model."
         )
+    rows = np.flatnonzero(median.notnull().any(schema.LEAD_TIME).values)
+    issues = issues.isel({schema.ISSUE_TIME: slice(rows[0], rows[-1] + 1)})
+    median = median.isel({schema.ISSUE_TIME: slice(rows[0], rows[-1] + 1)})
     valid = issues[schema.VALID_TIME].values
-    view = (min(issues[schema.ISSUE_TIME].values[0], valid[0, 0]), valid[-1, -1])
+    view = (issues[schema.ISSUE_TIME].values[0], valid[np.isfinite(median.values)].max())
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
     level = level.sel({schema.TIME: slice(*view)})
     ax = style.new_axes(ax, width=style.WIDE, height=3.0)
     if level.notnull().any():
         style.draw_levels(ax, level, label="observed", width=1.0)
-    _draw_medians(ax, valid, median.values, stride=stride)
+    handles = ax.get_legend_handles_labels()[0] + _draw_medians(
+        ax, valid, median.values, stride=stride
+    )
     limits = [level.values, median.values[::stride].ravel()]
     known = np.concatenate(limits)
     known = known[np.isfinite(known)]
     rain_bars.level_limits(ax, float(known.min()), float(known.max()), rain=False)
+    handles += _mark_empty(ax, prepare_forecasts.without_forecast(median))
     style.date_axis(ax, view)
-    ax.set_ylabel(style.level_label(level))
-    name = well if model is None else f"{well}, {style.model_label(model)}"
+    ax.set_ylabel(level_label(level))
+    name = prepare.whose(well, prepare.only_model(hindcasts, model))
     style.title(ax, name, note or _which(issues[schema.LEAD_TIME].values, stride))
-    style.legend_below(ax, below=34)
+    style.legend_below(ax, handles=handles, below=style.below_dates(view))
     return style.finish(ax)
 
 
 def _stride(median: xr.DataArray, stride: int | None) -> int:
     if stride is not None and stride < 1:
         raise ValueError(
-            f"A stride is a number of issue times, 1 at least. Received stride={stride}. Leave it "
-            "out for a usual one."
+            f"The stride must be a number of issue times, 1 or more. Received stride={stride}. "
+            "Omit it for the default."
         )
     count, leads = median.shape
     if stride is not None or leads == 1 or count == 1:
@@ -325,18 +343,35 @@ def _stride(median: xr.DataArray, stride: int | None) -> int:
     return max(1, over, -(-count // _MOST_LINES))
 
 
-def _draw_medians(ax: Axes, valid: np.ndarray, median: np.ndarray, *, stride: int) -> None:
+def _mark_empty(ax: Axes, spans: list[View]) -> list[Any]:
+    """Hatch the spans without a forecast; return the handle of the legend."""
+    marked = [
+        ax.axvspan(
+            float(dates.date2num(start)), float(dates.date2num(end)), fc="none", ec="#CCCCCC",
+            hatch="////", lw=0, zorder=0.5, label="no forecast" if not number else "_no forecast",
+        )
+        for number, (start, end) in enumerate(spans)
+    ]  # fmt: skip
+    return marked[:1]
+
+
+def _draw_medians(ax: Axes, valid: np.ndarray, median: np.ndarray, *, stride: int) -> list[Any]:
+    """Draw the medians; return the handles of the legend."""
     if median.shape[1] == 1:
-        ax.plot(valid[::stride, 0], median[::stride, 0], color=style.PREDICTED, lw=1.0,
-                label="median of the forecast", zorder=4)  # fmt: skip
-        return
+        return ax.plot(valid[::stride, 0], median[::stride, 0], color=style.PREDICTED, lw=1.0,
+                       label="median of the forecasts", zorder=4)  # fmt: skip
+    handles: list[Any] = []
     rows = range(0, len(valid), stride)
     for number, row in enumerate(rows):
-        ax.plot(
+        handles += ax.plot(
             valid[row], median[row], color=ALTERNATING[number % 2], lw=0.9, marker="o", ms=2.2,
-            mew=0, markevery=[_first(median[row])], zorder=4,
-            label="median of each forecast" if number == 0 else f"_{number}",
+            mew=0, markevery=[_first(median[row])], zorder=4, label=_of_line(number),
         )  # fmt: skip
+    return handles[:2]
+
+
+def _of_line(number: int) -> str:
+    return ("median of a forecast", "median of the next forecast", f"_{number}")[min(number, 2)]
 
 
 def _first(values: np.ndarray) -> int:

@@ -1,9 +1,4 @@
-"""Levels over time: the hydrograph with rain, periods and a prediction, and all models at once.
-
-Rain that hangs from the top of the axes of levels, and the room that it takes.
-
-Which levels and covariates exist when.
-"""
+"""Levels over time: hydrograph with rain and prediction, all models, and availability of data."""
 
 from __future__ import annotations
 
@@ -20,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
+from gwforecast.plots.labels import covariate_label, level_label, model_label, shortened, thousands
 from gwforecast.plots.prepare import Interval, View
 from gwforecast.sequences.split import Period, Split
 
@@ -27,22 +23,19 @@ __all__ = ["all_models", "any_in", "gaps", "hang_rain", "hydrograph", "level_lim
 
 
 RAIN_SHARE = 0.27
-"""Share of the height that hanging rain may take."""
+"""Largest share of the height of the axes that is taken by rain."""
 
-LATER = "#B5E1E1"
-"""Paler turquoise: rain after the issue time, which a forecast may not have known."""
+LATER = "#CFEDED"
+"""Paler turquoise of rain after the issue time, which a forecast may not have known."""
 
 
 def any_in(rain: xr.DataArray, *, view: View) -> bool:
-    """Return whether any rain of a view is known; an axis without bars looks like none fell."""
+    """Return whether any rain of a view is known; axes without bars would look like no rain."""
     return bool(rain.sel({schema.TIME: slice(*view)}).notnull().any())
 
 
 def level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:
-    """Show levels from low to high, with room for the rain above, so that neither hides the other.
-
-    Ticks end where the levels end.
-    """
+    """Set the limits of the axis of levels, with room for rain above them, and its ticks."""
     span = max(high - low, 0.01)
     room = 1.15 * span * RAIN_SHARE / (1 - RAIN_SHARE) if rain else 0.0
     bottom, top = low - 0.06 * span, high + 0.08 * span
@@ -60,7 +53,7 @@ def hang_rain(
     issue_time: np.datetime64 | None = None,
     later: str = "rain after issue",
 ) -> list[Any]:
-    """Draw rain as bars from the top on an axis of their own; return what the legend shows.
+    """Draw rain as bars from the top on an axis of its own; return the handles of the legend.
 
     Parameters
     ----------
@@ -69,18 +62,18 @@ def hang_rain(
     rain : xarray.DataArray
         Dims (time,), with ``attrs["units"]``.
     view : tuple of numpy.datetime64
-        What is shown.
+        First and last time shown.
     issue_time : numpy.datetime64, optional
-        Bars that begin after it are paler.
+        Issue time of a forecast; later bars are paler.
     later : str
-        What the paler bars are called.
+        Label of the paler bars.
     """
-    bars, label = prepare.rain_bars(rain, view=view)
+    bars, label = prepare.rain_bars(rain, view=view, issue_time=issue_time)
     hung = ax.twinx()
     width = bars["end"] - bars["start"]
-    after = bars["start"] > view[1] if issue_time is None else bars["start"] > issue_time
+    after = bars["start"] > view[1] if issue_time is None else bars["start"] >= issue_time
     handles: list[Any] = []
-    for part, colour, name in ((~after, style.RAIN, "rain"), (after, LATER, later)):
+    for part, colour, name in ((~after, style.RAIN_BARS, "rain"), (after, LATER, later)):
         if bars.loc[part, "amount"].notna().any() or (name == "rain" and not after.any()):
             shown = bars[part]
             handles.append(
@@ -113,34 +106,32 @@ def hydrograph(
     predictions: xr.Dataset | None = None,
     *,
     well: str | None = None,
-    model: str = "lstm",
+    model: str | None = None,
     split: Split | None = None,
     period: Period | tuple[str | pd.Timestamp, str | pd.Timestamp] | None = None,
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw observed levels, rain from the top, the periods, and a prediction with its interval.
+    """Draw a hydrograph: observed levels, rain, periods, and a prediction with its interval.
 
     Parameters
     ----------
     observations : xarray.Dataset
-        ``level`` (well, time), m; the covariate of kind rain is drawn, if there is one. Long
-        records of rain are summed to weeks, months, ...; the label of the axis says to what.
+        ``level`` (well, time), m; rain is drawn from the top if there is a covariate of this kind.
+        Long records of rain are summed to weeks, months, ..., as stated at its axis.
     predictions : xarray.Dataset, optional
-        ``level`` (model, well, time, quantile), m. With a split they are drawn from the start of
-        the test period on, else wherever they are.
-    well : str, optional
-        Which well; may be left out where there is one.
-    model : str
-        Which model.
+        ``level`` (model, well, time, quantile), m. With a split, they are drawn from the start of
+        the test period.
+    well, model : str, optional
+        Well and model; may be omitted where there is only one.
     split : Split, optional
-        The periods, shaded and named.
+        Train, validation and test periods, shaded and named.
     period : str or tuple, optional
-        What is shown: a period of the split, or first and last date; by default all levels.
+        Period of the split, or first and last date shown; by default all levels.
     note : str, optional
-        Text at the right above the axes, such as the scores of the test period.
+        Text above the axes at the right, such as the scores of the test period.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure. Rain gets an axis of its own on its right.
+        Axes to draw in; by default those of a new figure. Rain has an axis of its own at the right.
 
     Returns
     -------
@@ -150,10 +141,11 @@ def hydrograph(
     Raises
     ------
     ValueError
-        If the well, model or period is not there, or there is no level to show.
+        If the well, model or period is unknown, or there is no level to show.
     """
     well = prepare.only_well(observations, well)
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
+    model = None if predictions is None else prepare.only_model(predictions, model)
     predicted, bounds = _shown_prediction(predictions, well=well, model=model, split=split)
     series = [level] if predicted is None else [level, predicted]
     view = prepare.view_of(series, period=period, split=split, well=well)
@@ -175,15 +167,14 @@ def hydrograph(
     if rain is not None:
         handles += hang_rain(ax, rain, view=view)
     style.date_axis(ax, view)
-    ax.set_ylabel(style.level_label(level))
-    style.title(ax, well, note, pad=5 if split is None else 16)
-    days = (view[1] - view[0]) / np.timedelta64(1, "D")
-    style.legend_below(ax, handles=handles, below=22 if days > 600 else 34)  # the year stands there
+    ax.set_ylabel(level_label(level))
+    style.title(ax, prepare.whose(well, model), note, pad=5 if split is None else 16)
+    style.legend_below(ax, handles=handles, below=style.below_dates(view))
     return style.finish(ax)
 
 
 def _shown_prediction(
-    predictions: xr.Dataset | None, *, well: str, model: str, split: Split | None
+    predictions: xr.Dataset | None, *, well: str, model: str | None, split: Split | None
 ) -> tuple[xr.DataArray | None, Interval | None]:
     if predictions is None:
         return None, None
@@ -210,14 +201,14 @@ def _draw(
     predicted: xr.DataArray | None,
     bounds: Interval | None,
     *,
-    model: str,
+    model: str | None,
 ) -> None:
-    # A thin line over a wide one: both are seen where they agree.
+    # The thin observed line lies over the wide predicted one, so that both are visible.
     style.draw_levels(ax, level, label="observed", width=0.8 if predicted is None else 0.7)
     if predicted is None:
         return
     times = predicted[schema.TIME].values
-    label = f"predicted, {style.model_label(model)}"
+    label = f"predicted, {model_label(model)}" if model else "predicted"
     ax.plot(times, predicted.values, color=style.PREDICTED, lw=1.4, label=label, zorder=2.5)
     if bounds is not None:
         ax.fill_between(
@@ -245,8 +236,9 @@ def all_models(
 ) -> list[Axes]:
     """Draw the predictions of all models for the test period, in panels with the same axes.
 
-    A panel reaches at most half the range of the observed levels beyond them, so that one poor
-    model does not flatten the others; what lies further runs out of the panel.
+    The axes extend beyond the observed levels by at most half of their range, so that a poor model
+    does not compress the others. Triangles at the edge mark where a prediction or its interval
+    continues outside the axes.
 
     Parameters
     ----------
@@ -255,37 +247,39 @@ def all_models(
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m.
     well : str, optional
-        Which well; may be left out where there is one.
+        Name of the well; may be omitted where there is only one.
     split : Split, optional
-        The test period is shown, or the validation period where there is no test period; without
-        a split, all times with a prediction.
+        The test period is shown, or the validation period if there is no test period. Without a
+        split, all times with a prediction are shown.
     models : iterable of str, optional
-        Which models, in this order; by default all.
+        Names of the models, in the order of the panels; by default all, in the order of their
+        root mean square error in the period shown.
     best : str, optional
         Model whose panel is framed.
     notes : mapping of str to str, optional
-        Text at the right above the panel of a model, such as its score.
+        Text above the panel of a model at the right, such as its score.
     axes : iterable of matplotlib.axes.Axes, optional
-        Where to draw, one for each model; by default in a new figure of two columns.
+        Axes to draw in, one for each model; by default those of a new figure with two columns.
 
     Returns
     -------
     list of matplotlib.axes.Axes
-        One for each model.
+        Axes of each model.
 
     Raises
     ------
     ValueError
-        If the well or a model is not there, or there are fewer axes than models.
+        If the well or a model is unknown, or there are fewer axes than models.
     """
     well = prepare.only_well(observations, well)
-    names = [str(m) for m in (predictions[schema.MODEL].values if models is None else models)]
     spans = {} if split is None else prepare.period_spans(split, well=well)
     view = spans.get("test") or spans.get("validation")
-    if view:  # rows beyond it are of another fit, and a line to them would be of neither
+    if view:  # other rows may be predictions of another fit
         predictions = predictions.sel({schema.TIME: slice(*view)})
-    shown = [_shown_prediction(predictions, well=well, model=m, split=None) for m in names]
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
+    given = None if models is None else [str(model) for model in models]
+    names = prepare.by_error(level, predictions, well=well) if given is None else given
+    shown = [_shown_prediction(predictions, well=well, model=m, split=None) for m in names]
     known = [central for central, _ in shown if central is not None]
     view = view or prepare.view_of(known, period=None, split=None, well=well)
     limits = _panel_limits(level, known, view=view)
@@ -293,13 +287,14 @@ def all_models(
     if len(panels) < len(names):
         raise ValueError(
             f"Each model needs axes of its own. Received {len(panels)} axes for {len(names)} "
-            "models. Give more axes, or name fewer models."
+            "models. Give more axes, or fewer models."
         )
     for ax, name, (central, bounds) in zip(panels, names, shown, strict=False):
         _draw(ax, level, central, bounds, model=name)
         level_limits(ax, *limits, rain=False)
+        _mark_clipped(ax, central, bounds)
         style.date_axis(ax, view, most=8)
-        style.title(ax, style.model_label(name), (notes or {}).get(name))
+        style.title(ax, model_label(name), (notes or {}).get(name))
         style.finish(ax)
         if name == best:
             _frame(ax)
@@ -311,11 +306,42 @@ def all_models(
 def _panel_limits(
     level: xr.DataArray, predicted: list[xr.DataArray], *, view: View
 ) -> tuple[float, float]:
-    """Return the range of all that is shown, at most half of that of the levels beyond them."""
+    """Return the limits of all panels: at most half the range of the levels beyond the levels."""
     low, high = prepare.limits_of([level], view=view)
     far = prepare.limits_of([level, *predicted], view=view)
     reach = 0.5 * (high - low)
     return max(low - reach, far[0]), min(high + reach, far[1])
+
+
+def _mark_clipped(ax: Axes, central: xr.DataArray | None, bounds: Interval | None) -> None:
+    """Mark where a prediction or its interval continues outside the axes."""
+    if central is None:
+        return
+    bottom, top = ax.get_ylim()
+    lower, upper = (central, central) if bounds is None else (bounds.lower, bounds.upper)
+    times = central[schema.TIME].values
+    for outside, edge, marker in (
+        (np.fmax(upper.values, central.values) > top, 1.0, "^"),
+        (np.fmin(lower.values, central.values) < bottom, 0.0, "v"),
+    ):
+        numbers = _spread(outside)
+        places = times[numbers]
+        if len(places):
+            ax.plot(
+                places, np.full(len(places), edge), marker, ms=4.5, mew=0, clip_on=False,
+                color=style.PREDICTED, transform=ax.get_xaxis_transform(), zorder=6,
+                label="continues outside the axes",
+            )  # fmt: skip
+
+
+def _spread(outside: np.ndarray) -> list[int]:
+    """Return positions in the middle of each run, and evenly spread over longer runs."""
+    apart = max(1, outside.size // 10)
+    positions: list[int] = []
+    for first, last in prepare.runs(outside, longest=max(1, outside.size // 40)):
+        count = 1 + (last - first) // apart
+        positions += [first + (2 * k + 1) * (last - first) // (2 * count) for k in range(count)]
+    return positions
 
 
 def _panels(count: int) -> list[Axes]:
@@ -332,7 +358,7 @@ def _panels(count: int) -> list[Axes]:
     )
     for spare in grid.ravel()[count:]:
         figure.delaxes(spare)
-    for column in range(columns):  # the lowest panel of each column shows the dates
+    for column in range(columns):  # dates below each column
         grid[(count - 1 - column) // columns, column].tick_params(labelbottom=True)
     return list(grid.ravel()[:count])
 
@@ -344,7 +370,7 @@ def _frame(ax: Axes) -> None:
 
 def _label_figure(ax: Axes, level: xr.DataArray, *, well: str) -> None:
     figure = ax.figure
-    figure.supylabel(style.level_label(level), fontsize=9, color=style.INK)
+    figure.supylabel(level_label(level), fontsize=9, color=style.INK)
     figure.suptitle(well, fontsize=9, fontweight="bold", color=style.INK, x=0.01, ha="left")
     handles: dict[str, Any] = {}
     for panel in figure.axes:
@@ -356,7 +382,7 @@ def _label_figure(ax: Axes, level: xr.DataArray, *, well: str) -> None:
 
 
 MOST_NAMED = 45
-"""Wells up to which each has a line and a name; of more, every second, third, ... is named."""
+"""Up to this number of wells each is labelled; of more, every second, third, ... is."""
 
 
 @dataclass(frozen=True)
@@ -370,30 +396,32 @@ class _Row:
 
 @style.styled
 def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw when the level of each well and each covariate exist, as broken bars.
+    """Draw the availability of the level of each well and of each covariate, as broken bars.
 
-    Levels with steps between them, such as weekly levels on daily steps, are one bar as long as
-    they lie at most twice their usual distance apart.
+    Levels that are less frequent than the steps, such as weekly levels on daily steps, are joined
+    to one bar where they are at most twice their usual distance apart.
 
     Parameters
     ----------
     observations : xarray.Dataset
         ``level`` and covariates, dims (well, time).
     well : str, optional
-        Show one well only; by default all, with a covariate where all wells have it.
+        Name of a single well to show; by default all wells are shown, and covariates where all
+        wells have them.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, the higher the more rows there are, up to a
-        page. Of more wells than that, every second, third, ... is named.
+        Axes to draw in; by default those of a new figure, whose height depends on the number of
+        rows, up to a page. Of more than 45 wells, every second, third, ... is labelled.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes; the numbers at the right are levels, and shares of the steps with a covariate.
+        The axes. At the right are the numbers of levels, and the percentages of steps with a value
+        of a covariate.
 
     Raises
     ------
     ValueError
-        If the well is not there.
+        If the well is unknown.
     """
     if well is not None:
         chosen = prepare.only_well(observations, well)
@@ -416,7 +444,7 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
             annotation_clip=False,
         )  # fmt: skip
     style.date_axis(ax, (edges[0], edges[-1]))
-    names = [style.shortened(rows[number].name, most=30) for number in named]
+    names = [shortened(rows[number].name, most=30) for number in named]
     ax.set_yticks([centres[number] for number in named], names)
     ax.set_ylim(centres[-1] + 1.9 * heights[-1] / 2, -0.6)
     if wells == 1:
@@ -426,9 +454,9 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
 
 
 def _places(wells: int, *, covariates: int) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Return the numbers of the rows that are named, and the centres and heights of all bars.
+    """Return the numbers of the labelled rows, and the centres and heights of all bars.
 
-    Bars of many wells are thin and touch; a covariate keeps the height of a line of text.
+    Bars of many wells are thin and touch each other; covariates keep the height of a line of text.
     """
     every = -(-wells // MOST_NAMED)
     named = [*range(0, wells, every), *range(wells, wells + covariates)]
@@ -445,7 +473,7 @@ def _rows(observations: xr.Dataset) -> list[_Row]:
         present = np.isfinite(values)
         usual = np.median(np.diff(np.flatnonzero(present))) if present.sum() > 1 else 1
         name = "level" if len(wells) == 1 else well
-        count = f"n = {style.thousands(int(present.sum()))}"
+        count = f"n = {thousands(int(present.sum()))}"
         rows.append(_Row(name, present, style.OBSERVED, count, max(1, int(2 * usual) - 1)))
     for name in schema.covariate_names(observations):
         variable = observations[name]
@@ -453,5 +481,6 @@ def _rows(observations: xr.Dataset) -> list[_Row]:
         rain = schema.covariate_kind(name, variable.attrs) == "rain"
         share = 100 * present.mean()
         text = f"{share:.0f} %" if share in (0, 100) else f"{min(max(share, 0.1), 99.9):.1f} %"
-        rows.append(_Row(name, present, style.RAIN if rain else style.SPARE, text))
+        label = covariate_label(name, variable.attrs)
+        rows.append(_Row(label, present, style.RAIN if rain else style.SPARE, text))
     return rows

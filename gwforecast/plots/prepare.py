@@ -1,7 +1,4 @@
-"""What the figures show, computed apart from drawing it.
-
-What figures of level and weather show, apart from drawing it.
-"""
+"""Data of the figures of levels and weather, computed apart from drawing them."""
 
 from __future__ import annotations
 
@@ -14,16 +11,19 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.plots.labels import model_label
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
     "Interval",
     "View",
+    "by_error",
     "central",
     "interval",
     "is_sparse",
     "lag_correlations",
     "limits_of",
+    "only_model",
     "only_well",
     "period_spans",
     "prediction_of",
@@ -33,11 +33,12 @@ __all__ = [
     "residual",
     "runs",
     "view_of",
+    "whose",
 ]
 
 
 View = tuple[np.datetime64, np.datetime64]
-"""First and last time that is shown."""
+"""First and last time shown."""
 
 _CALENDAR = (("M", 30.4, "month"), ("Q", 91.3, "3 months"), ("Y", 365.2, "year"))
 _BINS: dict[str, tuple[tuple[int | str, float, str], ...]] = {
@@ -53,7 +54,7 @@ _SECOND = re.compile(r"\bs(?:-1)?$|/s(?:ec)?")
 
 @dataclass(frozen=True)
 class Interval:
-    """A central prediction interval: its bounds, m, dims (time,), and its nominal coverage."""
+    """A central prediction interval: bounds, m, dims (time,), and nominal coverage."""
 
     lower: xr.DataArray
     upper: xr.DataArray
@@ -61,53 +62,76 @@ class Interval:
 
 
 def only_well(data: xr.Dataset | xr.DataArray, well: str | None) -> str:
-    """Return the name of the well to show: the one asked for, or the only one.
+    """Return the name of the well to show: the given one, or the only one.
 
     Raises
     ------
     ValueError
-        If there are several wells and none is asked for, or there is none of this name.
+        If the well is unknown, or there are several and none is given.
     """
     wells = [str(name) for name in np.atleast_1d(data[schema.WELL].values)]
     some = ", ".join(wells[:5]) + (", ..." if len(wells) > 5 else "")
     if well is None and len(wells) != 1:
         raise ValueError(
-            f"A figure of levels shows one well. Received {len(wells)} wells: {some}. Name one "
-            "with well=..."
+            f"The figure shows one well. Received {len(wells)} wells: {some}. Choose one with "
+            "well=..."
         )
     if well is not None and well not in wells:
         raise ValueError(
-            f"A figure shows a well that the data hold. Received well {well!r}; there are {some}. "
-            "Choose one of them."
+            f"The well must be in the data. Received well {well!r}; there are {some}. Choose one "
+            "of them."
         )
     return wells[0] if well is None else well
 
 
-def prediction_of(predictions: xr.Dataset, *, well: str, model: str) -> xr.DataArray:
+def only_model(data: xr.Dataset | xr.DataArray, model: str | None) -> str:
+    """Return the name of the model to show: the given one, or the only one; empty for none.
+
+    Raises
+    ------
+    ValueError
+        If the model is unknown, or there are several and none is given.
+    """
+    if schema.MODEL not in data.coords or schema.WELL in data[schema.MODEL].dims:
+        return model or ""
+    models = [str(name) for name in np.atleast_1d(data[schema.MODEL].values)]
+    if model in models:
+        return str(model)
+    if len(models) == 1 and (model is None or not data[schema.MODEL].dims):
+        return models[0] if model is None else str(model)
+    what = f"{len(models)} models" if model is None else f"model {model!r}"
+    raise ValueError(
+        f"The figure shows one model of the predictions. Received {what}; there are "
+        f"{', '.join(models)}. Choose one with model=..."
+    )
+
+
+def whose(well: str, model: str | None) -> str:
+    """Return the title of a figure of a well and a model."""
+    return f"{well}, {model_label(model)}" if model else well
+
+
+def prediction_of(predictions: xr.Dataset, *, well: str, model: str | None) -> xr.DataArray:
     """Return the predicted levels of a well by a model, dims (time, quantile), m.
 
     Parameters
     ----------
     predictions : xarray.Dataset
-        ``level`` over (model, well, time, quantile), m. Without ``model`` it is the simulation of
-        that model; without ``quantile`` it is the central prediction.
-    well, model : str
-        Which of them.
+        ``level`` ([model,] well, time[, quantile]), m; without ``quantile`` it is the central
+        prediction.
+    well : str
+        Name of the well.
+    model : str, optional
+        Name of the model; may be omitted where there is only one.
 
     Raises
     ------
     ValueError
-        If there is no such well or model.
+        If the well or the model is unknown.
     """
     level = predictions[schema.LEVEL]
     if schema.MODEL in level.dims:
-        models = [str(name) for name in level[schema.MODEL].values]
-        if model not in models:
-            raise ValueError(
-                f"A figure shows a model that the predictions hold. Received model {model!r}; "
-                f"there are {', '.join(models)}. Choose one of them."
-            )
-        level = level.sel({schema.MODEL: model}, drop=True)
+        level = level.sel({schema.MODEL: only_model(level, model)}, drop=True)
     level = level.sel({schema.WELL: only_well(predictions, well)}, drop=True)
     if schema.QUANTILE not in level.dims:
         level = level.expand_dims({schema.QUANTILE: [0.5]})
@@ -126,14 +150,14 @@ def central(level: xr.DataArray) -> xr.DataArray:
     nearest = int(np.argmin(np.abs(quantiles - 0.5)))
     if not np.isclose(quantiles[nearest], 0.5):
         raise ValueError(
-            f"The central prediction is quantile 0.5. Received the quantiles {quantiles.tolist()}. "
-            "Add quantile 0.5 to the predictions."
+            "The predictions must have the quantile 0.5. Received the quantiles "
+            f"{quantiles.tolist()}. Add 0.5 to them."
         )
     return level.isel({schema.QUANTILE: nearest}, drop=True)
 
 
 def interval(level: xr.DataArray) -> Interval | None:
-    """Return the widest interval of two quantiles q and 1 - q, None where there is none.
+    """Return the widest interval between quantiles q and 1 - q, or None.
 
     Parameters
     ----------
@@ -151,7 +175,7 @@ def interval(level: xr.DataArray) -> Interval | None:
 
 
 def residual(
-    observations: xr.Dataset, predictions: xr.Dataset, *, well: str, model: str
+    observations: xr.Dataset, predictions: xr.Dataset, *, well: str, model: str | None
 ) -> xr.Dataset:
     """Return ``observed``, ``predicted`` and ``residual`` (predicted - observed), dims (time,), m.
 
@@ -169,28 +193,49 @@ def residual(
             for a in axes
         ]
         raise ValueError(
-            "Residuals need observations and predictions on the same times. Received "
-            f"{spans[0]}, and {spans[1]}. Choose the same times with Dataset.sel."
+            "Observations and predictions must be on the same time steps. Received "
+            f"{spans[0]}, and {spans[1]}. Select the same times with Dataset.sel."
         )
     pair = xr.Dataset({"observed": observed, "predicted": predicted})
     return pair.assign(residual=pair["predicted"] - pair["observed"])
 
 
+def by_error(level: xr.DataArray, predictions: xr.Dataset, *, well: str) -> list[str]:
+    """Return all models, in the order of their root mean square error at a well.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Observed levels, dims (time,), m.
+    predictions : xarray.Dataset
+        ``level`` (model, well, time[, quantile]), m.
+    well : str
+        Name of the well.
+    """
+    errors = {}
+    for model in np.atleast_1d(predictions[schema.MODEL].values):
+        predicted = central(prediction_of(predictions, well=well, model=str(model)))
+        observed = level.reindex({schema.TIME: predicted[schema.TIME].values})
+        error = float(np.sqrt(((predicted - observed) ** 2).mean()))
+        errors[str(model)] = error if np.isfinite(error) else np.inf
+    return sorted(errors, key=lambda name: errors[name])
+
+
 def is_sparse(values: np.ndarray) -> bool:
-    """Return whether levels usually have steps without a level between them, shape (time,)."""
+    """Return whether a series, shape (time,), usually has empty steps between its values."""
     positions = np.flatnonzero(np.isfinite(values))
     return positions.size < 2 or float(np.median(np.diff(positions))) > 1
 
 
 def runs(present: np.ndarray, *, longest: int = 1) -> list[tuple[int, int]]:
-    """Return first and last position of each run of present steps.
+    """Return the first and last position of each run of present steps.
 
     Parameters
     ----------
     present : numpy.ndarray
         Boolean, shape (time,).
     longest : int
-        Distance in steps that two present steps of a run may have.
+        Largest distance in steps between two present steps of a run.
 
     Examples
     --------
@@ -213,19 +258,19 @@ def view_of(
     split: Split | None,
     well: str,
 ) -> View:
-    """Return what is shown: a period of the split, given dates, or all that the series hold.
+    """Return the first and last time shown: of a period, of two dates, or of all known values.
 
     Raises
     ------
     ValueError
-        If a period is asked for by name without a split, or nothing is left to show.
+        If a period is given by name without a split, or there is nothing to show.
     """
     if isinstance(period, str):
         spans = {} if split is None else period_spans(split, well=well)
         if period not in spans:
             raise ValueError(
-                "A period is shown by the name that it has in a split. Received period="
-                f"{period!r} and {', '.join(spans) or 'no split'}. Give split=..., or two dates."
+                f"A period given by its name must be in the split. Received period={period!r} and "
+                f"{', '.join(spans) or 'no split'}. Give split=..., or two dates."
             )
         return spans[period]
     if period is not None:
@@ -233,14 +278,14 @@ def view_of(
         if start < end:
             return start, end
         raise ValueError(
-            f"A view starts before it ends. Received {timeline.format_time(start)} to "
-            f"{timeline.format_time(end)}. Exchange the dates."
+            f"A period must start before it ends. Received {timeline.format_time(start)} to "
+            f"{timeline.format_time(end)}. Swap the dates."
         )
     times = np.concatenate([s[schema.TIME].values[s.notnull().values] for s in series])
     if times.size == 0:
         raise ValueError(
-            f"A figure needs an observed or predicted level. Received none for well {well!r}. "
-            "Choose another well."
+            "The figure needs an observed or predicted level. Received none for well "
+            f"{well!r}. Choose another well."
         )
     return times.min(), times.max()
 
@@ -248,7 +293,7 @@ def view_of(
 def limits_of(series: list[xr.DataArray], *, view: View) -> tuple[float, float]:
     """Return the lowest and highest value in the view.
 
-    Where the view holds none, they are those of all times, and 0 and 1 where there is none at all.
+    Without values in the view, they are those of all times; without any values, 0 and 1.
     """
     shown = np.concatenate([s.sel({schema.TIME: slice(*view)}).values for s in series])
     known = shown[np.isfinite(shown)]
@@ -259,7 +304,7 @@ def limits_of(series: list[xr.DataArray], *, view: View) -> tuple[float, float]:
 
 
 def period_spans(split: Split, *, well: str, view: View | None = None) -> dict[Period, View]:
-    """Return first and last step of each period of a well that exists and lies in the view."""
+    """Return the first and last step of each period of a well, cut to the view."""
     found: dict[Period, View] = {}
     for period in PERIODS:
         span = split.bounds[period].sel({schema.WELL: well, "edge": ["start", "end"]}).values
@@ -272,31 +317,40 @@ def period_spans(split: Split, *, well: str, view: View | None = None) -> dict[P
 
 
 def rain_name(observations: xr.Dataset) -> str | None:
-    """Return the name of the first covariate whose kind is rain, None where there is none."""
+    """Return the name of the first covariate of the kind rain, or None."""
     names = schema.covariate_names(observations)
     kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
     return next((name for name in names if kinds[name] == "rain"), None)
 
 
-def rain_bars(rain: xr.DataArray, *, view: View, most: int = 400) -> tuple[pd.DataFrame, str]:
-    """Return rain in bars that are wide enough to be seen, and the label of their axis.
+def rain_bars(
+    rain: xr.DataArray,
+    *,
+    view: View,
+    most: int = 400,
+    issue_time: np.datetime64 | None = None,
+) -> tuple[pd.DataFrame, str]:
+    """Return rain as bars wide enough to be visible, and the label of their axis.
 
     Parameters
     ----------
     rain : xarray.DataArray
         Dims (time,), with ``attrs["units"]``.
     view : tuple of numpy.datetime64
-        What is shown.
+        First and last time shown.
     most : int
-        Number of bars that may be shown; above it, steps are summed to weeks, months, ....
+        Largest number of bars shown; above it, steps are summed to weeks, months, ....
+    issue_time : numpy.datetime64, optional
+        Issue time of a forecast. Bars of daily and weekly steps then end at their time stamps,
+        and one of them ends at the issue time, so that rain known at the issue time is before it.
 
     Returns
     -------
     bars : pandas.DataFrame
-        Columns start, end, amount, missing. A bar of which a step is missing or outside the data
-        has the amount NaN: missing rain is not zero.
+        Columns start, end, amount, missing. The amount is NaN if a step of the bar is missing or
+        outside the data, as missing rain is not zero.
     label : str
-        Such as ``"rain [mm/month]"``; rates that are no depth per step are averaged, not summed.
+        Such as ``"rain [mm/month]"``. Rates that are not a depth per step are averaged.
     """
     times = pd.DatetimeIndex(rain[schema.TIME].values)
     frequency = timeline.infer_frequency(times.to_numpy())
@@ -311,16 +365,21 @@ def rain_bars(rain: xr.DataArray, *, view: View, most: int = 400) -> tuple[pd.Da
 
     step = pd.tseries.frequencies.to_offset(frequency)
     if isinstance(width, int):
-        first = times[np.arange(times.size) // width * width]
-        start = first.unique()
-        end = start + width * step
+        known = 0 if issue_time is None else int((times <= issue_time).sum())
+        group = (np.arange(times.size) - known % width) // width
+        span = pd.Timedelta(days=7 if frequency[0] == "W" else 1)
+        if issue_time is not None or frequency[0] == "W":  # bars end at their time stamps
+            times = times - span
+        numbers = np.unique(group) * width + known % width
+        start = pd.DatetimeIndex(times[0] + pd.to_timedelta(numbers * span.days, unit="D"))
+        first, end = start[group - group[0]], start + width * span
     else:
         first = times.to_period(width).to_timestamp()
         start = first.unique()
         end = (start.to_period(width) + 1).to_timestamp()
     groups = pd.Series(rain.values, times).groupby(first)
     amount = (groups.sum() if native or depth else groups.mean()).to_numpy()
-    missing = rain.isnull().to_series().groupby(first).any().to_numpy()
+    missing = pd.Series(rain.isnull().values, times).groupby(first).any().to_numpy()
     partial = (start < times[0]) | (end > times[-1] + step)
     amount = np.where(missing | partial, np.nan, amount)
     bars = pd.DataFrame({"start": start, "end": end, "amount": amount, "missing": missing})
@@ -338,14 +397,15 @@ def _rain_label(units: str, depth: re.Match[str] | None, name: str, *, native: b
 
 
 LEAST = 20
-"""Pairs that a correlation needs."""
+"""Smallest number of pairs of a correlation."""
 
 
 def rainfall_departure(rain: xr.DataArray) -> xr.DataArray:
-    """Return how much more rain has fallen since the start than its mean would have given.
+    """Return the cumulative rainfall departure: the cumulative sum of rain minus its mean.
 
-    A level that follows it owes its course to the weather; one that leaves it may be pumped or fed
-    (Weber and Stewart 2004, Ground Water 42(6), 935-938, on its use and limits). It ends at zero.
+    A level that follows the curve is controlled by the weather; a level that leaves it may be
+    influenced by pumping or artificial recharge (Weber and Stewart 2004, Ground Water
+    42(6), 935-938, on use and limits). The curve ends at zero.
 
     Parameters
     ----------
@@ -355,8 +415,8 @@ def rainfall_departure(rain: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        Dims (time), in the units of the rain times a step. Steps without rain data are NaN, and
-        count as the mean, so that the curve goes on level behind them.
+        Dims (time), in the units of the rain times a step. Steps without rain are NaN and count
+        as the mean.
 
     Examples
     --------
@@ -371,24 +431,24 @@ def rainfall_departure(rain: xr.DataArray) -> xr.DataArray:
 def lag_correlations(
     level: xr.DataArray, covariates: xr.Dataset, *, names: Sequence[str], most: int
 ) -> pd.DataFrame:
-    """Return the correlation of the level with the mean of each covariate over the steps before.
+    """Return the correlation of the level with the mean of each covariate over preceding steps.
 
     Parameters
     ----------
     level : xarray.DataArray
-        Dims (time), m; NaN where nothing was observed.
+        Dims (time), m; NaN for missing levels.
     covariates : xarray.Dataset
-        On the same times, dims (time).
+        Covariates on the same times, dims (time).
     names : sequence of str
-        Which covariates.
+        Names of the covariates.
     most : int
-        Most steps that a mean reaches back, the level's own step included.
+        Largest number of steps in a mean, including the step of the level.
 
     Returns
     -------
     pandas.DataFrame
-        Columns covariate, steps, correlation (Pearson; NaN below 20 pairs), n; some forty numbers
-        of steps from 1 to the most, evenly spread by their ratios.
+        Columns covariate, steps, correlation (Pearson; NaN for fewer than 20 pairs), n; for up to
+        40 numbers of steps from 1 to ``most``, evenly spaced on a logarithmic scale.
     """
     steps = np.unique(np.geomspace(1, most, 40).round().astype(int))
     target = level.to_series()

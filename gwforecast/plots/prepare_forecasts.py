@@ -1,7 +1,4 @@
-"""What the figures of forecasts show, computed apart from drawing it.
-
-What the figures of scores and of states show, computed apart from drawing it.
-"""
+"""Data of the figures of forecasts and of the groundwater status, apart from drawing them."""
 
 from __future__ import annotations
 
@@ -25,21 +22,23 @@ __all__ = [
     "intervals",
     "issued",
     "issues_of",
+    "last_level",
     "lead_numbers",
     "months_of",
     "rain_through",
     "usual_levels",
+    "without_forecast",
 ]
 
 
 NORMAL_QUANTILES = (0.1, 0.5, 0.9)
 NORMAL_DAYS = 15.0
-"""Days of the year around a date of which the levels are usual."""
+"""Days of the year before and after a date whose levels are its normal levels."""
 
 
 @dataclass(frozen=True)
 class Issued:
-    """The forecast of one well and model from one issue time: levels, dims (time, quantile), m."""
+    """The forecast of a well from one issue time: levels, dims (time, quantile), m."""
 
     time: np.datetime64
     level: xr.DataArray
@@ -48,27 +47,27 @@ class Issued:
 def issues_of(forecast: xr.Dataset, *, well: str, model: str | None) -> xr.DataArray:
     """Return the forecasts of a well and model, dims (issue_time, lead_time, quantile), m.
 
-    Members become the quantiles of :data:`gwforecast.calibration.intervals.QUANTILES`, NaN where a
-    member is missing; a forecast without either is the median. A dimension of which one value was
-    selected may be a scalar coordinate.
+    Members are replaced by their quantiles, those of
+    :data:`gwforecast.calibration.intervals.QUANTILES`, NaN where a member is missing. A forecast
+    without quantiles and members is the median. Selected dimensions may be scalar coordinates.
 
     Parameters
     ----------
     forecast : xarray.Dataset
         ``level`` ([model,] well, issue_time, lead_time[, quantile | member]), m.
     well : str
-        Which well.
+        Name of the well.
     model : str, optional
-        Which model; may be left out where there is one.
+        Name of the model; may be omitted where there is only one.
 
     Raises
     ------
     ValueError
-        If there is no such well or model, or there are several models and none is asked for.
+        If the well or model is unknown, or there are several models and none is given.
     """
     level = forecast[schema.LEVEL]
     if schema.MODEL in level.dims:
-        level = level.sel({schema.MODEL: _only_model(level, model)}, drop=True)
+        level = level.sel({schema.MODEL: prepare.only_model(level, model)}, drop=True)
     prepare.only_well(level, well)
     if schema.WELL in level.dims:
         level = level.sel({schema.WELL: well}, drop=True)
@@ -88,19 +87,6 @@ def issues_of(forecast: xr.Dataset, *, well: str, model: str | None) -> xr.DataA
     return level.transpose(*order, schema.QUANTILE)
 
 
-def _only_model(level: xr.DataArray, model: str | None) -> str:
-    models = [str(name) for name in level[schema.MODEL].values]
-    if model in models:
-        return str(model)
-    if model is None and len(models) == 1:
-        return models[0]
-    what = f"{len(models)} models" if model is None else f"model {model!r}"
-    raise ValueError(
-        f"A figure of forecasts shows one model that they hold. Received {what}; there are "
-        f"{', '.join(models)}. Name one with model=..."
-    )
-
-
 def issued(
     forecast: xr.Dataset, *, well: str, issue_time: object | None, model: str | None
 ) -> Issued:
@@ -109,7 +95,7 @@ def issued(
     Raises
     ------
     ValueError
-        If the well, the model or the issue time is not there, or the forecast holds no level.
+        If the well, model or issue time is unknown, or the forecast has no level.
     """
     level = issues_of(forecast, well=well, model=model)
     times = level[schema.ISSUE_TIME].values
@@ -117,7 +103,7 @@ def issued(
     places = np.flatnonzero(times == wanted)
     if places.size == 0:
         raise ValueError(
-            "A figure shows an issue time that the forecast holds. Received "
+            "The issue time must be in the forecast. Received "
             f"{timeline.format_time(wanted)}; there are {times.size}, "
             f"{timeline.format_time(times[0])} to {timeline.format_time(times[-1])}. Choose one "
             "of them."
@@ -125,7 +111,7 @@ def issued(
     one = level.isel({schema.ISSUE_TIME: int(places[0])}, drop=True)
     if not prepare.central(one).notnull().any():
         raise ValueError(
-            f"A figure of a forecast needs a predicted level. Received none for well {well!r} "
+            f"The figure needs a predicted level. Received none for well {well!r} "
             f"from {timeline.format_time(wanted)}. Choose another issue time or model."
         )
     valid = one[schema.VALID_TIME].values
@@ -135,7 +121,7 @@ def issued(
 
 
 def intervals(level: xr.DataArray) -> list[Interval]:
-    """Return the intervals between quantiles q and 1 - q that hold levels, the widest first.
+    """Return the intervals between quantiles q and 1 - q with known levels, the widest first.
 
     Parameters
     ----------
@@ -152,10 +138,45 @@ def intervals(level: xr.DataArray) -> list[Interval]:
     return found
 
 
-def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None) -> View:
-    """Return what a fan shows: steps before the issue time, and all valid times.
+def last_level(
+    level: xr.DataArray, *, issue_time: np.datetime64
+) -> tuple[np.datetime64, float] | None:
+    """Return time and value, m, of the last observed level up to the issue time, or None."""
+    known = level.where(level[schema.TIME] <= issue_time).dropna(schema.TIME)
+    if not known.size:
+        return None
+    return known[schema.TIME].values[-1], float(known.values[-1])
 
-    Without ``history`` these are twice as many as the steps ahead, and half a year at least.
+
+def without_forecast(median: xr.DataArray) -> list[View]:
+    """Return first and last time of each longer span between forecasts.
+
+    Parameters
+    ----------
+    median : xarray.DataArray
+        Dims (issue_time, lead_time), m, with the coordinate ``valid_time``; NaN for no forecast.
+
+    Returns
+    -------
+    list of tuple of numpy.datetime64
+        Spans longer than twice the usual time between issue times, and than 30 days.
+    """
+    issues, valid = median[schema.ISSUE_TIME].values, median[schema.VALID_TIME].values
+    there = np.isfinite(median.values)
+    rows = np.flatnonzero(there.any(axis=1))
+    if rows.size < 2:
+        return []
+    ends = np.array([valid[row][there[row]].max() for row in rows])
+    usual = np.median(np.diff(issues[rows]))
+    least = max(2 * usual, np.timedelta64(30, "D"))
+    pairs = zip(np.maximum.accumulate(ends)[:-1], issues[rows][1:], strict=True)
+    return [(end, start) for end, start in pairs if start - end > least]
+
+
+def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None) -> View:
+    """Return the first and last time of a fan chart: a history, and all valid times.
+
+    Without ``history``, it is twice as long as the horizon, and at least half a year.
 
     Raises
     ------
@@ -164,8 +185,8 @@ def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None)
     """
     if history is not None and history < 0:
         raise ValueError(
-            f"The history is a number of steps, 0 at least. Received history={history}. Leave it "
-            "out for a usual one."
+            f"The history must be a number of steps, 0 or more. Received history={history}. Omit "
+            "it for the default."
         )
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     half = round(timeline.steps_per_year(frequency) / 2)
@@ -173,7 +194,7 @@ def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None)
     start = timeline.add_steps(forecast.time, -steps, frequency)
     first = observations[schema.TIME].values[0]
     start, end = max(start, min(first, forecast.time)), forecast.level[schema.TIME].values[-1]
-    if end - forecast.time < 0.05 * (end - start):  # a short forecast isn't set on the edge
+    if end - forecast.time < 0.05 * (end - start):  # keeps a short forecast off the edge
         end = end + (end - start) // 40
     return start, end
 
@@ -181,21 +202,21 @@ def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None)
 def rain_through(
     observations: xr.Dataset, weather: xr.Dataset | None, *, well: str, issue_time: np.datetime64
 ) -> tuple[xr.DataArray | None, str]:
-    """Return rain, dims (time,): observed up to the issue time and what is known of it after.
+    """Return rain, dims (time,): observed up to the issue time, and that of ``weather`` after it.
 
-    After the issue time it is that of ``weather``, the mean of its members, else the observed.
+    The mean of members is used. Without ``weather``, all rain is observed.
 
     Returns
     -------
     rain : xarray.DataArray or None
-        None where the observations hold no rain.
+        None if the observations have no rain.
     later : str
-        What the rain after the issue time is called.
+        Label of the rain after the issue time.
 
     Raises
     ------
     ValueError
-        If the weather holds no rain of this name.
+        If the weather has no rain of this name.
     """
     name = prepare.rain_name(observations)
     if name is None:
@@ -205,9 +226,9 @@ def rain_through(
         return observed, "rain, observed later"
     if name not in weather:
         raise ValueError(
-            f"The weather of a forecast holds the rain of the observations. Received "
-            f"{sorted(map(str, weather.data_vars))}, without {name!r}. Rename it, or leave the "
-            "weather out."
+            f"The weather must have the rain of the observations. Received "
+            f"{sorted(map(str, weather.data_vars))}, without {name!r}. Rename it, or omit the "
+            "weather."
         )
     ahead = weather[name]
     if schema.WELL in ahead.dims:
@@ -226,21 +247,21 @@ def rain_through(
 def usual_levels(
     level: xr.DataArray, times: np.ndarray, *, before: np.datetime64
 ) -> xr.DataArray | None:
-    """Return quantiles 0.1, 0.5 and 0.9 of the levels around the same day of all past years.
+    """Return the normal levels: quantiles 0.1, 0.5 and 0.9 of all past years around each day.
 
     Parameters
     ----------
     level : xarray.DataArray
         Dims (time,), m.
     times : numpy.ndarray
-        Shape (time,), for which they are wanted.
+        Shape (time,), times of the normal levels.
     before : numpy.datetime64
-        Levels up to it are used.
+        Last time whose levels are used.
 
     Returns
     -------
     xarray.DataArray or None
-        Dims (time, quantile), m; None where there are levels of fewer than three years.
+        Dims (time, quantile), m; None with levels of fewer than three years.
     """
     past = level.where(level[schema.TIME] <= before).dropna(schema.TIME)
     if np.unique(past[schema.TIME].dt.year).size < 3:
@@ -258,7 +279,7 @@ def usual_levels(
 
 
 def lead_numbers(lead_time: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return lead times as numbers, and their unit; plain numbers are months.
+    """Return lead times as numbers, and their unit; numbers without a unit are months.
 
     Examples
     --------
@@ -274,7 +295,7 @@ def lead_numbers(lead_time: np.ndarray) -> tuple[np.ndarray, str]:
 
 @dataclass(frozen=True)
 class Months:
-    """Numbers of classes and percentiles, (well, month), and how many last months are forecast."""
+    """Class numbers and percentiles, shape (well, month), and the number of forecast months."""
 
     wells: list[str]
     times: list[pd.Timestamp]
@@ -286,17 +307,17 @@ class Months:
 def months_of(
     status: pd.DataFrame, *, issue_time: str | np.datetime64 | pd.Timestamp | None
 ) -> Months:
-    """Return the numbers of the classes and the percentiles by well and month.
+    """Return class numbers and percentiles by well and month.
 
     Raises
     ------
     ValueError
-        If there is no row, a class is another, or a well has two rows for a month.
+        If there is no row, a class is unknown, or a well has two rows for a month.
     """
     if status.empty:
         raise ValueError(
-            "A strip of states needs a row for each well and month. Received none. Choose wells "
-            "and months with levels."
+            "The table of status must have rows. Received none. Choose wells and months with "
+            "levels."
         )
     period = pd.DatetimeIndex(status["time"]).to_period("M")
     rows = status.assign(month=period)
@@ -304,13 +325,13 @@ def months_of(
     strange = names[~names.isin(OUTLOOK_CLASSES)]
     if len(strange):
         raise ValueError(
-            f"A class is one of {', '.join(OUTLOOK_CLASSES)}. Received {strange.iloc[0]!r}. "
+            f"A class must be one of {', '.join(OUTLOOK_CLASSES)}. Received {strange.iloc[0]!r}. "
             "Rename it."
         )
     twice = rows[rows.duplicated(["well", "month"])]
     if len(twice):
         raise ValueError(
-            "A strip shows one state for each well and month. Received two of well "
+            "There must be one status for each well and month. Received two of well "
             f"{twice['well'].iloc[0]!r} in {twice['month'].iloc[0]}. Keep one of them."
         )
     times = pd.period_range(period.min(), period.max(), freq="M")

@@ -1,4 +1,4 @@
-"""Scores for figures, computed apart from drawing them: by model, well, lead time, interval."""
+"""Scores as figures show them: by model, well, lead time and interval."""
 
 from __future__ import annotations
 
@@ -8,23 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gwforecast.plots import style
+from gwforecast.plots.labels import model_label
 from gwforecast.plots.prepare_forecasts import lead_numbers
 from gwforecast.sequences.split import Period
 from gwforecast.verification.metrics import METRICS
 
-__all__: list[str] = []
+__all__ = [
+    "Curves",
+    "by_well",
+    "coverages",
+    "curves",
+    "metric_label",
+    "perfect_value",
+    "spread_apart",
+]
 
 
 def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
-    """Return model, nominal and observed coverage from scores, the levels of all wells together.
+    """Return the nominal and observed coverage of each model, pooled over the levels of all wells.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, period, metric, value, n; of the metrics those like ``coverage_95`` are used.
+        Columns model, period, metric, value, n; metrics such as ``coverage_95`` are used.
     period : {"train", "validation", "test"}
-        Which period.
+        Scored period.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, nominal, observed; coverages from 0 to 1.
     """
     shares = scores["metric"].str.fullmatch(r"coverage_\d+") & (scores["period"] == period)
     known = scores[shares & scores["value"].notna() & (scores["n"] > 0)]
@@ -38,18 +51,18 @@ def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Curves:
-    """Means over wells of a score by lead time.
+    """Mean score over wells by lead time.
 
     Attributes
     ----------
     values : pandas.DataFrame
-        Index lead time as a number, one column for each model.
+        Index: lead time as a number. Columns: models.
     unit : str
-        Of the lead time.
+        Unit of the lead time.
     wells : int
-        Number of wells of which the means are taken; the largest where it differs by lead time.
+        Number of wells in the means; the largest where it differs by lead time.
     pairs : tuple of int
-        Fewest and most pairs of a lead time.
+        Smallest and largest number of pairs of a lead time.
     without : list of str
         Models without a score.
     """
@@ -68,15 +81,15 @@ def curves(
     wells: Iterable[str] | None,
     models: Iterable[str] | None,
 ) -> Curves:
-    """Return the mean of a score over wells by model and lead time.
+    """Return the mean score over wells by model and lead time.
 
-    At each lead time it is of the wells in which all models have one that have any there, so that
-    the models are compared on the same wells.
+    At each lead time, the mean is taken over the wells at which all models with scores at this
+    lead time have one, so that models are compared on the same wells.
 
     Raises
     ------
     ValueError
-        If a well or model is not there, or there is no score of this metric.
+        If a well or model is unknown, or there is no score of this metric.
     """
     chosen = _chosen(scores, wells=wells, models=models)
     table = chosen[chosen["metric"] == metric]
@@ -84,8 +97,8 @@ def curves(
     if known.empty:
         there = chosen.loc[chosen["value"].notna(), "metric"].unique()
         raise ValueError(
-            f"Scores by lead time are drawn of a metric that there is. Received {metric!r}; there "
-            f"are {', '.join(map(str, there)) or 'none'}. Choose another metric."
+            f"The scores must include the metric. Received {metric!r}; there are "
+            f"{', '.join(map(str, there)) or 'none'}. Choose another metric."
         )
     names = [str(model) for model in table["model"].unique()]
     with_scores = known.groupby("lead")["model"].nunique()
@@ -116,8 +129,8 @@ def _chosen(
         lacking = [name for name in names if name not in there]
         if lacking:
             raise ValueError(
-                f"A figure shows {column}s that the scores hold. Received {lacking[0]!r}; there "
-                f"are {', '.join(there[:8])}. Choose some of them."
+                f"Each {column} must be in the scores. Received {lacking[0]!r}; there are "
+                f"{', '.join(there[:8])}. Choose some of them."
             )
         scores = scores[scores[column].isin(names)]
     return scores
@@ -131,17 +144,17 @@ def _leads(table: pd.DataFrame, steps: pd.Index) -> tuple[np.ndarray, str]:
 
 
 def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) -> np.ndarray:
-    """Return heights that lie ``gap`` apart at least, near to those given, in their order.
+    """Return heights at least ``gap`` apart, close to the given ones and in the same order.
 
-    Heights that belong together are moved as a block around their mean, so that no one of them
-    moves further than it must; where there is no room, they share what there is.
+    Heights that are too close are moved as a block around their mean. Where there is too little
+    room for the gap, heights are evenly spaced.
 
     Parameters
     ----------
     heights : numpy.ndarray
         Shape (label,).
     gap, low, high : float
-        Least distance, and between what all lie.
+        Smallest distance between heights, and limits of the heights.
 
     Examples
     --------
@@ -152,7 +165,7 @@ def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) ->
         return np.asarray(np.clip(heights, low, high))
     gap = min(gap, (high - low) / (heights.size - 1))
     order = np.argsort(heights, kind="stable")
-    blocks: list[tuple[float, int]] = []  # lowest height and number of labels of each
+    blocks: list[tuple[float, int]] = []  # lowest height and number of labels
     for height in np.clip(heights[order], low, high).tolist():
         blocks.append((height, 1))
         while len(blocks) > 1 and blocks[-1][0] < blocks[-2][0] + gap * blocks[-2][1] - 1e-9:
@@ -165,7 +178,7 @@ def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) ->
 
 
 def perfect_value(metric: str) -> float:
-    """Return the value of a metric that a perfect prediction has."""
+    """Return the value of a metric for a perfect prediction."""
     if metric in METRICS:
         return float(METRICS[metric].perfect)
     if metric.startswith("coverage_"):
@@ -179,7 +192,7 @@ def metric_label(metric: str) -> str:
     Examples
     --------
     >>> metric_label("width_95"), metric_label("skill_crps_persistence")
-    ('width of the 95 % interval [m]', 'skill in CRPS against persistence')
+    ('width of the 95 % interval [m]', 'CRPS skill relative to persistence')
     """
     if metric in METRICS:
         units = METRICS[metric].units
@@ -190,21 +203,28 @@ def metric_label(metric: str) -> str:
         return f"{what.replace('_', ' ')} of the {level} % interval{units}"
     if metric.startswith("skill_"):
         score, _, baseline = metric.removeprefix("skill_").partition("_")
-        against = f" against {style.model_label(baseline)}" if baseline else ""
-        return f"skill in {score.upper()}{against}"
+        relative = f" relative to {model_label(baseline)}" if baseline else ""
+        return f"{score.upper()} skill{relative}"
     return "CRPS [m]" if metric == "crps" else metric
 
 
 def by_well(
     scores: pd.DataFrame, *, metric: str, period: str, models: list[str] | None = None
 ) -> pd.DataFrame:
-    """Return the scores, wells by models, both in the order of the table."""
+    """Return the scores as a table, wells by models, both in their order in ``scores``.
+
+    Raises
+    ------
+    ValueError
+        If there is no score of this metric and period, or a model of ``models`` has none.
+    """
     rows = scores[(scores["metric"] == metric) & (scores["period"] == period)]
     wide = rows.pivot_table(index="well", columns="model", values="value", dropna=False, sort=False)
     lacking = [model for model in models or () if model not in wide or wide[model].isna().all()]
     if wide.empty or wide.isna().all(axis=None) or lacking:
         raise ValueError(
-            f"Wells are drawn by their scores. Received metric {metric!r}, period {period!r} and "
-            f"{lacking or 'any model'}, of which there is none. Choose what the table holds."
+            f"The scores must include the metric, period and models. Received metric {metric!r}, "
+            f"period {period!r} and {lacking or 'any model'}, without a score. Choose from the "
+            "table."
         )
     return wide

@@ -1,23 +1,25 @@
-"""Scores: models beside each other, and intervals against what they promise."""
+"""Scores: comparison of models, and coverage of prediction intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, MultipleLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gwforecast.plots import style
-from gwforecast.plots.prepare_scores import coverages, metric_label, perfect_value
+from gwforecast.plots import prepare_scores, style
+from gwforecast.plots.labels import MINUS, model_label, thousands
+from gwforecast.plots.prepare_scores import metric_label, perfect_value
 from gwforecast.sequences.split import Period
 
 __all__ = ["interval_coverage", "score_comparison"]
 
 
 _LOWEST_SKILL = -1.0
-"""Lower end of the axis of metrics whose perfect value is 1; worse scores are arrows at it."""
+"""Lower end of the axis of metrics with the perfect value 1; arrows mark scores below it."""
 
 
 @style.styled
@@ -28,24 +30,24 @@ def score_comparison(
     period: Period = "test",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the score of each model, best first: a dot for each well, and the median of the wells.
+    """Draw the score of each model, best first: a dot for each well, and the median over wells.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, such as those of ``score_table``.
+        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     metric : str
-        Which metric.
+        Name of the metric.
     period : {"train", "validation", "test"}
-        Which period.
+        Scored period.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes. A grey line is at zero, a dashed one at the value of a perfect prediction; scores
-        below -1, where 1 is perfect, are arrows at the left edge.
+        The axes. A grey line marks zero and a dashed line the value of a perfect prediction. Of
+        metrics with the perfect value 1, scores below -1 are drawn as arrows at the left edge.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def score_comparison(
         values = table.loc[table["model"] == model, "value"].dropna().to_numpy(float)
         digits = 3 if perfect == 0.0 else 2
         _draw_row(ax, np.sort(values), row=row, lowest=lowest, dots=wells > 1, digits=digits)
-    ax.set_yticks(range(len(order)), [style.model_label(model) for model in order])
+    ax.set_yticks(range(len(order)), [model_label(model) for model in order])
     ax.set(ylim=(len(order) - 0.4, -0.6), xlabel=label)
     if lowest > -np.inf:
         ax.set_xlim(max(ax.get_xlim()[0], lowest - 0.05), 1.04)
@@ -82,17 +84,17 @@ def score_comparison(
 
 
 def _title(ax: Axes, scores: pd.DataFrame, *, period: str) -> None:
-    """Name the wells of some scores, the period and the number of levels."""
+    """Write the wells, the period and the number of levels of some scores above the axes."""
     of_well = scores.dropna(subset="value").groupby("well")["n"].max()
     wells = scores["well"].unique()
     who = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
-    style.title(ax, who, f"{period} period, n = {style.thousands(int(of_well.sum()))}")
+    style.title(ax, who, f"{period} period, n = {thousands(int(of_well.sum()))}")
 
 
 def _draw_row(
     ax: Axes, values: np.ndarray, *, row: int, lowest: float, dots: bool, digits: int
 ) -> None:
-    """Draw the sorted scores of one model, and their median in figures at the right."""
+    """Draw the sorted scores of one model, with the value of their median at the right."""
     edge = ax.get_yaxis_transform()
     if values.size == 0:
         ax.text(1.01, row, "no score", transform=edge, va="center", fontsize=8, color=style.SPARE)
@@ -107,7 +109,7 @@ def _draw_row(
         below = heights[~inside]
         if below.size:
             ax.plot(np.full(below.size, lowest), below, marker="<", ms=4, alpha=0.7,
-                    label=f"well below {lowest:.0f}".replace("-", style.MINUS), **mark)  # fmt: skip
+                    label=f"well below {lowest:.0f}".replace("-", MINUS), **mark)  # fmt: skip
     else:
         ax.plot([0.0, shown], [row, row], color=style.INTERVAL, lw=3, zorder=1.5)
     marker, size, wide = ("|", 11, 2.2) if dots else ("o", 6, 0.0)
@@ -115,7 +117,7 @@ def _draw_row(
         marker, size, wide = ("<", 6, 0.0)
     ax.plot([shown], [row], marker, ms=size, mew=wide, color=style.PREDICTED, zorder=4,
             label="median")  # fmt: skip
-    text = f"{median:.{digits}f}".replace("-", style.MINUS)
+    text = f"{median:.{digits}f}".replace("-", MINUS)
     ax.text(1.01, row, text, transform=edge, va="center", fontsize=8, color=style.INK)
 
 
@@ -128,91 +130,123 @@ def _table(scores: pd.DataFrame, *, metric: str, period: str) -> pd.DataFrame:
     what = "period" if has_metric.any() else "metric"
     there = known.loc[has_metric, "period"] if has_metric.any() else known["metric"]
     raise ValueError(
-        f"A comparison needs scores of its metric and period. Received metric {metric!r}, period "
+        f"The scores must include the metric and period. Received metric {metric!r}, period "
         f"{period!r}; there are the {what}s {', '.join(map(str, there.unique())) or 'none'}. "
         f"Choose another {what}."
     )
 
 
 def _order(table: pd.DataFrame, perfect: float) -> list[str]:
-    """Return the models by the distance of their median from perfect, those without scores last."""
+    """Return the models by the distance of their median from perfect; without scores last."""
     medians = table.groupby("model", sort=False)["value"].median()
     return [str(model) for model in (medians - perfect).abs().sort_values(kind="stable").index]
 
 
 @style.styled
 def interval_coverage(
-    table: pd.DataFrame, *, period: Period = "test", ax: Axes | None = None
+    table: pd.DataFrame,
+    *,
+    period: Period = "test",
+    emphasis: Iterable[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw the share of levels inside each interval against the share that it promises.
+    """Draw the observed against the nominal coverage of prediction intervals.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns nominal and observed, shares from 0 to 1, and, if there are several models, model.
-        Or scores (model, well, period, metric, value, n) with metrics such as ``coverage_95``, of
-        which the levels of all wells are taken together.
+        Columns nominal and observed, coverages from 0 to 1, and, if there are several models,
+        model. Or scores (model, well, period, metric, value, n) with metrics such as
+        ``coverage_95``, which are pooled over the levels of all wells.
     period : {"train", "validation", "test"}
-        Which period of the scores.
+        Period of the scores.
+    emphasis : iterable of str, optional
+        Models drawn in colour, in the order of the colours; the others are grey. By default all
+        models have colours.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes; intervals under the diagonal are too narrow.
+        The axes. Intervals with points below the black line are too narrow: the diagonal of one
+        model, or the nominal coverages of several models, whose points are set apart along the
+        axis of nominal coverage so that none hides another.
 
     Raises
     ------
     ValueError
-        If there is no share, or one is not between 0 and 1.
+        If there is no coverage, or one is not between 0 and 1.
     """
     scores = table if "metric" in table else None
-    table = table if scores is None else coverages(scores, period=period)
+    table = table if scores is None else prepare_scores.coverages(scores, period=period)
     _check_shares(table, period=period)
-    ax = style.new_axes(ax, width=style.NARROW, height=3.8)
-    ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
     parts = list(table.groupby("model", sort=False)) if "model" in table else [("", table)]
-    for (model, part), marker in zip(parts, "osD^vPX*hp" * len(parts), strict=False):
-        ordered = part.sort_values("nominal")
-        ax.plot(
-            ordered["nominal"],
-            ordered["observed"],
-            marker=marker,
-            ms=4,
-            lw=1.2,
-            color=style.PREDICTED if len(parts) == 1 else None,
-            label=style.model_label(str(model)),
-        )
-    for x, y, text, align in (
-        (0.04, 0.96, "too wide", "left"),
-        (0.96, 0.04, "too narrow", "right"),
+    low, lowest = _coverage_limits(table)
+    rows = -(-len(parts) // 3) if "model" in table else 0
+    ax = style.new_axes(ax, width=style.NARROW * 1.3, height=3.5 + 0.17 * rows)
+    several = len(parts) > 1
+    step = min(0.016, 0.11 / len(parts)) * (1 - low) / 0.3 if several else 0.0
+    if several:
+        nominal, reach = np.unique(table["nominal"]), 0.5 * step * (len(parts) + 0.6)
+        ax.hlines(nominal, nominal - reach, nominal + reach, color=style.INK, lw=1.2, zorder=2,
+                  label="nominal")  # fmt: skip
+    else:
+        ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
+    looks = style.looks_of([str(model) for model, _ in parts], emphasis)
+    for number, ((model, part), marker) in enumerate(
+        zip(parts, "osD^vPX*hp" * len(parts), strict=False)
     ):
-        ax.text(x, y, text, ha=align, va="center", fontsize=8, color=style.SPARE,
-                transform=ax.transAxes)  # fmt: skip
-    least = float(table[["nominal", "observed"]].min().min())
-    low = max(0.0, np.floor(10 * (least - 0.1)) / 10)
-    ax.set(xlim=(low, 1), ylim=(low, 1), box_aspect=1)
+        ordered, look = part.sort_values("nominal"), looks[str(model)]
+        shift = step * (number - (len(parts) - 1) / 2)
+        ax.plot(
+            ordered["nominal"] + shift, ordered["observed"], marker=marker, ms=5, mew=0.5,
+            mec="white", lw=0.7, ls=(0, (1, 2)), color=look.colour,
+            label=model_label(str(model)), zorder=4 if look.strong else 3,
+        )  # fmt: skip
+    _mark_sides(ax)
+    ax.set(
+        xlim=(low, max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)),
+        ylim=(lowest, 1.005),
+    )
     ax.set(xlabel="nominal coverage", ylabel="observed coverage")
+    ax.set_xticks(sorted(set(table["nominal"])))
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MultipleLocator(0.2 if low < 0.4 else 0.1))
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     if "model" in table:
         style.legend_below(ax, columns=3, below=36)
     if scores is not None:
         of_coverage = scores["metric"].str.startswith("coverage_")
         _title(ax, scores[of_coverage & (scores["period"] == period)], period=period)
-    return style.finish(ax)
+    return style.finish(ax, grid="y")
+
+
+def _coverage_limits(table: pd.DataFrame) -> tuple[float, float]:
+    """Return the lower limits of the nominal and the observed coverage."""
+    nominal, observed = float(table["nominal"].min()), float(table["observed"].min())
+    low = max(0.0, np.floor(20 * (nominal - 0.05)) / 20)
+    return low, max(0.0, min(low, np.floor(20 * (observed - 0.02)) / 20))
+
+
+def _mark_sides(ax: Axes) -> None:
+    for x, y, text, align in (
+        (0.03, 0.95, "intervals too wide", "left"),
+        (0.97, 0.05, "intervals too narrow", "right"),
+    ):
+        ax.text(x, y, text, ha=align, va="center", fontsize=8, color="#777777",
+                transform=ax.transAxes)  # fmt: skip
 
 
 def _check_shares(table: pd.DataFrame, *, period: Period) -> None:
     if table.empty:
         raise ValueError(
-            "Coverage is drawn from shares, or from scores such as 'coverage_95'. Received none "
+            "The table must have coverages, or scores such as 'coverage_95'. Received none "
             f"for period {period!r}. Choose another period, or models with intervals."
         )
     shares = table[["nominal", "observed"]].to_numpy(float)
     wrong = shares[(shares < 0) | (shares > 1)]
     if wrong.size:
         raise ValueError(
-            f"Coverages are shares from 0 to 1. Received {wrong[0]:g}. Divide percentages by 100."
+            f"Coverages must be from 0 to 1. Received {wrong[0]:g}. Divide percentages by 100."
         )

@@ -1,4 +1,4 @@
-"""How good forecasts are: scores by lead time, reliability, and where the levels fell."""
+"""Forecast performance: scores by lead time, reliability and calibration."""
 
 from __future__ import annotations
 
@@ -11,41 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from gwforecast import schema
-from gwforecast.plots import style
-from gwforecast.plots.prepare_scores import (
-    Curves,
-    curves,
-    metric_label,
-    perfect_value,
-    spread_apart,
-)
+from gwforecast.plots import prepare_scores, style
+from gwforecast.plots.labels import model_label, shortened, thousands
+from gwforecast.plots.prepare_scores import Curves, metric_label, perfect_value
+from gwforecast.plots.style import Look
 
 __all__ = ["pit", "reliability", "scores_by_lead"]
 
 
-NETWORKS = {
-    "blend": style.PREDICTED,
-    "lstm": style.OBSERVED,
-    "mlp": "#009E73",
-    "gru": "#CC79A7",
-    "cnn": "#56B4E9",
-    "global_lstm": "#332288",
-    "global_mlp": "#117733",
-    "global_gru": "#882255",
-    "global_cnn": "#6699CC",
-}
-"""Strong colours of the networks and their blend, after Okabe and Ito (2008) and Tol (2021)."""
-
-_GREYS = ("#333333", "#777777", "#A6A6A6")
-_DASHES = ((0, ()), (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
-BASELINES = [(_GREYS[k % 3], _DASHES[k % 4]) for k in range(12)]
-"""Greys and dashes of all other models."""
-
 _FURTHEST = 2.0
-"""How many times the median of the models an error may be that still sets the axis."""
+"""Errors of up to this many times the median of the models are within the axes."""
 
 _TITLE = 24
-"""Letters of the name of a well that stand above axes with names of lines at their right."""
+"""Letters of the name of a well above axes that have names of lines at their right."""
 
 _LINE = 10.5
 """Height of a line of text, in points."""
@@ -58,50 +36,55 @@ def scores_by_lead(
     metric: str = "crps",
     wells: Iterable[str] | None = None,
     models: Iterable[str] | None = None,
+    emphasis: Iterable[str] | None = None,
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a score of each model by lead time, the mean over wells, with the names at the lines.
+    """Draw a score of each model by lead time, as the mean over wells.
 
-    Networks have colours, other models greys and dashes. A model that is far worse than the others
-    runs out of the axes, and has an arrow at its name.
+    Lines are labelled at their ends. A model that is far worse than the others leaves the axes;
+    an arrow beside its name shows where.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, lead (steps), metric, value, n, and lead_time (timedelta, or months),
-        without which the axis is in steps.
+        Columns model, well, lead (steps), metric, value, n, and optionally lead_time (timedelta,
+        or a number of months); without it the axis is in steps.
     metric : str
-        Which metric.
+        Name of the metric.
     wells, models : iterable of str, optional
-        Which of them; by default all. Means are of the wells in which all models have a score.
+        Wells and models; by default all. Means are over the wells at which all models have a
+        score.
+    emphasis : iterable of str, optional
+        Models drawn in colour, in the order of the colours; the others are grey and dashed. By
+        default all models have colours.
     note : str, optional
-        Text at the right above the axes; by default the number of pairs at a lead time.
+        Text above the axes at the right; by default the number of pairs per lead time.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure. The names stand at its right.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes. A dashed line is at the value of a perfect forecast where that is not zero, a
-        thin one at zero where scores may be below.
+        The axes. A dashed line marks the value of a perfect forecast where that is not zero, and
+        a thin line marks zero where scores can be negative.
 
     Raises
     ------
     ValueError
-        If a well or model is not there, or there is no score of this metric.
+        If a well or model is unknown, or there is no score of this metric.
     """
-    curves = curves(scores, metric=metric, wells=wells, models=models)
+    curves = prepare_scores.curves(scores, metric=metric, wells=wells, models=models)
     count = curves.values.shape[1] + len(curves.without)
     height = max(2.9, 0.9 + count * _LINE / 72)
     ax = style.new_axes(ax, width=style.WIDE * 0.8, height=height)
-    looks = _looks([str(model) for model in curves.values.columns])
-    for model, (colour, dashes) in looks.items():
+    looks = style.looks_of([str(model) for model in curves.values.columns], emphasis)
+    for model, look in looks.items():
         line = curves.values[model].dropna()
         ax.plot(
-            line.index.to_numpy(), line.to_numpy(), color=colour, ls=dashes,
-            label=style.model_label(model), lw=1.8 if model in NETWORKS else 1.1,
-            zorder=3 if model in NETWORKS else 2, marker="o" if len(line) == 1 else None, ms=3.5,
+            line.index.to_numpy(), line.to_numpy(), color=look.colour, ls=look.dashes,
+            label=model_label(model), lw=look.width, zorder=3 if look.strong else 2,
+            marker="o" if len(line) == 1 else None, ms=3.5,
         )  # fmt: skip
     _limits(ax, curves.values, metric=metric)
     first, last = curves.values.index[0], curves.values.index[-1]
@@ -116,24 +99,17 @@ def scores_by_lead(
     _name_lines(ax, curves, looks)
     chosen = scores["well"].unique() if wells is None else list(wells)
     who = f"mean of {curves.wells} wells" if curves.wells > 1 else str(chosen[0])
-    style.title(ax, style.shortened(who, most=_TITLE), note or _pairs(curves.pairs))
+    style.title(ax, shortened(who, most=_TITLE), note or _pairs(curves.pairs))
     return style.finish(ax, grid="y")
 
 
 def _pairs(pairs: tuple[int, int]) -> str:
-    low, high = (style.thousands(number) for number in pairs)
+    low, high = (thousands(number) for number in pairs)
     return f"n = {low} per lead time" if low == high else f"n = {low} to {high} per lead time"
 
 
-def _looks(models: list[str]) -> dict[str, tuple[str, object]]:
-    """Return colour and dashes of each model: strong for networks, greys for the others."""
-    others = [model for model in models if model not in NETWORKS]
-    greys = {model: BASELINES[number % len(BASELINES)] for number, model in enumerate(others)}
-    return {model: greys.get(model) or (NETWORKS[model], "-") for model in models}
-
-
 def _limits(ax: Axes, values: pd.DataFrame, *, metric: str) -> None:
-    """Show all of the models but those that are far worse, and the value of a perfect forecast."""
+    """Set limits that hold all models but those far worse, and the value of a perfect forecast."""
     perfect = perfect_value(metric)
     known = values.to_numpy(float)
     low, high = float(np.nanmin(known)), float(np.nanmax(known))
@@ -152,30 +128,30 @@ def _limits(ax: Axes, values: pd.DataFrame, *, metric: str) -> None:
         ax.axhline(0.0, color=style.INK, lw=0.8, zorder=1)
 
 
-def _name_lines(ax: Axes, curves: Curves, looks: dict[str, tuple[str, object]]) -> None:
-    """Write the name of each line at its end, the names one under the other."""
+def _name_lines(ax: Axes, curves: Curves, looks: dict[str, Look]) -> None:
+    """Write the name of each line at its end, without overlaps."""
     bottom, top = ax.get_ylim()
     ends = {model: curves.values[model].dropna().iloc[-1] for model in looks}
     shares = np.array([(end - bottom) / (top - bottom) for end in ends.values()])
     lacking = len(curves.without)
     gap = _LINE / _points_up(ax)
-    placed = spread_apart(
+    placed = prepare_scores.spread_apart(
         np.concatenate([np.clip(shares, 0, 1), np.full(lacking, -1.0)]), gap=gap, low=0.0, high=1.0
     )
-    for (model, (colour, dashes)), share, place in zip(
+    for (model, look), share, place in zip(
         looks.items(), shares, placed[: shares.size], strict=True
     ):
         ax.plot([1.005, 1.03], [np.clip(share, 0, 1), place], color=style.SPARE, lw=0.5,
                 clip_on=False, transform=ax.transAxes, label=f"_to {model}")  # fmt: skip
-        ax.plot([1.03, 1.075], [place, place], color=colour,
-                ls=dashes, lw=1.6 if model in NETWORKS else 1.0, clip_on=False,
+        ax.plot([1.03, 1.075], [place, place], color=look.colour,
+                ls=look.dashes, lw=look.width, clip_on=False,
                 transform=ax.transAxes, label=f"_{model}")  # fmt: skip
         arrow = " \N{UPWARDS ARROW}" if share > 1 else " \N{DOWNWARDS ARROW}" if share < 0 else ""
-        ax.text(1.085, place, style.model_label(model) + arrow, transform=ax.transAxes,
-                va="center", fontsize=8, color=_ink(colour),
-                fontweight="bold" if model in NETWORKS else "normal")  # fmt: skip
+        ax.text(1.085, place, model_label(model) + arrow, transform=ax.transAxes,
+                va="center", fontsize=8, color=_ink(look.colour),
+                fontweight="bold" if look.strong else "normal")  # fmt: skip
     for model, place in zip(curves.without, placed[shares.size :], strict=True):
-        ax.text(1.085, place, f"{style.model_label(model)}: no score", transform=ax.transAxes,
+        ax.text(1.085, place, f"{model_label(model)}: no score", transform=ax.transAxes,
                 va="center", fontsize=8, color=style.SPARE)  # fmt: skip
 
 
@@ -184,7 +160,7 @@ def _ink(colour: str) -> str:
 
 
 def _points_up(ax: Axes) -> float:
-    """Return about how high axes are, in points, also before their layout is made."""
+    """Return the approximate height of axes in points, also before the layout is made."""
     height, place = ax.figure.bbox.height / ax.figure.dpi, ax.get_subplotspec()
     if place is None or ax.figure.get_layout_engine() is None:
         return float(72 * height * ax.get_position().height)
@@ -193,26 +169,38 @@ def _points_up(ax: Axes) -> float:
 
 
 @style.styled
-def reliability(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw how often an event was observed against how probable it was said to be.
+def reliability(
+    table: pd.DataFrame,
+    *,
+    well: str | None = None,
+    emphasis: Iterable[str] | None = None,
+    note: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a reliability diagram: observed frequency against forecast probability of an event.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        A row for each bin of forecast probabilities: columns probability (their mean), frequency
-        (share of these forecasts after which the event was observed), n, and, if there are,
-        lower and upper (bounds of the frequency), model.
+        One row for each bin of forecast probabilities: columns probability (mean forecast
+        probability), frequency (observed relative frequency of the event), n, and optionally
+        lower and upper (bounds of the frequency) and model.
+    well : str, optional
+        Well, or description of the wells, for the title.
+    emphasis : iterable of str, optional
+        As in :func:`scores_by_lead`.
     note : str, optional
-        Text at the right above the axes; by default the number of forecasts.
+        Text above the axes, such as the event and the origin of the weather; by default the
+        number of forecasts.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure. The number of forecasts of each bin is drawn
-        above it.
+        Axes to draw in; by default those of a new figure. The number of forecasts in each bin is
+        drawn above them.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes. Dots under the diagonal were forecast too often; the dotted line is how often the
-        event was observed at all.
+        The axes. Below the diagonal, the event was forecast too often. The dotted line is the
+        observed frequency over all forecasts.
 
     Raises
     ------
@@ -222,21 +210,21 @@ def reliability(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None
     table = _known_bins(table)
     models_shown = table["model"].nunique() if "model" in table else 1
     ax = style.new_axes(
-        ax, width=style.NARROW, height=4.65 + 0.17 * max(0, (models_shown - 2) // 2)
+        ax, width=style.NARROW, height=4.85 + 0.17 * max(0, (models_shown - 2) // 2)
     )
     ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
     models = table.groupby("model", sort=False) if "model" in table else [("forecasts", table)]
     parts = [(str(model), part.sort_values("probability")) for model, part in models]
-    looks = _looks([model for model, _ in parts]) if len(parts) > 1 else {}
+    looks = style.looks_of([model for model, _ in parts], emphasis if len(parts) > 1 else None)
     counts = ax.inset_axes((0, 1.04, 1, 0.2), sharex=ax)
     for number, (model, part) in enumerate(parts):
-        colour = str(looks.get(model, (style.PREDICTED, "-"))[0])
-        shift = 0.006 * (number - (len(parts) - 1) / 2)  # bars that overlap could not be read
+        colour = looks[model].colour
+        shift = 0.006 * (number - (len(parts) - 1) / 2)  # keeps overlapping bars apart
         x = part["probability"].to_numpy(float) + shift
         if {"lower", "upper"} <= set(part):
             ax.vlines(x, part["lower"], part["upper"], color=colour, lw=1.0, alpha=0.8)
         ax.plot(x, part["frequency"], marker="osD^v"[number % 5], ms=4.5, mew=0, lw=1.2,
-                color=colour, label=style.model_label(model))  # fmt: skip
+                color=colour, label=model_label(model))  # fmt: skip
         counts.vlines(x, 0, part["n"], color=colour, lw=6 if len(parts) == 1 else 8 / len(parts))
     first = parts[0][1]
     overall = float(np.average(first["frequency"], weights=first["n"]))
@@ -248,14 +236,16 @@ def reliability(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MultipleLocator(0.2))
     total = int(first["n"].sum())
-    counts.set_title(note or f"n = {style.thousands(total)}", loc="right", fontsize=8, pad=4)
+    one = model_label(parts[0][0]) if len(parts) == 1 and "model" in table else ""
+    name = ", ".join(part for part in (well, one) if part)
+    style.title(counts, name, note or f"n = {thousands(total)}", width=style.points_across(ax))
     style.legend_below(ax, columns=2, below=36)
     return style.finish(ax)
 
 
 def _finish_counts(counts: Axes, *, highest: float) -> None:
     counts.set(ylim=(0, 1.1 * highest), yticks=[0, highest], ylabel="n")
-    counts.set_yticklabels(["0", style.thousands(int(highest))])
+    counts.set_yticklabels(["0", thousands(int(highest))])
     for side in ("top", "right"):
         counts.spines[side].set_visible(False)
     style.finish(counts).tick_params(labelbottom=False)
@@ -265,14 +255,14 @@ def _known_bins(table: pd.DataFrame) -> pd.DataFrame:
     known = table[table["n"] > 0]
     if known.empty:
         raise ValueError(
-            "Reliability is drawn from bins of forecasts. Received none with n above 0. Choose a "
-            "threshold or a period of which there are forecasts and levels."
+            "A reliability diagram needs bins with forecasts. Received none with n above 0. "
+            "Choose a threshold or a period with forecasts and observed levels."
         )
     shares = known[["probability", "frequency"]].to_numpy(float)
     wrong = shares[~((shares >= 0) & (shares <= 1))]
     if wrong.size:
         raise ValueError(
-            f"Probabilities and frequencies are shares from 0 to 1. Received {wrong[0]:g}. Divide "
+            f"Probabilities and frequencies must be from 0 to 1. Received {wrong[0]:g}. Divide "
             "percentages by 100."
         )
     return known
@@ -280,47 +270,54 @@ def _known_bins(table: pd.DataFrame) -> pd.DataFrame:
 
 @style.styled
 def pit(
-    values: xr.DataArray, *, bins: int = 10, note: str | None = None, ax: Axes | None = None
+    values: xr.DataArray,
+    *,
+    bins: int = 10,
+    emphasis: Iterable[str] | None = None,
+    note: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw where in their forecast distributions the observed levels fell.
+    """Draw a histogram of the probability integral transform (PIT).
 
-    The probability integral transform of calibrated forecasts is uniform (Dawid 1984,
-    doi:10.2307/2981683): a hump says that intervals are too wide, full ends that they are too
-    narrow, a slope that forecasts are too high (more at the left) or too low.
+    The PIT of calibrated forecasts is uniform (Dawid 1984, doi:10.2307/2981683). A hump in the
+    middle means that intervals are too wide, high bars at both ends that they are too narrow; a
+    slope means that forecasts are too high (more values at the left) or too low.
 
     Parameters
     ----------
     values : xarray.DataArray
-        Forecast probability of a level not above the observed, any dims; one panel shows several
-        models as lines. NaN where there was no level or forecast.
+        PIT value of each observed level, from 0 to 1, any dims; NaN without a level or forecast.
+        Several values along ``model`` are drawn as lines. The coordinate ``well`` gives the title.
     bins : int
         Number of bins.
+    emphasis : iterable of str, optional
+        As in :func:`scores_by_lead`.
     note : str, optional
-        Text at the right above the axes; by default the number of pairs.
+        Text above the axes; by default the number of pairs.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes. The dashed line is the share of a bin when calibrated, the band where 95 % of
-        the bins are expected then, if the pairs were independent; errors that last for weeks make
-        it wider.
+        The axes. The dashed line is the relative frequency in each bin of calibrated forecasts;
+        the band holds 95 % of the bins of calibrated forecasts with independent pairs. Errors that
+        persist for weeks make the spread larger.
 
     Raises
     ------
     ValueError
-        If there is no value, one is not between 0 and 1, or there are fewer than two bins.
+        If there is no value, a value is not between 0 and 1, or there are fewer than two bins.
     """
     parts = _parts(values, bins=bins)
-    ax = style.new_axes(ax, width=style.NARROW, height=2.7)
+    ax = style.new_axes(ax, width=style.NARROW, height=2.9)
     edges = np.linspace(0, 1, bins + 1)
     size = min(part.size for part in parts.values())
     reach = 1.96 * np.sqrt((1 - 1 / bins) / bins / size)
     ax.axhline(1 / bins, color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=4, label="calibrated")
     ax.axhspan(max(1 / bins - reach, 0), 1 / bins + reach, color="#DADADA", lw=0, zorder=1.5 if
-               len(parts) > 1 else 2.5, alpha=0.75, label="95 % range if so")  # fmt: skip
-    looks = _looks(list(parts))
+               len(parts) > 1 else 2.5, alpha=0.75, label="95 % range if calibrated")  # fmt: skip
+    looks = style.looks_of(parts, emphasis)
     highest = 1 / bins + reach
     for model, part in parts.items():
         shares = np.histogram(part, edges)[0] / part.size
@@ -329,24 +326,33 @@ def pit(
             ax.bar(edges[:-1], shares, 1 / bins, align="edge", color=style.INTERVAL,
                    edgecolor="white", lw=0.8, zorder=2)  # fmt: skip
         else:
-            colour, dashes = looks[model]
-            ax.stairs(shares, edges, color=colour, ls=dashes, lw=1.4, baseline=None,
-                      label=style.model_label(model), zorder=3)  # fmt: skip
+            ax.stairs(shares, edges, color=looks[model].colour, ls=looks[model].dashes, lw=1.4,
+                      baseline=None, label=model_label(model), zorder=3)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, 1.12 * highest))
-    ax.set(xlabel="forecast probability below the observed level", ylabel="share of the levels")
+    ax.set(xlabel="probability integral transform (PIT)", ylabel="relative frequency")
     ax.xaxis.set_major_locator(MultipleLocator(0.2))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    name = "" if len(parts) > 1 or list(parts) == [""] else style.model_label(next(iter(parts)))
-    style.title(ax, name, note or f"n = {style.thousands(size)}")
-    style.legend_below(ax, columns=3, below=36)
+    style.title(ax, _whose(values, list(parts)), note or f"n = {thousands(size)}")
+    style.legend_below(ax, columns=2, below=36)
     return style.finish(ax)
+
+
+def _whose(values: xr.DataArray, models: list[str]) -> str:
+    """Return the title of a histogram: the well or the number of wells, and a single model."""
+    named = schema.WELL in values.coords
+    wells = np.atleast_1d(values[schema.WELL].values).tolist() if named else []
+    well = str(wells[0]) if len(wells) == 1 else f"{len(wells)} wells" if wells else ""
+    model = model_label(models[0]) if len(models) == 1 and models[0] else ""
+    return ", ".join(part for part in (well, model) if part)
 
 
 def _parts(values: xr.DataArray, *, bins: int) -> dict[str, np.ndarray]:
     """Return the known values of each model."""
     if bins < 2:
-        raise ValueError(f"A histogram needs two bins. Received bins={bins}. Give two at least.")
+        raise ValueError(
+            f"A histogram needs at least two bins. Received bins={bins}. Give 2 or more."
+        )
     several = schema.MODEL in values.dims
     models = [str(name) for name in values[schema.MODEL].values] if several else [""]
     found = {}
@@ -358,8 +364,8 @@ def _parts(values: xr.DataArray, *, bins: int) -> dict[str, np.ndarray]:
             what = f"{wrong[0]:g}" if wrong.size else "none"
             who = f" for model {model!r}" if model else ""
             raise ValueError(
-                f"A histogram of forecast probabilities needs values from 0 to 1. Received {what}"
-                f"{who}. Choose forecasts with a level and quantiles."
+                f"PIT values must be from 0 to 1. Received {what}{who}. Choose forecasts with an "
+                "observed level and quantiles."
             )
         found[model] = known
     return found

@@ -1,7 +1,4 @@
-"""The state of groundwater against what is normal, month by month.
-
-Probabilities of a level below, near and above normal.
-"""
+"""Groundwater status: class of each month, and probabilities of a level below or above normal."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from gwforecast import schema
 from gwforecast.plots import prepare, prepare_forecasts, style
+from gwforecast.plots.labels import shortened
 from gwforecast.plots.prepare_forecasts import Months
 from gwforecast.sequences.normal import CLASSES
 
@@ -24,10 +22,10 @@ __all__ = ["classes", "status_strip"]
 
 TERCILE_COLOURS = ("#E9A36A", "#DEDEDE", "#7FBCE0")
 EDGES = ("#B8560B", "#7A7A7A", style.OBSERVED)
-"""Dry orange, grey and wet blue: areas, and the dots of observed classes."""
+"""Orange for dry, grey, and blue for wet: areas, and dots of the observed classes."""
 
 _ROWS = (1.08, 1.19, 1.3)
-"""Heights of the three rows of dots, above a probability of 1."""
+"""Heights of the three rows of dots above the probabilities."""
 
 
 @style.styled
@@ -39,20 +37,20 @@ def classes(
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the probabilities of three classes as stacked areas, the observed class as dots above.
+    """Draw the probabilities of three classes as stacked areas, with the observed class above.
 
     Parameters
     ----------
     probability : xarray.DataArray
-        Dims (well, time, class), three ordered classes, such as below, near and above normal.
+        Dims (well, time, class), with three ordered classes, such as below, near and above normal.
     observed : xarray.DataArray, optional
-        Number of the observed class, 0 to 2, NaN where none, dims (well, time).
+        Number of the observed class, from 0 to 2 or NaN, dims (well, time).
     well : str, optional
-        Which well; may be left out where there is one.
+        Name of the well; may be omitted where there is only one.
     note : str, optional
-        Text at the right above the axes.
+        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -62,15 +60,15 @@ def classes(
     Raises
     ------
     ValueError
-        If the well is not there, there are not three classes, or there is no probability.
+        If the well is unknown, there are not three classes, or there is no probability.
     """
     well = prepare.only_well(probability, well)
     shares = probability.sel({schema.WELL: well}, drop=True).transpose(schema.TIME, "class")
     names = [str(name) for name in shares["class"].values]
     if len(names) != len(TERCILE_COLOURS):
         raise ValueError(
-            f"Classes are three, from low to high. Received {len(names)}: {', '.join(names)}. "
-            "Merge classes, or draw them in another figure."
+            f"There must be three classes, from low to high. Received {len(names)}: "
+            f"{', '.join(names)}. Merge classes."
         )
     known = shares.notnull().all("class")
     view = prepare.view_of([shares[:, 0].where(known)], period=None, split=None, well=well)
@@ -112,15 +110,15 @@ def _draw_observed(ax: Axes, observed: xr.DataArray, *, names: list[str]) -> Non
 COLOURS = (
     "#7F3B08", "#D0731B", "#F6BE7A", "#E8E8E8", "#A6D0EA", "#3D8FCB", "#0B3C78",
 )  # fmt: skip
-"""Dry brown to wet blue, both darker the further from normal: also seen without colours."""
+"""Brown for dry to blue for wet, darker further from normal, and so legible in grey as well."""
 
 _DARK = (True, False, False, False, False, True, True)
 
 MOST_NAMED = 45
-"""Wells up to which each is named; of more, every second, third, ... is."""
+"""Up to this number of wells each is labelled; of more, every second, third, ... is."""
 
 _MOST_NUMBERED = 18
-"""Months up to which the percentile is written."""
+"""Up to this number of months, percentiles are written in the cells."""
 
 
 @style.styled
@@ -131,31 +129,33 @@ def status_strip(
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the class of each month for each well, in a row of coloured cells.
+    """Draw the status of each well by month, as a row of coloured cells.
 
     Parameters
     ----------
     status : pandas.DataFrame
-        Columns well, time, percentile (0 to 100) and class, one of the seven of the hydrological
-        outlooks: exceptionally low, notably low, below normal, normal, above normal, notably high,
-        exceptionally high; missing where there was no level. One row for each well and month.
+        Columns well, time, percentile (0 to 100) and class, one of the seven classes of the
+        hydrological outlook: exceptionally low, notably low, below normal, normal, above normal,
+        notably high, exceptionally high; missing where there is no level. One row for each well
+        and month.
     issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
-        Months after that of it are forecast: they are hatched, and framed.
+        Months after that of the issue time are forecast; they are hatched and framed.
     note : str, optional
-        Text at the right above the axes.
+        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, the higher the more wells there are.
+        Axes to draw in; by default those of a new figure, whose height depends on the number of
+        wells.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, wells from the top in the order of the table. Of few months the percentile is
-        written in the cells.
+        The axes, with wells from the top in the order of the table. With up to 18 months, the
+        percentile is written in the cells.
 
     Raises
     ------
     ValueError
-        If there is no row, a class is another, or a well has two rows for a month.
+        If there is no row, a class is unknown, or a well has two rows for a month.
     """
     months = prepare_forecasts.months_of(status, issue_time=issue_time)
     wells, count = months.classes.shape
@@ -174,7 +174,7 @@ def status_strip(
     if months.forecast:
         _mark_forecast(ax, first=count - months.forecast, months=months, wells=wells)
     _month_axis(ax, months)
-    names = [style.shortened(months.wells[number], most=26) for number in named]
+    names = [shortened(months.wells[number], most=26) for number in named]
     ax.set_yticks(named, names)
     ax.set(xlim=(-0.5, count - 0.5), ylim=(wells - 0.5, -0.5))
     if note:
@@ -195,9 +195,9 @@ def _write_percentiles(ax: Axes, months: Months) -> None:
 
 
 def _mark_forecast(ax: Axes, *, first: int, months: Months, wells: int) -> None:
-    """Hatch the months that are forecast, and frame them."""
+    """Hatch and frame the forecast months."""
     corner, size = (first - 0.5, -0.5), (months.forecast, wells)
-    if months.classes.shape[1] > _MOST_NUMBERED:  # numbers could not be read on hatching
+    if months.classes.shape[1] > _MOST_NUMBERED:  # hatching would hide numbers
         ax.add_patch(Rectangle(corner, *size, fill=False, hatch="//", ec="white", lw=0))
     ax.add_patch(
         Rectangle(corner, *size, fill=False, ec=style.INK, lw=1.6, clip_on=False, zorder=4)
@@ -210,7 +210,7 @@ def _mark_forecast(ax: Axes, *, first: int, months: Months, wells: int) -> None:
 
 
 def _month_axis(ax: Axes, months: Months) -> None:
-    """Write months where there are few, else years."""
+    """Label months where there are few, otherwise years."""
     count = len(months.times)
     if count <= 2 * _MOST_NUMBERED:
         step = 1 if count <= _MOST_NUMBERED else 3

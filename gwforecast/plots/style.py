@@ -1,13 +1,11 @@
-"""One look for all figures: colour-blind safe colours, sizes for print, axes with units.
-
-Figures as bytes, the same each time.
-"""
+"""The style of all figures: colour-blind safe colours, print sizes, axes, legends and titles."""
 
 from __future__ import annotations
 
 import io
 import struct
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -25,35 +23,37 @@ from matplotlib.ticker import ScalarFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from gwforecast import schema
+from gwforecast.plots.labels import shortened
 from gwforecast.plots.prepare import View, is_sparse
 from gwforecast.sequences.split import Period
 
 __all__ = [
     "INK",
     "INTERVAL",
-    "MINUS",
     "NARROW",
     "OBSERVED",
     "PERIOD_MARKS",
     "PREDICTED",
     "RAIN",
+    "RAIN_BARS",
     "SPARE",
     "STEPS",
+    "STRONG",
     "WIDE",
+    "Look",
+    "below_dates",
     "close",
     "date_axis",
     "draw_levels",
     "finish",
     "legend_below",
-    "level_label",
-    "model_label",
+    "looks_of",
     "new_axes",
     "picture",
     "plain_numbers",
+    "points_across",
     "shade_periods",
-    "shortened",
     "styled",
-    "thousands",
     "title",
 ]
 
@@ -62,11 +62,23 @@ OBSERVED = "#0072B2"
 PREDICTED = "#E06C00"
 INTERVAL = "#F9CF96"
 RAIN = "#30B7B7"
+RAIN_BARS = "#86D3D3"
 INK = "#333333"
 SPARE = "#999999"
-"""Blue, orange and light orange after Okabe and Ito (2008), turquoise, near black, grey."""
+"""Blue, orange and light orange after Okabe and Ito (2008), turquoise, near black, grey.
 
-MINUS = "\N{MINUS SIGN}"
+Bars of rain are lighter than lines of rain, so that the levels stay in front.
+"""
+
+STRONG = (
+    PREDICTED, OBSERVED, "#009E73", "#CC79A7", "#56B4E9", "#332288", "#117733", "#882255",
+    "#8A6D00", "#6699CC",
+)  # fmt: skip
+"""Colours of models, after Okabe and Ito (2008) and Tol (2021)."""
+
+_GREYS = ("#333333", "#777777", "#A6A6A6")
+_DASHES = ((0, ()), (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+
 
 PERIOD_SHADES: dict[Period, str] = {
     "train": "#F4F4F4",
@@ -79,7 +91,7 @@ PERIOD_MARKS: dict[str, tuple[str, str]] = {
     "validation": ("#56B4E9", "s"),
     "test": (PREDICTED, "o"),
 }
-"""Colour and marker of each period where it is told by points."""
+"""Colour and marker of the points of each period."""
 
 STEPS = [1, 2, 2.5, 5, 10]
 """Steps between the ticks of a numeric axis, times a power of ten."""
@@ -89,15 +101,13 @@ WIDE, NARROW = 7.0, 3.4
 
 _MANY = 500
 _BESIDE = 1.4
-"""Room that a figure keeps for labels at the left and right of its axes, in inches."""
+"""Width kept for labels at the left and right of the axes, in inches."""
 _LABEL, _TICK = 9, 8
-_COLOURS = (OBSERVED, PREDICTED, "#009E73", "#CC79A7", INK,
-            "#56B4E9", SPARE, "#8A6D00", "#882255", "#6A3D9A")  # fmt: skip
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.labelsize": _LABEL,
     "axes.linewidth": 0.6,
-    "axes.prop_cycle": cycler(color=_COLOURS),
+    "axes.prop_cycle": cycler(color=STRONG),
     "axes.titlesize": _LABEL,
     "font.size": _LABEL,
     "legend.borderaxespad": 0.0,
@@ -114,7 +124,7 @@ R = TypeVar("R")
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Let a function draw in our style, and leave that of the user as it was."""
+    """Draw in the style of the package; the user's settings of matplotlib are left unchanged."""
 
     @wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -125,7 +135,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
 
 def new_axes(ax: Axes | None, *, width: float, height: float) -> Axes:
-    """Return the axes that were given, or those of a new figure, size in inches."""
+    """Return the given axes, or those of a new figure of a size in inches."""
     if ax is not None:
         return ax
     made: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
@@ -133,7 +143,7 @@ def new_axes(ax: Axes | None, *, width: float, height: float) -> Axes:
 
 
 def close(ax: Axes) -> None:
-    """Close the figure of axes, so that the memory of a figure that is saved is given back.
+    """Close the figure of some axes, which frees its memory.
 
     Parameters
     ----------
@@ -144,7 +154,7 @@ def close(ax: Axes) -> None:
 
 
 def finish(ax: Axes, *, grid: Literal["x", "y"] | None = None) -> Axes:
-    """Set ticks, spines and, if asked for, a faint grid along ``"x"`` or ``"y"``; return ax."""
+    """Format ticks and spines, add a faint grid along ``"x"`` or ``"y"`` if given; return ax."""
     ax.tick_params(labelsize=_TICK, width=0.6, length=3, color=INK, labelcolor=INK)
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, edgecolor=INK)
@@ -155,29 +165,51 @@ def finish(ax: Axes, *, grid: Literal["x", "y"] | None = None) -> Axes:
     return ax
 
 
-def title(ax: Axes, name: str, note: str | None, *, pad: float = 5) -> None:
+def title(
+    ax: Axes, name: str, note: str | None, *, pad: float = 5, width: float | None = None
+) -> None:
     """Write the name of what is shown at the left above the axes, and a note at the right.
 
-    A name that would run into the note, or out of the figure, loses its middle.
+    A note that leaves less than half of the width to a longer name stands in a line of its own
+    below the name, wrapped where it is wider than the axes. A name that is wider than its space
+    loses its middle. ``width`` is that of the axes in points where it can't be taken from them.
     """
-    room = _points_across(ax) - (_points(note, size=_TICK) + 8 if note else 0)
+    room = points_across(ax) if width is None else width
+    beside = room - (_points(note, size=_TICK) + 8 if note else 0)
+    whole = _points(name, size=_LABEL, weight="bold") if name else 0.0
+    stacked = bool(note and name) and whole > beside and beside < 0.5 * room
+    lines = _wrapped(note, room) if note and (stacked or not name) else [note] if note else []
+    room = room if stacked else beside
     most = len(name)
     while most > 8 and _points(shortened(name, most=most), size=_LABEL, weight="bold") > room:
         most -= 1
+    above = "\n" * len(lines) if stacked else ""  # the pad is one for all titles of axes
     ax.set_title(
-        shortened(name, most=most),
+        shortened(name, most=most) + above,
         loc="left",
         fontsize=_LABEL,
         fontweight="bold",
         color=INK,
         pad=pad,
     )
-    if note:
-        ax.set_title(note, loc="right", fontsize=_TICK, color=INK, pad=pad)
+    if lines:
+        ax.set_title("\n".join(lines), loc="right", fontsize=_TICK, color=INK, pad=pad)
 
 
-def _points_across(ax: Axes) -> float:
-    """Return about how wide axes are, in points; those of a layout that is yet to be made too."""
+def _wrapped(text: str, room: float) -> list[str]:
+    """Return the lines of a text that is at most ``room`` points wide."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _points(longer, size=_TICK) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def points_across(ax: Axes) -> float:
+    """Return the approximate width of axes in points, also before the layout is made."""
     width, place = ax.figure.bbox.width / ax.figure.dpi, ax.get_subplotspec()
     if place is None or ax.figure.get_layout_engine() is None:
         return float(72 * width * ax.get_position().width)
@@ -190,24 +222,8 @@ def _points(text: str, *, size: float, weight: str = "normal") -> float:
     return float(path.get_extents().width)
 
 
-def shortened(name: str, *, most: int) -> str:
-    """Return a name of at most ``most`` letters, with an ellipsis for the middle of a longer one.
-
-    The end stays, because wells are often told apart by it.
-
-    Examples
-    --------
-    >>> shortened("municipal well 12, deep", most=11)
-    'munic…deep'
-    """
-    if len(name) <= most:
-        return name
-    tail = (most - 1) // 2
-    return name[: most - 1 - tail].rstrip() + "\N{HORIZONTAL ELLIPSIS}" + name[-tail:].lstrip()
-
-
 def plain_numbers(*axes: Axis) -> None:
-    """Write whole levels at the ticks, also where they differ by little: 1234.52, not +1.234e3."""
+    """Label ticks with full numbers, without an offset or an exponent: 1234.52, not +1.234e3."""
     for axis in axes:
         formatter = ScalarFormatter(useOffset=False)
         formatter.set_scientific(False)
@@ -215,7 +231,7 @@ def plain_numbers(*axes: Axis) -> None:
 
 
 def date_axis(ax: Axes, view: View, *, most: int = 12) -> None:
-    """Show the view on the x axis, with short dates at no more than ``most`` ticks."""
+    """Set the limits of the x axis to the view, with concise dates at up to ``most`` ticks."""
     start, end = (float(dates.date2num(edge)) for edge in view)
     margin = max(0.007 * (end - start), 0.5)  # days
     ax.set_xlim(start - margin, end + margin)
@@ -224,31 +240,13 @@ def date_axis(ax: Axes, view: View, *, most: int = 12) -> None:
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
 
 
-def level_label(level: xr.DataArray) -> str:
-    """Return the label of an axis of levels, such as ``"level [m above NAP]"``."""
-    units = str(level.attrs.get("units", schema.LEVEL_UNITS))
-    datum = str(level.attrs.get("vertical_datum", "")).strip()
-    return f"level [{units} above {datum}]" if datum else f"level [{units}]"
-
-
-def model_label(model: str) -> str:
-    """Return the name of a model as it is written in figures, such as ``"LSTM"``."""
-    words = model.split("_")
-    return " ".join(w.upper() if w in {"lstm", "mlp", "cnn", "gru"} else w for w in words)
-
-
-def thousands(count: int) -> str:
-    """Return a number with thin spaces between the thousands."""
-    return f"{count:,}".replace(",", "\N{THIN SPACE}")
-
-
 def draw_levels(
     ax: Axes, level: xr.DataArray, *, label: str, color: str = OBSERVED, width: float = 0.8
 ) -> None:
-    """Draw a series as it was measured, dims (time,): a line that breaks at gaps, or dots.
+    """Draw a series, dims (time,), as measured: a line that breaks at gaps, or dots.
 
-    Levels with steps between them are dots. Where levels are on every step they are a line, with
-    dots on levels that stand alone.
+    Series that usually have empty steps between values are drawn as dots; others as a line, with
+    dots at isolated values.
     """
     times, values = level[schema.TIME].values, level.values
     known = np.isfinite(values)
@@ -267,9 +265,9 @@ def draw_levels(
 
 
 def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View, time: xr.DataArray) -> None:
-    """Shade each period and write its name above the axes, shortened where it is narrow.
+    """Shade each period and write its name above the axes, abbreviated where it is narrow.
 
-    A period whose successor begins at the next step of ``time`` is shaded up to it.
+    A period is shaded up to the next one where that begins at the next step of ``time``.
     """
     first, last = (float(dates.date2num(edge)) for edge in view)
     begins = {np.datetime64(span[0]) for span in spans.values()}
@@ -299,7 +297,7 @@ def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View, time: xr.D
 def legend_below(
     ax: Axes, *, columns: int = 5, below: float = 22, handles: Iterable[Any] = ()
 ) -> None:
-    """Set the legend under the axes, where it hides no data; ``below`` is in points."""
+    """Place the legend below the axes; ``below`` is the distance in points."""
     drop = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
     given = list(handles) or ax.get_legend_handles_labels()[0]
     legend = ax.legend(
@@ -310,13 +308,65 @@ def legend_below(
         ncols=columns,
         markerscale=1.6,
     )
-    for handle in legend.legend_handles:  # points that are faint in a cloud are not when alone
+    for handle in legend.legend_handles:  # transparent points are opaque in the legend
         if handle is not None:
             handle.set_alpha(1.0)
 
 
+def below_dates(view: View) -> float:
+    """Return the distance of a legend below a date axis, which has a second line if short."""
+    years = (view[1] - view[0]) / np.timedelta64(365, "D")
+    return 34 if years < 1.65 else 22
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, dashes and line width of a model, and whether it is emphasised."""
+
+    colour: str
+    dashes: tuple[float, tuple[float, ...]]
+    width: float
+    strong: bool
+
+
+def looks_of(models: Iterable[str], emphasis: Iterable[str] | None = None) -> dict[str, Look]:
+    """Return the look of each model in a figure.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Models of the figure.
+    emphasis : iterable of str, optional
+        Models drawn in colour, in the order of the colours; they need not all be in the figure,
+        so that a model has the same colour in all figures of a run. The others are grey and
+        dashed. By default all models have colours, in the order of ``models``.
+
+    Examples
+    --------
+    >>> looks = looks_of(["linear", "lstm"], emphasis=["blend", "lstm"])
+    >>> looks["lstm"].colour == OBSERVED, looks["linear"].strong
+    (True, False)
+    """
+    names = list(dict.fromkeys(models))
+    coloured = names if emphasis is None else list(dict.fromkeys(emphasis))
+    looks: dict[str, Look] = {}
+    greys = 0
+    for name in names:
+        if name in coloured:
+            rounds, place = divmod(coloured.index(name), len(STRONG))
+            strong = emphasis is not None
+            dashes = _DASHES[rounds % len(_DASHES)]
+            looks[name] = Look(STRONG[place], dashes, 1.8 if strong else 1.4, strong)
+        else:
+            looks[name] = Look(_GREYS[greys % 3], _DASHES[greys % 4], 1.1, False)
+            greys += 1
+    return looks
+
+
 def picture(ax: Axes, *, dpi: int = 130) -> tuple[bytes, int, int]:
-    """Return the figure of some axes as PNG, with its width and height in pixels; close it.
+    """Return the figure of some axes as PNG, with its width and height in pixels, and close it.
+
+    The same figure always gives the same bytes.
 
     Parameters
     ----------
@@ -326,7 +376,7 @@ def picture(ax: Axes, *, dpi: int = 130) -> tuple[bytes, int, int]:
         Pixels in an inch.
     """
     buffer = io.BytesIO()
-    metadata = {"Software": None}  # no versions: the same figure has the same bytes
+    metadata = {"Software": None}  # the version of matplotlib would change the bytes
     figure: Any = ax.figure
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", metadata=metadata)
     close(ax)

@@ -1,7 +1,4 @@
-"""A search for settings: score by trial, and against each setting.
-
-The training of networks: loss by epoch.
-"""
+"""Training: loss of neural networks by epoch, and trials of a hyperparameter search."""
 
 from __future__ import annotations
 
@@ -14,7 +11,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from gwforecast.plots import style
+from gwforecast.plots import prepare, style
+from gwforecast.plots.labels import MINUS, model_label
 from gwforecast.verification.metrics import METRICS
 
 __all__ = ["training_history", "tuning"]
@@ -27,19 +25,23 @@ _LOG_FROM = 10.0
 
 @style.styled
 def training_history(
-    history: pd.DataFrame, *, well: str | None = None, ax: Axes | None = None
+    history: pd.DataFrame,
+    *,
+    well: str | None = None,
+    model: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the loss of each member by epoch, the median of the members, and their best epochs.
 
     Parameters
     ----------
     history : pandas.DataFrame
-        Columns well, member, epoch, loss, validation_loss. The median is drawn while at least half
-        of the members are trained, so that it does not jump where members stop.
-    well : str, optional
-        Which well; may be left out where there is one.
+        Columns well, member, epoch, loss, validation_loss, and optionally model. The median is
+        drawn for epochs in which at least half of the members are trained.
+    well, model : str, optional
+        Well and model; may be omitted where there is only one.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -49,9 +51,9 @@ def training_history(
     Raises
     ------
     ValueError
-        If the well is not there, or several are and none is asked for.
+        If the well or model is unknown, or there are several and none is given.
     """
-    table = _of_well(history, well)
+    table = _one_of(_one_of(history, "model", model), "well", well)
     members = table["member"].nunique()
     ax = style.new_axes(ax, width=style.NARROW * 1.2, height=2.8)
     for column, (name, colour) in _SERIES.items():
@@ -71,7 +73,8 @@ def training_history(
         ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     ax.set(xlabel="epoch", ylabel="loss")
-    style.title(ax, str(table["well"].iloc[0]), f"{members} member{'s'[: members > 1]}")
+    name = prepare.whose(str(table["well"].iloc[0]), _model_of(table))
+    style.title(ax, name, f"{members} member{'s'[: members > 1]}")
     style.legend_below(ax, columns=3, below=36)
     return style.finish(ax, grid="y")
 
@@ -89,15 +92,22 @@ def _draw_losses(ax: Axes, losses: pd.DataFrame, *, members: int, name: str, col
         ax.plot(median.index, median, color=color, lw=1.8, label=f"{name}, median")
 
 
-def _of_well(history: pd.DataFrame, well: str | None) -> pd.DataFrame:
-    wells = [str(name) for name in history["well"].unique()]
-    chosen = wells[0] if well is None and len(wells) == 1 else well
-    if chosen not in wells:
+def _one_of(history: pd.DataFrame, column: str, name: str | None) -> pd.DataFrame:
+    """Return the rows of one well or one model."""
+    if column not in history:
+        return history if name is None else history.assign(**{column: name})
+    names = [str(value) for value in history[column].unique()]
+    chosen = names[0] if name is None and len(names) == 1 else name
+    if chosen not in names:
         raise ValueError(
-            f"A training history is drawn for one well. Received well={well!r}; there are "
-            f"{', '.join(wells[:5]) or 'none'}. Choose one of them."
+            f"A training history is drawn for one {column}. Received {column}={name!r}; there are "
+            f"{', '.join(names[:5]) or 'none'}. Choose one of them."
         )
-    return history[history["well"].astype(str) == chosen]
+    return history[history[column].astype(str) == chosen]
+
+
+def _model_of(table: pd.DataFrame) -> str:
+    return str(table["model"].iloc[0]) if "model" in table else ""
 
 
 def _best_epochs(table: pd.DataFrame) -> pd.DataFrame:
@@ -106,8 +116,12 @@ def _best_epochs(table: pd.DataFrame) -> pd.DataFrame:
     return known.loc[known.groupby("member")["validation_loss"].idxmin()]
 
 
-_ACROSS = 4  # settings in a row, at most
-_SPREADS = 5.0  # interquartile ranges beyond the quartiles up to which scores are in view
+_ACROSS = 4
+"""Largest number of settings in a row."""
+
+_SPREADS = 5.0
+"""Interquartile ranges beyond the quartiles within which scores are in the axes."""
+
 _MARKS: dict[str, dict[str, Any]] = {
     "pruned": {"marker": "o", "ms": 3.5, "mfc": "white", "mec": style.SPARE, "mew": 0.9},
     "complete": {"marker": "o", "ms": 4.5, "mfc": style.OBSERVED, "mec": "white", "mew": 0.4},
@@ -123,29 +137,30 @@ def tuning(
     model: str = "",
     axes: Sequence[Axes] | None = None,
 ) -> list[Axes]:
-    """Draw the score of each trial with the best so far, and the scores against each setting.
+    """Draw the scores of the trials of a hyperparameter search, and the scores by hyperparameter.
 
-    Pruned trials stand with the score they had when they were stopped, which is of fewer members.
-    Scores far from the others are drawn as triangles at the edge, failed trials as crosses there.
+    Pruned trials are drawn with the score at which they were stopped, which is that of fewer
+    members. Outliers are drawn as triangles at the edge of the axes, and failed trials as crosses.
 
     Parameters
     ----------
     trials : pandas.DataFrame
         Columns number, state, value, and one for each setting.
     space : mapping
-        Range by setting: kind (``"int"``, ``"float"``, ``"log"`` or ``"choice"``), then its ends,
-        or the choices.
+        Range by setting: kind (``"int"``, ``"float"``, ``"log"`` or ``"choice"``), followed by its
+        limits or the choices.
     metric : str
-        What was made best, a name in :data:`gwforecast.verification.metrics.METRICS`.
+        Optimised metric, a name in :data:`gwforecast.verification.metrics.METRICS`.
     model : str
         Name of the model, for the title.
     axes : sequence of matplotlib.axes.Axes, optional
-        Where to draw, first the trials, then one for each setting; by default in a new figure.
+        Axes to draw in, first the trials, then one for each setting; by default those of a new
+        figure.
 
     Returns
     -------
     list of matplotlib.axes.Axes
-        The axes; a dot with a ring marks the best trial.
+        The axes; a ring marks the best trial.
 
     Raises
     ------
@@ -155,8 +170,8 @@ def tuning(
     complete = trials[trials["state"] == "complete"]
     if complete.empty:
         raise ValueError(
-            f"A search is drawn with the best of its trials. Received {len(trials)} trials, none "
-            "of which is complete. Run more trials."
+            "A figure of a hyperparameter search needs a complete trial. Received "
+            f"{len(trials)} trials, none of which is complete. Run more trials."
         )
     rises = bool(METRICS[metric].larger_is_better)
     best = complete.sort_values("value", ascending=not rises, kind="stable").iloc[0]
@@ -179,20 +194,20 @@ def tuning(
     unit = f" {units}" if units != "1" else ""
     style.title(
         drawn[0],
-        f"{style.model_label(model)}, validation".lstrip(", "),
-        note.replace("-", style.MINUS) + unit,
+        f"{model_label(model)}, validation period".lstrip(", "),
+        note.replace("-", MINUS) + unit,
     )
     return drawn
 
 
 def _across(settings: int) -> int:
-    """Return how many settings stand in a row, so that the rows are about equally long."""
+    """Return the number of settings in a row that makes rows about equally long."""
     rows = -(-max(settings, 1) // _ACROSS)
     return -(-max(settings, 1) // rows)
 
 
 def _grid(settings: int) -> list[Axes]:
-    """Return axes for the trials over the whole width, and below them those of the settings."""
+    """Return axes for the trials over the whole width, and below them one for each setting."""
     across = _across(settings)
     rows = -(-settings // across)
     figure = plt.figure(figsize=(style.WIDE, 2.7 + 1.75 * rows), layout="constrained")
@@ -202,7 +217,7 @@ def _grid(settings: int) -> list[Axes]:
 
 
 def _view(values: np.ndarray, *, best: float, rises: bool) -> tuple[float, float]:
-    """Return the ends of the axis of scores: all of them, but for those that are far off."""
+    """Return the limits of the axis of scores, without outliers."""
     values = values[np.isfinite(values)]
     low, high = np.quantile(values, [0.25, 0.75])
     reach = _SPREADS * max(high - low, 1e-6)
@@ -251,7 +266,7 @@ def _draw_setting(
     if kind == "choice":
         places = {str(value): place for place, value in enumerate(values)}
         x = trials[name].map(lambda value: places.get(str(value), np.nan)).to_numpy(float)
-        x += 0.16 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], x.size)  # so that none hides another
+        x += 0.16 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], x.size)  # keeps equal values apart
         ax.set_xticks(range(len(values)), [_short(value) for value in values])
         ax.set_xlim(-0.6, len(values) - 0.4)
     else:
@@ -277,7 +292,7 @@ def _scale(ax: Axes, kind: str, *, low: float, high: float) -> None:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Return two to four round numbers from low to high, and where there are none, the ends."""
+    """Return two to four round numbers from low to high, or the limits where there are none."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     for steps in ([1, 2, 5], [1, 3], [1]):
         ticks = np.outer(decades, steps).ravel()
@@ -290,7 +305,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def _draw_marks(
     ax: Axes, trials: pd.DataFrame, x: np.ndarray, *, view: tuple[float, float]
 ) -> None:
-    """Draw a point for each trial, and a triangle at the edge where its score is out of view."""
+    """Draw a point for each trial, and a triangle at the edge for scores outside the axes."""
     value, state = trials["value"].to_numpy(float), trials["state"].to_numpy(str)
     for name, mark in _MARKS.items():
         for place, marker in ((0, ""), (-1, "v"), (1, "^")):

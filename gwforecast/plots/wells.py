@@ -1,15 +1,18 @@
-"""Scores of a network of wells: their distribution, where they lie, and what they go with."""
+"""Scores of many wells: distribution, best and worst wells, map, and relation to attributes."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gwforecast import schema
 from gwforecast.plots import style
+from gwforecast.plots.labels import MINUS, model_label, shortened, units_label
 from gwforecast.plots.prepare_scores import by_well, metric_label, perfect_value
 from gwforecast.sequences.split import Period
 
@@ -17,51 +20,64 @@ __all__ = ["extreme_wells", "score_by_attribute", "score_distribution", "score_m
 
 
 LOWEST = -1.0
-"""Lower end of the axis of metrics whose perfect value is 1; worse scores are drawn at it."""
+"""Lower end of the axis of metrics with the perfect value 1; lower scores are drawn at it."""
+
 NAMED = 8
-"""Wells at each end that are named."""
+"""Number of best and of worst wells shown."""
+
+FEW = 15
+"""Up to this number of wells, distributions have a dot for each and maps have names."""
 
 
 @style.styled
 def score_distribution(
-    scores: pd.DataFrame, *, metric: str = "nse", period: Period = "test", ax: Axes | None = None
+    scores: pd.DataFrame,
+    *,
+    metric: str = "nse",
+    period: Period = "test",
+    emphasis: Iterable[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw the share of wells whose score is at most a value, a line for each model.
+    """Draw the cumulative distribution of a score over the wells, a line for each model.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as of ``score_table``.
+        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     metric, period : str
-        Which scores.
+        Metric and scored period.
+    emphasis : iterable of str, optional
+        Models drawn in colour, in the order of the colours; the others are grey and dashed. By
+        default all models have colours.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Raises
     ------
     ValueError
-        If there is no such score.
+        If there is no score of this metric, period and model.
     """
     table = by_well(scores, metric=metric, period=period)
     ax = style.new_axes(ax, width=style.WIDE * 0.75, height=3.4)
     lowest = _lowest(metric)
-    dashes = ["-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1))]
-    for number, (model, values) in enumerate(table.items()):
+    looks = style.looks_of(map(str, table), emphasis)
+    for model, values in table.items():
         ordered = np.sort(values.dropna().to_numpy(float)).clip(lowest)
+        look = looks[str(model)]
         if ordered.size == 0:
-            ax.plot([], [], label=f"{style.model_label(str(model))} (no score)")
+            ax.plot([], [], color=look.colour, label=f"{model_label(str(model))} (no score)")
             continue
         share = np.arange(1, ordered.size + 1) / ordered.size
         ax.step(
-            np.concatenate([ordered[:1], ordered]),
-            np.concatenate([[0.0], share]),
-            where="post",
-            lw=1.4,
-            ls=dashes[(number // 7) % len(dashes)],
-            label=f"{style.model_label(str(model))} ({_number(values.median())})",
-        )
+            np.concatenate([ordered[:1], ordered]), np.concatenate([[0.0], share]), where="post",
+            lw=look.width, ls=look.dashes, color=look.colour, zorder=3 if look.strong else 2,
+            label=f"{model_label(str(model))} ({_number(values.median())})",
+        )  # fmt: skip
+        if ordered.size <= FEW:
+            ax.plot(ordered, share, "o", ms=3.5, mew=0, color=look.colour, label="_wells", zorder=4)
     ax.axhline(0.5, color=style.SPARE, lw=0.6, zorder=1)
-    ax.set(xlabel=metric_label(metric), ylabel="share of wells at or below", ylim=(0, 1))
+    ax.set(xlabel=metric_label(metric), ylabel="share of wells at or below", ylim=(0, 1.02))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     if lowest > -np.inf:
         ax.set_xlim(max(ax.get_xlim()[0], lowest - 0.02), 1.02)
     style.title(ax, f"{len(table)} wells", f"{period} period; median in brackets")
@@ -79,25 +95,25 @@ def extreme_wells(
     period: Period = "test",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the scores of the wells where a model is best and where it is worst, by name.
+    """Draw the scores of the wells at which a model performs best and worst.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as of ``score_table``.
+        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     model : str
-        The model by which the wells are ordered.
+        Model that the wells are ordered by.
     baseline : str, optional
-        A model that is drawn beside it, in grey.
+        Model for comparison, in grey.
     metric, period : str
-        Which scores.
+        Metric and scored period.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Raises
     ------
     ValueError
-        If there is no such score.
+        If there is no score of this metric, period and model.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])
     away = (table[model] - perfect_value(metric)).abs().sort_values(kind="stable")
@@ -112,15 +128,15 @@ def extreme_wells(
         values = table.loc[shown, name].to_numpy(float)
         inside = values >= lowest
         ax.plot(values[inside], rows[inside], "o", ms=size, mew=0, color=color,
-                label=style.model_label(name))  # fmt: skip
+                label=model_label(name))  # fmt: skip
         ax.plot(np.full((~inside & np.isfinite(values)).sum(), lowest),
                 rows[~inside & np.isfinite(values)], "<", ms=size, mew=0, color=color)  # fmt: skip
     ax.axvline(perfect_value(metric), color=style.INK, lw=0.8, ls=(0, (4, 3)), zorder=1)
-    ax.set_yticks(rows, [style.shortened(str(well), most=24) for well in shown])
+    ax.set_yticks(rows, [shortened(str(well), most=24) for well in shown])
     ax.set(ylim=(rows[-1] + 0.7, -0.7), xlabel=metric_label(metric))
     if lowest > -np.inf:
         ax.set_xlim(max(ax.get_xlim()[0], lowest - 0.05), 1.04)
-    which = f"best and worst {NAMED}, " if cut else ""
+    which = f"{NAMED} best and {NAMED} worst, " if cut else ""
     style.title(ax, f"{len(wells)} wells", f"{which}{period} period")
     style.legend_below(ax, below=36)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
@@ -138,28 +154,28 @@ def score_by_attribute(
     period: Period = "test",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the score of each well against a static attribute: numbers along, categories in rows.
+    """Draw the score of each well against a static attribute, numeric or categorical.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as of ``score_table``.
+        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     observations : xarray.Dataset
-        With the attribute, dims (well).
+        Dataset with the attribute, dims (well).
     attribute, model, metric, period : str
-        What is drawn.
+        Attribute, model, metric and scored period.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Raises
     ------
     ValueError
-        If there is no such score or attribute.
+        If there is no such score or static attribute.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     if attribute not in schema.attribute_names(observations):
         raise ValueError(
-            f"Scores are drawn against a static attribute. Received {attribute!r}; there are "
+            f"The attribute must be static, dims (well). Received {attribute!r}; there are "
             f"{schema.attribute_names(observations) or 'none'}. Choose one of them."
         )
     found = observations[attribute]
@@ -171,14 +187,13 @@ def score_by_attribute(
     numeric = found.dtype.kind in "fiu"
     across = values.astype(float) if numeric else _in_rows(ax, [str(value) for value in values])
     ax.plot(across, score, "o", ms=4, mew=0, alpha=0.6, color=style.OBSERVED)
-    units = str(found.attrs.get("units", ""))
-    label = f"{attribute.replace('_', ' ')}" + (f" [{units}]" if units not in ("", "1") else "")
+    label = attribute.replace("_", " ") + units_label(found.attrs)
     ax.set(xlabel=label, ylabel=metric_label(metric))
     note = f"{period} period, {len(there)} wells"
     if numeric and len(there) > 2:
         ranks = pd.Series(across).corr(pd.Series(score), method="spearman")
         note += f", rank correlation {_number(ranks)}" if np.isfinite(ranks) else ""
-    style.title(ax, style.model_label(model), note)
+    style.title(ax, model_label(model), note)
     return style.finish(ax)
 
 
@@ -192,23 +207,25 @@ def score_map(
     period: Period = "test",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the wells at their coordinates, coloured by score; the perfect value is darkest.
+    """Draw a map of the wells, coloured by score; the perfect value is darkest.
+
+    The map has a scale bar and a north arrow. Up to 15 wells are named.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as of ``score_table``.
+        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     observations : xarray.Dataset
-        With the static attributes longitude and latitude, lon and lat, or x and y.
+        Dataset with the static attributes longitude and latitude, lon and lat, or x and y.
     model, metric, period : str
-        What is drawn.
+        Model, metric and scored period.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Raises
     ------
     ValueError
-        If there is no such score, or no well has coordinates.
+        If there is no such score, or the wells have no coordinates.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     names = schema.coordinate_names(observations)
@@ -229,16 +246,18 @@ def score_map(
         cmap="viridis_r" if perfect == 1.0 else "viridis", edgecolor=style.INK,
     )  # fmt: skip
     _lay_out_map(ax, observations, names, middle=float(np.nanmean(y)))
+    if known.sum() <= FEW:
+        _name_wells(ax, x[known], y[known], [w for w, k in zip(there, known, strict=True) if k])
     below = "min" if values.min() < low else "neither"
     bar = ax.figure.colorbar(drawn, ax=ax, label=metric_label(metric), shrink=0.8, extend=below)
     if bar.solids is not None:
-        bar.solids.set_rasterized(False)  # in print it stays sharp
+        bar.solids.set_rasterized(False)  # vectors stay sharp in print
     bar.ax.tick_params(labelsize=8)
     without = len(there) - int(known.sum())
     note = f"{period} period, {int(known.sum())} wells" + (
         f"; {without} without coordinates" if without else ""
     )
-    style.title(ax, style.model_label(model), note)
+    style.title(ax, model_label(model), note)
     return style.finish(ax)
 
 
@@ -246,22 +265,71 @@ def _lay_out_map(
     ax: Axes, observations: xr.Dataset, names: tuple[str, str], *, middle: float
 ) -> None:
     geographic = names[0].startswith("lon")
-    ax.set_aspect(1 / max(0.1, np.cos(np.radians(middle))) if geographic else "equal")
-    ax.margins(0.08)
+    narrowing = max(0.1, np.cos(np.radians(middle))) if geographic else 1.0
+    ax.set_aspect(1 / narrowing)
+    units = "°" if geographic else str(observations[names[0]].attrs.get("units", "m"))
     for axis, name in ((ax.xaxis, names[0]), (ax.yaxis, names[1])):
-        units = "°" if geographic else observations[name].attrs.get("units", "m")
         axis.set_label_text(f"{name} [{units}]")
         axis.set_major_locator(MaxNLocator(5, steps=style.STEPS))
     style.plain_numbers(ax.xaxis, ax.yaxis)
+    _set_extent(ax, narrowing=narrowing)
+    _draw_scale(ax, units=units, kilometres=111.32 * narrowing if geographic else None)
+    ax.annotate(
+        "N", (0.95, 0.125), (0.95, 0.035), xycoords="axes fraction", ha="center", va="center",
+        fontsize=8, color=style.INK,
+        arrowprops={"arrowstyle": "-|>", "color": style.INK, "lw": 0.8, "shrinkA": 5, "shrinkB": 0},
+    )  # fmt: skip
+
+
+def _set_extent(ax: Axes, *, narrowing: float) -> None:
+    """Set limits around the wells, with a ratio of the sides of at most 2, and room below."""
+    (left, right), (low, high) = ax.dataLim.intervalx, ax.dataLim.intervaly
+    span = max((right - left) * narrowing, high - low, 1e-6)
+    across, up = (max(size, 0.5 * span) for size in ((right - left) * narrowing, high - low))
+    middle_x, middle_y = (left + right) / 2, (low + high) / 2
+    reach = (0.5 * across + 0.1 * span) / narrowing
+    ax.set_xlim(middle_x - reach, middle_x + reach)
+    ax.set_ylim(middle_y - 0.5 * up - 0.24 * span, middle_y + 0.5 * up + 0.1 * span)
+
+
+def _draw_scale(ax: Axes, *, units: str, kilometres: float | None) -> None:
+    """Draw a scale bar of a round length at the lower left; ``kilometres`` is that of a degree."""
+    left, right = ax.get_xlim()
+    per_unit = kilometres or {"m": 0.001, "km": 1.0}.get(units, 1.0)
+    length = _round_length(0.25 * (right - left) * per_unit)
+    if kilometres is None and units not in ("m", "km"):
+        text = f"{length:g} {units}"
+    else:
+        text = f"{length:g} km" if length >= 1 else f"{1000 * length:g} m"
+    start, end = left + 0.04 * (right - left), left + 0.04 * (right - left) + length / per_unit
+    across = ax.get_xaxis_transform()
+    ax.plot([start, start, end, end], [0.05, 0.035, 0.035, 0.05], color=style.INK, lw=1.0,
+            transform=across, label="_scale")  # fmt: skip
+    ax.text((start + end) / 2, 0.055, text, ha="center", va="bottom", fontsize=8, transform=across)
+    ax.set_xlim(left, right)
+
+
+def _round_length(length: float) -> float:
+    """Return the largest of 1, 2 or 5 times a power of ten up to a length."""
+    power = 10.0 ** np.floor(np.log10(length))
+    return float(power * max(step for step in (1, 2, 5) if step * power <= length * (1 + 1e-9)))
+
+
+def _name_wells(ax: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
+    for here, there, name in zip(x, y, names, strict=True):
+        ax.annotate(
+            shortened(name, most=18), (here, there), xytext=(0, 6), textcoords="offset points",
+            ha="center", fontsize=8, color=style.INK,
+        )  # fmt: skip
 
 
 def _in_rows(ax: Axes, values: list[str]) -> np.ndarray:
-    """Name the categories along the axis; return a place for each value, equal ones apart."""
+    """Label the categories along the axis; return positions that keep equal values apart."""
     names = sorted(set(values))
     many = len(names) > 4
     ax.set_xticks(
         range(len(names)),
-        [style.shortened(name, most=14) for name in names],
+        [shortened(name, most=14) for name in names],
         rotation=30 if many else 0,
         ha="right" if many else "center",
     )
@@ -275,4 +343,4 @@ def _lowest(metric: str) -> float:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", style.MINUS)
+    return f"{value:.2f}".replace("-", MINUS)

@@ -1,4 +1,4 @@
-"""Which figures are drawn of a run, and their files."""
+"""Figures of a run, and the files that they are written to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS
-from gwforecast.runs.catalogue import BLEND
+from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.files import file_names, write_atomically
 from gwforecast.runs.hindcast_verification import last_complete_issue, main_model
 from gwforecast.sequences.split import PERIODS, Period
@@ -27,16 +27,22 @@ __all__ = ["draw_backtest", "draw_evaluation", "draw_tuning"]
 
 
 DPI = 200
-MANY_WELLS = 5  # from this number of wells on, their scores are drawn as a distribution
-MOST_ATTRIBUTES = 12  # that scores are drawn against
-MONTHS_SHOWN = 12  # observed months before the forecast ones
+MANY_WELLS = 5
+"""Number of wells from which on figures of many wells are drawn."""
+
+MOST_ATTRIBUTES = 12
+"""Largest number of static attributes with a figure of scores."""
+
+MONTHS_SHOWN = 12
+"""Observed months shown before the forecast ones."""
+
 Draw = Callable[[], Any]
 
 
 def draw_evaluation(
     evaluation: Evaluation, observations: xr.Dataset, *, folder: Path, wells: int
 ) -> dict[str, Path]:
-    """Draw the figures of an evaluation as PNG files; warn of a figure that cannot be drawn.
+    """Draw the figures of an evaluation as PNG files; warn if a figure cannot be drawn.
 
     Parameters
     ----------
@@ -45,14 +51,15 @@ def draw_evaluation(
     observations : xarray.Dataset
         Dimensions (well, time).
     folder : pathlib.Path
-        The folder of the run; figures go into ``figures`` within it.
+        Folder of the run; figures are written to its subfolder ``figures``.
     wells : int
-        The first so many wells are drawn; 0 for no figure at all.
+        Number of wells with figures of their own, in the order of the observations; 0 for no
+        figures at all.
 
     Returns
     -------
     dict of str to pathlib.Path
-        The files, by their names relative to the folder.
+        Paths of the files, by their names relative to the folder.
     """
     if wells == 0:
         return {}
@@ -61,8 +68,8 @@ def draw_evaluation(
 
 
 def _draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
-    """Draw figures, given as name and callable, as PNG files; warn of one that cannot be drawn."""
-    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+    """Draw figures, given as name and callable, as PNG files; warn if one cannot be drawn."""
+    from gwforecast import plots  # loads matplotlib
 
     drawn: dict[str, Path] = {}
     for stem, draw in figures:
@@ -81,21 +88,21 @@ def _draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str
 
 
 def draw_backtest(result: Backtest, observations: xr.Dataset, *, folder: Path) -> dict[str, Path]:
-    """Draw the scores of a backtest and the hindcasts of some wells.
+    """Draw the figures of a backtest as PNG files; warn if a figure cannot be drawn.
 
     Parameters
     ----------
     result : Backtest
         The backtest.
     observations : xarray.Dataset
-        Dimensions (well, time); the wells to draw.
+        Dimensions (well, time), with the wells that have figures of their own.
     folder : pathlib.Path
-        The folder of the run; figures go into ``figures`` within it.
+        Folder of the run; figures are written to its subfolder ``figures``.
 
     Returns
     -------
     dict of str to pathlib.Path
-        The files, by their names relative to the folder.
+        Paths of the files, by their names relative to the folder.
     """
     return _draw_each(_of_backtest(result, observations), folder=folder)
 
@@ -108,18 +115,18 @@ def draw_tuning(
     metric: str,
     model: str,
 ) -> Path:
-    """Draw the trials of a hyperparameter search as ``tuning.png``; return its path.
+    """Draw the trials of a hyperparameter search to the file ``tuning.png``; return its path.
 
     Parameters
     ----------
     trials : pandas.DataFrame
         Columns number, state, value, and one for each setting.
     folder : pathlib.Path
-        The folder of the search.
+        Folder of the search.
     space, metric, model
-        As of :func:`gwforecast.plots.training.tuning`.
+        As in :func:`gwforecast.plots.training.tuning`.
     """
-    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+    from gwforecast import plots  # loads matplotlib
 
     ax = plots.tuning(trials, space=space, metric=metric, model=model)[0]
     path = write_atomically(folder / "tuning.png", _saver(ax.figure))
@@ -137,20 +144,25 @@ def _saver(figure: Any) -> Callable[[Path], None]:
 def _of_evaluation(
     evaluation: Evaluation, observations: xr.Dataset, all_wells: xr.Dataset
 ) -> Iterator[tuple[str, Draw]]:
-    """Yield name and callable of each figure, of the chosen wells and of all wells."""
+    """Yield name and callable of each figure, for the chosen wells and for all wells."""
     from gwforecast import plots
 
     scores, period = evaluation.scores, _last_period(evaluation.scores)
+    emphasis = _emphasis(scores[schema.MODEL])
     yield "gaps", partial(plots.gaps, observations)
     for metric in ("nse", "rmse"):
         draw = partial(plots.score_comparison, scores, metric=metric, period=period)
         yield f"scores_{metric}", draw
-    yield "interval_coverage", partial(plots.interval_coverage, scores, period=period)
+    yield (
+        "interval_coverage",
+        partial(plots.interval_coverage, scores, period=period, emphasis=emphasis),
+    )
     if scores[schema.WELL].nunique() >= MANY_WELLS:
         yield from _of_many_wells(evaluation, all_wells, period)
     for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
         if set(history[schema.WELL]) == {ALL_WELLS}:
-            yield f"training_{name}", partial(plots.training_history, history, well=ALL_WELLS)
+            draw = partial(plots.training_history, history, well=ALL_WELLS, model=str(name))
+            yield f"training_{name}", draw
     for well, file in file_names(map(str, observations[schema.WELL].values)).items():
         yield from _of_well(evaluation, observations, well=well, file=file)
 
@@ -158,16 +170,20 @@ def _of_evaluation(
 def _of_many_wells(
     evaluation: Evaluation, observations: xr.Dataset, period: Period
 ) -> Iterator[tuple[str, Draw]]:
-    """Yield the figures of the scores of many wells, by the blend or else the first model."""
+    """Yield the figures of the scores of many wells, of the blend or else the first model."""
     from gwforecast import plots
 
     scores = evaluation.scores
     models = list(dict.fromkeys(scores.loc[scores["value"].notna(), "model"]))
     model = BLEND if BLEND in models else models[0]
-    yield "network_distribution", partial(plots.score_distribution, scores, period=period)
+    emphasis = _emphasis(models)
+    yield (
+        "wells_distribution",
+        partial(plots.score_distribution, scores, period=period, emphasis=emphasis),
+    )
     beside = next((name for name in ("climatology", "persistence") if name in models), None)
     yield (
-        "network_extremes",
+        "wells_extremes",
         partial(plots.extreme_wells, scores, model=model, baseline=beside, period=period),
     )
     of_wells = partial(
@@ -175,11 +191,11 @@ def _of_many_wells(
     )
     names = schema.coordinate_names(observations)
     if names is not None:
-        yield "network_map", of_wells(plots.score_map)
+        yield "wells_map", of_wells(plots.score_map)
     others = [name for name in schema.attribute_names(observations) if name not in (names or ())]
     for number, attribute in enumerate(others[:MOST_ATTRIBUTES], 1):
         draw = of_wells(plots.score_by_attribute, attribute=attribute)
-        yield f"network_by_{number}_{file_names([attribute])[attribute]}", draw
+        yield f"wells_by_{number}_{file_names([attribute])[attribute]}", draw
 
 
 def _of_well(
@@ -191,7 +207,7 @@ def _of_well(
     if model is None:
         return
     predictions, split = evaluation.predictions, evaluation.split
-    models = [m for m in map(str, predictions[schema.MODEL].values) if _has(evaluation, m, well)]
+    models = _by_score(evaluation, well)
     notes = {m: _note(evaluation, m, well) for m in models}
     shown = partial(partial, observations=observations, predictions=predictions, well=well)
     yield (
@@ -206,7 +222,8 @@ def _of_well(
     yield f"residuals_by_season_{file}", partial(by_season, period=_last_period(of_well))
     for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
         if well in set(history[schema.WELL]):
-            yield f"training_{name}_{file}", partial(plots.training_history, history, well=well)
+            draw = partial(plots.training_history, history, well=well, model=str(name))
+            yield f"training_{name}_{file}", draw
 
 
 def _has(evaluation: Evaluation, model: str, well: str) -> bool:
@@ -215,19 +232,36 @@ def _has(evaluation: Evaluation, model: str, well: str) -> bool:
 
 
 def _main_model(evaluation: Evaluation, well: str) -> str | None:
-    """Return the first model with a prediction at a well."""
-    models = map(str, evaluation.predictions[schema.MODEL].values)
-    return next((model for model in models if _has(evaluation, model, well)), None)
+    """Return the model shown at a well: the blend, or else the first with a prediction."""
+    models = list(map(str, evaluation.predictions[schema.MODEL].values))
+    ordered = sorted(models, key=lambda model: model != BLEND)
+    return next((model for model in ordered if _has(evaluation, model, well)), None)
+
+
+def _emphasis(models: Iterable[str]) -> list[str] | None:
+    """Return the models drawn in strong colours: the blend and the neural networks, if any."""
+    neural = neural_among(map(str, models))
+    return [BLEND, *neural] if neural else None
+
+
+def _by_score(evaluation: Evaluation, well: str) -> list[str]:
+    """Return the models with a prediction at a well, by their NSE in the last scored period."""
+    models = [str(m) for m in evaluation.predictions[schema.MODEL].values]
+    scores = evaluation.scores[evaluation.scores[schema.WELL] == well]
+    chosen = (scores["period"] == _last_period(scores)) & (scores["metric"] == "nse")
+    nse = scores[chosen].set_index(schema.MODEL)["value"].fillna(-np.inf).to_dict()
+    ordered = sorted(models, key=lambda model: -nse.get(model, -np.inf))
+    return [model for model in ordered if _has(evaluation, model, well)]
 
 
 def _last_period(scores: pd.DataFrame) -> Period:
-    """Return the last period with scores; the test period if none has any."""
+    """Return the last period with scores; the test period without scores."""
     scored = set(scores.loc[scores["value"].notna(), "period"])
     return next((period for period in reversed(PERIODS) if period in scored), "test")
 
 
 def _note(evaluation: Evaluation, model: str, well: str) -> str:
-    """Return the scores of the last scored period in one line; empty if there are none."""
+    """Return the scores of the last scored period in one line; empty without scores."""
     scores = evaluation.scores
     of_model = scores[(scores["model"] == model) & (scores["well"] == well)]
     period = _last_period(of_model)
@@ -239,25 +273,29 @@ def _note(evaluation: Evaluation, model: str, well: str) -> str:
 
 
 def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
-    from gwforecast import plots  # matplotlib is loaded only where something is drawn
+    from gwforecast import plots  # loads matplotlib
 
     hindcasts, scores = result.hindcasts, result.scores
     scored = observations.assign({schema.LEVEL: result.split.levels(observations, "test")})
     hindcasts = hindcasts.sel({schema.WELL: observations[schema.WELL].values})
+    emphasis = _emphasis(scores[schema.MODEL])
     weather = {
-        "observed": "weather after the issue time as observed",
-        "climatology": "weather after the issue time from past years",
+        "observed": "with observed weather",
+        "climatology": "with weather of past years",
     }
     note = weather.get(result.origins.forcing.origin, result.origins.forcing.origin)
     skills = [m for m in scores["metric"].unique() if str(m).startswith("skill_crps_")]
     for metric in ("crps", "rmse", "coverage_95", *skills):
-        draw = partial(plots.scores_by_lead, scores, metric=metric, note=note)
+        draw = partial(plots.scores_by_lead, scores, metric=metric, emphasis=emphasis, note=note)
         yield f"{metric}_by_lead", draw
     model = main_model(hindcasts)
     table = result.verification.reliability
     if len(table):
         shown = table[table[schema.MODEL] == model]
-        yield "reliability", partial(plots.reliability, shown, note=result.verification.event)
+        count = scores[schema.WELL].nunique()
+        wells = str(scores[schema.WELL].iloc[0]) if count == 1 else f"{count} wells"
+        event = f"{result.verification.event}; {note}"
+        yield "reliability", partial(plots.reliability, shown, well=wells, note=event)
     pit = pit_values(hindcasts.sel({schema.MODEL: [model]}), scored)
     yield "pit", partial(plots.pit, pit, note=note)
     status = result.status_forecast.status
@@ -278,12 +316,13 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
 
 
 def _draw_status(status: pd.DataFrame, wells: np.ndarray, model: str) -> Any:
-    """Draw the status of the last observed months and the forecast ones."""
+    """Draw the status of the last observed months and of the forecast ones."""
     from gwforecast import plots
+    from gwforecast.plots.labels import model_label
 
     shown = status[status[schema.WELL].isin(wells)]
     issued = shown["issue_time"].max()
     first = issued.to_period("M").to_timestamp() - pd.DateOffset(months=MONTHS_SHOWN)
     shown = shown[shown["time"] >= first]
-    note = f"{model}: percentiles among the same months of past years"
+    note = f"{model_label(model)}: percentiles of the same months of past years"
     return plots.status_strip(shown, issue_time=issued, note=note)

@@ -1,4 +1,4 @@
-"""What stands in the axes: the data themselves, units, periods, and nothing over another."""
+"""Content of figures: data, units and periods, without overlaps."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ def drawings(make):
     probability, observed = make["probability"](observations)
     shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.7, 0.9]})
     scores = make["scores"](wells=4)
-    network = placed(scores["well"].unique())
-    of_wells = {"scores": scores, "observations": network, "model": "lstm"}
-    inputs = [observations, predictions, probability, observed, shares, scores, network]
+    located = placed(scores["well"].unique())
+    of_wells = {"scores": scores, "observations": located, "model": "lstm"}
+    inputs = [observations, predictions, probability, observed, shares, scores, located]
     return inputs, {
-        "hydrograph": lambda ax: plots.hydrograph(observations, predictions, split=split, ax=ax),
-        "observed_predicted": lambda ax: plots.observed_predicted(
-            observations, predictions, split=split, ax=ax
+        "hydrograph": lambda ax: plots.hydrograph(
+            observations, predictions, model="lstm", split=split, ax=ax
         ),
-        "residuals": lambda ax: plots.residuals(observations, predictions, split=split, ax=ax),
+        "observed_predicted": lambda ax: plots.observed_predicted(
+            observations, predictions, model="lstm", split=split, ax=ax
+        ),
+        "residuals": lambda ax: plots.residuals(
+            observations, predictions, model="lstm", split=split, ax=ax
+        ),
         "residuals_by_season": lambda ax: plots.residuals_by_season(
-            observations, predictions, ax=ax
+            observations, predictions, model="lstm", ax=ax
         ),
         "all_models": lambda ax: plots.all_models(
             observations, predictions, models=["mlp"], axes=None if ax is None else [ax]
@@ -62,7 +66,7 @@ def drawings(make):
 
 
 def placed(wells) -> xr.Dataset:
-    """Return wells at places of their own."""
+    """Return wells with coordinates."""
     places = np.arange(float(len(wells)))
     return xr.Dataset({"x": ("well", places), "y": ("well", places[::-1])}, {"well": wells})
 
@@ -123,8 +127,9 @@ def test_a_long_name_of_a_well_runs_into_nothing(
     }[name]()
     ax.figure.draw_without_rendering()
     left, right = boxes([ax._left_title, ax._right_title], ax.figure)
-    assert left.x1 < right.x0
+    assert left.x1 < right.x0 or left.y0 + left.height / 2 > right.y1
     assert left.x0 >= 0
+    assert left.x1 <= ax.bbox.x1 + 40
     assert "\N{HORIZONTAL ELLIPSIS}" in ax.get_title(loc="left")
 
 
@@ -160,7 +165,9 @@ def test_the_greatest_importance_stands_first_and_shares_add_up(names_of):
 # errors
 
 
-def test_points_are_told_by_period_in_square_axes(observations, predictions, split, line_named):
+def test_points_are_distinguished_by_period_in_square_axes(
+    observations, predictions, split, line_named
+):
     ax = plots.observed_predicted(observations, predictions, split=split)
     assert ax.get_xlim() == ax.get_ylim()
     assert_array_equal(ax.get_xticks(), ax.get_yticks())
@@ -244,3 +251,12 @@ def test_histories_of_several_wells_ask_for_one(make):
     with pytest.raises(ValueError, match="Received well=None; there are well 1, well 2"):
         plots.training_history(two)
     assert plots.training_history(two, well="well 2").get_title(loc="left") == "well 2"
+
+
+def test_a_training_history_names_its_model(make):
+    ax = plots.training_history(make["history"](), model="lstm")
+    assert ax.get_title(loc="left") == "well 1, LSTM"
+    two = pd.concat([make["history"]().assign(model=name) for name in ("lstm", "mlp")])
+    with pytest.raises(ValueError, match="Received model=None; there are lstm, mlp"):
+        plots.training_history(two)
+    assert plots.training_history(two, model="mlp").get_title(loc="left") == "well 1, MLP"

@@ -1,4 +1,4 @@
-"""What stands in the axes of levels: hydrographs and panels of all models."""
+"""Content of figures of levels: hydrographs and panels of all models."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_rain_hangs_from_the_top_and_above_all_levels(observations, predictions,
     low, high = ax.get_ylim()
     highest = max(float(predictions["level"].max()), float(observations["level"].max()))
     assert (highest - low) / (high - low) < lowest_rain
-    assert all(to_hex(bar.get_facecolor()).upper() == style.RAIN for bar in hung.patches)
+    assert all(to_hex(bar.get_facecolor()).upper() == style.RAIN_BARS for bar in hung.patches)
 
 
 def test_missing_rain_is_named(observations, labels):

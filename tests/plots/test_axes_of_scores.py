@@ -1,4 +1,4 @@
-"""What figures of scores, classes, gaps and searches show."""
+"""Content of figures of scores, classes, data availability and hyperparameter searches."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_coverage_is_best_at_what_it_promises(names_of):
         ("kge", "KGE"),
         ("pbias", "PBIAS [%]"),
         ("interval_score_80", "interval score of the 80 % interval [m]"),
-        ("skill_rmse", "skill in RMSE"),
+        ("skill_rmse", "RMSE skill"),
         ("crps", "CRPS [m]"),
         ("own", "own"),
     ],
@@ -192,9 +192,23 @@ def test_more_wells_than_a_page_has_lines_are_drawn_on_a_page(
 def test_coverages_that_lie_close_together_fill_the_axes():
     shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.85, 0.9]})
     ax = plots.interval_coverage(shares)
-    assert ax.get_xlim() == ax.get_ylim() == pytest.approx((0.7, 1.0))
+    assert ax.get_xlim() == pytest.approx((0.75, 1.0))
+    assert ax.get_ylim() == pytest.approx((0.75, 1.005))
     ax = plots.interval_coverage(shares.assign(observed=[0.02, 0.1]))
-    assert ax.get_xlim() == ax.get_ylim() == (0.0, 1.0)
+    assert ax.get_xlim() == pytest.approx((0.75, 1.0))
+    assert ax.get_ylim() == (0.0, 1.005)
+
+
+def test_points_of_equal_coverage_do_not_hide_each_other(boxes):
+    shares = pd.concat(
+        pd.DataFrame({"model": f"m{n}", "nominal": [0.8, 0.95], "observed": [0.75, 0.9]})
+        for n in range(4)
+    )
+    ax = plots.interval_coverage(shares)
+    ax.figure.draw_without_rendering()
+    x = np.sort(np.concatenate([line.get_xdata() for line in ax.lines]))
+    apart = np.diff(x) / np.diff(ax.get_xlim()) * ax.bbox.width / ax.figure.dpi * 72
+    assert (apart > 4.5).all(), "a marker is 5 points wide"
 
 
 def test_classes_of_other_names_keep_them(observations, make, labels):
@@ -237,7 +251,9 @@ def test_every_trial_stands_against_every_setting(make):
 
 def test_a_search_without_a_complete_trial_is_not_drawn(make):
     trials, space = make["trials"]()
-    with pytest.raises(ValueError, match=r"best of its trials\. Received .* none .*\. Run more"):
+    with pytest.raises(
+        ValueError, match=r"needs a complete trial\. Received .* none .*\. Run more"
+    ):
         plots.tuning(trials.assign(state="failed"), space=space)
 
 
@@ -246,6 +262,6 @@ def test_ten_models_have_ten_colours() -> None:
         pd.DataFrame({"model": f"m{n}", "nominal": [0.8, 0.95], "observed": [0.75, 0.9]})
         for n in range(10)
     )
-    lines = plots.interval_coverage(shares).lines[1:]
+    lines = plots.interval_coverage(shares).lines
     assert len({line.get_color() for line in lines}) == 10
     assert len({line.get_marker() for line in lines}) == 10

@@ -28,7 +28,7 @@ def scores() -> pd.DataFrame:
 
 
 @pytest.fixture
-def network() -> xr.Dataset:
+def located() -> xr.Dataset:
     place = np.arange(30.0)
     place[3] = np.nan
     return xr.Dataset(
@@ -47,7 +47,7 @@ def test_the_distribution_is_that_of_the_scores(scores) -> None:
     line = ax.lines[0]
     assert line.get_label() == f"LSTM ({np.median(NSE):.2f})".replace("-", "\N{MINUS SIGN}")
     x, share = line.get_data()
-    assert x.min() == -1.0, "worse ones are drawn at the edge"
+    assert x.min() == -1.0, "lower scores are drawn at the edge"
     at_half = share[np.searchsorted(x, 0.5, side="right") - 1]
     assert at_half == pytest.approx(np.mean(NSE <= 0.5))
     assert ax.get_ylabel() == "share of wells at or below"
@@ -62,8 +62,8 @@ def test_the_best_and_the_worst_wells_are_named(scores) -> None:
 
 
 @pytest.mark.parametrize(("attribute", "label"), [("depth", "depth [m]"), ("aquifer", "aquifer")])
-def test_scores_stand_against_an_attribute(scores, network, attribute: str, label: str) -> None:
-    ax = plots.score_by_attribute(scores, network, attribute=attribute, model="lstm")
+def test_scores_stand_against_an_attribute(scores, located, attribute: str, label: str) -> None:
+    ax = plots.score_by_attribute(scores, located, attribute=attribute, model="lstm")
     assert ax.get_xlabel() == label
     x, y = ax.lines[0].get_data()
     np.testing.assert_allclose(y, NSE.clip(-1))
@@ -74,8 +74,8 @@ def test_scores_stand_against_an_attribute(scores, network, attribute: str, labe
         np.testing.assert_array_equal(np.round(x), np.arange(30) % 2)
 
 
-def test_the_map_has_the_wells_whose_places_are_known(scores, network) -> None:
-    ax = plots.score_map(scores, network, model="lstm")
+def test_the_map_has_the_wells_whose_places_are_known(scores, located) -> None:
+    ax = plots.score_map(scores, located, model="lstm")
     points = ax.collections[0]
     assert len(points.get_offsets()) == 29
     np.testing.assert_allclose(points.get_array(), np.delete(NSE, 3))
@@ -85,12 +85,27 @@ def test_the_map_has_the_wells_whose_places_are_known(scores, network) -> None:
     )
 
 
-def test_what_is_not_there_is_an_error(scores, network) -> None:
+def test_what_is_not_there_is_an_error(scores, located) -> None:
     with pytest.raises(ValueError, match=r"Received 'nothing'.*depth.*Choose one"):
-        plots.score_by_attribute(scores, network, attribute="nothing", model="lstm")
+        plots.score_by_attribute(scores, located, attribute="nothing", model="lstm")
     with pytest.raises(ValueError, match="coordinates"):
-        plots.score_map(scores, network.drop_vars("x"), model="lstm")
-    with pytest.raises(ValueError, match=r"\['mlp'\].*there is none"):
-        plots.score_map(scores, network, model="mlp")
+        plots.score_map(scores, located.drop_vars("x"), model="lstm")
+    with pytest.raises(ValueError, match=r"\['mlp'\], without a score"):
+        plots.score_map(scores, located, model="mlp")
     with pytest.raises(ValueError, match="metric 'kge'"):
         plots.score_distribution(scores, metric="kge")
+
+
+def test_the_map_has_a_scale_north_and_the_names_of_few_wells(scores, located) -> None:
+    ax = plots.score_map(scores, located, model="lstm")
+    texts = [text.get_text() for text in ax.texts]
+    assert "N" in texts
+    assert "10 km" in texts
+    assert not set(WELLS) & set(texts)
+    bar = next(line for line in ax.lines if line.get_label() == "_scale")
+    assert np.ptp(bar.get_xdata()) == pytest.approx(10.0)
+    few = scores[scores["well"].isin(WELLS[:9])]
+    ax = plots.score_map(few, located, model="lstm")
+    assert {text.get_text() for text in ax.texts} >= set(WELLS[:9]) - {WELLS[3]}
+    inside = ax.get_xlim()[0] < 0 and ax.get_xlim()[1] > 8 and ax.get_ylim()[1] > 16
+    assert inside

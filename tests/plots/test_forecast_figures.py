@@ -1,4 +1,4 @@
-"""The figures of forecasts: their manners, and what stands in the axes."""
+"""Content of the figures of forecasts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gwforecast import plots
-from gwforecast.plots import forecasts, levels, prepare_forecasts, skill, status
+from gwforecast.plots import forecasts, levels, prepare_forecasts, status, style
 
 LONG = "Monitoring well 12-345-67 screen 2, municipality of Somewhere-an-der-Lahn (deep)"
 MODELS = ["blend", "lstm", "linear", "climatology", "persistence", "drift", "ets"]
@@ -153,11 +153,11 @@ def test_rain_after_the_issue_time_is_paler_and_that_of_the_weather(observations
     bars = rain_axes(ax).patches
     assert {bar.get_x() > issue for bar in bars} == {True, False}
     for bar in bars:
-        assert (to_hex(bar.get_facecolor()).upper() == levels.LATER) == (bar.get_x() > issue)
+        assert (to_hex(bar.get_facecolor()).upper() == levels.LATER) == (bar.get_x() >= issue)
     ahead = observations[["rain"]].sel(time=slice(ISSUES[-1], "2014-10-15"))
     members = xr.concat([ahead * 0, ahead * 0 + 8.0], "member")
     hung = rain_axes(plots.fan(forecast, observations, weather=members))
-    heights = [b.get_height() for b in hung.patches if b.get_x() > issue and b.get_height() > 0]
+    heights = [b.get_height() for b in hung.patches if b.get_x() >= issue and b.get_height() > 0]
     assert_allclose(heights, 4.0)
 
 
@@ -175,7 +175,7 @@ def test_forecasts_of_weeks_and_months(make, frequency):
 
 def test_what_is_not_there_is_named(observations, make):
     forecast = make["forecast"](observations, ISSUES, models=["lstm", "mlp"])
-    with pytest.raises(ValueError, match=r"2 models; there are lstm, mlp\. Name one"):
+    with pytest.raises(ValueError, match=r"2 models; there are lstm, mlp\. Choose one"):
         plots.fan(forecast, observations)
     with pytest.raises(ValueError, match=r"model 'gru'; there are lstm, mlp"):
         plots.hindcasts(forecast, observations, model="gru")
@@ -253,16 +253,19 @@ def test_names_at_the_lines_do_not_overlap_and_tell_what_is_out_of_the_axes(boxe
         assert len(found) == len(MODELS)
         assert all(a.y1 <= b.y0 + 1.5 for a, b in itertools.pairwise(found))
         names = [text.get_text() for text in ax.texts]
-        assert "ets: no score" in names
+        assert "ETS: no score" in names
         assert ("drift \N{UPWARDS ARROW}" if metric == "crps" else
                 "drift \N{DOWNWARDS ARROW}") in names  # fmt: skip
 
 
-def test_networks_have_colours_and_others_greys(line_named, make):
-    ax = plots.scores_by_lead(make["lead_scores"]())
-    assert line_named(ax, "blend").get_color() == skill.NETWORKS["blend"]
-    looks = [skill._looks(MODELS)[name] for name in MODELS]
-    assert len(set(looks)) == len(MODELS)
+def test_emphasised_models_have_colours_and_others_greys(line_named, make):
+    emphasis = ["blend", "gru", "lstm"]
+    ax = plots.scores_by_lead(make["lead_scores"](), emphasis=emphasis)
+    assert line_named(ax, "blend").get_color() == style.STRONG[0]
+    assert line_named(ax, "LSTM").get_color() == style.STRONG[2], "the same without a GRU"
+    for chosen in (emphasis, None):
+        looks = style.looks_of(MODELS, chosen)
+        assert len({(look.colour, look.dashes) for look in looks.values()}) == len(MODELS)
     for name in ("linear", "climatology"):
         red, green, blue = mpl.colors.to_rgb(line_named(ax, name).get_color())
         assert red == green == blue

@@ -169,7 +169,7 @@ def test_coverage_of_wells_is_that_of_their_levels_together():
 def test_messages_say_what_there_is(observations, predictions, split, make):
     many = make["observations"](wells=7)
     cases = [
-        (lambda: prepare.only_well(many, None), "Received 7 wells: well 1, .*Name one"),
+        (lambda: prepare.only_well(many, None), "Received 7 wells: well 1, .*Choose one"),
         (lambda: prepare.only_well(many, "x"), "Received well 'x'; there are well 1"),
         (
             lambda: prepare.prediction_of(predictions, well="well 1", model="mlp"),
