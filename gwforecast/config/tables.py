@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gwforecast.models.settings import LONGEST_HORIZON
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
 
 __all__ = [
@@ -66,9 +67,6 @@ def _to_rules(value: object) -> object:
         raise ValueError("'by_kind', or a table of rules by covariate or kind")
     return value
 
-
-LONGEST_HORIZON = 10_000
-"""Greatest number of lead times."""
 
 FilePath = Annotated[Path, BeforeValidator(_to_path)]
 Date = Annotated[str, BeforeValidator(_to_date)]

@@ -12,7 +12,11 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-__all__ = ["check_settings", "setting"]
+__all__ = ["LONGEST_HORIZON", "check_settings", "setting"]
+
+
+LONGEST_HORIZON = 10_000
+"""Greatest number of lead times."""
 
 
 T = TypeVar("T")

@@ -16,16 +16,16 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
+from gwforecast.models.requirements import check_horizon, check_memory
 from gwforecast.progress import Progress
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters
-from gwforecast.runs.evaluate import split_wells
+from gwforecast.runs.evaluate import usable_data
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.forecast import HORIZON_YEARS
 from gwforecast.runs.hindcast_verification import forecast_status, verify_hindcasts
 from gwforecast.runs.hindcasts import hindcast_all, join_models
-from gwforecast.runs.requirements import check_horizon, check_memory, require_inputs
 from gwforecast.runs.results import Backtest, Origins
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import issue_times_of
@@ -155,30 +155,17 @@ def backtest(
     schema.validate_observations(observations)
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
-    split, excluded = (split, {}) if split is not None else split_wells(observations)
-    used, unusable = require_inputs(
-        forecasters,
-        observations.drop_sel({schema.WELL: list(excluded)}),
-        split,
-        without_weather=without_weather,
+    used, split, excluded = usable_data(
+        forecasters, observations, split, simulates=False, without_weather=without_weather
     )
-    excluded = {**excluded, **unusable}
     step = timeline.infer_frequency(used[schema.TIME].values)
     horizon, stride = horizon_and_stride(step, horizon, stride)
-    check_horizon(horizon, available=longest_test(used, split), what="the test period")
     if issue_times is None:
+        check_horizon(horizon, available=longest_test(used, split), what="the test period")
         found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
         issue_times = with_known_weather(found, last_covariate_step(used))
         require_several(issue_times, stride=stride, start=start, end=end)
-    check_memory(
-        {
-            "models": len(forecasters),
-            "wells": used.sizes[schema.WELL],
-            "issue times": len(issue_times),
-            "lead times": horizon,
-            "quantiles": len(QUANTILES),
-        }
-    )
+    _check_memory(used, forecasters, issues=len(issue_times), horizon=horizon)
     origins = Origins(
         timeline.to_times(issue_times),
         horizon=horizon,
@@ -198,22 +185,45 @@ def backtest(
     result = Backtest(hindcasts, verification, outcomes, split, origins, watch.seconds, status)
     if out is not None:
         _write(result, used, folder=Path(out), figures=figures)
-        record = files.run_record(
-            result,
-            watch=watch,
-            models=files.model_settings(forecasters),
-            inputs=inputs,
-            details={"observations_sha256": files.dataset_sha256(used), **describe(result)},
-        )
-        result.paths[files.RECORD] = files.write_record(Path(out), record)
+        settled = files.model_settings(forecasters)
+        _record(result, used, folder=Path(out), watch=watch, models=settled, inputs=inputs)
     return result
 
 
+def _record(
+    result: Backtest,
+    observations: xr.Dataset,
+    *,
+    folder: Path,
+    watch: Stopwatch,
+    models: Mapping[str, object],
+    inputs: Iterable[Path],
+) -> None:
+    """Write the record after all other files; add its path to the result."""
+    details = {"observations_sha256": files.dataset_sha256(observations), **describe(result)}
+    record = files.run_record(result, watch=watch, models=models, inputs=inputs, details=details)
+    result.paths[files.RECORD] = files.write_record(folder, record)
+
+
+def _check_memory(
+    observations: xr.Dataset, forecasters: Mapping[str, Forecaster], *, issues: int, horizon: int
+) -> None:
+    sizes = {
+        "models": len(forecasters),
+        "wells": observations.sizes[schema.WELL],
+        "issue times": issues,
+        "lead times": horizon,
+        "quantiles": len(QUANTILES),
+    }
+    check_memory(sizes)
+
+
 def longest_test(observations: xr.Dataset, split: Split) -> int:
-    """Return the number of steps from the start of the first test period to the last level."""
-    inside = split.rows(observations, "test").any(schema.WELL).values
-    steps = np.flatnonzero(inside)
-    return int(steps[-1] - steps[0] + 1) if steps.size else 0
+    """Return the number of steps from the first start of a test period to the last end of one."""
+    wells = {schema.WELL: observations[schema.WELL].values}
+    start, end = split.start("test").sel(wells).min(), split.end("test").sel(wells).max()
+    times = observations[schema.TIME]
+    return int(((times >= start) & (times <= end)).sum())
 
 
 def require_several(

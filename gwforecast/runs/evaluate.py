@@ -11,6 +11,7 @@ import xarray as xr
 
 from gwforecast import __version__, schema
 from gwforecast.models.base import Forecaster
+from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, make_forecasters, neural_among
@@ -25,13 +26,12 @@ from gwforecast.runs.out_of_sample import (
     fitted_through,
     predict_all,
 )
-from gwforecast.runs.requirements import require_inputs
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.scoring import score_table
 
-__all__ = ["TABLES", "evaluate", "split_wells"]
+__all__ = ["TABLES", "evaluate", "split_wells", "usable_data"]
 
 
 TABLES = ("scores.csv", "choice.csv", "findings.csv", "history.csv")
@@ -124,23 +124,19 @@ def evaluate(
     True
     """
     watch = Stopwatch()
-    shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(
-        models, settings=settings or {}, shared=shared, leave_wells_out=leave_wells_out
+        models,
+        settings=settings or {},
+        shared={"seed": seed, "members": members, "workers": workers},
+        leave_wells_out=leave_wells_out,
     )
     schema.validate_observations(observations)
     with watch("check"):
         findings = check(observations)
     with watch("split"):
-        split, excluded = (split, {}) if split is not None else split_wells(observations)
-    used, unusable = require_inputs(
-        forecasters,
-        observations.drop_sel({schema.WELL: list(excluded)}),
-        split,
-        simulates=True,
-        without_weather=without_weather,
-    )
-    excluded = {**excluded, **unusable}
+        used, split, excluded = usable_data(
+            forecasters, observations, split, simulates=True, without_weather=without_weather
+        )
     predicted, outcomes = predict_all(
         forecasters,
         used,
@@ -150,14 +146,13 @@ def evaluate(
         watch=watch,
         progress=progress,
     )
-    networks = [predicted[name] for name in neural_among(predicted)]
-    if len(networks) > 1:
+    if len(networks := [predicted[name] for name in neural_among(predicted)]) > 1:
         predicted[BLEND] = blend(networks, used, split=split)
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
-    history = _history(predicted)
-    evaluation = Evaluation(predictions, scores, history, findings, outcomes, split, watch.seconds)
+    found = predictions, scores, _history(predicted), findings, outcomes, split, watch.seconds
+    evaluation = Evaluation(*found)
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
         record = files.run_record(
@@ -170,6 +165,44 @@ def evaluate(
         )
         evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
     return evaluation
+
+
+def usable_data(
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    split: Split | None,
+    *,
+    simulates: bool,
+    without_weather: bool,
+) -> tuple[xr.Dataset, Split, dict[str, str]]:
+    """Return the wells that a run can use, their periods, and why the other wells are left out.
+
+    Parameters
+    ----------
+    forecasters : mapping of str to Forecaster
+        Forecasters by name, not fitted.
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    split : Split, optional
+        The periods; by default shares of the levels of each well.
+    simulates, without_weather : bool
+        See :func:`gwforecast.models.requirements.require_inputs`.
+
+    Raises
+    ------
+    SchemaError, ValueError
+        If no well can be used, or a setting is impossible.
+    """
+    split, excluded = (split, {}) if split is not None else split_wells(observations)
+    used, unusable = require_inputs(
+        forecasters,
+        observations.drop_sel({schema.WELL: list(excluded)}),
+        split,
+        simulates=simulates,
+        without_weather=without_weather,
+        stacklevel=6,
+    )
+    return used, split, {**excluded, **unusable}
 
 
 def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
@@ -192,7 +225,7 @@ def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
     warnings.warn(
         f"Each well needs levels in each period. {len(excluded)} of {len(wells)} wells do not "
         f"have them and are left out, the first for this reason: {attempt.first_error}",
-        stacklevel=3,
+        stacklevel=5,
     )
     return Split(xr.concat(attempt.results, schema.WELL)), excluded
 

@@ -13,9 +13,9 @@ from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecast
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
+from gwforecast.models.requirements import check_horizon, require_inputs, require_weather_at
 from gwforecast.progress import Progress
 from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters
-from gwforecast.runs.requirements import check_horizon, require_inputs, require_weather_at
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 from gwforecast.sequences.split import Split, split_by_fraction

@@ -20,12 +20,12 @@ from gwforecast import schema, timeline
 from gwforecast.config.load import dump_toml
 from gwforecast.config.space import Space, check_space, default_space, shown, start, suggest
 from gwforecast.models.base import Forecaster
+from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
 from gwforecast.runs.files import Stopwatch, write_table, write_text
-from gwforecast.runs.requirements import require_inputs
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS, Metric, level_metrics

@@ -11,10 +11,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
-from gwforecast.progress import Progress
-from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
-from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
-from gwforecast.runs.requirements import (
+from gwforecast.models.requirements import (
     check_horizon,
     check_lookbacks,
     impossible_levels,
@@ -22,6 +19,9 @@ from gwforecast.runs.requirements import (
     require_weather,
     with_weather_to_the_end,
 )
+from gwforecast.progress import Progress
+from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
+from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.bundle import BundleError, check_fits

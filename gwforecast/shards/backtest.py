@@ -16,6 +16,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.forcings.scenario import make_forcing
+from gwforecast.models.requirements import check_horizon
 from gwforecast.progress import Progress
 from gwforecast.runs import backtest as runs
 from gwforecast.runs import files
@@ -164,8 +165,10 @@ def _origins(settings: Settings, outcomes: Sequence[ShardOutcome]) -> Origins:
     split = Split.from_frame(rows_of(outcomes, "split"))
     edges = timeline.to_times([time for one in found for time in cast("list[str]", one["axis"])])
     times = timeline.regular_times(edges.min(), edges.max(), frequencies[0])
+    axes = xr.Dataset(coords={schema.WELL: split.bounds[schema.WELL], schema.TIME: times})
+    check_horizon(horizon, available=runs.longest_test(axes, split), what="the test period")
     issue_times = issue_times_of(
-        xr.Dataset(coords={schema.WELL: split.bounds[schema.WELL], schema.TIME: times}),
+        axes,
         split,
         period="test",
         stride=stride,
