@@ -146,22 +146,21 @@ def evaluate(
         watch=watch,
         progress=progress,
     )
-    if len(networks := [predicted[name] for name in neural_among(predicted)]) > 1:
+    networks = [predicted[name] for name in neural_among(predicted)]
+    if len(networks) > 1:
         predicted[BLEND] = blend(networks, used, split=split)
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
-    found = predictions, scores, _history(predicted), findings, outcomes, split, watch.seconds
-    evaluation = Evaluation(*found)
+    history, seconds = _history(predicted), watch.seconds
+    evaluation = Evaluation(predictions, scores, history, findings, outcomes, split, seconds)
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
+        used_models = files.model_settings(forecasters)
+        setup = {"baseline": baseline}
+        details = {"observations": _describe(observations)}
         record = files.run_record(
-            evaluation,
-            watch=watch,
-            setup={"baseline": baseline},
-            models=files.model_settings(forecasters),
-            inputs=inputs,
-            details={"observations": _describe(observations)},
+            evaluation, watch=watch, setup=setup, models=used_models, inputs=inputs, details=details
         )
         evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
     return evaluation
