@@ -191,7 +191,7 @@ def attributes_without_a_well(tmp_path: Path) -> None:
     [
         (empty_folder, r"must hold tables.*Received none.*Check the path"),
         (well_without_weather, r"none for 1 of 2 wells.*'w2'.*wells=\["),
-        (unknown_well, r"asked for must be in the data.*'w9'.*Correct the name"),
+        (unknown_well, r"Requested wells must be in the data.*'w9'.*Correct the name"),
         (text_as_parquet, r"readable as Parquet.*levels.parquet"),
         (text_as_netcdf, r"readable as NetCDF 4.*levels.nc"),
         (two_files_of_one_well, r"one file for each well.*'a'.*Leave only one"),

@@ -1,14 +1,12 @@
 """Covariates derived from covariates: season, snow, evapotranspiration, antecedent means.
 
-Every function returns a new Dataset with covariates added and the old ones untouched. Each derived
-value depends on its own step and on those before it only, so that nothing after a split or an
+Every function returns a new Dataset with covariates added; the others are unchanged. Each derived
+value depends only on its own step and on earlier ones, so no information from after a split or an
 issue time can leak through it.
 
-Missing covariates: refused by default, filled only by rules that are asked for.
-
-A missing level is masked and never filled. A missing covariate has no such way out, because every
-later prediction depends on it; so it is an error that names it, and filling is a setting. Rain that
-is missing is not zero.
+Gaps in covariates are an error by default, and are filled only by the requested rules. A missing
+level is masked and never filled. A missing covariate cannot be masked, because every later
+prediction depends on it. Missing rain is not zero.
 """
 
 from __future__ import annotations
@@ -331,7 +329,7 @@ def gaps_in_covariates(
     for name in there if names is None else list(names):
         if name not in there:
             raise SchemaError(
-                f"Every covariate that is asked for must be in the observations. Received "
+                f"Every requested covariate must be in the observations. Received "
                 f"{name!r}; there are {there}. Correct the name, or add the series."
             )
         missing = _missing_inside(observations[name].transpose(schema.WELL, schema.TIME).values)
@@ -393,7 +391,7 @@ def fill_covariates(
     Raises
     ------
     ValueError
-        If a rule is unknown, or ``"zero"`` is asked for by a kind.
+        If a rule is unknown, or ``"zero"`` is given for a kind.
     """
     chosen = dict(BY_KIND) if rules == "by_kind" else _checked_rules(observations, rules)
     cuts = timeline.to_times(list(boundaries))

@@ -1,4 +1,4 @@
-"""Observations from a database: any that SQLAlchemy has a dialect for."""
+"""Observations from any database that SQLAlchemy has a dialect for."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def connect(url: str) -> Engine:
     ImportError
         If SQLAlchemy or the driver is not installed.
     ValueError
-        If it is no URL, or the environment does not hold the password. Passwords are not in the
-        message.
+        If it is not a URL, or the environment has no such password. Messages do not contain
+        passwords.
     """
     try:
         import sqlalchemy
@@ -100,8 +100,8 @@ def read_sql(
     url : str
         Of the database, see :func:`connect`.
     levels : str
-        Table of well, time and level; ``schema.table`` where it is not in the usual schema. NULL is
-        a level that was not observed. Times with a time zone become UTC.
+        Table of well, time and level; ``schema.table`` if it is not in the default schema. NULL is
+        a level that was not observed. Times with a time zone are converted to UTC.
     covariates : str, optional
         Table of time and a column for each covariate; with a column of wells where it differs by
         well.
@@ -110,14 +110,14 @@ def read_sql(
     wells : sequence of str, optional
         Only these wells; others are not fetched.
     level_column : str, optional
-        Column of the level, where several could be it.
+        Column of the level, if several columns could be the level.
     **reading
         As of :func:`gwforecast.data.assemble.observations_from_frames`.
 
     Raises
     ------
     SchemaError
-        If a table is not there or does not have its form.
+        If a table does not exist or lacks a column.
     """
     engine = connect(url)
     try:
@@ -241,7 +241,7 @@ def _check_found(there: pd.Series, wells: Sequence[str] | None, source: str) -> 
     missing = sorted(set(wells or ()) - set(map(str, there)))
     if missing:
         raise SchemaError(
-            f"Wells that are asked for must be in the data. Received {missing[0]!r}, of which "
+            f"Requested wells must be in the data. Received {missing[0]!r}, of which "
             f"{source!r} has no level. Correct the name."
         )
     if not len(there):

@@ -1,4 +1,4 @@
-"""Public data sets, fetched from their own homes by pooch and verified by their sums."""
+"""Public data sets, downloaded from their providers with pooch and verified by checksums."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from gwforecast.progress import Progress
 __all__ = ["fetch_public", "list_public"]
 
 
-SECONDS = 60  # that a server may be silent for
+SECONDS = 60  # without an answer of the server
 
 
 def list_public() -> pd.DataFrame:
-    """Return the public data sets that are known.
+    """Return the known public data sets.
 
     Returns
     -------
     pandas.DataFrame
-        Columns name, title, citation, doi, licence, home, files (number of those whose sums are
-        known; 0 where none is, so that a registry of one's own is needed).
+        Columns name, title, citation, doi, licence, home, files (number of files with
+        known checksums; if it is 0, a registry must be given).
 
     Examples
     --------
@@ -44,24 +44,24 @@ def fetch_public(
     registry: Path | str | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Fetch a public data set into a folder; files that are there and right are kept.
+    """Download a public data set into a folder; valid files that exist are kept.
 
-    Each file is verified by its sum before it takes its place, so that a fetch that was broken off
-    goes on where it was.
+    Each file is verified by its checksum before it is put in place, so interrupted downloads
+    resume.
 
     Parameters
     ----------
     name : str
         A name of :func:`list_public`.
     folder : pathlib.Path or str
-        Where the files go, in the folders that they have at home.
+        Where the files are put, in the folders of the provider.
     home : str, optional
-        URL that the names of the files are put behind, e.g. of a mirror.
+        Base URL of the files, e.g. of a mirror.
     registry : pathlib.Path or str, optional
-        Names and sums of the files, a pair a line, as pooch makes and reads them; by default those
-        that the package knows.
+        File with a name and a checksum in each line, as pooch writes it; by default the checksums
+        that the package contains.
     progress : Progress, optional
-        Told of files.
+        Progress callback, called for files.
 
     Returns
     -------
@@ -71,11 +71,11 @@ def fetch_public(
     Raises
     ------
     ValueError
-        If the data set or its sums are not known, or a file is not the one that was published.
+        If the data set or its checksums are unknown, or a file differs from the published one.
     ConnectionError
-        If a file can't be fetched.
+        If a file cannot be downloaded.
     FileExistsError
-        If a file of that name with other content is there.
+        If a file of that name exists with other content.
 
     References
     ----------
@@ -86,16 +86,16 @@ def fetch_public(
     known = _known()
     if name not in known:
         raise ValueError(
-            f"A public data set is fetched by its name. Received {name!r}. Choose one of "
+            f"A public data set is downloaded by its name. Received {name!r}. Choose one of "
             f"{', '.join(known)}."
         )
     entry = known[name]
     files = entry["files"] if registry is None else _read_registry(Path(registry))
     if not files:
         raise ValueError(
-            f"Files are fetched by their sums. Received {name!r}, whose sums are not known here. "
-            f"Fetch it by hand from {entry['home']} (doi:{entry['doi']}), or give the names and "
-            "sums of its files with registry=... and where they lie with home=..."
+            f"Files are verified by their checksums. Received {name!r}, whose sums are not known. "
+            f"Download it by hand from {entry['home']} (doi:{entry['doi']}), or give the names and "
+            "checksums of its files with registry=... and their base URL with home=..."
         )
     pooch.get_logger().setLevel("ERROR")
     source = pooch.create(
@@ -120,22 +120,22 @@ def _fetch(source: Any, file: str, target: Path) -> Path:
 
     if target.exists() and not pooch.hashes.hash_matches(str(target), source.registry[file]):
         raise FileExistsError(
-            f"A file is fetched to where none is, or the same. Received {target}, whose content is "
-            "another. Move it away, or choose another folder."
+            f"A download must not overwrite another file. Received {target}, which has other "
+            "content. Move it away, or choose another folder."
         )
     try:
         return Path(source.fetch(file, downloader=pooch.HTTPDownloader(timeout=SECONDS)))
     except ValueError as error:
         raise ValueError(
-            f"A file must be the one whose sum is known. Received another one for {file!r} from "
-            f"{source.get_url(file)}: it was changed, or cut off. Fetch again; if that does not "
-            f"help, give the sums of the new one with registry=... ({error})"
+            f"A file must have its known checksum. Received another file for {file!r} from "
+            f"{source.get_url(file)}: it was changed or is incomplete. Download it again; if that "
+            f"does not help, give the new checksums with registry=... ({error})"
         ) from None
     except OSError as error:  # those of requests among them
         raise ConnectionError(
-            f"A data set is fetched from its home. Received {type(error).__name__} for "
-            f"{source.get_url(file)}: {error}. Fetch again when it can be reached: what is there "
-            "is kept."
+            f"A data set is downloaded from its provider. Received {type(error).__name__} for "
+            f"{source.get_url(file)}: {error}. Download it again when the server can be reached; "
+            "files that exist are kept."
         ) from None
 
 
@@ -147,7 +147,7 @@ def _known() -> dict[str, dict[str, Any]]:
 
 
 def _read_registry(path: Path) -> Mapping[str, str]:
-    """Return sums by file; names that lead out of the folder are an error."""
+    """Return checksums by file; names that point outside the folder are an error."""
     files: dict[str, str] = {}
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

@@ -514,7 +514,7 @@ def _known(wells: Sequence[str], there: list[str], path: Path) -> list[str]:
     unknown = [name for name in wells if name not in there]
     if unknown:
         raise SchemaError(
-            f"Wells that are asked for must be in the data. Received {unknown[0]!r}; {path} holds "
+            f"Requested wells must be in the data. Received {unknown[0]!r}; {path} holds "
             f"{len(there)} wells, {there[:3]} first. Correct the name."
         )
     return list(wells)

@@ -1,6 +1,6 @@
-"""The embedded data sets: read from the package, verified by sha256, as observations.
+"""The embedded data sets as observations, verified by their sha256 checksums.
 
-They are synthetic: nothing in them was measured, and the truth behind them is known.
+They are synthetic: nothing was measured, and the true levels are known.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _read(name: str, file: str, *, dates: tuple[str, ...] = ()) -> pd.DataFrame:
     """Return a table of a data set after its checksum was verified."""
     path = sample_path(name) / file
     expected = str(_entry(name)["files"][file]["sha256"])
-    # What is verified is what is parsed: the file is read once.
+    # The file is read once, so that the verified content is the content that is parsed.
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != expected:

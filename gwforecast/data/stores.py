@@ -1,4 +1,4 @@
-"""Observations of many wells in one NetCDF file or Zarr store, of which only some are read."""
+"""Observations in one NetCDF file or Zarr store; only the requested wells are read."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ WELL_DIMENSIONS = ("well", "station", "site", "timeseries", "location")
 
 
 def is_store(path: Path) -> bool:
-    """Return whether a path is a NetCDF file or a Zarr store, by its name and what it holds."""
+    """Return whether a path is a NetCDF file or a Zarr store, by its name and content."""
     return path.suffix.lower() in NETCDF or _is_zarr(path)
 
 
 def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
-    """Read the observations of a store, its dimensions and axis in our form.
+    """Read the observations of a store, with dimensions (well, time) and a time axis in UTC.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
         A NetCDF file or a Zarr store with the dimensions time and well (or station, site,
         timeseries, location).
     wells : sequence of str, optional
-        Only these wells; of the others nothing is read.
+        Only these wells; the others are not read.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def _positions(wells: Sequence[str], names: Sequence[str], path: Path) -> np.nda
     unknown = [well for well in wells if well not in places]
     if unknown:
         raise SchemaError(
-            f"Wells that are asked for must be in the data. Received {unknown[0]!r}; {path} holds "
+            f"Requested wells must be in the data. Received {unknown[0]!r}; {path} holds "
             f"{len(names)} wells, {list(names)[:3]} first. Correct the name."
         )
     return np.array([places[well] for well in wells])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
+from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress
@@ -264,6 +266,7 @@ def _history(predicted: Mapping[str, Prediction]) -> pd.DataFrame:
 
 def _describe(observations: xr.Dataset) -> dict[str, object]:
     """Return a description of the observations for the record."""
+    said = observations.attrs.get(ATTRIBUTE)
     return {
         "sha256": files.dataset_sha256(observations),
         "wells": observations.sizes[schema.WELL],
@@ -271,6 +274,7 @@ def _describe(observations: xr.Dataset) -> dict[str, object]:
         "end": observations[schema.TIME].values[-1],
         "covariates": schema.covariate_names(observations),
         "attributes": schema.attribute_names(observations),
+        **({"understood": json.loads(said)} if said else {}),
     }
 
 

@@ -37,7 +37,11 @@ __all__ = [
 ]
 
 
-_NAMING = ("well", "level_column", "day_first", "decimal", "delimiter")
+_NAMING = (
+    "well", "level_column", "well_column", "time_column", "day_first", "date_format", "decimal",
+    "delimiter", "encoding", "sheet", "skip_rows", "header_row", "missing_values", "sensor_depth",
+    "barometer",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
