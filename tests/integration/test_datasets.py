@@ -72,7 +72,7 @@ def test_a_file_that_was_changed_is_refused_and_not_kept(
     call = ("datasets", "kit", "--home", address, "--registry", registry, "--to", "got")
     done = gwforecast(*call, cwd=tmp_path, code=2)
     assert "gw/a.csv" in done.stderr
-    assert "changed, or cut off" in done.stderr
+    assert "was changed or is incomplete" in done.stderr
     assert not [path for path in (tmp_path / "got").rglob("*") if path.is_file()]
     (folder / "gw" / "a.csv").write_bytes(FILES["gw/a.csv"])
     gwforecast(*call, cwd=tmp_path)
@@ -83,7 +83,7 @@ def test_what_the_user_has_is_never_written_over(home, registry, tmp_path) -> No
     mine = tmp_path / "got" / "gw" / "a.csv"
     mine.parent.mkdir(parents=True)
     mine.write_text("my notes")
-    with pytest.raises(FileExistsError, match=r"a\.csv, whose content is another.*Move it away"):
+    with pytest.raises(FileExistsError, match=r"a\.csv, which has other content.*Move it away"):
         fetch_public("kit", tmp_path / "got", home=address, registry=registry)
     assert mine.read_text() == "my notes"
 
@@ -93,7 +93,7 @@ def test_a_server_that_is_not_there_is_told(registry, tmp_path, gwforecast) -> N
     done = gwforecast(*call, cwd=tmp_path, code=2)
     assert "ConnectionError" in done.stderr
     assert "127.0.0.1:9/gw/a.csv" in done.stderr
-    assert "what is there is kept" in " ".join(done.stderr.split())
+    assert "files that exist are kept" in " ".join(done.stderr.split())
 
 
 def test_a_file_that_is_missing_at_home_is_told(home, registry, tmp_path) -> None:
