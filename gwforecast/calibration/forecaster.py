@@ -463,8 +463,12 @@ class Calibrated:
         horizon: int | None = None,
         forcing: Forcing | None = None,
         members: bool = False,
+        shift: np.ndarray | None = None,
     ) -> xr.Dataset:
         """Return forecasts for some issue times, and the last observation each of them used.
+
+        As in a backtest, the quantiles of each issue time follow the outcomes of the earlier ones,
+        from the end of the fit on.
 
         Parameters
         ----------
@@ -478,6 +482,9 @@ class Calibrated:
             Weather after the issue times; by default that of the calibration.
         members : bool
             Return the members (networks under each version of the weather) instead of quantiles.
+        shift : numpy.ndarray, optional
+            Shape (well, lead_time, quantile): shifts of the quantiles of a single issue time, which
+            follow the outcomes of forecasts that were issued before.
 
         Returns
         -------
@@ -494,11 +501,22 @@ class Calibrated:
             forcing=forcing,
         )
         schema.validate_forecast(issued)
-        found = issued if members else self.interval_.apply(issued)
+        found = issued if members else self._quantiles(issued, observations, shift)
         last = last_observations(observations, found[schema.ISSUE_TIME].values)
         return found.assign(last_observation=last).assign_attrs(
             forcing=forcing.origin, model=self.name
         )
+
+    def _quantiles(
+        self, issued: xr.Dataset, observations: xr.Dataset, shift: np.ndarray | None
+    ) -> xr.Dataset:
+        """Return quantiles that follow outcomes which the forecaster was not fitted on."""
+        if issued.sizes[schema.ISSUE_TIME] == 1:
+            return self.interval_.apply(issued, shift=shift)
+        through = self.trained_through_.sel({schema.WELL: issued[schema.WELL].values})
+        outcome = observed_at(observations[schema.LEVEL], issued)
+        fair = outcome[schema.ISSUE_TIME] >= through.drop_vars(schema.WELL)
+        return self.interval_.apply(issued, observed=outcome.where(fair), shift=shift)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the state without that of the forecaster, for :meth:`from_state`.

@@ -24,8 +24,10 @@ from gwforecast.runs.one_by_one import together_or_one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 from gwforecast.service import bundle
+from gwforecast.service.archive import Archive
 from gwforecast.service.bundle import BundleError
 from gwforecast.service.champions import Champions
+from gwforecast.service.following import Following, Shifts
 from gwforecast.service.inputs import (
     Inputs,
     known_and_filled,
@@ -50,14 +52,19 @@ from gwforecast.service.readiness import (
 )
 from gwforecast.shards.processes import count_processes, map_in_processes
 
-__all__ = ["finish_product", "forecast_wells", "issue", "make_product"]
+__all__ = ["finish_product", "follow_archive", "forecast_wells", "issue", "make_product"]
 
 
 WELLS_PER_PROCESS = 20  # starting a process takes as long as the forecasts of a few wells
 
 
 def make_product(
-    inputs: Inputs, settings: Settings, issue_time: object, *, now: pd.Timestamp
+    inputs: Inputs,
+    settings: Settings,
+    issue_time: object,
+    *,
+    following: Following | None = None,
+    now: pd.Timestamp,
 ) -> xr.Dataset:
     """Return the forecast of all wells; many wells are divided among processes.
 
@@ -69,6 +76,8 @@ def make_product(
         Settings of the configuration file.
     issue_time : time or None
         By default the last complete time step.
+    following : Following, optional
+        Replays of the archived forecasts; by default new ones.
     now : pandas.Timestamp
         The current time, naive UTC.
 
@@ -81,9 +90,10 @@ def make_product(
     moment = resolve_issue_time(issue_time, observations, now)
     wells = np.arange(observations.sizes[schema.WELL])
     number = count_processes(wells.size, least=WELLS_PER_PROCESS, most=settings.models.workers)
+    shifts = (following or follow_archive(settings, observations)).at(moment)
     made = map_in_processes(
         lambda part: forecast_wells(
-            observations.isel({schema.WELL: part}), moment, settings=settings
+            observations.isel({schema.WELL: part}), moment, settings=settings, shifts=shifts
         ),
         np.array_split(wells, number),
     )
@@ -96,8 +106,18 @@ def make_product(
     )
 
 
+def follow_archive(settings: Settings, observations: xr.Dataset) -> Following:
+    """Return replays of the archived forecasts of some wells."""
+    wanted = settings.schedule
+    return Following(Archive(wanted.archive), Champions(wanted.bundles), observations)
+
+
 def forecast_wells(
-    observations: xr.Dataset, issue_time: np.datetime64, *, settings: Settings
+    observations: xr.Dataset,
+    issue_time: np.datetime64,
+    *,
+    settings: Settings,
+    shifts: Shifts,
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Return the forecast of some wells, and the checksum of each well's inputs."""
     wanted = settings.schedule
@@ -112,6 +132,7 @@ def forecast_wells(
         horizon=wanted.horizon or default_horizon(known),
         forcing=forcing,
         limits=AgeLimits(wanted.level_age, wanted.weather_age),
+        shifts=shifts,
     )
     return made, checksum_inputs(known)
 
@@ -157,6 +178,7 @@ def issue(
     horizon: int,
     forcing: Forcing,
     limits: AgeLimits | None = None,
+    shifts: Shifts | None = None,
 ) -> xr.Dataset:
     """Forecast every well from what was known at the issue time.
 
@@ -175,6 +197,8 @@ def issue(
         Weather after the issue time.
     limits : AgeLimits, optional
         Greatest age of levels and weather.
+    shifts : dict, optional
+        Shifts of the quantiles by bundle and well, from the outcomes of archived forecasts.
 
     Returns
     -------
@@ -186,7 +210,8 @@ def issue(
         check_well(level, covariates, issue_time, limits=limits or AgeLimits())
         for level, covariates in series_of(past)
     ]
-    _forecast_by_models(wells, _Request(observations, issue_time, horizon, forcing), champions)
+    request = _Request(observations, issue_time, horizon, forcing, shifts or {})
+    _forecast_by_models(wells, request, champions)
     for well in wells:
         if well.level is None and well.status != "no_data":
             _fall_back(well, observations.sel({schema.WELL: [well.name]}), issue_time, horizon)
@@ -206,8 +231,11 @@ class _Request:
     issue_time: np.datetime64
     horizon: int
     forcing: Forcing
+    shifts: Shifts
 
-    def run(self, fitted: Calibrated, wells: list[str], origin: np.datetime64) -> xr.Dataset:
+    def run(
+        self, fitted: Calibrated, wells: list[str], origin: np.datetime64, bundle: str
+    ) -> xr.Dataset:
         """Forecast from the end of the weather, and keep the steps after the issue time."""
         times = self.observations[schema.TIME].values
         ends = np.array([origin, self.issue_time])
@@ -218,7 +246,18 @@ class _Request:
             issue_times=ends[:1],
             horizon=self.horizon + missing,
             forcing=self.forcing,
+            shift=self._shift(wells, bundle, missing),
         ).isel({schema.LEAD_TIME: slice(missing, None)})
+
+    def _shift(self, wells: list[str], bundle: str, missing: int) -> np.ndarray:
+        """Return the shifts of some wells, 0 where no outcome is known, (well, lead, quantile)."""
+        shift = np.zeros((len(wells), missing + self.horizon, len(QUANTILES)))
+        for number, well in enumerate(wells):
+            own = self.shifts.get(bundle, {}).get(well)
+            if own is not None:
+                leads = min(len(own), self.horizon)
+                shift[number, missing : missing + leads] = own[:leads]
+        return shift
 
 
 def _forecast_by_models(
@@ -259,7 +298,8 @@ def _forecast_group(
             well.lower("model_missing" if missing else "model_invalid", str(error))
         return
     attempt = together_or_one_by_one(
-        lambda names: request.run(fitted, names, group[0].origin), [well.name for well in group]
+        lambda names: request.run(fitted, names, group[0].origin, name),
+        [well.name for well in group],
     )
     wells = {well.name: well for well in group}
     for made in attempt.results:

@@ -18,7 +18,7 @@ from gwforecast.service import train as training
 from gwforecast.service.archive import Archive, Issue
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
-from gwforecast.service.issue import make_product
+from gwforecast.service.issue import follow_archive, make_product
 from gwforecast.service.readiness import BY_MODEL
 from gwforecast.service.recipe import recipe_of
 
@@ -291,7 +291,11 @@ def _maker(
         made = partial(schedule.make_product, settings, wait=wait, now=now)
         return made, partial(schedule.first_inputs, settings)
     inputs = read_wells(settings.data)
-    return partial(make_product, inputs, settings, now=now), lambda: inputs
+    following = None
+    if inputs.observations is not None:
+        following = follow_archive(settings, inputs.observations)
+    made = partial(make_product, inputs, settings, following=following, now=now)
+    return made, lambda: inputs
 
 
 def _publish(

@@ -28,7 +28,7 @@ from gwforecast.service.inputs import (
     require_observations,
     resolve_issue_time,
 )
-from gwforecast.service.issue import finish_product, forecast_wells
+from gwforecast.service.issue import finish_product, follow_archive, forecast_wells
 from gwforecast.service.recipe import recipe_of
 from gwforecast.shards.join import (
     read_dataset,
@@ -214,7 +214,8 @@ def forecast_shard(settings: Settings, shard: Shard, *, issue_time: str) -> Resu
 
     def work(observations: xr.Dataset) -> Result:
         moment = np.datetime64(timeline.to_times([issue_time])[0])
-        product, sums = forecast_wells(observations, moment, settings=settings)
+        shifts = follow_archive(settings, observations).at(moment)
+        product, sums = forecast_wells(observations, moment, settings=settings, shifts=shifts)
         write_dataset(product, shard.folder)
         return {"sums": sums}
 
