@@ -2,7 +2,9 @@
 
 The reference of a month is the mean levels of the same calendar month in past years. The percentile
 of a level is interpolated linearly between their Weibull plotting positions i / (n + 1); beyond the
-lowest and the highest of them it stays at theirs, as the record does not reach further.
+lowest and the highest of them it stays at theirs, as the record does not reach further. The
+standardised index has plotting positions of its own, (i - 0.5) / n, as in the paper that defines
+it.
 """
 
 from __future__ import annotations
@@ -128,12 +130,7 @@ class LevelStatus:
             1 to 12.
         """
         known = self._of(well)[month - 1]
-        positions = 100 * np.arange(1, known.size + 1) / (known.size + 1)
-        # equal levels share the mean of their positions
-        unique, where = np.unique(known, return_inverse=True)
-        shared = np.bincount(where, positions) / np.bincount(where)
-        found = np.interp(level, unique, shared)
-        return np.asarray(np.where(np.isfinite(level), found, np.nan))
+        return _percentile(level, known, np.arange(1, known.size + 1) / (known.size + 1))
 
     def level_at(self, percentile: np.ndarray, *, well: str, month: int) -> np.ndarray:
         """Return the levels of percentiles of a calendar month, m: the inverse of percentile."""
@@ -144,12 +141,14 @@ class LevelStatus:
     def index(self, level: np.ndarray, *, well: str, month: int) -> np.ndarray:
         """Return the standardised groundwater index of monthly levels of a calendar month.
 
-        The normal score of the percentile (Bloomfield and Marchant 2013,
+        The normal score of the plotting position (i - 0.5) / n (Bloomfield and Marchant 2013,
         doi:10.5194/hess-17-4769-2013): 0 is the median of the month, -1 a level as low as in one
-        year of six.
+        year of six. Of 20 years, the lowest has -1.96 and the highest 1.96; levels beyond them
+        have no other index, as the record does not reach further.
         """
-        share = self.percentile(level, well=well, month=month) / 100
-        return np.asarray(ndtri(share))
+        known = self._of(well)[month - 1]
+        percentile = _percentile(level, known, (np.arange(known.size) + 0.5) / known.size)
+        return np.asarray(ndtri(percentile / 100))
 
     def table(self, observations: xr.Dataset, forecast: xr.Dataset | None = None) -> pd.DataFrame:
         """Return the status of each month, observed or forecast.
@@ -249,6 +248,15 @@ class LevelStatus:
                 f"none of the {len(self.wells_)} that were fitted. Fit it with this well."
             )
         return self.reference_[self.wells_.index(well)]
+
+
+def _percentile(level: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return percentiles of levels by the plotting positions, 0 to 1, of sorted known levels."""
+    # equal levels share the mean of their positions
+    unique, where = np.unique(known, return_inverse=True)
+    shared = np.bincount(where, 100 * positions) / np.bincount(where)
+    found = np.interp(level, unique, shared)
+    return np.asarray(np.where(np.isfinite(level), found, np.nan))
 
 
 def _month_of(times: np.ndarray) -> np.ndarray:

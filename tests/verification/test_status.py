@@ -92,12 +92,26 @@ def test_a_shift_of_the_datum_changes_no_state() -> None:
     assert (one["class"] == other["class"]).all()
 
 
+def test_the_index_is_that_of_pastas_on_monthly_means() -> None:
+    pastas = pytest.importorskip("pastas")
+    time = pd.date_range("2000-01-01", "2019-12-31")
+    level = 10 + np.random.default_rng(4).normal(size=(1, time.size)).cumsum(axis=1) / 50
+    observations = xr.Dataset({"level": (("well", "time"), level)}, {"well": ["a"], "time": time})
+    status = LevelStatus().fit(observations, rows=xr.ones_like(observations["level"], dtype=bool))
+    found = status.table(observations).set_index("time")["index"]
+    means = pd.Series(level[0], time).resample("MS").mean()
+    expected = pastas.stats.sgi(means)
+    np.testing.assert_allclose(found.to_numpy(), expected.loc[found.index].to_numpy(), atol=1e-9)
+    assert found.min() == pytest.approx(-1.96, abs=0.001)  # one of 20 years
+    assert found.max() == pytest.approx(1.96, abs=0.001)
+
+
 def test_the_index_is_standard_normal_in_the_reference() -> None:
     observations = levels("1960-01-01", "2019-12-31")
     table = fitted(observations).table(observations)
     for _, of_month in table[table["well"] == "a"].groupby(table["time"].dt.month):
         assert abs(of_month["index"].mean()) < 1e-6
-        assert 0.85 < of_month["index"].std() < 1.0
+        assert 0.9 < of_month["index"].std() < 1.0
 
 
 def test_levels_after_the_reference_change_no_percentile() -> None:
