@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -26,7 +27,10 @@ DEGREE = 3
 FEWEST_LEVELS = 60
 SMALLEST_SPAN = 1e-9  # m
 EDGES_YEARS = (0.0, 0.1, 0.35, 1.0, 2.0)  # edges of the periods over which weather is averaged
+LEAST_APART = 0.01  # between knots, as a share of the range of a column
+LEAST_OWN = 1e-3  # share of the variance of a column that the others and the season leave
 MOST_ROWS = 3000  # largest number of fitted rows; more are thinned evenly
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,9 @@ class Additive(PerWell[Curves]):
         The curves of each well.
     failed_ : dict of str to str
         Wells that could not be fitted and why; their levels are NaN.
+    dropped_ : dict of str to list of str
+        Columns of antecedent weather that are left out at a well, because they hardly vary or the
+        others determine them, such as the snow storage of the last weeks in a mild climate.
 
     References
     ----------
@@ -105,6 +112,8 @@ class Additive(PerWell[Curves]):
     penalty: Annotated[float, Ge(0)] = setting(10.0, search=("log", 0.1, 1000.0))
     harmonics: Annotated[int, Ge(0)] = setting(2, search=("int", 0, 4))
     name: str = "additive"
+
+    dropped_: dict[str, list[str]] = field(init=False, repr=False, default_factory=dict)
 
     fit_type = Curves
     stored_settings = ("harmonics",)
@@ -131,10 +140,10 @@ class Additive(PerWell[Curves]):
         usable = np.flatnonzero(np.isfinite(record.level) & np.isfinite(smooth).all(axis=1))
         _check_enough(record.level[usable], weather.shape[1])
         usable = usable[:: -(-usable.size // MOST_ROWS)]
-        varied = self._varied(smooth[usable])
+        season = self._season(record.times)
+        varied = self._chosen(record.well, smooth[usable], season[usable])
         smooth = smooth[usable][:, varied]
         low, high = smooth.min(axis=0), smooth.max(axis=0)
-        season = self._season(record.times)
         splines, parameters = self._splines(
             record.level[usable], (smooth - low) / (high - low), season[usable]
         )
@@ -168,15 +177,26 @@ class Additive(PerWell[Curves]):
         if not (sound and inside and bool((fit.high > fit.low).all())):
             raise ValueError("the curves of an additive model do not match its settings")
 
-    def _varied(self, smooth: np.ndarray) -> np.ndarray:
-        """Return which columns (row, column) vary enough: a curve needs more values than knots."""
-        varied = np.array([np.unique(column).size > 2 * KNOTS for column in smooth.T])
+    def _chosen(self, well: str, smooth: np.ndarray, season: np.ndarray) -> np.ndarray:
+        """Return which columns (row, column) have a curve of their own; name the others."""
+        varied = np.array([_varies(column) for column in smooth.T])
         if not varied.any():
             raise ValueError(
                 f"An additive model needs weather of more than {2 * KNOTS} different values. "
                 f"Received none such among {list(self.covariates_)}. Leave the model out."
             )
-        return varied
+        chosen = varied & _independent(smooth, season, varied)
+        edges = _edges(self._frequency)
+        names = [
+            f"{name}, {first} to {last - 1} steps before"
+            for name in self.covariates_
+            for first, last in zip(edges[:-1], edges[1:], strict=True)
+        ]
+        dropped = [names[number] for number in np.flatnonzero(~chosen)]
+        self.dropped_ = {**self.dropped_, well: dropped}
+        if dropped:
+            LOG.info("The additive model leaves out at %s: %s", well, "; ".join(dropped))
+        return chosen
 
     def _splines(
         self, level: np.ndarray, places: np.ndarray, season: np.ndarray
@@ -196,6 +216,7 @@ class Additive(PerWell[Curves]):
                 f"{int(np.isnan(parameters).sum())} of {parameters.size} parameters NaN. Leave the "
                 "model out at this well, or raise its penalty."
             )
+        _check_error(level, np.asarray(fitted.fittedvalues, float))
         return splines, parameters
 
     def _season(self, times: np.ndarray) -> np.ndarray:
@@ -214,6 +235,41 @@ def _check_enough(level: np.ndarray, covariates: int) -> None:
             f"An additive model needs levels that vary. Received a span of {np.ptp(level):g} m. "
             "Leave the model out at this well."
         )
+
+
+def _check_error(level: np.ndarray, fitted: np.ndarray) -> None:
+    error, usual = np.sqrt(np.mean((level - fitted) ** 2)), level.std()
+    if not error < usual:
+        raise ValueError(
+            "An additive model must fit its own levels better than their mean does. Received an "
+            f"error of {error:.3g} m, where that of the mean is {usual:.3g} m. Leave the model out "
+            "at this well, or give it fewer covariates."
+        )
+
+
+def _varies(column: np.ndarray) -> bool:
+    """Return whether the knots of a column, which are quantiles of its values, lie well apart.
+
+    The curvature between knots that almost coincide is so large that no curve can be determined.
+    """
+    knots = np.quantile(column, np.linspace(0, 1, KNOTS - DEGREE + 1))
+    apart = np.diff(knots) > LEAST_APART * np.ptp(column)
+    return bool(np.unique(column).size > 2 * KNOTS and apart.all())
+
+
+def _independent(smooth: np.ndarray, season: np.ndarray, varied: np.ndarray) -> np.ndarray:
+    """Return which columns the season and the chosen columns before them do not determine."""
+    basis = np.linalg.qr(season)[0]
+    chosen = np.zeros(varied.size, bool)
+    for number in np.flatnonzero(varied):
+        column = smooth[:, number] - smooth[:, number].mean()
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        size = np.linalg.norm(rest)
+        if size**2 > LEAST_OWN * np.sum(column**2):
+            chosen[number] = True
+            basis = np.column_stack([basis, rest / size])
+    return chosen
 
 
 def _edges(frequency: str) -> np.ndarray:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.models import additive
 from gwforecast.models.additive import Additive
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
@@ -64,3 +65,31 @@ def test_an_additive_model_needs_the_covariates_of_its_fit() -> None:
     fitted = Additive().fit(observations, split=split_by_fraction(observations))
     with pytest.raises(SchemaError, match="'rr'"):
         fitted.simulate(observations[["level"]])
+
+
+def test_columns_that_hardly_vary_or_follow_from_others_are_left_out_by_name() -> None:
+    observations = record()
+    rain = observations["rr"]
+    snow = xr.where(np.arange(600) % 52 < 8, rain, 1e-7 * rain)  # almost none for most of the year
+    observations = observations.assign(snow=snow, liquid=2 * rain + 3)
+    split = split_by_fraction(observations)
+    fitted = Additive().fit(observations, split=split)
+    assert not fitted.failed_
+    dropped = fitted.dropped_["a"]
+    assert {name.split(",")[0] for name in dropped} == {"snow", "liquid"}
+    assert "snow, 0 to 4 steps before" in dropped
+    assert sum(name.startswith("liquid") for name in dropped) == 4
+    alone = Additive().fit(observations[["level", "rr"]], split=split)
+    assert alone.dropped_ == {"a": []}
+    errors = [
+        float(np.sqrt(((one.simulate(data)["level"] - data["level"]) ** 2).mean()))
+        for one, data in ((fitted, observations), (alone, observations[["level", "rr"]]))
+    ]
+    assert errors[0] < 1.2 * errors[1]
+
+
+def test_a_fit_worse_than_the_mean_of_its_levels_has_failed() -> None:
+    level = np.array([1.0, 2.0, 3.0])
+    additive._check_error(level, np.array([1.0, 2.0, 2.9]))
+    with pytest.raises(ValueError, match=r"Received an error of 2 m, where .* is 0.816 m"):
+        additive._check_error(level, level + 2)
