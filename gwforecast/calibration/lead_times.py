@@ -106,7 +106,7 @@ def smoothed(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarr
     return np.where(number > 0, mean, np.nan)
 
 
-def independent_number(errors: np.ndarray) -> np.ndarray:
+def independent_number(errors: np.ndarray, *, sizes: bool = False) -> np.ndarray:
     """Return to how many independent errors those of each lead time are equivalent, at least 1.
 
     Their number is divided by the integral of their autocorrelation (Bayley and Hammersley 1946,
@@ -117,6 +117,9 @@ def independent_number(errors: np.ndarray) -> np.ndarray:
     ----------
     errors : numpy.ndarray
         Shape (well, issue_time, lead_time), at regular issue times; NaN where unknown.
+    sizes : bool
+        Count independent sizes of the errors, whatever their signs: the autocorrelation of squares
+        is the square of that of the errors, exactly for a normal distribution.
 
     Returns
     -------
@@ -143,7 +146,8 @@ def independent_number(errors: np.ndarray) -> np.ndarray:
         agreement = (side[:, lag:] * side[:, :-lag]).sum(axis=1) / np.maximum(pairs, 1)
         correlations[number] = np.sin(np.pi / 2 * agreement)  # exact for a normal distribution
     lasting = np.logical_and.accumulate(correlations > LEAST_CORRELATION, axis=0)
-    time = 2 * np.trapezoid(np.where(lasting, correlations, 0.0), LAGS, axis=0)
+    correlations = np.where(lasting, correlations ** (2 if sizes else 1), 0.0)
+    time = 2 * np.trapezoid(correlations, LAGS, axis=0)
     number = np.maximum(count / np.maximum(time, 1.0), 1.0)
     return np.asarray(smoothed(number[..., None], count=count)[..., 0])
 

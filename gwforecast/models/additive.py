@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 from dataclasses import dataclass, field
@@ -190,7 +191,7 @@ class Additive(PerWell[Curves]):
         names = [
             f"{name}, {first} to {last - 1} steps before"
             for name in self.covariates_
-            for first, last in zip(edges[:-1], edges[1:], strict=True)
+            for first, last in itertools.pairwise(edges)
         ]
         dropped = [names[number] for number in np.flatnonzero(~chosen)]
         self.dropped_ = {**self.dropped_, well: dropped}

@@ -1,4 +1,13 @@
-"""Whether a forecaster has drifted: coverage, skill, range and steps, and a recommendation."""
+"""Whether a forecaster has drifted: coverage, skill, range and steps, and a recommendation.
+
+Coverage and skill are tested at each look, with as many independent outcomes as the errors have
+(:func:`gwforecast.calibration.lead_times.independent_number`). The level of the tests allows for a
+year of weekly looks: in simulations with errors that last from less than one step to half a year,
+at most one in a hundred wells whose forecasts are reliable and skilful is recommended for a new
+training in a year. The price is that a loss of coverage shows late where errors last: with errors
+that are twice as large as they were, in the first year at all wells if errors last for two steps,
+at 85 % if for four, and at a quarter if for eight.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +17,24 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
+from scipy.special import betainc
 
 from gwforecast import schema
+from gwforecast.calibration.lead_times import independent_number
 from gwforecast.verification.archived import VerifiedForecast
 from gwforecast.verification.averages import Pairs, score_pairs
 from gwforecast.verification.metrics import METRICS
 from gwforecast.verification.scoring import skill_against
+from gwforecast.verification.significance import cosine_count, skill_range
 
-__all__ = ["drift", "outside", "recommend", "step_in"]
+__all__ = ["coverage_limit", "drift", "outside", "recommend", "step_in"]
 
 
 COLUMNS = ["well", "statistic", "value", "threshold", "n", "since", "drifts"]
-LATEST = 60  # valid times that are examined
+LATEST = 104  # valid times that are examined
 FEWEST = 20
-NORMAL = 2.6  # standard errors: one false alarm in a hundred
+LEVEL = 0.001  # of one test: at most one false alarm in a hundred over a year of weekly looks
 STEP = 6.0  # of a step, in units of the spread of the errors
 FARTHER = 1.8  # times the next greatest error is the least step
 BACK = 3  # errors within which a spike goes back
@@ -50,9 +63,10 @@ def drift(
     -------
     pandas.DataFrame
         Columns well, statistic, value, threshold, n, since (first time that is examined, or of a
-        step), drifts. ``coverage_80``: share of outcomes inside, with a threshold that allows for
-        the autocorrelation of outcomes; ``skill_climatology``: of the RMSE, which drifts below 0;
-        ``step``: see :func:`step_in`.
+        step), drifts. ``coverage_80``: share of outcomes inside; ``skill_climatology``: of the
+        RMSE, which drifts where it is significantly below 0; both with thresholds that allow for
+        the autocorrelation of errors and for a year of weekly looks. ``step``: see
+        :func:`step_in`.
     """
     latest: dict[str, dict[np.datetime64, tuple[int, VerifiedForecast, int]]] = defaultdict(dict)
     axis = observations[schema.TIME].values
@@ -181,21 +195,19 @@ def recommend(table: pd.DataFrame) -> pd.DataFrame:
 
 def _statistics(well: str, times: np.ndarray, pairs: Pairs) -> list[dict[str, object]]:
     """Return the rows of one well from pairs (row,) of the forecast and the climatology."""
-    coverage = METRICS[COVERAGE]
-    value = float(score_pairs(pairs, {COVERAGE: coverage})[COVERAGE][0])
-    inside = np.asarray(coverage.statistics(pairs))[0] if coverage.statistics else np.empty(0)
+    value = float(score_pairs(pairs, {COVERAGE: METRICS[COVERAGE]})[COVERAGE][0])
     n, since = times.size, times[0]
-    error = np.sqrt(0.16 / n) * _inflation(inside - inside.mean())
-    limit = 0.8 - NORMAL * error
+    errors = pairs.error[0]
+    independent = float(independent_number(errors[None, :, None], sizes=True)[0, 0])
+    limit = coverage_limit(independent)
     rows = [_row(well, COVERAGE, value, limit, n, since) | {"drifts": bool(value < limit)}]
     both = np.isfinite(pairs.predicted[1])
     if both.sum() >= FEWEST:
-        of_both = Pairs(pairs.observed, pairs.level, pairs.quantiles, pairs.rows & both)
-        rmse, reference = score_pairs(of_both, {"rmse": METRICS["rmse"]})["rmse"]
-        skill = float(skill_against(rmse, np.maximum(reference, 1e-9)))
+        losses = np.where(both, np.square(pairs.error), np.nan)
+        skill, limit = _skill_and_limit(*losses, span=n / independent)
         rows.append(
-            _row(well, "skill_climatology", skill, 0.0, int(both.sum()), since)
-            | {"drifts": bool(skill < 0)}
+            _row(well, "skill_climatology", skill, limit, int(both.sum()), since)
+            | {"drifts": bool(skill < limit)}
         )
     at, size = step_in(pairs.error[0])
     rows.append(
@@ -217,11 +229,46 @@ def _row(
     }
 
 
-def _inflation(values: np.ndarray) -> float:
-    """Return the factor by which autocorrelation widens the standard error of a mean."""
-    variance = float((values**2).mean())
-    if variance <= 0 or values.size < 3:
-        return 1.0
-    together = float((values[1:] * values[:-1]).mean()) / variance
-    together = min(max(together, 0.0), 0.9)
-    return float(np.sqrt((1 + together) / (1 - together)))
+def coverage_limit(independent: float, *, nominal: float = 0.8) -> float:
+    """Return the coverage below which an interval covers too little, at the level of one test.
+
+    Parameters
+    ----------
+    independent : float
+        Number of independent outcomes; it need not be whole.
+    nominal : float
+        Nominal coverage.
+
+    Returns
+    -------
+    float
+        The largest share that has a probability below the level; 0 for so few outcomes that even
+        none inside would not be significant.
+
+    Examples
+    --------
+    >>> round(coverage_limit(100.0), 2), coverage_limit(3.0)
+    (0.66, 0.0)
+    """
+    shares = np.linspace(0.0, nominal, 801)
+    inside = shares * independent
+    chances = betainc(np.maximum(independent - inside, 1e-9), inside + 1, 1 - nominal)
+    rare = np.flatnonzero(chances < LEVEL)
+    return float(shares[rare[-1]]) if rare.size else 0.0
+
+
+def _skill_and_limit(ours: np.ndarray, theirs: np.ndarray, *, span: float) -> tuple[float, float]:
+    """Return the skill of the RMSE, and the limit below which it is significantly lost.
+
+    The arguments are squared errors, shape (row,), whose skill is proportional to the statistic of
+    the test.
+    """
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    skill = float(skill_against(ours[known].mean(), np.maximum(theirs[known].mean(), 1e-18)))
+    p_value = float(skill_range(ours, theirs, span=max(span, 1.0))[2])
+    if not np.isfinite(p_value):
+        return 1 - np.sqrt(1 - skill), 0.0
+    freedom = cosine_count(int(known.sum()), span=max(span, 1.0))
+    statistic = max(float(stats.t.isf(p_value / 2, freedom)), 1e-9)
+    limit = -abs(skill) * float(stats.t.isf(LEVEL, freedom)) / statistic
+    return 1 - np.sqrt(1 - skill), 1 - np.sqrt(1 - limit)

@@ -18,6 +18,7 @@ from gwforecast.verification.scoring import skill_against
 __all__ = [
     "block_weights",
     "compare",
+    "cosine_count",
     "diebold_mariano",
     "issue_steps",
     "skill_range",
@@ -137,7 +138,7 @@ def block_weights(n: int, *, block: int, draws: int, seed: int) -> np.ndarray:
 
 
 def skill_range(
-    losses: np.ndarray, baseline: np.ndarray, *, span: int
+    losses: np.ndarray, baseline: np.ndarray, *, span: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the 95 % confidence interval of the skill, and the p value of no difference.
 
@@ -190,7 +191,7 @@ def skill_range(
     known = np.isfinite(ours) & np.isfinite(theirs)
     n = known.sum(axis=-1)
     count = np.maximum(n, 1)
-    number = np.clip(np.rint(n / (2 * span)), *COSINES).astype(int)
+    number = cosine_count(n, span=span)
     waves = (
         _cosines(known, most=COSINES[1]) * (np.arange(COSINES[1]) < number[..., None])[..., None]
     )
@@ -217,6 +218,11 @@ def skill_range(
     varies = (n >= FEWEST_PAIRS) & (of_difference > 0)
     statistic = means[2] / np.sqrt(np.where(varies, of_difference, 1.0))
     return lower, upper, np.where(varies, 2 * stats.t.sf(np.abs(statistic), number), np.nan)
+
+
+def cosine_count(n: np.ndarray | int, *, span: float) -> np.ndarray:
+    """Return the number of cosine transforms, and of degrees of freedom, for a number of pairs."""
+    return np.clip(np.rint(np.asarray(n) / (2 * span)), *COSINES).astype(int)
 
 
 def _cosines(known: np.ndarray, *, most: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
@@ -14,7 +15,15 @@ from gwforecast.verification.archived import (
     verified_forecasts,
     verified_scores,
 )
-from gwforecast.verification.drift import drift, outside, recommend, step_in
+from gwforecast.verification.averages import Pairs
+from gwforecast.verification.drift import (
+    _statistics,
+    coverage_limit,
+    drift,
+    outside,
+    recommend,
+    step_in,
+)
 
 Q = np.array(QUANTILES)
 Z = np.array([-1.96, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.96])
@@ -109,6 +118,43 @@ def test_a_forecaster_as_good_as_it_says_is_left_alone(memory: float) -> None:
             noise[step] += memory * noise[step - 1]
         alarms += judged(noise) != "nothing"
     assert alarms / 200 <= 0.05
+
+
+def retrained_in_a_year(errors: np.ndarray, *, climatology: float, stride: int = 1) -> bool:
+    """Return whether any of 53 weekly looks finds that coverage or skill has drifted."""
+    level = np.full((2, errors.size, Q.size), np.nan)
+    level[0] = errors[:, None] + Z  # of a level of 0
+    level[1, :, 3] = climatology
+    days = np.arange(errors.size) * np.timedelta64(7 // stride, "D")
+    times = np.datetime64("2000-01-03", "us") + days
+    for look in range(53):
+        part = slice(look * stride, look * stride + 104)
+        rows = np.ones(104, bool)
+        pairs = Pairs(np.zeros(104), level[:, part], Q, rows)
+        if any(row["drifts"] for row in _statistics("a", times[part], pairs)):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("memory", "stride"), [(0.3, 1), (8.0, 1), (8.0, 7)])
+def test_a_year_of_weekly_looks_leaves_reliable_wells_alone(memory: float, stride: int) -> None:
+    rng, share, n = np.random.default_rng(6), np.exp(-1 / memory), 104 + 52 * stride
+    alarms = 0
+    for _ in range(20):
+        errors = rng.normal(size=n) * np.sqrt(1 - share**2)
+        errors[0] = rng.normal()
+        for step in range(1, n):
+            errors[step] += share * errors[step - 1]
+        alarms += retrained_in_a_year(errors, climatology=1.6, stride=stride)
+    assert alarms <= 1  # one in a hundred
+
+
+def test_coverage_of_few_independent_outcomes_cannot_drift() -> None:
+    limits = [coverage_limit(n) for n in (3.0, 10.0, 30.0, 100.0, 1000.0)]
+    assert limits[0] == 0.0
+    assert limits == sorted(limits)
+    for n, limit in ((30, limits[2]), (100, limits[3])):
+        assert stats.binom.cdf(np.floor(n * limit), n, 0.8) < 0.001
 
 
 def test_a_step_is_the_sensors_and_a_wide_error_the_models() -> None:
