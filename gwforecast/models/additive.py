@@ -197,7 +197,7 @@ class Additive(PerWell[Curves]):
         self.dropped_ = {**self.dropped_, well: dropped}
         if dropped:
             LOG.info("The additive model leaves out at %s: %s", well, "; ".join(dropped))
-        return chosen
+        return np.asarray(chosen)
 
     def _splines(
         self, level: np.ndarray, places: np.ndarray, season: np.ndarray
