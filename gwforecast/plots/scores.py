@@ -200,10 +200,13 @@ def interval_coverage(
         ordered, look = part.sort_values("nominal"), looks[str(model)]
         shift = step * (number - (len(parts) - 1) / 2)
         ax.plot(
-            ordered["nominal"] + shift, ordered["observed"], marker=marker, ms=5, mew=0.5,
-            mec="white", lw=0.7, ls=(0, (1, 2)), color=look.colour,
-            label=model_label(str(model)), zorder=4 if look.strong else 3,
+            ordered["nominal"] + shift, ordered["observed"], marker=marker, ms=5.5, mew=0, lw=0.7,
+            ls="" if several else (0, (1, 2)), color=look.colour, label=model_label(str(model)),
+            zorder=4 if look.strong else 3,
         )  # fmt: skip
+        if several:
+            ax.vlines(ordered["nominal"] + shift, ordered["nominal"], ordered["observed"],
+                      color=look.colour, lw=0.9, zorder=2.5)  # fmt: skip
     _mark_sides(ax)
     ax.set(
         xlim=(low, max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)),
@@ -231,8 +234,8 @@ def _coverage_limits(table: pd.DataFrame) -> tuple[float, float]:
 
 def _mark_sides(ax: Axes) -> None:
     for x, y, text, align in (
-        (0.03, 0.95, "intervals too wide", "left"),
-        (0.97, 0.05, "intervals too narrow", "right"),
+        (0.03, 0.95, "above the line: too wide", "left"),
+        (0.97, 0.05, "below the line: too narrow", "right"),
     ):
         ax.text(x, y, text, ha=align, va="center", fontsize=8, color="#777777",
                 transform=ax.transAxes)  # fmt: skip

@@ -128,7 +128,9 @@ def lag_correlation(
     _logarithmic(ax, most=int(table["steps"].max()))
     highest = float(np.nanmax(np.abs(table["correlation"])))
     edge = min(1.0, highest + 0.1)
-    ax.set(xlabel=f"length of the preceding mean [{unit}]", ylabel="correlation with the level")
+    ax.set(
+        xlabel=f"averaging window before the level [{unit}]", ylabel="correlation with the level"
+    )
     ax.set_ylim(-edge, edge)
     style.title(ax, well, f"n = {thousands(int(table['n'].max()))}")
     style.legend_below(ax, columns=4, below=36)

@@ -275,9 +275,9 @@ def _lay_out_map(
     _set_extent(ax, narrowing=narrowing)
     _draw_scale(ax, units=units, kilometres=111.32 * narrowing if geographic else None)
     ax.annotate(
-        "N", (0.95, 0.125), (0.95, 0.035), xycoords="axes fraction", ha="center", va="center",
-        fontsize=8, color=style.INK,
-        arrowprops={"arrowstyle": "-|>", "color": style.INK, "lw": 0.8, "shrinkA": 5, "shrinkB": 0},
+        "N", (0.95, 0.03), xycoords="axes fraction", xytext=(0, 20), textcoords="offset points",
+        ha="center", fontsize=8, color=style.INK,
+        arrowprops={"arrowstyle": "<|-", "color": style.INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
     )  # fmt: skip
 
 

@@ -282,3 +282,37 @@ def test_names_of_models_beside_their_scores_are_whole(observations, make, split
     for ax in axes:
         left, right = boxes([ax._left_title, ax._right_title], ax.figure)
         assert left.x1 < right.x0
+
+
+def test_panels_are_in_the_order_of_their_errors(observations, make, split):
+    names = ("persistence", "linear", "lstm")
+    predictions = make["predictions"](observations, models=names[::-1]).sel(model=list(names))
+    axes = plots.all_models(observations, predictions, split=split)
+    assert [ax.get_title(loc="left") for ax in axes] == ["LSTM", "linear", "persistence"]
+    given = plots.all_models(observations, predictions, split=split, models=names)
+    assert [ax.get_title(loc="left") for ax in given] == ["persistence", "linear", "LSTM"]
+
+
+def test_predictions_outside_the_panels_are_marked(observations, predictions, split):
+    levels = split.levels(observations, "test")
+    low, high = float(levels.min()), float(levels.max())
+    quiet = predictions.where((predictions > low) & (predictions < high))
+    for shown, marked in ((quiet, False), (predictions + 30.0, True)):
+        ax = plots.all_models(observations, shown, split=split)[0]
+        marks = [line for line in ax.lines if line.get_label() == "continues outside the axes"]
+        assert bool(marks) == marked
+    assert len(marks) == 1
+    assert set(marks[0].get_ydata()) == {1.0}
+    assert len(marks[0].get_xdata()) >= 5
+
+
+def test_the_model_is_named_and_may_be_omitted_where_there_is_one(observations, make):
+    one = make["predictions"](observations, models=("arma_regression",))
+    assert plots.hydrograph(observations, one).get_title(loc="left") == "well 1, ARMA regression"
+    two = make["predictions"](observations, models=("lstm", "mlp"))
+    with pytest.raises(ValueError, match=r"Received 2 models; there are lstm, mlp\. Choose one"):
+        plots.hydrograph(observations, two)
+    bare = two.sel(model="mlp", drop=True)
+    ax = plots.hydrograph(observations, bare)
+    assert ax.get_title(loc="left") == "well 1"
+    assert "predicted" in [text.get_text() for text in ax.get_legend().get_texts()]

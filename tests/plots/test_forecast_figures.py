@@ -203,6 +203,20 @@ def test_a_selected_issue_time_well_or_model_may_be_a_scalar(observations, make)
     assert_array_equal(ax.lines[0].get_ydata(), other.lines[0].get_ydata())
 
 
+def test_a_fan_is_joined_to_the_last_level(observations, line_named, make):
+    forecast = make["forecast"](observations, ISSUES)
+    late = observations["time"] > np.datetime64("2014-08-20")
+    stale = observations.assign(level=observations["level"].where(~late))
+    last = float(observations["level"].sel(time="2014-08-20")[0])
+    line = line_named(plots.fan(forecast, stale), "_joined")
+    assert line.get_xdata()[0] == np.datetime64("2014-08-20")
+    first = forecast["level"].values[0, -1, 0, 3]
+    assert_array_equal(line.get_ydata(), [last, first])
+    none = observations.assign(level=observations["level"] * np.nan)
+    ax = plots.fan(forecast, none)
+    assert not [line for line in ax.lines if line.get_label() == "_joined"]
+
+
 # hindcasts
 
 
@@ -225,6 +239,23 @@ def test_hindcasts_of_one_lead_time_are_one_line(observations, line_named, make)
     forecast = make["forecast"](observations, issues, leads=1)
     line = line_named(plots.hindcasts(forecast, observations), "median")
     assert_array_equal(line.get_ydata(), forecast["level"].values[0, :, 0, 3])
+
+
+def test_spans_without_a_forecast_are_hatched(observations, labels, make):
+    issues = observations["time"].values[500:1900:10]
+    forecast = make["forecast"](observations, issues)
+    assert "no forecast" not in labels(plots.hindcasts(forecast, observations))
+    forecast["level"][:, 40:90] = np.nan
+    forecast["level"][:, :10] = np.nan
+    ax = plots.hindcasts(forecast, observations)
+    assert labels(ax)[1:] == ["median of a forecast", "median of the next forecast", "no forecast"]
+    spans = [patch for patch in ax.patches if patch.get_hatch()]
+    assert len(spans) == 1
+    valid = forecast["valid_time"].values
+    start, end = dates.date2num(valid[39, -1]), dates.date2num(issues[90])
+    assert spans[0].get_x() == pytest.approx(start)
+    assert spans[0].get_x() + spans[0].get_width() == pytest.approx(end)
+    assert ax.get_xlim()[0] > dates.date2num(issues[9])
 
 
 # scores by lead time
@@ -302,6 +333,37 @@ def test_reliability_shows_bins_bounds_and_counts(line_named, make):
         plots.reliability(table.assign(frequency=90.0))
     with pytest.raises(ValueError, match=r"none with n above 0"):
         plots.reliability(table.assign(n=0))
+
+
+def test_reliability_and_pit_name_wells_and_models(make):
+    ax = plots.reliability(make["bins"](), well="5 wells", note="low level; observed weather")
+    counts = ax.child_axes[0]
+    assert counts.get_title(loc="left").strip() == "5 wells, LSTM"
+    assert counts.get_title(loc="right") == "low level; observed weather"
+    values = make["pit"](models=("blend",)).expand_dims(well=["fen"])
+    assert plots.pit(values).get_title(loc="left") == "fen, blend"
+    both = xr.concat([values, values.assign_coords(well=["scarp"])], "well")
+    assert plots.pit(both).get_title(loc="left") == "2 wells, blend"
+
+
+def test_a_title_stands_above_a_long_note(boxes, make):
+    note = "level below the lower tercile of its month; with weather of past years"
+    pit = make["pit"](models=("blend",)).expand_dims(well=[LONG])
+    for ax in (plots.reliability(make["bins"](), well=LONG, note=note), plots.pit(pit, note=note)):
+        shown = ax.child_axes[0] if ax.child_axes else ax
+        ax.figure.draw_without_rendering()
+        (right,) = boxes([shown._right_title], ax.figure)
+        left = shown._left_title
+        lines = left.get_text().count("\n")
+        assert lines == note_lines(shown)
+        (whole,) = boxes([left], ax.figure)
+        assert whole.y1 - whole.height / (lines + 1) > right.y1 - 4
+        assert right.x0 > 0
+        assert max(whole.x1, right.x1) <= ax.figure.bbox.x1
+
+
+def note_lines(ax):
+    return ax.get_title(loc="right").count("\n") + 1
 
 
 def test_pit_shares_sum_to_one_and_uniform_values_are_inside_the_band(line_named):

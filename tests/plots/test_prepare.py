@@ -90,6 +90,26 @@ def test_rain_at_ends_of_months_lies_in_its_month():
     assert bars["amount"].tolist() == [1.0, 2.0, 3.0]
 
 
+def test_weeks_of_rain_end_at_their_time_stamps():
+    rain = series([1.0, 2.0, 3.0], start="2001-01-08", frequency="W-MON", units="mm/week")
+    bars, _ = prepare.rain_bars(rain, view=whole(rain))
+    assert bars["end"].tolist() == list(pd.date_range("2001-01-15", periods=2, freq="7D"))
+    assert bars["amount"].tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(("steps", "most"), [(300, 400), (300, 50)])
+def test_rain_known_at_the_issue_time_is_before_it(steps, most):
+    rain = series(np.arange(float(steps)), units="mm/d")
+    issue = rain["time"].values[200]
+    bars, _ = prepare.rain_bars(rain, view=whole(rain), most=most, issue_time=issue)
+    known = bars["end"] <= issue
+    assert (known | (bars["start"] >= issue)).all()
+    assert bars.loc[known, "end"].max() == issue
+    first = bars[bars["amount"].notna() & known].iloc[0]["start"]
+    inside = rain["time"].values[(rain["time"].values > first) & (rain["time"].values <= issue)]
+    assert bars.loc[known, "amount"].sum() == rain.sel(time=inside).sum()
+
+
 def test_rain_is_found_by_its_kind(observations):
     assert prepare.rain_name(observations) == "rain"
     named = observations.rename(rain="station_a")

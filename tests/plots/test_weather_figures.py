@@ -50,7 +50,7 @@ def test_the_departure_ends_at_zero_and_goes_on_behind_gaps() -> None:
 
 def test_axes_say_what_is_drawn(observations) -> None:
     ax = plots.lag_correlation(observations, most=100)
-    assert ax.get_xlabel() == "length of the preceding mean [days]"
+    assert ax.get_xlabel() == "averaging window before the level [days]"
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["rain", "pumping (constant)"]
     departure = plots.rain_departure(observations)
