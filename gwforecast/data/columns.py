@@ -14,7 +14,7 @@ from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.dated import dated
 from gwforecast.data.layouts.portals import recognise
 from gwforecast.data.layouts.stamps import local_times, times_of_index
-from gwforecast.data.roles import Roles, find_roles, text_of
+from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.units import LengthUnit, parse_length
 from gwforecast.data.vocabulary import TIME_WORDS, Header, read_header
 from gwforecast.schema import SchemaError
@@ -286,6 +286,7 @@ def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
             header = replace(header, unit=unit, length=parse_length(unit) if unit else None)
         else:
             header = header.with_unit(unit)
+    header = _from_reference_column(raw, _from_lines_above(raw, header))
     down = [c for c in frame.columns if raw.header(c).meaning == "direction"]
     if down and header.meaning == "value":
         said = frame[down[0]].dropna().astype(str).str.lower().unique()
@@ -301,6 +302,45 @@ def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
         header = replace(header, length=replace(header.length, datum=datum, sense="above"))
     elif datum and header.length is None and header.meaning != "depth":
         header = replace(header, length=LengthUnit("m", "above", datum))
+    return header
+
+
+def _from_lines_above(raw: RawTable, header: Header) -> Header:
+    """Return a header of a value with what the lines above the table say of it.
+
+    Raises
+    ------
+    SchemaError
+        If they say that the values are no level.
+    """
+    said = raw.facts.get("parameter")
+    if said is None or header.is_level or raw.layout == "Delft-FEWS PI-XML":
+        return header
+    spoken = read_header(said)
+    if spoken.kind in ("rain", "temperature", "stage", "pumping", "evapotranspiration"):
+        raise SchemaError(
+            f"A table of levels must hold a level. Received the parameter {said!r} above the table"
+            f"{'' if raw.path is None else f' of {raw.path}'}. Give it as covariates, and levels as "
+            "levels."
+        )
+    if spoken.is_level:
+        header = replace(header, meaning=spoken.meaning).with_unit(spoken.unit)
+    return header
+
+
+def _from_reference_column(raw: RawTable, header: Header) -> Header:
+    """Return a header as that of a depth, where a column says from which point it is measured."""
+    if _is_depth(header) or header.datum:
+        return header
+    for name in raw.frame.columns:
+        column = raw.frame[name]
+        if is_numeric(column) or raw.header(name).meaning in ("well", "parameter", "direction"):
+            continue
+        texts = [str(text).strip() for text in column.dropna().unique()]
+        if len(texts) == 1 and len(texts[0]) < 40:
+            length = parse_length(f"m {texts[0]}")
+            if length is not None and length.sense == "below":
+                return replace(header, meaning="depth")
     return header
 
 
@@ -407,7 +447,7 @@ def _described(
 ) -> Levels:
     """Return the levels with units, datum and sense; wells of other units are put in metres."""
     by_well = {well: headers[columns[well]] for well in series}
-    depths = {w for w, h in by_well.items() if h.meaning == "depth"}
+    depths = {w for w, h in by_well.items() if _is_depth(h)}
     lengths = {w: h.length for w, h in by_well.items()}
     with_units = [w for w, h in by_well.items() if h.unit or h.length]
     if with_units and len(with_units) < len(series):
@@ -445,6 +485,11 @@ def _described(
              if (h.length and h.length.unclear) or (h.unit and not h.length)), None,
         ),
     )  # fmt: skip
+
+
+def _is_depth(header: Header) -> bool:
+    below = header.length is not None and header.length.sense == "below"
+    return header.meaning == "depth" or below
 
 
 def _merged(parts: dict[str, Levels]) -> Levels:

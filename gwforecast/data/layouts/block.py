@@ -185,7 +185,11 @@ def _header(
             units = {k: cell.strip("[]()") for k, cell in enumerate(cells) if cell}
             continue
         if _can_be_header(cells, dates, width):
-            return i, _named(cells, width), units, first
+            above = None if dates < len(cells) and cells[dates] else _named_above(rows, i, dates)
+            if above is None:
+                return i, _named(cells, width), units, first
+            header, units = above
+            return header, _named([cell.strip() for cell in rows[header]], width), units, first
         if not _is_values(cells, dates):
             return None, _numbered(rows[first], dates), units, first
         first = i  # whose date will be refused
@@ -220,6 +224,20 @@ def _can_be_header(cells: list[str], dates: int, width: int) -> bool:
         return False
     words = [c for c in filled if not is_number(c)]
     return bool(words) or not at_dates or not cells[0]
+
+
+def _named_above(
+    rows: Sequence[Sequence[str]], i: int, dates: int
+) -> tuple[int, dict[int, str]] | None:
+    """Return a header some rows higher, that names the time, and the units between; or None."""
+    units: dict[int, str] = {}
+    for k in range(i - 1, max(i - 5, -1), -1):
+        cells = [cell.strip() for cell in rows[k]]
+        if dates < len(cells) and read_header(cells[dates].strip("# ")).meaning == "time":
+            return (k, units) if _filled(cells) > 1 else None
+        if _is_unit_row(cells):
+            units = {place: cell.strip("[]()") for place, cell in enumerate(cells) if cell}
+    return None
 
 
 def _is_values(cells: list[str], dates: int) -> bool:
