@@ -182,7 +182,7 @@ def _from_series(series: pd.Series, well: str | None, default: str) -> Levels:
         {well or (default if known or not label else label): plain},
         label or "unnamed",
         length.name if length else None,
-        header.meaning == "depth",
+        _is_depth(header),
         datum=header.datum if known else None,
         stated_above=bool(length and length.sense == "above"),
         relative=_relative(header, [well or (default if known or not label else label)]),
@@ -319,9 +319,8 @@ def _from_lines_above(raw: RawTable, header: Header) -> Header:
     spoken = read_header(said)
     if spoken.kind in ("rain", "temperature", "stage", "pumping", "evapotranspiration"):
         raise SchemaError(
-            f"A table of levels must hold a level. Received the parameter {said!r} above the table"
-            f"{'' if raw.path is None else f' of {raw.path}'}. Give it as covariates, and levels as "
-            "levels."
+            f"A table of levels must hold a level. Received the parameter {said!r} in the lines "
+            f"above the table of {raw.path}. Give it as covariates, and levels as levels."
         )
     if spoken.is_level:
         header = replace(header, meaning=spoken.meaning).with_unit(spoken.unit)
@@ -460,9 +459,7 @@ def _described(
         series = {w: s * cast(LengthUnit, lengths[w]).factor for w, s in series.items()}
         raw.notes.append(f"units: {', '.join(sorted(names))}, each column converted to m")
     first = next(iter(by_well.values()))
-    source = roles.levels[0] if len(roles.levels) == 1 and not roles.wide else (
-        "one column for each well"
-    )  # fmt: skip
+    source = roles.levels[0] if len(roles.levels) == 1 else "one column for each well"
     datums = {str(h.datum) for w, h in by_well.items() if w not in depths and h.datum}
     if len(datums) > 1:
         raise SchemaError(

@@ -177,6 +177,15 @@ READ: dict[str, tuple[str, dict[str, object], dict[str, float], str | None]] = {
     "a header that is given": (
         plain("x,1,2\ny,2,3\ndate,level"), {"header_row": 3}, {"x": 12}, None),
     "rows that are skipped": (plain("x,1,2\ny,2,3\ndate,level"), {"skip_rows": 2}, {"x": 12}, None),
+    "a line of Excel": ("sep=;\n" + plain("Datum;Wert", level=comma), {}, {"Wert": 12}, None),
+    "blank rows": ("date,level\n\n" + "".join(
+        f"{d:%Y-%m-%d},{v}\n\n" for d, v in zip(DAYS, LEVELS, strict=True)), {}, {"x": 12}, None),
+    "hard spaces": (plain("Datum;Grundwasserstand\u00a0[m\u00a0ü.\u00a0NN]", level=comma), {}, {"x": 12}, "NN"),
+    "a row of units and a row of remarks": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v},{v + 1}", "Date,MW-1,MW-2", ",m AHD,m AHD", ",logger,manual"),
+        {}, {"MW-1": 12, "MW-2": 13}, "AHD"),
+    "a name and units above": (
+        plain("Station Name: Hill 5\nUnits: feet above NAVD88\n\nDate,Value"), {}, {"Hill 5": 3.6576}, "NAVD88"),
     # 7. duplicates
     "equal values twice": (
         rows(lambda d, v: f"{d:%Y-%m-%d},{v}\n{d:%Y-%m-%d},{v}", "date,level"), {}, {"x": 12}, None),
@@ -208,6 +217,20 @@ REFUSED: dict[str, tuple[str, dict[str, object], str]] = {
     "below a limit": (plain("date,level").replace("12.2\n", "<0.1\n"), {}, r"missing_values=\['<0.1'\]"),
     "an unknown word behind the unit": (plain("date,level (m foo)"), {}, "'foo'.*datum="),
     "a unit of something else": (plain("date,level (psi)"), {}, "'psi'.*units="),
+    "wells in m below ground": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v},{v}", "date,MW1 (m bgl),MW2 (m bgl)"), {}, "MW1.*reference_level"),
+    "a parameter above that is a depth": (
+        plain("Parameter;Abstich [m]\n\nDatum;Wert", level=comma), {}, "reference_level"),
+    "a parameter above that is rain": (
+        plain("Parameter;Niederschlag\n\nDatum;Wert", level=comma), {}, "'Niederschlag'.*covariates"),
+    "a unit above that is below": (
+        plain("Einheit;m u. GOK\n\nDatum;Wert", level=comma), {}, "reference_level"),
+    "a unit in a column that is below": (
+        rows(lambda d, v: f"A,{d:%Y-%m-%d},{v},ft below land surface", "site,date,value,unit"), {}, "reference_level"),
+    "a direction that is down": (
+        rows(lambda d, v: f"A,{d:%Y-%m-%d},{v},Down", "site,date,value,direction"), {}, "reference_level"),
+    "a point in a column": (
+        rows(lambda d, v: f"A,{d:%Y-%m-%d},{v},TOC", "site,date,reading,reference"), {}, "reference_level"),
     "mostly negative depths": (
         plain("date,DTW (m)", level=lambda v: f"{12.1 - v:.2f}"), {"reference_level": 1}, "both signs"),
 }  # fmt: skip
