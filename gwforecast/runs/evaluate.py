@@ -140,14 +140,9 @@ def evaluate(
             forecasters, observations, split, simulates=True, without_weather=without_weather
         )
     predicted, outcomes = predict_all(
-        forecasters,
-        used,
-        split,
-        excluded=excluded,
-        precomputed=precomputed,
-        watch=watch,
+        forecasters, used, split, excluded=excluded, precomputed=precomputed, watch=watch,
         progress=progress,
-    )
+    )  # fmt: skip
     networks = [predicted[name] for name in neural_among(predicted)]
     if len(networks) > 1:
         predicted[BLEND] = blend(networks, used, split=split)
@@ -158,12 +153,12 @@ def evaluate(
     evaluation = Evaluation(predictions, scores, history, findings, outcomes, split, seconds)
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
-        used_models = files.model_settings(forecasters)
-        setup = {"baseline": baseline}
+        settled = files.model_settings(forecasters)
         details = {"observations": _describe(observations)}
         record = files.run_record(
-            evaluation, watch=watch, setup=setup, models=used_models, inputs=inputs, details=details
-        )
+            evaluation, watch=watch, models=settled, inputs=inputs, details=details,
+            setup={"baseline": baseline},
+        )  # fmt: skip
         evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
     return evaluation
 
