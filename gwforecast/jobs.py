@@ -1,21 +1,18 @@
-"""From settings to a run, here or in shards: the only place that chooses."""
+"""From settings to a run, here or in shards: the only place that chooses.
+
+What a run needs is imported when it starts, so that a scheduled forecast starts quickly.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
-from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
 from gwforecast.progress import Progress
-from gwforecast.runs import backtest as rolling
-from gwforecast.runs import evaluate as whole
-from gwforecast.runs import tune as search
-from gwforecast.runs.catalogue import DEFAULT_MODELS
-from gwforecast.runs.check import check_data, write_template
 from gwforecast.runs.inputs import (
     backtest_arguments,
     evaluation_arguments,
@@ -24,10 +21,25 @@ from gwforecast.runs.inputs import (
     read_data,
     tables_of_search,
 )
-from gwforecast.runs.results import Backtest, Evaluation
-from gwforecast.runs.tune import Tuning
 
-__all__ = ["backtest", "check", "demo", "evaluate", "tune", "write_configuration"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gwforecast.runs.results import Backtest, Evaluation
+    from gwforecast.runs.tune import Tuning
+    from gwforecast.service.schedule import Issued, Products
+
+__all__ = [
+    "backfill",
+    "backtest",
+    "check",
+    "demo",
+    "evaluate",
+    "forecast",
+    "train",
+    "tune",
+    "write_configuration",
+]
 
 
 DEMO_WELLS = ("fen",)
@@ -63,6 +75,8 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         from gwforecast.shards import evaluate as shards  # loaded only where it is used
 
         return shards.evaluate(settings, progress=progress)
+    from gwforecast.runs import evaluate as whole
+
     data = settings.data
     observations, split = prepare(read_data(settings.data), settings)
     return whole.evaluate(
@@ -95,6 +109,8 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         from gwforecast.shards import backtest as shards
 
         return shards.backtest(settings, progress=progress)
+    from gwforecast.runs import backtest as rolling
+
     data, wanted = settings.data, settings.backtest
     observations, split = prepare(read_data(settings.data), settings)
     return rolling.backtest(
@@ -130,6 +146,8 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
     Tuning
         See :func:`gwforecast.runs.tune.tune`.
     """
+    from gwforecast.runs import tune as search
+
     wanted, chosen = settings.tune, settings.models
     observations, split = prepare(read_data(settings.data), settings)
     return search.tune(
@@ -165,6 +183,8 @@ def check(settings: Settings) -> pd.DataFrame:
     pandas.DataFrame
         See :func:`gwforecast.runs.check.check_data`.
     """
+    from gwforecast.runs.check import check_data
+
     return check_data(settings.data)
 
 
@@ -183,6 +203,8 @@ def write_configuration(settings: Settings, file: Path) -> str:
     str
         Attribute ``understood`` of the observations.
     """
+    from gwforecast.runs.check import write_template
+
     return write_template(settings.data, file)
 
 
@@ -204,6 +226,10 @@ def demo(
     progress : Progress, optional
         Progress callback, called for models, members and wells.
     """
+    from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
+    from gwforecast.runs import evaluate as whole
+    from gwforecast.runs.catalogue import DEFAULT_MODELS
+
     observations = load_sample(DEFAULT_SAMPLE).sel({schema.WELL: list(DEMO_WELLS)})
     settings = {
         name: {**given, **({"members": members} if members else {})}
@@ -217,4 +243,115 @@ def demo(
         out=folder,
         inputs=[sample_path(DEFAULT_SAMPLE)],
         progress=progress,
+    )
+
+
+def train(
+    settings: Settings,
+    *,
+    through: object = None,
+    replace: bool = False,
+    update: bool = False,
+    now: pd.Timestamp,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Train the models of scheduled forecasts as the settings describe.
+
+    Parameters
+    ----------
+    settings, through, replace, update, now, progress
+        See :func:`gwforecast.service.schedule.train`.
+    """
+    from gwforecast.service import schedule
+
+    if not settings.cluster.asked:
+        return schedule.train(
+            settings, through=through, replace=replace, update=update, now=now, progress=progress
+        )
+    from gwforecast.service.champions import Champions
+    from gwforecast.shards import schedule as shards
+
+    return shards.train(
+        settings,
+        Champions(settings.schedule.bundles),
+        through=through,
+        replace=replace,
+        update=update,
+        now=now,
+        progress=progress,
+    )
+
+
+def forecast(
+    settings: Settings,
+    *,
+    issue_time: object = None,
+    force: bool = False,
+    dry: bool = False,
+    wait: float = 0.0,
+    now: pd.Timestamp,
+) -> Issued:
+    """Forecast as the settings describe, and publish the forecast to the archive.
+
+    Parameters
+    ----------
+    settings, issue_time, force, dry, wait, now
+        See :func:`gwforecast.service.schedule.forecast`.
+    """
+    from gwforecast.service import schedule
+
+    return schedule.forecast(
+        settings,
+        issue_time=issue_time,
+        force=force,
+        dry=dry,
+        wait=wait,
+        now=now,
+        products=_sharded_products(settings, wait=wait, now=now),
+    )
+
+
+def backfill(
+    settings: Settings,
+    *,
+    start: object,
+    end: object,
+    stride: int = 1,
+    force: bool = False,
+    wait: float = 0.0,
+    now: pd.Timestamp,
+    progress: Progress | None = None,
+) -> Iterator[Issued]:
+    """Yield forecasts of the issue times that the archive does not have.
+
+    Parameters
+    ----------
+    settings, start, end, stride, force, wait, now, progress
+        See :func:`gwforecast.service.schedule.backfill`.
+    """
+    from gwforecast.service import schedule
+
+    return schedule.backfill(
+        settings,
+        start=start,
+        end=end,
+        stride=stride,
+        force=force,
+        wait=wait,
+        now=now,
+        products=_sharded_products(settings, wait=wait, now=now),
+        progress=progress,
+    )
+
+
+def _sharded_products(settings: Settings, *, wait: float, now: pd.Timestamp) -> Products | None:
+    """Return forecasts that are made in shards, None if the settings do not ask for shards."""
+    if not settings.cluster.asked:
+        return None
+    from gwforecast.service.schedule import Products
+    from gwforecast.shards import schedule as shards
+
+    return Products(
+        partial(shards.make_product, settings, wait=wait, now=now),
+        partial(shards.first_inputs, settings),
     )

@@ -20,6 +20,7 @@ __all__ = [
     "infer_frequency",
     "lead_times",
     "regular_times",
+    "step_at_or_before",
     "steps_per_year",
     "steps_since_epoch",
     "time_positions",
@@ -50,8 +51,20 @@ def to_times(times: object) -> np.ndarray:
     --------
     >>> to_times(pd.DatetimeIndex(["2020-01-01 02:00"], tz="Europe/Amsterdam"))
     array(['2020-01-01T01:00:00.000000'], dtype='datetime64[us]')
+
+    Raises
+    ------
+    ValueError
+        If a value is not a time.
     """
-    index = pd.DatetimeIndex(times)  # type: ignore[arg-type]
+    try:
+        index = pd.DatetimeIndex(times)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        given = times[0] if isinstance(times, list) and len(times) == 1 else times
+        raise ValueError(
+            "A time must be a date that exists, with or without the time of day. Received "
+            f"{given!r}. Write it like 2024-01-31 or 2024-01-31T12:00."
+        ) from None
     if index.tz is not None:
         index = index.tz_convert("UTC").tz_localize(None)
     return index.to_numpy().astype("datetime64[us]")
@@ -164,6 +177,37 @@ def regular_times(
 ) -> np.ndarray:
     """Return the regular times from start to end, both included, as ``datetime64[us]``."""
     return pd.date_range(start, end, freq=frequency).to_numpy().astype("datetime64[us]")
+
+
+def step_at_or_before(times: np.ndarray, moment: object) -> np.datetime64:
+    """Return the last step of a time axis, or of its continuation, at or before a moment.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (time,), regular.
+    moment : time
+        Any time from the first step on.
+
+    Raises
+    ------
+    ValueError
+        If the moment is before the first step.
+
+    Examples
+    --------
+    >>> weeks = to_times(["2024-01-01", "2024-01-08"])
+    >>> step_at_or_before(weeks, "2024-01-18")
+    np.datetime64('2024-01-15T00:00:00.000000')
+    """
+    wanted = to_times([moment])[0]
+    axis = regular_times(times[0], wanted, infer_frequency(times))
+    if not axis.size:
+        raise ValueError(
+            f"An issue time must not be before the data, which begin on {format_time(times[0])}. "
+            f"Received {format_time(wanted)}. Choose a later one."
+        )
+    return np.datetime64(axis[-1])
 
 
 def add_steps(time: np.datetime64 | pd.Timestamp, steps: int, frequency: str) -> np.datetime64:

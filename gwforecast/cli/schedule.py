@@ -101,7 +101,7 @@ def train(
         if settings.cluster.dask is None:  # otherwise only the workers need it
             import_tensorflow(settings.schedule.models)
         with progress_bars() as progress:
-            table = schedule.train(
+            table = jobs.train(
                 settings,
                 through=through,
                 replace=replace,
@@ -139,10 +139,10 @@ def forecast(
     _start_light(context)
     settings = options.load(context)
     with codes():
+        from gwforecast import jobs
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service import schedule
 
-        issued = schedule.forecast(
+        issued = jobs.forecast(
             settings,
             issue_time=issue_time,
             force=force,
@@ -173,11 +173,11 @@ def backfill(
     settings = options.load(context)
     ends: list[int] = []
     with codes():
+        from gwforecast import jobs
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service import schedule
 
         with progress_bars() as progress:
-            for issued in schedule.backfill(
+            for issued in jobs.backfill(
                 settings,
                 start=start,
                 end=end,

@@ -17,7 +17,7 @@ from gwforecast.models.requirements import check_horizon, require_inputs, requir
 from gwforecast.progress import Progress
 from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import known_at
+from gwforecast.sequences.origins import known_at, snap_issue_time
 from gwforecast.sequences.split import Split, split_by_fraction
 
 __all__ = [
@@ -63,8 +63,8 @@ def forecast(
         Dimensions (well, time). Levels after the issue time are not used, and covariates after it
         only with the forcing ``"observed"``.
     issue_time : time, optional
-        A step of the time axis; by default the last step with all covariates and a level of any
-        well.
+        A step of the time axis, or a time after one, which then counts; by default the last step
+        with all covariates and a level of any well.
     horizon : int, optional
         Number of lead times; by default a quarter of a year.
     forcing : str or Forcing
@@ -109,8 +109,9 @@ def forecast(
     {'well': 1, 'issue_time': 1, 'lead_time': 30, 'quantile': 7}
     """
     schema.validate_observations(observations)
+    times = observations[schema.TIME].values
     known = latest_issue_time(observations) if issue_time is None else issue_time
-    issued = timeline.to_times([known])
+    issued = np.array([snap_issue_time(times, known)])
     weather = make_forcing(forcing)
     past = known_at(observations, issued[0], keep_weather=isinstance(weather, ObservedWeather))
     shared = {"seed": seed, "members": members, "workers": workers}

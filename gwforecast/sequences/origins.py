@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,8 +20,38 @@ __all__ = [
     "known_at",
     "mask_to_period",
     "observed_at",
+    "snap_issue_time",
     "spread_issue_times",
 ]
+
+
+def snap_issue_time(times: np.ndarray, given: object, *, stacklevel: int = 3) -> np.datetime64:
+    """Return an issue time; one that is no time step becomes the last step before it, and warns.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        Shape (time,), regular; steps after it count as well.
+    given : time
+        The requested issue time.
+    stacklevel : int
+        Of the warning.
+
+    Raises
+    ------
+    ValueError
+        If it is no time, or before the first step.
+    """
+    moment = timeline.to_times([given])[0]
+    step = timeline.step_at_or_before(times, moment)
+    if step != moment:
+        warnings.warn(
+            f"An issue time is a time step. Received {timeline.format_time(moment)} with steps of "
+            f"frequency {timeline.infer_frequency(times)!r}: the last step before it, "
+            f"{timeline.format_time(step)}, is used.",
+            stacklevel=stacklevel,
+        )
+    return step
 
 
 def known_at(

@@ -7,6 +7,7 @@ before it. Both are verified on every read, so nothing damaged is read as a fore
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import io
 import json
@@ -34,6 +35,7 @@ from gwforecast.runs.files import write_atomically
 __all__ = ["Archive", "ArchiveBusyError", "ArchiveError", "Issue", "Outcome"]
 
 
+SHOWN = 8  # issue times that a message lists
 CATALOGUE, LOCK = "catalogue.sqlite", "archive.lock"
 Outcome = Literal["new", "unchanged", "kept", "revised"]
 _TABLE = """
@@ -242,14 +244,13 @@ class Archive:
             If its file is missing or was changed.
         """
         stamp = _iso(timeline.to_times([issue_time])[0])
-        made = [
-            i for i in self.issues() if i.issue_time == stamp and revision in (None, i.revision)
-        ]
+        issues = self.issues()
+        made = [i for i in issues if i.issue_time == stamp and revision in (None, i.revision)]
         if not made:
             raise KeyError(
                 f"Only archived forecasts can be read. Received the issue time {stamp}, revision "
                 f"{revision or 'last'}, which is not in {str(self.folder)!r}. Choose one of its "
-                "issue times."
+                f"issue times: {_listed(issues, stamp)}."
             )
         return self.open(made[-1])
 
@@ -326,6 +327,17 @@ def _stamp(product: xr.Dataset) -> str:
             "by one: product.isel(issue_time=[k])."
         )
     return _iso(times[0])
+
+
+def _listed(issues: list[Issue], wanted: str) -> str:
+    """Return the issue times of an archive as text; of many, those next to the wanted one."""
+    times = sorted({timeline.format_time(pd.Timestamp(issue.issue_time)) for issue in issues})
+    if len(times) <= SHOWN:
+        return ", ".join(times) or "there is none"
+    after = bisect.bisect(times, timeline.format_time(pd.Timestamp(wanted)))
+    first = min(max(after - SHOWN // 2, 0), len(times) - SHOWN)
+    near = ", ".join(times[first : first + SHOWN])
+    return f"{near} ({len(times)} from {times[0]} to {times[-1]})"
 
 
 def _iso(time: np.datetime64) -> str:

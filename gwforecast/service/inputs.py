@@ -24,7 +24,7 @@ from gwforecast.forcings.weather_forecast import WeatherForecast
 from gwforecast.runs.inputs import latest_complete_step, read_data
 from gwforecast.runs.one_by_one import one_by_one
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import known_at
+from gwforecast.sequences.origins import known_at, snap_issue_time
 
 __all__ = [
     "Inputs",
@@ -142,6 +142,8 @@ def requested_wells(data: DataSettings) -> list[str]:
 def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
     """Return the requested time, by default the last complete time step.
 
+    A time that is no step becomes the last step before it, and a warning says so.
+
     Parameters
     ----------
     given : time or None
@@ -154,12 +156,12 @@ def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestam
     Raises
     ------
     ValueError
-        If the requested time step is not complete yet.
+        If the requested time is not a time, is before the data, or is not complete yet.
     """
     latest = latest_complete_step(observations, now)
     if given is None:
         return latest
-    moment = np.datetime64(timeline.to_times([given])[0])
+    moment = snap_issue_time(observations[schema.TIME].values, given, stacklevel=4)
     if moment > latest:
         raise ValueError(
             "An issue time must be a complete time step. Received "

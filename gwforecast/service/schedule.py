@@ -26,9 +26,11 @@ __all__ = [
     "EXIT_CODES",
     "Health",
     "Issued",
+    "Products",
     "backfill",
     "check_health",
     "forecast",
+    "products_here",
     "step_back",
     "train",
 ]
@@ -68,6 +70,40 @@ class Issued:
     outcome: str
     issue: Issue | None
     code: int
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Where the forecasts of a run come from.
+
+    Parameters
+    ----------
+    make : callable
+        Takes an issue time, None for the last complete step, and returns the forecast of all wells.
+    inputs : callable
+        Returns data with the time axis of the wells.
+    """
+
+    make: Callable[[object], xr.Dataset]
+    inputs: Callable[[], Inputs]
+
+
+def products_here(settings: Settings, *, now: pd.Timestamp) -> Products:
+    """Return forecasts that are made in this process and its forks, from data that are read once.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the configuration file.
+    now : pandas.Timestamp
+        The current time, naive UTC.
+    """
+    inputs = read_wells(settings.data)
+    following = None
+    if inputs.observations is not None:
+        following = follow_archive(settings, inputs.observations)
+    made = partial(make_product, inputs, settings, following=following, now=now)
+    return Products(made, lambda: inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,19 +162,6 @@ def train(
     pandas.DataFrame
         See :func:`gwforecast.service.train.train`; wells that could not be read are included.
     """
-    champions = Champions(settings.schedule.bundles)
-    if settings.cluster.asked:
-        from gwforecast.shards import schedule  # loaded only where it is used
-
-        return schedule.train(
-            settings,
-            champions,
-            through=through,
-            replace=replace,
-            update=update,
-            now=now,
-            progress=progress,
-        )
     inputs = read_wells(settings.data)
     if inputs.observations is None:
         return training.refused_rows(inputs.refused)
@@ -147,7 +170,7 @@ def train(
     table = training.train(
         known,
         recipe=recipe_of(settings, known, workers=settings.models.workers),
-        champions=champions,
+        champions=Champions(settings.schedule.bundles),
         group=settings.schedule.group,
         replace=replace,
         update=update,
@@ -176,6 +199,7 @@ def forecast(
     dry: bool = False,
     wait: float = 0.0,
     now: pd.Timestamp,
+    products: Products | None = None,
 ) -> Issued:
     """Forecast from what was known at an issue time, and publish the forecast to the archive.
 
@@ -193,6 +217,8 @@ def forecast(
         Seconds to wait for another run that holds the lock of the archive.
     now : pandas.Timestamp
         The current time, naive UTC.
+    products : Products, optional
+        Where forecasts come from; by default they are made here.
 
     Raises
     ------
@@ -201,8 +227,8 @@ def forecast(
     ArchiveBusyError, ArchiveError
         If another run holds the lock of the archive, or the archive is damaged.
     """
-    make, _ = _maker(settings, wait=wait, now=now)
-    return _publish(make(issue_time), settings, force=force, dry=dry, wait=wait)
+    products = products or products_here(settings, now=now)
+    return _publish(products.make(issue_time), settings, force=force, dry=dry, wait=wait)
 
 
 def backfill(
@@ -214,6 +240,7 @@ def backfill(
     force: bool = False,
     wait: float = 0.0,
     now: pd.Timestamp,
+    products: Products | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Issued]:
     """Yield forecasts of the issue times from start to end that the archive does not have.
@@ -223,7 +250,7 @@ def backfill(
 
     Parameters
     ----------
-    settings, force, wait, now
+    settings, force, wait, now, products
         See :func:`forecast`.
     start, end : time
         First and last issue time, both included.
@@ -232,8 +259,8 @@ def backfill(
     progress : Progress, optional
         Progress callback, called for issue times.
     """
-    make, read = _maker(settings, wait=wait, now=now)
-    times = require_observations(read(), "A backfill")[schema.TIME].values
+    products = products or products_here(settings, now=now)
+    times = require_observations(products.inputs(), "A backfill")[schema.TIME].values
     first, last = timeline.to_times([start, end])
     axis = timeline.regular_times(times[0], max(last, times[0]), timeline.infer_frequency(times))
     wanted = axis[(axis >= first) & (axis <= last)][::stride]
@@ -246,7 +273,7 @@ def backfill(
     made = {issue.issue_time for issue in Archive(settings.schedule.archive).issues()}
     for number, time in enumerate(wanted):
         if force or pd.Timestamp(time).isoformat() not in made:
-            yield _publish(make(time), settings, force=force, dry=False, wait=wait)
+            yield _publish(products.make(time), settings, force=force, dry=False, wait=wait)
         if progress is not None:
             progress("issue times", number + 1, wanted.size)
 
@@ -279,23 +306,6 @@ def check_health(
     age = now - pd.Timestamp(last.issue_time)
     code = 4 if max_age is not None and age > max_age else _exit_code(product, failed_share)
     return Health(last, age, wells[empty.columns], [], code)
-
-
-def _maker(
-    settings: Settings, *, wait: float, now: pd.Timestamp
-) -> tuple[Callable[[object], xr.Dataset], Callable[[], Inputs]]:
-    """Return a function that forecasts an issue time, and one that returns data with their axis."""
-    if settings.cluster.asked:
-        from gwforecast.shards import schedule  # loaded only where it is used
-
-        made = partial(schedule.make_product, settings, wait=wait, now=now)
-        return made, partial(schedule.first_inputs, settings)
-    inputs = read_wells(settings.data)
-    following = None
-    if inputs.observations is not None:
-        following = follow_archive(settings, inputs.observations)
-    made = partial(make_product, inputs, settings, following=following, now=now)
-    return made, lambda: inputs
 
 
 def _publish(
