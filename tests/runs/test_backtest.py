@@ -84,7 +84,7 @@ def test_a_configuration_with_refits_and_climatological_weather(folder: Path, gw
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--forcing", "oracle"], "backtest.forcing must be one of 'observed' or 'climatology'"),
+        (["--forcing", "oracle"], "--forcing must be one of 'observed' or 'climatology'"),
         (["--horizon", "0"], "Invalid value for '--horizon'"),
         (["--start", "2050-01-01"], "needs at least one issue time in the test period"),
         (["--models", "lstn"], "must be one of"),
@@ -212,5 +212,5 @@ def test_forecasts_are_issued_as_far_as_the_weather_goes(forcing: str) -> None:
     rmse = result.scores.query("metric == 'rmse'")
     assert set(rmse["model"]) == {"linear", "persistence"}
     observations["rr"][:, 300:] = np.nan
-    with pytest.raises(SchemaError, match="weather must reach into the test period"):
+    with pytest.raises(SchemaError, match="weather must cover levels of each period"):
         gw.backtest(observations, models=["linear"], horizon=4, forcing=forcing)
