@@ -369,6 +369,25 @@ def test_hourly_weather_is_aggregated_by_kind(levels: Path) -> None:
     assert "sum of rain, mean of temperature" in " ".join(gw.understood(made)["what"])
 
 
+def test_the_codes_of_the_dwd(levels: Path) -> None:
+    head = "STATIONS_ID;MESS_DATUM;QN_3;FX;QN_4;RSK;RSKF;TMK;TXK;TNK;eor"
+    lines = [f"   44;{d:%Y%m%d};10;-999;3;{-999 if k == 2 else 1.5};6;9.1;12.1;3.2;eor"
+             for k, d in enumerate(LONG)]  # fmt: skip
+    path = levels.parent / "produkt_klima_tag.txt"
+    path.write_text("\n".join([head, *lines]) + "\n")
+    made = gw.read_observations(levels, path)
+    assert set(made) == {"level", "RSK", "TMK", "TXK", "TNK"}
+    assert made["RSK"].attrs["kind"] == "rain"
+    assert np.isnan(made["RSK"].values[0, 2])
+
+
+def test_weather_in_a_workbook(levels: Path) -> None:
+    sheet = [["Datum", "Niederschlag (cm)"], *[[d.to_pydatetime(), 0.3] for d in LONG]]
+    path = workbook(levels.parent / "w.xlsx", S=sheet)
+    made = gw.read_observations(levels, path)
+    np.testing.assert_allclose(made["Niederschlag"].values[0], 3.0)
+
+
 def test_files_of_weather_are_joined(levels: Path) -> None:
     first = weather(levels.parent, "date,rain", 1).rename(levels.parent / "rain.csv")
     second = weather(levels.parent, "date,pet", 2)

@@ -12,6 +12,7 @@ layouts are those that the providers publish:
 - SGU: https://www.sgu.se/grundvatten/grundvattennivaer/
 - DINOloket: https://www.dinoloket.nl/
 - KNMI: https://www.knmi.nl/nederland-nu/klimatologie/daggegevens
+- DWD: https://opendata.dwd.de/climate_environment/CDC/
 - GKD Bavaria: https://www.gkd.bayern.de/, eHYD: https://ehyd.gv.at/
 - KiWIS: https://www.kisters.net/wiski/
 """
@@ -133,6 +134,15 @@ KNOWN: tuple[Known, ...] = (
         note="units by KNMI's codes (0.1 mm, 0.1 degC); rain of -1 is below 0.05 mm, read as 0",
     ),
     Known(
+        "DWD daily climate", ("stations id", "mess datum", "rsk", "tmk"),
+        {"rsk": ("rain", "mm"), "tmk": ("temperature", "degC"), "txk": ("temperature_max", "degC"),
+         "tnk": ("temperature_min", "degC"), "upm": ("humidity", "%"), "fm": ("wind", "m/s"),
+         "pm": ("pressure", "hPa"), "stations id": ("station", None), "mess datum": ("time", None),
+         **dict.fromkeys(("qn 3", "qn 4", "rskf", "eor", "fx", "sdk", "shk tag", "nm", "vpm",
+                          "tgk"), ("quality", None))},
+        note="columns by the codes of the DWD; -999 is missing",
+    ),
+    Known(
         "KiWIS", ("timestamp", "value", "quality code"),
         {"value": ("value", None), "interpolation type": ("quality", None)},
     ),
@@ -185,13 +195,17 @@ def _as_known(raw: RawTable, known: Known, names: Mapping[str, str]) -> RawTable
     if known.note:
         raw.notes.append(f"layout: {known.note}")
     if known.name.startswith("KNMI"):
-        raw = _knmi(raw, headers)
+        raw = _one_station(raw, headers)
+    if known.name.startswith("DWD"):
+        raw = _one_station(raw, headers)
+        numbers = raw.frame.select_dtypes("number")
+        raw.frame[numbers.columns] = numbers.where(numbers != -999.0)
     if known.name.startswith("USGS"):
         raw = _usgs_levels(raw)
     return raw
 
 
-def _knmi(raw: RawTable, headers: Mapping[str, Header]) -> RawTable:
+def _one_station(raw: RawTable, headers: Mapping[str, Header]) -> RawTable:
     """Return the weather of one station; rain of -1 stands for less than 0.05 mm."""
     station = next(name for name, header in headers.items() if header.meaning == "station")
     stations = raw.frame[station].dropna().astype(str).str.strip().unique()
