@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pandas as pd
 import xarray as xr
 
-from gwforecast import timeline
+from gwforecast import schema, timeline
 from gwforecast.data.assemble import (
     AtStep,
     DepthSign,
@@ -33,6 +33,7 @@ from gwforecast.data.layouts.grids import is_grid, read_grids
 from gwforecast.data.layouts.loggers import levels_from_pressure
 from gwforecast.data.roles import find_roles
 from gwforecast.data.stores import is_store, list_store, read_store
+from gwforecast.data.understood import ATTRIBUTE, Understood, describe
 from gwforecast.data.weather import joined_covariates, table_of_covariates
 from gwforecast.schema import SchemaError
 
@@ -133,7 +134,7 @@ at_step, step, step_stamp, duplicates, sort
     if is_store(path):
         idle = (covariates, attributes, well, level_column, reference_level, datum, units)
         _check_idle(idle, path)
-        return read_store(path, wells=wells)
+        return _described(read_store(path, wells=wells), path)
     texts = [missing_values] if isinstance(missing_values, int | float | str) else missing_values
     texts = list(texts)
     times = (time_column,) if isinstance(time_column, str) else tuple(time_column or ())
@@ -163,6 +164,19 @@ at_step, step, step_stamp, duplicates, sort
         sort=sort,
         missing_values=texts,
     )
+
+
+def _described(observations: xr.Dataset, path: Path) -> xr.Dataset:
+    """Return the observations of a store with what was understood, unless it came with them."""
+    if ATTRIBUTE in observations.attrs:
+        return observations
+    said = Understood()
+    said.say("layout", "NetCDF or Zarr store with wells and times")
+    said.say("files", str(path))
+    datum = observations[schema.LEVEL].attrs.get("vertical_datum", "not stated")
+    said.say("read as", f"height in m; vertical datum {datum}")
+    describe(observations, said)
+    return observations.assign_attrs({ATTRIBUTE: said.to_json()})
 
 
 def read_levels(

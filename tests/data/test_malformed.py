@@ -141,6 +141,9 @@ TEXTS: dict[str, Kind] = {
     "dates of both orders": ("date,level\n13/01/2020,1\n01/14/2020,2\n", {}, "days first and months first"),
     "dates of no order": ("date,level\n01/02/2020,1\n02/03/2020,2\n", {}, "day_first=True or False"),
     "no date in a row": ("date,level\n2020-01-01,1\n,2\n2020-01-03,3\n", {}, "none in line 3"),
+    "days of the year": ("#Datum;Wert\nT2016004;1,5\nT2016005;1,6\n", {}, "'T2016004' in line 2.*date_format="),
+    "a header that stands lower": (
+        "Bericht;x\nStelle;4\n\nDatum;Stand [m]\n2016/4;1,5\n2016/5;1,6\n", {}, "in line 5"),
     "out of order": ("date,level\n2020-01-02,1\n2020-01-01,2\n", {}, "sort=True"),
     "two values of a time": ("date,level\n2020-01-01,1\n2020-01-01,2\n", {}, "duplicates="),
     "a year far ahead": ("date,level\n2020-01-01,1\n3020-01-02,2\n", {}, "2300"),

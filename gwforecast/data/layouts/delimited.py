@@ -143,8 +143,7 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         if block is not None and (len(block.names) > 1 or len(rows[block.first]) > 1):
             found.append(((block.numbers, block.count, -rank), delimiter, block, rows))
     if not found or max(found)[0][0] == 0:
-        filled = next(k for k, line in enumerate(lines) if line.strip())
-        return _at(lines, filled, path, dialect, dated)
+        return _at(lines, _likely_header(lines, candidates), path, dialect, dated)
     _, delimiter, block, rows = max(found, key=lambda item: item[0])
     above = rows[: block.first if block.header is None else block.header]
     return _Layout(
@@ -152,9 +151,21 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
     )
 
 
+def _likely_header(lines: list[str], delimiters: list[str]) -> int:
+    """Return the first line that names a time among several columns, else the first with text."""
+    for k, line in enumerate(lines):
+        for delimiter in delimiters:
+            cells = [cell for cell in _cells(line.lstrip("# "), delimiter) if cell.strip()]
+            if len(cells) > 1 and any(read_header(cell).meaning == "time" for cell in cells):
+                return k
+    return next(k for k, line in enumerate(lines) if line.strip())
+
+
 def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool) -> _Layout:
     """Return the layout of a table whose header is in a given line, or in the first."""
-    header = lines[start].lstrip("#") if dialect.first_line is not None else lines[start]
+    header = lines[start]
+    if dialect.first_line is not None or start > 0:
+        header = header.lstrip("# ")
     if header.startswith("#"):
         raise SchemaError(
             f"A table must have a header and rows with dates. Received {header[:60]!r} in {path}, "

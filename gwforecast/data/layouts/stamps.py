@@ -372,7 +372,9 @@ class _Reader:
             if seconds is not None and "%H:%M" in form:  # seconds are written where they are not 0
                 more = pd.to_datetime(self.text, format=seconds, utc=utc, errors="coerce")
                 times = times.fillna(more)
-            elif " " not in form and "%d" in form:  # midnight is written without a clock
+            elif (
+                " " not in form and "%d" in form and "%H" not in form
+            ):  # midnight is written without a clock
                 for clock in (" %H:%M", " %H:%M:%S"):
                     more = pd.to_datetime(self.text, format=form + clock, utc=utc, errors="coerce")
                     times = times.fillna(more)
