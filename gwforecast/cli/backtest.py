@@ -105,6 +105,7 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     """Print scores by lead time, failures and paths; exit with 1 if there are failures."""
     import numpy as np
 
+    from gwforecast.verification.coverage import coverage_note
     from gwforecast.verification.lead_scoring import (
         forecast_summary,
         lead_definitions,
@@ -135,6 +136,7 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
                 shown.loc[heading] = [int(number) for number in pairs[name]]
             shown = shown.rename(columns=str).reset_index()
             print_table(f"{metric} by lead time: {definitions[metric]}", shown)
+    screen.print(clean(coverage_note(result.verification.coverage)), soft_wrap=True)
     figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]
     screen.print("\n".join(map(clean, figures)), soft_wrap=True)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)

@@ -168,6 +168,7 @@ def _coverage(counts: pd.DataFrame) -> str:
 
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Print scores, definitions, failures and paths; exit with 1 if there are failures."""
+    from gwforecast.verification.coverage import coverage_note
     from gwforecast.verification.scoring import definitions, score_summary, scored_levels
 
     for period in ("validation", "test"):
@@ -179,6 +180,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     texts = definitions()
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))
+    screen.print(clean(coverage_note(evaluation.coverage)), soft_wrap=True)
     choice = evaluation.choice
     if len(choice) > 1:
         counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,7 @@ def interval_coverage(
     *,
     period: Period = "test",
     emphasis: Iterable[str] | None = None,
+    note: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the observed against the nominal coverage of prediction intervals.
@@ -163,6 +165,8 @@ def interval_coverage(
     emphasis : iterable of str, optional
         Models drawn in colour, in the order of the colours; the others are grey. By default all
         models have colours.
+    note : str
+        A line under the figure, such as :func:`gwforecast.verification.coverage.coverage_note`.
     ax : matplotlib.axes.Axes, optional
         Axes to draw in; by default those of a new figure.
 
@@ -222,6 +226,8 @@ def interval_coverage(
     if scores is not None:
         of_coverage = scores["metric"].str.startswith("coverage_")
         _title(ax, scores[of_coverage & (scores["period"] == period)], period=period)
+    if note:
+        ax.set_xlabel(f"nominal coverage\n{fill(note, 70)}", fontsize="small")
     return style.finish(ax, grid="y")
 
 

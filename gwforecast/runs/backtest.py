@@ -320,6 +320,7 @@ def _write(result: Backtest, observations: xr.Dataset, *, folder: Path, figures:
     verification, ahead = result.verification, result.status_forecast
     tables = {
         "scores_by_lead.csv": verification.scores,
+        "coverage.csv": verification.coverage,
         "comparison.csv": verification.comparison,
         "reliability.csv": verification.reliability,
     }

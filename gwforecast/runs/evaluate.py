@@ -31,12 +31,13 @@ from gwforecast.runs.out_of_sample import (
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
+from gwforecast.verification.coverage import coverage_by_year
 from gwforecast.verification.scoring import score_table
 
 __all__ = ["TABLES", "evaluate", "split_wells", "usable_data"]
 
 
-TABLES = ("scores.csv", "choice.csv", "findings.csv", "history.csv")
+TABLES = ("scores.csv", "coverage.csv", "choice.csv", "findings.csv", "history.csv")
 """Tables of an evaluation, named as its attributes."""
 
 
@@ -149,8 +150,11 @@ def evaluate(
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
+        coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
-    evaluation = Evaluation(predictions, scores, history, findings, outcomes, split, seconds)
+    evaluation = Evaluation(
+        predictions, scores, history, findings, outcomes, split, seconds, coverage
+    )
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
         settled = files.model_settings(forecasters)

@@ -18,6 +18,7 @@ from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.files import file_names, write_atomically
 from gwforecast.runs.hindcast_verification import last_complete_issue, main_model
 from gwforecast.sequences.split import PERIODS, Period
+from gwforecast.verification.coverage import coverage_note
 from gwforecast.verification.distribution import pit_values
 
 if TYPE_CHECKING:
@@ -155,7 +156,13 @@ def _of_evaluation(
         yield f"scores_{metric}", draw
     yield (
         "interval_coverage",
-        partial(plots.interval_coverage, scores, period=period, emphasis=emphasis),
+        partial(
+            plots.interval_coverage,
+            scores,
+            period=period,
+            emphasis=emphasis,
+            note=coverage_note(evaluation.coverage),
+        ),
     )
     if scores[schema.WELL].nunique() >= MANY_WELLS:
         yield from _of_many_wells(evaluation, all_wells, period)

@@ -12,7 +12,9 @@ from gwforecast import schema
 from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.results import StatusForecast, Verification
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import Split
+from gwforecast.verification.coverage import coverage_by_lead
 from gwforecast.verification.distribution import crossing_table
 from gwforecast.verification.events import brier_scores, reliability_table, tercile_limits
 from gwforecast.verification.lead_scoring import lead_scores
@@ -69,7 +71,8 @@ def verify_hindcasts(
     comparison = pd.DataFrame()
     if pair is not None:
         comparison = compare(hindcasts, scored, model=pair[0], baseline=pair[1])
-    return Verification(scores, comparison, reliability, event)
+    coverage = coverage_by_lead(hindcasts, observed_at(scored[schema.LEVEL], hindcasts))
+    return Verification(scores, comparison, reliability, event, coverage)
 
 
 def event_limit(

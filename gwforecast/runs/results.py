@@ -39,6 +39,9 @@ class Evaluation:
         The periods.
     seconds : dict of str to float
         Duration of each stage.
+    coverage : pandas.DataFrame
+        Coverage of the test period by year with its range, as of
+        :func:`gwforecast.verification.coverage.coverage_by_year`.
     paths : dict of str to pathlib.Path
         Files written, by their names in the folder.
     """
@@ -50,6 +53,7 @@ class Evaluation:
     outcomes: pd.DataFrame
     split: Split
     seconds: dict[str, float]
+    coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     paths: dict[str, Path] = field(default_factory=dict)
 
     @property
@@ -107,12 +111,16 @@ class Verification:
         Forecast probability and observed frequency of the event, by model and bin.
     event : str
         Definition of the event.
+    coverage : pandas.DataFrame
+        Coverage by year and lead time with its range, as of
+        :func:`gwforecast.verification.coverage.coverage_by_lead`.
     """
 
     scores: pd.DataFrame
     comparison: pd.DataFrame
     reliability: pd.DataFrame
     event: str
+    coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, eq=False)

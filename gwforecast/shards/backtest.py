@@ -42,7 +42,7 @@ from gwforecast.verification.significance import compare
 __all__ = ["backtest", "backtest_shard", "read_periods"]
 
 
-TABLES = ("scores_by_lead.csv", "status.csv", "crossings.csv")
+TABLES = ("scores_by_lead.csv", "coverage.csv", "status.csv", "crossings.csv")
 
 
 def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtest:
@@ -196,7 +196,10 @@ def _join(run: ShardedRun, origins: Origins) -> Backtest:
             timed = hindcasts.assign_coords({schema.VALID_TIME: _valid_times(run)})
             paths["hindcasts.nc"] = files.write_hindcasts(timed, folder / "hindcasts.nc")
     with run.watch("score"):
-        verification = _verify(run, read_table(paths["scores_by_lead.csv"]))
+        verification = replace(
+            _verify(run, read_table(paths["scores_by_lead.csv"])),
+            coverage=read_table(paths["coverage.csv"]),
+        )
         for name in ("comparison", "reliability"):
             path = folder / f"{name}.csv"
             paths[path.name] = files.write_table(getattr(verification, name), path)

@@ -143,6 +143,7 @@ def _join(run: ShardedRun) -> Evaluation:
         outcomes=run.outcomes(),
         split=Split.from_frame(run.rows("split")),
         seconds=run.seconds(),
+        coverage=read_table(paths["coverage.csv"]),
         paths=paths,
     )
 
