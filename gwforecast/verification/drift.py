@@ -28,7 +28,7 @@ from gwforecast.verification.metrics import METRICS
 from gwforecast.verification.scoring import skill_against
 from gwforecast.verification.significance import cosine_count, skill_range
 
-__all__ = ["coverage_limit", "drift", "outside", "recommend", "step_in"]
+__all__ = ["coverage_limit", "drift", "outside", "recommend", "statistics_of", "step_in"]
 
 
 COLUMNS = ["well", "statistic", "value", "threshold", "n", "since", "drifts"]
@@ -80,7 +80,7 @@ def drift(
     for well, found in latest.items():
         times = np.array(sorted(found))[-LATEST:]
         if times.size >= FEWEST:
-            rows += _statistics(well, times, _pairs([found[t][1:] for t in times], quantiles))
+            rows += statistics_of(well, times, _pairs([found[t][1:] for t in times], quantiles))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -193,7 +193,7 @@ def recommend(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["well", "recommendation", "reason"])
 
 
-def _statistics(well: str, times: np.ndarray, pairs: Pairs) -> list[dict[str, object]]:
+def statistics_of(well: str, times: np.ndarray, pairs: Pairs) -> list[dict[str, object]]:
     """Return the rows of one well from pairs (row,) of the forecast and the climatology."""
     value = float(score_pairs(pairs, {COVERAGE: METRICS[COVERAGE]})[COVERAGE][0])
     n, since = times.size, times[0]

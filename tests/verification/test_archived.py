@@ -17,11 +17,11 @@ from gwforecast.verification.archived import (
 )
 from gwforecast.verification.averages import Pairs
 from gwforecast.verification.drift import (
-    _statistics,
     coverage_limit,
     drift,
     outside,
     recommend,
+    statistics_of,
     step_in,
 )
 
@@ -131,7 +131,7 @@ def retrained_in_a_year(errors: np.ndarray, *, climatology: float, stride: int =
         part = slice(look * stride, look * stride + 104)
         rows = np.ones(104, bool)
         pairs = Pairs(np.zeros(104), level[:, part], Q, rows)
-        if any(row["drifts"] for row in _statistics("a", times[part], pairs)):
+        if any(row["drifts"] for row in statistics_of("a", times[part], pairs)):
             return True
     return False
 
