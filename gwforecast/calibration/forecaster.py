@@ -17,7 +17,12 @@ from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
-from gwforecast.sequences.origins import mask_to_period, observed_at, spread_issue_times
+from gwforecast.sequences.origins import (
+    last_observations,
+    mask_to_period,
+    observed_at,
+    spread_issue_times,
+)
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["Calibrated", "Corrected", "as_forecasting"]
@@ -578,23 +583,6 @@ class Calibrated:
         through = arrays["trained.through"].astype(schema.TIME_DTYPE)
         restored.trained_through_ = xr.DataArray(through, wells, (schema.WELL,))
         return restored
-
-
-def last_observations(observations: xr.Dataset, issue_times: np.ndarray) -> xr.DataArray:
-    """Return the time of the last level at or before each issue time, (well, issue_time)."""
-    times = timeline.to_times(observations[schema.TIME].values)
-    levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
-    place = np.where(np.isfinite(levels), np.arange(times.size), -1)
-    place = np.maximum.accumulate(place, axis=1)
-    issued = timeline.time_positions(times, issue_times, name="issue time")
-    at = place[:, issued]
-    found = np.where(at >= 0, times[np.maximum(at, 0)], np.datetime64("NaT"))
-    return xr.DataArray(
-        found.astype(schema.TIME_DTYPE),
-        {schema.WELL: observations[schema.WELL].values, schema.ISSUE_TIME: issue_times},
-        (schema.WELL, schema.ISSUE_TIME),
-        attrs={"long_name": "time of the last level that was used"},
-    )
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

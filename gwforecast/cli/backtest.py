@@ -12,6 +12,8 @@ from gwforecast.cli.console import clean, print_table, progress_bars, screen
 from gwforecast.cli.findings import AllowErrors, print_findings, say_in_one_line
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gwforecast.runs.results import Backtest
 
 __all__ = ["backtest"]
@@ -103,14 +105,7 @@ def backtest(
 
 def _print_backtest(result: Backtest, folder: Path) -> None:
     """Print scores by lead time, failures and paths; exit with 1 if there are failures."""
-    import numpy as np
-
     from gwforecast.verification.coverage import coverage_note
-    from gwforecast.verification.lead_scoring import (
-        forecast_summary,
-        lead_definitions,
-        scored_pairs,
-    )
 
     scores, origins = result.scores, result.origins
     wells = scores["well"].nunique()
@@ -121,27 +116,41 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
         + (f"median of {wells} wells." if wells > 1 else "1 well."),
         soft_wrap=True,
     )
-    definitions = lead_definitions(("persistence", "climatology"))
-    for metric in METRICS:
-        if (scores["metric"] == metric).any():
-            table = forecast_summary(scores, metric=metric)
-            known = table.columns[table.notna().any()].to_numpy()
-            if not known.size:
-                continue
-            wanted = np.geomspace(known[0], known[-1], COLUMNS)
-            nearest = np.abs(known[:, None] - wanted).argmin(axis=0)
-            shown = table[known[np.unique(nearest)].tolist()].astype(object)
-            pairs = scored_pairs(scores[scores["metric"] == metric]).loc[shown.columns]
-            for name, heading in (("n", "n"), ("not_scored", "not scored")):
-                shown.loc[heading] = [int(number) for number in pairs[name]]
-            shown = shown.rename(columns=str).reset_index()
-            print_table(f"{metric} by lead time: {definitions[metric]}", shown)
-    screen.print(clean(coverage_note(result.verification.coverage)), soft_wrap=True)
+    _print_scores(scores)
+    note = coverage_note(result.verification.coverage)
     figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]
-    screen.print("\n".join(map(clean, figures)), soft_wrap=True)
+    screen.print("\n".join(map(clean, [note, *figures])), soft_wrap=True)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)
     failed = result.outcomes[result.outcomes["status"] == "failed"]
     if len(failed):
         names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
         print_table("Failed; the reasons are in run.json", names.reset_index())
         raise typer.Exit(1)
+
+
+def _print_scores(scores: pd.DataFrame) -> None:
+    """Print the scores of some lead times, with the pairs that they rest on."""
+    import numpy as np
+
+    from gwforecast.verification.lead_scoring import (
+        forecast_summary,
+        lead_definitions,
+        scored_pairs,
+    )
+
+    definitions = lead_definitions(("persistence", "climatology"))
+    for metric in METRICS:
+        if not (scores["metric"] == metric).any():
+            continue
+        table = forecast_summary(scores, metric=metric)
+        known = table.columns[table.notna().any()].to_numpy()
+        if not known.size:
+            continue
+        wanted = np.geomspace(known[0], known[-1], COLUMNS)
+        nearest = np.abs(known[:, None] - wanted).argmin(axis=0)
+        shown = table[known[np.unique(nearest)].tolist()].astype(object)
+        pairs = scored_pairs(scores[scores["metric"] == metric]).loc[shown.columns]
+        for name, heading in (("n", "n"), ("not_scored", "not scored")):
+            shown.loc[heading] = [int(number) for number in pairs[name]]
+        shown = shown.rename(columns=str).reset_index()
+        print_table(f"{metric} by lead time: {definitions[metric]}", shown)

@@ -47,11 +47,11 @@ __all__ = [
     "TestStart",
     "ValidationStart",
     "Well",
+    "WithoutWeather",
     "Workers",
     "load",
     "option",
     "with_reading",
-    "WithoutWeather",
 ]
 
 DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"

@@ -20,6 +20,7 @@ from gwforecast import schema, timeline
 from gwforecast.data.columns import Levels, series_by_well
 from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.time_axis import (
+    STAMP,
     AtStep,
     Duplicates,
     StepStamp,
@@ -212,7 +213,8 @@ def observations_from_frames(
         dataset = dataset.assign(_attributes(attributes, wells, list(map(str, dataset))))
     checked = schema.validate_observations(dataset)
     _say(said, checked, found, weather, notes, units, at_step, step_stamp)
-    return checked.assign_attrs({ATTRIBUTE: said.to_json()})
+    chosen_stamp = {} if step_stamp is None else {STAMP: step_stamp}
+    return checked.assign_attrs({ATTRIBUTE: said.to_json(), **chosen_stamp})
 
 
 def _joined(

@@ -10,11 +10,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
+    "STAMP",
     "AtStep",
     "Duplicates",
     "StepStamp",
@@ -25,6 +27,7 @@ __all__ = [
     "level_axis",
     "on_axis",
     "step_stamp",
+    "weather_steps",
 ]
 
 
@@ -184,6 +187,10 @@ DAY = np.timedelta64(1, "D")
 DAY_US = 86_400_000_000
 
 
+STAMP = "step_stamp"
+"""Attribute of observations that holds the choice whether a step begins or ends at its stamp."""
+
+
 def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
     """Return whether a stamp stands at the beginning or the end of its step.
 
@@ -208,6 +215,39 @@ def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
     if given is not None:
         return given
     return "begin" if frequency.split("-")[0] in ("D", "MS", "QS") else "end"
+
+
+def weather_steps(observations: xr.Dataset) -> dict[str, str]:
+    """Return which steps of weather a prediction may see, for records and audits.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        With ``time``; the attribute ``step_stamp`` says whether a step begins or ends at its stamp,
+        by default see :func:`step_stamp`.
+
+    Returns
+    -------
+    dict of str to str
+        ``step``, ``stamp`` and ``seen``, a sentence.
+
+    Examples
+    --------
+    >>> weeks = pd.date_range("2020-01-06", periods=5, freq="W-MON")
+    >>> weather_steps(xr.Dataset(coords={"time": weeks}))["seen"]
+    'steps stamped up to the time of the level; a stamp ends its step, so all of it is earlier'
+    """
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    side = step_stamp(frequency, observations.attrs.get(STAMP))
+    seen = "steps stamped up to the time of the level; a stamp "
+    if side == "end":
+        seen += "ends its step, so all of it is earlier"
+    else:
+        seen += (
+            "begins its step, so the last one reaches to the next stamp: weather known as observed "
+            "at an issue time is complete one step later"
+        )
+    return {"step": frequency, "stamp": side, "seen": seen}
 
 
 def covariate_axis(

@@ -212,23 +212,26 @@ def interval_coverage(
             ax.vlines(ordered["nominal"] + shift, ordered["nominal"], ordered["observed"],
                       color=look.colour, lw=0.9, zorder=2.5)  # fmt: skip
     _mark_sides(ax)
-    ax.set(
-        xlim=(low, max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)),
-        ylim=(lowest, 1.005),
-    )
-    ax.set(xlabel="nominal coverage", ylabel="observed coverage")
-    ax.set_xticks(sorted(set(table["nominal"])))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    right = max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)
+    ax.set(xlim=(low, right), ylim=(lowest, 1.005))
+    _label_shares(ax, table["nominal"], note)
     if "model" in table:
         style.legend_below(ax, columns=3, below=36)
     if scores is not None:
         of_coverage = scores["metric"].str.startswith("coverage_")
         _title(ax, scores[of_coverage & (scores["period"] == period)], period=period)
+    return style.finish(ax, grid="y")
+
+
+def _label_shares(ax: Axes, nominal: pd.Series, note: str) -> None:
+    """Label the axes of coverages in %, with a note under the figure if there is one."""
+    ax.set(xlabel="nominal coverage", ylabel="observed coverage")
     if note:
         ax.set_xlabel(f"nominal coverage\n{fill(note, 70)}", fontsize="small")
-    return style.finish(ax, grid="y")
+    ax.set_xticks(sorted(set(nominal)))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _coverage_limits(table: pd.DataFrame) -> tuple[float, float]:

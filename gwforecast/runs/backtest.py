@@ -13,6 +13,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.data.time_axis import weather_steps
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
@@ -200,7 +201,11 @@ def _record(
     inputs: Iterable[Path],
 ) -> None:
     """Write the record after all other files; add its path to the result."""
-    details = {"observations_sha256": files.dataset_sha256(observations), **describe(result)}
+    details = {
+        "observations_sha256": files.dataset_sha256(observations),
+        "weather_steps": weather_steps(observations),
+        **describe(result),
+    }
     record = files.run_record(result, watch=watch, models=models, inputs=inputs, details=details)
     result.paths[files.RECORD] = files.write_record(folder, record)
 

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
+from gwforecast.data.time_axis import weather_steps
 from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
@@ -273,6 +274,7 @@ def _describe(observations: xr.Dataset) -> dict[str, object]:
         "end": observations[schema.TIME].values[-1],
         "covariates": schema.covariate_names(observations),
         "attributes": schema.attribute_names(observations),
+        "weather_steps": weather_steps(observations),
         **({"understood": json.loads(said)} if said else {}),
     }
 

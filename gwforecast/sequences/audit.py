@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.data.time_axis import weather_steps
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import PERIODS, Period, Split, require_sequential
@@ -154,9 +155,12 @@ class LeakageAudit:
     table : pandas.DataFrame
         One row for each part, name, well, period and rule: first, last and number of the rows that
         were used, whether the rule holds, and a note.
+    weather : str
+        Which steps of weather a prediction may see.
     """
 
     table: pd.DataFrame
+    weather: str = ""
 
     @property
     def passed(self) -> bool:
@@ -170,7 +174,8 @@ class LeakageAudit:
 
     def __add__(self, other: LeakageAudit) -> LeakageAudit:
         """Return both audits as one."""
-        return LeakageAudit(pd.concat([self.table, other.table], ignore_index=True))
+        both = pd.concat([self.table, other.table], ignore_index=True)
+        return LeakageAudit(both, self.weather or other.weather)
 
     def __str__(self) -> str:
         shown = self.table.assign(
@@ -181,6 +186,8 @@ class LeakageAudit:
         verdict = f"Leakage audit: {n - bad} of {n} rules hold" + (
             f", {bad} BROKEN." if bad else "."
         )
+        if self.weather:
+            verdict = f"{verdict}\nWeather that a prediction may see: {self.weather}."
         return verdict if n == 0 else f"{verdict}\n{shown.to_string(index=False)}"
 
 
@@ -237,7 +244,7 @@ def audit(
         xr.align(given, observations[schema.LEVEL], join="exact")
         for period, chosen in by_period.items():
             rows += _audit_windows(given, split.rows(observations, period), chosen, period)
-    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
+    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS), weather_steps(observations)["seen"])
 
 
 def audit_forecaster(
@@ -280,7 +287,7 @@ def audit_forecaster(
             )
             row: Row = {"part": "forecaster", "name": name, "well": "all", "period": proof.period}
             rows.append(row | {"rule": proof.rule} | outcome)
-    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS))
+    return LeakageAudit(pd.DataFrame(rows, columns=_COLUMNS), weather_steps(observations)["seen"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -294,3 +294,20 @@ def extend_split(split: Split, until: np.datetime64, *, sliding: bool = False) -
 
 def _shown(time: object) -> str:
     return "the end of the record" if time is None else str(time)
+
+
+def last_observations(observations: xr.Dataset, issue_times: np.ndarray) -> xr.DataArray:
+    """Return the time of the last level at or before each issue time, (well, issue_time)."""
+    times = timeline.to_times(observations[schema.TIME].values)
+    levels = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).values
+    place = np.where(np.isfinite(levels), np.arange(times.size), -1)
+    place = np.maximum.accumulate(place, axis=1)
+    issued = timeline.time_positions(times, issue_times, name="issue time")
+    at = place[:, issued]
+    found = np.where(at >= 0, times[np.maximum(at, 0)], np.datetime64("NaT"))
+    return xr.DataArray(
+        found.astype(schema.TIME_DTYPE),
+        {schema.WELL: observations[schema.WELL].values, schema.ISSUE_TIME: issue_times},
+        (schema.WELL, schema.ISSUE_TIME),
+        attrs={"long_name": "time of the last level that was used"},
+    )

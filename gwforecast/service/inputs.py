@@ -31,8 +31,8 @@ __all__ = [
     "known_and_filled",
     "read_forcing",
     "read_wells",
-    "require_observations",
     "requested_wells",
+    "require_observations",
     "resolve_issue_time",
 ]
 
