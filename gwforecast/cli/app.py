@@ -80,7 +80,7 @@ def main() -> None:
     warnings.showwarning = show_warning
     try:
         app()
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         sys.exit(exit_with(error, 2))
     except RuntimeError as error:
         sys.exit(exit_with(error, 1))

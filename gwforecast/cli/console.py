@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ __all__ = [
     "clean",
     "errors",
     "exit_with",
+    "in_words",
     "print_table",
     "progress_bars",
     "screen",
@@ -94,7 +96,9 @@ def show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning as one line on standard error."""
+    """Print a warning as one line on standard error; those for programmers are not printed."""
+    if issubclass(category, DeprecationWarning | PendingDeprecationWarning | FutureWarning):
+        return
     errors.print(Text(f"warning: {clean(str(message))}", style="yellow"), soft_wrap=True)
 
 
@@ -102,5 +106,34 @@ def exit_with(error: BaseException, code: int) -> int:
     """Print an error as one message on standard error; return the exit code."""
     if _SHOWN["traceback"]:
         traceback.print_exception(error)
-    errors.print(Text(f"error: {clean(str(error))}", style="bold red"), soft_wrap=True)
+    errors.print(Text(f"error: {clean(in_words(error))}", style="bold red"), soft_wrap=True)
     return code
+
+
+_FIXES = {
+    errno.ENOENT: "Correct the path",
+    errno.ENOTDIR: "Correct the path: a part of it is a file",
+    errno.EISDIR: "Name a file, not a folder",
+    errno.EACCES: "Change the permissions, or choose another place",
+    errno.EPERM: "Change the permissions, or choose another place",
+    errno.EROFS: "Choose a place that can be written to",
+    errno.ENOSPC: "Free some space, or choose another disk",
+    errno.EDQUOT: "Free some space, or choose another disk",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), or use fewer workers",
+}
+
+
+def in_words(error: BaseException) -> str:
+    """Return the message of an error; an error of the system is put into a sentence."""
+    if isinstance(error, MemoryError):
+        return (
+            f"A run must fit into memory. Received more than there is ({error}). Use fewer wells "
+            "or members, a smaller horizon, or shards (--shard)."
+        )
+    if not isinstance(error, OSError) or error.errno is None or error.strerror is None:
+        return str(error)
+    place = "a file or connection" if error.filename is None else repr(str(error.filename))
+    reason = error.strerror[:1].lower() + error.strerror[1:]
+    fix = _FIXES.get(error.errno, "Check the path and the disk")
+    return f"Files of a run must be readable and writable. Received {place}: {reason}. {fix}."

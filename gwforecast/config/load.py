@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def load_settings(
     try:
         return settings_from(tables)
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        found = _without_alternatives(error.errors(include_url=False))
         named = {} if options is None else options
         by_options = all(tuple(item["loc"][:2]) in named for item in found)
         origin = "the options" if path is None or by_options else str(path)
@@ -233,13 +233,36 @@ _RULES = {
 }
 
 
+def _without_alternatives(found: Sequence[Any]) -> list[Any]:
+    """Return the errors of pydantic, with one for a setting whose value may have several types.
+
+    Such a setting has an error for each type, whose name is part of the location.
+    """
+    kept: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for item in found:
+        place = tuple(item["loc"])
+        named = any("[" in str(part) or "(" in str(part) for part in place)
+        place = place[:2] if named else place
+        rule = _rule(item)
+        if place not in kept:
+            kept[place] = {**item, "loc": place, "rule": rule}
+        elif rule not in kept[place]["rule"]:
+            kept[place]["rule"] += f" or {rule}"
+    return list(kept.values())
+
+
+def _rule(item: Any) -> str:
+    """Return what a value must be, for one error of pydantic."""
+    return _RULES.get(item["type"], "have another value").format(**item.get("ctx", {}))
+
+
 def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:
     """Return the rule, what was received, and how to fix it, for one error of pydantic."""
     names = [str(part) for part in item["loc"]]
     where, kind = ".".join(names), item["type"]
     if kind == "extra_forbidden":
         return _unknown(names)
-    rule = _RULES.get(kind, item["msg"]).format(**item.get("ctx", {}))
+    rule = item["rule"]
     received = "nothing" if kind == "missing" else repr(item["input"])
     option = options.get((names[0], names[1])) if len(names) > 1 else None
     if option is not None:

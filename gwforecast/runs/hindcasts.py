@@ -85,7 +85,11 @@ def hindcast(
         parts.append(_issue(forecaster, observations, issue_times=issue_times, origins=origins))
         if progress is not None:
             progress("refits", number + 1, len(blocks))
-    issued = xr.concat(parts, schema.ISSUE_TIME) if len(parts) > 1 else parts[0]
+    issued = parts[0]
+    if len(parts) > 1:  # forecasts from later years have more members of past weather
+        issued = xr.concat(
+            parts, schema.ISSUE_TIME, join="outer", coords="different", compat="equals"
+        )
     issued = mask_to_period(issued, split, period="test")
     outcome = observed_at(split.levels(observations, "test"), issued)
     return interval.apply(issued, observed=outcome)
