@@ -164,8 +164,10 @@ def _likely_header(lines: list[str], delimiters: list[str]) -> int:
 def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool) -> _Layout:
     """Return the layout of a table whose header is in a given line, or in the first."""
     header = lines[start]
-    if dialect.first_line is not None or start > 0:
-        header = header.lstrip("# ")
+    plain = header.lstrip("# ")
+    named = any(read_header(c).meaning == "time" for m in DELIMITERS for c in _cells(plain, m))
+    if dialect.first_line is not None or start > 0 or named:
+        header = plain
     if header.startswith("#"):
         raise SchemaError(
             f"A table must have a header and rows with dates. Received {header[:60]!r} in {path}, "
