@@ -1,7 +1,8 @@
-"""Figures: data and axes in, axes out. Nothing is shown, saved or scored here.
+"""Figures of levels, predictions, forecasts and scores.
 
-Each function takes ``ax``, and makes a figure where it is None. Save the figure with
-``ax.figure.savefig(path, dpi=200)``, and give it back with :func:`close` where many are made.
+Functions take data and return :class:`matplotlib.axes.Axes`; they neither show nor save figures.
+Each draws in the given ``ax``, or in a new figure. Save it with ``ax.figure.savefig(path, dpi=200)``,
+and close it with :func:`close` when many figures are made.
 """
 
 from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season

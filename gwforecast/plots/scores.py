@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -166,7 +165,8 @@ def interval_coverage(
         Models drawn in colour, in the order of the colours; the others are grey. By default all
         models have colours.
     note : str
-        A line under the figure, such as :func:`gwforecast.verification.coverage.coverage_note`.
+        Text below the legend, such as that of
+        :func:`gwforecast.verification.coverage.coverage_note`.
     ax : matplotlib.axes.Axes, optional
         Axes to draw in; by default those of a new figure.
 
@@ -189,49 +189,58 @@ def interval_coverage(
     low, lowest = _coverage_limits(table)
     rows = -(-len(parts) // 3) if "model" in table else 0
     ax = style.new_axes(ax, width=style.NARROW * 1.3, height=3.5 + 0.17 * rows)
-    several = len(parts) > 1
-    step = min(0.016, 0.11 / len(parts)) * (1 - low) / 0.3 if several else 0.0
-    if several:
-        nominal, reach = np.unique(table["nominal"]), 0.5 * step * (len(parts) + 0.6)
-        ax.hlines(nominal, nominal - reach, nominal + reach, color=style.INK, lw=1.2, zorder=2,
-                  label="nominal")  # fmt: skip
-    else:
-        ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
+    step = min(0.016, 0.11 / len(parts)) * (1 - low) / 0.3 if len(parts) > 1 else 0.0
     looks = style.looks_of([str(model) for model, _ in parts], emphasis)
-    for number, ((model, part), marker) in enumerate(
-        zip(parts, "osD^vPX*hp" * len(parts), strict=False)
-    ):
-        ordered, look = part.sort_values("nominal"), looks[str(model)]
-        shift = step * (number - (len(parts) - 1) / 2)
-        ax.plot(
-            ordered["nominal"] + shift, ordered["observed"], marker=marker, ms=5.5, mew=0, lw=0.7,
-            ls="" if several else (0, (1, 2)), color=look.colour, label=model_label(str(model)),
-            zorder=4 if look.strong else 3,
-        )  # fmt: skip
-        if several:
-            ax.vlines(ordered["nominal"] + shift, ordered["nominal"], ordered["observed"],
-                      color=look.colour, lw=0.9, zorder=2.5)  # fmt: skip
+    _draw_coverages(ax, parts, looks, step=step)
     _mark_sides(ax)
     right = max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)
     ax.set(xlim=(low, right), ylim=(lowest, 1.005))
-    _label_shares(ax, table["nominal"], note)
+    _label_shares(ax, table["nominal"])
     if "model" in table:
         style.legend_below(ax, columns=3, below=36)
+    if note:
+        lines = -(-(len(parts) + (len(parts) > 1)) // 3) if "model" in table else 0
+        style.note_below(ax, note, below=40 + 13 * lines)
     if scores is not None:
         of_coverage = scores["metric"].str.startswith("coverage_")
         _title(ax, scores[of_coverage & (scores["period"] == period)], period=period)
     return style.finish(ax, grid="y")
 
 
-def _label_shares(ax: Axes, nominal: pd.Series, note: str) -> None:
-    """Label the axes of coverages in %, with a note under the figure if there is one."""
+def _label_shares(ax: Axes, nominal: pd.Series) -> None:
+    """Label the axes of coverages in %."""
     ax.set(xlabel="nominal coverage", ylabel="observed coverage")
-    if note:
-        ax.set_xlabel(f"nominal coverage\n{fill(note, 70)}", fontsize="small")
     ax.set_xticks(sorted(set(nominal)))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+
+
+def _draw_coverages(
+    ax: Axes, parts: list[tuple[Any, pd.DataFrame]], looks: dict[str, style.Look], *, step: float
+) -> None:
+    """Draw the coverages of each model; those of several are ``step`` apart, with stems."""
+    several = len(parts) > 1
+    if several:
+        nominal = np.unique(np.concatenate([part["nominal"] for _, part in parts]))
+        reach = 0.5 * step * (len(parts) + 0.6)
+        ax.hlines(nominal, nominal - reach, nominal + reach, color=style.INK, lw=1.2, zorder=2,
+                  label="nominal")  # fmt: skip
+    else:
+        ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
+    for number, ((model, part), marker) in enumerate(
+        zip(parts, "osD^vPX*hp" * len(parts), strict=False)
+    ):
+        ordered, look = part.sort_values("nominal"), looks[str(model)]
+        x = ordered["nominal"] + step * (number - (len(parts) - 1) / 2)
+        ax.plot(
+            x, ordered["observed"], marker=marker, ms=5.5, mew=0, lw=0.7, color=look.colour,
+            ls="" if several else (0, (1, 2)), label=model_label(str(model)),
+            zorder=4 if look.strong else 3,
+        )  # fmt: skip
+        if several:
+            ax.vlines(x, ordered["nominal"], ordered["observed"], color=look.colour, lw=0.9,
+                      zorder=2.5)  # fmt: skip
 
 
 def _coverage_limits(table: pd.DataFrame) -> tuple[float, float]:

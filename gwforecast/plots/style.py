@@ -49,6 +49,7 @@ __all__ = [
     "legend_below",
     "looks_of",
     "new_axes",
+    "note_below",
     "picture",
     "plain_numbers",
     "points_across",
@@ -311,6 +312,15 @@ def legend_below(
     for handle in legend.legend_handles:  # transparent points are opaque in the legend
         if handle is not None:
             handle.set_alpha(1.0)
+
+
+def note_below(ax: Axes, note: str, *, below: float) -> None:
+    """Write a note below the axes, wrapped to their width; ``below`` is in points."""
+    ax.annotate(
+        "\n".join(_wrapped(note, points_across(ax) + 20)), (0.5, 0), xycoords="axes fraction",
+        xytext=(0, -below), textcoords="offset points", ha="center", va="top", fontsize=_TICK,
+        color=INK, annotation_clip=False,
+    )  # fmt: skip
 
 
 def below_dates(view: View) -> float:
