@@ -1,8 +1,8 @@
 """Figures of levels, predictions, forecasts and scores.
 
 Functions take data and return :class:`matplotlib.axes.Axes`; they neither show nor save figures.
-Each draws in the given ``ax``, or in a new figure. Save it with ``ax.figure.savefig(path, dpi=200)``,
-and close it with :func:`close` when many figures are made.
+Each draws in the given ``ax``, or in a new figure. Save a figure with
+``ax.figure.savefig(path, dpi=200)``, and close it with :func:`close` when many are made.
 """
 
 from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season

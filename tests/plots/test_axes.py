@@ -15,7 +15,7 @@ from gwforecast import plots
 from gwforecast.plots import style
 from gwforecast.sequences.split import split_by_fraction
 
-# manners, of every figure
+# rules for every figure
 
 
 def drawings(make):

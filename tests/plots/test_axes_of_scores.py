@@ -105,7 +105,7 @@ def test_coverage_from_scores_is_coverage_from_shares():
 
 
 @pytest.mark.parametrize(("wells", "who"), [(["a"], "a"), (["a", "b"], "2 wells")])
-def test_coverage_from_scores_tells_of_whom_and_when(wells, who):
+def test_coverage_from_scores_names_wells_and_period(wells, who):
     columns = {"model": "lstm", "metric": "coverage_95", "value": 0.9, "n": 10}
     scores = pd.DataFrame(
         [columns | {"well": w, "period": p} for w in wells for p in ("validation", "test")]

@@ -41,7 +41,7 @@ def drawings(make):
 NAMES = ["fan", "hindcasts", "pit", "reliability", "scores_by_lead", "status_strip"]
 
 
-# manners, of every figure
+# rules for every figure
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,7 +122,7 @@ def test_a_fan_without_rain_in_view_has_no_axis_of_rain(observations, make):
     assert ax.figure.axes == [ax]
 
 
-def test_a_fan_tells_of_an_old_last_level(observations, make):
+def test_a_fan_notes_an_old_last_level(observations, make):
     forecast = make["forecast"](observations, ISSUES)
     assert plots.fan(forecast, observations).get_title(loc="right") == ""
     late = observations["time"] > np.datetime64("2014-08-20")
