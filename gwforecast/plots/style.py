@@ -317,7 +317,7 @@ def legend_below(
 def note_below(ax: Axes, note: str, *, below: float) -> None:
     """Write a note below the axes, wrapped to their width; ``below`` is in points."""
     ax.annotate(
-        "\n".join(_wrapped(note, points_across(ax) + 20)), (0.5, 0), xycoords="axes fraction",
+        "\n".join(_wrapped(note, points_across(ax) + 50)), (0.5, 0), xycoords="axes fraction",
         xytext=(0, -below), textcoords="offset points", ha="center", va="top", fontsize=_TICK,
         color=INK, annotation_clip=False,
     )  # fmt: skip
