@@ -38,7 +38,9 @@ __all__ = [
     "fill_covariates",
     "find_covariate",
     "gaps_in_covariates",
+    "mean_temperature",
     "require_covariates",
+    "snow_and_liquid_water",
 ]
 
 
@@ -150,16 +152,43 @@ def add_snow(
         return observations
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     days = 365.25 / timeline.steps_per_year(frequency)
-    rain = observations[rain_name].values
-    low, high = SNOW_RANGE
-    frozen = np.clip((high - temperature.values) / (high - low), 0.0, 1.0)
-    melt_limit = degree_day_factor * days * np.maximum(temperature.values, 0.0)
-    storage, liquid = snow_balance(rain * frozen, rain * (1 - frozen), melt_limit)
+    storage, liquid = snow_and_liquid_water(
+        observations[rain_name].values,
+        temperature.values,
+        days=days,
+        degree_day_factor=degree_day_factor,
+    )
     units = observations[rain_name].attrs.get("units", "mm")
     return observations.assign(
         snow_storage=_covariate(storage, "mm", "snow storage, degree-day model", "snow"),
         liquid_water=_covariate(liquid, units, "rain and melt water, degree-day model", "water"),
     )
+
+
+def snow_and_liquid_water(
+    rain: np.ndarray,
+    temperature: np.ndarray,
+    *,
+    days: float,
+    degree_day_factor: float = DEGREE_DAY_FACTOR,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return snow storage, and rain and melt water, of series of precipitation and temperature.
+
+    Parameters
+    ----------
+    rain : numpy.ndarray
+        Precipitation of each step, shape (series, time), mm.
+    temperature : numpy.ndarray
+        Shape (series, time), degC.
+    days : float
+        Length of a step.
+    degree_day_factor : float
+        mm/degC/d.
+    """
+    low, high = SNOW_RANGE
+    frozen = np.clip((high - temperature) / (high - low), 0.0, 1.0)
+    melt_limit = degree_day_factor * days * np.maximum(temperature, 0.0)
+    return snow_balance(rain * frozen, rain * (1 - frozen), melt_limit)
 
 
 def snow_balance(

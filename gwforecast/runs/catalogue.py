@@ -44,6 +44,7 @@ MODELS: dict[str, str] = {
     "global_gru": "gwforecast.networks.gru:GlobalGRU",
     "global_cnn": "gwforecast.networks.cnn:GlobalCNN",
     "linear": "gwforecast.models.linear:Linear",
+    "kernel_ridge": "gwforecast.models.kernel_ridge:KernelRidge",
     "additive": "gwforecast.models.additive:Additive",
     "ardl": "gwforecast.models.ardl:ARDL",
     "arma_regression": "gwforecast.models.state_space:ARMARegression",

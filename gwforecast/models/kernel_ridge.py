@@ -1,0 +1,385 @@
+"""Kernel ridge regression of the level on exponential memories of the weather.
+
+The inputs of a step are means of each covariate with exponentially fading weights, with memories
+from days to years, and the season. Nonlinear and linear kernels of these inputs are
+combined, and which memories a well needs is chosen by years that a fit has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import xarray as xr
+from annotated_types import Ge, Gt
+from scipy.signal import lfilter
+
+from gwforecast import schema, timeline
+from gwforecast.data.covariates import find_covariate, snow_and_liquid_water
+from gwforecast.models.base import setting
+from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.state import Shape
+from gwforecast.schema import SchemaError
+
+__all__ = ["KernelRegression", "KernelRidge"]
+
+MEMORY_DAYS = (2.0, 7.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 1000.0, 2000.0, 4000.0)
+LONGEST_DAYS = (120.0, 480.0, 1000.0, 4000.0)  # longest memories to choose from
+LENGTHS = (0.7, 1.5)  # of the Gaussian kernel, in root mean square distances of inputs
+LINEAR_SHARES = (0.05, 0.5)
+STRENGTHS = 10.0 ** np.arange(-5.5, -0.9, 0.5)  # ridge, relative to the number of rows
+FOLDS = 5
+KEPT = 6  # kernels that are averaged
+SHARPNESS = 4.0  # weights are the mean squared error to the power of minus this
+TEMPERATURES = ("temperature", "temperature_min", "temperature_max")
+FARTHEST = 5.0  # standard deviations at which inputs are held
+FEWEST_LEVELS = 40
+HISTORY_YEARS = 30.0
+
+
+class Kernel(NamedTuple):
+    """A kernel and its ridge strength: what is chosen."""
+
+    longest: float
+    length: float
+    linear: float
+    strength: float
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class KernelRegression:
+    """The fitted regression of one well: a weighted mean of kernel regressions on the same rows.
+
+    Parameters
+    ----------
+    before : numpy.ndarray
+        Mean of each input series on the fitted rows, shape (series,).
+    center, scale : numpy.ndarray
+        Mean and standard deviation of the features on the fitted rows, shape (feature,).
+    support : numpy.ndarray
+        Standardised features of the fitted rows, shape (row, feature).
+    longest, length, linear, strength, weight : numpy.ndarray
+        Of each kernel: longest memory in days, length scale, share of the linear kernel, ridge
+        strength, and weight in the mean, shape (kernel,).
+    coefficients : numpy.ndarray
+        Shape (kernel, row), m.
+    intercept : float
+        Mean fitted level, m.
+    """
+
+    before: Annotated[np.ndarray, Shape("series")]
+    center: Annotated[np.ndarray, Shape("feature")]
+    scale: Annotated[np.ndarray, Shape("feature")]
+    support: Annotated[np.ndarray, Shape("row", "feature")]
+    longest: Annotated[np.ndarray, Shape("kernel")]
+    length: Annotated[np.ndarray, Shape("kernel")]
+    linear: Annotated[np.ndarray, Shape("kernel")]
+    strength: Annotated[np.ndarray, Shape("kernel")]
+    weight: Annotated[np.ndarray, Shape("kernel")]
+    coefficients: Annotated[np.ndarray, Shape("kernel", "row")]
+    intercept: float
+
+    def kernels(self) -> list[Kernel]:
+        """Return the kernels that are averaged."""
+        columns = (self.longest, self.length, self.linear, self.strength, self.weight)
+        return [Kernel(*map(float, row)) for row in zip(*columns, strict=True)]
+
+    def predict(self, features: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """Return the level of rows (row, feature) with memories of some days (feature,), m."""
+        rows = standardised(features, self.center, self.scale)
+        level = np.full(len(rows), self.intercept)
+        for longest in np.unique(self.longest):
+            used = days <= longest
+            products, distances = products_and_distances(rows[:, used], self.support[:, used])
+            for number in np.flatnonzero(self.longest == longest):
+                kernel = mixed(products, distances, self.length[number], self.linear[number])
+                level += self.weight[number] * (kernel @ self.coefficients[number])
+        return level
+
+
+@dataclass(kw_only=True, eq=False)
+class KernelRidge(PerWell[KernelRegression]):
+    """Regress the level of each well on exponential memories of its covariates, with kernels.
+
+    The features of a step are means of each covariate with exponentially fading weights, whose
+    memories last from two days to eleven years, two harmonics of the year and, where there are rain
+    and temperature, the same means of snow storage and of liquid water. A kernel is a mixture of a
+    Gaussian and a linear one [1]_. The longest memory, the length scale, the share of the linear
+    kernel and the ridge strength are judged by leaving out fifths of the fitted years in turn, in
+    closed form; the regressions of the best kernels are averaged, each weighted by the inverse
+    fourth power of its error on the years left out.
+
+    Parameters
+    ----------
+    rows : int
+        Levels of a well that the regression is fitted on, at most; of longer records every second,
+        third, ... level is taken.
+    longest : float
+        Longest memory to choose from, in days.
+    snow : bool
+        Add snow storage and liquid water of a degree-day model, where there are rain and
+        temperature.
+    name : str
+        Name in tables and files.
+
+    Attributes
+    ----------
+    wells_ : numpy.ndarray of str
+        The wells of the data it was fitted to.
+    covariates_ : tuple of str
+        The covariates that are used: all except those of kind ``"season"``.
+    fits_ : dict of str to KernelRegression
+        The regression of each well.
+    failed_ : dict of str to str
+        Wells that could not be fitted and why; their levels are NaN.
+
+    References
+    ----------
+    .. [1] Saunders, C., Gammerman, A., and Vovk, V. (1998). Ridge regression learning algorithm in
+       dual variables. Proceedings of the 15th International Conference on Machine Learning.
+       The error of left-out blocks: Cawley, G. C., and Talbot, N. L. C. (2003), Pattern Recognition
+       36, 2585-2592. https://doi.org/10.1016/S0031-3203(03)00136-5
+    """
+
+    rows: Annotated[int, Ge(FEWEST_LEVELS)] = 800
+    longest: Annotated[float, Gt(0)] = setting(max(LONGEST_DAYS), search=("choice", *LONGEST_DAYS))
+    snow: bool = True
+    name: str = "kernel_ridge"
+
+    quick = True
+    harmonics = 2
+    fit_type = KernelRegression
+    stored_settings = ("snow",)
+
+    def memory(self, frequency: str) -> int:
+        """Return how many steps of weather a level depends on: those of thirty years."""
+        return round(HISTORY_YEARS * timeline.steps_per_year(frequency))
+
+    def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
+        """Return all covariates except those of kind ``"season"``."""
+        chosen = super().choose_covariates(observations)
+        if not chosen:
+            raise SchemaError(
+                f"{self.name!r} needs a covariate. Received none. Add the weather, or leave the "
+                "model out."
+            )
+        return chosen
+
+    def weather_of(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the input series (well, version, time, series): covariates, snow, liquid water."""
+        weather = super().weather_of(observations)
+        one = observations.isel({schema.FORCING_MEMBER: 0})
+        names = [find_covariate(one, kind) for kind in ("rain", *TEMPERATURES)]
+        place = [self.covariates_.index(n) if n in self.covariates_ else None for n in names]
+        rain, mean, low, high = (None if k is None else weather[..., k] for k in place)
+        if mean is None and low is not None and high is not None:
+            mean = 0.5 * (low + high)
+        if not self.snow or rain is None or mean is None:
+            return weather
+        shape = rain.shape
+        days = 365.25 / timeline.steps_per_year(self._frequency)
+        water = snow_and_liquid_water(
+            rain.reshape(-1, shape[-1]), mean.reshape(-1, shape[-1]), days=days
+        )
+        return np.concatenate([weather, *(w.reshape(*shape, 1) for w in water)], axis=-1)
+
+    def fit_well(self, record: WellRecord, previous: KernelRegression | None) -> KernelRegression:
+        """Return the regression of one well; in a refit the kernels and their weights are kept."""
+        known = record.rows & np.isfinite(record.weather).all(axis=1)
+        before = record.weather[known].mean(axis=0) if known.any() else np.array([])
+        usable = np.flatnonzero(known & np.isfinite(record.level))
+        _check_enough(record.level[usable])
+        features, _ = self._features(record.weather[None], record.times, before)
+        usable = usable[:: -(-usable.size // self.rows)]
+        center, scale = features[0, usable].mean(axis=0), features[0, usable].std(axis=0)
+        scale = np.where(scale > 1e-9 * np.maximum(1.0, np.abs(center)), scale, 1.0)
+        support = standardised(features[0, usable], center, scale)
+        days = self._days(before.size)
+        intercept = float(record.level[usable].mean())
+        target = record.level[usable] - intercept
+        kernels = (
+            previous.kernels()
+            if previous is not None
+            else choose_kernels(support, target, days, longest=self.longest)
+        )
+        return KernelRegression(
+            before=before,
+            center=center,
+            scale=scale,
+            support=support,
+            longest=np.array([one.longest for one in kernels]),
+            length=np.array([one.length for one in kernels]),
+            linear=np.array([one.linear for one in kernels]),
+            strength=np.array([one.strength for one in kernels]),
+            weight=np.array([one.weight for one in kernels]),
+            coefficients=np.array([dual_coefficients(support, target, days, k) for k in kernels]),
+            intercept=intercept,
+        )
+
+    def simulate_well(
+        self, fit: KernelRegression, weather: np.ndarray, times: np.ndarray
+    ) -> np.ndarray:
+        """Return the levels of one well, shape (version, time), m.
+
+        Steps at which all versions are the same are computed once.
+        """
+        days = self._days(fit.before.size)
+        differ = (weather != weather[:1]) & ~(np.isnan(weather) & np.isnan(weather[:1]))
+        parting = int(np.argmax(differ.any(axis=(0, 2)))) if differ.any() else times.size
+        levels = np.empty(weather.shape[:2])
+        shared, state = self._features(weather[:1, :parting], times[:parting], fit.before)
+        levels[:, :parting] = fit.predict(shared[0], days)
+        if parting < times.size:
+            state = np.repeat(state, len(weather), axis=1)
+            own, _ = self._features(weather[:, parting:], times[parting:], fit.before, state)
+            flat = own.reshape(-1, own.shape[-1])
+            levels[:, parting:] = fit.predict(flat, days).reshape(own.shape[:2])
+        return np.where(np.isfinite(weather).all(axis=-1), levels, np.nan)
+
+    def check_fit(self, fit: KernelRegression) -> None:
+        """Raise a ValueError if a stored regression does not match its covariates."""
+        extra = fit.before.size - len(self.covariates_)
+        features = self._days(fit.before.size).size
+        if extra not in ((0, 2) if self.snow else (0,)) or fit.center.size != features:
+            raise ValueError("a kernel regression does not match its covariates")
+        if not (fit.scale > 0).all() or not (fit.length > 0).all():
+            raise ValueError("scales and lengths of a kernel regression must be positive")
+
+    def _memories(self) -> np.ndarray:
+        """Return the memories in steps: those of at least about one step."""
+        step = 365.25 / timeline.steps_per_year(self._frequency)
+        days = np.array(MEMORY_DAYS)
+        return np.asarray(days[days >= 0.9 * step] / step)
+
+    def _days(self, series: int) -> np.ndarray:
+        """Return the memory of each feature in days, 0 for the harmonics, shape (feature,)."""
+        step = 365.25 / timeline.steps_per_year(self._frequency)
+        return np.concatenate([np.repeat(self._memories() * step, series), [0.0] * 4])
+
+    def _features(
+        self,
+        weather: np.ndarray,
+        times: np.ndarray,
+        before: np.ndarray,
+        state: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features (version, time, feature), and the state behind the last step.
+
+        Weather before the first step is taken to be the mean of the fitted rows, and so is weather
+        that is missing.
+        """
+        deviations = np.where(np.isfinite(weather), weather - before, 0.0)
+        memories = self._memories()
+        if state is None:
+            state = np.zeros((memories.size, len(weather), before.size))
+        parts, ends = [], np.empty_like(state)
+        for number, memory in enumerate(memories):
+            kept = np.exp(-1.0 / memory)
+            part, end = lfilter(
+                [1.0 - kept], [1.0, -kept], deviations, axis=1, zi=state[number][:, None]
+            )
+            parts.append(part)
+            ends[number] = end[:, 0]
+        season = timeline.harmonics(times, self.harmonics)
+        parts.append(np.broadcast_to(season, (len(weather), *season.shape)))
+        return np.concatenate(parts, axis=-1), ends
+
+
+def standardised(features: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return features (row, feature) in standard deviations, held within bounds."""
+    return np.asarray(np.clip((features - center) / scale, -FARTHEST, FARTHEST))
+
+
+def products_and_distances(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean products and mean squared distances of rows, each (row of a, row of b)."""
+    size = a.shape[1]
+    products = a @ b.T / size
+    squares = np.square(a).mean(axis=1)[:, None] + np.square(b).mean(axis=1)
+    return products, np.maximum(squares - 2.0 * products, 0.0)
+
+
+def mixed(products: np.ndarray, distances: np.ndarray, length: float, linear: float) -> np.ndarray:
+    """Return a mixture of a Gaussian kernel and a linear one."""
+    gaussian = np.exp(-distances / (2.0 * length**2))
+    return np.asarray((1.0 - linear) * gaussian + linear * products)
+
+
+def dual_coefficients(
+    support: np.ndarray, target: np.ndarray, days: np.ndarray, kernel: Kernel
+) -> np.ndarray:
+    """Return the coefficients of the rows (row,), m, of one kernel."""
+    used = support[:, days <= kernel.longest]
+    matrix = mixed(*products_and_distances(used, used), kernel.length, kernel.linear)
+    matrix[np.diag_indices_from(matrix)] += kernel.strength * len(target)
+    return np.asarray(np.linalg.solve(matrix, target))
+
+
+def choose_kernels(
+    support: np.ndarray, target: np.ndarray, days: np.ndarray, *, longest: float
+) -> list[Kernel]:
+    """Return the best kernels by the error on blocks of rows left out, with their weights.
+
+    Parameters
+    ----------
+    support : numpy.ndarray
+        Standardised features, shape (row, feature), in the order of time.
+    target : numpy.ndarray
+        Levels less their mean, shape (row,), m.
+    days : numpy.ndarray
+        Memory of each feature, shape (feature,).
+    longest : float
+        Longest memory to choose from, days.
+    """
+    block = np.arange(len(target)) * FOLDS // len(target)
+    found = []
+    for limit in sorted({min(one, longest) for one in LONGEST_DAYS}):
+        used = support[:, days <= limit]
+        products, distances = products_and_distances(used, used)
+        for length in LENGTHS:
+            for linear in LINEAR_SHARES:
+                matrix = mixed(products, distances, length, linear)
+                errors = dict(_errors_left_out(matrix, target, block))
+                strength = min(errors, key=lambda one: errors[one])
+                found.append((errors[strength], limit, length, linear, strength))
+    found = sorted(found)[:KEPT]
+    weights = np.array([max(error, 1e-12) for error, *_ in found]) ** -SHARPNESS
+    shares = weights / weights.sum()
+    return [Kernel(*one, float(share)) for (_, *one), share in zip(found, shares, strict=True)]
+
+
+def _errors_left_out(
+    matrix: np.ndarray, target: np.ndarray, block: np.ndarray
+) -> Iterator[tuple[float, float]]:
+    """Yield each ridge strength with the mean squared error of blocks that are left out in turn.
+
+    One decomposition of the kernel matrix serves all strengths and blocks.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    rotated = vectors.T @ target
+    for strength in STRENGTHS:
+        shrunk = np.maximum(values, 0.0)
+        shrunk = shrunk / (shrunk + strength * len(target))
+        residual = target - vectors @ (shrunk * rotated)
+        total = 0.0
+        for number in range(FOLDS):
+            rows = block == number
+            hat = (vectors[rows] * shrunk) @ vectors[rows].T
+            error = np.linalg.solve(np.eye(rows.sum()) - hat, residual[rows])
+            total += float(error @ error)
+        yield float(strength), total / len(target)
+
+
+def _check_enough(level: np.ndarray) -> None:
+    if level.size < FEWEST_LEVELS:
+        raise ValueError(
+            f"A kernel regression needs at least {FEWEST_LEVELS} levels with weather. Received "
+            f"{level.size}. Use a longer record, or leave the model out."
+        )
+    if np.ptp(level) <= 1e-9:
+        raise ValueError(
+            f"A kernel regression needs levels that vary. Received a span of {np.ptp(level):g} m. "
+            "Leave the model out at this well."
+        )
