@@ -55,7 +55,7 @@ class NormalClassifier:
         observations : xarray.Dataset
             Dimensions (well, time).
         split : Split
-            The validation rows choose the best weights.
+            The validation rows are not used.
         progress : Progress, optional
             Callback for the number of networks trained.
         """

@@ -92,7 +92,9 @@ class NeuralForecaster(TrainedNetworks):
         Windows in an update.
     patience : int, optional
         Epochs without a lower validation loss after which training stops; by default it does not
-        stop early. The weights of the best epoch are kept in any case.
+        stop early and keeps the weights of the last epoch, so that the validation levels choose
+        nothing. With early stopping the weights of the best epoch are kept, and scores of the
+        validation period flatter.
     members : int
         Networks with their own first weights, shuffles and dropout. The prediction is their median,
         or, where they start in different ways, their mean weighted by ``member_weights_``.
@@ -117,7 +119,7 @@ class NeuralForecaster(TrainedNetworks):
     weights_ : list of numpy.ndarray
         Weights in the order of the network's variables, each (well, member, ...).
     best_epochs_ : xarray.DataArray
-        Epoch of the best weights, dims (well, member); of the last fit, not stored.
+        Epoch of the weights that are kept, dims (well, member); of the last fit, not stored.
     member_weights_ : numpy.ndarray or None
         Weight of each member by its lowest validation loss, shape (well, member), where members
         start in different ways, see :func:`gwforecast.networks.members.learn_member_weights`. A
@@ -167,7 +169,7 @@ class NeuralForecaster(TrainedNetworks):
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
     ) -> Self:
-        """Train on the train rows; keep each member's weights of the best validation epoch."""
+        """Train on the train rows; the losses of the validation rows weight the members."""
         return self._fit(observations, split, ("train",), True, progress)
 
     def refit(
@@ -277,8 +279,9 @@ class NeuralForecaster(TrainedNetworks):
         return np.arange(self.seed, self.seed + self.members) // self.starts % self.folds
 
     def _learn_member_weights(self) -> np.ndarray | None:
-        best = self.history_.groupby(["well", "member"], sort=False)["validation_loss"].min()
-        losses = best.to_numpy().reshape(self.best_epochs_.shape)  # one row where wells share all
+        by_member = self.history_.groupby(["well", "member"], sort=False)["validation_loss"]
+        kept = by_member.last() if self.patience is None else by_member.min()
+        losses = kept.to_numpy().reshape(self.best_epochs_.shape)  # one row where wells share all
         losses = np.broadcast_to(losses, (len(self.wells_), losses.shape[1]))
         return learn_member_weights(losses, np.array(self.seeds_) % self.starts)
 
@@ -388,6 +391,7 @@ class NeuralForecaster(TrainedNetworks):
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
             patience=self.epochs if self.patience is None else self.patience,
+            stops_early=self.patience is not None,
             lookback=lookback,
             targets=targets,
         )

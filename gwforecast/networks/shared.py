@@ -145,8 +145,7 @@ class GlobalForecaster(NeuralForecaster):
         split : Split
             The periods of each well.
         through : {"train", "validation", "test"}
-            Last period whose rows are used. Through ``"train"`` each member's weights of the best
-            validation epoch are kept, as in a fit; otherwise nothing is chosen.
+            Last period whose rows are used. The weights of the last epoch are kept.
         epochs : int
             Passes over the rows of a well.
         progress : Progress, optional

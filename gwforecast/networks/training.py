@@ -1,7 +1,7 @@
-"""The training engine: one compiled call trains one network from its first to its best weights.
+"""The training engine: one compiled call trains one network from its first to its last weights.
 
-A *job* is one member of one well. All its epochs, batches, validation losses, early stopping and
-the copy of its best weights are computed inside one TensorFlow function, so that Python runs only
+A *job* is one member of one well. All its epochs, batches, validation losses and early stopping
+are computed inside one TensorFlow function, so that Python runs only
 between jobs. Jobs share nothing but the data, so a result depends neither on the other jobs nor on
 how many run at the same time; each worker is a thread that keeps one core busy.
 
@@ -186,6 +186,8 @@ class Recipe:
         Warm-up and target steps of a window.
     attributes : bool
         Whether the inputs of each window are followed by the attributes of its well.
+    stops_early : bool
+        Keep the weights of the best epoch; otherwise those of the last.
     """
 
     loss: Loss
@@ -196,6 +198,7 @@ class Recipe:
     lookback: int
     targets: int
     attributes: bool = False
+    stops_early: bool = True
 
     @property
     def steps(self) -> int:
@@ -240,7 +243,7 @@ class _JobGraph:
         self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, well: Any,
         row: Any, weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
     ) -> Any:  # fmt: skip
-        """Return best weights, their epoch from 1, and the losses of train and validation."""
+        """Return the weights that are kept, their epoch from 1, and the losses by epoch."""
         x, y, y_held_out = (inputs[well], attributes, well, span), targets[row], held_out[well]
         n_epochs, n_updates = tf.shape(starts)[0], tf.shape(starts)[1]
 
@@ -252,7 +255,7 @@ class _JobGraph:
                 # without a validation each epoch counts as better, so the last weights are kept
                 lambda: -tf.cast(epoch, tf.float32),
             )
-            better = value < best[0]
+            better = value < best[0] if self.recipe.stops_early else tf.constant(True)
             best = tf.nest.map_structure(
                 lambda new, old: tf.where(better, new, old), (value, epoch, carried[0]), best
             )
@@ -422,7 +425,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """Result of a job: best weights, their epoch (from 1) and the losses of each epoch."""
+    """Result of a job: the weights kept, their epoch (from 1) and the losses of each epoch."""
 
     weights: list[np.ndarray]
     best_epoch: int
@@ -485,7 +488,7 @@ def train(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Trained]:
-    """Train each job's network to its best weights.
+    """Train each job's network: the weights of the last epoch, or of the best if it stops early.
 
     Parameters
     ----------

@@ -125,10 +125,27 @@ def test_training_equals_that_of_keras() -> None:
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-def test_best_weights_are_those_of_the_best_validation_epoch(
+def test_the_last_weights_are_kept_so_that_validation_levels_choose_nothing(
     data: xr.Dataset, split: Split
 ) -> None:
-    settings = {**SMALL, "epochs": 12, "learning_rate": 0.05, "forget_bias": (1.0,)}
+    settings = {**SMALL, "epochs": 6, "learning_rate": 0.05, "forget_bias": (1.0,)}
+    fitted = LSTM(**settings).fit(data, split=split)
+    assert (fitted.best_epochs_ == 6).all()
+    noise = np.random.default_rng(0).normal(size=data["level"].shape)
+    changed = data.assign(
+        level=data["level"].where(~split.rows(data, "validation"), 5.0 + 3.0 * noise)
+    )
+    again = LSTM(**settings).fit(changed, split=split)
+    for one, other in zip(fitted.weights_, again.weights_, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_with_patience_the_weights_of_the_best_validation_epoch_are_kept(
+    data: xr.Dataset, split: Split
+) -> None:
+    settings = {
+        **SMALL, "epochs": 12, "patience": 12, "learning_rate": 0.05, "forget_bias": (1.0,),
+    }  # fmt: skip
     forecaster = LSTM(**settings).fit(data, split=split)
     for (well, member), rows in forecaster.history_.groupby(["well", "member"]):
         best = int(rows.loc[rows["validation_loss"].idxmin(), "epoch"])
