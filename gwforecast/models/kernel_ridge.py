@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from annotated_types import Ge, Gt
 from scipy.signal import lfilter
+from threadpoolctl import threadpool_limits
 
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import find_covariate, snow_and_liquid_water
@@ -31,6 +32,7 @@ LENGTHS = (0.7, 1.5)  # of the Gaussian kernel, in root mean square distances of
 LINEAR_SHARES = (0.05, 0.5)
 STRENGTHS = 10.0 ** np.arange(-5.5, -0.9, 0.5)  # ridge, relative to the number of rows
 FOLDS = 5
+JUDGED_ROWS = 400  # rows that kernels are chosen on, at most
 KEPT = 6  # kernels that are averaged
 SHARPNESS = 4.0  # weights are the mean squared error to the power of minus this
 TEMPERATURES = ("temperature", "temperature_min", "temperature_max")
@@ -192,6 +194,16 @@ class KernelRidge(PerWell[KernelRegression]):
         before = record.weather[known].mean(axis=0) if known.any() else np.array([])
         usable = np.flatnonzero(known & np.isfinite(record.level))
         _check_enough(record.level[usable])
+        with threadpool_limits(1, user_api="blas"):  # small matrices, and the same bits anywhere
+            return self._fit(record, usable, before, previous)
+
+    def _fit(
+        self,
+        record: WellRecord,
+        usable: np.ndarray,
+        before: np.ndarray,
+        previous: KernelRegression | None,
+    ) -> KernelRegression:
         features, _ = self._features(record.weather[None], record.times, before)
         usable = usable[:: -(-usable.size // self.rows)]
         center, scale = features[0, usable].mean(axis=0), features[0, usable].std(axis=0)
@@ -333,8 +345,10 @@ def choose_kernels(
     longest : float
         Longest memory to choose from, days.
     """
+    thinned = slice(None, None, -(-len(target) // JUDGED_ROWS))
+    support, target = support[thinned], target[thinned]
     block = np.arange(len(target)) * FOLDS // len(target)
-    found = []
+    found: list[tuple[float, float, float, float, float]] = []
     for limit in sorted({min(one, longest) for one in LONGEST_DAYS}):
         used = support[:, days <= limit]
         products, distances = products_and_distances(used, used)
@@ -347,7 +361,7 @@ def choose_kernels(
     found = sorted(found)[:KEPT]
     weights = np.array([max(error, 1e-12) for error, *_ in found]) ** -SHARPNESS
     shares = weights / weights.sum()
-    return [Kernel(*one, float(share)) for (_, *one), share in zip(found, shares, strict=True)]
+    return [Kernel(*one[1:], float(share)) for one, share in zip(found, shares, strict=True)]
 
 
 def _errors_left_out(

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.models.kernel_ridge import KernelRidge
 from gwforecast.models.linear import Linear
 from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
@@ -19,6 +20,7 @@ FORECASTERS = {
     "gru": lambda: GRU(units=(5,), targets=24, **SMALL),
     "cnn": lambda: CNN(units=4, targets=24, **SMALL),
     "mlp": lambda: MLP(units=(6,), **SMALL),
+    "kernel_ridge": lambda: KernelRidge(rows=60),
     "linear": lambda: Linear(lookbacks=(16,), strengths=(0.1,)),
 }
 

@@ -20,6 +20,7 @@ from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.additive import Additive
 from gwforecast.models.ardl import ARDL
 from gwforecast.models.base import Forecaster
+from gwforecast.models.kernel_ridge import KernelRidge
 from gwforecast.models.leave_wells_out import LeaveWellsOut
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
@@ -30,6 +31,7 @@ from gwforecast.sequences.split import split_by_fraction
 STEPS = 400
 MAKERS: list[Callable[[], Any]] = [
     lambda: Linear(lookbacks=[16], harmonics=1),
+    lambda: KernelRidge(rows=60),
     lambda: Additive(harmonics=1),
     lambda: ARDL(lookbacks=[8], harmonics=1),
     lambda: ARMARegression(orders=[(1, 0), (1, 1)]),

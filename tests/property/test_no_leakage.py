@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.kernel_ridge import KernelRidge
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
@@ -25,6 +26,7 @@ FORECASTERS = [
     pytest.param(SeasonalNaive, id="seasonal_naive"),
     pytest.param(Pastas, id="pastas"),
     pytest.param(lambda: Linear(lookbacks=(8, 16), strengths=(0.0, 0.1)), id="linear"),
+    pytest.param(lambda: KernelRidge(rows=60), id="kernel_ridge"),
 ]
 every_forecaster = pytest.mark.parametrize("factory", FORECASTERS)
 
