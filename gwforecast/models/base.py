@@ -177,7 +177,9 @@ class Forecaster(abc.ABC):
     name : str
         Short name for tables, figures and files, e.g. ``"lstm"``.
     neural : bool
-        Whether it is a neural network; a run with two or more of them also blends them.
+        Whether it is a neural network.
+    blended : bool
+        Whether an evaluation with two or more such models also gives their weighted mean.
     pooled : bool
         Whether one fit serves all wells, which must then be fitted together.
     needs_weather : {"always", "simulation", "never"}
@@ -192,6 +194,7 @@ class Forecaster(abc.ABC):
 
     name: str
     neural: ClassVar[bool] = False
+    blended: ClassVar[bool] = False
     pooled: ClassVar[bool] = False
     needs_weather: ClassVar[NeedOfWeather] = "never"
     quick: bool = False

@@ -152,6 +152,7 @@ class KernelRidge(PerWell[KernelRegression]):
     name: str = "kernel_ridge"
 
     quick = True
+    blended = True
     harmonics = 2
     fit_type = KernelRegression
     stored_settings = ("snow",)

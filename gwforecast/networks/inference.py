@@ -147,6 +147,7 @@ class TrainedNetworks(Forecaster):
     covariates: Sequence[str] | None
     features: Sequence[str]
     neural = True
+    blended = True
     lagged: bool = False
     architecture_: Architecture
     lookback_: int

@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_MODELS",
     "DEFAULT_SCHEDULE",
     "MODELS",
+    "blended_among",
     "import_tensorflow",
     "is_neural",
     "is_pooled",
@@ -59,7 +60,8 @@ MODELS: dict[str, str] = {
 """Module and class by name. A module is imported when its model is first used."""
 
 DEFAULT_MODELS = (
-    "lstm", "mlp", "linear", "climatology", "seasonal_naive", "persistence", "drift",
+    "lstm", "mlp", "kernel_ridge",
+    "linear", "climatology", "seasonal_naive", "persistence", "drift",
 )  # fmt: skip
 """Models of an evaluation, where none are named."""
 
@@ -73,7 +75,7 @@ DEFAULT_SCHEDULE = ("lstm", "mlp")
 """Models of scheduled forecasts, where none are named."""
 
 BLEND = "blend"
-"""Name of the median of the neural networks of a run, made where two or more of them are run."""
+"""Name of the mean of several models, weighted by well in an evaluation."""
 
 
 def model_class(name: str) -> type[Forecaster]:
@@ -124,6 +126,18 @@ def neural_among(names: Iterable[str]) -> list[str]:
     """
     given = set(names)
     return [name for name in MODELS if name in given and is_neural(name)]
+
+
+def blended_among(names: Iterable[str]) -> list[str]:
+    """Return the names of models that an evaluation blends, in the order of the catalogue.
+
+    Examples
+    --------
+    >>> blended_among(["linear", "kernel_ridge", "lstm"])
+    ['lstm', 'kernel_ridge']
+    """
+    given = set(names)
+    return [name for name in MODELS if name in given and model_class(name).blended]
 
 
 def settings_of(name: str) -> Mapping[str, inspect.Parameter]:

@@ -17,7 +17,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, make_forecasters, neural_among
+from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters
 from gwforecast.runs.check import check
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.files import Stopwatch
@@ -65,7 +65,8 @@ def evaluate(
 
     Each model is fitted on the train period, with the validation period for choices, then refitted
     through the validation period to predict the test period, and through the test period to predict
-    later rows. The mean of two or more networks is added as the model ``"blend"``. A failure of a
+    later rows. The weighted mean of two
+    or more networks and kernel regressions is added as the model ``"blend"``. A failure of a
     model or well is reported in ``outcomes`` and in a warning; the others continue.
 
     Parameters
@@ -145,9 +146,9 @@ def evaluate(
         forecasters, used, split, excluded=excluded, precomputed=precomputed, watch=watch,
         progress=progress,
     )  # fmt: skip
-    networks = [predicted[name] for name in neural_among(predicted)]
-    if len(networks) > 1:
-        predicted[BLEND] = blend(networks, used, split=split)
+    blended = [predicted[name] for name in blended_among(predicted)]
+    if len(blended) > 1:
+        predicted[BLEND] = blend(blended, used, split=split)
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)

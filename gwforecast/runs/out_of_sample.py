@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+WEIGHT_POWER = 2.0
+"""Power of the inverse mean squared error that weights a model in the blend of a well."""
+
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
 
@@ -214,40 +217,76 @@ def predict_all(
 
 
 def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split) -> Prediction:
-    """Return the mean of the central predictions of several models, with its own interval.
+    """Return the weighted mean of the central predictions of several models, with its own interval.
 
-    The mean of forecasts with different errors is better than most of them (Bates and Granger
-    1969, doi:10.1057/jors.1969.103). The interval is wider where the models, or the members of a
-    model, disagree. Each row is the mean of fits on the same periods.
+    The mean of forecasts with different errors is better than most of them [1]_. Each model is
+    weighted, at each well, by the inverse square of its mean squared error on rows of the train and
+    validation periods that it was not fitted on, so that a model that fails at a well hardly counts
+    there. The interval is wider where the models, or the members of a model, disagree. Each row is
+    the mean of fits on the same periods.
 
     Parameters
     ----------
     parts : sequence of Prediction
-        Predictions of at least two models for the same wells and times. The interval is estimated
-        from errors on rows that none of them was fitted on.
+        Predictions of at least two models for the same wells and times. Weights and interval are
+        estimated from errors on rows that none of them was fitted on.
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
         The periods of each well.
+
+    References
+    ----------
+    .. [1] Bates, J. M., and Granger, C. W. J. (1969). The combination of forecasts. Operational
+       Research Quarterly 20, 451-468. https://doi.org/10.1057/jors.1969.103
     """
-    simulation = _mean_and_spread([part.simulation for part in parts])
+    weights = _blend_weights(parts, observations, split)
+    simulation = _weighted([part.simulation for part in parts], weights)
     given = [part.held_out for part in parts if part.held_out is not None]
-    held_out = _mean_and_spread(given) if len(given) == len(parts) else None
+    held_out = _weighted(given, weights) if len(given) == len(parts) else None
     level = _quantiles(simulation, held_out, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 
 
-def _mean_and_spread(simulations: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Return the mean of several models and the spread of all members; NaN where a model has none.
+def _blend_weights(
+    parts: Sequence[Prediction], observations: xr.Dataset, split: Split
+) -> xr.DataArray:
+    """Return the weights (model, well), which add up to 1.
+
+    A model without any row held out at a well, which has failed there, has no weight. Weights are
+    equal where nothing is held out by any.
+    """
+    wells = observations[schema.WELL]
+    equal = xr.DataArray(
+        np.ones((len(parts), wells.size)), {schema.WELL: wells}, (schema.MODEL, schema.WELL)
+    )
+    given = [part.held_out[schema.LEVEL] for part in parts if part.held_out is not None]
+    if len(given) < len(parts):
+        return equal / len(parts)
+    levels = xr.concat(given, schema.MODEL, join="exact")
+    rows = split.rows(observations, *PERIODS[:-1]) & observations[schema.LEVEL].notnull()
+    known = levels.notnull() & rows
+    works = known.any(schema.TIME)
+    works = works | ~works.any(schema.MODEL)
+    missing = (~known & works).sum(schema.MODEL) > 0
+    errors: xr.DataArray = (levels - observations[schema.LEVEL]).where(known & ~missing)
+    squared = (errors**2).mean(schema.TIME)
+    inverse = squared.clip(min=1e-12 * squared.max(schema.MODEL)) ** -WEIGHT_POWER
+    weights = equal.where(~np.isfinite(inverse), inverse).where(works, 0.0)
+    return weights / weights.sum(schema.MODEL)
+
+
+def _weighted(simulations: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
+    """Return the weighted mean of models and the spread of all members; NaN where one is missing.
 
     The variance of all members is the sum of the variances within and between models.
     """
-    models = pd.RangeIndex(len(simulations), name=schema.MODEL)
-    each = xr.concat(simulations, models, join="exact").transpose(..., schema.WELL, schema.TIME)
-    within = (each[SPREAD] ** 2).mean(schema.MODEL, skipna=False)
-    between = each[schema.LEVEL].var(schema.MODEL, skipna=False)
-    level = each[schema.LEVEL].mean(schema.MODEL, skipna=False)
+    each = xr.concat(simulations, schema.MODEL, join="exact")
+    each = each.transpose(..., schema.WELL, schema.TIME).where(weights > 0, 0.0)
+    level = (weights * each[schema.LEVEL]).sum(schema.MODEL, skipna=False)
+    within = (weights * each[SPREAD] ** 2).sum(schema.MODEL, skipna=False)
+    between = (weights * (each[schema.LEVEL] - level) ** 2).sum(schema.MODEL, skipna=False)
     return xr.Dataset({schema.LEVEL: level, SPREAD: np.sqrt(within + between)})
 
 

@@ -260,7 +260,14 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
     ]
     blended = out_of_sample.blend(parts, observations, split=split).level
     centers = np.stack([part.level.sel(quantile=0.5).values for part in parts])
-    np.testing.assert_allclose(blended.sel(quantile=0.5), centers.mean(axis=0))
+    level = observations["level"].values
+    rows = split.rows(observations, "train", "validation").values
+    held_out = np.stack([part.held_out["level"].values for part in parts])
+    shared = rows & np.isfinite(level) & np.isfinite(held_out).all(axis=0)
+    squared = np.where(shared, (held_out - level) ** 2, 0.0).sum(axis=-1) / shared.sum(axis=-1)
+    weights = squared**-2.0 / (squared**-2.0).sum(axis=0)
+    expected = (weights[..., None] * centers).sum(axis=0)
+    np.testing.assert_allclose(blended.sel(quantile=0.5), expected)
     assert blended.dims == ("well", "time", "quantile")
     inside = blended.sel(quantile=0.025) <= blended.sel(quantile=0.975)
     assert inside.where(blended.sel(quantile=0.5).notnull(), True).all()
@@ -310,3 +317,37 @@ def test_a_blend_is_wider_where_the_members_of_a_model_disagree(observations: xr
     level = out_of_sample.blend([one, unsure], observations, split=split).level
     width = level.sel(quantile=0.975) - level.sel(quantile=0.025)
     assert (width.where(winter).mean("time") > 1.2 * width.where(~winter).mean("time")).all()
+
+
+def test_a_model_that_fails_at_a_well_does_not_take_the_blend_with_it(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations)
+    good = out_of_sample.predict(Climatology(), observations, split=split)
+    first = observations["well"].values[0]
+    elsewhere = observations["well"] != first
+    failed = dataclasses.replace(
+        good,
+        level=good.level.where(elsewhere),
+        spread=good.spread.where(elsewhere),
+        held_out=good.held_out.where(elsewhere),
+    )
+    blended = out_of_sample.blend([good, failed], observations, split=split)
+    central = good.level.sel(quantile=0.5)
+    np.testing.assert_allclose(blended.level.sel(quantile=0.5), central)
+    assert first not in blended.failed
+
+
+def test_a_model_that_is_far_worse_in_years_not_fitted_hardly_counts(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations)
+    good = out_of_sample.predict(Climatology(), observations, split=split)
+    poor = dataclasses.replace(
+        good,
+        level=good.level + 50.0,
+        held_out=good.held_out.assign(level=good.held_out["level"] + 50),
+    )
+    blended = out_of_sample.blend([good, poor], observations, split=split).level
+    difference = abs(blended - good.level).sel(quantile=0.5)
+    assert float(difference.max()) < 0.1
