@@ -55,7 +55,8 @@ def print_understood(stored: str) -> None:
 
 def say_in_one_line(stored: str) -> None:
     """Print the main points of what was understood in one line."""
-    lines = dict(reversed(json.loads(stored))) if stored else {}
+    listed = json.loads(stored) if stored else []
+    lines = dict(reversed(listed)) | {k: v for k, v in listed if k == "wells"}  # count and names
     wanted = ("wells", "level column", "unit", "read as", "axis")
     parts = [f"{about} {lines[about]}" for about in wanted if about in lines]
     if parts:
