@@ -136,7 +136,7 @@ def train_into(
     recipe.check()
     held = champions.table()
     observations, rows = _usable(observations, recipe, held)
-    if update:
+    if update and observations.sizes[schema.WELL]:
         rows += update_champions(
             observations,
             recipe=recipe,
