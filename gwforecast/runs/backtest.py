@@ -160,9 +160,11 @@ def backtest(
         forecasters, observations, split, simulates=False, without_weather=without_weather
     )
     step = timeline.infer_frequency(used[schema.TIME].values)
+    wanted = horizon
     horizon, stride = horizon_and_stride(step, horizon, stride)
     if issue_times is None:
-        check_horizon(horizon, available=longest_test(used, split), what="the test period")
+        if wanted is not None:
+            check_horizon(wanted, available=longest_test(used, split), what="the test period")
         found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
         issue_times = with_known_weather(found, last_covariate_step(used))
         require_several(issue_times, stride=stride, start=start, end=end)

@@ -166,7 +166,9 @@ def _origins(settings: Settings, outcomes: Sequence[ShardOutcome]) -> Origins:
     edges = timeline.to_times([time for one in found for time in cast("list[str]", one["axis"])])
     times = timeline.regular_times(edges.min(), edges.max(), frequencies[0])
     axes = xr.Dataset(coords={schema.WELL: split.bounds[schema.WELL], schema.TIME: times})
-    check_horizon(horizon, available=runs.longest_test(axes, split), what="the test period")
+    if wanted.horizon is not None:
+        longest = runs.longest_test(axes, split)
+        check_horizon(wanted.horizon, available=longest, what="the test period")
     issue_times = issue_times_of(
         axes,
         split,

@@ -278,3 +278,10 @@ def test_weather_past_its_end_is_refused_before_a_forecast_is_fitted(never_fitte
     data = without_rain(daily("a"), "2012-07-01", "2012-12-31")
     with pytest.raises(SchemaError, match="'rain' at well 'a', which ends 2012-06-30"):
         gw.forecast(data, models=["linear"], issue_time="2012-08-01")
+
+
+def test_the_default_horizon_may_reach_beyond_a_short_test_period() -> None:
+    data = daily("a").isel(time=slice(400))
+    result = gw.backtest(data, models=["persistence"], baselines=[])
+    assert result.origins.horizon == 91
+    assert result.scores["lead"].max() <= 80
