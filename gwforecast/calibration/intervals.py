@@ -63,8 +63,10 @@ FLOOR = 1e-6  # m, keeps the scale of a perfect forecast positive
 ERRORS_PER_YEAR = 4.0  # independent errors of a simulation; a year with more counts as several
 FORECAST_ERRORS_PER_YEAR = 12.0  # the same for forecasts, whose errors last less long
 LASTING_ENLARGEMENT = 0.3  # n independent errors: the 95 % interval is 1 + this / n times wider
+CONSTANT_BAND = 0.01  # m, half the 95 % interval of a level that never changed: a manual reading
 SIDE = 20.0  # independent errors with which those of one side count half
 
+_CONSTANT_ERROR = float((CONSTANT_BAND / OF_NORMAL.max()) ** 2)
 _PROBABILITIES = np.array(QUANTILES)
 _COVERAGE = np.abs(2 * _PROBABILITIES - 1)  # of the central interval that each quantile bounds
 _SIGNS = np.sign(_PROBABILITIES - 0.5)
@@ -158,7 +160,10 @@ class SimulationInterval:
         coords = {schema.WELL: observed[schema.WELL].values}
         mean_square = np.nansum(weights * errors**2, axis=1) / np.maximum(weights.sum(axis=1), 1.0)
         self.error_ = xr.DataArray(mean_square, coords, (schema.WELL,)).where(enough)
-        self.sizes_ = ErrorSize().fit(errors, center.values, times, years=years)
+        stays = enough & _stays(np.where(known, observed.values, np.nan))
+        stays &= mean_square < _CONSTANT_ERROR
+        varied = np.where(stays[:, None], np.nan, errors)
+        self.sizes_ = ErrorSize().fit(varied, center.values, times, years=years)
         ratio = np.abs(errors) / self._scale(center, (factor * spread).values)
         independent = lead_times.independent_number(errors[..., None])[:, 0]
         years = np.maximum(years, independent / ERRORS_PER_YEAR)
@@ -167,6 +172,8 @@ class SimulationInterval:
             SIMULATION_ENLARGEMENT / np.maximum(years, SHORTEST_YEARS)
             + LASTING_ENLARGEMENT / independent,
         )
+        widths = np.where(stays[:, None], np.abs(OF_NORMAL), widths)
+        self.error_ = self.error_.where(~stays, _CONSTANT_ERROR)
         self.widths_ = xr.DataArray(
             np.where(_IS_BOUND, widths * _SIGNS, 0.0),
             {**coords, schema.QUANTILE: list(QUANTILES)},
@@ -279,6 +286,9 @@ class ForecastInterval:
         few = FORECAST_ENLARGEMENT / np.maximum(years, independent / FORECAST_ERRORS_PER_YEAR)
         self.widths_ = _enlarged(self.widths_, few + LASTING_ENLARGEMENT / independent)
         self.widths_[..., ~_IS_BOUND] = 0.0
+        stays = _stays(errors + center)[:, None] & (self.error_ < _CONSTANT_ERROR)
+        self.error_ = np.where(stays, _CONSTANT_ERROR, self.error_)
+        self.widths_ = np.where(stays[..., None], np.abs(OF_NORMAL), self.widths_)
         return self
 
     @staticmethod
@@ -418,6 +428,15 @@ def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np
 def _scale(square: np.ndarray, spread: np.ndarray, *, least: float = 0.0) -> np.ndarray:
     """Return the scale, m, from the mean squared error, m2, and the spread of the members, m."""
     return np.asarray(np.sqrt(square + np.square(spread) + least))
+
+
+def _stays(levels: np.ndarray) -> np.ndarray:
+    """Return which wells have levels (well, ...) that are all the same, to a micrometre."""
+    flat = levels.reshape(len(levels), -1)
+    known = np.isfinite(flat)
+    highest = np.where(known, flat, -np.inf).max(axis=1, initial=-np.inf)
+    lowest = np.where(known, flat, np.inf).min(axis=1, initial=np.inf)
+    return known.any(axis=1) & (np.where(known.any(axis=1), highest - lowest, np.inf) < FLOOR)
 
 
 def _enlarged(widths: np.ndarray, enlargement: np.ndarray) -> np.ndarray:

@@ -93,6 +93,8 @@ __all__ = ["FittedOnRows", "PerWell", "WellRecord"]
 
 
 Fit = TypeVar("Fit")
+FEWEST_CONSTANT = 20
+SMALLEST_SPAN = 1e-9  # m
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,11 @@ class WellRecord:
     validation: np.ndarray
     refit: bool
 
+    def is_constant(self) -> bool:
+        """Return whether there are enough levels, all of them the same."""
+        known = self.level[np.isfinite(self.level)]
+        return bool(known.size >= FEWEST_CONSTANT and np.ptp(known) <= SMALLEST_SPAN)
+
 
 class FittedOnRows(Forecaster):
     """A forecaster that is fitted on all rows through the end of a period, by one method.
@@ -142,6 +149,7 @@ class FittedOnRows(Forecaster):
     """Settings on which the predictions of a fitted forecaster depend."""
     wells_: np.ndarray
     failed_: dict[str, str]
+    constant_: dict[str, float]
     _attrs: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -211,7 +219,7 @@ class FittedOnRows(Forecaster):
 
     def _start_learning(self, observations: xr.Dataset) -> None:
         self.wells_ = observations[schema.WELL].values
-        self.failed_ = {}
+        self.failed_, self.constant_ = {}, {}
         self._attrs = dict(observations[schema.LEVEL].attrs)
 
     def _fail(self, well: str, reason: str) -> None:
@@ -240,6 +248,8 @@ class FittedOnRows(Forecaster):
         one: Self = _make(cls, given | {"name": description.get("name", cls.name)})
         one.wells_ = np.array(state.read_texts(description["wells"]), dtype=object)
         one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
+        given = description.get("constant", {})
+        one.constant_ = {str(well): state.read_number(level) for well, level in given.items()}
         return one
 
 
@@ -263,6 +273,9 @@ class PerWell(FittedOnRows, Generic[Fit]):
         The fit of each well that could be fitted.
     failed_ : dict of str to str
         Wells that could not be fitted and why; their levels are NaN.
+    constant_ : dict of str to float
+        Wells whose level is constant where it is fitted, which a model that needs levels that vary
+        predicts as that level, m.
     """
 
     fit_type: ClassVar[type]
@@ -400,6 +413,8 @@ class PerWell(FittedOnRows, Generic[Fit]):
             "frequency": self._frequency,
             self.fits_key: fits,
         }
+        if self.constant_:
+            description["constant"] = dict(self.constant_)
         return description, arrays
 
     @classmethod
@@ -447,7 +462,10 @@ class PerWell(FittedOnRows, Generic[Fit]):
             try:
                 self.fits_[record.well] = self.fit_well(record, before.get(record.well))
             except (ValueError, RuntimeError) as error:
-                self._fail(record.well, str(error))
+                if self._simulates_by_fits() and record.is_constant():
+                    self.constant_[record.well] = float(np.nanmean(record.level))
+                else:
+                    self._fail(record.well, str(error))
             if progress is not None:
                 progress(f"fit {self.name}", number + 1, self.wells_.size)
 
@@ -476,7 +494,14 @@ class PerWell(FittedOnRows, Generic[Fit]):
         for i, well in enumerate(map(str, observations[schema.WELL].values)):
             if well in self.fits_:
                 values[i] = self.simulate_well(self.fits_[well], weather[i], times)
+            elif well in self.constant_:
+                values[i] = self.constant_[well]
         return values
+
+    def _simulates_by_fits(self) -> bool:
+        """Return whether levels come from :meth:`simulate_well` alone."""
+        cls = type(self)
+        return cls._simulate_arrays is PerWell._simulate_arrays and cls.simulate is PerWell.simulate
 
     def _check_like_fitted(self, observations: xr.Dataset) -> None:
         """Check that data have the covariates and the frequency that were fitted."""

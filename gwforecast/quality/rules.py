@@ -253,7 +253,8 @@ def _amount(level: Series) -> Iterator[Finding]:
             "constant", "error", positions=level.known, value=level.values[level.known[0]],
             rule="A level must vary to be modelled.",
             received=f"one value, {level.values[level.known[0]]:g}, {count} times",
-            fix="Check that the column holds levels, and not the elevation of the well.",
+            fix="Check that the column holds levels, and not the elevation of the well: it is "
+            "predicted as constant, with a band of 0.01 m on each side.",
         )  # fmt: skip
 
 

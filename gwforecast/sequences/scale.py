@@ -18,6 +18,7 @@ Method = Literal["standard", "minmax", "none"]
 METHODS: tuple[Method, ...] = ("standard", "minmax", "none")
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 _POOLED = ""
+OF_CONSTANT_LEVEL = 1e-6  # m
 
 
 class Scaler:
@@ -40,7 +41,8 @@ class Scaler:
     first_, last_, n_ : numpy.ndarray
         First and last row that was used, and number of rows, shape (well, variable).
     notes_ : tuple of str
-        One line for each variable that was constant on the rows, whose scale is therefore 1.
+        One line for each variable that was constant on the rows, whose scale is therefore 1, or
+        1e-6 m for a level.
 
     Examples
     --------
@@ -313,15 +315,17 @@ class Scaler:
 
     def _replace_zero_scales(self, j: int, name: str) -> list[str]:
         constant = self.scale_[:, j] <= 1e-12 * np.maximum(1.0, np.abs(self.center_[:, j]))
+        # whatever a network predicts of a constant level stays at that level
+        scale = OF_CONSTANT_LEVEL if name == schema.LEVEL else 1.0
         notes = []
         for i in np.flatnonzero(constant):
             of = f" of well {str(self.wells_[i])!r}" if self.per_well else ""
             first, last = (timeline.format_time(t[i, j]) for t in (self.first_, self.last_))
             notes.append(
                 f"{name!r}{of} is constant, {self.center_[i, j]:g}, on the {self.n_[i, j]} rows "
-                f"from {first} to {last}; its scale is set to 1."
+                f"from {first} to {last}; its scale is set to {scale:g}."
             )
-        self.scale_[constant, j] = 1.0
+        self.scale_[constant, j] = scale
         return notes
 
     def _check_rows(self, used: np.ndarray, *, name: str, wells: np.ndarray) -> None:

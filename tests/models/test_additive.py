@@ -52,12 +52,15 @@ def test_an_additive_model_without_weather_or_with_a_short_record_says_so() -> N
         Additive().fit(observations.assign(rr=observations["rr"] * 0), split=split)
 
 
-def test_an_additive_model_of_a_level_that_stays_fails_by_name() -> None:
+def test_a_level_that_stays_is_predicted_as_it_is() -> None:
     observations = record()
     observations["level"][:] = 12.3
-    with pytest.warns(UserWarning, match="levels that vary"):
-        fitted = Additive().fit(observations, split=split_by_fraction(observations))
-    assert np.isnan(fitted.simulate(observations)["level"].values).all()
+    fitted = Additive().fit(observations, split=split_by_fraction(observations))
+    assert fitted.constant_ == {"a": 12.3}
+    assert not fitted.failed_
+    again = Additive.from_state(*fitted.to_state())
+    for model in (fitted, again):
+        assert (model.simulate(observations)["level"].values == 12.3).all()
 
 
 def test_an_additive_model_needs_the_covariates_of_its_fit() -> None:
