@@ -436,7 +436,8 @@ def _stays(levels: np.ndarray) -> np.ndarray:
     known = np.isfinite(flat)
     highest = np.where(known, flat, -np.inf).max(axis=1, initial=-np.inf)
     lowest = np.where(known, flat, np.inf).min(axis=1, initial=np.inf)
-    return known.any(axis=1) & (np.where(known.any(axis=1), highest - lowest, np.inf) < FLOOR)
+    some = known.any(axis=1)
+    return np.asarray(some & (np.where(some, highest - lowest, np.inf) < FLOOR))
 
 
 def _enlarged(widths: np.ndarray, enlargement: np.ndarray) -> np.ndarray:
