@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import timeline
@@ -105,12 +106,7 @@ def potential_evapotranspiration(
     }[method]
     daily = xr.full_like(temperature, np.nan, dtype=float)
     for i in range(temperature.sizes["well"]):  # pyet takes the series of one place
-        of_well = {
-            ARGUMENTS[name]: value.isel(well=i).to_series() if "time" in value.dims else value[i]
-            for name, value in given.items()
-        }
-        numbers = {n: float(v) for n, v in of_well.items() if isinstance(v, xr.DataArray)}
-        daily[i] = function(**{**of_well, **numbers}).to_numpy()
+        daily[i] = function(**_arguments({n: v.isel(well=i) for n, v in given.items()})).to_numpy()
     frequency = timeline.infer_frequency(temperature["time"].values)
     amount = daily * (365.25 / timeline.steps_per_year(frequency))
     amount = amount.where(np.isfinite(temperature)).drop_attrs()
@@ -120,6 +116,14 @@ def potential_evapotranspiration(
         "kind": "evapotranspiration",
     }
     return amount.rename("potential_evapotranspiration")
+
+
+def _arguments(of_well: Mapping[str, xr.DataArray]) -> dict[str, pd.Series | float]:
+    """Return the inputs of one well under pyet's names: series over time, or numbers."""
+    return {
+        ARGUMENTS[name]: value.to_series() if value.ndim else float(value)
+        for name, value in of_well.items()
+    }
 
 
 def _check_range(low: xr.DataArray, high: xr.DataArray) -> None:

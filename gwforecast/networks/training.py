@@ -1,9 +1,8 @@
 """The training engine: one compiled call trains one network from its first to its last weights.
 
-A *job* is one member of one well. All its epochs, batches, validation losses and early stopping
-are computed inside one TensorFlow function, so that Python runs only
-between jobs. Jobs share nothing but the data, so a result depends neither on the other jobs nor on
-how many run at the same time; each worker is a thread that keeps one core busy.
+A *job* is one member of one well. All its epochs, batches and validation losses are computed inside
+one TensorFlow function, so that Python runs only between jobs. Jobs share nothing but the data, so
+a result does not depend on the other jobs; each worker is a thread that keeps one core busy.
 
 Data are in memory once, and a batch is gathered from them by the positions of its windows. Losses
 are means over the observed targets of a batch; missing targets are masked.
@@ -187,7 +186,7 @@ class Recipe:
     attributes : bool
         Whether the inputs of each window are followed by the attributes of its well.
     stops_early : bool
-        Keep the weights of the best epoch; otherwise those of the last.
+        Keep the weights of the best epoch, otherwise those of the last.
     """
 
     loss: Loss

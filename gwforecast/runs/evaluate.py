@@ -65,9 +65,9 @@ def evaluate(
 
     Each model is fitted on the train period, with the validation period for choices, then refitted
     through the validation period to predict the test period, and through the test period to predict
-    later rows. The weighted mean of two
-    or more networks and kernel regressions is added as the model ``"blend"``. A failure of a
-    model or well is reported in ``outcomes`` and in a warning; the others continue.
+    later rows. The weighted mean of two or more networks and kernel regressions is added as the
+    model ``"blend"``. A failure of a model or well is reported in ``outcomes`` and in a warning;
+    the others continue.
 
     Parameters
     ----------
