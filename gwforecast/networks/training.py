@@ -8,8 +8,8 @@ Data are in memory once, and a batch is gathered from them by the positions of i
 are means over the observed targets of a batch; missing targets are masked.
 
 Optimizers are pure functions of weights, gradient and moments, because Keras' optimizers keep their
-state in variables, and one compiled function trains many networks here. All weights of a network
-are one vector: an operation on a small tensor costs as much as on a large one.
+state in variables. All weights of a network are one vector: an operation on a small tensor costs as
+much as on a large one.
 """
 
 from __future__ import annotations
