@@ -19,8 +19,8 @@ from .forcings.weather_forecast import WeatherForecast as WeatherForecast
 from .models.additive import Additive as Additive
 from .models.ardl import ARDL as ARDL
 from .models.base import Forecaster as Forecaster
-from .models.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .models.kernel_ridge import KernelRidge as KernelRidge
+from .models.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .models.linear import Linear as Linear
 from .models.naive import Climatology as Climatology
 from .models.naive import Persistence as Persistence
