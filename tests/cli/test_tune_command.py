@@ -136,4 +136,4 @@ def test_a_search_in_which_all_fails_ends_with_one(folder: Path, gwforecast) -> 
     )
     done = gwforecast("tune", "run.toml", cwd=folder, code=1)
     assert "A search needs one trial that is complete" in done.stderr
-    assert "The window of a climatology is 0 days or more" in done.stderr
+    assert "The setting 'window' of 'climatology' must be at least 0" in done.stderr
