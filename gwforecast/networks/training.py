@@ -437,11 +437,10 @@ _STARTED: dict[str, int] = {}  # the process that TensorFlow runs in
 
 def require_own_process() -> None:
     """Raise RuntimeError in a process forked after TensorFlow started, where it would hang."""
-    if _STARTED.setdefault("process", os.getpid()) != os.getpid():
+    if (first := _STARTED.setdefault("process", os.getpid())) != os.getpid():
         raise RuntimeError(
             "A network cannot be trained in a forked process after one was trained in its parent. "
-            f"Received process {os.getpid()}, forked from {_STARTED['process']}. Start processes "
-            "with multiprocessing.get_context('spawn')."
+            f"Received a fork of process {first}. Use multiprocessing.get_context('spawn')."
         )
 
 
