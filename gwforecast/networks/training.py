@@ -4,10 +4,8 @@ A *job* is one member of one well. All its epochs, batches and validation losses
 one TensorFlow function, so that Python runs only between jobs. Jobs share nothing but the data, so
 a result does not depend on the other jobs; each worker is a thread that keeps one core busy.
 
-Data are in memory once, and a batch is gathered from them by the positions of its windows. Losses
-are means over the observed targets of a batch; missing targets are masked.
-
-Optimizers are pure functions of weights, gradient and moments, because Keras' optimizers keep their
+Data are in memory once, and a batch is gathered by the positions of its windows. Losses are means
+over the observed targets of a batch. Optimizers are pure functions of weights, gradient and moments, because Keras' optimizers keep their
 state in variables. All weights of a network are one vector: an operation on a small tensor costs as
 much as on a large one.
 """
