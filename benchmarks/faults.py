@@ -116,8 +116,8 @@ def kills(folder: Path, number: int) -> Row:
         process = start(folder, "backfill", "run.toml", "2009-01-05", "2010-03-01", "--force")
         time.sleep(float(rng.uniform(0.6, 2.2)))
         process.send_signal(signal.SIGKILL)
-        told = process.communicate()[0].split("\n")[:-1]
-        made |= {line[11:21] for line in told if "published" in line}
+        printed = process.communicate()[0].split("\n")[:-1]
+        made |= {line[11:21] for line in printed if "published" in line}
         corrupt += not sound(archive)
         there = {issue.issue_time[:10] for issue in archive.issues()}
         lost += len(made - there)

@@ -28,7 +28,7 @@ USUAL = "#8A8A8A"
 """Grey of the normal levels, visible on the intervals as well."""
 
 ALTERNATING = (style.PREDICTED, "#9C4A00")
-"""Colours of successive hindcasts, so that overlapping lines can be told apart."""
+"""Colours of successive hindcasts, so that overlapping lines can be distinguished."""
 
 _MOST_LINES = 80
 

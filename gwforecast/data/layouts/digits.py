@@ -24,7 +24,7 @@ class FixedWidth:
     Parameters
     ----------
     parts : dict of str to numpy.ndarray
-        Y, H, M, S and either m and d, or a and b, whose order is to be told; shape (time,).
+        Y, H, M, S and either m and d, or a and b, whose order is to be found; shape (time,).
     separator : str
         Between the parts of the date.
     zoned : bool

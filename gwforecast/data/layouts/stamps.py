@@ -252,7 +252,7 @@ class _Reader:
         return Stamps(local, zone, form)
 
     def _order(self, fixed: FixedWidth) -> bool | None:
-        """Return whether days come first; None where that is told in another way."""
+        """Return whether days come first; None where that is known otherwise."""
         if "a" not in fixed.parts or fixed.separator == ".":
             return True if self.day_first is None else self.day_first
         if self.day_first is not None:
