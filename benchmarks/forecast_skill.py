@@ -2,7 +2,7 @@
 
 Backtests of the test periods with default settings: each model is fitted on the train period,
 calibrated on the validation period, refitted through it, and issues forecasts at rolling origins.
-Perfect foresight of the weather and climatological weather are distinguished. The default forecaster
+Perfect foresight of the weather and climatological weather are separate. The default forecaster
 is the blend of LSTM and MLP, corrected by the last levels.
 
     python benchmarks/forecast_skill.py ../shared/data [--wells 20] [--members 10]

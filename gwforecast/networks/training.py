@@ -5,9 +5,9 @@ one TensorFlow function, so that Python runs only between jobs. Jobs share nothi
 a result does not depend on the other jobs; each worker is a thread that keeps one core busy.
 
 Data are in memory once, and a batch is gathered by the positions of its windows. Losses are means
-over the observed targets of a batch. Optimizers are pure functions of weights, gradient and moments, because Keras' optimizers keep their
-state in variables. All weights of a network are one vector: an operation on a small tensor costs as
-much as on a large one.
+over the observed targets of a batch. Optimizers are pure functions of weights, gradient and
+moments, because Keras' optimizers keep their state in variables. All weights of a network are one
+vector: an operation on a small tensor costs as much as on a large one.
 """
 
 from __future__ import annotations
