@@ -162,7 +162,7 @@ def test_every_value_is_that_of_the_metric_alone(observations: xr.Dataset, split
         crps = probabilistic.crps_quantiles(
             observed=o.values[rows], predicted=p, quantiles=np.array(QUANTILES)
         )
-        value, _ = table.loc[(name, well, "validation", "crps")]
+        value, *_ = table.loc[(name, well, "validation", "crps")]
         assert value == pytest.approx(crps, rel=1e-9)
 
 
