@@ -499,9 +499,10 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return values
 
     def _simulates_by_fits(self) -> bool:
-        """Return whether levels come from :meth:`simulate_well` alone."""
-        cls = type(self)
-        return cls._simulate_arrays is PerWell._simulate_arrays and cls.simulate is PerWell.simulate
+        """Return whether all levels, forecasts included, come from :meth:`simulate_well`."""
+        cls: Any = type(self)
+        names = ("_simulate_arrays", "simulate", "forecast")
+        return all(getattr(cls, name) is getattr(PerWell, name) for name in names)
 
     def _check_like_fitted(self, observations: xr.Dataset) -> None:
         """Check that data have the covariates and the frequency that were fitted."""

@@ -151,20 +151,21 @@ def test_steps_without_weather_have_no_level() -> None:
     assert np.isnan(level[800:]).all()
 
 
-@pytest.mark.parametrize(
-    ("level", "message"),
-    [
-        (lambda level: level * 0 + 5.0, r"needs levels that vary. Received a span of 0 m"),
-        (lambda level: level.where(np.arange(STEPS) % 30 == 0), r"needs at least 40 levels"),
-    ],
-)
-def test_a_well_that_cannot_be_fitted_says_why(level, message: str) -> None:
+def test_a_well_that_cannot_be_fitted_says_why_and_does_not_stop_another() -> None:
     data = observations(8.0, 8.0)
-    data["level"][0] = level(data["level"][0])
-    with pytest.warns(UserWarning, match=message):
+    data["level"][0] = data["level"][0].where(np.arange(STEPS) % 30 == 0)
+    with pytest.warns(UserWarning, match=r"needs at least 40 levels with weather\. Received 18"):
         fitted = KernelRidge(rows=100).fit(data, split=split_by_fraction(data))
     assert list(fitted.failed_) == ["w0"]
     assert np.isfinite(fitted.simulate(data)["level"][1]).all()
+
+
+def test_a_constant_level_is_simulated_as_it_is() -> None:
+    data = observations(8.0)
+    data["level"][:] = 5.0
+    fitted = KernelRidge(rows=100).fit(data, split=split_by_fraction(data))
+    assert fitted.constant_ == {"w0": 5.0}
+    assert (fitted.simulate(data)["level"] == 5.0).all()
 
 
 def test_without_a_covariate_it_is_refused() -> None:
