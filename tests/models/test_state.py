@@ -97,7 +97,7 @@ def predictions(one: Any, observations: xr.Dataset) -> dict[str, bytes]:
         if type(one).forecast is not Forecaster.forecast:
             level = one.forecast(observations, forcing=forcing, **given)["level"]
             found[f"forecast {forcing.origin}"] = level.values.tobytes()
-        elif one.name in ("linear", "additive", "pastas"):
+        elif one.name in ("linear", "kernel_ridge", "additive", "pastas"):
             level = one.project(observations, forcing=forcing, **given)
             found[f"project {forcing.origin}"] = level.values.tobytes()
     return found

@@ -57,7 +57,7 @@ def test_missing_levels_have_no_class(observations: xr.Dataset) -> None:
 def test_too_few_levels_are_refused(observations: xr.Dataset) -> None:
     rows = xr.zeros_like(observations["level"], dtype=bool)
     rows[:, :4] = True
-    with pytest.raises(SchemaError, match=r"at least 9 levels\. Well 'a' has 4"):
+    with pytest.raises(SchemaError, match=r"at least 9 levels\. Received 4 for well 'a'"):
         Normal().fit(observations, rows=rows)
 
 
