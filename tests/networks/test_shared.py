@@ -247,7 +247,7 @@ def test_each_well_is_left_out_once() -> None:
 
 @pytest.mark.parametrize("folds", [1, 14])
 def test_folds_that_cannot_be_are_refused(folds: int) -> None:
-    with pytest.raises(ValueError, match="from 2 to 13"):
+    with pytest.raises(ValueError, match="Choose 2 to 13 groups"):
         folds_of_wells([f"w{n}" for n in range(13)], folds=folds)
 
 
