@@ -254,15 +254,16 @@ def test_where_all_trials_fail_the_first_reason_is_told(fen) -> None:
 
 def test_a_trial_that_leaves_levels_unpredicted_fails(fen) -> None:
     gap = fen.copy(deep=True)
-    first = split_by_fraction(fen).start("validation").values[0]
+    split = split_by_fraction(fen)
+    first = split.start("validation").values[0]
     position = int(np.flatnonzero(gap["time"].values == first)[0])
-    gap["rain"][:, position - 10] = np.nan
-    given = {"lookbacks": ("choice", [4], [100])}
-    tuning = gw.tune(gap, model="linear", space=given, trials=3)
+    gap["level"][:, position - 60 : position - 50] = np.nan
+    given = {"tolerance": ("choice", 0, 45)}
+    tuning = gw.tune(gap, model="seasonal_naive", space=given, trials=3, split=split)
     failed = tuning.trials[tuning.trials["state"] == "failed"]
-    assert set(failed["lookbacks"]) == {"[100]"}
+    assert set(failed["tolerance"]) == {0}
     assert failed["reason"].str.contains("must predict every level").all()
-    assert tuning.best == {"lookbacks": [4]}
+    assert tuning.best == {"tolerance": 45}
 
 
 def test_a_timeout_ends_the_search_after_a_trial(fen) -> None:

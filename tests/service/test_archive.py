@@ -134,7 +134,7 @@ def test_lines_cannot_be_changed_or_left_out_unnoticed(archive: Archive) -> None
     ):
         with closing(sqlite3.connect(path)) as catalogue, catalogue:
             catalogue.execute(change)
-        with pytest.raises(ArchiveError, match=r"line 2|line 3"):
+        with pytest.raises(ArchiveError, match=r"entry 2|entry 3"):
             archive.issues()
         path.write_bytes(whole)
     with closing(sqlite3.connect(path)) as catalogue, catalogue:
