@@ -20,7 +20,11 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": False}
 # types in docstrings are prose, other projects' pages are not at hand, private bases have none
-nitpick_ignore_regex = [(r"py:.*", r"(?!gwforecast).*"), (r"py:.*", r".*\._\w+")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!gwforecast).*"),
+    (r"py:.*", r".*\._\w+"),
+    (r"py:obj", r".*\.(Result|Fit|Part)"),
+]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

@@ -37,7 +37,7 @@ def model_table(name: str) -> type[Section] | None:
     Examples
     --------
     >>> list(model_table("climatology").model_fields)
-    ['window']
+    ['name', 'window']
     """
     cls = model_class(name)
     hints = get_type_hints(cls, include_extras=True)
@@ -67,7 +67,7 @@ def describe(cls: type) -> dict[str, str]:
     --------
     >>> from gwforecast.runs.catalogue import model_class
     >>> sorted(describe(model_class("climatology")))
-    ['window']
+    ['name', 'window']
     """
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):

@@ -1,6 +1,6 @@
 """Observations from files: text, workbooks, Parquet, XML, loggers, NetCDF, Zarr, and folders.
 
-How files are known and read is in :mod:`gwforecast.data.layouts`; here their tables become levels,
+How files are known and read is in ``gwforecast.data.layouts``; here their tables become levels,
 covariates and attributes.
 """
 
@@ -81,7 +81,7 @@ def read_observations(
     """Read levels, weather and static attributes from files.
 
     What was understood is in the attribute ``understood`` of the result; read it as a table with
-    :func:`gwforecast.understood`.
+    ``gwforecast.understood``.
 
     Parameters
     ----------

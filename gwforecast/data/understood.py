@@ -53,7 +53,7 @@ def understood(observations: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     observations : xarray.Dataset
-        As :func:`gwforecast.read_observations` returns them.
+        As ``gwforecast.read_observations`` returns them.
 
     Returns
     -------

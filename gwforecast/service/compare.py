@@ -16,7 +16,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.sequences.origins import mask_to_period
 from gwforecast.sequences.split import Split
-from gwforecast.service.recipe import Recipe
+from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.verification.lead_scoring import lead_scores
 
 __all__ = ["FEWEST_ORIGINS", "card_of", "compare", "issue_times_after", "scores_for_card"]
@@ -63,7 +63,7 @@ def compare(
     data: xr.Dataset,
     *,
     issue_times: np.ndarray,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
 ) -> tuple[float, float]:
     """Return the mean CRPS (m) of a candidate and of the champion on the same pairs.
 
@@ -75,7 +75,7 @@ def compare(
         Dimensions (well, time), of one well.
     issue_times : numpy.ndarray
         Shape (issue_time,).
-    recipe : Recipe
+    recipe : TrainingRecipe
         Horizon and forcing.
     """
     both = {"candidate": candidate, "champion": champion}
@@ -85,7 +85,7 @@ def compare(
     return float(means["candidate"]), float(means["champion"])
 
 
-def card_of(recipe: Recipe, scores: Mapping[str, object]) -> dict[str, object]:
+def card_of(recipe: TrainingRecipe, scores: Mapping[str, object]) -> dict[str, object]:
     """Return the model card of a bundle: intended use, limits, settings and scores."""
     return {
         "intended_use": INTENDED,
@@ -100,7 +100,7 @@ def card_of(recipe: Recipe, scores: Mapping[str, object]) -> dict[str, object]:
 
 
 def scores_for_card(
-    calibrated: Calibrated, part: xr.Dataset, split: Split, *, recipe: Recipe
+    calibrated: Calibrated, part: xr.Dataset, split: Split, *, recipe: TrainingRecipe
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return scores of the validation period by well, lead time and metric."""
     baselines = {"persistence": Persistence(), "climatology": Climatology()}
@@ -127,7 +127,10 @@ def scores_for_card(
 
 
 def _issue(
-    forecaster: Calibrated | Forecaster, data: xr.Dataset, issued: np.ndarray, recipe: Recipe
+    forecaster: Calibrated | Forecaster,
+    data: xr.Dataset,
+    issued: np.ndarray,
+    recipe: TrainingRecipe,
 ) -> xr.Dataset:
     return forecaster.forecast(
         data, issue_times=issued, horizon=recipe.horizon, forcing=recipe.weather()

@@ -1,4 +1,4 @@
-"""Recipe of the forecasters that are trained for scheduled forecasts."""
+"""TrainingRecipe of the forecasters that are trained for scheduled forecasts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gwforecast.runs.catalogue import make_forecasters
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.service import bundle
 
-__all__ = ["Recipe", "recipe_of"]
+__all__ = ["TrainingRecipe", "recipe_of"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """Models and settings of the forecaster of each well.
 
     Parameters
@@ -89,10 +89,12 @@ class Recipe:
             )
 
 
-def recipe_of(settings: Settings, observations: xr.Dataset, *, workers: int | None) -> Recipe:
+def recipe_of(
+    settings: Settings, observations: xr.Dataset, *, workers: int | None
+) -> TrainingRecipe:
     """Return the recipe that the settings describe."""
     wanted = settings.schedule
-    return Recipe(
+    return TrainingRecipe(
         models=wanted.models,
         settings={name: settings.of_model(name) for name in wanted.models},
         horizon=wanted.horizon or default_horizon(observations),

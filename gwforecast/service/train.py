@@ -34,7 +34,7 @@ from gwforecast.service.compare import (
     scores_for_card,
 )
 from gwforecast.service.inputs import known_and_filled
-from gwforecast.service.recipe import Recipe
+from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.update import update_champions
 
 __all__ = ["COLUMNS", "DECISIONS", "known_for_training", "refused_rows", "train", "train_into"]
@@ -54,7 +54,7 @@ WINDOW = np.timedelta64(365, "D")  # last levels that champion and challenger ar
 def train(
     observations: xr.Dataset,
     *,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     champions: Champions,
     group: int = 50,
     replace: bool = False,
@@ -72,7 +72,7 @@ def train(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time), containing only what is known at the time of training.
-    recipe : Recipe
+    recipe : TrainingRecipe
         Models and their settings.
     champions : Champions
         Where the champions are stored.
@@ -117,7 +117,7 @@ def train_into(
     target: Champions,
     observations: xr.Dataset,
     *,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     champions: Champions,
     group: int = 50,
     replace: bool = False,
@@ -154,7 +154,7 @@ def train_into(
 
 
 def _usable(
-    observations: xr.Dataset, recipe: Recipe, held: Mapping[str, Champion]
+    observations: xr.Dataset, recipe: TrainingRecipe, held: Mapping[str, Champion]
 ) -> tuple[xr.Dataset, list[dict[str, object]]]:
     """Return the wells that can be trained, through their last weather, and rows of the others."""
     models = {forecaster.name: forecaster for forecaster in recipe.forecasters()}
@@ -198,9 +198,9 @@ def refused_rows(refused: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Job:
-    """Recipe of the models, and the stores of old and new champions."""
+    """TrainingRecipe of the models, and the stores of old and new champions."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     champions: Champions
     target: Champions
     replace: bool

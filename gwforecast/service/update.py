@@ -26,7 +26,7 @@ from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.bundle import BundleError, check_fits
 from gwforecast.service.champions import Champion, Champions
 from gwforecast.service.compare import FEWEST_ORIGINS, compare, issue_times_after
-from gwforecast.service.recipe import Recipe
+from gwforecast.service.recipe import TrainingRecipe
 
 __all__ = ["update_champions"]
 
@@ -37,7 +37,7 @@ ERRORS = (SchemaError, ValueError, RuntimeError, KeyError)
 def update_champions(
     observations: xr.Dataset,
     *,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     champions: Champions,
     target: Champions,
     compared: bool = True,
@@ -54,7 +54,7 @@ def update_champions(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time), containing only what is known at the time of the update.
-    recipe : Recipe
+    recipe : TrainingRecipe
         Models and settings, which must be those the champions were trained with.
     champions, target : Champions
         Where champions are read from, and where the updated ones are stored.
@@ -82,9 +82,9 @@ def update_champions(
 
 @dataclass(frozen=True)
 class _Job:
-    """Recipe of the models, and the stores of old and new champions."""
+    """TrainingRecipe of the models, and the stores of old and new champions."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     champions: Champions
     target: Champions
     compared: bool
@@ -184,7 +184,9 @@ def _update(champion: Calibrated, known: xr.Dataset, progress: Progress | None) 
     return champion.update(known, split=split, progress=progress)
 
 
-def _check_recipe(champion: Calibrated, manifest: Mapping[str, Any], recipe: Recipe) -> None:
+def _check_recipe(
+    champion: Calibrated, manifest: Mapping[str, Any], recipe: TrainingRecipe
+) -> None:
     """Raise if the champion was trained with other models or settings than those of the recipe."""
     card = manifest["card"]
     settings = json.loads(json.dumps({name: dict(v) for name, v in recipe.settings.items()}))

@@ -38,7 +38,7 @@ from gwforecast.service.bundle import (
     save_bundle,
 )
 from gwforecast.service.champions import Champions
-from gwforecast.service.recipe import Recipe
+from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.train import train
 
 SMALL = {"members": 2, "epochs": 2, "workers": 1, "lookback": 16}
@@ -209,7 +209,7 @@ class Unlisted(Linear):
 
 
 def test_a_subclass_is_refused_before_it_is_fitted(record: xr.Dataset, tmp_path: Path) -> None:
-    recipe = Recipe([Unlisted()], {}, horizon=4)
+    recipe = TrainingRecipe([Unlisted()], {}, horizon=4)
     with pytest.raises(TypeError, match="'linear', whose class Unlisted is not one of them"):
         train(record, recipe=recipe, champions=Champions(tmp_path))
     one = fitted("linear", record)
@@ -220,7 +220,7 @@ def test_a_subclass_is_refused_before_it_is_fitted(record: xr.Dataset, tmp_path:
 
 
 def test_models_that_do_not_simulate_are_not_averaged(record: xr.Dataset, tmp_path: Path) -> None:
-    recipe = Recipe(["linear", "ets"], {}, horizon=4)
+    recipe = TrainingRecipe(["linear", "ets"], {}, horizon=4)
     with pytest.raises(ValueError, match="Received 'ets', which needs recent levels"):
         train(record, recipe=recipe, champions=Champions(tmp_path))
 

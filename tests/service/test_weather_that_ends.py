@@ -12,11 +12,11 @@ import xarray as xr
 
 from gwforecast.schema import SchemaError
 from gwforecast.service.champions import Champions
-from gwforecast.service.recipe import Recipe
+from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.train import train
 
 TIMES = pd.date_range("2005-01-03", periods=400, freq="W-MON")
-RECIPE = Recipe(["linear"], {}, horizon=8)
+RECIPE = TrainingRecipe(["linear"], {}, horizon=8)
 
 
 def weekly(*ends: int) -> xr.Dataset:
@@ -83,11 +83,15 @@ def test_training_without_weather_must_be_requested(tmp_path: Path) -> None:
     data = weekly(0).drop_vars("rain")
     with pytest.raises(SchemaError, match="need at least one covariate"):
         train(data, recipe=RECIPE, champions=Champions(tmp_path))
-    asked = Recipe(["linear"], {}, horizon=8, without_weather=True)
+    asked = TrainingRecipe(["linear"], {}, horizon=8, without_weather=True)
     table = train(data, recipe=asked, champions=Champions(tmp_path))
     assert table["decision"].tolist() == ["first"]
 
 
 def test_a_horizon_longer_than_the_calibration_period_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has 100\. Give a smaller number"):
-        train(weekly(0), recipe=Recipe(["linear"], {}, horizon=101), champions=Champions(tmp_path))
+        train(
+            weekly(0),
+            recipe=TrainingRecipe(["linear"], {}, horizon=101),
+            champions=Champions(tmp_path),
+        )

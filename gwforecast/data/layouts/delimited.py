@@ -20,7 +20,7 @@ from gwforecast.data.layouts.text import decoded, sample_lines
 from gwforecast.data.vocabulary import read_header
 from gwforecast.schema import SchemaError
 
-__all__ = ["PARQUET", "TABLES", "Dialect", "check_exists", "read_delimited", "read_parquet"]
+__all__ = ["PARQUET", "TABLES", "check_exists", "read_delimited", "read_parquet"]
 
 
 PARQUET = (".parquet", ".pq")
