@@ -37,7 +37,7 @@ def model_table(name: str) -> type[Section] | None:
     Examples
     --------
     >>> list(model_table("climatology").model_fields)
-    ['name', 'window']
+    ['window']
     """
     cls = model_class(name)
     hints = get_type_hints(cls, include_extras=True)

@@ -67,8 +67,8 @@ def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
 def check_data(data: DataSettings) -> pd.DataFrame:
     """Return the findings of the checks of the data that the settings name.
 
-    Data that :func:`gwforecast.runs.evaluate.evaluate` would refuse are a finding here. They are then read as
-    leniently as possible, so the other checks run as well.
+    Data that ``evaluate`` would refuse are a finding here. They are then read as leniently as
+    possible, so the other checks run as well.
 
     Parameters
     ----------
