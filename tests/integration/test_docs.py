@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot as plt
 
 import gwforecast
 from gwforecast.cli.app import app
@@ -26,6 +27,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch) -> N
     code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S))
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(code, page.name, "exec"), {})  # noqa: S102
+    plt.close("all")
 
 
 def test_names_in_the_pages_exist() -> None:

@@ -359,5 +359,6 @@ def names_of() -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
+    plt.close("all")  # what tests of other rooms have left
     yield
     plt.close("all")
