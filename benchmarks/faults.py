@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gwforecast.models.bundle import BundleError
 from gwforecast.service.archive import CATALOGUE, Archive, ArchiveError
-from gwforecast.service.bundle import BundleError
 from gwforecast.service.champions import Champions
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import psutil
@@ -31,7 +32,7 @@ import xarray as xr
 from scipy.signal import lfilter
 
 from gwforecast.calibration.forecaster import Calibrated
-from gwforecast.service import bundle
+from gwforecast.runs.saved import restore
 from gwforecast.service.champions import Champions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,11 +102,11 @@ def train_models(folder: Path, wells: int, arguments: argparse.Namespace) -> Non
 
 def under_other_names(fitted: Calibrated, offset: int) -> Calibrated:
     """Return the models of some wells as those of the wells that lie so much further on."""
-    description, arrays = bundle.describe(fitted)
+    description, arrays = fitted.whole_state()
     text = re.sub(r"w\d{5}", lambda found: rename(found[0], offset), json.dumps(description))
     for name in [name for name in arrays if name.endswith("wells")]:
         arrays[name] = np.array([rename(well, offset) for well in arrays[name]])
-    return bundle.restore(json.loads(text), arrays)
+    return cast("Calibrated", restore(json.loads(text), arrays))
 
 
 def rename(well: str, offset: int) -> str:

@@ -19,6 +19,7 @@ from .forcings.weather_forecast import WeatherForecast as WeatherForecast
 from .models.additive import Additive as Additive
 from .models.ardl import ARDL as ARDL
 from .models.base import Forecaster as Forecaster
+from .models.bundle import BundleError as BundleError
 from .models.kernel_ridge import KernelRidge as KernelRidge
 from .models.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .models.linear import Linear as Linear
@@ -46,6 +47,7 @@ from .runs.forecast import fit_calibrated as fit_calibrated
 from .runs.forecast import forecast as forecast
 from .runs.results import Backtest as Backtest
 from .runs.results import Evaluation as Evaluation
+from .runs.saved import load as load
 from .runs.tune import Tuning as Tuning
 from .runs.tune import tune as tune
 from .schema import SchemaError as SchemaError

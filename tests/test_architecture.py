@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "gwforecast"
 
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("timeline", "progress"),
+    ("timeline", "progress", "writing"),
     ("schema",),
     ("data", "sequences"),
     ("quality", "forcings"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,8 @@ from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
+from gwforecast.models.bundle import describe, write_bundle
+from gwforecast.models.state import read_text, with_prefix, without_prefix
 from gwforecast.progress import Progress
 from gwforecast.sequences.origins import (
     last_observations,
@@ -82,6 +85,7 @@ class Corrected(Forecaster):
 
     parts: Sequence[Forecaster]
     name: str = field(default="", kw_only=True)
+    kind: ClassVar[str] = "corrected"
 
     error_model_: ErrorModel = field(init=False, repr=False)
     wells_: list[str] = field(init=False, repr=False)
@@ -253,8 +257,7 @@ class Corrected(Forecaster):
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted state without that of the parts, for :meth:`from_state`.
 
-        The caller stores the parts: each of ``self.parts`` has its own ``to_state``, and the list
-        of their descriptions is usually stored as ``description["parts"]``.
+        The parts are stored by :func:`gwforecast.models.bundle.describe`.
 
         Returns
         -------
@@ -264,7 +267,7 @@ class Corrected(Forecaster):
             ``error.wells``, ``error.error``, ``error.level``, ``error.doubt``, ``error.center``,
             ``since`` and ``known``.
         """
-        arrays = _prefixed("error", self.error_model_.to_arrays())
+        arrays = with_prefix("error", self.error_model_.to_arrays())
         arrays["since"] = self.since_.astype(schema.TIME_DTYPE)
         arrays["known"] = self.known_
         return {"name": self.name, "wells": list(self.wells_)}, arrays
@@ -291,9 +294,9 @@ class Corrected(Forecaster):
         KeyError, TypeError, ValueError
             If an entry is missing, or has another type or shape.
         """
-        restored = cls(parts, name=_text(description["name"]))
-        restored.wells_ = [_text(well) for well in description["wells"]]
-        restored.error_model_ = ErrorModel.from_arrays(_below("error", arrays))
+        restored = cls(parts, name=read_text(description["name"]))
+        restored.wells_ = [read_text(well) for well in description["wells"]]
+        restored.error_model_ = ErrorModel.from_arrays(without_prefix("error", arrays))
         restored.since_ = arrays["since"].astype(schema.TIME_DTYPE)
         restored.known_ = arrays["known"].astype(float)
         wells = len(restored.wells_)
@@ -526,9 +529,8 @@ class Calibrated:
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the state without that of the forecaster, for :meth:`from_state`.
 
-        The caller stores the forecaster, whose description is usually stored as
-        ``description["forecaster"]``. Forcings other than observed weather are stored as
-        climatology: the weather forecast or scenario of a later issue time is a new one.
+        Forcings other than observed weather are stored as climatology: the weather forecast or
+        scenario of a later issue time is a new one.
 
         Returns
         -------
@@ -544,11 +546,22 @@ class Calibrated:
             "horizon": self.horizon,
             "forcing": origin if origin in STORED_FORCINGS else "climatology",
         }
-        arrays = _prefixed("interval", self.interval_.to_arrays())
+        arrays = with_prefix("interval", self.interval_.to_arrays())
         through = self.trained_through_
         arrays["trained.wells"] = np.array([str(w) for w in through[schema.WELL].values], dtype=str)
         arrays["trained.through"] = through.values.astype(schema.TIME_DTYPE)
         return description, arrays
+
+    def whole_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the state with that of the forecaster, as it is stored."""
+        description, arrays = self.to_state()
+        part, below = describe(self.forecaster)
+        return description | {"forecaster": part}, below | arrays
+
+    def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
+        """Save to a folder, see :meth:`gwforecast.models.base.Forecaster.save`."""
+        write_bundle(path, self.whole_state(), observations=observations)
+        return Path(path)
 
     @classmethod
     def from_state(
@@ -578,23 +591,8 @@ class Calibrated:
         if type(horizon) is not int or horizon < 1:
             raise TypeError(f"the horizon must be a whole number of at least 1, not {horizon!r}")
         restored = cls(forecaster, horizon=horizon, forcing=make_forcing(forcing))
-        restored.interval_ = ForecastInterval.from_arrays(_below("interval", arrays))
+        restored.interval_ = ForecastInterval.from_arrays(without_prefix("interval", arrays))
         wells = {schema.WELL: arrays["trained.wells"].astype(object)}
         through = arrays["trained.through"].astype(schema.TIME_DTYPE)
         restored.trained_through_ = xr.DataArray(through, wells, (schema.WELL,))
         return restored
-
-
-def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {f"{prefix}.{name}": np.asarray(value) for name, value in arrays.items()}
-
-
-def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    start = f"{prefix}."
-    return {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{value!r} must be non-empty text")
-    return value

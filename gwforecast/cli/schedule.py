@@ -268,9 +268,9 @@ def _duration(text: str) -> pd.Timedelta:
 @contextmanager
 def codes() -> Iterator[None]:
     """Turn errors into exit codes."""
+    from gwforecast.models.bundle import BundleError
     from gwforecast.schema import SchemaError
     from gwforecast.service.archive import ArchiveBusyError, ArchiveError
-    from gwforecast.service.bundle import BundleError
     from gwforecast.service.champions import ChampionsBusyError
 
     try:

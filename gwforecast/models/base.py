@@ -2,7 +2,8 @@
 
 A forecaster is a keyword-only dataclass whose fields are its settings. It is fitted by
 :meth:`Forecaster.fit`, which keeps the result in attributes that end in an underscore and returns
-the forecaster itself. It never plots, reads or writes files, or computes scores.
+the forecaster itself. It never plots, reads files, or computes scores; :meth:`Forecaster.save`
+writes it to a folder, from which ``gwforecast.load`` reads it.
 
 Examples
 --------
@@ -45,7 +46,8 @@ import abc
 import contextlib
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -54,6 +56,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
+from gwforecast.models.bundle import describe, write_bundle
 from gwforecast.models.settings import check_settings, setting
 from gwforecast.progress import Progress
 from gwforecast.schema import SchemaError
@@ -190,6 +193,10 @@ class Forecaster(abc.ABC):
     storable : bool
         Whether a fitted forecaster of this class can be stored: true of each class that defines
         :meth:`to_state`.
+    kind : str
+        Name under which a class of this package is stored; by default its name in the catalogue.
+    parts : sequence of Forecaster
+        Forecasters that it is built from.
     """
 
     name: str
@@ -199,6 +206,8 @@ class Forecaster(abc.ABC):
     needs_weather: ClassVar[NeedOfWeather] = "never"
     quick: bool = False
     storable: ClassVar[bool] = False
+    kind: ClassVar[str] = ""
+    parts: Sequence[Forecaster] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -307,6 +316,34 @@ class Forecaster(abc.ABC):
             If forecasters of this class cannot be stored, see :attr:`storable`.
         """
         raise NotImplementedError(_NOT_STORABLE.format(cls.__name__))
+
+    def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
+        """Save the fitted forecaster to a folder, from which ``gwforecast.load`` reads it.
+
+        The folder holds a manifest (JSON), the arrays and their checksums, and nothing that can be
+        executed. It is the form in which scheduled forecasts store their models.
+
+        Parameters
+        ----------
+        path : pathlib.Path or str
+            The folder; files of an earlier model in it are replaced.
+        observations : xarray.Dataset, optional
+            Data of the fit; names and units of their covariates, frequency and datum are stored.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        NotImplementedError
+            If forecasters of this class cannot be stored, see :attr:`storable`.
+        ValueError
+            If it is not fitted.
+        """
+        write_bundle(path, describe(self), observations=observations)
+        return Path(path)
 
     def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
         """Return rows that were not fitted, each with a forecaster that simulates them.

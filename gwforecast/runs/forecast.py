@@ -15,7 +15,7 @@ from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, require_inputs, require_weather_at
 from gwforecast.progress import Progress
-from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters
+from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters, model_class
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at, snap_issue_time
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -130,30 +130,32 @@ def forecast(
 
 
 def fit_calibrated(
-    forecasters: Sequence[Forecaster],
+    forecasters: Sequence[str | Forecaster],
     observations: xr.Dataset,
     *,
     horizon: int | None = None,
-    forcing: Forcing,
+    forcing: str | Forcing = "climatology",
     progress: Progress | None = None,
 ) -> Calibrated:
     """Fit, calibrate and refit on all levels; return a forecaster that issues forecasts.
 
     Parameters
     ----------
-    forecasters : sequence of Forecaster
-        One, or several that simulate, which are averaged.
+    forecasters : sequence of str or Forecaster
+        One, or several that simulate, which are averaged; names as in :func:`forecast`.
     observations : xarray.Dataset
         Dimensions (well, time), up to the time of the fit.
     horizon : int, optional
         Lead times that intervals are estimated for; by default a quarter of a year.
-    forcing : Forcing
-        Weather after the issue times.
+    forcing : str or Forcing
+        Weather after the issue times, as in :func:`forecast`.
     progress : Progress, optional
         Callback for progress: members and wells done.
     """
+    chosen = [model_class(one)() if isinstance(one, str) else one for one in forecasters]
+    weather = make_forcing(forcing)
     fitted, split = calibrate(
-        forecasters, observations, horizon=horizon, forcing=forcing, progress=progress
+        chosen, observations, horizon=horizon, forcing=weather, progress=progress
     )
     return fitted.refit(observations, split=split, progress=progress)
 

@@ -1,58 +1,20 @@
-"""A fitted forecaster as a folder: arrays in ``.npz``, everything else in JSON, checksums of both.
-
-Each forecaster describes its own state, see :meth:`gwforecast.models.base.Forecaster.to_state`.
-This module adds the name of the model, looked up in the catalogue by the exact class, and a prefix
-to the names of the arrays.
-
-Nothing in a bundle is executed: classes come from the catalogue, arrays are read without pickle and
-only if names, shapes and sizes are those that the manifest declares, and the checksums of both
-files are verified before they are parsed.
-"""
+"""Bundles of scheduled forecasts: calibrated forecasters of the catalogue, with a model card."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from gwforecast import schema, timeline
 from gwforecast.calibration.forecaster import Calibrated, Corrected
 from gwforecast.models.base import Forecaster
-from gwforecast.runs import files
+from gwforecast.models.bundle import BundleError, read_bundle, write_bundle
 from gwforecast.runs.catalogue import MODELS, model_class
-from gwforecast.runs.files import write_atomically, write_text
+from gwforecast.runs.saved import restore
 
-__all__ = [
-    "BundleError",
-    "check_fits",
-    "check_storable",
-    "describe",
-    "load_bundle",
-    "restore",
-    "save_bundle",
-]
-
-
-FORMAT = 1
-CORRECTED, OLD_NETWORKS = "corrected", "networks"  # kinds that are not names of models
-MANIFEST, ARRAYS, SUMS = "manifest.json", "arrays.npz", "SHA256SUMS"
-LONGEST = 10**6  # lead times
-LARGEST_MANIFEST = 4 * 2**20  # bytes
-LARGEST_ARRAYS = 2 * 2**30  # bytes in total
-LARGEST_HEADER = 1024  # bytes of the header of an array
-Arrays = dict[str, np.ndarray]
-
-
-class BundleError(ValueError):
-    """The folder is not a bundle, is damaged, or does not fit the data."""
+__all__ = ["check_storable", "load_bundle", "save_bundle"]
 
 
 def save_bundle(
@@ -86,32 +48,12 @@ def save_bundle(
     BundleError
         If the class of a forecaster is not in the catalogue.
     """
-    folder = Path(folder)
     try:
         check_storable(fitted.forecaster)
-        description, arrays = describe(fitted)
+        state = fitted.whole_state()
     except TypeError as error:
         raise BundleError(str(error)) from None
-    (folder / SUMS).unlink(missing_ok=True)
-    content = _pack(arrays)
-    write_atomically(folder / ARRAYS, lambda target: target.write_bytes(content))
-    manifest = {
-        "format": FORMAT,
-        "versions": files.versions(),
-        "schema": _schema(observations),
-        "forecaster": description,
-        "arrays": {
-            name: {"shape": list(value.shape), "dtype": value.dtype.str}
-            for name, value in arrays.items()
-        },
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "card": dict(card or {}),
-    }
-    text = files.dump_json(manifest)
-    write_text(folder / MANIFEST, text)
-    total = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    write_text(folder / SUMS, f"{total}  {MANIFEST}\n{manifest['sha256']}  {ARRAYS}\n")
-    return total
+    return write_bundle(folder, state, observations=observations, card=card)
 
 
 def load_bundle(
@@ -133,73 +75,16 @@ def load_bundle(
     FileNotFoundError
         If the folder or one of its files does not exist.
     BundleError
-        If a checksum does not match, or anything in it has another form than declared.
+        If a checksum does not match, anything in it has another form than declared, or the
+        forecaster in it is not calibrated.
     """
-    folder = Path(folder)
-    for name in (SUMS, MANIFEST, ARRAYS):
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            raise FileNotFoundError(
-                f"A bundle is a folder with {SUMS}, {MANIFEST} and {ARRAYS}. Received "
-                f"{str(folder)!r}, where {name} is not a file. Train the model again."
-            )
-    sums = _read_sums(folder / SUMS)
-    if expected is not None and sums.get(MANIFEST) != expected:
+    fitted, manifest = read_bundle(folder, restore=restore, expected=expected)
+    if not isinstance(fitted, Calibrated):
         raise BundleError(
-            f"The checksum of this bundle must be {expected[:16]}. Received "
-            f"{str(sums.get(MANIFEST))[:16]} in {str(folder)!r}. Restore it, or train the model "
-            "again."
+            f"A scheduled forecast needs a calibrated model. Received {str(folder)!r}, which holds "
+            f"{fitted.name!r} without intervals. Fit it with gwforecast.fit_calibrated."
         )
-    text = _read_checked(folder / MANIFEST, sums, most=LARGEST_MANIFEST)
-    content = _read_checked(folder / ARRAYS, sums, most=LARGEST_ARRAYS)
-    try:
-        manifest = json.loads(text)
-        if manifest["format"] != FORMAT:
-            raise BundleError(
-                f"This version reads bundles of format {FORMAT}. Received format "
-                f"{manifest['format']!r} in {str(folder)!r}. Use the version that wrote it, or "
-                "train the model again."
-            )
-        arrays = _unpack(content, manifest["arrays"])
-        return restore(manifest["forecaster"], arrays), manifest
-    except BundleError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError,
-            zipfile.BadZipFile) as error:  # fmt: skip
-        raise BundleError(
-            f"A bundle must agree with its manifest. Received {str(folder)!r}, which does not: "
-            f"{type(error).__name__}: {error}. Train the model again."
-        ) from None
-
-
-def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
-    """Raise if observations have another form than those that a bundle was trained on.
-
-    Raises
-    ------
-    BundleError
-        If a covariate is missing or has other units, or frequency or datum differ; the message
-        shows both forms.
-    """
-    trained, given = manifest["schema"], _schema(observations)
-    missing = [name for name in trained["covariates"] if name not in given["covariates"]]
-    other = [
-        name
-        for name, units in trained["covariates"].items()
-        if name in given["covariates"] and units and given["covariates"][name] not in ("", units)
-    ]
-    differs = [
-        key
-        for key in ("frequency", "vertical_datum")
-        if trained[key] and given[key] and trained[key] != given[key]
-    ]
-    if missing or other or differs:
-        what = missing or other or differs
-        raise BundleError(
-            "A bundle needs data of the form it was trained on. Received another form "
-            f"({', '.join(what)}): trained on {json.dumps(trained)}, received {json.dumps(given)}. "
-            "Bring the data to that form, or train the model again."
-        )
+    return fitted, manifest
 
 
 def check_storable(forecaster: Forecaster) -> None:
@@ -232,144 +117,3 @@ def _model_of(forecaster: Forecaster) -> str | None:
     cls = type(forecaster)
     names = (name for name, path in MODELS.items() if path.endswith(f":{cls.__name__}"))
     return next((name for name in names if model_class(name) is cls), None)
-
-
-def describe(fitted: Calibrated) -> tuple[dict[str, Any], Arrays]:
-    """Return a calibrated forecaster as plain JSON values and arrays by name."""
-    description, arrays = fitted.to_state()
-    part, below = _describe_part(fitted.forecaster, "forecaster")
-    return description | {"forecaster": part}, below | arrays
-
-
-def _describe_part(forecaster: Forecaster, prefix: str) -> tuple[dict[str, Any], Arrays]:
-    description, own = forecaster.to_state()
-    arrays = {f"{prefix}.{name}": np.asarray(value) for name, value in own.items()}
-    if not isinstance(forecaster, Corrected):
-        return {"kind": _model_of(forecaster), **description}, arrays
-    parts = []
-    for number, part in enumerate(forecaster.parts):
-        described, below = _describe_part(part, f"{prefix}.part{number}")
-        parts.append(described)
-        arrays |= below
-    return {"kind": CORRECTED, **description, "parts": parts}, arrays
-
-
-def restore(description: Mapping[str, Any], arrays: Arrays) -> Calibrated:
-    """Return the calibrated forecaster that :func:`describe` described.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If anything is missing, of another type or shape, or not finite.
-    """
-    forecaster = _restore_part(description["forecaster"], "forecaster", arrays)
-    if type(description["horizon"]) is not int or not 1 <= description["horizon"] <= LONGEST:
-        raise TypeError(f"the horizon {description['horizon']!r} is not from 1 to {LONGEST}")
-    return Calibrated.from_state(description, arrays, forecaster=forecaster)
-
-
-def _restore_part(description: Mapping[str, Any], prefix: str, arrays: Arrays) -> Forecaster:
-    kind = description["kind"]
-    start = f"{prefix}."
-    own = {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
-    if kind == CORRECTED:
-        parts = [
-            _restore_part(part, f"{prefix}.part{number}", arrays)
-            for number, part in enumerate(description["parts"])
-        ]
-        return Corrected.from_state(description, own, parts=parts)
-    name = _name_of_old(description) if kind == OLD_NETWORKS else kind
-    if not isinstance(name, str) or name not in MODELS:
-        raise ValueError(f"the kind {kind!r} is none of {', '.join([CORRECTED, *MODELS])}")
-    return model_class(name).from_state(description, own)
-
-
-def _name_of_old(description: Mapping[str, Any]) -> str:
-    """Return the model of a bundle of an earlier version, which had one kind for all networks."""
-    architecture = description["architecture"]["kind"]
-    return f"global_{architecture}" if description.get("shared") is True else str(architecture)
-
-
-def _schema(observations: xr.Dataset) -> dict[str, Any]:
-    return {
-        "covariates": {
-            name: str(observations[name].attrs.get("units", ""))
-            for name in schema.covariate_names(observations)
-        },
-        "frequency": timeline.infer_frequency(observations[schema.TIME].values),
-        "vertical_datum": str(observations[schema.LEVEL].attrs.get("vertical_datum", "")),
-    }
-
-
-def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return an ``.npz`` whose bytes depend only on the arrays, not on the time of writing."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, value in arrays.items():
-            part = io.BytesIO()
-            np.lib.format.write_array(part, np.asarray(value, order="C"), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), part.getvalue())
-    return buffer.getvalue()
-
-
-def _unpack(content: bytes, declared: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    found = {}
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = {entry.filename: entry for entry in archive.infolist()}
-        if len(entries) != len(archive.infolist()) or set(entries) != {
-            f"{n}.npy" for n in declared
-        }:
-            raise BundleError(
-                "A bundle must contain the arrays that its manifest lists. Received others. Train "
-                "the model again."
-            )
-        for name, form in declared.items():
-            found[name] = _unpack_one(archive, entries[f"{name}.npy"], name, form)
-    return found
-
-
-def _unpack_one(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, form: Mapping[str, Any]
-) -> np.ndarray:
-    shape = tuple(int(size) for size in form["shape"])
-    dtype = np.dtype(form["dtype"])
-    if dtype.kind not in "fiuUMb" or min(shape, default=0) < 0:
-        raise BundleError(
-            f"An array of a bundle must contain numbers, times or text. Received {dtype} for "
-            f"{name!r}. Train the model again."
-        )
-    # in floats, because a declared shape could overflow integers
-    size = float(np.prod([float(s) for s in shape])) * dtype.itemsize
-    if entry.file_size > size + LARGEST_HEADER or size > LARGEST_ARRAYS:
-        raise BundleError(
-            "An array of a bundle must have the declared size. Received another size for "
-            f"{name!r}. Train the model again."
-        )
-    with archive.open(entry) as file:
-        value = np.lib.format.read_array(file, allow_pickle=False, max_header_size=LARGEST_HEADER)
-    if value.shape != shape or value.dtype != dtype:
-        raise BundleError(
-            f"An array of a bundle must have the declared form: {shape}, {dtype}. Received "
-            f"{value.shape}, {value.dtype} for {name!r}. Train the model again."
-        )
-    return np.asarray(value)
-
-
-def _read_sums(path: Path) -> dict[str, str]:
-    lines = path.read_bytes()[:LARGEST_HEADER].decode("utf-8", errors="replace").splitlines()
-    return {name: total for total, _, name in (line.partition("  ") for line in lines)}
-
-
-def _read_checked(path: Path, sums: Mapping[str, str], *, most: int) -> bytes:
-    if os.path.getsize(path) > most:
-        raise BundleError(
-            f"{path.name} of a bundle must not exceed {most} bytes. Received "
-            f"{os.path.getsize(path)} in {str(path)!r}. Train the model again."
-        )
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sums.get(path.name):
-        raise BundleError(
-            f"The sha256 of a file of a bundle must be the one in {SUMS}. Received another for "
-            f"{str(path)!r}: the file was changed or damaged. Restore it, or train the model again."
-        )
-    return content

@@ -15,9 +15,9 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.models.bundle import BundleError
 from gwforecast.runs.files import write_text
 from gwforecast.service import bundle
-from gwforecast.service.bundle import BundleError
 
 __all__ = ["Champion", "Champions", "ChampionsBusyError"]
 

@@ -17,9 +17,9 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.calibration.tracking import Tracker
+from gwforecast.models.bundle import BundleError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.service.archive import Archive, ArchiveError, Issue
-from gwforecast.service.bundle import BundleError
 from gwforecast.service.champions import Champions
 
 __all__ = ["Following", "Shifts"]

@@ -18,14 +18,13 @@ from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
 from gwforecast.forcings.base import Forcing
+from gwforecast.models.bundle import BundleError, check_fits
 from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.one_by_one import together_or_one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
-from gwforecast.service import bundle
 from gwforecast.service.archive import Archive
-from gwforecast.service.bundle import BundleError
 from gwforecast.service.champions import Champions
 from gwforecast.service.following import Following, Shifts
 from gwforecast.service.inputs import (
@@ -291,7 +290,7 @@ def _forecast_group(
     """Forecast wells of one bundle and origin together, or one by one if that fails."""
     try:
         fitted, manifest = champions.open(name)
-        bundle.check_fits(manifest, request.observations)
+        check_fits(manifest, request.observations)
     except (BundleError, OSError) as error:
         missing = isinstance(error, FileNotFoundError)
         for well in group:

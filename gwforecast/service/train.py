@@ -11,6 +11,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
+from gwforecast.models.bundle import BundleError, check_fits
 from gwforecast.models.requirements import (
     check_horizon,
     check_lookbacks,
@@ -24,7 +25,6 @@ from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrate
 from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
-from gwforecast.service.bundle import BundleError, check_fits
 from gwforecast.service.champions import Champion, Champions
 from gwforecast.service.compare import (
     FEWEST_ORIGINS,

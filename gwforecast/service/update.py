@@ -19,11 +19,11 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.models.bundle import BundleError, check_fits
 from gwforecast.progress import Progress
 from gwforecast.runs.forecast import TRAIN, VALIDATION
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
-from gwforecast.service.bundle import BundleError, check_fits
 from gwforecast.service.champions import Champion, Champions
 from gwforecast.service.compare import FEWEST_ORIGINS, compare, issue_times_after
 from gwforecast.service.recipe import TrainingRecipe

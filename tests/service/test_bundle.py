@@ -19,6 +19,7 @@ import xarray as xr
 
 from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.models.bundle import ARRAYS, MANIFEST, SUMS, BundleError, check_fits
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.networks.cnn import CNN
@@ -28,15 +29,7 @@ from gwforecast.networks.mlp import MLP
 from gwforecast.runs.catalogue import MODELS, make_forecasters, model_class
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.sequences.split import split_by_fraction
-from gwforecast.service.bundle import (
-    ARRAYS,
-    MANIFEST,
-    SUMS,
-    BundleError,
-    check_fits,
-    load_bundle,
-    save_bundle,
-)
+from gwforecast.service.bundle import load_bundle, save_bundle
 from gwforecast.service.champions import Champions
 from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.train import train
