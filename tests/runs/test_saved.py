@@ -98,7 +98,7 @@ def test_a_model_of_ones_own_is_loaded_where_its_class_is_given(
 
 
 def test_a_model_that_is_not_fitted_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="must be fitted before it is saved. Received 'linear'"):
+    with pytest.raises(ValueError, match=r"must be fitted before it is saved\. Received 'linear'"):
         gw.Linear().save(tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
