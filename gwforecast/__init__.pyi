@@ -36,6 +36,7 @@ from .networks.cnn import CNN as CNN
 from .networks.cnn import GlobalCNN as GlobalCNN
 from .networks.gru import GRU as GRU
 from .networks.gru import GlobalGRU as GlobalGRU
+from .networks.layers import WindowGenerator as WindowGenerator
 from .networks.lstm import LSTM as LSTM
 from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP

@@ -334,11 +334,7 @@ class TrainedNetworks(Forecaster):
 
     def _scaled(self, derived: xr.Dataset, wells: np.ndarray) -> np.ndarray:
         """Return the inputs (row, time, input), each row scaled as the well named for it."""
-        values = np.empty((*derived[schema.LEVEL].shape, len(self.inputs_)), np.float32)
-        for number, name in enumerate(self.inputs_):
-            center, scale = self.scaler_.statistics(name, wells.tolist())
-            values[..., number] = (derived[name].values - center[:, None]) / scale[:, None]
-        return values
+        return self.scaler_.to_array(derived, self.inputs_, wells=wells.tolist())
 
     def _network_inputs(self, values: np.ndarray) -> np.ndarray:
         """Return the inputs of the networks, (row, time, input): means over lags where lagged."""

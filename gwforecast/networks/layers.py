@@ -1,8 +1,10 @@
-"""Recurrent layers that are fast on a CPU and correct on a GPU.
+"""Classes that extend those of Keras: recurrent layers that are fast on a CPU, and batches.
 
 On a CPU nearly all the time of ``keras.layers.LSTM`` is overhead: each step of the sequence is a
 dozen small operations. :class:`FusedLSTM` and :class:`FusedGRU` run the whole sequence in one
 kernel on a CPU. In all other respects, and on a GPU, they are Keras' own layers.
+
+:class:`WindowGenerator` is for networks of one's own.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import keras
 import tensorflow as tf
 
 from gwforecast.networks.recurrences import gru_sequence, lstm_sequence
+from gwforecast.sequences.generator import LabelledWindows
 
-__all__ = ["FusedGRU", "FusedLSTM"]
+__all__ = ["FusedGRU", "FusedLSTM", "WindowGenerator"]
 
 
 class _Fused:
@@ -132,3 +135,23 @@ class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
     def run_kernel(self, sequences: tf.Tensor) -> tf.Tensor:
         """Return the states of sequences (step, batch, input), (step, batch, units)."""
         return gru_sequence(sequences, *self.weights_of_cell())
+
+
+class WindowGenerator(LabelledWindows, keras.utils.PyDataset):  # type: ignore[misc]
+    """Windows of labelled observations for the ``fit``, ``evaluate`` and ``predict`` of Keras.
+
+    All arguments and methods are those of
+    :class:`gwforecast.sequences.generator.LabelledWindows`.
+
+    Examples
+    --------
+    A network of your own, scored beside the baselines, is a complete example in
+    ``docs/howto/own_network.md``:
+
+    >>> import gwforecast as gw
+    >>> observations = gw.load_sample().sel(well=["fen"])
+    >>> split = gw.split_by_fraction(observations)
+    >>> train = gw.WindowGenerator(observations, split=split, lookback=90, targets=30)
+    >>> train.shapes
+    {'future': (120, 4)}
+    """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self, TypeVar
 
 import numpy as np
@@ -154,6 +154,31 @@ class Scaler:
             return scaled.transpose(*data.dims).rename(data.name)
         held = [str(name) for name in self.names_ if name in data]
         return data.assign({name: self.transform(data[name]) for name in held})
+
+    def to_array(
+        self,
+        data: xr.Dataset,
+        names: Sequence[str],
+        *,
+        wells: Sequence[str] | None = None,
+    ) -> np.ndarray:
+        """Return scaled variables without labels, shape (row, time, variable), float32.
+
+        Parameters
+        ----------
+        data : xarray.Dataset
+            Two dimensions, the second of them time.
+        names : sequence of str
+            The variables.
+        wells : sequence of str, optional
+            Well whose statistics scale each row; by default the wells of the data.
+        """
+        rows = data[schema.WELL].values.tolist() if wells is None else list(wells)
+        values = np.empty((*data[schema.LEVEL].shape, len(names)), np.float32)
+        for number, name in enumerate(names):
+            center, scale = self.statistics(name, rows)
+            values[..., number] = (data[name].values - center[:, None]) / scale[:, None]
+        return values
 
     def inverse(self, data: xr.DataArray, name: str) -> xr.DataArray:
         """Return scaled data of a variable in its original units.

@@ -326,6 +326,11 @@ class WindowBatches:
     def __len__(self) -> int:
         return -(-len(self.windows) // self.batch_size)
 
+    def __getitem__(self, index: int) -> tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Return a batch of the windows in their own order."""
+        first = index * self.batch_size
+        return self._batch(self.windows.take(slice(first, first + self.batch_size)))
+
     def __iter__(self) -> Iterator[tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray]]:
         order = np.arange(len(self.windows))
         if self._rng is not None:
