@@ -71,9 +71,7 @@ def test_later_rows_change_nothing_in_the_windows_of_the_train_period(
     for (a, y, w), (b, z, v) in zip(one, other, strict=True):
         last = one.windows_.lookback + (w.shape[1] if w.ndim > 1 else 1)
         known = np.ones((len(y), last), bool)
-        if (
-            targets > 1
-        ):  # weather of steps without a level is an input only
+        if targets > 1:  # weather of steps without a level is an input only
             known[:, one.windows_.lookback :] = w > 0
         np.testing.assert_array_equal(a["past"], b["past"])
         np.testing.assert_array_equal(a["future"][known], b["future"][known])
