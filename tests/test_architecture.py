@@ -67,6 +67,9 @@ They are themselves imported inside functions, so that no class needs either to 
 
 CLOCK_ROOMS = frozenset({"runs", "reports", "service", "shards", "cli"})
 CLOCK_CALLS = frozenset({"now", "utcnow", "today", "fromtimestamp"})
+DISTRIBUTIONS = {"PIL": "pillow"}
+"""Names of distributions that differ from that of their package."""
+
 NO_ROOM = frozenset({"utils", "helpers", "common", "misc"})
 LONGEST_FILE, LONGEST_FUNCTION = 600, 40
 MODULE_NAME = re.compile(rf"^{PACKAGE}(?:\.\w+)+$")
@@ -324,6 +327,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     wanted = [*project["dependencies"], *(item for name in of_users for item in extras[name])]
     declared = {re.split(r"[<>=\[; ]", item)[0].lower().replace("-", "_") for item in wanted}
     used = {n.split(".")[0] for m, tree in TREES.items() for n, _ in imports(tree, m, KNOWN)}
+    used = {DISTRIBUTIONS.get(name, name) for name in used}
     foreign = used - set(sys.stdlib_module_names) - {PACKAGE}
     assert not foreign - declared, sorted(foreign - declared)
 

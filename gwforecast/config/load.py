@@ -14,7 +14,9 @@ from pydantic import ValidationError
 
 from gwforecast.config.models import model_table, with_tables
 from gwforecast.config.tables import (
+    AlertSettings,
     BacktestSettings,
+    BulletinSettings,
     ClusterSettings,
     DataSettings,
     ModelsSettings,
@@ -98,6 +100,8 @@ class Settings(Section):
     backtest: BacktestSettings = BacktestSettings()
     tune: TuneSettings = TuneSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    bulletin: BulletinSettings = BulletinSettings()
+    alerts: AlertSettings = AlertSettings()
     cluster: ClusterSettings = ClusterSettings()
 
     def of_model(self, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ description of a setting is also the help of its option on the command line.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +17,9 @@ from gwforecast.models.settings import LONGEST_HORIZON
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
 
 __all__ = [
+    "AlertSettings",
     "BacktestSettings",
+    "BulletinSettings",
     "ClusterSettings",
     "DataSettings",
     "ModelsSettings",
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     ModelName = str
 else:
     ModelName = Literal[tuple(MODELS)]
+
+
+_DURATION = re.compile(r"\d+(\.\d+)? ?(min|h|d|days?)")
 
 
 def _to_path(value: object) -> object:
@@ -68,8 +74,15 @@ def _to_rules(value: object) -> object:
     return value
 
 
+def _to_duration(value: object) -> object:
+    if not (isinstance(value, str) and _DURATION.fullmatch(value)):
+        raise ValueError("a number and a unit, like 48h or 8d")
+    return value
+
+
 FilePath = Annotated[Path, BeforeValidator(_to_path)]
 Date = Annotated[str, BeforeValidator(_to_date)]
+Duration = Annotated[str, BeforeValidator(_to_duration)]
 Positive = Annotated[int, Field(ge=1)]
 Horizon = Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -279,6 +292,49 @@ class ScheduleSettings(Section):
     )
     group: Positive = _say(50, "Wells that are trained together.")
     sql: str | None = _say(None, "Address of a database that forecasts are also written to.")
+
+
+class BulletinSettings(Section):
+    """The bulletin: its heading, whom to ask, and when it is old."""
+
+    title: str = _say("Groundwater levels", "Heading of the page.")
+    contact: str | None = _say(
+        None, "Whom to ask, e.g. 'Groundwater desk, gw@office.example, +49 30 1234'."
+    )
+    max_age: Duration | None = _say(
+        None, "A page whose forecast is older says so in a banner, e.g. '48h' or '8d'."
+    )
+    cards: Annotated[int, Field(ge=0)] = _say(
+        40, "Greatest number of wells with a figure and a table on the page itself."
+    )
+
+
+class AlertSettings(Section):
+    """Levels of alert by well, and whom to tell of crossings and changes of status."""
+
+    below: Annotated[Any, BeforeValidator(_to_heights)] = _say(
+        None, "A level below this is an event, m: one for all wells, or a table by well."
+    )
+    above: Annotated[Any, BeforeValidator(_to_heights)] = _say(
+        None, "A level above this is an event, m: one for all wells, or a table by well."
+    )
+    probability: Annotated[float, Field(gt=0, lt=1)] = _say(
+        0.5, "Probability of a crossing within the horizon from which it is reported."
+    )
+    status: bool = _say(True, "Report changes of the status of a well.")
+    webhook: str | None = _say(
+        None,
+        "Address that events are posted to as JSON, http(s)://...; signed where the environment "
+        "has GWFORECAST_WEBHOOK_SECRET.",
+    )
+    mail_to: list[str] = Field(default_factory=list, description="Addresses of the mail.")
+    mail_from: str | None = _say(None, "Sender of the mail.")
+    smtp: str | None = _say(
+        None,
+        "Mail server, smtp://host:25, smtp+starttls://user@host:587 or smtps://user@host:465; its "
+        "password is GWFORECAST_SMTP_PASSWORD in the environment.",
+    )
+    timeout: Annotated[float, Field(gt=0)] = _say(20.0, "Seconds to wait for a server.")
 
 
 SHARD = 50  # wells, by default

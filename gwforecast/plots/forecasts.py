@@ -30,7 +30,12 @@ USUAL = "#8A8A8A"
 ALTERNATING = (style.PREDICTED, "#9C4A00")
 """Colours of successive hindcasts, so that overlapping lines can be distinguished."""
 
+THRESHOLD = "#B00020"
+"""Dark red of the levels of alert."""
+
 _MOST_LINES = 80
+_NARROW = 300
+"""Width of axes, points, below which the legend of a fan has two columns."""
 
 
 @style.styled
@@ -44,6 +49,7 @@ def fan(
     history: int | None = None,
     weather: xr.Dataset | None = None,
     normal: bool = False,
+    thresholds: Sequence[float] = (),
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -72,6 +78,9 @@ def fan(
     normal : bool
         Whether to draw the median and the middle 80 % of the levels of all past years within 15
         days of each date.
+    thresholds : sequence of float
+        Levels of alert, m, drawn as dashed lines. One that is further from the levels shown than
+        their range is left out, so that the forecast can still be read.
     note : str, optional
         Text above the axes at the right; by default the date of the last level if it is older than
         the issue time.
@@ -105,7 +114,10 @@ def fan(
     _draw_observed(ax, level, shown, view=view)
     handles = _in_order(ax)
     rains = rain is not None and rain_bars.any_in(rain, view=view)
-    rain_bars.level_limits(ax, *prepare.limits_of(series, view=view), rain=rains)
+    limits = prepare.limits_of(series, view=view)
+    near = prepare_forecasts.near_thresholds(thresholds, limits)
+    handles += _draw_thresholds(ax, near)
+    rain_bars.level_limits(ax, min([limits[0], *near]), max([limits[1], *near]), rain=rains)
     if rain is not None and rains:
         handles += rain_bars.hang_rain(ax, rain, view=view, issue_time=shown.time, later=later)
     _mark_issue(ax, shown.time, view=view)
@@ -113,8 +125,20 @@ def fan(
     ax.set_ylabel(level_label(level))
     name = prepare.whose(well, prepare.only_model(forecast, model))
     style.title(ax, name, note or _stale(last, shown), pad=16)
-    style.legend_below(ax, handles=handles, columns=4, below=style.below_dates(view))
+    columns = 4 if style.points_across(ax) > _NARROW else 2
+    style.legend_below(ax, handles=handles, columns=columns, below=style.below_dates(view))
     return style.finish(ax)
+
+
+def _draw_thresholds(ax: Axes, thresholds: Sequence[float]) -> list[Any]:
+    """Draw levels of alert; return the handles of the legend."""
+    lines = [
+        ax.axhline(level, color=THRESHOLD, lw=1.0, ls=(0, (6, 2)), zorder=2.4)
+        for level in thresholds
+    ]
+    for line in lines:
+        line.set_label("threshold" if line is lines[0] else "_threshold")
+    return lines[:1]
 
 
 def _in_order(ax: Axes) -> list[Any]:

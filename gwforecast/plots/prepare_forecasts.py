@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "last_level",
     "lead_numbers",
     "months_of",
+    "near_thresholds",
     "rain_through",
     "usual_levels",
     "without_forecast",
@@ -197,6 +199,21 @@ def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None)
     if end - forecast.time < 0.05 * (end - start):  # keeps a short forecast off the edge
         end = end + (end - start) // 40
     return start, end
+
+
+def near_thresholds(thresholds: Sequence[float], limits: tuple[float, float]) -> list[float]:
+    """Return the thresholds that are no further from the limits than their distance.
+
+    Examples
+    --------
+    >>> near_thresholds([9.0, 11.5, 14.0], (10.0, 12.0))
+    [9.0, 11.5, 14.0]
+    >>> near_thresholds([7.0], (10.0, 12.0))
+    []
+    """
+    low, high = limits
+    span = max(high - low, 0.01)
+    return [float(level) for level in thresholds if low - span <= level <= high + span]
 
 
 def rain_through(

@@ -27,6 +27,7 @@ WITHOUT_EFFECT = (
     "database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
     "weather_forecast", "workers",
 )  # fmt: skip
+TABLES_WITHOUT_EFFECT = {"cluster", "bulletin", "alerts"}
 
 
 def to_product(
@@ -165,7 +166,7 @@ def checksum_inputs(observations: xr.Dataset) -> dict[str, str]:
 
 def checksum_settings(settings: Settings) -> str:
     """Return the sha256 of the settings that can change a forecast."""
-    given = settings.model_dump(exclude_unset=True, mode="json", exclude={"cluster"})
+    given = settings.model_dump(exclude_unset=True, mode="json", exclude=TABLES_WITHOUT_EFFECT)
     for table in given.values():
         for name in WITHOUT_EFFECT:
             table.pop(name, None)

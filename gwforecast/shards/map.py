@@ -55,6 +55,9 @@ SHARDS = "shards"  # folder of the results of shards
 DONE = "done.json"
 PARTIAL = ".part"
 Result = dict[str, object]
+UNRELATED = {"output", "cluster", "bulletin", "alerts"}
+"""Tables of settings that results do not depend on."""
+
 DATA_ERRORS = (ValueError, TypeError, RuntimeError, KeyError, ImportError)
 """Errors of data and settings, which recur however often the work is repeated."""
 
@@ -127,7 +130,7 @@ def make_shards(
     depends_on : callable, optional
         Returns, as JSON, what else the results of some wells depend on.
     """
-    given = settings.model_dump(exclude_unset=True, mode="json", exclude={"output", "cluster"})
+    given = settings.model_dump(exclude_unset=True, mode="json", exclude=UNRELATED)
     state = [__version__, purpose, given, *_file_stamps(settings)]
     shards = []
     for number, first in enumerate(range(0, len(wells), size)):

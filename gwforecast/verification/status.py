@@ -150,7 +150,13 @@ class LevelStatus:
         percentile = _percentile(level, known, (np.arange(known.size) + 0.5) / known.size)
         return np.asarray(ndtri(percentile / 100))
 
-    def table(self, observations: xr.Dataset, forecast: xr.Dataset | None = None) -> pd.DataFrame:
+    def table(
+        self,
+        observations: xr.Dataset,
+        forecast: xr.Dataset | None = None,
+        *,
+        latest: bool = False,
+    ) -> pd.DataFrame:
         """Return the status of each month, observed or forecast.
 
         Parameters
@@ -162,6 +168,8 @@ class LevelStatus:
             of a month's mean is the mean of that quantile over the month, as if the levels of a
             month were low or high together; the uncertainty of the months is therefore rather too
             large. The mean of the month of the issue time is of observed and forecast levels.
+        latest : bool
+            Only the last observed month of each well, and those of the forecast.
 
         Returns
         -------
@@ -180,9 +188,11 @@ class LevelStatus:
         last = None if forecast is None else _month_of(forecast[schema.ISSUE_TIME].values[:1])[0]
         for well in map(str, means[schema.WELL].values):
             of_well = means.sel({schema.WELL: well})
-            for month, value in zip(of_well[MONTH].values, of_well.values, strict=True):
-                if np.isfinite(value) and (last is None or month < last):
-                    rows.append(self._row(well, month, float(value), "observed"))
+            months = of_well[MONTH].values
+            known = np.isfinite(of_well.values) & (True if last is None else months < last)
+            for place in np.flatnonzero(known)[-1 if latest else None :]:
+                value = float(of_well.values[place])
+                rows.append(self._row(well, months[place], value, "observed"))
             if forecast is not None:
                 rows += self._forecast_rows(well, level, forecast)
         return pd.DataFrame(rows)

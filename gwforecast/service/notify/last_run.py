@@ -1,0 +1,104 @@
+"""Record of the last scheduled forecast, so that a bulletin can say that a later run failed.
+
+The archive cannot tell: a run that fails publishes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import pandas as pd
+
+from gwforecast.runs.files import now, write_text
+
+__all__ = ["LastRun", "read_last_run", "recorded"]
+
+
+NAME = "last_run.json"
+PUBLISHED = (0, 5)
+"""Codes of a run that published its forecast."""
+
+
+@dataclass
+class LastRun:
+    """How a scheduled forecast ended.
+
+    Parameters
+    ----------
+    started, ended : str
+        Times, ISO 8601 in UTC.
+    code : int
+        Exit code.
+    message : str
+        Message of the error, or the outcome.
+    issue_time : str
+        Issue time of the forecast, if there is one.
+    last_success : str
+        When a run last published a forecast, or found that it had been published.
+    """
+
+    started: str = ""
+    ended: str = ""
+    code: int = 0
+    message: str = ""
+    issue_time: str = ""
+    last_success: str = ""
+    keep: bool = field(default=True, repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run published nothing."""
+        return self.code not in PUBLISHED
+
+
+def read_last_run(archive: Path) -> LastRun | None:
+    """Return the record of the last run; None if there is none that can be read.
+
+    Parameters
+    ----------
+    archive : pathlib.Path
+        Folder of the archive.
+    """
+    try:
+        given = json.loads((archive / NAME).read_text("utf-8"))
+        names = {one.name for one in fields(LastRun)} - {"keep"}
+        found = LastRun(**{name: value for name, value in given.items() if name in names})
+        pd.Timestamp(found.ended)
+        return found if isinstance(found.code, int) else None
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+@contextmanager
+def recorded(archive: Path) -> Iterator[LastRun]:
+    """Yield a record to fill in, and write it when the run ends, however it ends.
+
+    A record that cannot be written, e.g. on a full disk, does not change how the run ends. Where
+    ``keep`` is False nothing is written.
+
+    Parameters
+    ----------
+    archive : pathlib.Path
+        Folder of the archive.
+    """
+    run = LastRun(started=_stamp(), code=70)
+    try:
+        yield run
+    finally:
+        run.ended = _stamp()
+        before = read_last_run(archive)
+        run.last_success = "" if before is None else before.last_success
+        if not run.failed:
+            run.last_success = run.ended
+        if run.keep:
+            values = {name: value for name, value in asdict(run).items() if name != "keep"}
+            with suppress(OSError):
+                write_text(archive / NAME, json.dumps(values, indent=1) + "\n")
+
+
+def _stamp() -> str:
+    return now().isoformat(timespec="seconds")
