@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gwforecast.cli import options, schedule
-from gwforecast.cli.console import clean, errors, screen
+from gwforecast.cli.console import clean, errors, in_words, screen
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gwforecast.config.load import Settings
+    from gwforecast.reports.bulletin import Bulletin, FailedRun
+    from gwforecast.service.archive import Archive
 
 __all__ = ["bulletin"]
 
 
+AT_ONCE = 20  # pages of wells that a process draws before the next ones are handed out
 Out = Annotated[Path | None, typer.Option(help="HTML file to write. Default: bulletin.html.")]
-Title = Annotated[str, typer.Option(help="Heading of the page.")]
-Cards = Annotated[
-    int, typer.Option(min=0, help="Greatest number of wells shown with a figure and a table.")
+Title = Annotated[str | None, options.option("bulletin.title", panel=options.RESULTS)]
+Contact = Annotated[str | None, options.option("bulletin.contact", panel=options.RESULTS)]
+MaxAge = Annotated[str | None, options.option("bulletin.max_age", panel=options.RESULTS)]
+Cards = Annotated[int | None, options.option("bulletin.cards", panel=options.RESULTS, min=0)]
+Pages = Annotated[
+    bool,
+    typer.Option(
+        "--pages",
+        help="Write the details of each well to a page of its own, in a folder beside the file; "
+        "the page itself stays small, also for thousands of wells.",
+        rich_help_panel=options.RESULTS,
+    ),
 ]
 
 
@@ -25,20 +42,23 @@ def bulletin(
     config: schedule.Config,
     issue_time: schedule.IssueTime = None,
     out: Out = None,
-    title: Title = "Groundwater levels",
-    cards: Cards = 40,
+    title: Title = None,
+    contact: Contact = None,
+    max_age: MaxAge = None,
+    cards: Cards = None,
+    pages: Pages = False,
 ) -> None:
     """Write the bulletin of an archived forecast, by default the latest, as one HTML file.
 
-    Example: gwforecast bulletin run.toml --out bulletin.html
+    It is also written after a run that failed, and then says so.
+
+    Example: gwforecast bulletin run.toml --out bulletin.html --max-age 48h
     """
     settings = options.load(context)
+    path = out or Path("bulletin.html")
     with schedule.codes():
-        from gwforecast.reports.bulletin import bulletin as page
-        from gwforecast.runs.files import write_text
         from gwforecast.service.archive import Archive
-        from gwforecast.service.inputs import read_wells
-        from gwforecast.service.verify import verify
+        from gwforecast.writing import write_text
 
         archive = Archive(settings.schedule.archive)
         issues = archive.issues()
@@ -50,14 +70,82 @@ def bulletin(
             product = archive.read(issue_time or last)
         except KeyError as error:
             raise ValueError(error.args[0]) from None
-        observations = read_wells(settings.data).observations
-        scores = None if observations is None else verify(archive, observations).scores
-        text = page(
-            product,
-            observations=observations,
-            verification=scores,
-            title=title,
-            most_cards=cards,
-        )
-        path = write_text(out or Path("bulletin.html"), text)
+        page = _bulletin(settings, archive, product, f"{path.stem}_wells" if pages else None)
+        if pages:
+            _write_pages(page, path.with_name(f"{path.stem}_wells"))
+        write_text(path, page.page())
     screen.print(clean(str(path)), soft_wrap=True)
+
+
+def _bulletin(
+    settings: Settings, archive: Archive, product: xr.Dataset, pages: str | None
+) -> Bulletin:
+    from gwforecast.reports.bulletin import Bulletin
+    from gwforecast.runs.files import now
+    from gwforecast.service.verify import verify
+    from gwforecast.verification.thresholds import Thresholds
+
+    observations = _observations(settings)
+    wanted, alerts = settings.bulletin, settings.alerts
+    return Bulletin(
+        product=product,
+        observations=observations,
+        verification=None if observations is None else verify(archive, observations).scores,
+        title=wanted.title,
+        contact=wanted.contact,
+        thresholds=Thresholds(alerts.below, alerts.above),
+        chance=alerts.probability,
+        max_age=None if wanted.max_age is None else schedule.duration(wanted.max_age),
+        now=now(),
+        failed_run=_failed_run(settings),
+        most_cards=wanted.cards,
+        pages=pages,
+    )
+
+
+def _observations(settings: Settings) -> xr.Dataset | None:
+    """Return the observations; None if they cannot be read, which must not stop the bulletin."""
+    from gwforecast.schema import SchemaError
+    from gwforecast.service.inputs import read_wells
+
+    try:
+        return read_wells(settings.data).observations
+    except (SchemaError, OSError) as error:
+        errors.print(
+            f"warning: the page has no figures and no map: {clean(in_words(error))}",
+            soft_wrap=True,
+        )
+        return None
+
+
+def _failed_run(settings: Settings) -> FailedRun | None:
+    from gwforecast.reports.bulletin import FailedRun
+    from gwforecast.service.notify.last_run import read_last_run
+    from gwforecast.service.schedule import EXIT_CODES
+
+    run = read_last_run(settings.schedule.archive)
+    if run is None or not run.failed:
+        return None
+    time = run.started.replace("T", " ")[:16]
+    return FailedRun(time, EXIT_CODES.get(run.code, f"code {run.code}"), run.message)
+
+
+def _write_pages(page: Bulletin, folder: Path) -> None:
+    """Write the pages of the wells on all cores, and remove those of wells that are no more."""
+    import numpy as np
+
+    from gwforecast.shards.processes import count_processes, map_in_processes
+    from gwforecast.writing import write_text
+
+    def write(wells: list[str]) -> None:
+        for well in wells:
+            write_text(folder / page.file_names[well], page.well_page(well))
+
+    names = list(page.file_names)
+    number = count_processes(len(names), least=AT_ONCE)
+    for first in range(0, len(names), number * AT_ONCE):
+        some = names[first : first + number * AT_ONCE]
+        parts = [part.tolist() for part in np.array_split(np.array(some, object), number)]
+        map_in_processes(write, [part for part in parts if part])
+    for old in set(folder.glob("*.html")) - {folder / name for name in page.file_names.values()}:
+        old.unlink()

@@ -13,16 +13,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwforecast.cli import options
-from gwforecast.cli.console import clean, errors, exit_with, print_table, progress_bars, screen
+from gwforecast.cli.console import (
+    clean,
+    errors,
+    exit_with,
+    in_words,
+    print_table,
+    progress_bars,
+    screen,
+)
 from gwforecast.cli.findings import print_findings, say_in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gwforecast.config.load import Settings
+    from gwforecast.service.notify.last_run import LastRun
     from gwforecast.service.schedule import Issued
 
-__all__ = ["CODES", "Config", "backfill", "codes", "forecast", "status", "train"]
+__all__ = [
+    "CODES",
+    "Config",
+    "backfill",
+    "code_of",
+    "codes",
+    "duration",
+    "forecast",
+    "status",
+    "train",
+]
 
 
 CODES = """Exit codes: 0 if all went well; 2 if options or settings are wrong; 3 if another run uses
@@ -141,15 +160,20 @@ def forecast(
     with codes():
         from gwforecast import jobs
         from gwforecast.runs.files import Stopwatch
+        from gwforecast.service.notify.last_run import recorded
 
-        issued = jobs.forecast(
-            settings,
-            issue_time=issue_time,
-            force=force,
-            dry=dry_run,
-            wait=wait,
-            now=Stopwatch().started,
-        )
+        with recorded(settings.schedule.archive) as run, _into(run):
+            run.keep = not dry_run
+            issued = jobs.forecast(
+                settings,
+                issue_time=issue_time,
+                force=force,
+                dry=dry_run,
+                wait=wait,
+                now=Stopwatch().started,
+            )
+            run.code, run.message = issued.code, _headline(issued)
+            run.issue_time = str(issued.product["issue_time"].values[0])[:19]
         _print_issued(issued, settings)
         raise typer.Exit(issued.code)
 
@@ -206,7 +230,7 @@ def status(context: typer.Context, config: Config, max_age: MaxAge = None) -> No
 
         health = schedule.check_health(
             settings.schedule.archive,
-            max_age=None if max_age is None else _duration(max_age),
+            max_age=None if max_age is None else duration(max_age),
             failed_share=settings.schedule.failed_share,
             now=Stopwatch().started,
         )
@@ -253,11 +277,12 @@ def _reads_parquet(data: Mapping[str, object], folder: Path) -> bool:
     return any(file.suffix.lower() in PARQUET for file in files)
 
 
-def _duration(text: str) -> pd.Timedelta:
+def duration(text: str) -> pd.Timedelta:
+    """Return a number with a unit, such as 48h, as a duration."""
     import pandas as pd
 
     try:
-        found = pd.Timedelta(text)
+        found = pd.Timedelta(text.replace("d", "D") if text.endswith("d") else text)
     except ValueError:
         raise ValueError(
             f"--max-age needs a number and a unit. Received {text!r}. Use for example 48h or 8d."
@@ -268,26 +293,44 @@ def _duration(text: str) -> pd.Timedelta:
 @contextmanager
 def codes() -> Iterator[None]:
     """Turn errors into exit codes."""
-    from gwforecast.models.bundle import BundleError
-    from gwforecast.schema import SchemaError
-    from gwforecast.service.archive import ArchiveBusyError, ArchiveError
-    from gwforecast.service.champions import ChampionsBusyError
-
     try:
         yield
     except (typer.Exit, KeyboardInterrupt):
         raise
     except Exception as error:
-        kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
-            ((ArchiveBusyError, ChampionsBusyError), 3),
-            ((ArchiveError, BundleError), 7),
-            ((SchemaError, FileNotFoundError), 4),
-            (OSError, 6),
-            ((ValueError, TypeError), 2),
-            (Exception, 70),
-        )
-        code = next(code for kind, code in kinds if isinstance(error, kind))
-        raise typer.Exit(exit_with(error, code)) from None
+        raise typer.Exit(exit_with(error, code_of(error))) from None
+
+
+def code_of(error: Exception) -> int:
+    """Return the exit code of an error."""
+    from gwforecast.models.bundle import BundleError
+    from gwforecast.schema import SchemaError
+    from gwforecast.service.archive import ArchiveBusyError, ArchiveError
+    from gwforecast.service.champions import ChampionsBusyError
+
+    kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
+        ((ArchiveBusyError, ChampionsBusyError), 3),
+        ((ArchiveError, BundleError), 7),
+        ((SchemaError, FileNotFoundError), 4),
+        (OSError, 6),
+        ((ValueError, TypeError), 2),
+        (Exception, 70),
+    )
+    return next(code for kind, code in kinds if isinstance(error, kind))
+
+
+@contextmanager
+def _into(run: LastRun) -> Iterator[None]:
+    """Enter the code and the message of an error into the record of a run.
+
+    A run that found another one at work leaves the record to it.
+    """
+    try:
+        yield
+    except Exception as error:
+        run.code, run.message = code_of(error), clean(in_words(error))
+        run.keep = run.keep and run.code != 3
+        raise
 
 
 def _headline(issued: Issued) -> str:

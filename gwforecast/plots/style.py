@@ -381,9 +381,7 @@ def looks_of(models: Iterable[str], emphasis: Iterable[str] | None = None) -> di
     return looks
 
 
-def picture(
-    ax: Axes, *, dpi: int = 130, colours: int | None = None
-) -> tuple[bytes, int, int]:
+def picture(ax: Axes, *, dpi: int = 130, colours: int | None = None) -> tuple[bytes, int, int]:
     """Return the figure of some axes as PNG, with its width and height in pixels, and close it.
 
     The same figure always gives the same bytes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 
@@ -96,7 +96,7 @@ class Bulletin:
     verification: pd.DataFrame | None = None
     title: str = "Groundwater levels"
     contact: str | None = None
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = field(default_factory=Thresholds)
     chance: float = 0.5
     max_age: pd.Timedelta | None = None
     now: pd.Timestamp | None = None

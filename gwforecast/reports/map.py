@@ -162,9 +162,7 @@ def _coordinate(value: float, step: float, side: str, *, degrees: bool) -> str:
     return f"{abs(value):.{digits}f}° {letter}"
 
 
-def _labels(
-    entries: Sequence[Entry], points: np.ndarray, height: float
-) -> list[dict[str, object]]:
+def _labels(entries: Sequence[Entry], points: np.ndarray, height: float) -> list[dict[str, object]]:
     """Return the names that fit beside their mark without covering another one."""
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in points]
     taken += [
@@ -180,17 +178,17 @@ def _labels(
             (x + 9, y + 3), (x - 9 - wide, y + 3), (x - wide / 2, y - 10), (x - wide / 2, y + 17),
         ):  # fmt: skip
             box = (left, base - 9, left + wide, base + LINE - 9)
-            inside = LEFT < box[0] and box[2] < WIDTH - RIGHT and TOP < box[1]
+            inside = box[0] > LEFT and box[2] < WIDTH - RIGHT and box[1] > TOP
             if inside and box[3] < height - BOTTOM and not _covers(box, taken):
                 taken.append(box)
-                labels.append({"x": round(float(left), 1), "y": round(float(base), 1), "text": text})
+                labels.append(
+                    {"x": round(float(left), 1), "y": round(float(base), 1), "text": text}
+                )
                 break
     return labels
 
 
-def _covers(
-    box: tuple[float, ...], taken: Iterable[tuple[float, ...]]
-) -> bool:
+def _covers(box: tuple[float, ...], taken: Iterable[tuple[float, ...]]) -> bool:
     return any(
         box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
         for other in taken

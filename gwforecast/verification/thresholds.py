@@ -41,9 +41,7 @@ class Thresholds:
     def of(self, well: str) -> dict[str, float]:
         """Return the thresholds of a well, m, by side: ``"below"`` and ``"above"``."""
         given = (("below", self.below), ("above", self.above))
-        found = {
-            side: one.get(well) if isinstance(one, Mapping) else one for side, one in given
-        }
+        found = {side: one.get(well) if isinstance(one, Mapping) else one for side, one in given}
         return {side: float(level) for side, level in found.items() if level is not None}
 
     def __bool__(self) -> bool:

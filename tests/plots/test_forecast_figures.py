@@ -445,3 +445,13 @@ def test_a_long_name_of_a_well_runs_into_nothing(observations, boxes, make):
         left, right = boxes([ax._left_title, ax._right_title], ax.figure)
         assert left.x1 < right.x0
         assert left.x0 >= 0
+
+
+def test_levels_of_alert_are_drawn_where_they_can_be_seen(observations, make):
+    forecast = make["forecast"](observations, ISSUES)
+    low, high = plots.fan(forecast, observations).get_ylim()
+    ax = plots.fan(forecast, observations, thresholds=[low - 0.1, high + 100.0])
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels.count("threshold") == 1
+    assert ax.get_ylim()[0] < low - 0.1
+    assert ax.get_ylim()[1] < high + 1.0  # a threshold far away does not flatten the forecast

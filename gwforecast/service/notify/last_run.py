@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gwforecast.runs.files import now, write_text
+from gwforecast.runs.files import now
+from gwforecast.writing import write_text
 
 __all__ = ["LastRun", "read_last_run", "recorded"]
 

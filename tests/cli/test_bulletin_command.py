@@ -1,0 +1,71 @@
+"""The bulletin by the real command line: also after a run that failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+CONFIG = """
+[data]
+levels = "wells"
+covariates = "weather.csv"
+[schedule]
+models = ["linear"]
+horizon = 8
+[bulletin]
+title = "Wells of the fen"
+contact = "desk@example.org"
+max_age = "8d"
+[alerts]
+below = {brook = 100.0}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(shared_folder: Path, gwforecast) -> Path:
+    levels = pd.read_csv(shared_folder / "levels.csv")
+    (shared_folder / "wells").mkdir()
+    for number, well in enumerate(("brook", "=1+1")):
+        levels.assign(level=levels["level"] + number).to_csv(
+            shared_folder / "wells" / f"{well}.csv", index=False
+        )
+    (shared_folder / "run.toml").write_text(CONFIG, "utf-8")
+    gwforecast("train", "run.toml", cwd=shared_folder)
+    gwforecast("forecast", "run.toml", "--issue-time", "2010-03-01", cwd=shared_folder)
+    return shared_folder
+
+
+def test_page_and_pages_of_the_wells(place: Path, gwforecast) -> None:
+    gwforecast("bulletin", "run.toml", "--out", "page.html", "--pages", cwd=place)
+    page = (place / "page.html").read_text("utf-8")
+    assert "Wells of the fen" in page
+    assert "This page is old." in page  # its forecast is of 2010
+    assert "failed:" not in page
+    assert "below 100.00 m: above 99 %" in page
+    assert sorted(path.name for path in (place / "page_wells").iterdir()) == [
+        "_1_1.html", "brook.html",
+    ]  # fmt: skip
+    assert "data:image/png" in (place / "page_wells" / "brook.html").read_text("utf-8")
+
+
+def test_a_failed_run_is_recorded_and_on_the_page(place: Path, gwforecast) -> None:
+    gwforecast("forecast", "run.toml", "--issue-time", "2010-03-01", cwd=place)
+    good = json.loads((place / "archive" / "last_run.json").read_text("utf-8"))
+    assert good["code"] == 0
+    assert good["last_success"] == good["ended"]
+    (place / "wells").rename(place / "gone")
+    try:
+        gwforecast("forecast", "run.toml", cwd=place, code=4)
+        bad = json.loads((place / "archive" / "last_run.json").read_text("utf-8"))
+        assert bad["code"] == 4
+        assert bad["last_success"] == good["ended"]
+        done = gwforecast("bulletin", "run.toml", "--out", "failed.html", cwd=place)
+        assert "warning: the page has no figures and no map" in done.stderr
+        page = (place / "failed.html").read_text("utf-8")
+        assert "failed:</strong> inputs are missing or too old for all wells" in page
+        assert "brook" in page
+    finally:
+        (place / "gone").rename(place / "wells")
