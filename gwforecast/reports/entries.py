@@ -114,9 +114,9 @@ def entries_of(
             _add_levels(entry, one, observations.sel({schema.WELL: [name]}))
         if name in own:
             entry.verification = _verified(own[name])
-        for row in crossed.get(name, crossings[:0]).itertuples():
+        for row in crossed.get(name, crossings[:0]).to_dict("records"):
             entry.thresholds.append(_threshold(row))
-            entry.crossing |= row.probability >= chance
+            entry.crossing |= float(row["probability"]) >= chance
         found.append(entry)
     return found
 
@@ -191,10 +191,10 @@ def _add_levels(entry: Entry, product: xr.Dataset, one: xr.Dataset) -> None:
             setattr(entry, css, f"c{OUTLOOK_CLASSES.index(last['class'])}")
 
 
-def _threshold(row: Any) -> str:
-    text = f"{row.side} {row.threshold:.2f} m: {likely(row.probability)}"
-    if not pd.isna(row.by):
-        text += f", probably by {timeline.format_time(np.datetime64(row.by))}"
+def _threshold(row: dict[Any, Any]) -> str:
+    text = f"{row['side']} {row['threshold']:.2f} m: {likely(row['probability'])}"
+    if not pd.isna(row["by"]):
+        text += f", probably by {timeline.format_time(np.datetime64(row['by']))}"
     return text
 
 
