@@ -20,6 +20,7 @@ from .models.additive import Additive as Additive
 from .models.ardl import ARDL as ARDL
 from .models.base import Forecaster as Forecaster
 from .models.bundle import BundleError as BundleError
+from .models.contract import check_forecaster as check_forecaster
 from .models.kernel_ridge import KernelRidge as KernelRidge
 from .models.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .models.linear import Linear as Linear
