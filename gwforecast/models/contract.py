@@ -105,7 +105,10 @@ def made_up_record() -> xr.Dataset:
             "rain": (dims, rain, {"units": "mm"}),
             "temperature": (dims, temperature, {"units": "degC"}),
         },
-        {schema.WELL: ["a", "b"], schema.TIME: pd.date_range("2001-01-01", None, STEPS, "7D")},
+        {
+            schema.WELL: ["a", "b"],
+            schema.TIME: pd.date_range("2001-01-01", periods=STEPS, freq="7D"),
+        },
     )
 
 
@@ -160,7 +163,7 @@ class _Checks:
             data, issue_times=self.issued, horizon=HORIZON, forcing=ObservedWeather()
         )
 
-    def after(self, moment: object, names: list[str]) -> xr.Dataset:
+    def after(self, moment: np.datetime64, names: list[str]) -> xr.Dataset:
         """Return the record with other values after a moment."""
         later = self.data[schema.TIME] > moment
         return self.data.assign(
