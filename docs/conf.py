@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 from gwforecast import __version__
 
@@ -41,8 +42,6 @@ def write_settings(app: object) -> None:
     """Write the page of all settings, from the tables of the configuration and the models."""
     del app
     import inspect
-    from pathlib import Path
-
     from gwforecast.config.load import Settings
     from gwforecast.config.models import model_table
     from gwforecast.runs.catalogue import MODELS, settings_of
@@ -87,8 +86,6 @@ def meaning(text: str) -> str:
 def write_modules(app: object) -> None:
     """Write a page for each module."""
     del app
-    from pathlib import Path
-
     import gwforecast
 
     folder = Path(__file__).parent / "modules"
@@ -107,23 +104,28 @@ def write_modules(app: object) -> None:
         (folder / f"{name}.md").write_text(text, "utf-8")
 
 
-def draw_gallery(app: object) -> None:
-    """Run the code of the gallery, and draw the figure that each block leaves."""
+def draw_figures(app: object) -> None:
+    """Run the code of the pages with pictures, and draw the figure that each block leaves."""
     del app
-    from pathlib import Path
-
     import matplotlib as mpl
 
     mpl.use("agg")
+    here = Path(__file__).parent
+    for page in [here / "gallery.md", *sorted((here / "howto").glob("*.md"))]:
+        if f"]({page.stem}/" in page.read_text("utf-8"):
+            draw_page(page)
+
+
+def draw_page(page: Path) -> None:
+    """Draw the figures of a page into the folder of its name, numbered by block of code."""
     from matplotlib import pyplot as plt
 
-    here = Path(__file__).parent
-    folder, names = here / "gallery", {}
+    folder, names = page.with_suffix(""), {}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    blocks = re.findall(r"```python\n(.*?)```", (here / "gallery.md").read_text("utf-8"), re.S)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
     for number, block in enumerate(blocks):
-        exec(compile(block, f"gallery.md, block {number}", "exec"), names)  # noqa: S102 - our own page
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)  # noqa: S102 - our page
         if plt.get_fignums():
             plt.gcf().savefig(folder / f"{number}.png", dpi=130, bbox_inches="tight")
             plt.close("all")
@@ -140,7 +142,7 @@ def number_references(
 
 def setup(app: object) -> None:
     """Connect them to the start of a build."""
-    app.connect("builder-inited", draw_gallery)  # type: ignore[attr-defined]
+    app.connect("builder-inited", draw_figures)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_settings)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", number_references)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_modules)  # type: ignore[attr-defined]

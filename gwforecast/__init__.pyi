@@ -42,6 +42,9 @@ from .networks.lstm import LSTM as LSTM
 from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP
 from .networks.mlp import GlobalMLP as GlobalMLP
+from .questions.fill import Filled as Filled
+from .questions.fill import extend as extend
+from .questions.fill import fill as fill
 from .runs.backtest import backtest as backtest
 from .runs.check import check as check
 from .runs.evaluate import evaluate as evaluate

@@ -28,6 +28,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("verification",),
     ("plots",),
     ("config", "runs"),
+    ("questions",),
     ("reports",),
     ("service", "shards"),
     ("jobs",),

@@ -19,6 +19,7 @@ from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
 from gwforecast.cli.init import init
 from gwforecast.cli.options import Command, with_reading
+from gwforecast.cli.questions import extend, fill
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
 from gwforecast.cli.verify import verify
@@ -59,6 +60,7 @@ def _options(
 
 START: tuple[Callable[..., None], ...] = (demo, datasets)
 MODEL: tuple[Callable[..., None], ...] = (init, check, evaluate, tune, backtest)
+QUESTIONS: tuple[Callable[..., None], ...] = (fill, extend)
 SCHEDULE: tuple[Callable[..., None], ...] = (train, forecast, bulletin, verify, status, backfill)
 METRICS = "Metrics in scores.csv: {metrics}."
 
@@ -69,6 +71,8 @@ for command in MODEL:
     app.command(cls=Command, rich_help_panel="Data and models", epilog=epilog)(
         with_reading(command)
     )
+for command in QUESTIONS:
+    app.command(cls=Command, rich_help_panel="Questions")(with_reading(command))
 for command in SCHEDULE:
     app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
 

@@ -9,6 +9,7 @@ from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_
 from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph
+from gwforecast.plots.questions.filled import filled_record
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
@@ -29,6 +30,7 @@ __all__ = [
     "close",
     "extreme_wells",
     "fan",
+    "filled_record",
     "gaps",
     "hindcasts",
     "hydrograph",

@@ -24,7 +24,7 @@ from gwforecast.verification.distribution import pit_values
 if TYPE_CHECKING:
     from gwforecast.runs.results import Backtest, Evaluation
 
-__all__ = ["draw_backtest", "draw_evaluation", "draw_tuning"]
+__all__ = ["draw_backtest", "draw_each", "draw_evaluation", "draw_tuning"]
 
 
 DPI = 200
@@ -65,11 +65,24 @@ def draw_evaluation(
     if wells == 0:
         return {}
     chosen = observations.isel({schema.WELL: slice(wells)})
-    return _draw_each(_of_evaluation(evaluation, chosen, observations), folder=folder)
+    return draw_each(_of_evaluation(evaluation, chosen, observations), folder=folder)
 
 
-def _draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
-    """Draw figures, given as name and callable, as PNG files; warn if one cannot be drawn."""
+def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
+    """Draw figures, given as name and callable, as PNG files; warn if one cannot be drawn.
+
+    Parameters
+    ----------
+    figures : iterable of (str, callable)
+        Names without the suffix, and functions that draw axes.
+    folder : pathlib.Path
+        Folder of the run; figures are written to its subfolder ``figures``.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Paths of the files, by their names relative to the folder.
+    """
     from gwforecast import plots  # loads matplotlib
 
     drawn: dict[str, Path] = {}
@@ -105,7 +118,7 @@ def draw_backtest(result: Backtest, observations: xr.Dataset, *, folder: Path) -
     dict of str to pathlib.Path
         Paths of the files, by their names relative to the folder.
     """
-    return _draw_each(_of_backtest(result, observations), folder=folder)
+    return draw_each(_of_backtest(result, observations), folder=folder)
 
 
 def draw_tuning(

@@ -1,0 +1,1 @@
+"""Figures of filled records, scenarios, contributions and trends."""

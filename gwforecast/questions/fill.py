@@ -1,0 +1,344 @@
+"""What is missing: gaps filled and records extended, from the weather and the levels around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES
+from gwforecast.calibration.leave_years_out import BLOCKS
+from gwforecast.models.base import Forecaster
+from gwforecast.progress import Progress
+from gwforecast.questions.files import write_answer
+from gwforecast.questions.gap_scores import GAP_WEEKS, score_gaps
+from gwforecast.questions.simulation import DEFAULT_MODELS, LeftOut, left_out_simulation
+from gwforecast.questions.smoother import ErrorSmoother
+from gwforecast.runs.files import file_names
+
+__all__ = ["FLAGS", "Filled", "extend", "fill"]
+
+
+FLAGS = {"observed": 0, "filled": 1, "extended_back": 2, "extended_on": 3, "missing": 9}
+"""Values of ``level_flag`` by their meanings."""
+
+Where = Literal["gaps", "back", "on"]
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """Filled or extended records.
+
+    Parameters
+    ----------
+    levels : xarray.Dataset
+        ``level`` (well, time), m: observed levels as they are, and filled ones, which are means;
+        ``level_flag`` (well, time), the origin of each value, see :data:`FLAGS`;
+        ``level_quantiles`` (well, time, quantile), m, equal to the level where it was observed;
+        ``simulation`` (well, time), m, by models that have not seen the levels around.
+    scores : pandas.DataFrame
+        Scores at artificial gaps, as of :func:`gwforecast.questions.gap_scores.score_gaps`.
+    failed : dict of str to str
+        Wells that could not be filled, and why.
+    paths : dict of str to pathlib.Path
+        Files written, by their names in the folder.
+    """
+
+    levels: xr.Dataset
+    scores: pd.DataFrame
+    failed: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """Return the levels as a table: well, time, level, lower, upper (95 %) and flag in words.
+
+        Steps without a level are left out.
+        """
+        words = {number: word for word, number in FLAGS.items()}
+        quantiles = self.levels["level_quantiles"]
+        table = xr.Dataset(
+            {
+                "level": self.levels[schema.LEVEL],
+                "lower_95": quantiles.isel({schema.QUANTILE: 0}, drop=True),
+                "upper_95": quantiles.isel({schema.QUANTILE: -1}, drop=True),
+                "flag": self.levels["level_flag"],
+            }
+        ).to_dataframe()
+        table = table.reset_index()[["well", "time", "level", "lower_95", "upper_95", "flag"]]
+        table = table[table["flag"] != FLAGS["missing"]]
+        return table.assign(flag=table["flag"].map(words)).reset_index(drop=True)
+
+    def write(self, folder: Path, *, name: str = "filled", figures: int = 12) -> dict[str, Path]:
+        """Write ``NAME.csv``, ``NAME.nc``, ``gap_scores.csv`` and figures; return their paths.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Folder to write to.
+        name : str
+            Name of table and Dataset.
+        figures : int
+            Number of wells to draw, in the order of the wells.
+        """
+        tables = {f"{name}.csv": self.table()}
+        if len(self.scores):
+            tables["gap_scores.csv"] = self.scores
+        wells = [str(w) for w in self.levels[schema.WELL].values if str(w) not in self.failed]
+        paths = write_answer(
+            folder,
+            tables=tables,
+            datasets={f"{name}.nc": self.levels},
+            figures=((stem, partial(self._draw, well)) for well, stem in
+                     file_names(wells[:figures]).items()),
+        )  # fmt: skip
+        self.paths.update(paths)
+        return paths
+
+    def _draw(self, well: str) -> object:
+        from gwforecast import plots  # loads matplotlib
+
+        return plots.filled_record(self.levels, well=well, note=self._note(well))
+
+    def _note(self, well: str) -> str | None:
+        if not len(self.scores):
+            return None
+        own = self.scores[(self.scores["well"] == well) & (self.scores["method"] == "fill")]
+        if not len(own):
+            return None
+        parts = [f"{row.gap_weeks} w {row.rmse:.2g} m" for row in own.itertuples()]
+        return "RMSE of artificial gaps: " + ", ".join(parts)
+
+
+def fill(
+    observations: xr.Dataset,
+    *,
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    blocks: int = BLOCKS,
+    longest: int | None = None,
+    gap_weeks: Sequence[int] = GAP_WEEKS,
+    without_weather: bool = False,
+    progress: Progress | None = None,
+) -> Filled:
+    """Fill the gaps between the first and the last level of each well.
+
+    The level of a gap is simulated from the weather by models that have not seen the levels of the
+    same block of years. Their error is then estimated from the levels before and after the gap by
+    a Kalman smoother, see :mod:`gwforecast.questions.smoother`: a short gap is bridged almost as by
+    linear interpolation, and a long one follows the simulation. Observed levels stay as they are.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time): ``level`` in m, NaN in gaps, and covariates.
+    models : sequence of str or Forecaster
+        Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters; several are averaged.
+    settings : mapping, optional
+        Settings by model and name.
+    seed, members, workers : int, optional
+        Seed, number of members and number of networks trained at once, for models that have them.
+    blocks : int
+        Number of blocks of years, each simulated without its levels.
+    longest : int, optional
+        Longest gap that is filled, in steps; by default all are.
+    gap_weeks : sequence of int
+        Lengths of the artificial gaps that the filling is scored by, in weeks; none for no scores.
+    without_weather : bool
+        Allow models that derive levels from the weather to be fitted on the season alone.
+    progress : Progress, optional
+        Callback for progress: blocks, members and wells done.
+
+    Returns
+    -------
+    Filled
+        Levels with flags and intervals, and scores.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    RuntimeError
+        If no model can simulate any well.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> time = pd.date_range("2000-01-03", periods=700, freq="7D")
+    >>> rain = rng.gamma(1.0, 10.0, time.size)
+    >>> level = 20 + pd.Series(rain).ewm(halflife=10).mean().to_numpy() / 10
+    >>> truth = level[300:326].copy()
+    >>> level[300:326] = np.nan
+    >>> observations = xr.Dataset(
+    ...     {"level": (("well", "time"), level[None]), "rain": (("well", "time"), rain[None])},
+    ...     {"well": ["a"], "time": time},
+    ... )
+    >>> filled = fill(observations, models=["linear"], gap_weeks=())
+    >>> error = filled.levels["level"].values[0, 300:326] - truth
+    >>> bool(np.abs(error).mean() < 0.05)
+    True
+    """
+    left_out = left_out_simulation(
+        observations, models=models, settings=settings, seed=seed, members=members,
+        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+    )  # fmt: skip
+    filled = _conditioned(observations, left_out, wanted=("gaps",), longest=longest)
+    scores = [
+        score_gaps(
+            smoother,
+            observations[schema.LEVEL].sel({schema.WELL: well}).values,
+            block=left_out.block.sel({schema.WELL: well}).values,
+            weeks=gap_weeks,
+        ).assign(well=well)
+        for well, smoother in filled.smoothers.items()
+        if gap_weeks
+    ]
+    table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame()
+    return Filled(filled.levels, table, filled.failed)
+
+
+def extend(
+    observations: xr.Dataset,
+    *,
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    blocks: int = BLOCKS,
+    without_weather: bool = False,
+    progress: Progress | None = None,
+) -> Filled:
+    """Extend records to all times with weather: back before the first level, and on after the last.
+
+    Near the record the error of the simulation is known from the levels, so that the interval is
+    narrow there; it grows to that of the simulation far away.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time): ``level`` in m, and covariates over a longer time.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`fill`.
+
+    Returns
+    -------
+    Filled
+        Levels with flags and intervals; gaps between levels are left as they are. There are no
+        scores.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    RuntimeError
+        If no model can simulate any well.
+    """
+    left_out = left_out_simulation(
+        observations, models=models, settings=settings, seed=seed, members=members,
+        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+    )  # fmt: skip
+    extended = _conditioned(observations, left_out, wanted=("back", "on"), longest=None)
+    return Filled(extended.levels, pd.DataFrame(), extended.failed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Records:
+    levels: xr.Dataset
+    smoothers: dict[str, ErrorSmoother]
+    failed: dict[str, str]
+
+
+def _conditioned(
+    observations: xr.Dataset,
+    left_out: LeftOut,
+    *,
+    wanted: tuple[Where, ...],
+    longest: int | None,
+) -> _Records:
+    """Return levels with flags and quantiles, the model of each well, and failures."""
+    observed = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
+    times = observed[schema.TIME].values
+    per_year = timeline.steps_per_year(timeline.infer_frequency(times))
+    level, flag = observed.values.copy(), np.full(observed.shape, FLAGS["missing"], np.int8)
+    quantiles = np.repeat(level[..., None], len(QUANTILES), axis=-1)
+    smoothers, failed = {}, dict(left_out.failed)
+    flag[np.isfinite(level)] = FLAGS["observed"]
+    for number, well in enumerate(map(str, observed[schema.WELL].values)):
+        if well in failed:
+            continue
+        smoother = ErrorSmoother(left_out.level.values[number], times, per_year)
+        try:
+            found = smoother.fit(observed.values[number]).condition(observed.values[number])
+        except ValueError as error:
+            failed[well] = str(error)
+            continue
+        smoothers[well] = smoother
+        own = _flags(observed.values[number], wanted=wanted, longest=longest)
+        use = (own > 0) & np.isfinite(found.mean)
+        flag[number, use] = own[use]
+        level[number, use] = found.mean[use]
+        spread = found.deviation[:, None] * OF_NORMAL
+        quantiles[number, use] = (found.mean[:, None] + spread)[use]
+    return _Records(_labelled(observed, level, flag, quantiles, left_out), smoothers, failed)
+
+
+def _flags(level: np.ndarray, *, wanted: tuple[Where, ...], longest: int | None) -> np.ndarray:
+    """Return the flag of each step that is wanted, 0 for all others, shape (time,)."""
+    flags = np.zeros(level.size, np.int8)
+    known = np.flatnonzero(np.isfinite(level))
+    if "back" in wanted:
+        flags[: known[0]] = FLAGS["extended_back"]
+    if "on" in wanted:
+        flags[known[-1] + 1 :] = FLAGS["extended_on"]
+    if "gaps" in wanted:
+        for first, last in zip(known[:-1] + 1, known[1:], strict=True):
+            if longest is None or last - first <= longest:
+                flags[first:last] = FLAGS["filled"]
+    return flags
+
+
+def _labelled(
+    observed: xr.DataArray,
+    level: np.ndarray,
+    flag: np.ndarray,
+    quantiles: np.ndarray,
+    left_out: LeftOut,
+) -> xr.Dataset:
+    units = {"units": schema.LEVEL_UNITS}
+    dims = (schema.WELL, schema.TIME)
+    meanings = {
+        "long_name": "origin of the level",
+        "flag_values": np.array(list(FLAGS.values()), np.int8),
+        "flag_meanings": " ".join(FLAGS),
+    }
+    return xr.Dataset(
+        {
+            schema.LEVEL: (dims, level, {**observed.attrs, **units}),
+            "level_flag": (dims, flag, meanings),
+            "level_quantiles": (
+                (*dims, schema.QUANTILE),
+                quantiles,
+                {**units, "long_name": "quantiles of the level as it would have been measured"},
+            ),
+            "simulation": (
+                dims,
+                left_out.level.transpose(*dims).values,
+                {**units, "long_name": "level simulated without the levels around"},
+            ),
+        },
+        {
+            schema.WELL: observed[schema.WELL].values,
+            schema.TIME: observed[schema.TIME].values,
+            schema.QUANTILE: list(QUANTILES),
+        },
+    )

@@ -1,0 +1,171 @@
+"""Simulations by models that have not seen the levels of the block of years that they simulate."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.calibration.held_out import SPREAD
+from gwforecast.calibration.leave_years_out import BLOCKS, blocks_of_years, simulate_left_out
+from gwforecast.models.base import Forecaster
+from gwforecast.models.requirements import require_inputs
+from gwforecast.progress import Progress
+from gwforecast.runs.catalogue import make_forecasters
+from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
+
+__all__ = ["DEFAULT_MODELS", "LeftOut", "left_out_simulation", "usable_inputs"]
+
+
+DEFAULT_MODELS = ("kernel_ridge",)
+"""Models of a question where none are named: about a second for each well and fit."""
+
+WEIGHT_POWER = 2.0  # of the inverse mean squared error, as in the blend of an evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """A simulation of each row by fits that have not seen the levels around it.
+
+    Parameters
+    ----------
+    level, spread : xarray.DataArray
+        Mean of the models, and standard deviation of all their members, dims (well, time), m.
+    block : xarray.DataArray
+        Number of the block of years of each row, dims (well, time).
+    failed : dict of str to str
+        Wells without a simulation, and why.
+    """
+
+    level: xr.DataArray
+    spread: xr.DataArray
+    block: xr.DataArray
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def usable_inputs(
+    observations: xr.Dataset,
+    *,
+    models: Sequence[str | Forecaster],
+    settings: Mapping[str, Mapping[str, object]] | None,
+    shared: Mapping[str, object],
+    without_weather: bool,
+) -> tuple[dict[str, Forecaster], xr.Dataset, dict[str, str]]:
+    """Return forecasters, the wells that they can be fitted on, and why the others cannot be used.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    ValueError, TypeError
+        If a model or a setting is unknown.
+    """
+    schema.validate_observations(observations)
+    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    used, failed = require_inputs(
+        forecasters, observations, simulates=True, without_weather=without_weather, stacklevel=5
+    )
+    return forecasters, used, failed
+
+
+def left_out_simulation(
+    observations: xr.Dataset,
+    *,
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    blocks: int = BLOCKS,
+    without_weather: bool = False,
+    progress: Progress | None = None,
+) -> LeftOut:
+    """Simulate each block of years by models fitted on the levels of all other blocks.
+
+    Several models are averaged. At each well and block a model is weighted by the inverse square of
+    its mean squared error in the other blocks.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    models, settings, seed, members, workers, without_weather, progress
+        As of :func:`gwforecast.runs.evaluate.evaluate`.
+    blocks : int
+        Number of blocks of years.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    RuntimeError
+        If no model can simulate any well.
+    """
+    shared = {"seed": seed, "members": members, "workers": workers}
+    forecasters, used, failed = usable_inputs(
+        observations,
+        models=models,
+        settings=settings,
+        shared=shared,
+        without_weather=without_weather,
+    )
+    wells = [str(well) for well in used[schema.WELL].values]
+    simulations, reasons = [], dict(failed)
+    for name, forecaster in forecasters.items():
+
+        def work(some: list[str], one: Forecaster = forecaster) -> xr.Dataset:
+            return simulate_left_out(
+                one, select_wells(used, some), blocks=blocks, progress=progress
+            )
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="All-NaN")
+            attempt = together_or_one_by_one(work, wells, divisible=not forecaster.pooled)
+        reasons |= {well: f"{name}: {reason}" for well, reason in attempt.reasons.items()}
+        if attempt.done:
+            joined = xr.concat(attempt.results, schema.WELL)
+            simulations.append(joined.reindex({schema.WELL: used[schema.WELL].values}))
+    if not simulations:
+        raise RuntimeError(
+            "A simulation needs one model that can be fitted. Received none. "
+            f"{next(iter(reasons.values()))}"
+        )
+    block = blocks_of_years(used, blocks=blocks)
+    whole = _mean_of_models(simulations, used[schema.LEVEL], block, blocks)
+    every = {schema.WELL: observations[schema.WELL].values}
+    known = whole[schema.LEVEL].notnull().any(schema.TIME)
+    works = {str(well) for well in whole[schema.WELL].values[known.values]}
+    missing = {str(w) for w in observations[schema.WELL].values} - works
+    return LeftOut(
+        whole[schema.LEVEL].reindex(every),
+        whole[SPREAD].reindex(every),
+        blocks_of_years(observations, blocks=blocks),
+        {well: reasons.get(well, "the models have no simulation") for well in sorted(missing)},
+    )
+
+
+def _mean_of_models(
+    simulations: Sequence[xr.Dataset], observed: xr.DataArray, block: xr.DataArray, blocks: int
+) -> xr.Dataset:
+    if len(simulations) == 1:
+        return simulations[0]
+    each = xr.concat(simulations, schema.MODEL, join="exact")
+    squared = (each[schema.LEVEL] - observed) ** 2
+    mean, within = xr.zeros_like(observed), xr.zeros_like(observed)
+    for number in range(blocks):
+        elsewhere = squared.where(block != number).mean(schema.TIME)
+        weights = np.maximum(elsewhere, 1e-12) ** -WEIGHT_POWER
+        weights = (weights / weights.sum(schema.MODEL)).fillna(0.0)
+        level = (weights * each[schema.LEVEL].where(weights > 0, 0.0)).sum(
+            schema.MODEL, skipna=False
+        )
+        spread = weights * (each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2)
+        mean = mean.where(block != number, level)
+        within = within.where(block != number, spread.sum(schema.MODEL))
+    return xr.Dataset(
+        {schema.LEVEL: mean.transpose(*observed.dims), SPREAD: np.sqrt(within)}
+    ).drop_attrs()

@@ -1,0 +1,43 @@
+"""The commands of the next questions, in a real process on real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+FILES = ["--levels", "gappy.csv", "--covariates", "weather.csv", "--models", "linear"]
+
+
+@pytest.fixture(scope="module")
+def place(shared_folder: Path) -> Path:
+    levels = pd.read_csv(shared_folder / "levels.csv", index_col=0)
+    levels.drop(index=levels.index[200:230]).to_csv(shared_folder / "gappy.csv")
+    return shared_folder
+
+
+def test_fill_writes_levels_with_flags_and_scores(place: Path, gwforecast, truth) -> None:
+    done = gwforecast("fill", *FILES, "--out", "filled", cwd=place)
+    assert "30 filled" in done.stdout
+    table = pd.read_csv(place / "filled" / "filled.csv", parse_dates=["time"], index_col="time")
+    assert table["flag"].value_counts().to_dict() == {"observed": 450, "filled": 30}
+    made = table[table["flag"] == "filled"]
+    assert (made["level"] - truth.loc[made.index]).abs().mean() < 0.03
+    assert (made["lower_95"] < made["level"]).all()
+    scores = pd.read_csv(place / "filled" / "gap_scores.csv")
+    assert set(scores["gap_weeks"]) == {1, 4, 13, 26, 52}
+    with xr.open_dataset(place / "filled" / "filled.nc") as filled:
+        assert filled["level_quantiles"].dims == ("well", "time", "quantile")
+    assert len(list((place / "filled" / "figures").glob("*.png"))) == 1
+
+
+def test_extend_goes_on_to_the_last_weather(place: Path, gwforecast, truth) -> None:
+    done = gwforecast("extend", *FILES, "--out", "extended", "--figures", 0, cwd=place)
+    assert "120 extended on" in done.stdout
+    table = pd.read_csv(place / "extended" / "extended.csv", parse_dates=["time"])
+    on = table[table["flag"] == "extended_on"].set_index("time")
+    inside = truth.loc[on.index].between(on["lower_95"], on["upper_95"])
+    assert len(on) == 120
+    assert inside.mean() > 0.8
