@@ -42,6 +42,7 @@ def write_settings(app: object) -> None:
     """Write the page of all settings, from the tables of the configuration and the models."""
     del app
     import inspect
+
     from gwforecast.config.load import Settings
     from gwforecast.config.models import model_table
     from gwforecast.runs.catalogue import MODELS, settings_of

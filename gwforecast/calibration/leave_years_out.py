@@ -122,9 +122,7 @@ def fits_without_blocks(
     block = blocks_of_years(observations, blocks=blocks)
     for number in range(blocks):
         rows = block == number
-        masked = observations.assign(
-            {schema.LEVEL: observations[schema.LEVEL].where(~rows)}
-        )
+        masked = observations.assign({schema.LEVEL: observations[schema.LEVEL].where(~rows)})
         yield rows, _fit(forecaster, masked, further(progress, number, blocks))
         if progress is not None:
             progress(f"{forecaster.name}: blocks of years", number + 1, blocks)
@@ -176,9 +174,7 @@ def simulate_left_out(
     return whole
 
 
-def _fit(
-    forecaster: Forecaster, observations: xr.Dataset, progress: Progress | None
-) -> Forecaster:
+def _fit(forecaster: Forecaster, observations: xr.Dataset, progress: Progress | None) -> Forecaster:
     split = split_by_fraction(observations, train=TRAIN, validation=VALIDATION)
     fitted = copy.copy(forecaster).fit(observations, split=split, progress=progress)
     return fitted.refit(observations, split=split, progress=progress)

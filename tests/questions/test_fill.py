@@ -100,9 +100,7 @@ def test_filled_levels_are_near_the_truth_and_intervals_cover_it(
     assert float(covered.where(inside).mean()) > 0.85
 
 
-def test_observed_levels_stay_and_all_values_have_flags(
-    valley: xr.Dataset, filled: Filled
-) -> None:
+def test_observed_levels_stay_and_all_values_have_flags(valley: xr.Dataset, filled: Filled) -> None:
     observed = valley["level"].notnull()
     flag = filled.levels["level_flag"]
     assert bool((flag.where(observed, 0) == FLAGS["observed"]).all())

@@ -69,9 +69,7 @@ def filled_record(
         times, lower.values, upper.values, color=style.INTERVAL, lw=0, label="95 % interval",
         zorder=1.5,
     )  # fmt: skip
-    ax.plot(
-        times, simulated.values, color=style.SPARE, lw=0.8, label="simulation alone", zorder=2
-    )
+    ax.plot(times, simulated.values, color=style.SPARE, lw=0.8, label="simulation alone", zorder=2)
     name = "extended" if flag.isin(_EXTENDED).any() else "filled"
     joined = _with_neighbours(one[schema.LEVEL].values, made.values)
     ax.plot(times, joined, color=style.PREDICTED, lw=1.4, label=name, zorder=2.5)
