@@ -1,4 +1,4 @@
-"""What is missing: gaps filled and records extended, from the weather and the levels around them."""
+"""What is missing: gaps filled and records extended, from weather and the levels around them."""
 
 from __future__ import annotations
 

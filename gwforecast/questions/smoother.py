@@ -8,9 +8,9 @@ movements over weeks gives the smooth curve through the levels that is best wher
 not know the short movements of a well. All is Gaussian, so that the Kalman smoother gives the exact
 mean and variance of each step given all levels before and after it (Durbin and Koopman 2012,
 doi:10.1093/acprof:oso/9780199641178.001.0001). The processes are in state-space form as in
-Hartikainen and Sarkka (2010, doi:10.1109/MLSP.2010.5589113), and their five parameters are those of
-maximum likelihood. The memory of the rough part is bounded, so that far from all levels the interval
-becomes that of the simulation.
+Hartikainen and Sarkka (2010, doi:10.1109/MLSP.2010.5589113), and their five parameters are those
+of maximum likelihood. The memory of the rough part is bounded, so that far from all levels the
+interval becomes that of the simulation.
 """
 
 from __future__ import annotations
