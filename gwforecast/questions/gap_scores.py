@@ -109,7 +109,7 @@ def _gaps(level: np.ndarray, block: np.ndarray, steps: int) -> Iterator[np.ndarr
 def _straight(level: np.ndarray) -> np.ndarray:
     """Return levels interpolated linearly in time."""
     known = np.flatnonzero(np.isfinite(level))
-    return np.interp(np.arange(level.size), known, level[known])
+    return np.asarray(np.interp(np.arange(level.size), known, level[known]))
 
 
 def _season(level: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -158,7 +158,7 @@ def _mean_of_models(
     mean, within = xr.zeros_like(observed), xr.zeros_like(observed)
     for number in range(blocks):
         elsewhere = squared.where(block != number).mean(schema.TIME)
-        weights = np.maximum(elsewhere, 1e-12) ** -WEIGHT_POWER
+        weights: xr.DataArray = elsewhere.clip(min=1e-12) ** -WEIGHT_POWER
         weights = (weights / weights.sum(schema.MODEL)).fillna(0.0)
         level = (weights * each[schema.LEVEL].where(weights > 0, 0.0)).sum(
             schema.MODEL, skipna=False

@@ -163,7 +163,7 @@ class ErrorSmoother:
     def _logarithms(self, parameters: tuple[float, ...]) -> np.ndarray:
         years = np.array([self.steps_per_year, 1.0, self.steps_per_year, 1.0, 1.0])
         with np.errstate(divide="ignore"):
-            return np.log(years * np.array(parameters))
+            return np.asarray(np.log(years * np.array(parameters)))
 
     def _columns(self) -> np.ndarray:
         """Return what the states are multiplied with, shape (time, state)."""
