@@ -105,14 +105,10 @@ def left_out_simulation(
     RuntimeError
         If no model can simulate any well.
     """
-    shared = {"seed": seed, "members": members, "workers": workers}
     forecasters, used, failed = usable_inputs(
-        observations,
-        models=models,
-        settings=settings,
-        shared=shared,
-        without_weather=without_weather,
-    )
+        observations, models=models, settings=settings, without_weather=without_weather,
+        shared={"seed": seed, "members": members, "workers": workers},
+    )  # fmt: skip
     wells = [str(well) for well in used[schema.WELL].values]
     simulations, reasons = [], dict(failed)
     for name, forecaster in forecasters.items():
