@@ -28,6 +28,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gwforecast.networks.engines.jobs import Data, Job
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -37,8 +39,9 @@ import xarray as xr
 
 import gwforecast
 from gwforecast.networks import training
+from gwforecast.networks.engines.jobs import Recipe
 from gwforecast.networks.lstm import LSTM
-from gwforecast.networks.training import LOSSES, Recipe
+from gwforecast.networks.training import LOSSES
 from gwforecast.sequences.windows import epoch_starts, value_windows
 
 MEMBERS = 10
@@ -220,15 +223,13 @@ def compare_epoch(well: Arrays, lookback: int = 52, hidden: int = 64) -> bool:
     row = np.isfinite(well.targets)
     architecture = LSTM(units=(hidden,), dropout=0, noise=0)._describe_network(well.inputs.shape[1])
     recipe = Recipe(LOSSES["mse"], "adam", 0.0, 1.0, 9, lookback=lookback, targets=1)
-    data = training.Data(
-        well.inputs[None], well.targets[None], np.full_like(well.targets, np.nan)[None]
-    )
+    data = Data(well.inputs[None], well.targets[None], np.full_like(well.targets, np.nan)[None])
 
-    def jobs(epochs: int) -> list[training.Job]:
+    def jobs(epochs: int) -> list[Job]:
         starts = epoch_starts(row, targets=1, batch_size=BATCH, epochs=epochs, seed=0)
         rates = np.full(starts.shape[0] * starts.shape[1], RATE, "float32")
         return [
-            training.Job(0, architecture.build(seed=m).get_weights(), starts, rates,
+            Job(0, architecture.build(seed=m).get_weights(), starts, rates,
                          np.zeros(0, "int32"), m)
             for m in range(MEMBERS)
         ]  # fmt: skip

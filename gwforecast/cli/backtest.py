@@ -83,11 +83,8 @@ def backtest(
     cannot be used.
     """
     from gwforecast import jobs
-    from gwforecast.runs.catalogue import import_tensorflow
 
     settings = options.load(context)
-    if settings.cluster.dask is None:  # otherwise only the workers need it
-        import_tensorflow(settings.backtest.models)
     with progress_bars() as progress:
         result = jobs.backtest(settings, progress=progress)
     checked = jobs.check(settings)

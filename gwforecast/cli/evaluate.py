@@ -81,11 +81,8 @@ def evaluate(
     if the data or settings cannot be used.
     """
     from gwforecast import jobs
-    from gwforecast.runs.catalogue import import_tensorflow
 
     settings = options.load(context)
-    if settings.cluster.dask is None:  # otherwise only the workers need it
-        import_tensorflow(settings.models.use)
     with progress_bars() as progress:
         evaluation = jobs.evaluate(settings, progress=progress)
     say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
@@ -143,11 +140,9 @@ def demo(out: DemoOut = None, members: options.Members = None, seed: options.See
     Example: gwforecast demo --out demo-results
     """
     from gwforecast import jobs
-    from gwforecast.runs.catalogue import DEFAULT_MODELS, import_tensorflow
 
     folder = Path("demo-results") if out is None else out
     screen.print("The data are synthetic: a seeded physical model whose truth is known.")
-    import_tensorflow(DEFAULT_MODELS)
     with progress_bars() as progress:
         evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=progress)
     _print_evaluation(evaluation, folder)

@@ -109,7 +109,6 @@ def train(
     settings = options.load(context)
     with codes():
         from gwforecast import jobs
-        from gwforecast.runs.catalogue import import_tensorflow
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import schedule
 
@@ -117,8 +116,6 @@ def train(
             names = schedule.step_back(settings)
             screen.print(f"{len(names)} wells returned to their previous champion.")
             return
-        if settings.cluster.dask is None:  # otherwise only the workers need it
-            import_tensorflow(settings.schedule.models)
         with progress_bars() as progress:
             table = jobs.train(
                 settings,

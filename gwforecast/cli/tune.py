@@ -62,10 +62,8 @@ def tune(
     settings cannot be used.
     """
     from gwforecast import jobs
-    from gwforecast.runs.catalogue import import_tensorflow
 
     settings = options.load(context)
-    import_tensorflow([settings.tune.model])
     with progress_bars() as progress:
         tuning = jobs.tune(settings, progress=progress)
     _print_tuning(tuning)

@@ -27,7 +27,7 @@ Space = Mapping[str, Sequence[Any]]
 logarithm. ``("choice", a, b, ...)``: one of the values, which may be lists.
 """
 
-RESERVED = ("members", "seed", "folds", "workers", "head")
+RESERVED = ("members", "seed", "folds", "workers", "engine", "head")
 """Settings that cannot be searched: more members are never worse, and the others are not properties
 of a model."""
 

@@ -1,7 +1,7 @@
 """What LSTM, GRU, CNN and MLP have in common: an ensemble of networks for each well.
 
-Labelled observations are scaled, turned into arrays and passed to the training engine. TensorFlow
-is imported when a network is fitted; a network that is read back forecasts without it.
+Labelled observations are scaled, turned into arrays and passed to an engine that trains networks.
+TensorFlow is imported only where that engine needs it; trained networks forecast without it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,14 @@ from gwforecast.data.covariates import DEFAULT_FEATURES
 from gwforecast.models.base import HeldOut, through_periods
 from gwforecast.models.settings import check_settings, setting
 from gwforecast.networks import stored
+from gwforecast.networks.engines import choice
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, cosine_rates, history_of
 from gwforecast.networks.inference import TrainedNetworks
 from gwforecast.networks.members import learn_member_weights, member_weights_at
 from gwforecast.networks.parts import (
     Architecture,
     Count,
+    EngineName,
     Head,
     LossName,
     NotNegative,
@@ -41,9 +44,6 @@ from gwforecast.progress import Progress, further
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import FOLDS, Period, Split, train_folds, without_folds
 from gwforecast.sequences.windows import epoch_starts, sequence_windows
-
-if TYPE_CHECKING:
-    from gwforecast.networks import training
 
 __all__ = ["DROPOUT", "NOISE", "WEIGHT_DECAY", "NeuralForecaster"]
 
@@ -105,6 +105,10 @@ class NeuralForecaster(TrainedNetworks):
         are errors of unseen levels from all years, see :meth:`held_out`. A refit uses all.
     workers : int, optional
         Networks trained at the same time; by default the number of cores.
+    engine : {"auto", "compiled", "keras"}
+        Engine that trains the networks: by default the compiled kernels of this package on a CPU,
+        where they support the network, and Keras otherwise and on a GPU. Both take the same steps,
+        but their random numbers for dropout and noise differ.
 
     Attributes
     ----------
@@ -153,6 +157,7 @@ class NeuralForecaster(TrainedNetworks):
     seed: Count = 0
     folds: Positive = FOLDS
     workers: Positive | None = None
+    engine: EngineName = "auto"
     head = Head()  # replaced by a classifier of levels
     left_out_ = None
     settings_known_ = True  # unless read back from a file that does not have them
@@ -219,13 +224,10 @@ class NeuralForecaster(TrainedNetworks):
         The arguments are those of :meth:`refit`, with old and new rows; ``epochs`` is the number of
         passes over them, by default a tenth of those of a fit.
         """
-        from gwforecast.networks import training
-
         self._check_settings()
         again = copy.copy(self)
         again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
         again.learning_rate = UPDATE_RATE * self.learning_rate
-        workers = training.choose_workers(self.workers)
         wells = again._known(observations)
         rows = split.rows(observations, *through_periods(through)).sel({schema.WELL: wells})
         data = again._data(observations.sel({schema.WELL: wells}), rows, None)
@@ -239,10 +241,7 @@ class NeuralForecaster(TrainedNetworks):
             )
             for n, job in enumerate(again._jobs(data))
         ]
-        trained = training.train(
-            again.architecture_, again._recipe(), data, jobs, workers=workers, progress=progress
-        )
-        again._keep(trained, wells)
+        again._keep(again._run_jobs(data, jobs, progress), wells)
         again.epochs, again.learning_rate = self.epochs, self.learning_rate
         return again
 
@@ -254,10 +253,7 @@ class NeuralForecaster(TrainedNetworks):
         validates: bool,
         progress: Progress | None,
     ) -> Self:
-        from gwforecast.networks import training
-
         self._check_settings()
-        workers = training.choose_workers(self.workers)  # before TensorFlow starts
         rows = split.rows(observations, *periods)
         wells = self._fit_wells(observations, rows)
         old = None if validates else self.member_weights_
@@ -269,7 +265,7 @@ class NeuralForecaster(TrainedNetworks):
         rows = rows.sel({schema.WELL: self.wells_})
         self._set_window(observations)
         self._learn_inputs(observations, rows)
-        self._train(observations, rows, split if validates else None, workers, progress)
+        self._train(observations, rows, split if validates else None, progress)
         if validates:
             self.member_weights_ = self._learn_member_weights()
         return self
@@ -290,27 +286,36 @@ class NeuralForecaster(TrainedNetworks):
         observations: xr.Dataset,
         rows: xr.DataArray,
         split: Split | None,
-        workers: int,
         progress: Progress | None,
     ) -> None:
         """Train and keep the networks, validated on the validation rows of a split where given."""
-        from gwforecast.networks import training
-
-        trained: list[training.Trained] = []
+        trained: list[Trained] = []
         for first in range(0, len(self.wells_), WELLS_AT_ONCE):
             wells = self.wells_[first : first + WELLS_AT_ONCE]
             group = observations.sel({schema.WELL: wells})
             data = self._data(group, rows.sel({schema.WELL: wells}), split)
             self.architecture_ = self._describe_network(data.inputs.shape[-1])
-            trained += training.train(
-                self.architecture_,
-                self._recipe(),
-                data,
-                list(self._jobs(data)),
-                workers=workers,
-                progress=further(progress, len(trained), len(self.wells_) * self.members),
-            )
+            done = further(progress, len(trained), len(self.wells_) * self.members)
+            trained += self._run_jobs(data, list(self._jobs(data)), done)
         self._keep(trained, self.wells_)
+
+    def _run_jobs(
+        self,
+        data: Data,
+        jobs: Sequence[Job],
+        progress: Progress | None,
+        *,
+        recipe: Recipe | None = None,
+    ) -> list[Trained]:
+        return choice.train(
+            self.architecture_,
+            recipe or self._recipe(),
+            data,
+            jobs,
+            engine=self.engine,
+            workers=self.workers,
+            progress=progress,
+        )
 
     def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
         levels = observations[schema.LEVEL].where(rows).count(schema.TIME)
@@ -353,10 +358,7 @@ class NeuralForecaster(TrainedNetworks):
         }
         return self.architecture.of(inputs, {**self.network_settings(), **shared, **(more or {})})
 
-    def _data(
-        self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None
-    ) -> training.Data:
-        from gwforecast.networks import training
+    def _data(self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None) -> Data:
 
         inputs, complete = self._inputs(observations)
         level = observations[schema.LEVEL]
@@ -369,7 +371,7 @@ class NeuralForecaster(TrainedNetworks):
         if split is not None:
             held_out = target.where(split.rows(observations, "validation")).values.astype("f4")
             targets = without_folds(targets, self._folds(observations, complete, split))
-        return training.Data(inputs, targets, held_out)
+        return Data(inputs, targets, held_out)
 
     def _folds(self, observations: xr.Dataset, complete: np.ndarray, split: Split) -> xr.DataArray:
         usable = xr.DataArray(complete, dims=(schema.WELL, schema.TIME))
@@ -381,12 +383,10 @@ class NeuralForecaster(TrainedNetworks):
         self.lookback_ = year if self.lookback is None else self.lookback
         self.targets_ = year if self.targets is None else self.targets
 
-    def _recipe(self) -> training.Recipe:
-        from gwforecast.networks import training
-
+    def _recipe(self) -> Recipe:
         lookback, targets = self.window
-        return training.Recipe(
-            loss=training.LOSSES[self.head.loss or self.loss],
+        return Recipe(
+            loss=self.head.loss or self.loss,
             optimizer=self.optimizer,
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
@@ -398,11 +398,9 @@ class NeuralForecaster(TrainedNetworks):
 
     def _first_weights(self) -> tuple[range, list[list[np.ndarray]]]:
         seeds = range(self.seed, self.seed + self.members)
-        networks = [self.architecture_.build(seed=seed) for seed in seeds]
-        return seeds, [[np.asarray(v) for v in n.trainable_variables] for n in networks]
+        return seeds, [self.architecture_.first_weights(seed=seed) for seed in seeds]
 
-    def _jobs(self, data: training.Data) -> Iterator[training.Job]:
-        from gwforecast.networks import training
+    def _jobs(self, data: Data) -> Iterator[Job]:
 
         seeds, first = self._first_weights()
         _, targets = self.window
@@ -418,11 +416,10 @@ class NeuralForecaster(TrainedNetworks):
                     epochs=self.epochs,
                     seed=seed,
                 )
-                rates = training.cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
-                yield training.Job(well, weights, starts, rates, validation, seed, fold)
+                rates = cosine_rates(self.learning_rate, starts.shape[0] * starts.shape[1])
+                yield Job(well, weights, starts, rates, validation, seed, fold)
 
-    def _keep(self, trained: Sequence[training.Trained], wells: Sequence[str]) -> None:
-        from gwforecast.networks import training
+    def _keep(self, trained: Sequence[Trained], wells: Sequence[str]) -> None:
 
         shape = (len(wells), self.members)
         self.seeds_ = list(range(self.seed, self.seed + self.members))
@@ -435,7 +432,7 @@ class NeuralForecaster(TrainedNetworks):
             coords={schema.WELL: list(wells), schema.MEMBER: self.seeds_},
             dims=(schema.WELL, schema.MEMBER),
         )
-        self.history_ = training.history_of(list(product(wells, self.seeds_)), trained)
+        self.history_ = history_of(list(product(wells, self.seeds_)), trained)
 
     def _check_settings(self) -> None:
         check_settings(self)
@@ -455,7 +452,7 @@ class NeuralForecaster(TrainedNetworks):
     def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the forecaster that :meth:`to_state` described.
 
-        It simulates without TensorFlow. It can be refitted and updated, which loads TensorFlow.
+        It simulates without TensorFlow. It can be refitted and updated.
 
         Raises
         ------

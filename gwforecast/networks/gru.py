@@ -90,6 +90,14 @@ class GRUArchitecture(Architecture):
         """Return the Keras model."""
         return build_gru(self.inputs, **dict(self.settings), seed=seed)
 
+    def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+        """Return the first weights of the hidden layers."""
+        return parts.first_recurrent(shapes, seed)
+
+    def compiled_layers(self) -> list[tuple[str, int, str]]:
+        """Return kind, units and activation of each hidden layer for the compiled engine."""
+        return [("gru", units, self.setting("activation")) for units in self.setting("units")]
+
     def run_hidden(
         self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
     ) -> tuple[np.ndarray, State]:

@@ -119,6 +119,17 @@ class LSTMArchitecture(Architecture):
         """Return the Keras model."""
         return build_lstm(self.inputs, **dict(self.settings), seed=seed)
 
+    def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+        """Return the first weights of the hidden layers; the bias of forget gates is one."""
+        first = parts.first_recurrent(shapes, seed)
+        for bias, units in zip(first[2::3], self.setting("units"), strict=True):
+            bias[units : 2 * units] = 1.0
+        return first
+
+    def compiled_layers(self) -> list[tuple[str, int, str]]:
+        """Return kind, units and activation of each hidden layer for the compiled engine."""
+        return [("lstm", units, self.setting("activation")) for units in self.setting("units")]
+
     def run_hidden(
         self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
     ) -> tuple[np.ndarray, State]:

@@ -83,6 +83,10 @@ class MLPArchitecture(Architecture):
         """Return the Keras model."""
         return build_mlp(self.inputs, **dict(self.settings), seed=seed)
 
+    def compiled_layers(self) -> list[tuple[str, int, str]]:
+        """Return kind, units and activation of each hidden layer for the compiled engine."""
+        return [("dense", units, self.setting("activation")) for units in self.setting("units")]
+
     def run_hidden(
         self,
         weights: Sequence[np.ndarray],

@@ -24,6 +24,8 @@ import numpy as np
 import xarray as xr
 from annotated_types import Ge, Gt, Lt, MinLen
 
+from gwforecast.networks.engines.first_weights import glorot_uniform, normal, orthogonal
+
 if TYPE_CHECKING:
     import keras
 
@@ -32,6 +34,7 @@ __all__ = [
     "Activation",
     "Architecture",
     "Count",
+    "EngineName",
     "Head",
     "LayerSizes",
     "LossName",
@@ -45,6 +48,7 @@ __all__ = [
     "by_sequence",
     "by_step",
     "dense",
+    "first_recurrent",
     "first_state",
     "input_layers",
     "layer_sizes",
@@ -63,6 +67,7 @@ ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
 LossName = Literal["mse", "mae", "huber", "nse"]
 OptimizerName = Literal["adam", "rmsprop", "sgd"]
+EngineName = Literal["auto", "compiled", "keras"]
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
@@ -76,6 +81,7 @@ State = list[tuple[np.ndarray, ...]]
 """State of each recurrent layer, arrays (network, sequence, units)."""
 
 MOST_WELLS = 10**6
+WELLS_PART, HEAD_PART = 98, 99  # parts of a network for :func:`part_seed`
 LARGEST = 4096  # limit of layer sizes and steps in a stored network
 
 _SHARED: dict[str, type | tuple[type, ...]] = {
@@ -201,6 +207,31 @@ class Architecture(abc.ABC):
     def build(self, *, seed: int = 0) -> keras.Model:
         """Return the Keras model, with first weights that the seed determines."""
 
+    def first_weights(self, *, seed: int = 0) -> list[np.ndarray]:
+        """Return the first weights of the Keras model that the seed determines, without Keras."""
+        shapes = self.weight_shapes()
+        vectors = []
+        if self.embedding:
+            vectors = [normal(shapes.pop(0), part_seed(seed, WELLS_PART), deviation=0.1)]
+        head = glorot_uniform(shapes[-2], part_seed(seed, HEAD_PART))
+        return [*vectors, *self.first_hidden(shapes[:-2], seed), head, np.zeros(shapes[-1], "f4")]
+
+    def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+        """Return the first weights of the hidden layers: of a kernel and a bias for each layer."""
+        return [
+            glorot_uniform(shape, part_seed(seed, number // 2))
+            if len(shape) > 1
+            else np.zeros(shape, np.float32)
+            for number, shape in enumerate(shapes)
+        ]
+
+    def compiled_layers(self) -> list[tuple[str, int, str]] | None:
+        """Return kind, units and activation of each hidden layer for the compiled engine.
+
+        None where it has no such layers.
+        """
+        return None
+
     @abc.abstractmethod
     def run_hidden(
         self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
@@ -301,7 +332,7 @@ def input_layers(
     vector = keras.layers.Dense(
         embedding,
         use_bias=False,
-        kernel_initializer=keras.initializers.RandomNormal(0.0, 0.1, part_seed(seed, 98)),
+        kernel_initializer=keras.initializers.RandomNormal(0.0, 0.1, part_seed(seed, WELLS_PART)),
     )(chosen)
     x = _noise(x[:, :, :-1], noise)
     along = keras.ops.ones_like(x[:, :, :1]) * keras.ops.expand_dims(vector, 1)
@@ -330,7 +361,7 @@ def output_layer(
     return keras.layers.Dense(
         outputs,
         activation=activation,
-        kernel_initializer=keras.initializers.GlorotUniform(part_seed(seed, 99)),
+        kernel_initializer=keras.initializers.GlorotUniform(part_seed(seed, HEAD_PART)),
         kernel_regularizer=penalty(l2),
     )(x)
 
@@ -345,6 +376,21 @@ def recurrent_settings(seed: int, layer: int, l2: float) -> dict[str, Any]:
         "kernel_regularizer": penalty(l2),
         "recurrent_regularizer": penalty(l2),
     }
+
+
+def first_recurrent(shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+    """Return the first weights of recurrent layers, without Keras; all biases are zero.
+
+    They are those of :func:`recurrent_settings`: kernel, recurrent kernel and bias of each layer.
+    """
+    first = []
+    for layer, (kernel, recurrent, bias) in enumerate(zip(*[iter(shapes)] * 3, strict=True)):
+        first += [
+            glorot_uniform(kernel, part_seed(seed, 2 * layer)),
+            orthogonal(recurrent, part_seed(seed, 2 * layer + 1)),
+            np.zeros(bias, np.float32),
+        ]
+    return first
 
 
 def penalty(l2: float) -> keras.Regularizer | None:

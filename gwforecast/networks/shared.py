@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS, through_periods
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, concatenate_wells, cosine_rates
 from gwforecast.networks.forecaster import UPDATE_RATE, NeuralForecaster
 from gwforecast.networks.parts import Architecture, Count
 from gwforecast.progress import Progress, further
@@ -24,9 +25,6 @@ from gwforecast.sequences.attributes import AttributeEncoder
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
 from gwforecast.sequences.windows import epoch_starts, pooled_starts
-
-if TYPE_CHECKING:
-    from gwforecast.networks import training
 
 __all__ = ["GlobalForecaster"]
 
@@ -151,8 +149,6 @@ class GlobalForecaster(NeuralForecaster):
         progress : Progress, optional
             Callback for the number of networks trained.
         """
-        from gwforecast.networks import training
-
         again = copy.copy(self)
         again._check_tuning(epochs)
         kept = again._known(observations)
@@ -163,8 +159,7 @@ class GlobalForecaster(NeuralForecaster):
         observations = observations.sel({schema.WELL: kept})
         rows = split.rows(observations, *through_periods(through))
         data = again._data(observations, rows, split if through == "train" else None)
-        workers = training.choose_workers(self.workers)
-        again._tune(data, epochs, workers, progress)
+        again._tune(data, epochs, progress)
         return again
 
     def update(
@@ -181,10 +176,7 @@ class GlobalForecaster(NeuralForecaster):
             return super().update(
                 observations, split=split, through=through, epochs=epochs, progress=progress
             )
-        from gwforecast.networks import training
-
         self._check_settings()
-        workers = training.choose_workers(self.workers)
         again = copy.copy(self)
         wells = again._known(observations)
         observations = observations.sel({schema.WELL: wells})
@@ -194,7 +186,6 @@ class GlobalForecaster(NeuralForecaster):
         again._train_shared(
             again._data(observations, rows, None),
             [again.wells_.index(well) for well in wells],
-            workers,
             progress,
             first=[[weights[0, m] for weights in self.weights_] for m in range(self.members)],
         )
@@ -256,7 +247,7 @@ class GlobalForecaster(NeuralForecaster):
             more |= {"wells": len(self.trained_at_) + 1, "embedding": self.embedding}
         return super()._describe_network(inputs + attributes, more)
 
-    def _recipe(self) -> training.Recipe:
+    def _recipe(self) -> Recipe:
         return replace(super()._recipe(), attributes=self.attributes_ is not None)
 
     def _train(
@@ -264,36 +255,28 @@ class GlobalForecaster(NeuralForecaster):
         observations: xr.Dataset,
         rows: xr.DataArray,
         split: Split | None,
-        workers: int,
         progress: Progress | None,
     ) -> None:
         data = self._data(observations, rows, split)
         self.architecture_ = self._describe_network(data.inputs.shape[-1])
         total = self.members * (1 + (len(self.wells_) if self.fine_tune else 0))
-        self._train_shared(
-            data, range(len(self.wells_)), workers, further(progress, 0, total), first=None
-        )
+        self._train_shared(data, range(len(self.wells_)), further(progress, 0, total), first=None)
         if self.fine_tune:
-            self._tune(data, self.fine_tune, workers, further(progress, self.members, total))
+            self._tune(data, self.fine_tune, further(progress, self.members, total))
 
     def _train_shared(
         self,
-        data: training.Data,
+        data: Data,
         positions: Sequence[int],
-        workers: int,
         progress: Progress | None,
         *,
         first: list[list[np.ndarray]] | None,
     ) -> None:
-        from gwforecast.networks import training
-
         recipe = self._recipe()
         attributes = None if self.attributes_ is None else self.attributes_[list(positions)]
-        joined = training.concatenate_wells(replace(data, attributes=attributes), recipe)
+        joined = concatenate_wells(replace(data, attributes=attributes), recipe)
         jobs = list(self._shared_jobs(data, joined, recipe, first))
-        trained = training.train(
-            self.architecture_, recipe, joined, jobs, workers=workers, progress=progress
-        )
+        trained = self._run_jobs(joined, jobs, progress)
         self.shared_ = True
         self._keep(trained, [ALL_WELLS])
         if self.embedding:
@@ -301,12 +284,11 @@ class GlobalForecaster(NeuralForecaster):
 
     def _shared_jobs(
         self,
-        data: training.Data,
-        joined: training.Data,
-        recipe: training.Recipe,
+        data: Data,
+        joined: Data,
+        recipe: Recipe,
         first: list[list[np.ndarray]] | None,
-    ) -> Iterator[training.Job]:
-        from gwforecast.networks import training
+    ) -> Iterator[Job]:
 
         seeds, fresh = self._first_weights()
         validation = _validation_windows(data.validation_targets, recipe)
@@ -321,17 +303,13 @@ class GlobalForecaster(NeuralForecaster):
                 epochs=self.epochs,
                 seed=seed,
             )
-            rates = training.cosine_rates(self.learning_rate, starts[..., 0].size)
+            rates = cosine_rates(self.learning_rate, starts[..., 0].size)
             positions = wells * joined.span + recipe.steps + starts
             positions = positions.astype(np.int32)
-            yield training.Job(0, weights, positions, rates, validated, seed, fold)
+            yield Job(0, weights, positions, rates, validated, seed, fold)
 
-    def _tune(
-        self, data: training.Data, epochs: int, workers: int, progress: Progress | None
-    ) -> None:
+    def _tune(self, data: Data, epochs: int, progress: Progress | None) -> None:
         """Train each well's copy of the shared networks further, and keep all copies."""
-        from gwforecast.networks import training
-
         recipe = replace(self._recipe(), patience=epochs)
         data = replace(data, attributes=self.attributes_)
         jobs = []
@@ -348,13 +326,11 @@ class GlobalForecaster(NeuralForecaster):
                     epochs=epochs,
                     seed=seed,
                 )
-                rates = training.cosine_rates(UPDATE_RATE * self.learning_rate, starts[..., 0].size)
+                rates = cosine_rates(UPDATE_RATE * self.learning_rate, starts[..., 0].size)
                 weights = [w[0, member] for w in self.weights_]
-                job = training.Job(well, weights, starts, rates, validation, seed, fold)
+                job = Job(well, weights, starts, rates, validation, seed, fold)
                 jobs.append(job)
-        trained = training.train(
-            self.architecture_, recipe, data, jobs, workers=workers, progress=progress
-        )
+        trained = self._run_jobs(data, jobs, progress, recipe=recipe)
         self.shared_ = False
         self._keep(trained, self.wells_)
 
@@ -367,7 +343,7 @@ class GlobalForecaster(NeuralForecaster):
             )
 
 
-def _validation_windows(held_out: np.ndarray, recipe: training.Recipe) -> np.ndarray:
+def _validation_windows(held_out: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Return well and first target of the windows over each well's validation targets, (2, window).
 
     If there are too many, an evenly spaced selection is used.

@@ -27,7 +27,7 @@ Stored = TypeVar("Stored", bound="TrainedNetworks")
 LARGEST = 10**6
 
 _DESCRIBED = {
-    "name", "covariates", "features", "lookback", "targets", "members", "seed", "workers",
+    "name", "covariates", "features", "lookback", "targets", "members", "seed", "workers", "engine",
 }  # fmt: skip
 """Settings that the description has under other names, or that a machine chooses."""
 

@@ -1,8 +1,10 @@
-"""The training engine: one compiled call trains one network from its first to its last weights.
+"""The engine by TensorFlow: one call trains one network from its first to its last weights.
 
-A *job* is one member of one well. All its epochs, batches and validation losses are computed inside
-one TensorFlow function, so that Python runs only between jobs. Jobs share nothing but the data, so
-a result does not depend on the other jobs; each worker is a thread that keeps one core busy.
+It trains every network that Keras can build, also on a GPU. Those that
+:mod:`gwforecast.networks.engines.compiled` knows are trained by it, unless there is a GPU.
+
+All epochs, batches and validation losses of a job are computed inside one TensorFlow function, so
+that Python runs only between jobs. Each worker is a thread that keeps one core busy.
 
 Data are in memory once, and a batch is gathered by the positions of its windows. Losses are means
 over the observed targets of a batch. Optimizers are pure functions of weights, gradient and
@@ -14,34 +16,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, in_threads, pad
 from gwforecast.networks.parts import Architecture
 from gwforecast.progress import Progress
 
 __all__ = [
     "LOSSES",
     "OPTIMIZERS",
-    "Data",
-    "Job",
     "Loss",
-    "Recipe",
-    "Trained",
     "choose_workers",
     "clip_by_norm",
     "compiled_job",
-    "concatenate_wells",
-    "cosine_rates",
-    "history_of",
     "no_moments",
     "require_own_process",
     "train",
@@ -161,48 +154,6 @@ def clip_by_norm(gradient: tf.Tensor, norm: float) -> tf.Tensor:
 COMPILED_KEPT = 16  # compiled functions in memory, each for one architecture and recipe
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of the training that all networks of a call share.
-
-    Parameters
-    ----------
-    loss : callable
-        Maps targets (batch, step), NaN where there is none, and outputs (batch, step, output) to a
-        scalar.
-    optimizer : str
-        Name of an optimizer.
-    weight_decay : float
-        Share of each kernel that is subtracted in an update, times the learning rate (Loshchilov
-        and Hutter 2019, arXiv:1711.05101).
-    clip_norm : float
-        Largest global norm of a gradient.
-    patience : int
-        Epochs without a lower validation loss after which training stops.
-    lookback, targets : int
-        Warm-up and target steps of a window.
-    attributes : bool
-        Whether the inputs of each window are followed by the attributes of its well.
-    stops_early : bool
-        Keep the weights of the best epoch, otherwise those of the last.
-    """
-
-    loss: Loss
-    optimizer: str
-    weight_decay: float
-    clip_norm: float
-    patience: int
-    lookback: int
-    targets: int
-    attributes: bool = False
-    stops_early: bool = True
-
-    @property
-    def steps(self) -> int:
-        """Steps of a window."""
-        return self.lookback + self.targets
-
-
 @lru_cache(maxsize=COMPILED_KEPT)
 def compiled_job(
     architecture: Architecture, recipe: Recipe
@@ -268,7 +219,7 @@ class _JobGraph:
         _, _, (_, best_epoch, best_weights), logs = tf.while_loop(
             goes_on, body, (0, first, none_yet, _logs()), parallel_iterations=1
         )
-        return self.shaped(best_weights), best_epoch + 1, logs[0].stack(), logs[1].stack()  # noqa: PD013
+        return self.shaped(best_weights), best_epoch + 1, logs[0].stack(), logs[1].stack()
 
     def epoch(self, x: Any, y: Any, starts: Any, rates: Any, first: Any, carried: Any) -> Any:
         """Return the mean loss of an epoch's updates; and weights, state and moments after it."""
@@ -291,7 +242,7 @@ class _JobGraph:
         with tf.GradientTape() as tape:
             tape.watch(weights)
             outputs, state, penalties = self.call(weights, state, inputs, training=True)
-            fit = self.recipe.loss(targets, outputs)
+            fit = LOSSES[self.recipe.loss](targets, outputs)
             loss = fit + tf.add_n(penalties) if penalties else fit
         gradient = clip_by_norm(tape.gradient(loss, weights), self.recipe.clip_norm)
         weights -= rate * self.decay * weights
@@ -303,7 +254,9 @@ class _JobGraph:
         """Return the loss of the validation targets, without dropout and noise."""
         inputs, targets = self.gather(x, y, starts)
         weights, state, _ = carried
-        return self.recipe.loss(targets, self.call(weights, state, inputs, training=False)[0])
+        return LOSSES[self.recipe.loss](
+            targets, self.call(weights, state, inputs, training=False)[0]
+        )
 
     def gather(self, x: Any, y: Any, starts: Any) -> Any:
         """Return inputs and targets of windows from data padded by a window at the start."""
@@ -355,81 +308,6 @@ def _signature(network: keras.Model, *, attributes: bool) -> list[Any]:
     ]
 
 
-@dataclass(frozen=True)
-class Data:
-    """Scaled data of all jobs.
-
-    Parameters
-    ----------
-    inputs : numpy.ndarray
-        Shape (well, time, input), float32, without NaN.
-    targets : numpy.ndarray
-        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well are
-        consecutive: one if all networks have the same targets, otherwise one for each fold, without
-        the targets of that fold.
-    validation_targets : numpy.ndarray
-        Shape (well, time), float32; NaN where a step is no target.
-    attributes : numpy.ndarray, optional
-        Shape (well, attribute), float32; appended to the inputs at every step of a window.
-    span : int
-        Steps from the start of a well to the start of the next where all wells are in one row, see
-        :func:`concatenate_wells`; 0 where each well has its own row.
-    """
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    validation_targets: np.ndarray
-    attributes: np.ndarray | None = None
-    span: int = 0
-
-    @property
-    def folds(self) -> int:
-        """Rows of targets for each well."""
-        return len(self.targets) // len(self.inputs)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One network to train.
-
-    Parameters
-    ----------
-    well : int
-        Row of the data.
-    weights : list of numpy.ndarray
-        First weights, in the order of ``network.trainable_variables``.
-    starts : numpy.ndarray
-        Positions of the first target of each window, shape (epoch, update, window), int32.
-    rates : numpy.ndarray
-        Learning rate of each update, shape (epoch * update,), float32.
-    validation : numpy.ndarray
-        Positions of the first target of the validation windows, int32; without any, the last
-        weights are kept.
-    seed : int
-        Seed of dropout and noise.
-    fold : int
-        Number of the row of the well's targets that it is trained on.
-    """
-
-    well: int
-    weights: list[np.ndarray]
-    starts: np.ndarray
-    rates: np.ndarray
-    validation: np.ndarray
-    seed: int
-    fold: int = 0
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Result of a job: the weights kept, their epoch (from 1) and the losses of each epoch."""
-
-    weights: list[np.ndarray]
-    best_epoch: int
-    loss: np.ndarray
-    validation_loss: np.ndarray
-
-
 _STARTED: dict[str, int] = {}  # the process that TensorFlow runs in
 
 
@@ -460,19 +338,6 @@ def choose_workers(workers: int | None) -> int:
     except RuntimeError:
         pass
     return workers
-
-
-def cosine_rates(peak: float, updates: int) -> np.ndarray:
-    """Return the learning rate of each update: ten steps of warm-up, then a cosine to 1 %.
-
-    References
-    ----------
-    Loshchilov and Hutter (2017), arXiv:1608.03983.
-    """
-    step = np.arange(updates)
-    cosine = 0.5 * (1 + np.cos(np.pi * step / updates))
-    rates = peak * (0.01 + 0.99 * cosine) * np.minimum(1.0, (step + 1) / 10)
-    return rates.astype(np.float32)
 
 
 def train(
@@ -533,66 +398,4 @@ def train(
         )
         return Trained([w.numpy() for w in weights], int(epoch), losses.numpy(), validation.numpy())
 
-    return list(_in_threads(work, jobs, workers, progress))
-
-
-def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) -> pd.DataFrame:
-    """Return the losses of networks by well, member and epoch.
-
-    Parameters
-    ----------
-    labels : sequence of (str, int)
-        Well and member of each network.
-    trained : sequence of Trained
-        Result of each.
-    """
-    parts = [
-        pd.DataFrame(
-            {
-                "well": well,
-                "member": member,
-                "epoch": np.arange(1, one.loss.size + 1),
-                "loss": one.loss,
-                "validation_loss": one.validation_loss,
-            }
-        )
-        for (well, member), one in zip(labels, trained, strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
-    """Return (well, time, ...) padded by a window at the start and by its targets at the end."""
-    width = [(0, 0), (recipe.steps, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
-    return np.pad(values, width, constant_values=fill)
-
-
-def concatenate_wells(data: Data, recipe: Recipe) -> Data:
-    """Return data with all wells one after the other in a single row, for a network of all wells.
-
-    Padding between wells prevents windows across two of them. Step ``r`` of the first well is at
-    ``recipe.steps + r``, and that of each further well ``span`` steps later.
-    """
-
-    def row(values: np.ndarray, fill: float) -> np.ndarray:
-        padded = pad(values, recipe, fill)
-        return padded.reshape(1, -1, *padded.shape[2:])
-
-    folds = data.folds
-    return Data(
-        row(data.inputs, 0.0),
-        np.concatenate([row(data.targets[fold::folds], np.nan) for fold in range(folds)]),
-        row(data.validation_targets, np.nan),
-        data.attributes,
-        data.targets.shape[1] + recipe.steps + recipe.targets,
-    )
-
-
-def _in_threads(
-    work: Callable[[Any], Any], items: Sequence[Any], workers: int, progress: Progress | None
-) -> Iterator[Any]:
-    with ThreadPoolExecutor(workers) as pool:
-        for done, result in enumerate(pool.map(work, items), start=1):
-            if progress is not None:
-                progress("networks", done, len(items))
-            yield result
+    return list(in_threads(work, jobs, workers, progress))

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +22,6 @@ __all__ = [
     "DEFAULT_SCHEDULE",
     "MODELS",
     "blended_among",
-    "import_tensorflow",
     "is_neural",
     "is_pooled",
     "make_forecasters",
@@ -214,30 +210,6 @@ def make_forecasters(
             f"{unknown[0]!r}. Add it to the models, or remove its settings."
         )
     return made
-
-
-def import_tensorflow(models: Iterable[str]) -> None:
-    """Import TensorFlow if one of the models is a neural network, without its log messages.
-
-    TensorFlow's libraries write to standard error before any of their settings is read, so the
-    file descriptor itself is redirected meanwhile.
-    """
-    with _silent():
-        if neural_among(models):
-            importlib.import_module("gwforecast.networks.training")
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _make(name: str, given: dict[str, object], shared: Mapping[str, object]) -> Forecaster:

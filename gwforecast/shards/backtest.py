@@ -20,7 +20,6 @@ from gwforecast.models.requirements import check_horizon
 from gwforecast.progress import Progress
 from gwforecast.runs import backtest as runs
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import import_tensorflow
 from gwforecast.runs.evaluate import split_wells
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.hindcast_verification import event_limit, models_to_compare
@@ -124,7 +123,6 @@ def backtest_shard(
     settings: Settings, shard: Shard, *, issue_times: Sequence[str], horizon: int
 ) -> Result:
     """Backtest the wells of a shard at the issue times of all wells."""
-    import_tensorflow(settings.backtest.models)
     arguments = backtest_arguments(settings) | {"workers": networks_at_once(settings)}
 
     def work(observations: xr.Dataset) -> Result:

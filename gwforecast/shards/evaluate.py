@@ -15,7 +15,7 @@ from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
 from gwforecast.runs import evaluate as runs
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import import_tensorflow, is_pooled
+from gwforecast.runs.catalogue import is_pooled
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.inputs import evaluation_arguments, prepare
 from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
@@ -90,7 +90,6 @@ def evaluate_shard(settings: Settings, shard: Shard) -> Result:
 def _evaluate(
     settings: Settings, shard: Shard, models: Sequence[str], pooled: Mapping[str, xr.DataArray]
 ) -> Result:
-    import_tensorflow(settings.models.use)
     arguments = evaluation_arguments(settings, models)
     arguments["workers"] = networks_at_once(settings)
 

@@ -18,7 +18,6 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
-from gwforecast.runs.catalogue import import_tensorflow
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive
 from gwforecast.service.champions import Champions
@@ -142,7 +141,6 @@ def train_shard(
     settings: Settings, shard: Shard, *, through: str, replace: bool, update: bool
 ) -> Result:
     """Train the wells of a shard, and store new champions in its folder."""
-    import_tensorflow(settings.schedule.models)
 
     def work(observations: xr.Dataset) -> Result:
         known = training.known_for_training(observations, timeline.to_times([through])[0], settings)

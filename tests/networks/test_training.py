@@ -12,10 +12,11 @@ import xarray as xr
 
 from gwforecast.networks import training
 from gwforecast.networks.cnn import CNN
+from gwforecast.networks.engines.jobs import Data, Job, Recipe
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM, LSTMArchitecture, build_lstm
 from gwforecast.networks.mlp import MLP
-from gwforecast.networks.training import LOSSES, mse
+from gwforecast.networks.training import LOSSES
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 2, "epochs": 3, "lookback": 6, "targets": 8}
@@ -98,7 +99,7 @@ def test_training_equals_that_of_keras() -> None:
     architecture = LSTMArchitecture.of(3, {"units": (4,)})
     first = architecture.build().get_weights()
     starts = rng.integers(0, 32, size=(5, 2, 4)).astype("int32")
-    job = training.Job(
+    job = Job(
         well=0,
         weights=first,
         starts=starts,
@@ -106,9 +107,9 @@ def test_training_equals_that_of_keras() -> None:
         validation=np.zeros(0, "int32"),
         seed=0,
     )
-    recipe = training.Recipe(mse, "adam", 0.0, 1e9, 99, lookback=5, targets=8)
+    recipe = Recipe("mse", "adam", 0.0, 1e9, 99, lookback=5, targets=8)
     missing = np.full_like(targets, np.nan)
-    (ours,) = training.train(architecture, recipe, training.Data(inputs, targets, missing), [job])
+    (ours,) = training.train(architecture, recipe, Data(inputs, targets, missing), [job])
 
     theirs = build_lstm(3, units=(4,))
     theirs.set_weights(first)

@@ -1,0 +1,129 @@
+"""The choice of the engine that trains some networks.
+
+On a CPU the compiled engine trains what it supports, without TensorFlow. On a machine with a GPU,
+and for all other networks, Keras' engine does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from gwforecast.networks.engines import compiled
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained
+from gwforecast.networks.parts import Architecture, EngineName
+from gwforecast.progress import Progress
+
+__all__ = ["cores", "takes_compiled", "train"]
+
+
+LOG = logging.getLogger(__name__)
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+
+
+def train(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: Data,
+    jobs: Sequence[Job],
+    *,
+    engine: EngineName = "auto",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[Trained]:
+    """Train each job's network: the weights of the last epoch, or of the best if it stops early.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Description of all the networks.
+    recipe : Recipe
+        Settings of the training.
+    data : Data
+        Inputs and targets.
+    jobs : sequence of Job
+        One for each network.
+    engine : {"auto", "compiled", "keras"}
+        Engine that trains them.
+    workers : int, optional
+        Networks trained at the same time; by default the number of cores, or one on a GPU.
+    progress : Progress, optional
+        Callback for the number of networks trained.
+
+    Returns
+    -------
+    list of Trained
+        In the order of the jobs.
+
+    Raises
+    ------
+    RuntimeError
+        If the compiled engine is chosen and its kernels are missing.
+    ValueError
+        If the compiled engine is chosen and does not support the networks.
+    """
+    if engine == "compiled" or (engine == "auto" and takes_compiled(architecture, recipe)):
+        return compiled.train(
+            architecture, recipe, data, jobs, workers=workers or cores(), progress=progress
+        )
+    with _silent():
+        from gwforecast.networks import training
+
+    workers = training.choose_workers(workers)
+    return training.train(architecture, recipe, data, jobs, workers=workers, progress=progress)
+
+
+def takes_compiled(architecture: Architecture, recipe: Recipe) -> bool:
+    """Return whether the compiled engine is the one for some networks on this machine."""
+    if not compiled.supports(architecture, recipe) or _has_gpu():
+        return False
+    if not compiled.is_available():
+        _report_missing()
+        return False
+    return True
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return len(allowed) or os.cpu_count() or 1
+
+
+@cache
+def _has_gpu() -> bool:
+    if not any(Path(device).exists() for device in GPU_DEVICES):
+        return False  # TensorFlow need not be imported to ask it
+    with _silent():
+        import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+@cache
+def _report_missing() -> None:
+    LOG.warning("networks are trained by Keras, several times as slowly: %s", compiled.MISSING)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Discard what is written to standard error by TensorFlow's libraries when they are loaded.
+
+    They write before any of TensorFlow's settings is read, so the file descriptor is redirected.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,263 @@
+"""The engine in C: LSTM, GRU and dense networks are trained on the cores of the CPU, without Keras.
+
+One call trains one network from its first to its last weights: batches, noise, dropout, forward and
+backward pass, clipping, decay, optimizer and validation (``source/train.c``). The call holds no
+lock of Python, so each worker is a thread that keeps one core busy. Formulas, losses and optimizers
+are those of :mod:`gwforecast.networks.training`, by which this engine is tested; only the random
+numbers of noise and dropout are others.
+
+The library is compiled when the package is installed, see ``build.py``, for AVX-512, AVX2 and plain
+machines; which of them is used is chosen when it is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gwforecast.networks.engines import build
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, in_threads
+from gwforecast.networks.parts import Architecture
+from gwforecast.progress import Progress
+
+__all__ = ["instruction_sets", "is_available", "loss_and_gradient", "supports", "train"]
+
+
+KINDS = {"lstm": 0, "gru": 1, "dense": 2}
+ACTIVATIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3}
+LOSSES = {"mse": 0, "nse": 0, "mae": 1, "huber": 2}
+OPTIMIZERS = {"adam": 0, "rmsprop": 1, "sgd": 2}
+MOST_LAYERS = 16
+ALIGNMENT = 64  # bytes
+
+_SIZES = (
+    "layers", "inputs", "attributes", "lookback", "targets", "batch", "loss", "optimizer",
+    "stops_early", "patience", "epochs", "updates", "validations", "length", "span",
+    "first_attribute_row", "seed",
+)  # fmt: skip
+_ARRAYS = (
+    "series", "targets", "held_out", "attributes", "starts", "validation", "rates", "weights",
+    "losses", "validation_losses", "epochs",
+)  # fmt: skip
+
+
+class _Setup(ctypes.Structure):
+    """``Setup`` of train.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in _SIZES),
+        *((name, ctypes.c_int64 * MOST_LAYERS) for name in ("kinds", "units", "activations")),
+        *(
+            (name, ctypes.c_double)
+            for name in ("weight_decay", "clip_norm", "l2", "dropout", "noise")
+        ),
+    )
+
+
+class _Job(ctypes.Structure):
+    """``Job`` of train.c."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in _ARRAYS)
+
+
+@cache
+def _library() -> tuple[ctypes.CDLL, str] | None:
+    """Return the library and the name of the best instruction set of this machine, or None."""
+    path = build.library_path()
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError:
+        return None
+    library.instruction_set.restype = ctypes.c_int64
+    name = list(build.INSTRUCTION_SETS)[library.instruction_set()]
+    return library, name
+
+
+def is_available() -> bool:
+    """Return whether the library was compiled from the present sources, and loads."""
+    return _library() is not None
+
+
+def instruction_sets() -> list[str]:
+    """Return the instruction sets that this machine can run, the one that is used last."""
+    found = _library()
+    if found is None:
+        return []
+    names = list(build.INSTRUCTION_SETS)
+    return names[: names.index(found[1]) + 1]
+
+
+def supports(architecture: Architecture, recipe: Recipe) -> bool:
+    """Return whether the engine trains networks of an architecture by a recipe.
+
+    It has no embeddings, no outputs other than one level, and no activations other than those of
+    ``ACTIVATIONS``, of which a recurrent layer has tanh.
+    """
+    layers = architecture.compiled_layers()
+    return (
+        layers is not None
+        and len(layers) <= MOST_LAYERS
+        and all(activation in ACTIVATIONS for _, _, activation in layers)
+        and all(kind == "dense" or activation == "tanh" for kind, _, activation in layers)
+        and architecture.outputs == 1
+        and architecture.setting("output_activation") == "linear"
+        and not architecture.embedding
+        and recipe.loss in LOSSES
+    )
+
+
+def train(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: Data,
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    instructions: str | None = None,
+) -> list[Trained]:
+    """Train each job's network; arguments as of :func:`gwforecast.networks.training.train`.
+
+    Parameters
+    ----------
+    instructions : str, optional
+        One of :func:`instruction_sets`; by default the best. The name is for tests.
+    """
+
+    def work(job: Job) -> Trained:
+        called = _Call(architecture, recipe, data, job)
+        called.run("train", instructions)
+        best, epochs = called.epochs.tolist()
+        return Trained(
+            called.shaped_weights(), best, called.losses[:epochs], called.validation_losses[:epochs]
+        )
+
+    return list(in_threads(work, jobs, workers, progress))
+
+
+def loss_and_gradient(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: Data,
+    job: Job,
+    *,
+    instructions: str | None = None,
+) -> tuple[float, list[np.ndarray]]:
+    """Return the loss of a job's first batch, and its gradient by each of the weights."""
+    called = _Call(architecture, recipe, data, job)
+    called.run("gradient", instructions)
+    return float(called.losses[0]), called.shaped_weights()
+
+
+class _Call:
+    """The arguments of a call of the library, and its results."""
+
+    def __init__(self, architecture: Architecture, recipe: Recipe, data: Data, job: Job) -> None:
+        self.shapes = architecture.weight_shapes()
+        if [w.shape for w in job.weights] != self.shapes:
+            raise ValueError(
+                f"The first weights of this {architecture.kind} must have the shapes "
+                f"{self.shapes}. Received {[w.shape for w in job.weights]}."
+            )
+        epochs = job.starts.shape[0]
+        self.losses = np.empty(epochs, np.float32)
+        self.validation_losses = np.empty(epochs, np.float32)
+        self.epochs = np.zeros(2, np.int64)
+        self.weights = np.concatenate([np.ravel(w) for w in job.weights]).astype(np.float32)
+        attributes = np.zeros((1, 0)) if data.attributes is None else data.attributes
+        if not recipe.attributes:
+            attributes = attributes[:, :0]
+        read = {
+            "series": _plain(data.inputs[job.well]),
+            "targets": _plain(data.targets[job.well * data.folds + job.fold]),
+            "held_out": _plain(data.validation_targets[job.well]),
+            "attributes": _plain(attributes),
+            "starts": _plain(job.starts, np.int32),
+            "validation": _plain(job.validation, np.int32),
+            "rates": _plain(job.rates),
+        }
+        written = {name: getattr(self, name) for name in _ARRAYS if name not in read}
+        self.arrays = read | written  # kept while the library reads and writes them
+        self.setup = _setup(architecture, recipe, data, job, attributes.shape[1])
+
+    def run(self, function: str, instructions: str | None) -> None:
+        """Call a function of the library, without Python's lock."""
+        found = _library()
+        if found is None:
+            raise RuntimeError(MISSING)
+        library, best = found
+        instructions = instructions or best
+        size = getattr(library, f"memory_{instructions}")
+        size.restype = ctypes.c_int64
+        floats = size(ctypes.byref(self.setup))
+        memory = np.empty(4 * floats + ALIGNMENT, np.uint8)
+        address = memory.ctypes.data + -memory.ctypes.data % ALIGNMENT
+        job = _Job(*(self.arrays[name].ctypes.data for name in _ARRAYS))
+        getattr(library, f"{function}_{instructions}")(
+            ctypes.byref(self.setup), ctypes.byref(job), ctypes.c_void_p(address)
+        )
+
+    def shaped_weights(self) -> list[np.ndarray]:
+        """Return the weights, or the gradient in their place, in the order of Keras."""
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
+        parts = np.split(self.weights, ends)
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+MISSING = (
+    "The compiled engine needs its kernels, which are compiled when the package is installed. They "
+    "are missing or belong to other sources. Install a C compiler (gcc or clang) and the package "
+    "again, or choose engine='auto' or 'keras'."
+)
+
+
+def _setup(
+    architecture: Architecture, recipe: Recipe, data: Data, job: Job, attributes: int
+) -> _Setup:
+    layers = architecture.compiled_layers()
+    if layers is None or not supports(architecture, recipe):
+        raise ValueError(
+            "The compiled engine trains LSTM, GRU and dense networks of one level, with the usual "
+            f"activations. Received {architecture}. Choose engine='auto' or 'keras'."
+        )
+    settings = dict(architecture.settings)
+    epochs, updates, batch = job.starts.shape
+    return _Setup(
+        layers=len(layers),
+        inputs=architecture.inputs - attributes,
+        attributes=attributes,
+        lookback=recipe.lookback,
+        targets=recipe.targets,
+        batch=batch,
+        loss=LOSSES[recipe.loss],
+        optimizer=OPTIMIZERS[recipe.optimizer],
+        stops_early=recipe.stops_early,
+        patience=recipe.patience,
+        epochs=epochs,
+        updates=updates,
+        validations=job.validation.size,
+        length=data.inputs.shape[1],
+        span=data.span,
+        first_attribute_row=job.well,
+        seed=job.seed,
+        kinds=_filled(KINDS[kind] for kind, _, _ in layers),
+        units=_filled(units for _, units, _ in layers),
+        activations=_filled(ACTIVATIONS[activation] for _, _, activation in layers),
+        weight_decay=recipe.weight_decay,
+        clip_norm=recipe.clip_norm,
+        l2=settings.get("l2", 0.0),
+        dropout=settings.get("dropout", 0.0),
+        noise=settings.get("noise", 0.0),
+    )
+
+
+def _filled(values: Any) -> Any:
+    return (ctypes.c_int64 * MOST_LAYERS)(*values)
+
+
+def _plain(values: np.ndarray, kind: type = np.float32) -> np.ndarray:
+    return np.ascontiguousarray(values, kind)

@@ -1,0 +1,221 @@
+"""What engines are given and return: data, jobs, a recipe, and trained weights.
+
+A *job* is one member of one well. Jobs share nothing but the data, so a result does not depend on
+the other jobs, their order or the number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gwforecast.progress import Progress
+
+__all__ = [
+    "Data",
+    "Job",
+    "Recipe",
+    "Trained",
+    "concatenate_wells",
+    "cosine_rates",
+    "history_of",
+    "in_threads",
+    "pad",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of the training that all networks of a call share.
+
+    Parameters
+    ----------
+    loss : {"mse", "mae", "huber", "nse", "crossentropy"}
+        Name of a loss: a mean over the observed targets of a batch.
+    optimizer : str
+        Name of an optimizer.
+    weight_decay : float
+        Share of each kernel that is subtracted in an update, times the learning rate (Loshchilov
+        and Hutter 2019, arXiv:1711.05101).
+    clip_norm : float
+        Largest global norm of a gradient.
+    patience : int
+        Epochs without a lower validation loss after which training stops.
+    lookback, targets : int
+        Warm-up and target steps of a window.
+    attributes : bool
+        Whether the inputs of each window are followed by the attributes of its well.
+    stops_early : bool
+        Keep the weights of the best epoch, otherwise those of the last.
+    """
+
+    loss: str
+    optimizer: str
+    weight_decay: float
+    clip_norm: float
+    patience: int
+    lookback: int
+    targets: int
+    attributes: bool = False
+    stops_early: bool = True
+
+    @property
+    def steps(self) -> int:
+        """Steps of a window."""
+        return self.lookback + self.targets
+
+
+@dataclass(frozen=True)
+class Data:
+    """Scaled data of all jobs.
+
+    Parameters
+    ----------
+    inputs : numpy.ndarray
+        Shape (well, time, input), float32, without NaN.
+    targets : numpy.ndarray
+        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well are
+        consecutive: one if all networks have the same targets, otherwise one for each fold, without
+        the targets of that fold.
+    validation_targets : numpy.ndarray
+        Shape (well, time), float32; NaN where a step is no target.
+    attributes : numpy.ndarray, optional
+        Shape (well, attribute), float32; appended to the inputs at every step of a window.
+    span : int
+        Steps from the start of a well to the start of the next where all wells are in one row, see
+        :func:`concatenate_wells`; 0 where each well has its own row.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    validation_targets: np.ndarray
+    attributes: np.ndarray | None = None
+    span: int = 0
+
+    @property
+    def folds(self) -> int:
+        """Rows of targets for each well."""
+        return len(self.targets) // len(self.inputs)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train.
+
+    Parameters
+    ----------
+    well : int
+        Row of the data.
+    weights : list of numpy.ndarray
+        First weights, in the order of ``network.trainable_variables``.
+    starts : numpy.ndarray
+        Positions of the first target of each window, shape (epoch, update, window), int32.
+    rates : numpy.ndarray
+        Learning rate of each update, shape (epoch * update,), float32.
+    validation : numpy.ndarray
+        Positions of the first target of the validation windows, int32; without any, the last
+        weights are kept.
+    seed : int
+        Seed of dropout and noise.
+    fold : int
+        Number of the row of the well's targets that it is trained on.
+    """
+
+    well: int
+    weights: list[np.ndarray]
+    starts: np.ndarray
+    rates: np.ndarray
+    validation: np.ndarray
+    seed: int
+    fold: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Result of a job: the weights kept, their epoch (from 1) and the losses of each epoch."""
+
+    weights: list[np.ndarray]
+    best_epoch: int
+    loss: np.ndarray
+    validation_loss: np.ndarray
+
+
+def cosine_rates(peak: float, updates: int) -> np.ndarray:
+    """Return the learning rate of each update: ten steps of warm-up, then a cosine to 1 %.
+
+    References
+    ----------
+    Loshchilov and Hutter (2017), arXiv:1608.03983.
+    """
+    step = np.arange(updates)
+    cosine = 0.5 * (1 + np.cos(np.pi * step / updates))
+    rates = peak * (0.01 + 0.99 * cosine) * np.minimum(1.0, (step + 1) / 10)
+    return rates.astype(np.float32)
+
+
+def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) -> pd.DataFrame:
+    """Return the losses of networks by well, member and epoch.
+
+    Parameters
+    ----------
+    labels : sequence of (str, int)
+        Well and member of each network.
+    trained : sequence of Trained
+        Result of each.
+    """
+    parts = [
+        pd.DataFrame(
+            {
+                "well": well,
+                "member": member,
+                "epoch": np.arange(1, one.loss.size + 1),
+                "loss": one.loss,
+                "validation_loss": one.validation_loss,
+            }
+        )
+        for (well, member), one in zip(labels, trained, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def pad(values: np.ndarray, recipe: Recipe, fill: float) -> np.ndarray:
+    """Return (well, time, ...) padded by a window at the start and by its targets at the end."""
+    width = [(0, 0), (recipe.steps, recipe.targets)] + [(0, 0)] * (values.ndim - 2)
+    return np.pad(values, width, constant_values=fill)
+
+
+def concatenate_wells(data: Data, recipe: Recipe) -> Data:
+    """Return data with all wells one after the other in a single row, for a network of all wells.
+
+    Padding between wells prevents windows across two of them. Step ``r`` of the first well is at
+    ``recipe.steps + r``, and that of each further well ``span`` steps later.
+    """
+
+    def row(values: np.ndarray, fill: float) -> np.ndarray:
+        padded = pad(values, recipe, fill)
+        return padded.reshape(1, -1, *padded.shape[2:])
+
+    folds = data.folds
+    return Data(
+        row(data.inputs, 0.0),
+        np.concatenate([row(data.targets[fold::folds], np.nan) for fold in range(folds)]),
+        row(data.validation_targets, np.nan),
+        data.attributes,
+        data.targets.shape[1] + recipe.steps + recipe.targets,
+    )
+
+
+def in_threads(
+    work: Callable[[Any], Any], items: Sequence[Any], workers: int, progress: Progress | None
+) -> Iterator[Any]:
+    """Yield the result of each item in order, worked on by some threads."""
+    with ThreadPoolExecutor(workers) as pool:
+        for done, result in enumerate(pool.map(work, items), start=1):
+            if progress is not None:
+                progress("networks", done, len(items))
+            yield result
