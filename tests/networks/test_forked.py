@@ -1,4 +1,4 @@
-"""In a process forked after a network was trained: compiled kernels train, TensorFlow would hang."""
+"""In a forked process compiled kernels train; TensorFlow would hang and is refused."""
 
 from __future__ import annotations
 
