@@ -134,13 +134,8 @@ def extend(
 
 
 def _start(context: typer.Context, folder: Path) -> tuple[Settings, Path]:
-    """Return the settings and the folder of results; load TensorFlow quietly where it is used."""
-    from gwforecast import jobs
-    from gwforecast.runs.catalogue import import_tensorflow
-
-    settings = options.load(context)
-    import_tensorflow(jobs.question_arguments(settings)["models"])
-    return settings, folder
+    """Return the settings and the folder of results."""
+    return options.load(context), folder
 
 
 def _print_flags(flags: pd.Series) -> None:
