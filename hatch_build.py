@@ -25,7 +25,7 @@ class CustomBuildHook(BuildHookInterface):
                 "Keras, several times as slowly. Install a C compiler and install again."
             )
             return
-        build_data["artifacts"].append(f"gwforecast/networks/engines/{library.name}")
+        build_data["artifacts"].append(f"gwforecast/networks/engines/source/{library.name}")
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["tag"] = f"py3-none-{platform}"

@@ -4,7 +4,7 @@
 
 Only the standard library is needed, and a C compiler that knows the vector extensions of GCC: gcc
 or clang, named by the environment variable ``CC`` if it is not found. The result is one library
-beside this file, which does not depend on the version of Python. Its name contains a sum of the
+beside the sources, which does not depend on the version of Python. Its name contains a sum of the
 sources, so that a library of older sources is never loaded.
 """
 
@@ -43,7 +43,7 @@ def library_path() -> Path:
     for source in sorted(SOURCES.iterdir()):
         if source.suffix in (".c", ".h"):
             total.update(source.read_bytes().replace(b"\r\n", b"\n"))
-    return HERE / f"kernels-{total.hexdigest()[:12]}.so"
+    return SOURCES / f"kernels-{total.hexdigest()[:12]}.so"
 
 
 def build() -> tuple[Path | None, str]:
@@ -68,7 +68,7 @@ def build() -> tuple[Path | None, str]:
         except (OSError, subprocess.CalledProcessError) as error:
             said = getattr(error, "stderr", "") or str(error)
             return None, f"{compiler} failed: {said.strip().splitlines()[0]}"
-        for old in HERE.glob("kernels-*.so"):
+        for old in SOURCES.glob("kernels-*.so"):
             old.unlink(missing_ok=True)
         beside = path.with_suffix(f".{os.getpid()}")
         shutil.copyfile(linked, beside)
