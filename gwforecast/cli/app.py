@@ -22,6 +22,7 @@ from gwforecast.cli.options import Command, with_reading
 from gwforecast.cli.questions import extend, fill
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
+from gwforecast.cli.upkeep import acknowledge
 from gwforecast.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -61,7 +62,9 @@ def _options(
 START: tuple[Callable[..., None], ...] = (demo, datasets)
 MODEL: tuple[Callable[..., None], ...] = (init, check, evaluate, tune, backtest)
 QUESTIONS: tuple[Callable[..., None], ...] = (fill, extend)
-SCHEDULE: tuple[Callable[..., None], ...] = (train, forecast, bulletin, verify, status, backfill)
+SCHEDULE: tuple[Callable[..., None], ...] = (
+    train, forecast, bulletin, verify, status, backfill, acknowledge,
+)  # fmt: skip
 METRICS = "Metrics in scores.csv: {metrics}."
 
 for command in START:

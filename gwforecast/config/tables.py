@@ -67,6 +67,19 @@ def _to_heights(value: object) -> object:
     return value
 
 
+def _to_limits(value: object) -> object:
+    pairs = isinstance(value, dict) and all(
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
+        and pair[0] < pair[1]
+        for pair in value.values()
+    )
+    if not (value is None or pairs):
+        raise ValueError("a table of [bottom, top] by well, m, e.g. MW1 = [12.5, 48.0]")
+    return value
+
+
 def _to_rules(value: object) -> object:
     named = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
     if not (value is None or value == "by_kind" or named):
@@ -282,6 +295,14 @@ class ScheduleSettings(Section):
     )
     weather_forecast: FilePath | None = _say(
         None, "NetCDF file of a weather forecast; climatology continues it."
+    )
+    oldest: NotNegative = _say(
+        10.0, "Greatest age of the weather forecast at the issue time, days; then climatology."
+    )
+    limits: Annotated[Any, BeforeValidator(_to_limits)] = _say(
+        None,
+        "Bottom and top of wells, m above the datum, a table of [bottom, top] by well: no level or "
+        "forecast may pass them. By default the attributes well_bottom and ground_level.",
     )
     bundles: FilePath = _say(Path("models"), "Folder of the trained models.")
     archive: FilePath = _say(Path("archive"), "Folder of the published forecasts.")

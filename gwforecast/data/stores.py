@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
-__all__ = ["NETCDF", "is_store", "list_store", "read_store"]
+__all__ = ["NETCDF", "is_store", "list_store", "open_netcdf", "read_store"]
 
 
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 ZARR = ".zarr"
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+HDF5_FILTERS = frozenset({1, 2, 3, 4, 5, 6})  # deflate, shuffle, fletcher32, szip, nbit, offset
+CODECS = (
+    "blosc", "bytes", "bz2", "crc32", "crc32c", "delta", "fixedscaleoffset", "gzip", "lz4", "lzma",
+    "quantize", "sharding_indexed", "shuffle", "transpose", "vlen-bytes", "vlen-utf8", "zlib",
+    "zstd",
+)  # fmt: skip
+"""Codecs of Zarr stores that only transform numbers and text; pickle is not among them."""
+LARGEST_METADATA = 2**22  # bytes
 WELL_DIMENSIONS = ("well", "station", "site", "timeseries", "location")
 
 
@@ -70,6 +81,25 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
     return schema.validate_observations(part)
 
 
+def open_netcdf(path: Path) -> xr.Dataset:
+    """Read a NetCDF file into memory; files that refer to other files are refused.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    SchemaError
+        If it is not NetCDF 4, or has data outside the file or unknown filters.
+    """
+    with _opened(path) as dataset:
+        return dataset.load()
+
+
 def list_store(path: Path) -> list[str]:
     """Return the names of the wells of a store; levels and covariates are not read.
 
@@ -91,14 +121,87 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
             f"A file of data must exist. Received {path}, which does not. Correct the path."
         )
     try:
-        dataset = _open_zarr(path) if _is_zarr(path) else xr.open_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
+        if _is_zarr(path):
+            _check_zarr(path)
+            dataset = _open_zarr(path)
+        else:
+            _check_netcdf(path)
+            dataset = xr.open_dataset(path, engine="h5netcdf")
+    except (SchemaError, ImportError):
+        raise
+    except Exception as error:  # libraries raise many kinds for damaged files
         raise SchemaError(
             f"A NetCDF file must be readable as NetCDF 4, and a Zarr store as such. Received "
             f"{path}: {error}. Write it again, e.g. with Dataset.to_netcdf(engine='h5netcdf')."
         ) from None
     with dataset:
         yield dataset
+
+
+def _check_netcdf(path: Path) -> None:
+    """Raise if a file has links, data outside the file, or filters that are not part of HDF5."""
+
+    def refuse(name: str, what: str) -> SchemaError:
+        return SchemaError(
+            f"A NetCDF file holds all of its data itself. Received {what} at {name!r} in {path}. "
+            "Write it again with Dataset.to_netcdf(engine='h5netcdf')."
+        )
+
+    def check(group: Any, prefix: str) -> None:
+        for name in group:
+            place = f"{prefix}/{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise refuse(place, "a link")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                check(item, place)
+            elif isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise refuse(place, "data in another file")
+                made = item.id.get_create_plist()
+                used = {made.get_filter(k)[0] for k in range(made.get_nfilters())}
+                if used - HDF5_FILTERS:
+                    raise refuse(place, f"the unknown filter {min(used - HDF5_FILTERS)}")
+
+    with h5py.File(path, "r") as file:
+        check(file, "")
+
+
+def _check_zarr(path: Path) -> None:
+    """Raise if a store has links, or codecs other than those that transform numbers and text."""
+    for part in sorted(path.rglob("*")):
+        if part.is_symlink():
+            raise SchemaError(
+                f"A Zarr store holds all of its data itself. Received the link {part}. Copy the "
+                "data into the store."
+            )
+        if part.name not in (".zarray", ".zmetadata", "zarr.json"):
+            continue
+        if part.stat().st_size > LARGEST_METADATA:
+            raise SchemaError(f"Metadata of a Zarr store are small. Received {part}.")
+        for name in _codecs(json.loads(part.read_bytes())):
+            if name.removeprefix("numcodecs.") not in CODECS:
+                raise SchemaError(
+                    "A Zarr store has codecs of numbers and text only. Received the codec "
+                    f"{name!r} in {part}. Write the store again, e.g. with Dataset.to_zarr."
+                )
+
+
+def _codecs(node: Any) -> Iterator[str]:
+    """Yield the names of the codecs in the metadata of a Zarr store, versions 2 and 3."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _codecs(item)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if key in ("compressor", "filters", "codecs", "index_codecs", "object_codec"):
+            for codec in value if isinstance(value, list) else [value]:
+                if isinstance(codec, dict):
+                    yield str(codec.get("id", codec.get("name")))
+                    yield from _codecs(codec.get("configuration"))
+        elif key != "attributes":
+            yield from _codecs(value)
 
 
 def _is_zarr(path: Path) -> bool:

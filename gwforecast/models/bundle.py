@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.quality.gates import Ranges, training_ranges
 from gwforecast.writing import dump_json, versions, write_atomically, write_text
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
 
 
 FORMAT = 1
+RANGES = "ranges"  # of the training data; bundles of earlier versions have none
+WITH_NAN = ("known", "bounds", "samples")  # last part of names of arrays that may hold NaN
 MANIFEST, ARRAYS, SUMS = "manifest.json", "arrays.npz", "SHA256SUMS"
 LARGEST_MANIFEST = 4 * 2**20  # bytes
 LARGEST_ARRAYS = 2 * 2**30  # bytes in total
@@ -124,7 +127,8 @@ def write_bundle(
         Plain JSON values, and arrays by name.
     observations : xarray.Dataset, optional
         Observations it was fitted on; names and units of covariates, frequency and datum are
-        stored, so that :func:`check_fits` can compare later data with them.
+        stored, so that :func:`check_fits` can compare later data with them, and their ranges, see
+        :mod:`gwforecast.quality.gates`.
     card : mapping, optional
         Model card: scores, intended use, limits; plain JSON.
 
@@ -135,6 +139,10 @@ def write_bundle(
     """
     folder = Path(folder)
     description, arrays = state
+    ranges, of_ranges = (
+        ({}, {}) if observations is None else training_ranges(observations).to_state()
+    )
+    arrays = {**arrays, **{f"{RANGES}.{name}": value for name, value in of_ranges.items()}}
     (folder / SUMS).unlink(missing_ok=True)
     content = _pack(arrays)
     write_atomically(folder / ARRAYS, lambda target: target.write_bytes(content))
@@ -143,6 +151,7 @@ def write_bundle(
         "versions": versions(),
         "schema": _schema(observations),
         "forecaster": description,
+        RANGES: ranges,
         "arrays": {
             name: {"shape": list(value.shape), "dtype": value.dtype.str}
             for name, value in arrays.items()
@@ -209,15 +218,24 @@ def read_bundle(
                 "train the model again."
             )
         arrays = _unpack(content, manifest["arrays"])
+        manifest[RANGES] = _ranges(manifest, arrays)
         return restore(manifest["forecaster"], arrays), manifest
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except Exception as error:  # whatever it holds, a bundle concerns only its own wells
         raise BundleError(
             f"A bundle must agree with its manifest. Received {str(folder)!r}, which does not: "
             f"{type(error).__name__}: {error}. Train the model again."
         ) from None
+
+
+def _ranges(manifest: Mapping[str, Any], arrays: Arrays) -> Ranges | None:
+    """Return the ranges of the training data; None if they were not stored."""
+    if not manifest.get(RANGES):
+        return None
+    start = f"{RANGES}."
+    own = {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
+    return Ranges.from_state(manifest[RANGES], own)
 
 
 def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
@@ -315,7 +333,20 @@ def _unpack_one(
             f"An array of a bundle must have the declared form: {shape}, {dtype}. Received "
             f"{value.shape}, {value.dtype} for {name!r}. Train the model again."
         )
+    _check_finite(np.asarray(value), name)
     return np.asarray(value)
+
+
+def _check_finite(value: np.ndarray, name: str) -> None:
+    """Raise if an array holds what a model never has."""
+    if value.dtype.kind != "f":
+        return
+    allowed = name.rpartition(".")[2] in WITH_NAN
+    if not (np.isfinite(value) | (np.isnan(value) & allowed)).all():
+        raise BundleError(
+            f"The numbers of a bundle must be finite. Received {name!r} with NaN or infinity. "
+            "Restore it, or train the model again."
+        )
 
 
 def _read_sums(path: Path) -> dict[str, str]:

@@ -14,13 +14,9 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.config.tables import DataSettings, ScheduleSettings
+from gwforecast.config.tables import DataSettings
 from gwforecast.data.covariates import derive_features, fill_covariates
 from gwforecast.data.readers import list_wells
-from gwforecast.forcings.base import Forcing
-from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.forcings.scenario import make_forcing
-from gwforecast.forcings.weather_forecast import WeatherForecast
 from gwforecast.runs.inputs import latest_complete_step, read_data
 from gwforecast.runs.one_by_one import one_by_one
 from gwforecast.schema import SchemaError
@@ -28,8 +24,8 @@ from gwforecast.sequences.origins import known_at, snap_issue_time
 
 __all__ = [
     "Inputs",
+    "check_clock",
     "known_and_filled",
-    "read_forcing",
     "read_wells",
     "requested_wells",
     "require_observations",
@@ -42,6 +38,9 @@ _NAMING = (
     "delimiter", "encoding", "sheet", "skip_rows", "header_row", "missing_values", "sensor_depth",
     "barometer",
 )  # fmt: skip
+
+
+BEYOND_STEPS, BEYOND = 2, np.timedelta64(10, "D")  # an issue time further beyond is an error
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +170,42 @@ def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestam
     return moment
 
 
+def check_clock(observations: xr.Dataset, moment: np.datetime64, *, now: pd.Timestamp) -> None:
+    """Raise if an issue time is beyond all data, as of a clock that is ahead or a dead feed.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    moment : numpy.datetime64
+        The issue time.
+    now : pandas.Timestamp
+        The current time, naive UTC.
+
+    Raises
+    ------
+    SchemaError
+        If it is beyond the last value of all wells by more than two steps and ten days.
+    """
+    names = [schema.LEVEL, *schema.covariate_names(observations)]
+    known = np.zeros(observations.sizes[schema.TIME], bool)
+    for name in names:
+        known |= observations[name].notnull().any(schema.WELL).values
+    times = observations[schema.TIME].values
+    if not known.any():
+        return  # each well has this as its status
+    end = times[np.flatnonzero(known)[-1]]
+    step = (times[-1] - times[0]) / (times.size - 1)
+    most = max(BEYOND_STEPS * step, BEYOND)
+    if moment - end > most:
+        raise SchemaError(
+            f"An issue time must not be beyond the data. Received {timeline.format_time(moment)}, "
+            f"but the last value of all wells is of {timeline.format_time(end)}, and the clock "
+            f"says {now:%Y-%m-%d %H:%M} UTC. Check the clock and the delivery of the data, or give "
+            "--issue-time."
+        )
+
+
 def known_and_filled(
     observations: xr.Dataset,
     issue_time: np.datetime64,
@@ -203,29 +238,6 @@ def known_and_filled(
         values = np.where(ended, np.nan, filled[name].values)
         filled[name] = filled[name].copy(data=values)
     return derive_features(filled, data.derive)
-
-
-def read_forcing(schedule: ScheduleSettings) -> Forcing:
-    """Return the weather after the issue time as the settings describe it.
-
-    A weather forecast is continued by climatology where it ends.
-
-    Raises
-    ------
-    FileNotFoundError, SchemaError
-        If the file of the weather forecast does not exist or has another form.
-    """
-    if schedule.weather_forecast is None:
-        return make_forcing(schedule.forcing)
-    path = schedule.weather_forecast
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"A weather forecast is a NetCDF file. Received {str(path)!r}, which does not exist. "
-            "Correct 'weather_forecast' in the table [schedule]."
-        )
-    with xr.open_dataset(path, engine="h5netcdf") as opened:
-        weather = opened.load()
-    return WeatherForecast(weather, fallback=ClimatologyWeather())
 
 
 def _check_alike(one: xr.Dataset, first: xr.Dataset) -> None:

@@ -6,7 +6,7 @@ climatology of its levels. A failure at one well never affects another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,6 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.forecaster import Calibrated
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
-from gwforecast.forcings.base import Forcing
 from gwforecast.models.bundle import BundleError, check_fits
 from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
@@ -29,8 +28,8 @@ from gwforecast.service.champions import Champions
 from gwforecast.service.following import Following, Shifts
 from gwforecast.service.inputs import (
     Inputs,
+    check_clock,
     known_and_filled,
-    read_forcing,
     require_observations,
     resolve_issue_time,
 )
@@ -47,8 +46,17 @@ from gwforecast.service.readiness import (
     AgeLimits,
     WellForecast,
     check_well,
+    clean_levels,
     forecast_by_climatology,
 )
+from gwforecast.service.wells.acknowledge import (
+    Acknowledged,
+    datum_since,
+    in_new_datum,
+    read_acknowledgements,
+)
+from gwforecast.service.wells.gate import Gate, well_limits
+from gwforecast.service.wells.weather import Weather, read_weather
 from gwforecast.shards.processes import count_processes, map_in_processes
 
 __all__ = ["finish_product", "follow_archive", "forecast_wells", "issue", "make_product"]
@@ -87,6 +95,7 @@ def make_product(
     """
     observations = require_observations(inputs, "A forecast")
     moment = resolve_issue_time(issue_time, observations, now)
+    check_clock(observations, moment, now=now)
     wells = np.arange(observations.sizes[schema.WELL])
     number = count_processes(wells.size, least=WELLS_PER_PROCESS, most=settings.models.workers)
     shifts = (following or follow_archive(settings, observations)).at(moment)
@@ -120,18 +129,23 @@ def forecast_wells(
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Return the forecast of some wells, and the checksum of each well's inputs."""
     wanted = settings.schedule
-    forcing = read_forcing(wanted)
+    acknowledged = read_acknowledgements(wanted.archive)
     known = known_and_filled(
-        observations, issue_time, settings.data, keep_weather=forcing.origin == "observed"
+        in_new_datum(observations, acknowledged),
+        issue_time,
+        settings.data,
+        keep_weather=wanted.weather_forecast is None and wanted.forcing == "observed",
     )
     made = issue(
         known,
         issue_time=issue_time,
         champions=Champions(wanted.bundles),
         horizon=wanted.horizon or default_horizon(known),
-        forcing=forcing,
-        limits=AgeLimits(wanted.level_age, wanted.weather_age),
+        weather=read_weather(wanted, issue_time=issue_time, observations=known),
+        ages=AgeLimits(wanted.level_age, wanted.weather_age),
         shifts=shifts,
+        acknowledged=acknowledged,
+        limits=wanted.limits,
     )
     return made, checksum_inputs(known)
 
@@ -175,9 +189,11 @@ def issue(
     issue_time: np.datetime64,
     champions: Champions,
     horizon: int,
-    forcing: Forcing,
-    limits: AgeLimits | None = None,
+    weather: Weather,
+    ages: AgeLimits | None = None,
     shifts: Shifts | None = None,
+    acknowledged: Acknowledged | None = None,
+    limits: Mapping[str, Sequence[float]] | None = None,
 ) -> xr.Dataset:
     """Forecast every well from what was known at the issue time.
 
@@ -192,24 +208,40 @@ def issue(
         Bundle of each well.
     horizon : int
         Number of lead times.
-    forcing : Forcing
+    weather : Weather
         Weather after the issue time.
-    limits : AgeLimits, optional
+    ages : AgeLimits, optional
         Greatest age of levels and weather.
     shifts : dict, optional
         Shifts of the quantiles by bundle and well, from the outcomes of archived forecasts.
+    acknowledged : mapping, optional
+        Changes of the levels that a person has acknowledged, by well.
+    limits : mapping, optional
+        Bottom and top of wells, m above the datum.
 
     Returns
     -------
     xarray.Dataset
         See :func:`gwforecast.service.product.to_product`.
     """
-    past = known_at(observations, issue_time)
+    past, changes = known_at(observations, issue_time), acknowledged or {}
     wells = [
-        check_well(level, covariates, issue_time, limits=limits or AgeLimits())
+        check_well(
+            level,
+            covariates,
+            issue_time=issue_time,
+            limits=ages or AgeLimits(),
+            changes=changes.get(level.well, ()),
+        )
         for level, covariates in series_of(past)
     ]
-    request = _Request(observations, issue_time, horizon, forcing, shifts or {})
+    if weather.reason:
+        for well in wells:
+            well.lower("degraded", weather.reason)
+    request = _Request(
+        observations, issue_time, horizon, weather, shifts or {}, changes,
+        well_limits(observations, limits),
+    )  # fmt: skip
     _forecast_by_models(wells, request, champions)
     for well in wells:
         if well.level is None and well.status != "no_data":
@@ -219,6 +251,8 @@ def issue(
     datum = observations[schema.LEVEL].attrs.get("vertical_datum")
     if datum:
         product[schema.LEVEL].attrs["vertical_datum"] = datum
+    if weather.forecast is not None:
+        product.attrs["weather_vintage"] = timeline.format_time(weather.vintage)
     return product
 
 
@@ -229,24 +263,44 @@ class _Request:
     observations: xr.Dataset
     issue_time: np.datetime64
     horizon: int
-    forcing: Forcing
+    weather: Weather
     shifts: Shifts
+    changes: Acknowledged
+    limits: Mapping[str, tuple[float, float]]
 
     def run(
-        self, fitted: Calibrated, wells: list[str], origin: np.datetime64, bundle: str
+        self, fitted: Calibrated, wells: Sequence[WellForecast], bundle: str, *, usable: bool
     ) -> xr.Dataset:
         """Forecast from the end of the weather, and keep the steps after the issue time."""
-        times = self.observations[schema.TIME].values
+        times, names = self.observations[schema.TIME].values, [well.name for well in wells]
+        origin = wells[0].origin
         ends = np.array([origin, self.issue_time])
         first, last = timeline.time_positions(times, ends, name="issue time")
         missing = int(last - first)
-        return fitted.forecast(
-            self.observations.sel({schema.WELL: wells}),
+        moved = np.array([self.moved(well.name, fitted) for well in wells])[:, None]
+        made = fitted.forecast(
+            self._inputs(wells, moved),
             issue_times=ends[:1],
             horizon=self.horizon + missing,
-            forcing=self.forcing,
-            shift=self._shift(wells, bundle, missing),
+            forcing=self.weather.at(origin) if usable else self.weather.forcing,
+            shift=self._shift(names, bundle, missing),
         ).isel({schema.LEAD_TIME: slice(missing, None)})
+        return made.assign({schema.LEVEL: made[schema.LEVEL] + moved[..., None, None]})
+
+    def moved(self, well: str, fitted: Calibrated) -> float:
+        """Return the acknowledged change of the datum of a well since its training, m."""
+        changes = self.changes.get(well, ())
+        return datum_since(changes, fitted.trained_through(well)) if changes else 0.0
+
+    def _inputs(self, wells: Sequence[WellForecast], moved: np.ndarray) -> xr.Dataset:
+        """Return the data of some wells, without rejected levels and in the datum of the model."""
+        data = self.observations.sel({schema.WELL: [well.name for well in wells]})
+        out = [np.isin(data[schema.TIME].values, well.rejected) for well in wells]
+        if not moved.any() and not any(one.any() for one in out):
+            return data
+        level = data[schema.LEVEL].transpose(schema.WELL, schema.TIME)
+        values = np.where(np.array(out), np.nan, level.values - moved)
+        return data.assign({schema.LEVEL: level.copy(data=values)})
 
     def _shift(self, wells: list[str], bundle: str, missing: int) -> np.ndarray:
         """Return the shifts of some wells, 0 where no outcome is known, (well, lead, quantile)."""
@@ -278,7 +332,7 @@ def _forecast_by_models(
         groups: dict[tuple[str, np.datetime64], list[WellForecast]] = {}
         for well in trained:
             name = getattr(table[well.name], rank)
-            if name and well.level is None:
+            if name and well.level is None and not well.barred:
                 groups.setdefault((name, well.origin), []).append(well)
         for (name, _), group in groups.items():
             _forecast_group(group, request, champions, name)
@@ -296,17 +350,72 @@ def _forecast_group(
         for well in group:
             well.lower("model_missing" if missing else "model_invalid", str(error))
         return
-    attempt = together_or_one_by_one(
-        lambda names: request.run(fitted, names, group[0].origin, name),
-        [well.name for well in group],
-    )
+    gate = Gate(manifest.get("ranges"), request.issue_time, request.limits)
+    for well in group:
+        if well.name in fitted.trained_through_[schema.WELL].values:
+            gate.check(
+                well,
+                trained_through=fitted.trained_through(well.name),
+                changes=request.changes.get(well.name, ()),
+            )
+    good = [well for well in group if not well.barred]
+    for usable, part in _by_weather(good, request, gate):
+        _forecast_part(part, request, fitted, name=name, gate=gate, usable=usable)
+
+
+def _by_weather(
+    group: Sequence[WellForecast], request: _Request, gate: Gate
+) -> list[tuple[bool, list[WellForecast]]]:
+    """Divide wells by whether their weather forecast is possible; lower the status of the others.
+
+    Returns
+    -------
+    list of (bool, list of WellForecast)
+        Wells whose weather forecast is used, and the others.
+    """
+    if request.weather.forecast is None:
+        return [(True, list(group))] if group else []
+    names = schema.covariate_names(request.observations)
+    kinds = [schema.covariate_kind(n, request.observations[n].attrs) for n in names]
+    parts: dict[bool, list[WellForecast]] = {}
+    for well in group:
+        ahead = request.weather.ahead(
+            well.name, issue_time=request.issue_time, covariates=names, kinds=kinds
+        )
+        reason = gate.check_ahead(well.name, ahead)
+        if reason:
+            well.lower(
+                "degraded", f"the weather forecast is not used, climatology instead: {reason}"
+            )
+        parts.setdefault(not reason, []).append(well)
+    return list(parts.items())
+
+
+def _forecast_part(
+    group: Sequence[WellForecast],
+    request: _Request,
+    fitted: Calibrated,
+    *,
+    name: str,
+    gate: Gate,
+    usable: bool,
+) -> None:
+    """Forecast wells of one bundle, origin and kind of weather, together or one by one."""
     wells = {well.name: well for well in group}
+    attempt = together_or_one_by_one(
+        lambda names: request.run(fitted, [wells[n] for n in names], name, usable=usable),
+        list(wells),
+    )
     for made in attempt.results:
         for well_name, level in _levels_by_well(made).items():
             well = wells[well_name]
             if not np.isfinite(level).all():
                 reason = _why_missing(request.observations, well, level)
                 well.lower("error", reason)
+                continue
+            reason = gate.check_forecast(well, level, moved=request.moved(well_name, fitted))
+            if reason:
+                well.lower("check_failed", reason)
                 continue
             well.level, well.model, well.bundle = level, fitted.name, name
             well.forcing = str(made.attrs["forcing"])
@@ -354,7 +463,7 @@ def _fall_back(
     """Forecast a well by the climatology of its levels, if there are enough of them."""
     try:
         well.level, well.trained_through = forecast_by_climatology(
-            data, issue_time, horizon=horizon
+            clean_levels(data, well.rejected), issue_time, horizon=horizon
         )
     except (SchemaError, ValueError) as error:
         well.reasons.append(f"there is no forecast by {FALLBACK} either: {error}")

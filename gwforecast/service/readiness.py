@@ -5,7 +5,8 @@ A well without a usable model is forecast from the climatology of its levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -15,10 +16,12 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import Climatology
 from gwforecast.quality import checks
-from gwforecast.quality.rules import Series
+from gwforecast.quality.gates import LevelRange, forecast_gate, plausible_range
+from gwforecast.quality.rules import Finding, Series
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
+from gwforecast.service.wells.acknowledge import Acknowledgement, is_acknowledged
 from gwforecast.timeline import DAYS, day_of_year
 
 __all__ = [
@@ -28,6 +31,8 @@ __all__ = [
     "AgeLimits",
     "WellForecast",
     "check_well",
+    "clean_levels",
+    "find_jump",
     "forecast_by_climatology",
 ]
 
@@ -39,6 +44,9 @@ LATE = np.timedelta64(45, "D")  # forecasts start from the levels of this period
 DISQUALIFYING = ("spikes", "unit")
 SUSPICIOUS = ("flat_line", "shift")
 JUMP = 3.0  # a step larger than this multiple of the largest earlier step is a fault
+HELD = 5  # levels whose median shows whether a jump has lasted
+OVERDUE = 3.0  # times the usual wait for the next value
+PATIENCE = 1.5  # the same for series whose usual wait is longer than the limit in days
 NEVER = np.datetime64("NaT", "us")
 
 
@@ -49,7 +57,8 @@ class AgeLimits:
     Parameters
     ----------
     level_age, weather_age : float
-        Days from the last level, or from the last step with all covariates, to the issue time.
+        Days from the last level, or from the last step with all covariates, to the issue time. A
+        series with longer waits between its values may be one and a half of these old.
     """
 
     level_age: float = 45.0
@@ -77,6 +86,14 @@ class WellForecast:
         Step that the model forecasts from: the end of the weather, at most the issue time.
     level : numpy.ndarray or None
         Shape (lead_time, quantile), m.
+    series, covariates : Series, list of Series
+        Levels (m) and covariates up to the issue time; None before the well is checked.
+    found : list of Finding
+        Findings about the last three years.
+    rejected : numpy.ndarray
+        Times of levels that failed a check. No forecast uses them.
+    barred : bool
+        Whether the inputs failed a check, so that no model may forecast the well.
     """
 
     name: str
@@ -90,6 +107,20 @@ class WellForecast:
     trained_through: np.datetime64 = NEVER
     origin: np.datetime64 = NEVER
     level: np.ndarray | None = None
+    series: Series | None = None
+    covariates: list[Series] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
+    rejected: np.ndarray = field(default_factory=lambda: np.empty(0, "datetime64[us]"))
+    barred: bool = False
+
+    def reject(self, times: np.ndarray) -> None:
+        """Leave the levels at some times out of all forecasts."""
+        self.rejected = np.union1d(self.rejected, times)
+
+    def bar(self, reason: str) -> None:
+        """Keep every model from forecasting the well, because its inputs failed a check."""
+        self.lower("check_failed", reason)
+        self.barred = True
 
     def lower(self, status: str, reason: str) -> None:
         """Lower the status of a well that could still be forecast by a model, and add a reason."""
@@ -99,7 +130,12 @@ class WellForecast:
 
 
 def check_well(
-    level: Series, covariates: list[Series], issue_time: np.datetime64, *, limits: AgeLimits
+    level: Series,
+    covariates: list[Series],
+    *,
+    issue_time: np.datetime64,
+    limits: AgeLimits,
+    changes: Sequence[Acknowledgement] = (),
 ) -> WellForecast:
     """Return a well with the ages of its data and the status that they allow.
 
@@ -111,8 +147,10 @@ def check_well(
         Issue time of the forecast.
     limits : AgeLimits
         Greatest age of levels and weather.
+    changes : sequence of Acknowledgement
+        Changes of the levels that a person has acknowledged; they are not flagged.
     """
-    well = WellForecast(level.well)
+    well = WellForecast(level.well, series=level, covariates=covariates)
     observed = level.known
     if not observed.size:
         well.lower("no_data", "there is no level up to the issue time")
@@ -127,43 +165,66 @@ def check_well(
     well.origin = level.times[np.flatnonzero(complete)[-1]]
     well.last_covariate = well.origin if covariates else NEVER
     _check_ages(well, issue_time, limits)
-    _check_findings(well, level, covariates, issue_time)
-    _check_last_step(well, level, issue_time)
+    _check_findings(well, level, covariates, issue_time=issue_time, changes=changes)
+    _check_last_step(well, level, issue_time=issue_time, changes=changes)
     return well
 
 
 def _check_ages(well: WellForecast, issue_time: np.datetime64, limits: AgeLimits) -> None:
-    for what, last, most in (
-        ("the last level is from", well.last_observation, limits.level_age),
-        ("the weather ends on", well.origin, limits.weather_age),
+    """Lower the status for old data: by the limits in days, and by the usual wait of the series."""
+    assert well.series is not None  # noqa: S101 - set by check_well
+    step = float(np.median(np.diff(well.series.days[-20:]))) if well.series.days.size > 1 else 1.0
+    usual = _usual_wait(well.series)
+    for what, last, most, wait in (
+        ("the last level is from", well.last_observation, limits.level_age, usual),
+        ("the weather ends on", well.origin, limits.weather_age, step),
     ):
         days = float((issue_time - last) / np.timedelta64(1, "D"))
+        most = max(most, PATIENCE * wait) if most > 0 else most
+        age = f"{what} {timeline.format_time(last)}, {days:g} days ({days / step:.0f} steps)"
         if days > most:
-            well.lower(
-                "stale",
-                f"{what} {timeline.format_time(last)}, {days:g} days before the issue time; the "
-                f"limit is {most:g} days",
-            )
+            well.lower("stale", f"{age} before the issue time; the limit is {most:g} days")
         elif days > 0 and last is well.origin:
             well.lower(
                 "degraded",
                 f"{what} {timeline.format_time(last)}, and the model forecasts from that step",
             )
+        elif days > OVERDUE * wait + 0.5 * step:
+            well.lower(
+                "degraded",
+                f"{age} before the issue time; its values usually follow within {wait:g} days",
+            )
+
+
+def _usual_wait(series: Series) -> float:
+    """Return the time within which nine of ten values of the last years were followed, d."""
+    waits = np.diff(series.days[series.known[-400:]])
+    if waits.size < HELD:
+        return float(np.median(np.diff(series.days))) if series.days.size > 1 else 1.0
+    return float(np.quantile(waits, 0.9, method="higher"))
 
 
 def _check_findings(
-    well: WellForecast, level: Series, covariates: list[Series], issue_time: np.datetime64
+    well: WellForecast,
+    level: Series,
+    covariates: list[Series],
+    *,
+    issue_time: np.datetime64,
+    changes: Sequence[Acknowledgement],
 ) -> None:
     """Lower the status for errors in the last year and for suspicious recent levels."""
     start = int(np.searchsorted(level.times, issue_time - CHECKED))
+    recent = level.since(start)
     try:
-        found = checks.well_findings(
-            level.since(start), [covariate.since(start) for covariate in covariates]
-        )
+        found = checks.well_findings(recent, [covariate.since(start) for covariate in covariates])
     except (SchemaError, ValueError) as error:
-        well.lower("check_failed", str(error))
+        well.bar(str(error))
         return
+    well.reject(recent.times[np.union1d(recent.coded, recent.spikes)])
+    found = [row for row in found if not is_acknowledged(row, changes)]
+    well.found = found
     late = [row for row in found if row.variable == schema.LEVEL and row.last >= issue_time - LATE]
+    stuck = [row for row in found if row.check == "flat_line" and row.last >= issue_time - LATE]
     wrong = [
         row
         for row in found
@@ -172,28 +233,106 @@ def _check_findings(
     ]
     for status, rows in (
         ("check_failed", wrong),
-        ("degraded", [row for row in late if row.check in SUSPICIOUS]),
+        ("degraded", [row for row in late if row.check in SUSPICIOUS and row not in stuck] + stuck),
     ):
         if rows:
             well.lower(status, " ".join(row.message for row in rows))
+        if rows and status == "check_failed":
+            well.barred = True
+    for row in wrong:
+        if row.variable == schema.LEVEL and row.check in DISQUALIFYING:
+            well.reject(recent.times[row.positions])
 
 
-def _check_last_step(well: WellForecast, level: Series, issue_time: np.datetime64) -> None:
+def _check_last_step(
+    well: WellForecast,
+    level: Series,
+    *,
+    issue_time: np.datetime64,
+    changes: Sequence[Acknowledgement],
+) -> None:
     """Lower the status for a jump in the last levels, where a spike cannot be recognised yet."""
-    values = level.values[level.known]
-    times, steps = level.times[level.known][1:], np.abs(np.diff(values))
-    late = times >= issue_time - LATE
-    if late.any() and not late.all():
-        most = float(steps[~late].max())
-        at = int(np.argmax(np.where(late, steps, -1.0)))
-        if steps[at] > JUMP * most:
-            well.lower(
-                "check_failed",
-                f"Levels change little from one to the next. Received a step of "
-                f"{steps[at]:.3g} m to {values[at + 1]:.6g} m on "
-                f"{timeline.format_time(times[at])}; the largest step before was {most:.3g} m. "
-                "Check the sensor.",
-            )
+    jump = find_jump(level, issue_time - LATE, lasting=False, changes=changes)
+    if jump is not None:
+        well.bar(jump.message)
+        well.reject(level.times[jump.positions])
+
+
+def find_jump(
+    level: Series,
+    since: np.datetime64,
+    *,
+    lasting: bool,
+    changes: Sequence[Acknowledgement] = (),
+) -> Finding | None:
+    """Return a finding of the largest step that no earlier levels explain, None without one.
+
+    Steps are compared after division by the square root of their durations, because a level can
+    change more in a longer time.
+
+    Parameters
+    ----------
+    level : Series
+        Levels of a well, m.
+    since : numpy.datetime64
+        Steps from this time on are compared with those before it.
+    lasting : bool
+        Only find a jump after which the levels have not returned.
+    changes : sequence of Acknowledgement
+        Changes whose steps are not jumps.
+
+    Returns
+    -------
+    Finding or None
+        Its positions are those of the levels after the jump.
+    """
+    known = level.measured
+    values, times = level.values[known], level.times[known]
+    late, early = times[1:] >= since, times[1:] < since
+    for change in changes:
+        known_since = (times[1:] >= change.first) & (times[1:] <= change.last)
+        late, early = late & ~known_since, early & ~known_since
+    if not late.any() or not early.any():
+        return None
+    steps = np.diff(values)
+    speeds = np.abs(steps) / np.sqrt(np.diff(level.days[known]))
+    most = float(speeds[early].max())
+    at = int(np.argmax(np.where(late, speeds, -1.0)))
+    if speeds[at] <= JUMP * most:
+        return None
+    before = np.median(values[max(0, at + 1 - HELD) : at + 1])
+    if lasting and abs(np.median(values[at + 1 :][-HELD:]) - before) < 0.5 * abs(steps[at]):
+        return None
+    largest = float(np.abs(steps[early]).max())
+    return level.finding(
+        "jump", "error", positions=known[at + 1 :], value=steps[at],
+        rule="Levels change little from one to the next.",
+        received=f"a step of {abs(steps[at]):.3g} m to {values[at + 1]:.6g} m on "
+        f"{timeline.format_time(times[at + 1])}; the largest step before was {largest:.3g} m;",
+        fix="Check the sensor. If the step is real or a new datum, run gwforecast acknowledge, or "
+        "train the model again.",
+    )  # fmt: skip
+
+
+def clean_levels(data: xr.Dataset, rejected: np.ndarray) -> xr.Dataset:
+    """Return the data of one well without levels that were rejected or are far from all others.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Dimensions (well, time), of one well.
+    rejected : numpy.ndarray
+        Times of levels that failed a check.
+    """
+    ((level, _),) = checks.series_of(data[[schema.LEVEL]])
+    good = np.zeros(level.values.size, bool)
+    good[level.clean] = True
+    good &= ~np.isin(level.times, rejected)
+    usual = plausible_range(replace(level, values=np.where(good, level.values, np.nan)))
+    if usual is not None:
+        good &= (level.values >= usual.low) & (level.values <= usual.high)
+    kept = data[schema.LEVEL].copy(data=np.where(good, level.values, np.nan)[None])
+    return data.assign({schema.LEVEL: kept})
 
 
 FALLBACK = Climatology.name
@@ -239,6 +378,10 @@ def forecast_by_climatology(
     seen = _seasonal_quantiles(past, issued[schema.VALID_TIME].values[0])
     side = np.sign(np.array(QUANTILES) - 0.5)
     wide = np.select([side < 0, side > 0], [np.fmin(level, seen), np.fmax(level, seen)], level)
+    known = past[schema.LEVEL].values[np.isfinite(past[schema.LEVEL].values)]
+    status, reason = forecast_gate(wide, LevelRange(float(known.min()), float(known.max())))
+    if status == "check_failed":
+        raise ValueError(reason)
     return wide, fitted.trained_through(str(name))
 
 

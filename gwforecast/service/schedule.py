@@ -14,19 +14,23 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
+from gwforecast.quality.checks import series_of
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive, Issue
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
 from gwforecast.service.issue import follow_archive, make_product
-from gwforecast.service.readiness import BY_MODEL
+from gwforecast.service.readiness import BY_MODEL, RECENT, find_jump
 from gwforecast.service.recipe import recipe_of
+from gwforecast.service.wells import acknowledge as acknowledgements
+from gwforecast.service.wells.acknowledge import Acknowledgement
 
 __all__ = [
     "EXIT_CODES",
     "Health",
     "Issued",
     "Products",
+    "acknowledge",
     "backfill",
     "check_health",
     "forecast",
@@ -189,6 +193,41 @@ def step_back(settings: Settings) -> list[str]:
         wells = settings.data.wells or [well for well, pair in held.items() if pair.previous]
         champions.step_back(wells)
     return wells
+
+
+def acknowledge(
+    settings: Settings, well: str, *, shift: float | None, since: object = None, now: pd.Timestamp
+) -> Acknowledgement:
+    """Acknowledge a change of the levels of a well: a new datum, or a step that is real.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the configuration file.
+    well : str
+        Name of the well.
+    shift : float or None
+        Change of the levels by the new datum, m; None for a real step.
+    since : time, optional
+        First level after the change; by default that after the largest jump of the last year.
+    now : pandas.Timestamp
+        The current time, naive UTC.
+
+    Raises
+    ------
+    ValueError, SchemaError
+        If the well is not in the data, or there is neither a date nor a jump.
+    """
+    inputs = read_wells(settings.data.model_copy(update={"wells": [well]}))
+    data = require_observations(inputs, "An acknowledgement")
+    ((level, _),) = series_of(data)
+    jump = None
+    if level.known.size:
+        last = level.times[level.known[-1]]
+        jump = find_jump(level, last - RECENT, lasting=True)
+    return acknowledgements.acknowledge(
+        settings.schedule.archive, data, well, shift=shift, since=since, jump=jump, now=now
+    )
 
 
 def forecast(

@@ -36,6 +36,7 @@ from gwforecast.service.compare import (
 from gwforecast.service.inputs import known_and_filled
 from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.update import update_champions
+from gwforecast.service.wells.acknowledge import in_new_datum, read_acknowledgements
 
 __all__ = ["COLUMNS", "DECISIONS", "known_for_training", "refused_rows", "train", "train_into"]
 
@@ -183,7 +184,8 @@ def known_for_training(
     observations: xr.Dataset, moment: np.datetime64, settings: Settings
 ) -> xr.Dataset:
     """Return the observations up to a time step, with gaps in covariates filled as requested."""
-    past = observations.sel({schema.TIME: slice(None, moment)})
+    moved = in_new_datum(observations, read_acknowledgements(settings.schedule.archive))
+    past = moved.sel({schema.TIME: slice(None, moment)})
     return known_and_filled(past, past[schema.TIME].values[-1], settings.data)
 
 

@@ -23,6 +23,7 @@ from gwforecast.service.archive import Archive
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import (
     Inputs,
+    check_clock,
     requested_wells,
     require_observations,
     resolve_issue_time,
@@ -182,6 +183,7 @@ def make_product(
     placed, wells = with_absolute_paths(settings), requested_wells(settings.data)
     observations = require_observations(first_inputs(placed), "A forecast")
     moment = resolve_issue_time(issue_time, observations, now)
+    check_clock(observations, moment, now=now)
     with _work_folder(placed.schedule.archive, wait) as work:
         shards = make_shards(
             wells,

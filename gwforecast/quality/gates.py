@@ -1,0 +1,477 @@
+"""Gates: whether the inputs of a scheduled forecast, and the forecast itself, are possible.
+
+Checks compare a series with itself; gates compare it with what the model was trained on, widened
+generously by the kind of the variable, and with physical limits. What fails is never forecast from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.quality.checks import series_of
+from gwforecast.quality.rules import Finding, Series
+
+__all__ = [
+    "LevelRange",
+    "Ranges",
+    "allowed_levels",
+    "covariate_gate",
+    "forecast_gate",
+    "level_gate",
+    "physical_limits",
+    "plausible_range",
+    "record_gate",
+    "training_ranges",
+]
+
+
+WINDOWS = (0, 30, 90, 365)  # d; means over these periods have ranges, 0 is a single step
+SPREAD, ENDING = 11, 6  # steps of the training, and its last ones, that are compared later
+SAMPLES = SPREAD + ENDING
+CHECKED = np.timedelta64(2 * 365, "D")  # means are compared in this period before the issue time
+LEAST_MARGIN = 0.5  # m; levels may always be this far outside their earlier range
+MOVED = 0.1, 0.03  # share of the range, and m: a record that is moved by more is another record
+OTHER = 0.2  # share of the range: the same for a record that differs to both sides
+CHANGED = 0.6  # times the mean deviation: weather that differs more is that of another station
+WIDEST_BAND = 8.0  # times the range of the levels
+TEMPERATURES = ("temperature", "temperature_min", "temperature_max")
+BY_MONTH = (*TEMPERATURES, "evapotranspiration", "radiation")
+NEVER = np.datetime64("NaT", "us")
+
+
+@dataclass(frozen=True)
+class LevelRange:
+    """Lowest and highest level, m, and the bottom and the top that no level can pass."""
+
+    low: float
+    high: float
+    bottom: float = -np.inf
+    top: float = np.inf
+
+    @property
+    def span(self) -> float:
+        """Difference of the highest and the lowest level, m."""
+        return self.high - self.low
+
+
+@dataclass(frozen=True, eq=False)
+class Ranges:
+    """What the series of some wells were like in training.
+
+    Parameters
+    ----------
+    wells, variables : list of str
+        Names of wells, and of the level and the covariates.
+    bounds : numpy.ndarray
+        Shape (well, variable, window, month, 2): lowest and highest mean over each of
+        :data:`WINDOWS`, in the calendar month and those beside it; NaN where there is none.
+    times : numpy.ndarray
+        Shape (well, sample): times of some levels, NaT where there are fewer.
+    samples : numpy.ndarray
+        Shape (well, variable, sample): levels and covariates at these times.
+    """
+
+    wells: list[str]
+    variables: list[str]
+    bounds: np.ndarray
+    times: np.ndarray
+    samples: np.ndarray
+
+    def level(self, well: str) -> LevelRange | None:
+        """Return the range of the levels of a well; None without levels."""
+        bounds = self.of(well, schema.LEVEL)
+        if bounds is None or np.isnan(bounds[0]).all():
+            return None
+        return LevelRange(float(np.nanmin(bounds[0])), float(np.nanmax(bounds[0])))
+
+    def of(self, well: str, variable: str) -> np.ndarray | None:
+        """Return the bounds of a variable, (window, month, 2); None if it is unknown."""
+        if well not in self.wells or variable not in self.variables:
+            return None
+        at = self.wells.index(well), self.variables.index(variable)
+        return np.asarray(self.bounds[at])
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return names as plain JSON, and arrays by name."""
+        arrays = {
+            "bounds": self.bounds.astype(np.float32),
+            "times": self.times.astype(schema.TIME_DTYPE),
+            "samples": self.samples.astype(float),
+        }
+        return {"wells": self.wells, "variables": self.variables}, arrays
+
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the ranges whose state :meth:`to_state` returned.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, or has another type or shape.
+        """
+        wells = [str(well) for well in description["wells"]]
+        variables = [str(name) for name in description["variables"]]
+        bounds, times, samples = (arrays[name] for name in ("bounds", "times", "samples"))
+        both = len(wells), len(variables)
+        shapes = (*both, len(WINDOWS), 12, 2), (both[0], SAMPLES), (*both, SAMPLES)
+        if (bounds.shape, times.shape, samples.shape) != shapes:
+            raise ValueError(f"ranges must have the shapes {shapes}")
+        if np.isinf(bounds).any() or np.isinf(samples).any() or times.dtype.kind != "M":
+            raise ValueError("ranges must not be infinite")
+        return cls(wells, variables, bounds.astype(float), times, samples)
+
+
+def training_ranges(observations: xr.Dataset) -> Ranges:
+    """Return the ranges of all variables; codes, spikes and impossible values do not count.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time), as used in training.
+    """
+    names = [schema.LEVEL, *schema.covariate_names(observations)]
+    times = observations[schema.TIME].values
+    step = _step(times)
+    wells = [str(well) for well in observations[schema.WELL].values]
+    bounds = np.full((len(wells), len(names), len(WINDOWS), 12, 2), np.nan)
+    sampled = np.full((len(wells), SAMPLES), NEVER)
+    samples = np.full((len(wells), len(names), SAMPLES), np.nan)
+    for row, (level, covariates) in enumerate(series_of(observations)):
+        for column, series in enumerate((level, *covariates)):
+            good = level.clean if series is level else series.measured
+            values = np.full(series.values.size, np.nan)
+            values[good] = series.values[good]
+            low, high = physical_limits(series.kind, step)
+            values[(values < low) | (values > high)] = np.nan
+            windows = WINDOWS[:1] if series is level else WINDOWS
+            for number, window in enumerate(windows):
+                bounds[row, column, number] = _by_month(_mean(values, window, step), times)
+        known = level.clean
+        if known.size:
+            spread = np.linspace(0, known.size - 1, SPREAD).astype(int)
+            chosen = known[np.union1d(spread, np.arange(known.size)[-ENDING:])]
+            sampled[row, : chosen.size] = level.times[chosen]
+            for column, series in enumerate((level, *covariates)):
+                samples[row, column, : chosen.size] = series.values[chosen]
+    return Ranges(wells, names, bounds, sampled, samples)
+
+
+def physical_limits(kind: str, step: float) -> tuple[float, float]:
+    """Return the least and the greatest possible value of a kind of variable.
+
+    Parameters
+    ----------
+    kind : str
+        ``"level"`` or the kind of a covariate.
+    step : float
+        Length of a step, d. The greatest observed rain grows with the square root of the duration
+        (Jennings 1950, doi:10.1175/1520-0493(1950)078<0004:WGORR>2.0.CO;2).
+    """
+    if kind in TEMPERATURES:
+        return -95.0, 65.0
+    limits = {
+        "rain": (-0.5, 2000.0 * np.sqrt(step)),
+        "evapotranspiration": (-10.0 * step, 30.0 * step),
+        "humidity": (-1.0, 110.0),
+        "season": (-1.01, 1.01),
+        "level": (-5000.0, 9000.0),
+        "wind": (-0.1, 150.0),
+        "snow": (-1.0, np.inf),
+    }
+    return limits.get(kind, (-np.inf, np.inf))
+
+
+def covariate_gate(
+    series: Series, bounds: np.ndarray | None, *, issue_time: np.datetime64, ahead: bool = False
+) -> list[Finding]:
+    """Return the findings of impossible values of a covariate, at most one for each window.
+
+    Parameters
+    ----------
+    series : Series
+        The covariate up to the issue time, or after it.
+    bounds : numpy.ndarray or None
+        Shape (window, month, 2), see :class:`Ranges`; None if the range in training is unknown.
+    issue_time : numpy.datetime64
+        Means are compared in the two years before it.
+    ahead : bool
+        Whether the series is a forecast of the weather.
+    """
+    if not series.known.size:
+        return []
+    step = _step(series.times)
+    low, high = physical_limits(series.kind, step)
+    found = _outside(series, series.values, np.array([[low, high]]), "", slice(None))
+    if found or bounds is None:
+        return found
+    month = _months(series.times)
+    late = slice(int(np.searchsorted(series.times, issue_time - CHECKED)), None)
+    for number, window in enumerate(WINDOWS):
+        if window and (ahead or window <= step):
+            continue
+        allowed = _widened(series.kind, bounds[number], window, step)[month]
+        part = slice(None) if window == 0 else late
+        means = _mean(series.values, window, step)
+        what = f"a mean over {window} days of " if window else ""
+        found += _outside(series, means, allowed, what, part, trained=bounds[number][month])
+        if found:
+            return found
+    return found
+
+
+def plausible_range(level: Series) -> LevelRange | None:
+    """Return the range of the clean levels of a record, widened; None with fewer than 10.
+
+    Values far from the bulk of the record do not widen it.
+    """
+    values = level.values[level.clean]
+    if values.size < 10:
+        return None
+    low, high = np.quantile(values, [0.02, 0.98])
+    margin = max(2.0 * (high - low), LEAST_MARGIN)
+    return LevelRange(float(low - margin), float(high + margin))
+
+
+def allowed_levels(trained: LevelRange, *, times: float = 1.0) -> tuple[float, float]:
+    """Return the lowest and the highest level that a gate lets pass, m."""
+    margin = times * max(trained.span, LEAST_MARGIN)
+    low, high = max(trained.low - margin, trained.bottom), min(trained.high + margin, trained.top)
+    # a well that has been above its top before is artesian, or the top is wrong
+    return min(low, trained.low), max(high, trained.high)
+
+
+def level_gate(level: Series, trained: LevelRange, *, since: np.datetime64) -> list[Finding]:
+    """Return findings of levels that are too far outside the range of those of the training.
+
+    Parameters
+    ----------
+    level : Series
+        Levels up to the issue time.
+    trained : LevelRange
+        Range of the levels of the training.
+    since : numpy.datetime64
+        Earlier levels are not compared.
+    """
+    low, high = allowed_levels(trained)
+    late = np.flatnonzero(level.times > since)
+    bad = late[(level.values[late] < low) | (level.values[late] > high)]
+    if not bad.size:
+        return []
+    found = level.finding(
+        "range", "error", positions=bad, value=level.values[bad[-1]],
+            rule=f"Levels stay near the range of the training, {trained.low:.6g} to "
+            f"{trained.high:.6g} m; {low:.6g} to {high:.6g} m are accepted.",
+            received=f"{bad.size} values, the last {level.values[bad[-1]]:.6g} m,",
+            fix="Check the sensor, the unit, the datum and the file of the well; if the change is "
+            "real, train the model again.",
+    )  # fmt: skip
+    return [found]
+
+
+def record_gate(series: Series, ranges: Ranges, *, moved: float = 0.0) -> list[Finding]:
+    """Return a finding if the values of the training have changed in a record.
+
+    That is the record of another well or station, or one in another unit or datum.
+
+    Parameters
+    ----------
+    series : Series
+        Levels or a covariate up to the issue time.
+    ranges : Ranges
+        Some values of the training.
+    moved : float
+        Change of the datum since the training that was acknowledged, m; 0 for covariates.
+    """
+    if series.well not in ranges.wells or series.variable not in ranges.variables:
+        return []
+    row, column = ranges.wells.index(series.well), ranges.variables.index(series.variable)
+    times, before = ranges.times[row], ranges.samples[row, column] + moved
+    there = ~np.isnat(times) & np.isfinite(before)
+    times, before = times[there], before[there]
+    at = np.clip(np.searchsorted(series.times, times), 0, series.times.size - 1)
+    same = (series.times[at] == times) & np.isfinite(series.values[at])
+    if same.sum() < SAMPLES // 2:
+        return []
+    change = np.abs(series.values[at[same]] - before[same])
+    signed = series.values[at[same]] - before[same]
+    if series.kind == "level":
+        trained = ranges.level(series.well)
+        span = trained.span if trained is not None else 0.0
+        one_sided = abs(float(np.median(signed))) > 0.5 * float(np.median(change))
+        size = float(np.median(change))
+        most = max((MOVED[0] if one_sided else OTHER) * span, MOVED[1])
+        ending = float(np.median(change[-ENDING:]))
+        if ending > max(MOVED[0] * span, MOVED[1]):  # the last levels of the training have moved
+            size, most = max(size, ending), 0.0
+    else:
+        size = float(change.mean())
+        most = CHANGED * float(np.abs(before[same] - np.median(before[same])).mean())
+        most = most if most > 0 else np.inf
+    if size <= most:
+        return []
+    found = series.finding(
+        "record", "error", positions=at[same], value=size,
+        rule="The values that a model was trained on do not change afterwards.",
+        received=f"values that differ from them by {size:.4g} on average",
+        fix="Check whether the file holds another well or station, unit or datum; if the record is "
+        "right, train the model again.",
+    )  # fmt: skip
+    return [found]
+
+
+def forecast_gate(
+    level: np.ndarray, observed: LevelRange, *, last: float | None = None
+) -> tuple[str, str]:
+    """Return the status that a forecast allows, and the reason; ``("ok", "")`` if it is possible.
+
+    Parameters
+    ----------
+    level : numpy.ndarray
+        Shape (lead_time, quantile), m, the median in the middle.
+    observed : LevelRange
+        Range of the observed levels, and the ends of the well.
+    last : float, optional
+        Last known level, m.
+    """
+    low, high = allowed_levels(observed)
+    middle = level[:, level.shape[1] // 2]
+    received = f"{middle.min():.6g} to {middle.max():.6g} m"
+    if (middle < low).any() or (middle > high).any():
+        return "check_failed", (
+            f"A forecast stays near the range of the observed levels, {observed.low:.6g} to "
+            f"{observed.high:.6g} m; {low:.6g} to {high:.6g} m are accepted. The model gave a "
+            f"median of {received}. Check the weather, or train the model again."
+        )
+    width = float((level[:, -1] - level[:, 0]).max())
+    widest = WIDEST_BAND * max(observed.span, LEAST_MARGIN)
+    if width > widest or (np.diff(level, axis=1) < -1e-6).any():
+        return "check_failed", (
+            f"An interval of a forecast is at most {widest:.3g} m wide, and its quantiles rise. "
+            f"The model gave one of {width:.3g} m. Train the model again."
+        )
+    if (level[:, 0] < observed.bottom).any() or (level[:, -1] > observed.top).any():
+        return "degraded", (
+            f"the interval passes the bottom ({observed.bottom:.6g} m) or the top "
+            f"({observed.top:.6g} m) of the well"
+        )
+    jump = max(0.75 * observed.span, LEAST_MARGIN)
+    if last is not None and abs(middle[0] - last) > jump:
+        return "degraded", (
+            f"the first forecast level is {middle[0] - last:+.3g} m from the last known level"
+        )
+    return "ok", ""
+
+
+def _outside(
+    series: Series,
+    values: np.ndarray,
+    allowed: np.ndarray,
+    what: str,
+    part: slice,
+    trained: np.ndarray | None = None,
+) -> list[Finding]:
+    """Return a finding of the values (time,) outside the allowed ones (time or 1, 2)."""
+    low, high = np.broadcast_to(allowed, (values.size, 2)).T
+    bad = (values < low) | (values > high)
+    inside = np.zeros(values.size, bool)
+    inside[part] = True
+    places = np.flatnonzero(bad & inside)
+    if not places.size:
+        return []
+    over = np.maximum(low[places] - values[places], values[places] - high[places])
+    worst = places[np.argmax(over)]
+    rule = f"Values of {series.kind} lie between {low[worst]:.4g} and {high[worst]:.4g}."
+    if trained is not None:
+        rule = (
+            f"Values of {series.kind} stay near those of the training, "
+            f"{trained[worst, 0]:.4g} to {trained[worst, 1]:.4g}; {low[worst]:.4g} to "
+            f"{high[worst]:.4g} are accepted."
+        )
+    found = series.finding(
+        "range", "error", positions=places, value=values[worst], rule=rule,
+            received=f"{what}{values[worst]:.6g} on {timeline.format_time(series.times[worst])}, "
+            f"and {places.size} such steps",
+            fix="Check unit, station and codes for missing values.",
+    )  # fmt: skip
+    return [found]
+
+
+def _widened(kind: str, bounds: np.ndarray, window: int, step: float) -> np.ndarray:
+    """Return the accepted values (month, 2) for the range of the training (month, 2)."""
+    least, most = np.nanmin(bounds[:, 0]), np.nanmax(bounds[:, 1])
+    if kind not in BY_MONTH:
+        bounds = np.array([[least, most]] * 12)
+    low, high = bounds.T
+    if kind in TEMPERATURES:
+        margin = {0: 10.0, 30: 6.0, 90: 5.0, 365: 4.0}[window]
+        return np.stack([low - margin, high + margin], axis=1)
+    if kind == "rain":
+        if window == 0:
+            return np.stack([low - 0.5, 2.5 * high + 25 * np.sqrt(step)], axis=1)
+        lowest = 0.25 * low if window >= 90 else np.full(12, -0.5)
+        return np.stack([lowest, 2 * high + step], axis=1)
+    if kind == "evapotranspiration":
+        lowest = low - 2 * step if window == 0 else np.minimum(0.3 * low, low - 0.5 * step)
+        return np.stack([lowest, (2.0 if window == 0 else 1.7) * high + step], axis=1)
+    span = max(float(most - least), 1e-3 * abs(float(most)), 1e-9)
+    margin_low, margin_high = {
+        "humidity": (30.0, 30.0),
+        "pressure": (0.06 * abs(float(most)), 0.06 * abs(float(most))),
+        "radiation": (0.25 * span, 0.7 * span),
+        "wind": (span, 2 * span + 5.0),
+        "snow": (0.1 * span, 4 * span),
+        "season": (0.1, 0.1),
+        "pumping": (2 * span, 5 * span),
+    }.get(kind, (2 * span, 2 * span))
+    return np.stack([low - margin_low, high + margin_high], axis=1)
+
+
+def _mean(values: np.ndarray, window: int, step: float) -> np.ndarray:
+    """Return means (time,) over the days up to each step; NaN where a fifth or more is missing."""
+    width = max(1, round(window / step))
+    if width == 1:
+        return values
+    known = np.isfinite(values)
+    total = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    count = np.concatenate([[0], np.cumsum(known)])
+    first = np.maximum(np.arange(1, values.size + 1) - width, 0)
+    there = count[1:] - count[first]
+    means = (total[1:] - total[first]) / np.maximum(there, 1)
+    return np.where(there > 0.8 * width, means, np.nan)
+
+
+def _by_month(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the lowest and highest value of each month and those beside it, (month, 2)."""
+    known = np.isfinite(values)
+    found = np.full((12, 2), np.nan)
+    if not known.any():
+        return found
+    whole = values[known].min(), values[known].max()
+    months = _months(times)
+    single = np.full((12, 2), np.nan)
+    for month in range(12):
+        own = values[known & (months == month)]
+        if own.size:
+            single[month] = own.min(), own.max()
+    for month in range(12):
+        near = single[[month - 1, month, (month + 1) % 12]]
+        found[month] = whole if np.isnan(near).any() else (near[:, 0].min(), near[:, 1].max())
+    return found
+
+
+def _months(times: np.ndarray) -> np.ndarray:
+    return np.asarray(pd.DatetimeIndex(times).month) - 1
+
+
+def _step(times: Sequence[np.datetime64] | np.ndarray) -> float:
+    """Return the mean length of a step, d."""
+    if len(times) < 2:
+        return 1.0
+    return float((times[-1] - times[0]) / np.timedelta64(1, "D")) / (len(times) - 1)

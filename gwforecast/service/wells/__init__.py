@@ -1,0 +1,1 @@
+"""Single wells of a scheduled forecast: gates, acknowledged changes, and their weather forecast."""

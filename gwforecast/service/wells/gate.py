@@ -1,0 +1,248 @@
+"""Apply the gates to the wells of one bundle: before its model runs, and to what it forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.quality.gates import (
+    LevelRange,
+    Ranges,
+    covariate_gate,
+    forecast_gate,
+    level_gate,
+    plausible_range,
+    record_gate,
+)
+from gwforecast.quality.rules import Series
+from gwforecast.service.readiness import LATE, WellForecast, find_jump
+from gwforecast.service.wells.acknowledge import Acknowledgement, datum_since, is_acknowledged
+
+__all__ = ["Gate", "well_limits"]
+
+
+GATE_OFF = (
+    "the model was stored by an earlier version without the range of its training data, so that "
+    "only physical limits were checked; train it again"
+)
+BOTTOMS = ("well_bottom", "bottom", "screen_bottom", "filter_bottom")
+TOPS = ("ground_level", "ground_elevation", "surface_level", "top")
+ARTESIAN = 5.0  # m above the ground that levels may stand, where the top is only the ground
+
+
+def well_limits(
+    observations: xr.Dataset, given: Mapping[str, Sequence[float]] | None
+) -> dict[str, tuple[float, float]]:
+    """Return the bottom and the top that the levels of each well cannot pass, m above the datum.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Its attributes ``well_bottom`` (or ``screen_bottom``) and ``ground_level`` are used; levels
+        may stand 5 m above the ground, in artesian wells.
+    given : mapping, optional
+        Bottom and top by well; these are used as they are.
+    """
+    found = {}
+    names = {name.lower(): name for name in schema.attribute_names(observations)}
+    for row, well in enumerate(map(str, observations[schema.WELL].values)):
+        bottom, top = -np.inf, np.inf
+        for wanted, upper in ((BOTTOMS, False), (TOPS, True)):
+            name = next((names[n] for n in wanted if n in names), None)
+            if name is None or observations[name].dtype.kind not in "fiu":
+                continue
+            value = float(observations[name].values[row])
+            if upper:
+                top = value + ARTESIAN if np.isfinite(value) else top
+            else:
+                bottom = value if np.isfinite(value) else bottom
+        if given and well in given:
+            bottom, top = (float(value) for value in given[well])
+        if bottom < top:
+            found[well] = (bottom, top)
+    return found
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The gate of one bundle.
+
+    Parameters
+    ----------
+    ranges : Ranges or None
+        Of the training data; None for bundles of earlier versions.
+    issue_time : numpy.datetime64
+        Issue time of the forecasts.
+    limits : mapping of str to (float, float)
+        Bottom and top by well, m.
+    """
+
+    ranges: Ranges | None
+    issue_time: np.datetime64
+    limits: Mapping[str, tuple[float, float]]
+
+    def check(
+        self,
+        well: WellForecast,
+        *,
+        trained_through: np.datetime64,
+        changes: Sequence[Acknowledgement] = (),
+    ) -> None:
+        """Bar a well whose inputs are impossible, and reject the levels that no one may use.
+
+        Parameters
+        ----------
+        well : WellForecast
+            A well of the bundle.
+        trained_through : numpy.datetime64
+            Last step that the model was trained on.
+        changes : sequence of Acknowledgement
+            Acknowledged changes of its levels.
+        """
+        if well.series is None:
+            return
+        if self.ranges is None:
+            well.reasons.append(GATE_OFF)
+        self._check_covariates(well)
+        self._check_record(well, trained_through, changes)
+        self._check_levels(well, trained_through, changes)
+        self._check_steps(well, trained_through, changes)
+
+    def check_forecast(self, well: WellForecast, level: np.ndarray, *, moved: float) -> str:
+        """Return why a forecast (lead_time, quantile), m, is impossible; empty if it is possible.
+
+        A forecast that is possible, but doubtful, lowers the status of the well.
+        """
+        observed = self.observed(well, moved=moved)
+        if observed is None or well.series is None:
+            return ""
+        good = self._good(well)
+        last = float(good.values[good.known[-1]]) if good.known.size else None
+        status, reason = forecast_gate(level, observed, last=last)
+        if status == "check_failed":
+            return reason
+        if status == "degraded":
+            well.lower("degraded", reason)
+        return ""
+
+    def check_ahead(self, name: str, ahead: Sequence[Series]) -> str:
+        """Return why the weather forecast of a well is impossible; empty if it is possible."""
+        for series in ahead:
+            bounds = None if self.ranges is None else self.ranges.of(name, series.variable)
+            found = covariate_gate(series, bounds, issue_time=self.issue_time, ahead=True)
+            if found:
+                return found[0].message
+        return ""
+
+    def observed(self, well: WellForecast, *, moved: float = 0.0) -> LevelRange | None:
+        """Return the range of the levels of the training and of the accepted levels since, m."""
+        trained = self._trained(well, moved)
+        good = self._good(well)
+        if trained is None or not good.known.size:
+            return trained
+        values = good.values[good.known]
+        return replace(
+            trained,
+            low=min(trained.low, float(values.min())),
+            high=max(trained.high, float(values.max())),
+        )
+
+    def _trained(self, well: WellForecast, moved: float) -> LevelRange | None:
+        found = None if self.ranges is None else self.ranges.level(well.name)
+        if found is not None:
+            found = replace(found, low=found.low + moved, high=found.high + moved)
+        elif well.series is not None and (usual := plausible_range(well.series)) is not None:
+            margin = 0.25 * usual.span  # what plausible_range added
+            found = LevelRange(usual.low + margin, usual.high - margin)
+        if found is None:
+            return None
+        bottom, top = self.limits.get(well.name, (-np.inf, np.inf))
+        return replace(found, bottom=bottom, top=top)
+
+    def _good(self, well: WellForecast) -> Series:
+        """Return the levels that were not rejected."""
+        assert well.series is not None  # noqa: S101 - set by check_well
+        out = np.isin(well.series.times, well.rejected)
+        return replace(well.series, values=np.where(out, np.nan, well.series.values))
+
+    def _check_covariates(self, well: WellForecast) -> None:
+        for covariate in well.covariates:
+            bounds = None if self.ranges is None else self.ranges.of(well.name, covariate.variable)
+            for row in covariate_gate(covariate, bounds, issue_time=self.issue_time):
+                well.bar(row.message)
+
+    def _check_record(
+        self,
+        well: WellForecast,
+        trained_through: np.datetime64,
+        changes: Sequence[Acknowledgement],
+    ) -> None:
+        if self.ranges is None or well.series is None:
+            return
+        moved = datum_since(changes, trained_through)
+        for row in record_gate(well.series, self.ranges, moved=moved):
+            well.bar(row.message)
+            well.reject(well.series.times)  # which part of the record is right is not known
+        for covariate in well.covariates:
+            for row in record_gate(covariate, self.ranges):
+                well.bar(row.message)
+
+    def _check_levels(
+        self,
+        well: WellForecast,
+        trained_through: np.datetime64,
+        changes: Sequence[Acknowledgement],
+    ) -> None:
+        """Reject levels outside the accepted range; recent ones bar the well."""
+        assert well.series is not None  # noqa: S101 - set by check_well
+        trained = self._trained(well, datum_since(changes, trained_through))
+        if trained is None:
+            return
+        real = [c for c in changes if c.kind == "real"]
+        accepted = np.zeros(well.series.times.size, bool)
+        for change in real:
+            accepted |= (well.series.times >= change.first) & (well.series.times <= change.last)
+        if accepted.any() and np.isfinite(well.series.values[accepted]).any():
+            values = well.series.values[accepted]
+            low, high = np.nanquantile(values, [0.02, 0.98])
+            trained = replace(
+                trained, low=min(trained.low, float(low)), high=max(trained.high, float(high))
+            )
+        late = min(trained_through, self.issue_time - LATE)
+        for row in level_gate(well.series, trained, since=np.datetime64(0, "us") - _CENTURIES):
+            times = well.series.times[row.positions]
+            well.reject(times)
+            if (times > late).any():
+                well.bar(row.message)
+
+    def _check_steps(
+        self,
+        well: WellForecast,
+        trained_through: np.datetime64,
+        changes: Sequence[Acknowledgement],
+    ) -> None:
+        """Bar a well for a jump since the training, for as long as no one has acknowledged it."""
+        assert well.series is not None  # noqa: S101 - set by check_well
+        if trained_through < self.issue_time - LATE:
+            jump = find_jump(well.series, trained_through, lasting=True, changes=changes)
+            if jump is not None:
+                well.bar(jump.message)
+                well.reject(well.series.times[jump.positions])
+            old = [r for r in well.found if trained_through < r.last < self.issue_time - LATE]
+            for row in old:
+                if row.check == "shift" and not is_acknowledged(row, changes):
+                    well.lower("degraded", row.message)
+        for change in changes:
+            if change.kind == "real" and change.first > trained_through:
+                well.lower(
+                    "degraded",
+                    f"the levels changed on {change.since[:10]}, which was acknowledged as real, "
+                    "and the model was trained before that; train it again",
+                )
+
+
+_CENTURIES = np.timedelta64(500 * 365, "D")
