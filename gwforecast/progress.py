@@ -1,10 +1,22 @@
-"""Callbacks that report the progress of long computations."""
+"""Callbacks that report the progress of long computations, and bars that show it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import logging
+import sys
+import warnings
+from typing import Any, Protocol
 
-__all__ = ["Progress", "further"]
+from tqdm.std import tqdm
+
+__all__ = ["DETAIL", "Progress", "ProgressOption", "further", "as_callback", "stage", "with_detail"]
+
+
+logger = logging.getLogger(__name__)
+DETAIL = " · "
+"""Separates the name of a task from what is being done in it at present."""
+
+LOGGED_EVERY = 10.0  # seconds, where there is no terminal
 
 
 class Progress(Protocol):
@@ -16,10 +28,33 @@ class Progress(Protocol):
         Parameters
         ----------
         task : str
-            Name of the task, e.g. the forecaster that is fitted.
+            Name of the task, e.g. ``"lstm: train"``. Text after ``" · "`` says what was done last,
+            e.g. ``"lstm: train · well 'fen', member 3"``, and is not part of the name.
         done, total : int
             Number of parts that are done, and of all parts.
         """
+
+
+ProgressOption = Progress | bool | None
+"""A callback, True for bars on standard error, or None or False for no report."""
+
+
+def as_callback(progress: ProgressOption) -> Progress | None:
+    """Return the callback of an option: True stands for bars, or log lines without a terminal.
+
+    Parameters
+    ----------
+    progress : Progress or bool, optional
+        As users give it.
+
+    Examples
+    --------
+    >>> as_callback(None) is None, as_callback(False) is None, as_callback(print) is print
+    (True, True, True)
+    """
+    if isinstance(progress, bool):
+        return _Bars() if progress else None
+    return progress
 
 
 def further(progress: Progress | None, before: int, total: int) -> Progress | None:
@@ -36,8 +71,8 @@ def further(progress: Progress | None, before: int, total: int) -> Progress | No
 
     Examples
     --------
-    >>> stage = further(lambda task, done, total: print(task, done, total), 3, 10)
-    >>> stage("lstm", 1, 4)
+    >>> part = further(lambda task, done, total: print(task, done, total), 3, 10)
+    >>> part("lstm", 1, 4)
     lstm 4 10
     """
     if progress is None:
@@ -49,3 +84,105 @@ def further(progress: Progress | None, before: int, total: int) -> Progress | No
         progress(task, before + done, of_all_stages)
 
     return report
+
+
+def stage(progress: Progress | None, name: str) -> Progress | None:
+    """Return a callback that reports all work under one name, with the details of each report.
+
+    Examples
+    --------
+    >>> train = stage(lambda task, done, total: print(task, done, total), "lstm: train")
+    >>> train("networks · well 'fen', member 0", 1, 10)
+    lstm: train · well 'fen', member 0 1 10
+    """
+    if progress is None:
+        return None
+
+    def report(task: str, done: int, total: int) -> None:
+        _, separator, detail = task.partition(DETAIL)
+        progress(f"{name}{separator}{detail}", done, total)
+
+    return report
+
+
+def with_detail(progress: Progress | None, details: list[str]) -> Progress | None:
+    """Return a callback that adds to each report what was done last.
+
+    Parameters
+    ----------
+    progress : Progress, optional
+        Callback for the whole.
+    details : list of str
+        One text for each part, in their order.
+
+    Examples
+    --------
+    >>> both = with_detail(lambda task, done, total: print(task), ["well 'a'", "well 'b'"])
+    >>> both("networks", 2, 2)
+    networks · well 'b'
+    """
+    if progress is None:
+        return None
+
+    def report(task: str, done: int, total: int) -> None:
+        detail = details[done - 1] if 0 < done <= len(details) else ""
+        progress(f"{task}{DETAIL}{detail}" if detail else task, done, total)
+
+    return report
+
+
+class _Bars:
+    """A bar for each task, with the time left; one log line every ten seconds otherwise."""
+
+    def __init__(self) -> None:
+        self.bars: dict[str, Any] = {}
+        self.kind = _kind_of_bar()
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        name, _, detail = task.partition(DETAIL)
+        bar = self.bars.get(name)
+        if bar is None:
+            bar = self.bars[name] = self.kind(total=total, desc=name, leave=False)
+        bar.total = total
+        if detail:
+            bar.set_postfix_str(detail, refresh=False)
+        bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
+            del self.bars[name]
+
+
+class _LogLines(tqdm):  # type: ignore[misc]
+    """A bar whose states are log lines."""
+
+    def __init__(self, *, total: int, desc: str, leave: bool) -> None:
+        self.ended = False
+        super().__init__(total=total, desc=desc, leave=leave, mininterval=LOGGED_EVERY, miniters=1)
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
+        """Log the state."""
+        if self.n:
+            logger.info(msg or str(self.format_meter(**{**self.format_dict, "ncols": 0})))
+
+    def close(self) -> None:
+        """Log the end."""
+        if not self.ended:
+            self.ended = True
+            spent = self.format_interval(self.format_dict["elapsed"])
+            logger.info("%s: %d of %d in %s", self.desc.rstrip(": "), self.n, self.total, spent)
+
+
+def _kind_of_bar() -> type[Any]:
+    """Return the class of bars for a notebook, a terminal, or the log."""
+    notebook = "ipykernel" in sys.modules
+    if notebook or sys.stderr.isatty():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notebook without widgets has bars of text
+            from tqdm import auto
+        kind: type[Any] = auto.tqdm
+        return kind
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    if not logger.hasHandlers():
+        logger.addHandler(logging.StreamHandler())
+    return _LogLines

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "gwforecast"
 
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("timeline", "progress", "writing"),
+    ("timeline", "progress", "quiet", "writing"),
     ("schema",),
     ("data", "sequences"),
     ("quality", "forcings"),
@@ -49,7 +49,7 @@ HOMES: dict[str, frozenset[str]] = {
     "rich": frozenset({"cli"}),
     "typer": frozenset({"cli"}),
     "click": frozenset({"cli"}),
-    "tqdm": frozenset({"cli"}),
+    "tqdm": frozenset({"progress"}),
     "pickle": frozenset(),
     "dill": frozenset(),
     "joblib": frozenset(),

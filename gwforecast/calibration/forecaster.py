@@ -19,7 +19,7 @@ from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import describe, write_bundle
 from gwforecast.models.state import read_text, with_prefix, without_prefix
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback, stage
 from gwforecast.sequences.origins import (
     last_observations,
     mask_to_period,
@@ -97,12 +97,17 @@ class Corrected(Forecaster):
         self.name = self.name or (self.parts[0].name if len(self.parts) == 1 else "blend")
 
     def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Fit the parts on the train rows, and the error model on the validation rows."""
-        for part in self.parts:
-            part.fit(observations, split=split, progress=progress)
+        for part, report in self._staged(progress, "train"):
+            part.fit(observations, split=split, progress=report)
         return self.calibrate(observations, split=split)
+
+    def _staged(self, progress: ProgressOption, what: str) -> list[tuple[Forecaster, Any]]:
+        """Return each part with a callback that reports under its name."""
+        report = as_callback(progress)
+        return [(part, stage(report, f"{part.name}: {what}")) for part in self.parts]
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Fit the error model on the validation rows, with parts that are already fitted."""
@@ -122,12 +127,12 @@ class Corrected(Forecaster):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster whose parts are fitted on all rows through a period."""
         parts = [
-            part.refit(observations, split=split, through=through, progress=progress)
-            for part in self.parts
+            part.refit(observations, split=split, through=through, progress=report)
+            for part, report in self._staged(progress, f"refit through {through}")
         ]
         return self.with_parts(parts, observations, split=split, through=through)
 
@@ -137,15 +142,12 @@ class Corrected(Forecaster):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
-        """Return a new forecaster with networks trained further on new rows, other parts refitted.
-
-        The arguments are those of :meth:`refit`.
-        """
+        """Return a new forecaster with networks trained further on new rows, others refitted."""
         parts = [
-            part.update(observations, split=split, through=through, progress=progress)
-            for part in self.parts
+            part.update(observations, split=split, through=through, progress=report)
+            for part, report in self._staged(progress, f"update through {through}")
         ]
         return self.with_parts(parts, observations, split=split, through=through)
 
@@ -439,7 +441,7 @@ class Calibrated:
         return self
 
     def refit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Return a copy whose forecaster is refitted through the validation period."""
         refitted = self.forecaster.refit(
@@ -448,7 +450,7 @@ class Calibrated:
         return self._with(refitted, split)
 
     def update(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Return a copy whose forecaster is trained further through the validation period."""
         updated = self.forecaster.update(

@@ -10,9 +10,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
+
+from gwforecast.progress import DETAIL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,14 +80,18 @@ def progress_bars() -> Iterator[ProgressCallback | None]:
     if not errors.is_terminal:
         yield None
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as bars:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=errors, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def report(task: str, done: int, total: int) -> None:
-            if task not in tasks:
-                tasks[task] = bars.add_task(clean(task), total=total)
-            bars.update(tasks[task], completed=done, total=total)
+            name, _, detail = task.partition(DETAIL)
+            if name not in tasks:
+                tasks[name] = bars.add_task(clean(name), total=total, detail="")
+            bars.update(tasks[name], completed=done, total=total, detail=clean(detail))
 
         yield report
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gwforecast.data.samples import datasets_folder
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 
 __all__ = ["fetch_public", "list_public"]
 
@@ -42,7 +42,7 @@ def fetch_public(
     *,
     home: str | None = None,
     registry: Path | str | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> list[Path]:
     """Download a public data set into a folder; valid files that exist are kept.
 
@@ -60,7 +60,7 @@ def fetch_public(
     registry : pathlib.Path or str, optional
         File with a name and a checksum in each line, as pooch writes it; by default the checksums
         that the package contains.
-    progress : Progress, optional
+    progress : Progress or bool, optional
         Progress callback, called for files.
 
     Returns
@@ -105,7 +105,7 @@ def fetch_public(
         retry_if_failed=1,
         allow_updates=False,
     )
-    found = []
+    found, progress = [], as_callback(progress)
     for done, file in enumerate(files):
         if progress is not None:
             progress(name, done, len(files))

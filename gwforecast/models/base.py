@@ -45,8 +45,10 @@ from __future__ import annotations
 import abc
 import contextlib
 import copy
+import functools
+import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -58,7 +60,7 @@ from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.bundle import describe, write_bundle
 from gwforecast.models.settings import check_settings, setting
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import FOLDS, PERIODS, Period, Split, train_folds
 
@@ -212,10 +214,14 @@ class Forecaster(abc.ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.storable = cls.to_state is not Forecaster.to_state
+        for name in ("fit", "refit", "update"):
+            method = cls.__dict__.get(name)
+            if method is not None and not _takes_progress(method):
+                setattr(cls, name, _without_progress(method))
 
     @abc.abstractmethod
     def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Fit on the train rows; where there is a choice, the validation rows decide.
 
@@ -225,8 +231,8 @@ class Forecaster(abc.ABC):
             Dimensions (well, time); rows after the validation period are not used.
         split : Split
             The periods of each well.
-        progress : Progress, optional
-            Progress callback, called after each well or member.
+        progress : Progress or bool, optional
+            Progress callback, called after each well or member; True shows bars.
 
         Returns
         -------
@@ -241,7 +247,7 @@ class Forecaster(abc.ABC):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster, fitted on all rows through the end of a period.
 
@@ -255,8 +261,8 @@ class Forecaster(abc.ABC):
             The periods of each well.
         through : {"train", "validation", "test"}
             Last period whose rows are used.
-        progress : Progress, optional
-            Progress callback, called after each well or member.
+        progress : Progress or bool, optional
+            Progress callback, called after each well or member; True shows bars.
         """
 
     def update(
@@ -265,7 +271,7 @@ class Forecaster(abc.ABC):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster that also uses new rows, continuing from this one if it can.
 
@@ -519,6 +525,21 @@ class Forecaster(abc.ABC):
             f"A forecast needs a forecaster that uses recent levels. Received {self.name!r}, which "
             "simulates from covariates alone. Wrap it: gwforecast.Corrected([forecaster])."
         )
+
+
+def _takes_progress(method: Callable[..., Any]) -> bool:
+    arguments = inspect.signature(method).parameters.values()
+    return any(one.name == "progress" or one.kind is one.VAR_KEYWORD for one in arguments)
+
+
+def _without_progress(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a class that reports no progress, for callers that ask for it."""
+
+    @functools.wraps(method)
+    def call(*arguments: Any, progress: ProgressOption = None, **options: Any) -> Any:  # noqa: ARG001
+        return method(*arguments, **options)
+
+    return call
 
 
 def _held_out_by_fits(

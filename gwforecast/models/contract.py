@@ -131,7 +131,7 @@ class _Checks:
         yield "fit returns the forecaster itself.", self.fit_returns_itself
         yield "fit changes no data.", self.fit_changes_no_data
         yield "fit uses no level after the validation period.", self.fit_uses_no_later_level
-        yield "fit and refit report progress where asked to.", self.progress_is_taken
+        yield "Progress is reported as 0 to total parts done.", self.progress_is_taken
         yield "refit returns a new forecaster and leaves the first.", self.refit_is_new
         yield "It has a method simulate or forecast.", self.predicts
         if cls.simulate is not Forecaster.simulate:

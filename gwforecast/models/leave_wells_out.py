@@ -11,7 +11,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import Forecaster, NeedOfWeather, through_periods
-from gwforecast.progress import Progress, further
+from gwforecast.progress import ProgressOption, as_callback, further
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["LeaveWellsOut", "folds_of_wells"]
@@ -89,11 +89,11 @@ class LeaveWellsOut(Forecaster):
         return self.forecaster.covariates_to_fit(observations)
 
     def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Train without each group of wells, and estimate the scales of its wells."""
         wells = [str(well) for well in observations[schema.WELL].values]
-        self.fitted_ = []
+        self.fitted_, progress = [], as_callback(progress)
         groups = folds_of_wells(wells, folds=self.folds, seed=self.seed)
         for number, out in enumerate(groups):
             others = observations.drop_sel({schema.WELL: out})
@@ -109,11 +109,11 @@ class LeaveWellsOut(Forecaster):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster, trained on all rows of the other wells through a period."""
         again = copy.copy(self)
-        again.fitted_ = []
+        again.fitted_, progress = [], as_callback(progress)
         for number, (out, one) in enumerate(self.fitted_):
             others = observations.drop_sel({schema.WELL: out})
             report = further(progress, number, len(self.fitted_))

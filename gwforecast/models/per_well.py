@@ -85,7 +85,7 @@ from gwforecast.models.base import (
     through_periods,
     well_positions,
 )
-from gwforecast.progress import Progress
+from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split, require_sequential
 
@@ -156,7 +156,7 @@ class FittedOnRows(Forecaster):
         check_settings(self)
 
     def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Fit on the train rows; where there is a choice, the validation rows decide.
 
@@ -166,8 +166,8 @@ class FittedOnRows(Forecaster):
             Dimensions (well, time).
         split : Split
             The periods of each well.
-        progress : Progress, optional
-            Progress callback, called after each well.
+        progress : Progress or bool, optional
+            Progress callback, called after each well; True shows bars.
 
         Raises
         ------
@@ -175,7 +175,9 @@ class FittedOnRows(Forecaster):
             If a covariate is missing or the frequency does not suit. A well that cannot be fitted
             is a warning, and its reason is in ``failed_``.
         """
-        self._learn(observations, split, through="train", previous=None, progress=progress)
+        self._learn(
+            observations, split, through="train", previous=None, progress=as_callback(progress)
+        )
         return self
 
     def refit(
@@ -184,7 +186,7 @@ class FittedOnRows(Forecaster):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster, fitted on all rows through the end of a period.
 
@@ -198,11 +200,13 @@ class FittedOnRows(Forecaster):
             The periods of each well.
         through : {"train", "validation", "test"}
             Last period whose rows are used.
-        progress : Progress, optional
-            Progress callback, called after each well.
+        progress : Progress or bool, optional
+            Progress callback, called after each well; True shows bars.
         """
         fitted = copy.copy(self)
-        fitted._learn(observations, split, through=through, previous=self, progress=progress)
+        fitted._learn(
+            observations, split, through=through, previous=self, progress=as_callback(progress)
+        )
         return fitted
 
     @abc.abstractmethod
@@ -467,7 +471,8 @@ class PerWell(FittedOnRows, Generic[Fit]):
                 else:
                     self._fail(record.well, str(error))
             if progress is not None:
-                progress(f"fit {self.name}", number + 1, self.wells_.size)
+                task = f"fit {self.name}{DETAIL}well {record.well!r}"
+                progress(task, number + 1, self.wells_.size)
 
     def _records(
         self, observations: xr.Dataset, split: Split, periods: tuple[Period, ...], *, refit: bool

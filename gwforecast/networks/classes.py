@@ -11,7 +11,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.networks.forecaster import NeuralForecaster
 from gwforecast.networks.parts import Head
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption
 from gwforecast.sequences.normal import CLASSES, Normal
 from gwforecast.sequences.split import Split
 
@@ -46,7 +46,7 @@ class NormalClassifier:
         self.network = network
 
     def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Learn the limits of the classes and train the networks, both on the train rows.
 
@@ -56,8 +56,8 @@ class NormalClassifier:
             Dimensions (well, time).
         split : Split
             The validation rows are not used.
-        progress : Progress, optional
-            Callback for the number of networks trained.
+        progress : Progress or bool, optional
+            Callback for the number of networks trained; True shows bars.
         """
         self.normal_ = Normal().fit(observations, rows=split.rows(observations, "train"))
         network = copy.copy(self.network)

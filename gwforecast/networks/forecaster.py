@@ -40,7 +40,7 @@ from gwforecast.networks.parts import (
     PositiveNumber,
     Share,
 )
-from gwforecast.progress import Progress, further
+from gwforecast.progress import Progress, ProgressOption, as_callback, further, with_detail
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import FOLDS, Period, Split, train_folds, without_folds
 from gwforecast.sequences.windows import epoch_starts, sequence_windows
@@ -172,10 +172,10 @@ class NeuralForecaster(TrainedNetworks):
         return 1
 
     def fit(
-        self, observations: xr.Dataset, *, split: Split, progress: Progress | None = None
+        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Train on the train rows; the losses of the validation rows weight the members."""
-        return self._fit(observations, split, ("train",), True, progress)
+        return self._fit(observations, split, ("train",), True, as_callback(progress))
 
     def refit(
         self,
@@ -183,14 +183,16 @@ class NeuralForecaster(TrainedNetworks):
         *,
         split: Split,
         through: Period = "validation",
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster trained on all rows through a period.
 
         Each network is trained for the whole schedule; there is no validation and no choice.
         """
         again = copy.copy(self)
-        return again._fit(observations, split, through_periods(through), False, progress)
+        return again._fit(
+            observations, split, through_periods(through), False, as_callback(progress)
+        )
 
     def held_out(self, observations: xr.Dataset, split: Split) -> list[HeldOut]:
         """Return the validation rows, and each fold of a first fit with the members without it."""
@@ -212,7 +214,7 @@ class NeuralForecaster(TrainedNetworks):
         split: Split,
         through: Period = "validation",
         epochs: int | None = None,
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster whose training continues with all rows through a period.
 
@@ -241,7 +243,8 @@ class NeuralForecaster(TrainedNetworks):
             )
             for n, job in enumerate(again._jobs(data))
         ]
-        again._keep(again._run_jobs(data, jobs, progress), wells)
+        report = with_detail(as_callback(progress), self._details(wells))
+        again._keep(again._run_jobs(data, jobs, report), wells)
         again.epochs, again.learning_rate = self.epochs, self.learning_rate
         return again
 
@@ -290,12 +293,13 @@ class NeuralForecaster(TrainedNetworks):
     ) -> None:
         """Train and keep the networks, validated on the validation rows of a split where given."""
         trained: list[Trained] = []
+        report = with_detail(progress, self._details(self.wells_))
         for first in range(0, len(self.wells_), WELLS_AT_ONCE):
             wells = self.wells_[first : first + WELLS_AT_ONCE]
             group = observations.sel({schema.WELL: wells})
             data = self._data(group, rows.sel({schema.WELL: wells}), split)
             self.architecture_ = self._describe_network(data.inputs.shape[-1])
-            done = further(progress, len(trained), len(self.wells_) * self.members)
+            done = further(report, len(trained), len(self.wells_) * self.members)
             trained += self._run_jobs(data, list(self._jobs(data)), done)
         self._keep(trained, self.wells_)
 
@@ -316,6 +320,11 @@ class NeuralForecaster(TrainedNetworks):
             workers=self.workers,
             progress=progress,
         )
+
+    def _details(self, wells: Sequence[str]) -> list[str]:
+        """Return a text for each network, in the order of training."""
+        members = range(self.members)
+        return [f"well {well!r}, member {member}" for well in wells for member in members]
 
     def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
         levels = observations[schema.LEVEL].where(rows).count(schema.TIME)

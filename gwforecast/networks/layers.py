@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from gwforecast.networks.recurrences import gru_sequence, lstm_sequence
+from gwforecast.quiet import quiet_start
 from gwforecast.sequences.generator import LabelledWindows
+
+with quiet_start():
+    import keras
+    import tensorflow as tf
 
 __all__ = ["FusedGRU", "FusedLSTM", "WindowGenerator"]
 

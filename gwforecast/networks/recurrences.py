@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-import tensorflow as tf
+from gwforecast.quiet import quiet_start
+
+with quiet_start():
+    import tensorflow as tf
 
 __all__ = ["gru_sequence", "lstm_sequence"]
 

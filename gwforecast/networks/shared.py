@@ -20,7 +20,7 @@ from gwforecast.models.base import ALL_WELLS, through_periods
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, concatenate_wells, cosine_rates
 from gwforecast.networks.forecaster import UPDATE_RATE, NeuralForecaster
 from gwforecast.networks.parts import Architecture, Count
-from gwforecast.progress import Progress, further
+from gwforecast.progress import Progress, ProgressOption, as_callback, further
 from gwforecast.sequences.attributes import AttributeEncoder
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import Period, Split
@@ -132,7 +132,7 @@ class GlobalForecaster(NeuralForecaster):
         split: Split,
         through: Period = "train",
         epochs: int = 20,
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a forecaster whose networks were trained further at each given well alone.
 
@@ -159,7 +159,7 @@ class GlobalForecaster(NeuralForecaster):
         observations = observations.sel({schema.WELL: kept})
         rows = split.rows(observations, *through_periods(through))
         data = again._data(observations, rows, split if through == "train" else None)
-        again._tune(data, epochs, progress)
+        again._tune(data, epochs, as_callback(progress))
         return again
 
     def update(
@@ -169,7 +169,7 @@ class GlobalForecaster(NeuralForecaster):
         split: Split,
         through: Period = "validation",
         epochs: int | None = None,
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Self:
         """Return a new forecaster whose training continues; arguments as of the base class."""
         if not self.shared_:
@@ -186,7 +186,7 @@ class GlobalForecaster(NeuralForecaster):
         again._train_shared(
             again._data(observations, rows, None),
             [again.wells_.index(well) for well in wells],
-            progress,
+            as_callback(progress),
             first=[[weights[0, m] for weights in self.weights_] for m in range(self.members)],
         )
         again.epochs, again.learning_rate = self.epochs, self.learning_rate

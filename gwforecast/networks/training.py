@@ -20,13 +20,16 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, in_threads, pad
 from gwforecast.networks.parts import Architecture
 from gwforecast.progress import Progress
+from gwforecast.quiet import quiet_start
+
+with quiet_start():
+    import keras
+    import tensorflow as tf
 
 __all__ = [
     "LOSSES",

@@ -18,7 +18,7 @@ from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, check_memory
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters
 from gwforecast.runs.evaluate import usable_data
@@ -70,7 +70,7 @@ def backtest(
     out: Path | str | None = None,
     figures: int = 12,
     inputs: Iterable[Path] = (),
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Backtest:
     """Issue forecasts at many past moments with what was known then, and score them.
 
@@ -121,8 +121,9 @@ def backtest(
         Number of wells to draw figures of, in the order of the observations.
     inputs : iterable of pathlib.Path
         Files that the observations were read from; the record holds their checksums.
-    progress : Progress, optional
-        Callback for progress: models, and members and wells within them.
+    progress : bool or Progress, optional
+        True shows bars with stage, well, member and time left (log lines where there is no
+        terminal); or a callback of your own.
 
     Returns
     -------
@@ -177,7 +178,7 @@ def backtest(
         sliding=sliding,
     )
     issued, failed = hindcast_all(
-        forecasters, used, split=split, origins=origins, watch=watch, progress=progress
+        forecasters, used, split=split, origins=origins, watch=watch, progress=as_callback(progress)
     )
     hindcasts, outcomes = join_models(issued, failed, excluded, forcing=origins.forcing.origin)
     with watch("score"):

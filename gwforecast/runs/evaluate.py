@@ -15,7 +15,7 @@ from gwforecast.data.time_axis import weather_steps
 from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters
 from gwforecast.runs.check import check
@@ -59,7 +59,7 @@ def evaluate(
     out: Path | str | None = None,
     figures: int = 12,
     inputs: Iterable[Path] = (),
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Evaluation:
     """Simulate levels from the weather alone and score them against the observed levels.
 
@@ -97,8 +97,9 @@ def evaluate(
         Number of wells to draw figures of, in the order of the observations.
     inputs : iterable of pathlib.Path
         Files that the observations were read from; the record holds their checksums.
-    progress : Progress, optional
-        Callback for progress: models, and members and wells within them.
+    progress : bool or Progress, optional
+        True shows bars with stage, well, member and time left (log lines where there is no
+        terminal); or a callback of your own.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def evaluate(
         )
     predicted, outcomes = predict_all(
         forecasters, used, split, excluded=excluded, precomputed=precomputed, watch=watch,
-        progress=progress,
+        progress=as_callback(progress),
     )  # fmt: skip
     blended = [predicted[name] for name in blended_among(predicted)]
     if len(blended) > 1:

@@ -14,7 +14,7 @@ from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, require_inputs, require_weather_at
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters, model_class
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at, snap_issue_time
@@ -48,7 +48,7 @@ def forecast(
     workers: int | None = None,
     without_weather: bool = False,
     as_members: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> xr.Dataset:
     """Forecast the levels after an issue time, from what was known then.
 
@@ -81,8 +81,8 @@ def forecast(
         there is no weather.
     as_members : bool
         Return members, one for each network and weather, instead of quantiles.
-    progress : Progress, optional
-        Callback for progress: members and wells done.
+    progress : bool or Progress, optional
+        True shows bars with stage, well, member and time left; or a callback of your own.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def forecast(
         past,
         horizon=horizon,
         forcing=weather,
-        progress=progress,
+        progress=as_callback(progress),
     )
     return fitted.forecast(past, issue_times=issued, members=as_members)
 
@@ -135,7 +135,7 @@ def fit_calibrated(
     *,
     horizon: int | None = None,
     forcing: str | Forcing = "climatology",
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Calibrated:
     """Fit, calibrate and refit on all levels; return a forecaster that issues forecasts.
 
@@ -149,9 +149,10 @@ def fit_calibrated(
         Lead times that intervals are estimated for; by default a quarter of a year.
     forcing : str or Forcing
         Weather after the issue times, as in :func:`forecast`.
-    progress : Progress, optional
-        Callback for progress: members and wells done.
+    progress : bool or Progress, optional
+        True shows bars with stage, well, member and time left; or a callback of your own.
     """
+    progress = as_callback(progress)
     chosen = [model_class(one)() if isinstance(one, str) else one for one in forecasters]
     weather = make_forcing(forcing)
     fitted, split = calibrate(
@@ -166,7 +167,7 @@ def calibrate(
     *,
     horizon: int | None = None,
     forcing: Forcing,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> tuple[Calibrated, Split]:
     """Fit and calibrate without the refit of :func:`fit_calibrated`; also return the periods."""
     one = as_forecasting(forecasters[0])

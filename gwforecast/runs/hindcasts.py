@@ -14,7 +14,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import Progress
+from gwforecast.progress import Progress, stage
 from gwforecast.runs.catalogue import BLEND, is_neural
 from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.one_by_one import one_by_one, reason_of, select_wells
@@ -80,11 +80,17 @@ def hindcast(
         if number:
             known = extend_split(split, issue_times[0], sliding=origins.sliding)
         forecaster = _refit(
-            forecaster, first, observations, split=known, number=number, refitted=refitted
+            forecaster,
+            first,
+            observations,
+            split=known,
+            number=number,
+            refitted=refitted,
+            progress=progress,
         )
         parts.append(_issue(forecaster, observations, issue_times=issue_times, origins=origins))
         if progress is not None:
-            progress("refits", number + 1, len(blocks))
+            progress(f"{forecaster.name}: hindcasts", number + 1, len(blocks))
     issued = parts[0]
     if len(parts) > 1:  # forecasts from later years have more members of past weather
         issued = xr.concat(
@@ -103,17 +109,29 @@ def _refit(
     split: Split,
     number: int,
     refitted: dict[tuple[int, int], Forecaster],
+    progress: Progress | None,
 ) -> Forecaster:
     """Return a refit through the validation period; parts already refitted are reused."""
     if isinstance(forecaster, Corrected) and isinstance(first, Corrected):
         parts = [
-            _refit(part, origin, observations, split=split, number=number, refitted=refitted)
+            _refit(
+                part,
+                origin,
+                observations,
+                split=split,
+                number=number,
+                refitted=refitted,
+                progress=progress,
+            )
             for part, origin in zip(forecaster.parts, first.parts, strict=True)
         ]
         return forecaster.with_parts(parts, observations, split=split)
     key = (id(first), number)
     if key not in refitted:
-        refitted[key] = forecaster.refit(observations, split=split, through="validation")
+        report = stage(progress, f"{forecaster.name}: refit {number + 1}")
+        refitted[key] = forecaster.refit(
+            observations, split=split, through="validation", progress=report
+        )
     return refitted[key]
 
 
@@ -217,7 +235,12 @@ def _hindcast_models(
         with watch(f"hindcast {name}"):
             try:
                 made.issued[name] = hindcast(
-                    forecaster, observations, split=split, origins=origins, refitted=refitted
+                    forecaster,
+                    observations,
+                    split=split,
+                    origins=origins,
+                    refitted=refitted,
+                    progress=progress,
                 )
             except Exception as error:
                 made.fail(name, error)

@@ -18,7 +18,7 @@ from gwforecast.calibration.errors import error_reduction
 from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_held_out
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import Progress
+from gwforecast.progress import Progress, stage
 from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.outcomes import (
     outcome_rows,
@@ -293,7 +293,7 @@ def _weighted(simulations: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Da
 def _predict(
     forecaster: Forecaster, observations: xr.Dataset, split: Split, progress: Progress | None
 ) -> Prediction:
-    report = _under_name(progress, f"{forecaster.name}: train")
+    report = stage(progress, f"{forecaster.name}: train")
     fitted = forecaster.fit(observations, split=split, progress=report)
     simulation = center_and_spread(fitted.simulate(observations))
     held_out = simulate_held_out(fitted, observations, split=split, simulation=simulation)
@@ -303,7 +303,7 @@ def _predict(
     for through in PERIODS[1:]:
         rows = source == through
         if (rows & predictable).any():
-            report = _under_name(progress, f"{forecaster.name}: refit through {through}")
+            report = stage(progress, f"{forecaster.name}: refit through {through}")
             again = fitted.refit(observations, split=split, through=through, progress=report)
             later = center_and_spread(again.simulate(observations))
             simulation = simulation.where(~rows, later)
@@ -321,17 +321,6 @@ def _predictable(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArr
     weather = [observations[name].notnull() for name in schema.covariate_names(observations)]
     complete = reduce(operator.and_, weather) if weather else xr.ones_like(known)
     return known | complete
-
-
-def _under_name(progress: Progress | None, name: str) -> Progress | None:
-    """Return a progress callback that reports all work under one name."""
-    if progress is None:
-        return None
-
-    def report(task: str, done: int, total: int) -> None:  # noqa: ARG001
-        progress(name, done, total)
-
-    return report
 
 
 def _join_wells(

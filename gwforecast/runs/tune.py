@@ -21,7 +21,7 @@ from gwforecast.config.load import dump_toml
 from gwforecast.config.space import Space, check_space, default_space, shown, start, suggest
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
-from gwforecast.progress import Progress
+from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
@@ -246,7 +246,7 @@ def tune(
     out: Path | str | None = None,
     tables: Mapping[str, Mapping[str, object]] | None = None,
     inputs: Iterable[Path] = (),
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Tuning:
     """Search for the hyperparameters of a model that score best in the validation period.
 
@@ -360,7 +360,9 @@ def tune(
         one, known, split, simulates=True, without_weather=without_weather, stacklevel=5
     )
     rows = scored_rows(known, split, METRICS[metric])
-    task = Task(model, metric, checked, fixed, seed, workers, known, split, rows, progress)
+    task = Task(
+        model, metric, checked, fixed, seed, workers, known, split, rows, as_callback(progress)
+    )
     folder = None if out is None else Path(out)
     with _quiet(optuna), _study(optuna, task, folder) as study:
         with watch("search"):

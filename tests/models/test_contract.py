@@ -90,9 +90,11 @@ class ReturnsNothing(MeanLevel):
         super().fit(*arguments, **options)
 
 
-class TakesNoProgress(MeanLevel):
-    def fit(self, observations: xr.Dataset, *, split: gw.Split) -> Self:
-        return self._learn(observations, split, ["train"], None)
+class ReportsTooMuch(MeanLevel):
+    def fit(self, observations: xr.Dataset, *, split: gw.Split, progress: Any = None) -> Self:
+        if progress is not None:
+            progress(self.name, 3, 2)
+        return super().fit(observations, split=split)
 
 
 class ChangesData(MeanLevel):
@@ -117,11 +119,20 @@ BROKEN = {
     FitsOnTheTest: "fit uses no level after the validation period. Received: levels that differ",
     RefitsItself: "refit returns a new forecaster and leaves the first. Received: the same object",
     ReturnsNothing: "fit returns the forecaster itself. Received: NoneType, another object",
-    TakesNoProgress: "fit and refit report progress where asked to. Received: TypeError",
+    ReportsTooMuch: "Progress is reported as 0 to total parts done. Received: progress 3 of 2",
     ChangesData: "fit changes no data. Received: data that differ",
     Transposes: r"all wells and steps. Received: the dimensions \('time', 'well'\)",
     MixesWells: "alone as among others. Received: levels that differ",
 }
+
+
+class TakesNoProgress(MeanLevel):
+    def fit(self, observations: xr.Dataset, *, split: gw.Split) -> Self:
+        return self._learn(observations, split, ["train"], None)
+
+
+def test_a_model_need_not_take_a_progress_callback() -> None:
+    assert gw.check_forecaster(TakesNoProgress)["passed"].all()
 
 
 @pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)

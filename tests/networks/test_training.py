@@ -265,7 +265,9 @@ def test_optimizers_lower_the_loss(optimizer: str, data: xr.Dataset, split: Spli
 def test_progress_counts_networks(data: xr.Dataset, split: Split) -> None:
     seen: list[tuple[str, int, int]] = []
     LSTM(**SMALL).fit(data, split=split, progress=lambda *done: seen.append(done))
-    assert seen == [("networks", k, 4) for k in range(1, 5)]
+    assert [report[1:] for report in seen] == [(k, 4) for k in range(1, 5)]
+    last = str(data["well"].values[-1])
+    assert seen[-1][0] == f"networks · well {last!r}, member {SMALL['members'] - 1}"
 
 
 def test_a_fit_does_not_depend_on_how_far_the_axis_reaches_beyond_the_well() -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from gwforecast.networks.engines import compiled
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained
 from gwforecast.networks.parts import Architecture, EngineName
 from gwforecast.progress import Progress
+from gwforecast.quiet import quiet_start
 
 __all__ = ["cores", "takes_compiled", "train"]
 
@@ -71,7 +70,7 @@ def train(
         return compiled.train(
             architecture, recipe, data, jobs, workers=workers or cores(), progress=progress
         )
-    with _silent():
+    with quiet_start():
         from gwforecast.networks import training
 
     workers = training.choose_workers(workers)
@@ -98,7 +97,7 @@ def cores() -> int:
 def _has_gpu() -> bool:
     if not any(Path(device).exists() for device in GPU_DEVICES):
         return False  # TensorFlow need not be imported to ask it
-    with _silent():
+    with quiet_start():
         import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
@@ -107,23 +106,3 @@ def _has_gpu() -> bool:
 @cache
 def _report_missing() -> None:
     LOG.warning("networks are trained by Keras, several times as slowly: %s", compiled.MISSING)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Discard what is written to standard error by TensorFlow's libraries when they are loaded.
-
-    They write before any of TensorFlow's settings is read, so the file descriptor is redirected.
-    """
-    if "tensorflow" in sys.modules:
-        yield
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
