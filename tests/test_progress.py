@@ -96,7 +96,7 @@ def test_false_and_none_are_silent(
 FIT = """
 import gwforecast as gw
 data = gw.load_sample().isel(well=[0], time=slice(3000, 4500))
-gw.MLP(units=2, members=1, epochs=1, workers=1, lookback=8).fit(
+gw.MLP(units=2, members=1, epochs=1, workers=1, lookback=8, engine="keras").fit(
     data, split=gw.split_by_fraction(data), progress={}
 )
 """
