@@ -17,6 +17,8 @@ from gwforecast.cli.bulletin import bulletin
 from gwforecast.cli.console import exit_with, screen, show_tracebacks, show_warning
 from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
+from gwforecast.cli.fews import CODES as FEWS_CODES
+from gwforecast.cli.fews import fews
 from gwforecast.cli.init import init
 from gwforecast.cli.options import Command, with_reading
 from gwforecast.cli.questions import extend, fill
@@ -78,6 +80,7 @@ for command in QUESTIONS:
     app.command(cls=Command, rich_help_panel="Questions")(with_reading(command))
 for command in SCHEDULE:
     app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
+app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=FEWS_CODES)(fews)
 
 
 def main() -> None:
