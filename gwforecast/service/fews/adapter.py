@@ -221,7 +221,8 @@ def _weather(
     ]  # fmt: skip
     if not futures:
         return None
-    members = sorted({one.member for one in futures if one.member is not None}) or [None]
+    numbers = sorted({one.member for one in futures if one.member is not None})
+    members: list[int | None] = [*numbers] or [None]
     past = [one.between(asked.now - HISTORY, asked.now) for one in series if one.member is None]
     read: list[xr.Dataset] = []
     with tempfile.TemporaryDirectory(prefix="gwforecast-") as folder:

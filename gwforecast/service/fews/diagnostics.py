@@ -91,7 +91,7 @@ def write_state(path: Path, *, time: np.datetime64, zone: float, files: tuple[st
     files : tuple of str
         Name under which the state is read, and that under which it is written.
     """
-    stamp = str(np.datetime64(time, "s"))
+    stamp = str(time.astype("datetime64[s]"))
     read, written = (escape(name) for name in files)
     text = f"""<?xml version="1.0" encoding="UTF-8"?>
 {root_tag("State", "pi_state.xsd", "1.2")}

@@ -13,7 +13,6 @@ from typing import Any, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
@@ -372,9 +371,9 @@ def write_netcdf(path: Path, series: Sequence[PiSeries], *, zone: float) -> Path
         units = next((one.about["units"] for one in series if "units" in one.about), "m")
         dims = ("time", "realization", "stations")
         data[parameter] = (dims, values, {"units": units, "coordinates": "station_id"})
-    if series[0].issued is not None:
-        issued = pd.Timestamp(series[0].shifted(-zone).issued)
-        data["analysis_time"] = ((), issued.to_datetime64().astype(schema.TIME_DTYPE))
+    issued = series[0].shifted(-zone).issued
+    if issued is not None:
+        data["analysis_time"] = ((), issued.astype(schema.TIME_DTYPE))
     since = {"units": "minutes since 1970-01-01 00:00:00", "dtype": "float64"}
     encoding = {name: since for name in ("time", "analysis_time") if name in data.variables}
     return write_atomically(
