@@ -42,9 +42,14 @@ from .networks.lstm import LSTM as LSTM
 from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP
 from .networks.mlp import GlobalMLP as GlobalMLP
+from .questions.changes import Change as Change
 from .questions.fill import Filled as Filled
 from .questions.fill import extend as extend
 from .questions.fill import fill as fill
+from .questions.projections import project as project
+from .questions.projections import read_projections as read_projections
+from .questions.whatif import simulate as simulate
+from .questions.whatif import whatif as whatif
 from .runs.backtest import backtest as backtest
 from .runs.check import check as check
 from .runs.evaluate import evaluate as evaluate

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
@@ -25,7 +25,6 @@ from gwforecast.runs.inputs import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gwforecast.questions.fill import Filled
     from gwforecast.runs.results import Backtest, Evaluation
     from gwforecast.runs.tune import Tuning
     from gwforecast.service.schedule import Issued, Products
@@ -36,10 +35,7 @@ __all__ = [
     "check",
     "demo",
     "evaluate",
-    "extend",
-    "fill",
     "forecast",
-    "question_arguments",
     "train",
     "tune",
     "write_configuration",
@@ -172,77 +168,6 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
         inputs=files_of(settings.data),
         progress=progress,
     )
-
-
-def question_arguments(settings: Settings) -> dict[str, Any]:
-    """Return the arguments that all questions share, as the settings give them.
-
-    Where no models are given, the default models of questions are used.
-    """
-    from gwforecast.questions.simulation import DEFAULT_MODELS
-
-    chosen = settings.models
-    names = list(chosen.use) if "use" in chosen.given() else list(DEFAULT_MODELS)
-    return {
-        "models": names,
-        "settings": {name: settings.of_model(name) for name in names},
-        "seed": chosen.seed,
-        "members": chosen.members,
-        "workers": chosen.workers,
-        "without_weather": chosen.without_weather,
-    }
-
-
-def fill(
-    settings: Settings,
-    *,
-    blocks: int,
-    longest: int | None = None,
-    folder: Path,
-    progress: Progress | None = None,
-) -> Filled:
-    """Fill the gaps of records as the settings describe, and write the result.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    blocks, longest
-        See :func:`gwforecast.questions.fill.fill`.
-    folder : pathlib.Path
-        Folder of the results.
-    progress : Progress, optional
-        Progress callback, called for blocks of years, members and wells.
-    """
-    from gwforecast.questions import fill as question
-
-    observations, _ = prepare(read_data(settings.data), settings)
-    filled = question.fill(
-        observations, **question_arguments(settings), blocks=blocks, longest=longest,
-        progress=progress,
-    )  # fmt: skip
-    filled.write(folder, figures=settings.output.figures)
-    return filled
-
-
-def extend(
-    settings: Settings, *, blocks: int, folder: Path, progress: Progress | None = None
-) -> Filled:
-    """Extend records to all times with weather as the settings describe, and write the result.
-
-    Parameters
-    ----------
-    settings, blocks, folder, progress
-        As of :func:`fill`.
-    """
-    from gwforecast.questions import fill as question
-
-    observations, _ = prepare(read_data(settings.data), settings)
-    extended = question.extend(
-        observations, **question_arguments(settings), blocks=blocks, progress=progress
-    )
-    extended.write(folder, name="extended", figures=settings.output.figures)
-    return extended
 
 
 def check(settings: Settings) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +16,12 @@ from gwforecast.cli.console import clean, print_table, progress_bars, screen
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gwforecast.config.load import Settings
+    from gwforecast.questions.run import Question
 
-__all__ = ["extend", "fill"]
+__all__ = ["extend", "fill", "simulate", "whatif"]
 
+
+SCENARIO = "Scenario"
 
 Blocks = Annotated[
     int,
@@ -41,6 +45,39 @@ Longest = Annotated[
         min=1,
         help="Longest gap that is filled, in time steps; by default all gaps are filled.",
         rich_help_panel=options.MODELS,
+    ),
+]
+
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--change",
+        help="Change of a covariate: rain=*0.8, temperature=+2, pumping=0, rain=*0.8@6-8. May be "
+        "repeated.",
+        rich_help_panel=SCENARIO,
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(help="Name of the scenario in tables and figures.", rich_help_panel=SCENARIO),
+]
+Projections = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="NetCDF file of climate projections: covariates over time, and any of well, member, "
+        "model. May be repeated.",
+        rich_help_panel=SCENARIO,
+    ),
+]
+Reference = Annotated[
+    str, typer.Option(help="Reference period of projections.", rich_help_panel=SCENARIO)
+]
+Period = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Period compared with the reference; may be repeated. Default: 2071-2100.",
+        rich_help_panel=SCENARIO,
     ),
 ]
 
@@ -77,13 +114,10 @@ def fill(
     The exit code is 0 if all went well, 1 if a well could not be filled, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast import jobs
+    from gwforecast.questions import run
 
-    settings, folder = _start(context, out or Path("filled"))
-    with progress_bars() as progress:
-        filled = jobs.fill(
-            settings, blocks=blocks, longest=longest, folder=folder, progress=progress
-        )
+    with _asked(context, out or Path("filled"), blocks) as question:
+        filled = run.fill(question, longest=longest)
     if len(filled.scores):
         table = filled.scores.pivot_table(index="gap_weeks", columns="method", values="rmse")
         covered = filled.scores.groupby("gap_weeks")["coverage_95"].median()
@@ -91,7 +125,7 @@ def fill(
         wells = filled.scores["well"].nunique()
         print_table(f"Artificial gaps, RMSE in m, mean of {wells} wells", table)
     _print_flags(filled.levels["level_flag"].to_series())
-    _finish(filled.paths, folder, filled.failed)
+    _finish(filled.paths, question.folder, filled.failed)
 
 
 def extend(
@@ -124,18 +158,141 @@ def extend(
     The exit code is 0 if all went well, 1 if a well could not be extended, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast import jobs
+    from gwforecast.questions import run
 
-    settings, folder = _start(context, out or Path("extended"))
-    with progress_bars() as progress:
-        extended = jobs.extend(settings, blocks=blocks, folder=folder, progress=progress)
+    with _asked(context, out or Path("extended"), blocks) as question:
+        extended = run.extend(question)
     _print_flags(extended.levels["level_flag"].to_series())
-    _finish(extended.paths, folder, extended.failed)
+    _finish(extended.paths, question.folder, extended.failed)
 
 
-def _start(context: typer.Context, folder: Path) -> tuple[Settings, Path]:
-    """Return the settings and the folder of results."""
-    return options.load(context), folder
+def simulate(
+    context: typer.Context,
+    config: options.Config = None,
+    levels: options.Levels = None,
+    covariates: options.Covariates = None,
+    attributes: options.Attributes = None,
+    well: options.Well = None,
+    day_first: options.DayFirst = None,
+    datum: options.Datum = None,
+    reference_level: options.ReferenceLevel = None,
+    fill: options.Fill = None,
+    models: options.Models = None,
+    members: options.Members = None,
+    seed: options.Seed = None,
+    workers: options.Workers = None,
+    without_weather: options.WithoutWeather = None,
+    blocks: Blocks = 5,
+    out: Out = None,
+) -> None:
+    """Simulate levels for all times with weather, by models fitted on all levels.
+
+    Unlike evaluate, no level is kept back for scores. Intervals come from errors in blocks of years
+    that fits had not seen.
+
+    Example: gwforecast simulate --levels heads.csv --covariates weather.csv --out simulated
+
+    The exit code is 0 if all went well, 1 if a well could not be simulated, and 2 if the data or
+    settings cannot be used.
+    """
+    from gwforecast.questions import run
+
+    with _asked(context, out or Path("simulated"), blocks) as question:
+        simulated, path = run.simulate(question)
+    _finish({path.name: path}, question.folder, simulated.failed)
+
+
+def whatif(
+    context: typer.Context,
+    config: options.Config = None,
+    levels: options.Levels = None,
+    covariates: options.Covariates = None,
+    attributes: options.Attributes = None,
+    well: options.Well = None,
+    day_first: options.DayFirst = None,
+    datum: options.Datum = None,
+    reference_level: options.ReferenceLevel = None,
+    fill: options.Fill = None,
+    models: options.Models = None,
+    members: options.Members = None,
+    seed: options.Seed = None,
+    workers: options.Workers = None,
+    without_weather: options.WithoutWeather = None,
+    blocks: Blocks = 5,
+    change: Changes = None,
+    name: Name = "scenario",
+    projections: Projections = None,
+    reference: Reference = "1981-2010",
+    period: Period = None,
+    out: Out = None,
+    figures: options.Figures = None,
+) -> None:
+    """Simulate levels under changed covariates or climate projections, with the difference.
+
+    Changes are written rain=*0.8 (factor), temperature=+2 (shift) or pumping=0 (value), with months
+    behind an at sign: rain=*0.8@6-8. A covariate is named, or its kind. The difference has an
+    interval from the spread of members, models and fits. Where covariates leave the range that the
+    models were fitted on, there is a warning. By default the models are kernel_ridge and linear.
+
+    Example: gwforecast whatif --levels heads.csv --covariates weather.csv --change rain=*0.9
+
+    Example: gwforecast whatif run.toml --projections rcp85.nc --reference 1981-2010 --period
+    2071-2100
+
+    The exit code is 0 if all went well, 1 if a well could not be simulated, and 2 if the data or
+    settings cannot be used.
+    """
+    from gwforecast.questions import run
+    from gwforecast.questions.changes import parse_change
+    from gwforecast.questions.whatif import DEFAULT_MODELS
+
+    if bool(change) == bool(projections):
+        raise ValueError(
+            "A scenario is made by --change, or given by --projections. Received "
+            f"{'both' if change else 'neither'}. Write for example --change rain=*0.9."
+        )
+    folder = out or Path("whatif")
+    with _asked(context, folder, blocks, defaults=DEFAULT_MODELS) as question:
+        if change:
+            answer = run.what_if(question, changes=[parse_change(c) for c in change], name=name)
+            table = answer.summary.replace({"month": {0: "year"}})
+            print_table(f"{name}: mean difference of the level, m", table[table.month == "year"])
+            failed = answer.failed
+        else:
+            projected = run.project(
+                question,
+                files=list(projections or []),
+                reference=_years(reference, "--reference"),
+                periods=[_years(one, "--period") for one in period or ["2071-2100"]],
+            )
+            print_table(f"Change of the mean level from {reference}, m", projected.summary)
+            failed = projected.failed
+    _finish({}, folder, failed)
+
+
+def _years(text: str, option: str) -> tuple[int, int]:
+    """Return first and last year of text like 1981-2010."""
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise ValueError(
+            f"{option} takes the first and the last year of a period. Received {text!r}. Write for "
+            f"example {option} 1981-2010."
+        )
+    return int(first), int(last)
+
+
+@contextmanager
+def _asked(
+    context: typer.Context, folder: Path, blocks: int, *, defaults: Sequence[str] = ()
+) -> Iterator[Question]:
+    """Yield a question with progress bars."""
+    from gwforecast.questions.run import Question
+
+    with progress_bars() as progress:
+        question = Question(options.load(context), folder, blocks, progress=progress)
+        if defaults:
+            question = replace(question, defaults=tuple(defaults))
+        yield question
 
 
 def _print_flags(flags: pd.Series) -> None:
@@ -150,9 +307,9 @@ def _print_flags(flags: pd.Series) -> None:
 def _finish(paths: Mapping[str, Path], folder: Path, failed: Mapping[str, str]) -> None:
     """Print figures, the folder and failures; exit with 1 if there are failures."""
     pictures = [str(path) for name, path in paths.items() if name.endswith(".png")]
-    screen.print("\n".join(["", *map(clean, pictures)]), soft_wrap=True)
-    tables = ", ".join(name for name in paths if not name.endswith(".png"))
-    screen.print(clean(f"{tables}: {folder}"), soft_wrap=True)
+    if pictures:
+        screen.print("\n".join(["", *map(clean, pictures)]), soft_wrap=True)
+    screen.print(clean(f"Results: {folder}"), soft_wrap=True)
     for well, reason in failed.items():
         screen.print(clean(f"failed: {well}: {reason}"), soft_wrap=True)
     if failed:

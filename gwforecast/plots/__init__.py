@@ -10,6 +10,7 @@ from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph
 from gwforecast.plots.questions.filled import filled_record
+from gwforecast.plots.questions.scenarios import projections, scenario
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
@@ -39,10 +40,12 @@ __all__ = [
     "lag_correlation",
     "observed_predicted",
     "pit",
+    "projections",
     "rain_departure",
     "reliability",
     "residuals",
     "residuals_by_season",
+    "scenario",
     "score_by_attribute",
     "score_comparison",
     "score_distribution",

@@ -41,3 +41,27 @@ def test_extend_goes_on_to_the_last_weather(place: Path, gwforecast, truth) -> N
     inside = truth.loc[on.index].between(on["lower_95"], on["upper_95"])
     assert len(on) == 120
     assert inside.mean() > 0.8
+
+
+def test_whatif_writes_the_difference_and_warns_of_the_range(place: Path, gwforecast) -> None:
+    changes = ["--change", "rain=*0.7@12,1,2", "--name", "dry winters"]
+    done = gwforecast("whatif", *FILES, *changes, "--out", "whatif", cwd=place)
+    assert "dry winters: mean difference" in done.stdout
+    assert "leaves it for rain" in done.stderr
+    summary = pd.read_csv(place / "whatif" / "summary.csv").set_index("month")
+    assert (summary["difference"] < 0).all()
+    with xr.open_dataset(place / "whatif" / "whatif.nc") as answer:
+        assert answer.attrs["scenario"] == "dry winters"
+    assert (place / "whatif" / "ranges.csv").is_file()
+    assert list((place / "whatif" / "figures").glob("*.png"))
+
+
+def test_whatif_needs_one_kind_of_scenario(place: Path, gwforecast) -> None:
+    done = gwforecast("whatif", *FILES, cwd=place, code=2)
+    assert "made by --change, or given by --projections. Received neither" in done.stderr
+
+
+def test_simulate_writes_levels_of_all_weather(place: Path, gwforecast) -> None:
+    gwforecast("simulate", *FILES, "--out", "simulated", cwd=place)
+    with xr.open_dataset(place / "simulated" / "simulation.nc") as simulated:
+        assert simulated["level"].isel(quantile=3).notnull().sum() == 600

@@ -1,0 +1,228 @@
+"""Changes of covariates: a factor, a shift or a value, in all months or in some."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.schema import SchemaError
+
+__all__ = ["Change", "apply_changes", "parse_change", "trained_ranges", "warn_of_ranges"]
+
+
+OUTSIDE = 0.005  # share of steps outside the trained range, above which there is a warning
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one covariate.
+
+    Parameters
+    ----------
+    covariate : str
+        Name of the covariate, or its kind, such as ``"rain"``, for all covariates of the kind.
+    factor, shift : float
+        The value is multiplied by the factor, and the shift, in the units of the covariate, added.
+    value : float, optional
+        Value that replaces the covariate, e.g. 0 for pumping that is switched off.
+    months : tuple of int
+        Months that are changed, 1 to 12; by default all.
+
+    Examples
+    --------
+    >>> Change("rain", factor=0.8, months=(6, 7, 8)).applied(np.array([2.0, 2.0]), np.array([5, 6]))
+    array([2. , 1.6])
+    """
+
+    covariate: str
+    factor: float = 1.0
+    shift: float = 0.0
+    value: float | None = None
+    months: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(not 1 <= month <= 12 for month in self.months):
+            raise ValueError(
+                f"Months of a change are numbers from 1 to 12. Received {self.months}. "
+                "Correct them."
+            )
+
+    def applied(self, values: np.ndarray, month: np.ndarray) -> np.ndarray:
+        """Return changed values (..., time) of some months (time,)."""
+        changed = self.factor * values + self.shift
+        if self.value is not None:
+            changed = np.where(np.isfinite(values), self.value, np.nan)
+        inside = np.isin(month, self.months) if self.months else np.ones(month.size, bool)
+        return np.where(inside, changed, values)
+
+
+_CHANGE = re.compile(
+    r"(?P<name>[^=]+)=(?P<sign>[*+-]?)(?P<number>[\d.eE+-]+)(@(?P<months>[\d,-]+))?"
+)
+
+
+def parse_change(text: str) -> Change:
+    """Return a change written as text.
+
+    Parameters
+    ----------
+    text : str
+        ``rain=*0.8`` (factor), ``temperature=+2`` or ``stage=-0.5`` (shift), ``pumping=0`` (value);
+        months behind an at sign: ``rain=*0.8@6-8`` or ``@12,1,2``.
+
+    Raises
+    ------
+    ValueError
+        If the text has another form.
+
+    Examples
+    --------
+    >>> parse_change("rain=*0.8@6-8")
+    Change(covariate='rain', factor=0.8, shift=0.0, value=None, months=(6, 7, 8))
+    >>> parse_change("pumping=0").value
+    0.0
+    """
+    found = _CHANGE.fullmatch(text.strip())
+    try:
+        if found is None:
+            raise ValueError(text)
+        number = float(found["number"])
+        months = _months(found["months"]) if found["months"] else ()
+    except ValueError:
+        raise ValueError(
+            "A change is a covariate, an equals sign, and a factor (*0.8), a shift (+2) or a value "
+            f"(0), with months behind an at sign where it is not for all. Received {text!r}. Write "
+            "for example rain=*0.8, temperature=+2, pumping=0 or rain=*0.8@6-8."
+        ) from None
+    name, sign = found["name"].strip(), found["sign"]
+    if sign == "*":
+        return Change(name, factor=number, months=months)
+    if sign in ("+", "-"):
+        return Change(name, shift=-number if sign == "-" else number, months=months)
+    return Change(name, value=number, months=months)
+
+
+def _months(text: str) -> tuple[int, ...]:
+    months: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        months += range(int(first), int(last or first) + 1)
+    return tuple(months)
+
+
+def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dataset:
+    """Return observations with changed covariates.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    changes : sequence of Change
+        Applied one after the other.
+
+    Raises
+    ------
+    SchemaError
+        If a covariate does not exist.
+    """
+    names = schema.covariate_names(observations)
+    kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
+    month = observations[schema.TIME].dt.month.values
+    changed = observations
+    for change in changes:
+        chosen = [n for n in names if n == change.covariate] or [
+            n for n in names if kinds[n] == change.covariate
+        ]
+        if not chosen:
+            raise SchemaError(
+                f"A scenario changes covariates of the data: {', '.join(names)}. Received "
+                f"{change.covariate!r}. Correct the name, or use a kind: "
+                f"{', '.join(sorted(set(kinds.values())))}."
+            )
+        for name in chosen:
+            old = changed[name]
+            changed = changed.assign({name: old.copy(data=change.applied(old.values, month))})
+    _warn_of_evapotranspiration(kinds, observations, changed)
+    return changed
+
+
+def _warn_of_evapotranspiration(
+    kinds: dict[str, str], before: xr.Dataset, after: xr.Dataset
+) -> None:
+    moved = {kinds[name] for name in kinds if not before[name].equals(after[name])}
+    if "temperature" in moved and "evapotranspiration" in set(kinds.values()) - moved:
+        warnings.warn(
+            "Evapotranspiration rises with temperature. Received a change of temperature alone. "
+            "Change evapotranspiration too, or leave it out of the covariates.",
+            stacklevel=3,
+        )
+
+
+def trained_ranges(reference: xr.Dataset, scenario: xr.Dataset) -> pd.DataFrame:
+    """Return how often the covariates of a scenario leave the range that models were fitted on.
+
+    Parameters
+    ----------
+    reference : xarray.Dataset
+        Observations that models were fitted on, dims (well, time).
+    scenario : xarray.Dataset
+        Covariates of the scenario, dims (well, time).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns covariate, well, statistic (``"value"``, or ``"mean of a year"``, a running mean),
+        lowest and highest of the reference up to the last level, and share_outside, the share of
+        the scenario's steps outside this range.
+    """
+    frequency = timeline.infer_frequency(reference[schema.TIME].values)
+    year = max(1, round(timeline.steps_per_year(frequency)))
+    rows = []
+    for well in map(str, reference[schema.WELL].values):
+        known = reference[schema.LEVEL].sel({schema.WELL: well}).notnull().values
+        last = int(np.flatnonzero(known)[-1]) if known.any() else known.size - 1
+        for name in schema.covariate_names(reference):
+            trained = reference[name].sel({schema.WELL: well}).to_series().iloc[: last + 1]
+            given = scenario[name].sel({schema.WELL: well}).to_series()
+            for statistic, window in (("value", 1), ("mean of a year", year)):
+                of_trained = trained.rolling(window).mean().dropna()
+                of_given = given.rolling(window).mean().dropna()
+                if not len(of_trained) or not len(of_given):
+                    continue
+                low, high = float(of_trained.min()), float(of_trained.max())
+                slack = 1e-9 * max(abs(low), abs(high), 1.0)
+                outside = (of_given < low - slack) | (of_given > high + slack)
+                rows.append((name, well, statistic, low, high, float(outside.mean())))
+    columns = ["covariate", "well", "statistic", "lowest", "highest", "share_outside"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def warn_of_ranges(ranges: pd.DataFrame, *, stacklevel: int = 3) -> None:
+    """Warn where a scenario leaves the range that models were fitted on in over 0.5 % of steps.
+
+    Parameters
+    ----------
+    ranges : pandas.DataFrame
+        As of :func:`trained_ranges`.
+    stacklevel : int
+        Of the warning.
+    """
+    outside = ranges[ranges["share_outside"] > OUTSIDE]
+    if not len(outside):
+        return
+    worst = outside.loc[outside["share_outside"].idxmax()]
+    names = ", ".join(sorted(set(outside["covariate"])))
+    warnings.warn(
+        "A model is only tested within the range that it was fitted on. Received a scenario that "
+        f"leaves it for {names}; most of all the {worst['statistic']} of {worst['covariate']!r} at "
+        f"well {worst['well']!r}, in {100 * worst['share_outside']:.0f} % of steps. Read its "
+        "answer with care, and compare models, such as linear and kernel_ridge.",
+        stacklevel=stacklevel,
+    )

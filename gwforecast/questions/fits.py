@@ -1,0 +1,219 @@
+"""Models fitted on all levels, and again without each block of years: what they agree on.
+
+What a scenario or a covariate changes is the difference of two simulations by the same fit. How
+sure it is follows from how much this difference varies between fits: between the members of a
+model, between models, and between fits that have each left out a block of years (delete-a-group
+jackknife: Quenouille 1956, doi:10.1093/biomet/43.3-4.353; for dependent data Kuensch 1989,
+doi:10.1214/aos/1176347265).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.calibration.held_out import SPREAD, center_and_spread
+from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES, SimulationInterval
+from gwforecast.calibration.leave_years_out import BLOCKS, fit_all, fits_without_blocks
+from gwforecast.models.base import Forecaster, with_members
+from gwforecast.progress import Progress
+from gwforecast.questions.simulation import DEFAULT_MODELS, WEIGHT_POWER, usable_inputs
+
+__all__ = ["Estimate", "Fits", "fit_models"]
+
+
+FEWEST_LEVELS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A quantity that follows from simulations, and its standard error, of the same dimensions."""
+
+    value: xr.DataArray
+    error: xr.DataArray
+
+    def quantiles(self) -> xr.DataArray:
+        """Return the normal quantiles of the estimate, with the dimension quantile last."""
+        normal = xr.DataArray(OF_NORMAL, {schema.QUANTILE: list(QUANTILES)}, (schema.QUANTILE,))
+        return self.value + self.error * normal
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """Fitted models of some wells.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Wells that were fitted, dims (well, time).
+    models : dict of str to Forecaster
+        Models fitted on all levels.
+    without : dict of str to list of Forecaster
+        For each model, the fits that have each left out one block of years.
+    weights : xarray.DataArray
+        Weight of each model at each well, dims (model, well), which add up to 1.
+    left_out : xarray.Dataset
+        ``level`` and ``spread`` (well, time), m, simulated without the block of each row.
+    failed : dict of str to str
+        Wells that were not fitted, and why.
+    """
+
+    observations: xr.Dataset
+    models: dict[str, Forecaster]
+    without: dict[str, list[Forecaster]]
+    weights: xr.DataArray
+    left_out: xr.Dataset
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def simulate(self, observations: xr.Dataset) -> xr.Dataset:
+        """Return the weighted mean of the models and the spread of their members, m.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time); covariates are used, levels are not.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` and ``spread`` (well, time).
+        """
+        parts = [center_and_spread(one.simulate(observations)) for one in self.models.values()]
+        return _mean(parts, self.weights)
+
+    def with_interval(self, simulation: xr.Dataset) -> xr.DataArray:
+        """Return a simulation with intervals, (well, time, quantile), m.
+
+        Their widths come from the errors of simulations that had not seen the years around.
+        """
+        observed = self.observations[schema.LEVEL]
+        rows = xr.ones_like(observed, dtype=bool)
+        interval = SimulationInterval().fit(self.left_out, self.observations, rows=rows)
+        level = interval.apply(simulation)[schema.LEVEL]
+        return level.transpose(schema.WELL, schema.TIME, schema.QUANTILE)
+
+    def estimate(self, quantity: Callable[[Forecaster], xr.DataArray]) -> Estimate:
+        """Return a quantity by all models, and its standard error.
+
+        Parameters
+        ----------
+        quantity : callable
+            Takes a fitted forecaster and returns an array with the dimension well, and with the
+            dimension member where the forecaster has members.
+        """
+        values, errors = [], []
+        for name, model in self.models.items():
+            members = with_members(quantity(model))
+            whole = members.median(schema.MEMBER)
+            others = xr.concat(
+                [with_members(quantity(one)).median(schema.MEMBER) for one in self.without[name]],
+                "block",
+            )
+            count = others.sizes["block"]
+            jackknife = (count - 1) / count * ((others - others.mean("block")) ** 2).sum("block")
+            freedom = min(1, members.sizes[schema.MEMBER] - 1)
+            values.append(whole)
+            errors.append(jackknife + members.var(schema.MEMBER, ddof=freedom))
+        each = xr.concat(values, self.weights[schema.MODEL])
+        value = (self.weights * each).sum(schema.MODEL, skipna=False)
+        within = xr.concat(errors, self.weights[schema.MODEL]) + (each - value) ** 2
+        variance = (self.weights * within).sum(schema.MODEL, skipna=False)
+        order = values[0].dims
+        return Estimate(value.transpose(*order), np.sqrt(variance).transpose(*order))
+
+
+def fit_models(
+    observations: xr.Dataset,
+    *,
+    models: Sequence[str | Forecaster] = DEFAULT_MODELS,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    seed: int = 0,
+    members: int | None = None,
+    workers: int | None = None,
+    blocks: int = BLOCKS,
+    without_weather: bool = False,
+    progress: Progress | None = None,
+) -> Fits:
+    """Fit models on all levels, and again without each block of years.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    models, settings, seed, members, workers, without_weather, progress
+        As of :func:`gwforecast.runs.evaluate.evaluate`.
+    blocks : int
+        Number of blocks of years.
+
+    Returns
+    -------
+    Fits
+        Models and their weights: the inverse square of their mean squared error in the blocks that
+        they have not seen.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    ValueError
+        If no well has enough levels.
+    """
+    forecasters, used, failed = usable_inputs(
+        observations, models=models, settings=settings, without_weather=without_weather,
+        shared={"seed": seed, "members": members, "workers": workers},
+    )  # fmt: skip
+    used, few = _with_levels(used)
+    whole, without, left_out = {}, {}, []
+    for name, forecaster in forecasters.items():
+        whole[name] = fit_all(forecaster, used, progress=progress)
+        made = xr.full_like(used[schema.LEVEL], np.nan, dtype=float).drop_attrs()
+        unseen = xr.Dataset({schema.LEVEL: made, SPREAD: made})
+        without[name] = []
+        for rows, one in fits_without_blocks(forecaster, used, blocks=blocks, progress=progress):
+            unseen = unseen.where(~rows, center_and_spread(one.simulate(used)))
+            without[name].append(one)
+        left_out.append(unseen)
+    weights = _weights(list(forecasters), left_out, used[schema.LEVEL])
+    return Fits(used, whole, without, weights, _mean(left_out, weights), {**failed, **few})
+
+
+def _with_levels(observations: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
+    """Return the wells with enough levels, and why the others are left out."""
+    counts = observations[schema.LEVEL].count(schema.TIME)
+    few = {
+        str(well): f"a fit without a block of years needs {FEWEST_LEVELS} levels, there are {n}"
+        for well, n in zip(counts[schema.WELL].values, counts.values, strict=True)
+        if n < FEWEST_LEVELS
+    }
+    kept = observations.isel({schema.WELL: np.flatnonzero(counts.values >= FEWEST_LEVELS)})
+    if not kept.sizes[schema.WELL]:
+        raise ValueError(
+            f"A question about a model needs a well with at least {FEWEST_LEVELS} levels. Received "
+            f"{int(counts.max())} at most. Use longer records."
+        )
+    return kept, few
+
+
+def _weights(
+    names: list[str], left_out: Sequence[xr.Dataset], observed: xr.DataArray
+) -> xr.DataArray:
+    levels = [one[schema.LEVEL] for one in left_out]
+    each = xr.concat(levels, xr.DataArray(names, dims=schema.MODEL, name=schema.MODEL))
+    squared = ((each - observed) ** 2).mean(schema.TIME)
+    power: xr.DataArray = squared.clip(min=1e-12) ** -WEIGHT_POWER
+    power = power.fillna(0.0)
+    return (power / power.sum(schema.MODEL)).transpose(schema.MODEL, schema.WELL)
+
+
+def _mean(parts: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
+    """Return the weighted mean of models, and the spread of all members."""
+    each = xr.concat(parts, weights[schema.MODEL], join="exact")
+    level = (weights * each[schema.LEVEL]).sum(schema.MODEL, skipna=False)
+    within = each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2
+    spread = np.sqrt((weights * within).sum(schema.MODEL, skipna=False))
+    order = (schema.WELL, schema.TIME)
+    return xr.Dataset({schema.LEVEL: level.transpose(*order), SPREAD: spread.transpose(*order)})

@@ -1,0 +1,128 @@
+"""From settings to the answer of a question, with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gwforecast import schema
+from gwforecast.config.load import Settings
+from gwforecast.progress import Progress
+from gwforecast.questions import fill as filling
+from gwforecast.questions import projections as climate
+from gwforecast.questions import simulation, whatif
+from gwforecast.questions.changes import Change, apply_changes
+from gwforecast.questions.files import write_dataset
+from gwforecast.runs.inputs import prepare, read_data
+
+__all__ = ["Question", "extend", "fill", "project", "simulate", "what_if"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What all questions share.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of a configuration.
+    folder : pathlib.Path
+        Folder of the results.
+    blocks : int
+        Number of blocks of years.
+    defaults : tuple of str
+        Models where the settings name none.
+    progress : Progress, optional
+        Progress callback, called for blocks of years, members and wells.
+    """
+
+    settings: Settings
+    folder: Path
+    blocks: int
+    defaults: tuple[str, ...] = simulation.DEFAULT_MODELS
+    progress: Progress | None = None
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models: those of the settings, or the default ones."""
+        chosen = self.settings.models
+        return list(chosen.use) if "use" in chosen.given() else list(self.defaults)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that all questions share."""
+        chosen = self.settings.models
+        return {
+            "models": self.models,
+            "settings": {name: self.settings.of_model(name) for name in self.models},
+            "seed": chosen.seed,
+            "members": chosen.members,
+            "workers": chosen.workers,
+            "without_weather": chosen.without_weather,
+            "blocks": self.blocks,
+            "progress": self.progress,
+        }
+
+
+def fill(question: Question, *, longest: int | None = None) -> filling.Filled:
+    """Fill gaps and write the result, see :func:`gwforecast.questions.fill.fill`."""
+    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    filled = filling.fill(observations, longest=longest, **question.arguments())
+    filled.write(question.folder, figures=question.settings.output.figures)
+    return filled
+
+
+def extend(question: Question) -> filling.Filled:
+    """Extend records and write the result, see :func:`gwforecast.questions.fill.extend`."""
+    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    extended = filling.extend(observations, **question.arguments())
+    extended.write(question.folder, name="extended", figures=question.settings.output.figures)
+    return extended
+
+
+def simulate(question: Question) -> tuple[whatif.Simulated, Path]:
+    """Simulate, and write the result; see :func:`gwforecast.questions.whatif.simulate`."""
+    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    simulated = whatif.simulate(observations, **question.arguments())
+    question.folder.mkdir(parents=True, exist_ok=True)
+    path = write_dataset(simulated.levels, question.folder / "simulation.nc")
+    return simulated, path
+
+
+def what_if(question: Question, *, changes: Sequence[Change], name: str) -> whatif.WhatIf:
+    """Compare a scenario with the reference; see :func:`gwforecast.questions.whatif.whatif`.
+
+    Covariates are changed as they are read, and others derived from them afterwards.
+    """
+    read = read_data(question.settings.data)
+    observations, _ = prepare(read, question.settings)
+    scenario, _ = prepare(apply_changes(read, changes), question.settings)
+    answer = whatif.whatif(
+        observations,
+        scenario.sel({schema.WELL: observations[schema.WELL].values}),
+        name=name,
+        **question.arguments(),
+    )
+    answer.write(question.folder, figures=question.settings.output.figures)
+    return answer
+
+
+def project(
+    question: Question,
+    *,
+    files: Sequence[Path],
+    reference: climate.Years,
+    periods: Sequence[climate.Years],
+) -> climate.Projected:
+    """Compare climate projections with their own past, and write the result.
+
+    See :func:`gwforecast.questions.projections.project`.
+    """
+    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    projections = climate.read_projections(list(files), observations)
+    answer = climate.project(
+        observations, projections, reference=reference, periods=periods, **question.arguments()
+    )
+    answer.write(question.folder, figures=question.settings.output.figures)
+    return answer
