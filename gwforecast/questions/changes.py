@@ -217,7 +217,7 @@ def warn_of_ranges(ranges: pd.DataFrame, *, stacklevel: int = 3) -> None:
     outside = ranges[ranges["share_outside"] > OUTSIDE]
     if not len(outside):
         return
-    worst = outside.loc[outside["share_outside"].idxmax()]
+    worst = outside.sort_values("share_outside").iloc[-1]
     names = ", ".join(sorted(set(outside["covariate"])))
     warnings.warn(
         "A model is only tested within the range that it was fitted on. Received a scenario that "

@@ -123,7 +123,7 @@ class Fits:
         within = xr.concat(errors, self.weights[schema.MODEL]) + (each - value) ** 2
         variance = (self.weights * within).sum(schema.MODEL, skipna=False)
         order = values[0].dims
-        return Estimate(value.transpose(*order), np.sqrt(variance).transpose(*order))
+        return Estimate(value.transpose(*order), (variance**0.5).transpose(*order))
 
 
 def fit_models(
@@ -167,7 +167,9 @@ def fit_models(
         shared={"seed": seed, "members": members, "workers": workers},
     )  # fmt: skip
     used, few = _with_levels(used)
-    whole, without, left_out = {}, {}, []
+    whole: dict[str, Forecaster] = {}
+    without: dict[str, list[Forecaster]] = {}
+    left_out = []
     for name, forecaster in forecasters.items():
         whole[name] = fit_all(forecaster, used, progress=progress)
         made = xr.full_like(used[schema.LEVEL], np.nan, dtype=float).drop_attrs()
@@ -214,6 +216,6 @@ def _mean(parts: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
     each = xr.concat(parts, weights[schema.MODEL], join="exact")
     level = (weights * each[schema.LEVEL]).sum(schema.MODEL, skipna=False)
     within = each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2
-    spread = np.sqrt((weights * within).sum(schema.MODEL, skipna=False))
+    spread: xr.DataArray = (weights * within).sum(schema.MODEL, skipna=False) ** 0.5
     order = (schema.WELL, schema.TIME)
     return xr.Dataset({schema.LEVEL: level.transpose(*order), SPREAD: spread.transpose(*order)})

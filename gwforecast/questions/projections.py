@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,21 +64,20 @@ class Projected:
     def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
         """Write ``projections.nc``, tables and figures; return their paths by name."""
         wells = [str(well) for well in self.levels[schema.WELL].values][:figures]
-
-        def draw(well: str) -> object:
-            from gwforecast import plots  # loads matplotlib
-
-            return plots.projections(self.levels, well=well)
-
         return write_answer(
             folder,
             tables={
                 "changes.csv": self.changes, "summary.csv": self.summary, "ranges.csv": self.ranges,
             },
             datasets={"projections.nc": self.levels},
-            figures=((stem, lambda one=well: draw(one)) for well, stem in
+            figures=((stem, partial(self._draw, well)) for well, stem in
                      file_names(wells).items()),
         )  # fmt: skip
+
+    def _draw(self, well: str) -> object:
+        from gwforecast import plots  # loads matplotlib
+
+        return plots.projections(self.levels, well=well)
 
 
 def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> xr.Dataset:
@@ -245,7 +245,7 @@ def _renamed(dataset: xr.Dataset, observations: xr.Dataset, path: Path) -> xr.Da
             for one, variable in dataset.data_vars.items()
             if kind != "other" and schema.covariate_kind(str(one), variable.attrs) == kind
         ]
-        source = name if name in dataset.data_vars else (alike or [None])[0]
+        source = name if name in dataset.data_vars else next(iter(alike), None)
         if source is None:
             raise SchemaError(
                 f"A projection has all covariates of the observations. Received {path.name} with "
