@@ -9,7 +9,7 @@ import typer
 
 from gwforecast.cli import options
 from gwforecast.cli.console import clean, print_table, progress_bars, screen
-from gwforecast.cli.findings import AllowErrors, print_findings, say_in_one_line
+from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +79,8 @@ def backtest(
 
     Example: gwforecast backtest run.toml --forcing climatology --horizon 13 --stride 4
 
-    The exit code is 0 if all went well, 1 if a model or well failed, and 2 if the data or settings
-    cannot be used.
+    The exit code is 0 if all went well, 1 if a model or well failed or the data have errors, and 2
+    if the data or settings cannot be used.
     """
     from gwforecast import jobs
 
@@ -91,13 +91,7 @@ def backtest(
     say_in_one_line(str(checked.attrs.get("understood", "")))
     errors = print_findings(checked, least="warning")
     _print_backtest(result, settings.backtest.folder)
-    if errors and not allow_errors:
-        screen.print(
-            f"The data have {errors} findings of severity error, see above. Correct the data, or "
-            "accept them with --allow-errors.",
-            soft_wrap=True,
-        )
-        raise typer.Exit(1)
+    refuse_errors(errors, allowed=allow_errors)
 
 
 def _print_backtest(result: Backtest, folder: Path) -> None:

@@ -13,6 +13,7 @@ from gwforecast.cli.findings import (
     AllowErrors,
     print_findings,
     print_understood,
+    refuse_errors,
     say_in_one_line,
 )
 
@@ -88,13 +89,7 @@ def evaluate(
     say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
     errors = print_findings(evaluation.findings, least="warning")
     _print_evaluation(evaluation, settings.output.folder)
-    if errors and not allow_errors:
-        screen.print(
-            f"The data have {errors} findings of severity error, see above. Correct the data, or "
-            "accept them with --allow-errors.",
-            soft_wrap=True,
-        )
-        raise typer.Exit(1)
+    refuse_errors(errors, allowed=allow_errors)
 
 
 def check(

@@ -15,7 +15,13 @@ from gwforecast.cli.options import DATA
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AllowErrors", "print_findings", "print_understood", "say_in_one_line"]
+__all__ = [
+    "AllowErrors",
+    "print_findings",
+    "print_understood",
+    "refuse_errors",
+    "say_in_one_line",
+]
 
 
 WIDTH = 79
@@ -85,6 +91,27 @@ def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:
     if len(shown):
         screen.print()
     return int((findings["severity"] == "error").sum())
+
+
+def refuse_errors(count: int, *, allowed: bool) -> None:
+    """Exit with code 1 if the data have findings of severity error, unless these are allowed.
+
+    Parameters
+    ----------
+    count : int
+        Number of findings of severity error.
+    allowed : bool
+        Whether the user accepts them.
+    """
+    if not count or allowed:
+        return
+    findings = "1 finding" if count == 1 else f"{count} findings"
+    screen.print(
+        f"The data have {findings} of severity error, see above. Correct the data, or accept "
+        f"{'it' if count == 1 else 'them'} with --allow-errors.",
+        soft_wrap=True,
+    )
+    raise typer.Exit(1)
 
 
 def _lines(findings: pd.DataFrame) -> Iterator[str]:

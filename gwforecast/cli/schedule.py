@@ -22,7 +22,7 @@ from gwforecast.cli.console import (
     progress_bars,
     screen,
 )
-from gwforecast.cli.findings import print_findings, say_in_one_line
+from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +44,13 @@ __all__ = [
 ]
 
 
-CODES = """Exit codes: 0 if all went well; 2 if options or settings are wrong; 3 if another run uses
-the archive or the models; 4 if inputs are missing or too old for all wells; 5 if the share of wells
-without a forecast by a model exceeds the setting 'failed_share'; 6 if nothing was published, or not
-to the database; 7 if the archive or the models are damaged; 70 for an internal error of
-gwforecast."""
+CODES = """Exit codes: 0 if all went well; 1 if models were trained on data with errors; 2 if
+options or settings are wrong; 3 if another run uses the archive or the models; 4 if inputs are
+missing or too old for all wells; 5 if the share of wells without a forecast by a model exceeds the
+setting 'failed_share'; 6 if nothing was published, or not to the database; 7 if the archive or the
+models are damaged; 70 for an internal error of gwforecast."""
 SHOWN = 20  # wells that are listed
-PARQUET = (".parquet", ".pq")  # as in data.layouts.delimited, which loads pandas
+PARQUET = (".parquet", ".pq")  # as in data.text.delimited, which loads pandas
 
 Config = Annotated[
     Path, typer.Argument(help="TOML file with the tables data and schedule.", metavar="FILE")
@@ -101,6 +101,7 @@ def train(
     without_weather: options.WithoutWeather = None,
     dask: options.Dask = None,
     shard: options.Shard = None,
+    allow_errors: AllowErrors = False,
 ) -> None:
     """Train models for scheduled forecasts; better models replace the current champions.
 
@@ -127,13 +128,14 @@ def train(
             )
         checked = jobs.check(settings)
     say_in_one_line(str(checked.attrs.get("understood", "")))
-    print_findings(checked, least="warning")
+    errors_found = print_findings(checked, least="warning")
     shown = table.drop(columns=["bundle", "reason"]).assign(reason=table["reason"])
     print_table("Champions", shown)  # the last column is wrapped
     screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
     failed = (table["decision"] == "failed").mean()
     if failed:
         raise typer.Exit(6 if failed == 1 else 5)
+    refuse_errors(errors_found, allowed=allow_errors)
 
 
 def forecast(

@@ -19,6 +19,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.data.columns import Levels, series_by_well
 from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.terms.units import TO_METRES, parse_length
 from gwforecast.data.time_axis import (
     STAMP,
     AtStep,
@@ -33,7 +34,6 @@ from gwforecast.data.time_axis import (
     step_stamp,
 )
 from gwforecast.data.understood import ATTRIBUTE, Understood, describe
-from gwforecast.data.units import TO_METRES, parse_length
 from gwforecast.data.weather import Weather, covariate_variables, weather_by_well
 from gwforecast.schema import SchemaError
 
@@ -300,6 +300,14 @@ def _above_datum(
             f"A depth to water needs the height it is measured from. Received the column "
             f"{_columns(found)}{point} without one. Give reference_level= (--reference-level) in m "
             "above the datum, or 0 for levels relative to the measuring point."
+        )
+    known = values.values[np.isfinite(values.values)]
+    if found.is_generic and not datum and known.size and (known < 0).all():
+        raise SchemaError(
+            "Values without a name or a datum that are all negative may be depths. Received "
+            f"{known.min():g} to {known.max():g} m in the column {found.source!r}. If they are "
+            "depths, give the height they are measured from with reference_level= "
+            "(--reference-level); if they are heights, name the datum with datum= (--datum)."
         )
     if found.relative:
         raise SchemaError(

@@ -11,12 +11,13 @@ import pandas as pd
 
 from gwforecast.data.layouts.agencies import OF_CODES, plain_table, stated_code
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.layouts.dated import dated
 from gwforecast.data.layouts.portals import recognise
-from gwforecast.data.layouts.stamps import local_times, times_of_index
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
-from gwforecast.data.units import LengthUnit, parse_length
-from gwforecast.data.vocabulary import TIME_WORDS, Header, read_header
+from gwforecast.data.terms.units import LengthUnit, parse_length
+from gwforecast.data.terms.vocabulary import Header, read_header
+from gwforecast.data.terms.words import TIME_WORDS
+from gwforecast.data.text.dated import dated
+from gwforecast.data.text.stamps import local_times, times_of_index
 from gwforecast.schema import SchemaError
 
 __all__ = ["Levels", "as_table", "series_by_well"]
@@ -33,7 +34,7 @@ class Levels:
     source : str
         Name of the column that they were taken from.
     units : str, optional
-        Units that the data state, a name of :data:`gwforecast.data.units.TO_METRES`.
+        Units that the data state, a name of :data:`gwforecast.data.terms.units.TO_METRES`.
     is_depth : bool
         Whether the values are depths.
     time_zone : str, optional
@@ -46,6 +47,8 @@ class Levels:
         Wells whose values are from a point, with a sign that the data do not give.
     stated_above : bool
         Whether the data say that the values are above a datum.
+    is_generic : bool
+        Whether the column is called a value, not a level or a depth.
     point : str, optional
         What depths are measured from, as the data say.
     unclear : str, optional
@@ -71,6 +74,7 @@ class Levels:
     above: frozenset[str] = frozenset()
     relative: frozenset[str] = frozenset()
     stated_above: bool = False
+    is_generic: bool = False
     point: str | None = None
     unclear: str | None = None
     dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)
@@ -204,7 +208,7 @@ def _strange(header: Header, known: bool) -> str | None:
 def _from_table(
     raw: RawTable, default: str, level_column: str | None, well_column: str | None
 ) -> Levels:
-    raw = _one_parameter(raw, level_column)
+    raw = _one_parameter(raw)
     roles = find_roles(raw, level_column=level_column, well_column=well_column)
     headers = {name: _full_header(raw, name, roles) for name in roles.levels}
     series, dry, named = _split_wells(raw, roles, headers, default)
@@ -230,43 +234,65 @@ def _from_table(
     )
 
 
-def _one_parameter(raw: RawTable, level_column: str | None) -> RawTable:
+def _one_parameter(raw: RawTable) -> RawTable:
     """Return the rows of the parameter that is a level, where a column names parameters."""
-    del level_column
-    named = [str(c) for c in raw.frame.columns if raw.header(c).meaning == "parameter"]
-    if not named or stated_code(raw.frame, {str(c).lower(): c for c in raw.frame.columns}):
+    frame = raw.frame
+    if stated_code(frame, {str(c).lower(): c for c in frame.columns}):
         return raw
-    values = raw.frame[named[0]].dropna().astype(str).str.strip()
-    kinds = {value: read_header(value) for value in values.unique()}
-    if len(kinds) <= 1:
-        only = next(iter(kinds.values()), None)
-        if only is not None and (only.kind in ("rain", "temperature", "stage")):
+    name = _parameter_column(raw)
+    if name is None:
+        return raw
+    values = frame[name].astype("str").str.strip()
+    kinds = {value: read_header(value) for value in values.dropna().unique()}
+    levels = [value for value, header in kinds.items() if header.is_level]
+    if len(kinds) == 1:
+        only = next(iter(kinds.values()))
+        if only.kind in ("rain", "temperature", "stage"):
             raise SchemaError(
                 f"A table of levels must hold a level. Received the parameter {only.text!r} in "
-                f"column {named[0]!r}. Give it as covariates, and levels as levels."
+                f"column {name!r}. Give it as covariates, and levels as levels."
             )
-        return raw
-    levels = [value for value, header in kinds.items() if header.is_level]
-    if len(levels) != 1:
+        return raw.changed(headers=_as_parameter(raw, only)) if levels else raw
+    above = [value for value in levels if kinds[value].datum]
+    if len(levels) != 1 and len(above) != 1:
         raise SchemaError(
             f"One parameter must be the level. Received {sorted(kinds)[:6]} in column "
-            f"{named[0]!r}, of which {len(levels)} name a level. Keep the rows of one parameter."
+            f"{name!r}, of which {len(levels)} name a level. Keep the rows of one parameter."
         )
-    mask = (raw.frame[named[0]].astype(str).str.strip() == levels[0]).to_numpy()
+    chosen = levels[0] if len(levels) == 1 else above[0]
+    rows = np.flatnonzero((values == chosen).to_numpy(bool))
     raw.notes.append(
-        f"left out: {int((~mask).sum())} rows of other parameters than {levels[0]!r} "
-        f"({', '.join(sorted(set(kinds) - set(levels))[:4])})"
+        f"left out: {len(frame) - rows.size} rows of other parameters than {chosen!r} "
+        f"({', '.join(sorted(set(kinds) - {chosen})[:4])})"
     )
-    rows = np.flatnonzero(mask)
-    dry = {name: flags[rows] for name, flags in raw.dry.items()}
-    frame = raw.frame.iloc[rows]
-    headers = dict(raw.headers)
-    for name in frame.columns:
-        if raw.header(name).meaning == "value":
-            meaning = replace(raw.header(name), meaning=kinds[levels[0]].meaning)
-            headers[str(name)] = meaning
+    dry = {column: flags[rows] for column, flags in raw.dry.items()}
     times = None if raw.times is None else raw.times[rows]
-    return raw.changed(frame=frame, headers=headers, dry=dry, times=times)
+    headers = _as_parameter(raw, kinds[chosen])
+    return raw.changed(frame=frame.iloc[rows], headers=headers, dry=dry, times=times)
+
+
+def _parameter_column(raw: RawTable) -> str | None:
+    """Return the column that names parameters: by its header, or because all its texts do."""
+    for name in map(str, raw.frame.columns):
+        meaning = raw.header(name).meaning
+        if meaning == "parameter" and not is_numeric(raw.frame[name]):
+            return name
+        if meaning != "unknown" or is_numeric(raw.frame[name]):
+            continue
+        values = [str(value).strip() for value in raw.frame[name].dropna().unique()[:20]]
+        if values and all(read_header(value).is_level for value in values):
+            return name
+    return None
+
+
+def _as_parameter(raw: RawTable, parameter: Header) -> dict[str, Header]:
+    """Return the headers, those of values with the meaning and the unit of their parameter."""
+    headers = dict(raw.headers)
+    for name in map(str, raw.frame.columns):
+        header = raw.header(name)
+        if header.meaning == "value":
+            headers[name] = replace(header, meaning=parameter.meaning).with_unit(parameter.unit)
+    return headers
 
 
 def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
@@ -476,6 +502,7 @@ def _described(
         above=frozenset(set(series) - depths) if depths and depths != set(series) else frozenset(),
         relative=frozenset(w for w, ln in lengths.items() if ln and ln.sense == "relative"),
         stated_above=bool(datums) or bool(of_first and of_first.sense == "above"),
+        is_generic=first.meaning == "value" and raw.path is not None,
         point=of_first.point if of_first else None,
         unclear=next(
             (h.length.unclear if h.length else h.unit for h in by_well.values()

@@ -395,7 +395,7 @@ def _levels_of_parts(parts: list[RawTable], level_column: str | None) -> Any:
             raise SchemaError(
                 "Each sheet of a workbook with several must hold the levels of a well. Received "
                 f"the sheet {raw.part!r} of {raw.path}, which has none ({error}). Choose one with "
-                "sheet=."
+                "sheet=, or write each well into its own file."
             ) from None
         tables[str(raw.part)] = raw
     return tables

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
-from gwforecast.data.vocabulary import Header, tokens
+from gwforecast.data.terms.vocabulary import Header, tokens
+from gwforecast.data.text.block import is_date
 from gwforecast.schema import SchemaError
 
 __all__ = ["Roles", "find_roles", "is_constant", "is_numeric", "text_of"]
@@ -303,11 +304,15 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     values = [n for n, h in numeric.items() if h.meaning == "value"]
     unknown = [n for n, h in numeric.items() if h.meaning in ("unknown", "well", "screen")]
     long = bool(roles.wells) and roles.name is None
+    if len(values) == 1:
+        for name in [n for n in unknown if _is_code(frame[n])]:
+            unknown.remove(name)
+            roles.left[name] = "a code, the same in all rows"
     if len(values) == 1 and (long or not unknown or roles.name is not None):
         roles.levels = values
         return
-    if len(values) > 1:
-        raise _several(values)
+    if len(values) > 1 or (values and unknown and not long):
+        raise _several([*values, *unknown])
     if not unknown and not values:
         raise _no_level(raw, headers)
     if long and len(unknown) != 1:
@@ -317,6 +322,12 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
         )
     roles.levels = [*values, *unknown]
     roles.wide = not long
+
+
+def _is_code(column: pd.Series) -> bool:
+    """Return whether a column holds one whole number."""
+    known = column.dropna().to_numpy(float)
+    return is_constant(column) and known.size > 0 and float(known[0]).is_integer()
 
 
 def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list[str]:
@@ -400,8 +411,8 @@ def _in(raw: RawTable) -> str:
 def _holds_digits(column: pd.Series) -> bool:
     """Return whether most texts of a column begin like numbers."""
     known = column.dropna().astype(str)
-    digits = known.str.contains(r"^\s*[<>~]?[+-]?\d[\d.,' ]*", regex=True)
-    return len(known) > 0 and bool(digits.mean() > 0.5)
+    digits = known.str.fullmatch(r"\s*[<>~]?[+-]?\d[\d.,' ]*\s?(?:[^\W\d]{1,3}\.?|\*)?\s*")
+    return len(known) > 0 and bool((digits & ~known.map(is_date)).mean() > 0.5)
 
 
 def _refuse_numbers_as_text(raw: RawTable, name: str) -> None:

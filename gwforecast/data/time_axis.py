@@ -109,7 +109,7 @@ def clean_series(
             f"Times must be in order. Received {after} after {before} in the {what}. Sort the "
             "rows, or read them with sort=True."
         )
-    clean = pd.Series(values, index=pd.DatetimeIndex(times))
+    clean = pd.Series(values, pd.DatetimeIndex(times, copy=False), copy=False)
     if not (steps == NO_TIME).any():
         return clean
     return _once(clean, what, duplicates, notes)
@@ -152,8 +152,8 @@ def _check_times(times: np.ndarray, what: str) -> None:
             f"Every row needs a time. Received none at row {row} of the {what}. Give the date or "
             "remove the row."
         )
-    odd = (times < EARLIEST) | (times > LATEST)
-    if odd.any():
+    if times.size and (times.min() < EARLIEST or times.max() > LATEST):
+        odd = (times < EARLIEST) | (times > LATEST)
         raise SchemaError(
             f"Times must lie between {EARLIEST} and {LATEST}. Received "
             f"{timeline.format_time(times[odd][0])} in the {what}. Correct the date, or the unit "
@@ -362,23 +362,27 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
             f"Levels without covariates must have at least two times. Received {stamps.size}. Give "
             "covariates, whose axis is taken, or more levels."
         )
-    since = stamps - stamps[0]
-    if (since[:100] % DAY != NO_TIME).any() or (since % DAY != NO_TIME).any():
+    if _off_days(stamps[:100]).any() or _off_days(stamps).any():
         if at_step is None:
-            bad = timeline.format_time(stamps[since % DAY != NO_TIME][0])
+            bad = timeline.format_time(stamps[_off_days(stamps)][0])
             raise SchemaError(
                 "Levels without covariates must fall on regular steps of a day or more. Received "
                 f"{bad}, at another hour than {timeline.format_time(stamps[0])}. Put them on days "
                 "with at_step='mean', 'last', 'first' or 'nearest'."
             )
-        days = stamps.astype("datetime64[D]")
-        return timeline.regular_times(days[0], days[-1] + DAY, "D")
+        first, last = stamps[[0, -1]].astype("datetime64[D]")
+        return timeline.regular_times(first, last + DAY, "D")
     frequency = _calendar(pd.DatetimeIndex(stamps))
     if frequency is not None:
         return timeline.regular_times(stamps[0], stamps[-1], frequency)
-    if (since % (7 * DAY) == np.timedelta64(0, "us")).all():
+    if ((stamps - stamps[0]) % (7 * DAY) == NO_TIME).all():
         return timeline.regular_times(stamps[0], stamps[-1], "7D")
     return timeline.regular_times(stamps[0], stamps[-1], "D")
+
+
+def _off_days(stamps: np.ndarray) -> np.ndarray:
+    """Return which stamps are at another hour than the first."""
+    return np.asarray((stamps - stamps[0]) % DAY != NO_TIME)
 
 
 def _united(parts: list[np.ndarray]) -> np.ndarray:
@@ -451,6 +455,11 @@ def on_axis(
         stamps, values = stamps[known], values[known]
     made = np.full(times.size, np.nan)
     frequency = timeline.infer_frequency(times)
+    reduced = at_step in ("mean", "first", "last")
+    if reduced and not np.isin(stamps[:100], times).all():  # the rest need not be looked up
+        return _reduced(
+            stamps, values, times, frequency, str(at_step), step_stamp(frequency, stamp)
+        )
     following = _following(times, stamps, frequency)
     fits = times[following] == stamps
     if fits.all():
@@ -475,8 +484,10 @@ def on_axis(
 def _following(times: np.ndarray, stamps: np.ndarray, frequency: str) -> np.ndarray:
     """Return for each stamp the step at it, or the next one, or the last."""
     if frequency == "D":  # by arithmetic: a search takes long for millions of stamps
-        since = (stamps - times[0]).view(np.int64)
-        return np.asarray(np.clip(-(-since // DAY_US), 0, times.size - 1))
+        step = -((times[0] - stamps).view(np.int64) // DAY_US)
+        if step.size and (step[0] < 0 or step[-1] >= times.size):  # stamps are sorted
+            step = step.clip(0, times.size - 1)
+        return np.asarray(step)
     return np.asarray(np.minimum(np.searchsorted(times, stamps), times.size - 1))
 
 

@@ -12,11 +12,11 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.layouts.base import RawTable
-from gwforecast.data.layouts.stamps import local_times, times_of_index
 from gwforecast.data.roles import REASONS, is_constant, is_numeric, text_of
+from gwforecast.data.terms.units import convert_weather
+from gwforecast.data.terms.vocabulary import Header, read_header
+from gwforecast.data.text.stamps import local_times, times_of_index
 from gwforecast.data.time_axis import Duplicates, StepStamp, clean_series, step_stamp
-from gwforecast.data.units import convert_weather
-from gwforecast.data.vocabulary import Header, read_header
 from gwforecast.schema import SchemaError
 
 __all__ = [

@@ -7,11 +7,13 @@ import pytest
 
 import gwforecast as gw
 from gwforecast import SchemaError
+from gwforecast.data.terms.units import parse_length
 
-from .layouts import DAYS, LAYOUTS, LEVELS, Layout, diver_mon, write
+from .layouts import DAYS, LAYOUTS, LEVELS, TWO, Layout, diver_mon, write
+from .world import WORLD
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", [*LAYOUTS, *WORLD], ids=lambda layout: layout.name)
 def test_a_layout_gives_its_levels(layout: Layout, tmp_path: Path) -> None:
     path = write(layout, tmp_path)
     settings = dict(layout.settings)
@@ -19,7 +21,8 @@ def test_a_layout_gives_its_levels(layout: Layout, tmp_path: Path) -> None:
         settings["barometer"] = tmp_path / "baro.csv"
     made = gw.read_observations(path, **settings)
     assert tuple(made["well"].values) == layout.wells
-    expected = LEVELS[None] if layout.level is None else np.atleast_2d(layout.level)
+    expected = (TWO if len(layout.wells) == 2 else LEVELS[None]) if layout.level is None else (
+        np.atleast_2d(layout.level))  # fmt: skip
     values = made["level"].values
     if expected.size:
         known = np.isfinite(values)
@@ -60,4 +63,36 @@ def test_rain_of_fews_is_a_covariate_of_all_wells(tmp_path: Path) -> None:
 def test_each_layout_is_in_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "input_formats.md").read_text("utf-8")
     named = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert {layout.name for layout in LAYOUTS} <= set(named)
+    assert {layout.name for layout in [*LAYOUTS, *WORLD]} <= set(named)
+
+
+def test_dates_in_columns(tmp_path: Path) -> None:
+    quarters = ["Jan-10", "Apr-10", "Jul-10", "Oct-10", "Jan-11"]
+    rows = [f"W{k},GJ,23.1,70.2," + ",".join(f"{k}.{n}" for n in range(5)) for k in range(3)]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(["WELL,STATE,LAT,LON," + ",".join(quarters), *rows]) + "\n")
+    made = gw.read_observations(path)["level"]
+    assert made["well"].values.tolist() == ["W0", "W1", "W2"]
+    assert str(made["time"].values[-1])[:10] == "2011-01-01"
+    assert made.values[2].tolist() == [2.0, 2.1, 2.2, 2.3, 2.4]
+
+
+def test_values_without_a_name_that_are_negative_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(["Date,Value", *(f"{d:%Y-%m-%d},{-v}" for d, v in zip(
+        DAYS, LEVELS, strict=True))]))  # fmt: skip
+    with pytest.raises(SchemaError, match=r"all negative may be depths.*reference_level=.*datum="):
+        gw.read_observations(path)
+    assert float(gw.read_observations(path, datum="NAP")["level"][0, 0]) == -12.0
+    assert float(gw.read_observations(path, reference_level=20)["level"][0, 0]) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "sense"),
+    [("m mpy", "m", "above"), ("m msl", "m", "above"), ("mm", "mm", None),
+     ("m p.p.t.", "m", "below"), ("T.P.m", "m", "above"), ("mBf", "m", "above"),
+     ("ft3", None, None), ("м", "m", None)],
+)  # fmt: skip
+def test_units_of_levels(text: str, name: str | None, sense: str | None) -> None:
+    made = parse_length(text)
+    assert (made.name if made else None, made.sense if made else None) == (name, sense)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from gwforecast.data.units import fold
-from gwforecast.data.vocabulary import Header, read_header
+from gwforecast.data.terms.units import fold
+from gwforecast.data.terms.vocabulary import Header, read_header
 
 __all__ = ["DRY", "MISSING", "Dialect", "RawTable", "facts_of_lines", "keep_facts"]
 
@@ -181,7 +181,8 @@ _FACTS: dict[str, tuple[str, ...]] = {
     ),
     "unit": (
         "einheit", "unit", "units", "ts unitsymbol", "ts unitname", "eenheid", "unite", "unidad",
-        "unita", "enhet", "enhed",
+        "unita", "enhet", "enhed", "value units", "value unit", "units of measure", "data units",
+        "parametereinheit", "masseinheit", "unitat", "jednostka", "jednotka", "単位", "单位",
     ),
     "zone": ("zeitbezug", "timezone", "time zone", "zeitzone", "tijdzone", "tz", "fuseau horaire"),
     "measuring point": (
@@ -199,11 +200,15 @@ _FACTS: dict[str, tuple[str, ...]] = {
 _KEYS = {word: fact for fact, words in _FACTS.items() for word in words}
 
 
+def _fact(key: str) -> str | None:
+    """Return what a key of a header block names."""
+    words = " ".join(fold(key).replace("_", " ").replace("-", " ").split())
+    return _KEYS.get(" ".join(words.strip(" #:.=*").replace(".", "").split()))
+
+
 def keep_facts(facts: dict[str, str], key: str, value: str) -> None:
     """Add a line of a header block to what is known, by the words of the field."""
-    words = " ".join(part for part in fold(key).replace("_", " ").replace("-", " ").split())
-    words = words.strip(" #:.=*").replace(".", "")
-    fact = _KEYS.get(" ".join(words.split()))
+    fact = _fact(key)
     cleaned = value.strip().strip('"').strip()
     if fact is not None and cleaned:
         facts.setdefault(fact, cleaned)
@@ -218,6 +223,12 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
     {'well': 'DORF 1'}
     """
     facts: dict[str, str] = {}
+    of_keys = _rows_of_keys(rows)
+    for keys, values in itertools.pairwise(rows):
+        for key, value in zip(keys, values, strict=False) if keys in of_keys else ():
+            keep_facts(facts, key, value)
+    for cells in rows:
+        _keep_zrxp(facts, " ".join(cells))
     pending = ""  # a key that stands alone in its line, its value in the next
     for cells in rows:
         filled = [cell.strip() for cell in cells if cell.strip()]
@@ -230,6 +241,30 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
                 if found and value.strip():
                     keep_facts(facts, key, value)
                     break
-        for key, value in itertools.pairwise(filled):
-            keep_facts(facts, key, value)
+        if cells not in of_keys:
+            for key, value in itertools.pairwise(filled):
+                keep_facts(facts, key, value)
     return facts
+
+
+def _rows_of_keys(rows: list[list[str]]) -> list[list[str]]:
+    """Return rows of several keys whose values stand in the row below."""
+    found = []
+    for keys, values in itertools.pairwise(rows):
+        known = [k for k, key in enumerate(keys) if _fact(key) and not key.rstrip().endswith(":")]
+        below = [k for k in known if k < len(values) and values[k].strip() and not _fact(values[k])]
+        if len(known) > 1 and len(below) > 1 and len(keys) == len(values):
+            found.append(keys)
+    return found
+
+
+_ZRXP = {"SANR": "well number", "SNAME": "well", "CNAME": "parameter", "CUNIT": "unit",
+         "TZ": "zone", "RINVAL": "missing", "LAYOUT": "columns"}  # fmt: skip
+
+
+def _keep_zrxp(facts: dict[str, str], line: str) -> None:
+    """Add what a line of a ZRXP header says, its keywords joined to their values."""
+    for part in line.lstrip("#").split("|*|") if "|*|" in line else ():
+        for key, fact in _ZRXP.items():
+            if part.startswith(key) and part[len(key) :].strip():
+                facts.setdefault(fact, part[len(key) :].strip("() "))

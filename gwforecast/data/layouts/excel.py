@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, facts_of_lines
-from gwforecast.data.layouts.block import find_block
-from gwforecast.data.layouts.cells import plain_numbers
-from gwforecast.data.vocabulary import read_header
+from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.text.block import find_block, unique_names
+from gwforecast.data.text.cells import plain_numbers
 from gwforecast.schema import SchemaError
 
 __all__ = ["EXCEL", "read_workbook"]
@@ -76,11 +76,15 @@ def _sheet(sheet: Any, name: str, path: Path, dialect: Dialect, dated: bool) -> 
     if block is not None and block.header is not None:
         header, first, units = block.header, block.first, block.units
     else:
-        found = dialect.first_line if dialect.first_line is not None else _first(texts, dated)
-        if found is None or found >= len(rows):
+        line = dialect.first_line if dialect.first_line is not None else _first(texts, dated)
+        if line is None or line >= len(rows):
             return None
-        header, first, units = found, found + 1, {}
-    names = _names(texts[header], path, name)
+        header, first, units = line, line + 1, {}
+    found = block.names if block is not None and block.header == header else texts[header]
+    width = max((k + 1 for k, cell in enumerate(found) if cell), default=0)
+    names = unique_names(
+        [" ".join(cell.split()) for cell in found[:width]], f"sheet {name!r} of {path}"
+    )
     if not names:
         return None
     frame = _frame(rows[first:], names, dated)
@@ -124,20 +128,6 @@ def _text(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell).strip()
-
-
-def _names(cells: list[str], path: Path, sheet: str) -> list[str]:
-    width = max((k + 1 for k, cell in enumerate(cells) if cell), default=0)
-    names: list[str] = []
-    for place, cell in enumerate(cells[:width]):
-        label = " ".join(cell.split())
-        if label and label in names:
-            raise SchemaError(
-                f"Columns must have names of their own. Received {label!r} twice in sheet "
-                f"{sheet!r} of {path}. Rename one."
-            )
-        names.append(label or f"Unnamed: {place}")
-    return names
 
 
 def _frame(rows: list[list[Any]], names: list[str], dated: bool) -> pd.DataFrame:

@@ -9,18 +9,20 @@ import pandas as pd
 
 from gwforecast.data.layouts.agencies import plain_table
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.layouts.dated import dated
-from gwforecast.data.layouts.delimited import (
+from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, read_workbook
+from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
+from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read_xle
+from gwforecast.data.layouts.portals import recognise
+from gwforecast.data.layouts.records import JSON, read_json
+from gwforecast.data.layouts.shapes import as_rows_of_times, series_of_pairs
+from gwforecast.data.text.dated import dated
+from gwforecast.data.text.delimited import (
     PARQUET,
     TABLES,
     check_exists,
     read_delimited,
     read_parquet,
 )
-from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, read_workbook
-from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
-from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read_xle
-from gwforecast.data.layouts.portals import recognise
 from gwforecast.schema import SchemaError
 
 __all__ = ["READABLE", "read_file", "read_named_rows"]
@@ -60,20 +62,24 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
             f"A workbook must be .xlsx. Received {path}. Save it as .xlsx, or the sheet as CSV."
         )
     if suffix in EXCEL:
-        return [_with_times(table, dialect) for table in read_workbook(path, dialect)]
+        sheets = read_workbook(path, dialect)
+        return [table for sheet in sheets for table in _with_times(sheet, dialect)]
     if dialect.sheet is not None:
         raise ValueError(
             f"A sheet is part of a workbook. Received sheet={dialect.sheet!r} beside {path}. Leave "
             "it out."
         )
     if suffix in PARQUET:
-        return [_with_times(_rows(read_parquet(path)), dialect)]
-    head = path.read_bytes()[:4096]
+        return _with_times(_rows(read_parquet(path)), dialect)
+    if suffix in JSON:
+        return _with_times(read_json(path, dialect), dialect)
+    with path.open("rb") as file:
+        head = file.read(4096)
     if suffix in XML or head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml"):
         return _of_xml(path)
     if is_mon(path, head.decode("latin-1")):
         return [adapt_logger(read_mon(path, dialect)).changed(layout="Van Essen Diver .MON")]
-    return [_with_times(read_delimited(path, dialect), dialect)]
+    return _with_times(read_delimited(path, dialect), dialect)
 
 
 def _rows(raw: RawTable) -> RawTable:
@@ -85,12 +91,17 @@ def _rows(raw: RawTable) -> RawTable:
     return raw
 
 
-def _with_times(raw: RawTable, dialect: Dialect) -> RawTable:
-    """Return a table in the form of any, with times."""
+def _with_times(raw: RawTable, dialect: Dialect) -> list[RawTable]:
+    """Return the tables of one in the form of any, with times: one, or one for each well."""
+    if not dialect.time_column:
+        parts = series_of_pairs(as_rows_of_times(raw))
+        if len(parts) > 1:
+            return [table for part in parts for table in _with_times(part, dialect)]
+        raw = parts[0]
     plain = plain_table(raw.frame)
     raw = recognise(raw if plain is raw.frame else raw.changed(frame=plain, headers={}))
     raw = adapt_logger(raw) if raw.layout in ("table", "Excel table") else raw
-    return _without_counters(dated(raw, dialect))
+    return [_without_counters(dated(raw, dialect))]
 
 
 def _without_counters(raw: RawTable) -> RawTable:

@@ -19,10 +19,10 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, keep_facts
 from gwforecast.data.layouts.fews import strip
-from gwforecast.data.layouts.stamps import read_times
-from gwforecast.data.layouts.text import decoded
-from gwforecast.data.units import compact, parse_length
-from gwforecast.data.vocabulary import Header, read_header
+from gwforecast.data.terms.units import compact, parse_length
+from gwforecast.data.terms.vocabulary import Header, read_header
+from gwforecast.data.text.encoding import decoded
+from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError
 
 __all__ = ["adapt_logger", "is_mon", "levels_from_pressure", "read_mon", "read_xle"]

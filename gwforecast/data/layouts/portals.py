@@ -25,8 +25,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
-from gwforecast.data.units import compact, parse_length
-from gwforecast.data.vocabulary import Header, read_header, tokens
+from gwforecast.data.terms.units import compact, parse_length
+from gwforecast.data.terms.vocabulary import Header, read_header, tokens
 from gwforecast.schema import SchemaError
 
 __all__ = ["KNOWN", "Known", "recognise"]
@@ -141,6 +141,31 @@ KNOWN: tuple[Known, ...] = (
          **dict.fromkeys(("qn 3", "qn 4", "rskf", "eor", "fx", "sdk", "shk tag", "nm", "vpm",
                           "tgk"), ("quality", None))},
         note="columns by the codes of the DWD; -999 is missing",
+    ),
+    Known(
+        "Texas TWDB", ("statewellnumber", "measurementdate", "depthfromlsd"),
+        {"depthfromlsd": ("depth", "ft below land surface"), "waterelevation": ("level", "ft"),
+         "changeinwaterlevel": ("quality", None), "measurementdate": ("time", None),
+         **dict.fromkeys(("measurementmonth", "measurementday", "measurementyear",
+                          "measurementnumber"), ("quality", None))},
+        note="depths and elevations in feet, as the provider says",
+    ),
+    Known(
+        "Kansas WIZARD", ("usgs id", "measurement date and time", "depth to water"),
+        {"depth to water": ("depth", "ft below land surface"), "usgs id": ("well", None)},
+        note="depths in feet below land surface, as the provider says",
+    ),
+    Known(
+        "Arizona GWSI", ("wlwa measurement date", "wlwa depth to water"),
+        {"wlwa depth to water": ("depth", "ft below land surface"),
+         "wlwa water level elevation": ("level", "ft"), "wlwa measurement date": ("time", None)},
+        note="depths and elevations in feet, as the provider says",
+    ),
+    Known(
+        "OpenHygrisC (North Rhine-Westphalia)", ("messstelle id", "datum messung", "wasserstd m"),
+        {"wasserstd m": ("level", "m NHN"), "abstich m": ("depth", "m below MP"),
+         "messstelle id": ("well", None), "datum messung": ("time", None)},
+        note="wasserstd_m is a height above NHN, as the provider says",
     ),
     Known(
         "KiWIS", ("timestamp", "value", "quality code"),

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import MISSING, Dialect, RawTable, facts_of_lines
-from gwforecast.data.layouts.block import Block, find_block, is_date, is_number
-from gwforecast.data.layouts.cells import plain_numbers
-from gwforecast.data.layouts.text import decoded, sample_lines
-from gwforecast.data.vocabulary import read_header
+from gwforecast.data.terms.units import fold
+from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.text.block import Block, find_block, is_date, is_number, unique_names
+from gwforecast.data.text.cells import plain_numbers
+from gwforecast.data.text.encoding import Text, decoded, sample_lines
 from gwforecast.schema import SchemaError
 
 __all__ = ["PARQUET", "TABLES", "check_exists", "read_delimited", "read_parquet"]
@@ -27,6 +29,9 @@ PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
 _TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
+_SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "mittelwert", "sum",
+              "total", "count", "median", "std", "moyenne", "media", "gemiddelde")  # fmt: skip
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?$")
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
 
@@ -98,16 +103,21 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         )
     layout = _find(lines, path, dialect, dated)
     decimal = dialect.decimal or _decimal(lines[layout.first :], layout.delimiter)
-    names = _unique(layout.names, path)
-    frame = _parsed(text.buffer(), path, layout, names, decimal, dialect, dated, text.encoding)
-    frame, footer = _without_footer(frame, layout)
-    line = _lines_of(text.buffer, layout.first, text.encoding)
+    facts = facts_of_lines(layout.above)
+    facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
+    said = facts.get("columns", "").split(",")
+    names = said if layout.header is None and len(said) == len(layout.names) else layout.names
+    names = unique_names(names, str(path))
+    made = _quickly(text, layout, names, decimal, dialect, dated)
+    if made is None:
+        made = _parsed(path, path, layout, names, decimal, dialect, dated, text.encoding)
+    frame, footer = _without_footer(made, layout)
+    line = _lines_of(path, layout.first, text.encoding)
+    frame, line = _without_headers(frame, line)
     if frame.shape[0] == 0:
         raise SchemaError(
             f"A table must hold rows of data. Received a header only in {path}. Check the export."
         )
-    facts = facts_of_lines(layout.above)
-    facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
     raw = RawTable(frame, path, facts=facts, line=line)
     for place, unit in layout.units.items():
         if place < len(names) and (header := read_header(names[place])).unit is None:
@@ -120,7 +130,32 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         raw.notes.append(f"header: line {layout.header + 1}")
     elif layout.header is None:
         raw.notes.append("header: none; the first column of values is taken")
-    return plain_numbers(raw, decimal, dated=dated, dialect=dialect)
+    return _without_code(plain_numbers(raw, decimal, dated=dated, dialect=dialect))
+
+
+def _without_code(raw: RawTable) -> RawTable:
+    """Return a table without the number that its header names for missing values."""
+    if not is_number(raw.facts.get("missing", "")):
+        return raw
+    code = float(raw.facts["missing"].replace(",", "."))
+    numbers = raw.frame.select_dtypes("number")
+    raw.notes.append(f"missing values: {code:g}, by the lines above the table")
+    return raw.changed(frame=raw.frame.assign(**numbers.mask(numbers == code)))
+
+
+def _without_headers(
+    frame: pd.DataFrame, line: Callable[[int], int]
+) -> tuple[pd.DataFrame, Callable[[int], int]]:
+    """Return the rows without those that repeat the header."""
+    first = frame.columns[0]
+    if pd.api.types.is_numeric_dtype(frame[first].dtype):
+        return frame, line
+    suspects = np.flatnonzero((frame[first] == first).to_numpy(bool, na_value=False))
+    repeats = [k for k in suspects if frame.iloc[k].astype(str).tolist() == list(frame.columns)]
+    if not repeats:
+        return frame, line
+    kept = np.setdiff1d(np.arange(len(frame)), repeats)
+    return frame.iloc[kept].reset_index(drop=True), lambda row: line(int(kept[row]))
 
 
 def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layout:
@@ -133,11 +168,14 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         )
     if dialect.first_line is not None or not dated:
         return _at(lines, start, path, dialect, dated)
-    if dialect.delimiter is not None and dialect.delimiter not in "\n".join(lines):
+    text = "\n".join(lines)
+    if dialect.delimiter is not None and dialect.delimiter not in text:
         raise _not_there(dialect.delimiter, lines, path)
-    candidates = [dialect.delimiter] if dialect.delimiter else [*DELIMITERS, "  "]
+    candidates = [dialect.delimiter] if dialect.delimiter else [*DELIMITERS, "  ", " "]
     found: list[tuple[tuple[int, int, int], str, Block, list[list[str]]]] = []
     for rank, delimiter in enumerate(candidates):
+        if delimiter not in text:
+            continue
         rows = [_cells(line, delimiter) for line in lines]
         block = find_block(rows)
         if block is not None and (len(block.names) > 1 or len(rows[block.first]) > 1):
@@ -188,8 +226,8 @@ def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool)
 
 def _cells(line: str, delimiter: str) -> list[str]:
     """Return the cells of a line; two blanks or more delimit columns of fixed width."""
-    if delimiter == "  ":
-        return re.split(r"\s{2,}", line.strip())
+    if delimiter in ("  ", " "):
+        return re.split(rf"\s{{{len(delimiter)},}}", line.strip())
     try:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:
@@ -237,17 +275,47 @@ def _decimal(lines: list[str], delimiter: str) -> str:
     return "," if commas else "."
 
 
-def _unique(names: list[str], path: Path) -> list[str]:
-    """Return names of columns; empty ones are numbered, and repeated ones refused."""
-    made: list[str] = []
+def _quickly(
+    text: Text, layout: _Layout, names: list[str], decimal: str, dialect: Dialect, dated: bool
+) -> pd.DataFrame | None:
+    """Return the rows as :func:`_parsed` does, by Arrow; None where a cell needs more care."""
+    if not text.plain or layout.delimiter not in DELIMITERS:
+        return None
+    try:
+        import pyarrow as pa  # absent from scheduled forecasts, which start without it
+        from pyarrow import csv as arrow
+    except ImportError:
+        return None
+    texts = _text_columns(names, dialect, dated)
+    missing = [*MISSING, *dialect.missing]
+    rows = [_cells(line, layout.delimiter) for line in sample_lines(text.sample)[layout.first :]]
+    kinds = {}
     for place, name in enumerate(names):
-        if name and name in made:
-            raise SchemaError(
-                f"Columns must have names of their own. Received {name!r} twice in {path}. "
-                "Rename one."
-            )
-        made.append(name or f"Unnamed: {place}")
-    return made
+        cells = [row[place].strip() for row in rows if place < len(row)]
+        numbers = name not in texts and all(is_number(c) or c in missing for c in cells)
+        if (place == layout.date or read_header(name).meaning in ("time", "clock")) and numbers:
+            return None
+        is_time = name not in texts and all(map(_STAMP.match, cells))
+        kinds[name] = pa.float64() if numbers else pa.timestamp("us") if is_time else pa.string()
+    try:
+        table = arrow.read_csv(
+            text.path,
+            read_options=arrow.ReadOptions(column_names=names, skip_rows=layout.first),
+            parse_options=arrow.ParseOptions(delimiter=layout.delimiter, quote_char=False),
+            convert_options=arrow.ConvertOptions(
+                column_types=kinds, null_values=missing, decimal_point=decimal
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True)
+    for name, kind in kinds.items():
+        if kind == pa.timestamp("us") and frame[name].isna().any():
+            return None
+        absent = _missing(name, texts, missing)
+        if kind == pa.string() and (len(absent) > 1 or (frame[name] == "").any()):
+            frame[name] = frame[name].mask(frame[name].isin(absent))
+    return frame
 
 
 def _parsed(
@@ -272,8 +340,8 @@ def _parsed(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
-            if layout.delimiter == "  ":
-                settings |= {"sep": r"\s{2,}", "engine": "python"}
+            if layout.delimiter in ("  ", " "):
+                settings |= {"sep": rf"\s{{{len(layout.delimiter)},}}", "engine": "python"}
             else:
                 settings |= {"sep": layout.delimiter, "decimal": decimal, "low_memory": False}
             made: pd.DataFrame = pd.read_csv(buffer, **settings)
@@ -331,7 +399,8 @@ def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame,
     for row in range(len(frame) - 1, max(len(frame) - 40, 0), -1):
         cells = [str(cell).strip() for cell in frame.iloc[row] if pd.notna(cell)]
         date = str(dates.iloc[row]).strip().removesuffix(".0")
-        if is_date(date) or any(map(is_number, cells)) or not cells:
+        summary = fold(date).strip(": ") in _SUMMARIES
+        if is_date(date) or (any(map(is_number, cells)) and not summary) or not cells:
             break
         found.append(" ".join(cells))
     return (frame.iloc[: len(frame) - len(found)] if found else frame), found[::-1]
@@ -380,15 +449,11 @@ def _better_header(lines: list[str], number: int, delimiter: str, width: int) ->
     return None
 
 
-def _lines_of(
-    buffer: Callable[[], io.BytesIO | Path], first: int, encoding: str
-) -> Callable[[int], int]:
+def _lines_of(path: Path, first: int, encoding: str) -> Callable[[int], int]:
     """Return a function that gives the line of a row, blank lines counted; from 1."""
 
     def line(row: int) -> int:
-        source = buffer()
-        raw = source.read_bytes() if isinstance(source, Path) else source.getvalue()
-        lines = re.split(r"\r\n|\n|\r", raw.decode(encoding, errors="replace"))
+        lines = re.split(r"\r\n|\n|\r", path.read_bytes().decode(encoding, errors="replace"))
         filled = (number for number, text in enumerate(lines, 1) if text.strip())
         after = (number for number in filled if number > first)
         return next((number for k, number in enumerate(after) if k == row), first + row + 1)

@@ -10,12 +10,13 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from gwforecast.data.layouts.digits import FixedWidth, read_fixed_width
-from gwforecast.data.units import fold
+from gwforecast.data.terms.units import fold
+from gwforecast.data.text.digits import FixedWidth, read_fixed_width
 from gwforecast.schema import SchemaError
 
 __all__ = ["Stamps", "local_times", "read_times", "times_of_index"]
@@ -116,10 +117,10 @@ def read_times(
             f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
             "remove the row."
         )
-    if date_format is None and text.str.fullmatch(r"[3-9]\d{11}|[1-9]\d{12}").all():
-        return Stamps(
-            pd.DatetimeIndex(pd.to_datetime(pd.to_numeric(text), unit="ms")), "UTC", "ms since 1970"
-        )
+    if date_format is None and text.str.fullmatch(r"-?\d{9,13}").all():
+        since = _since_1970(pd.to_numeric(text))
+        if since is not None:
+            return since
     reader = _Reader(text, where, source, day_first)
     return reader.given(date_format) if date_format is not None else reader.found()
 
@@ -197,11 +198,32 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
         days = np.round(column.to_numpy(float) * 86_400_000).astype("timedelta64[ms]")
         times = pd.DatetimeIndex(SERIAL_ORIGIN + pd.TimedeltaIndex(days)).round("s")
         return Stamps(times.as_unit("us"), form="days since 1899-12-30 (spreadsheet)")
-    if date_format is None and 1e11 < abs(high) < 1e13:
-        return Stamps(pd.DatetimeIndex(pd.to_datetime(column, unit="ms")), "UTC", "ms since 1970")
+    since = None if date_format is not None else _since_1970(column)
+    if since is not None:
+        return since
     text = pd.Series([f"{value:.0f}" for value in column], index=column.index)
     reader = _Reader(text, where, source, None)
     return reader.given(date_format) if date_format is not None else reader.found()
+
+
+def _since_1970(numbers: pd.Series) -> Stamps | None:
+    """Return times of seconds or milliseconds since 1970; None where the numbers are none.
+
+    Numbers that are all YYYYMMDDhh or YYYYMMDDhhmm are dates.
+    """
+    size = float(numbers.abs().max())
+    if 3e11 < size < 1e13:
+        unit: Literal["ms", "s"] = "ms"
+    elif 1e8 < size < 4.2e9:
+        unit = "s"
+    else:
+        return None
+    text = numbers.map("{:.0f}".format)
+    form = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M"}.get(len(text.iloc[0]))
+    if form and pd.to_datetime(text, format=form, errors="coerce").notna().all():
+        return None
+    times = pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit)).round("ms")
+    return Stamps(times.as_unit("us"), "UTC", f"{unit} since 1970")
 
 
 class _Reader:
@@ -219,7 +241,7 @@ class _Reader:
 
     def found(self) -> Stamps:
         """Return times in the form of the first."""
-        self.text, zone_name = _without_zone_name(self.text)
+        self.text, zone_name = _without_zone_name(_reordered(self.text))
         zoned = self._zones()
         midnight = self._late_midnights()
         self._plain_words()
@@ -437,6 +459,17 @@ def _offset(end: str) -> np.timedelta64:
     return np.timedelta64(sign * (int(end[1:3]) * 60 + int(end[-2:])), "m")
 
 
+def _reordered(text: pd.Series) -> pd.Series:
+    """Return times with the date before the clock, and dates of East Asia and Hungary plain."""
+    first = str(text.iloc[0])
+    if re.match(r"^\d{1,2}:\d{2}(?::\d{2})? \d", first):
+        return text.str.replace(r"^(\d{1,2}:\d{2}(?::\d{2})?) (\S+)$", r"\2 \1", regex=True)
+    if re.match(r"^\d{4}(?:\.\s?|年)\d{1,2}(?:\.\s?|月)\d{1,2}[.日]", first):
+        form = r"^(\d{4})(?:\.\s?|年)(\d{1,2})(?:\.\s?|月)(\d{1,2})[.日]\s?(.*)$"
+        return text.str.replace(form, r"\1-\2-\3 \4", regex=True).str.strip()
+    return text
+
+
 def _without_zone_name(text: pd.Series) -> tuple[pd.Series, str | None]:
     """Return times without a name of a zone such as MEZ, where all have one."""
     found = _NAMED_ZONE.search(str(text.iloc[0]))
@@ -462,10 +495,10 @@ def _numbered(value: str) -> str:
     if len(months) != 1 or not numbers or len(numbers) > 2 or not all(map(str.isdigit, numbers)):
         return value
     years = [n for n in numbers if len(n) == 4]
-    if len(numbers) == 1:
-        return f"{int(numbers[0]):04d}-{months[0]:02d}-01{clock}" if years else value
     year = years[0] if years else numbers[-1]
     day = next((n for n in numbers if n is not year), "1")
+    if len(year) not in (2, 4):
+        return value
     if len(year) == 2:
         year = f"{1900 + int(year) if int(year) > 49 else 2000 + int(year)}"
     return f"{year}-{months[0]:02d}-{int(day):02d}{clock}"

@@ -18,17 +18,29 @@ TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "dm": 0.1, "ft": 0.3048, "in": 0
 """Factor to metres by the names of the units of a level."""
 
 _SPELLINGS = {
-    "m": ("m", "meter", "meters", "metre", "metres", "mtr", "metros", "metri", "metro"),
-    "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres", "zentimeter"),
-    "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
+    "m": (
+        "m",
+        "meter",
+        "meters",
+        "metre",
+        "metres",
+        "mtr",
+        "metros",
+        "metri",
+        "metro",
+        "м",
+        "метр",
+        "метров",
+        "米",
+    ),
+    "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres", "zentimeter", "см"),
+    "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres", "мм", "毫米"),
     "dm": ("dm", "dezimeter", "decimeter", "decimetre"),
     "ft": ("ft", "feet", "foot", "pies", "fuss", "pieds", "piedi"),
     "in": ("in", "inch", "inches", "zoll", "pulgadas", "pollici", "pouces"),
 }
 _CANONICAL = {word: name for name, words in _SPELLINGS.items() for word in words}
-_UNIT = re.compile(
-    r"^(" + "|".join(sorted(_CANONICAL, key=len, reverse=True)) + r")(.*)$", re.DOTALL
-)
+_LONGEST_FIRST = sorted(_CANONICAL, key=len, reverse=True)
 
 _ABOVE = {
     "NAP": ("nap", "tovnap", "tennap", "bovennap"),
@@ -39,7 +51,8 @@ _ABOVE = {
         "msl", "amsl", "asl", "abovesealevel", "abovemeansealevel", "uem", "uebermeer", "snm",
         "slm", "sulm", "snmm", "sobreelniveldelmar", "sullivellodelmare", "oeh", "oeverhavet",
         "oh", "overhavet", "aboveseelevel", "aboveMSL".lower(), "relativetomsl", "nivmer",
-        "audessusdelamer", "acimadoniveldomar", "uems", "hoehe", "uemuem",
+        "audessusdelamer", "acimadoniveldomar", "uems", "hoehe", "uemuem", "nm", "nadmorem",
+        "nv", "npm", "nadpoziomemmorza", "py", "mpy",
     ),
     "NGF": ("ngf", "ngfign69", "ign69", "ngfcorse"),
     "ODN": ("aod", "od", "odn", "aodn", "aboveod", "aboveordnancedatum"),
@@ -59,6 +72,12 @@ _ABOVE = {
     "NZVD2016": ("nzvd2016",),
     "LN02": ("ln02", "uemln02"),
     "HN": ("hn", "uehn"),
+    "Malin": ("odmalin", "malin", "odmalinhead"),
+    "DNG": ("dng", "tovdng"),
+    "TP": ("tp", "tokyopeil"),
+    "Baltic": ("bf", "balti", "baltic", "бс"),
+    "Black Sea": ("dmn", "mn75"),
+    "Huanghai": ("黄海", "黄海高程"),
     "IGLD85": ("igld85", "relativetoigld85"),
     "HAWAII": ("lmsl", "relativetolocalmeansealevel"),
 }  # fmt: skip
@@ -68,14 +87,14 @@ _NOT_A_DATUM = frozenset({"rel", "relative", "abs", "water", "h2o", "aq", "total
 _BELOW_WORDS = re.compile(
     r"\b(?:below|beneath|bgl|bgs|bls|btoc|btop|btc|bmp|bgsl|bg|bns|mbgl|from\s+(?:the\s+)?(?:top|toc|"
     r"ground|surface|land)|unter|unterhalb|u\.?|onder|beneden|sous|bajo|desde|sotto|dal|da|abaixo|"
-    r"under|to\s+water|tiefe|flurabstand)(?=[\s._-]|$)",
+    r"under|to\s+water|tiefe|flurabstand|pod|poni[zż]ej|ispod|alatt)(?=[\s._-]|$)",
     re.IGNORECASE,
 )
 _BELOW_COMPACT = re.compile(
     r"^(?:b(?:gl|gs|ls|toc|mp|tc|ns|gsl)|below.*|beneath.*|unter.*|onder.*|beneden.*|sous.*|bajo.*|"
     r"sotto.*|abaixo.*|under.*|u(?:gok|gof|mp|mpkt|rok|pok|ok|my|markyta|roek|gelaende|t|terraen|"
     r"ter|messp|messpunkt|pkt|bkmp)|d?a?l?pc|dapc|dalpianocampagna|sousrepere|gok|gof|toc|"
-    r"lsd|tocdown|dtw)$"
+    r"lsd|tocdown|dtw|ppt|pt|pob|pod(?:teren|odmern|urovn|povrch).*|maanpinnasta|maapinnast)$"
 )
 _RELATIVE = re.compile(
     r"^(?:tov(?:mv|maaiveld|mp|meetpunt|bkb)|mv|maaiveld|mp|rel(?:ative)?(?:to)?(?:toc|mp|ground.*|"
@@ -127,7 +146,8 @@ def fold(text: str) -> str:
     """
     spelled = unicodedata.normalize("NFC", text).lower()
     for letter, plain in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("å", "a"),
-                          ("ø", "oe"), ("æ", "ae")):  # fmt: skip
+                          ("ø", "oe"), ("æ", "ae"), ("œ", "oe"), ("ł", "l"), ("đ", "d"),
+                          ("ı", "i")):  # fmt: skip
         spelled = spelled.replace(letter, plain)
     split = unicodedata.normalize("NFKD", spelled)
     return "".join(letter for letter in split if not unicodedata.combining(letter))
@@ -135,7 +155,7 @@ def fold(text: str) -> str:
 
 def compact(text: str) -> str:
     """Return folded text without anything but letters and digits."""
-    return re.sub(r"[^a-z0-9]", "", fold(text))
+    return re.sub(r"[\W_]+", "", fold(text))
 
 
 def parse_length(text: str) -> LengthUnit | None:
@@ -158,16 +178,18 @@ def parse_length(text: str) -> LengthUnit | None:
     plain = compact(written)
     if plain in ("masl", "mamsl", "mahd", "maod", "mod"):
         return LengthUnit("m", "above", _DATUM[plain[1:]])
-    matched = _UNIT.match(plain)
-    if matched is None:
-        return None
-    name, rest = _CANONICAL[matched[1]], matched[2]
-    if not rest:
-        return LengthUnit(name)
-    behind = _behind(written, matched[1])
-    if behind is None:
-        return None
-    return _sense(name, rest, behind)
+    if plain == "tpm":  # T.P.m, as the Japanese services write it
+        return LengthUnit("m", "above", "TP")
+    for word in _LONGEST_FIRST:
+        if not plain.startswith(word) or not fold(written).lstrip().startswith(word):
+            continue  # "m msl" begins with mm only without its blank
+        rest = plain[len(word) :]
+        if not rest:
+            return LengthUnit(_CANONICAL[word])
+        behind = _behind(written, word)
+        if behind is not None:
+            return _sense(_CANONICAL[word], rest, behind)
+    return None
 
 
 def _behind(written: str, word: str) -> str | None:

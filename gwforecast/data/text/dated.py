@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.layouts.block import is_date
-from gwforecast.data.layouts.stamps import read_times
-from gwforecast.data.vocabulary import TIME_WORDS, tokens
+from gwforecast.data.terms.vocabulary import tokens
+from gwforecast.data.terms.words import TIME_WORDS
+from gwforecast.data.text.block import is_clock, is_date
+from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError
 
 __all__ = ["dated"]
 
 
-_CLOCK = re.compile(r"^\s*\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?\s*$")
 _PARTS = {
-    "year": ("year", "jahr", "jaar", "annee", "ano", "anno", "ar", "aar", "yyyy", "yr"),
-    "month": ("month", "monat", "maand", "mois", "mes", "mese", "manad", "maaned", "mm", "mo"),
-    "day": ("day", "tag", "dag", "jour", "dia", "giorno", "dd"),
+    "year": (
+        "year",
+        "jahr",
+        "jaar",
+        "annee",
+        "ano",
+        "anno",
+        "ar",
+        "aar",
+        "yyyy",
+        "yr",
+        "measurementyear",
+        "measurement year",
+    ),
+    "month": (
+        "month",
+        "monat",
+        "maand",
+        "mois",
+        "mes",
+        "mese",
+        "manad",
+        "maaned",
+        "mm",
+        "mo",
+        "measurement month",
+    ),
+    "day": ("day", "tag", "dag", "jour", "dia", "giorno", "dd", "dy", "measurement day"),
+    "day of year": ("yday", "doy", "day of year", "julian day", "jday", "dayofyear"),
 }
 
 
@@ -65,15 +89,20 @@ def dated(raw: RawTable, dialect: Dialect) -> RawTable:
 
 
 def _calendar(raw: RawTable) -> list[str]:
-    """Return columns of year, month and day, where these are three columns."""
+    """Return columns of year, month and day, or of year and day of the year."""
     found: dict[str, str] = {}
     for part, words in _PARTS.items():
         for name in map(str, raw.frame.columns):
             if " ".join(tokens(name)) in words:
                 found.setdefault(part, name)
-    return [found["year"], found["month"], *([found["day"]] if "day" in found else [])] if {
-        "year", "month"
-    } <= set(found) else []  # fmt: skip
+    wanted = ("year", "month", "day") if "month" in found else ("year", "day of year")
+    whole = [
+        name for name in map(str, raw.frame.columns)
+        if name not in found.values() and raw.header(name).meaning == "time"
+        and _has_dates(raw.frame[name])
+    ]  # fmt: skip
+    needed = set(wanted[:2]) <= set(found) and not whole
+    return [found[part] for part in wanted if part in found] if needed else []
 
 
 def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
@@ -89,7 +118,8 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
         return list(dialect.time_column)
     named = [c for c in columns if raw.header(c).meaning in ("time", "clock")]
     named = [c for c in named if raw.frame[c].notna().any()] or named[:1]
-    clocks = [c for c in named if raw.header(c).meaning == "clock" or _is_clock(raw.frame[c])]
+    free = [c for c in columns if raw.header(c).meaning in ("time", "clock", "unknown", "value")]
+    clocks = [c for c in free if raw.header(c).meaning == "clock" or _is_clock(raw.frame[c])]
     dates = [c for c in named if c not in clocks]
     if len(dates) > 1:
         certain = [c for c in dates if _has_dates(raw.frame[c])]
@@ -122,7 +152,7 @@ def _usable_clock(raw: RawTable, clocks: list[str]) -> list[str]:
 
 def _is_clock(column: pd.Series) -> bool:
     known = column.dropna().iloc[:20].astype(str)
-    return len(known) > 0 and bool(known.map(lambda cell: bool(_CLOCK.match(cell))).all())
+    return len(known) > 0 and bool(known.map(is_clock).all())
 
 
 def _has_dates(column: pd.Series) -> bool:
@@ -192,16 +222,18 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
     frame = raw.frame
     if calendar:
         numbers = [pd.to_numeric(frame[name], errors="coerce") for name in names]
-        if len(numbers) == 2:
-            numbers.append(pd.Series(1.0, index=frame.index))
         if any(part.isna().any() for part in numbers):
             row = int(np.flatnonzero(np.any([p.isna() for p in numbers], axis=0))[0])
             raise SchemaError(
                 f"Every row needs a time. Received no number for {' or '.join(names)} in line "
                 f"{raw.line(row)} of {raw.path}. Give the date or remove the row."
             )
-        year, month, day = (part.astype(int) for part in numbers)
-        dates = [f"{y:04d}-{m:02d}-{d:02d}" for y, m, d in zip(year, month, day, strict=True)]
+        calendar_parts = [part.astype(int) for part in numbers]
+        if " ".join(tokens(names[1])) in _PARTS["day of year"]:
+            starts = pd.to_datetime(calendar_parts[0].astype(str) + "-01-01")
+            return pd.Series(starts + pd.to_timedelta(calendar_parts[1] - 1, unit="D"))
+        calendar_parts += [pd.Series(1, frame.index)] * (3 - len(calendar_parts))
+        dates = [f"{y:04d}-{m:02d}-{d:02d}" for y, m, d in zip(*calendar_parts, strict=True)]
         return pd.Series(dates, index=frame.index, dtype="str")
     date = frame[names[0]]
     if len(names) == 1:

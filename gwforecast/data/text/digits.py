@@ -15,6 +15,18 @@ _CLOCK = r"(?:[T ](?P<H>\d\d):(?P<M>\d\d)(?::(?P<S>\d\d)(?P<f>[.,]0+)?)?)?(?P<z>
 _ISO = re.compile(r"^(?P<Y>\d{4})(?P<sep>[-/.])(?P<m>\d\d)(?P=sep)(?P<d>\d\d)" + _CLOCK + "$")
 _TWO = re.compile(r"^(?P<a>\d\d)(?P<sep>[-/.])(?P<b>\d\d)(?P=sep)(?P<Y>\d{4})" + _CLOCK + "$")
 _PLAIN = re.compile(r"^(?P<Y>\d{4})(?P<m>\d\d)(?P<d>\d\d)$")
+_NONE = 255
+
+
+def _table_of_pairs() -> np.ndarray:
+    """Return the number of each pair of bytes that are digits, 255 for the others."""
+    table = np.full(65536, _NONE, np.uint8)
+    for value in range(100):
+        table[np.frombuffer(f"{value:02d}".encode(), "<u2")[0]] = value
+    return table
+
+
+_PAIRS = _table_of_pairs()
 
 
 @dataclass(frozen=True)
@@ -43,22 +55,26 @@ class FixedWidth:
         p = dict(self.parts)
         if "a" in p:
             p["d"], p["m"] = (p["a"], p["b"]) if day_first else (p["b"], p["a"])
-        zero = np.zeros(1, np.int32)
+        zero = np.zeros(1, np.uint8)
         hour, minute, second = (p.get(name, zero) for name in "HMS")
         if not (
             p["m"].min() >= 1 and p["m"].max() <= 12 and p["d"].min() >= 1 and p["d"].max() <= 31
             and hour.max() <= 23 and minute.max() <= 59 and second.max() <= 59
         ):  # fmt: skip
             return None
-        months = (p["Y"] - 1970) * 12 + (p["m"] - 1)
-        low, high = int(months.min()), int(months.max())
-        starts = np.arange(low, high + 1).astype("datetime64[M]").astype("datetime64[D]")
-        days = starts.astype(np.int64)[months - low] + (p["d"] - 1)
-        lengths = np.diff(np.append(starts, (starts[-1] + 31).astype("datetime64[M]")))
-        if (p["d"] > lengths.astype(np.int64)[months - low]).any():
+        year = p["Y"]
+        low, high = int(year.min()), int(year.max())
+        if high - low > 1000:
             return None
-        clock = (hour * 60 + minute) * 60 + second
-        return np.asarray(((days * 86_400 + clock) * 1_000_000).view("datetime64[us]"))
+        months = np.arange(f"{low:04d}-01", f"{high + 1:04d}-02", dtype="datetime64[M]")
+        starts = months.astype("datetime64[D]").astype(np.int64)
+        place: np.ndarray = (year - np.int16(low)) * np.int16(12) + (p["m"] - np.uint8(1))
+        if (p["d"] > np.diff(starts).astype(np.uint8).take(place)).any():
+            return None
+        made = ((starts - 1) * 86_400).take(place)
+        made += p["d"] * np.int32(86_400) + (hour * np.int16(60) + minute) * np.int32(60) + second
+        made *= 1_000_000
+        return made.view("datetime64[us]")
 
 
 def read_fixed_width(text: pd.Series) -> FixedWidth | None:
@@ -77,48 +93,47 @@ def read_fixed_width(text: pd.Series) -> FixedWidth | None:
     letters = _bytes(text, len(first))
     if letters is None:
         return None
-    grid = np.ascontiguousarray(letters.T)
-    pattern = np.frombuffer(first.encode("ascii"), np.uint8)
-    digits = (pattern >= 48) & (pattern <= 57)
-    signs = found.start("z") if "z" in found.groupdict() and found["z"] else len(first)
-    for k in range(len(first)):
-        column = grid[k]
-        if digits[k]:
-            if column.min() < 48 or column.max() > 57:
+    groups = {name: found.span(name) for name, value in found.groupdict().items() if value}
+    zone, fraction = found.groupdict().get("z"), found.groupdict().get("f")
+    signs = groups["z"][0] if zone and zone != "Z" else -1
+    for k, letter in enumerate(first):
+        column = letters[:, k]
+        if k == signs:
+            if not ((column == 43) | (column == 45)).all():
                 return None
-        elif k == signs and first[k] in "+-":
-            if not np.isin(column, (43, 45)).all():
-                return None
-        elif (column != pattern[k]).any():
+        elif not letter.isdigit() and (column != ord(letter)).any():
             return None
-    groups = found.groupdict()
-    parts = {
-        name: _number(grid, *found.span(name))
-        for name in ("Y", "m", "d", "a", "b", "H", "M", "S")
-        if groups.get(name)
-    }
-    fraction = groups.get("f")
-    if fraction and (grid[found.start("f") + 1 : found.end("f")] != 48).any():
+    parts: dict[str, np.ndarray] = {}
+    for name, (start, stop) in groups.items():
+        if name in ("sep", "z", "f"):
+            continue
+        numbers = [_pair(letters, k) for k in range(start, stop, 2)]
+        if any(pair.max() == _NONE for pair in numbers):
+            return None
+        parts[name] = numbers[0] if len(numbers) == 1 else np.int16(100) * numbers[0] + numbers[1]
+    if fraction and (letters[:, groups["f"][0] + 1 : groups["f"][1]] != 48).any():
         return None
-    zone = groups.get("z")
-    offsets = None if not zone else _offsets(grid, found.start("z"), zone)
-    return FixedWidth(parts, groups.get("sep") or "", bool(zone), offsets)
+    offsets = _offsets(letters, groups["z"][0], zone) if zone else None
+    if zone and offsets is None:
+        return None
+    return FixedWidth(parts, found.groupdict().get("sep") or "", bool(zone), offsets)
 
 
-def _number(grid: np.ndarray, start: int, stop: int) -> np.ndarray:
-    made: np.ndarray = grid[start].astype(np.int32) - 48
-    for k in range(start + 1, stop):
-        made = made * 10 + (grid[k].astype(np.int32) - 48)
-    return made
+def _pair(letters: np.ndarray, start: int) -> np.ndarray:
+    """Return two digits of each row as a number, shape (row,)."""
+    rows, width = letters.shape
+    pairs = np.ndarray((rows,), "<u2", buffer=letters, offset=start, strides=(width,))
+    return np.asarray(_PAIRS.take(pairs))
 
 
-def _offsets(grid: np.ndarray, start: int, zone: str) -> np.ndarray:
+def _offsets(letters: np.ndarray, start: int, zone: str) -> np.ndarray | None:
     if zone == "Z":
-        return np.zeros(grid.shape[1], np.int64)
-    end = start + len(zone)
-    sign = np.where(grid[start] == 45, -1, 1)
-    minutes = _number(grid, start + 1, start + 3) * 60 + _number(grid, end - 2, end)
-    return np.asarray(sign * minutes)
+        return np.zeros(len(letters), np.int64)
+    hours, minutes = _pair(letters, start + 1), _pair(letters, start + len(zone) - 2)
+    if max(hours.max(), minutes.max()) == _NONE:
+        return None
+    sign = np.where(letters[:, start] == 45, -1, 1)
+    return np.asarray(sign * (hours.astype(np.int64) * 60 + minutes))
 
 
 def _bytes(text: pd.Series, width: int) -> np.ndarray | None:
@@ -146,4 +161,4 @@ def _copied(text: pd.Series, width: int) -> np.ndarray | None:
     grid = made.view(np.uint8).reshape(len(made), width + 1)
     if grid[:, width].any() or (grid[:, :width] == 0).any():
         return None
-    return np.asarray(grid[:, :width])
+    return np.ascontiguousarray(grid[:, :width])

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import DRY, MISSING, Dialect, RawTable
-from gwforecast.data.units import fold
-from gwforecast.data.vocabulary import read_header
+from gwforecast.data.terms.units import fold
+from gwforecast.data.terms.vocabulary import read_header
 from gwforecast.schema import SchemaError
 
 __all__ = ["plain_numbers"]
@@ -53,7 +53,9 @@ def plain_numbers(raw: RawTable, decimal: str, *, dated: bool, dialect: Dialect)
             made[name], dry_rows = _column(column, decimal, raw, dialect)
             if dry_rows.any():
                 dry[name] = dry_rows
-    return raw.changed(frame=pd.DataFrame(made, index=frame.index), dry={**raw.dry, **dry})
+    return raw.changed(
+        frame=pd.DataFrame(made, index=frame.index, copy=False), dry={**raw.dry, **dry}
+    )
 
 
 def _column(

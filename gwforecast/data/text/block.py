@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gwforecast.data.layouts.base import DRY, MISSING
-from gwforecast.data.units import fold, parse_length
-from gwforecast.data.vocabulary import read_header, tokens
+from gwforecast.data.terms.units import fold, parse_length
+from gwforecast.data.terms.vocabulary import read_header, tokens
+from gwforecast.schema import SchemaError
 
-__all__ = ["Block", "find_block", "is_date", "is_number"]
+__all__ = ["Block", "find_block", "is_clock", "is_date", "is_number", "unique_names"]
 
 
 _MONTHS = (
@@ -21,20 +22,23 @@ _MONTHS = (
 )
 _DATE = re.compile(
     r"^\s*(?:"
-    r"\d{4}[-/.](?:0?[1-9]|[1-9]\d)[-/.]\d{1,2}(?!\d)(?:[T ].*)?"  # 2020-01-31
+    r"\d{4}[-/.](?:0?[1-9]|[1-9]\d)[-/.]\d{1,2}(?!\d)\.?(?:[T ].*)?"  # 2020-01-31
+    r"|\d{4}(?:\. |年)\d{1,2}(?:\. |月)\d{1,2}[.日](?: .*)?"  # 2020. 01. 31.
+    r"|\d{1,2}:\d{2}(?::\d{2})? \d{1,2}[-/.]\d{1,2}[-/.]\d{4}"  # 10:00 31/01/2020
     r"|(?:1[5-9]|2[0-9])\d{2}[-/.](?:0[1-9]|1[0-2])"  # 2020-01
     r"|(?:0?[1-9]|1[0-2])[-/.](?:1[5-9]|2[0-9])\d{2}"  # 01/2020
     r"|(?:1[7-9]|20|21)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[ T]?\d{2,6})?"  # 20200131
     r"|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?!\d)\.?(?:[T ,].*)?"  # 31.01.2020
     rf"|\d{{1,2}}\.?[-/ ]?(?:{_MONTHS})[a-zéûä]*\.?[-/ ]?\d{{2,4}}(?:[ ,].*)?"  # 31 Jan 2020
     rf"|(?:{_MONTHS})[a-zéûä]*\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}(?:[ ,].*)?"
-    rf"|(?:{_MONTHS})[a-zéûä]*\.?[-/ ](?:1[5-9]|2[0-9])\d{{2}}"  # Jan 2020
+    rf"|(?:{_MONTHS})[a-zéûä]*\.?[-/ ](?:(?:1[5-9]|2[0-9])\d{{2}}|\d{{2}})"  # Jan 2020
     rf"|(?:1[5-9]|2[0-9])\d{{2}}[-/ ](?:{_MONTHS})[a-zéûä]*\.?(?:[-/ ]\d{{1,2}})?(?: .*)?"
     r"|(?:1[5-9]|2[0-9])\d{2}[- ]?Q[1-4]|Q[1-4][- /]?(?:1[5-9]|2[0-9])\d{2}"  # 2020-Q1
     r")\s*$",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"^\s*[<>~]?\s*[+-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*$")
+_CLOCK = re.compile(r"^\s*\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?\s*$")
 _FORMAT = re.compile(r"^\d{1,3}[sdnfcSDNFC]$")
 _UNIT_CELL = re.compile(
     r"^[\[(]?(?:%|-|[dhst]$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
@@ -57,6 +61,11 @@ def is_date(cell: str) -> bool:
 def is_number(cell: str) -> bool:
     """Return whether a cell looks like a number, with any decimal mark."""
     return _NUMBER.match(cell) is not None and not is_date(cell)
+
+
+def is_clock(cell: str) -> bool:
+    """Return whether a cell is a time of day, without a date."""
+    return _CLOCK.match(cell) is not None
 
 
 def _is_value(cell: str) -> bool:
@@ -186,10 +195,10 @@ def _header(
             continue
         if _can_be_header(cells, dates, width):
             above = None if dates < len(cells) and cells[dates] else _named_above(rows, i, dates)
-            if above is None:
-                return i, _named(cells, width), units, first
-            header, units = above
-            return header, _named([cell.strip() for cell in rows[header]], width), units, first
+            if above is not None:
+                i, units = above
+                cells = [cell.strip() for cell in rows[i]]
+            return i, _stacked(rows, i, [" ".join(name.split()) for name in cells]), units, first
         if not _is_values(cells, dates):
             return None, _numbered(rows[first], dates), units, first
         first = i  # whose date will be refused
@@ -208,6 +217,8 @@ def _is_unit_row(cells: list[str]) -> bool:
         return False
     known = [bool(parse_length(c) or _UNIT_CELL.match(c)) for c in filled]
     named = [read_header(c).meaning in ("level", "depth", "well", "rain") for c in filled]
+    if sum(read_header(c).meaning == "time" for c in filled) > 1:
+        return False  # each well has its own column of dates
     return all(known) and not any(named) and not all(tokens(c) == ["date"] for c in filled)
 
 
@@ -235,9 +246,32 @@ def _named_above(
         cells = [cell.strip() for cell in rows[k]]
         if dates < len(cells) and read_header(cells[dates].strip("# ")).meaning == "time":
             return (k, units) if _filled(cells) > 1 else None
-        if _is_unit_row(cells):
-            units = {place: cell.strip("[]()") for place, cell in enumerate(cells) if cell}
+        units = {
+            place: cell.strip("[]()")
+            for place, cell in enumerate(cells)
+            if parse_length(cell) or _UNIT_CELL.match(cell)
+        } or units
     return None
+
+
+def _stacked(rows: Sequence[Sequence[str]], i: int, names: list[str]) -> list[str]:
+    """Return names of columns, with those of the rows above where they would be repeated.
+
+    A name above stands for the empty cells behind it as well, as merged cells of a sheet do.
+    """
+    for above in reversed(rows[max(i - 3, 0) : i]):
+        filled = [name for name in names if name]
+        if len(set(filled)) == len(filled):
+            break
+        if _filled(above) < 2 or any(map(is_date, above)) or above[0].rstrip().endswith(":"):
+            continue
+        group, made = "", []
+        for place, name in enumerate(names):
+            cell = " ".join(above[place].split()) if place < len(above) else ""
+            group = cell or group
+            made.append(" ".join(part for part in (group, name) if part))
+        names = made
+    return names
 
 
 def _is_values(cells: list[str], dates: int) -> bool:
@@ -247,13 +281,37 @@ def _is_values(cells: list[str], dates: int) -> bool:
     return bool(re.search(r"\d", at_dates)) and bool(rest) and all(map(is_number, rest))
 
 
-def _named(cells: list[str], width: int) -> list[str]:
-    del width
-    return [" ".join(name.split()) for name in cells]
-
-
 def _numbered(cells: Sequence[str], dates: int) -> list[str]:
-    names = []
-    for k in range(len(cells)):
-        names.append("time" if k == dates else ("value" if "value" not in names else f"value {k}"))
+    """Return names of columns without a header, by what their first cells look like."""
+    names: list[str] = []
+    for k, cell in enumerate(cells):
+        name = "value"
+        if k == dates:
+            name = "time"
+        elif is_clock(cell):
+            name = "clock"
+        elif re.match(r"^0\d{3,}$", cell.strip()):
+            name = "station" if "station" not in names else "sensor"
+        names.append(name if name not in names else f"{name} {k}")
     return names
+
+
+def unique_names(names: Sequence[str], where: str) -> list[str]:
+    """Return names of columns; empty ones are numbered, and so are repeated ones of times.
+
+    Raises
+    ------
+    SchemaError
+        If two columns have the same name.
+    """
+    made: list[str] = []
+    for place, name in enumerate(names):
+        if name and name in made:
+            if read_header(name).meaning != "time":
+                raise SchemaError(
+                    f"Columns must have names of their own. Received {name!r} twice in {where}. "
+                    "Rename one, or write the names of the wells into the row above."
+                )
+            name = f"{name} {place}"
+        made.append(name or f"Unnamed: {place}")
+    return made

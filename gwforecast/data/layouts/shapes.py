@@ -1,0 +1,88 @@
+"""Tables of other shapes as tables with a row for each time: dates in columns, pairs of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.text.block import is_date
+
+__all__ = ["as_rows_of_times", "series_of_pairs"]
+
+
+LEAST_DATES = 4  # columns named by dates of a table that has dates in its header
+
+
+def as_rows_of_times(raw: RawTable) -> RawTable:
+    """Return a table whose columns are dates as a long one; others as they are.
+
+    Parameters
+    ----------
+    raw : RawTable
+        Columns as named by the file, without times.
+    """
+    names = [str(name) for name in raw.frame.columns]
+    dates = [name for name in names if is_date(name)]
+    if len(dates) < LEAST_DATES or any(read_header(name).meaning == "time" for name in names):
+        return raw
+    others = [name for name in names if name not in dates]
+    long = raw.frame.melt(id_vars=others, value_vars=dates, var_name="time", value_name="value")
+    known = long[long["value"].notna()].reset_index(drop=True)
+    raw.notes.append(f"layout: {len(dates)} columns are dates, each row a well")
+    return raw.changed(frame=known.astype({"time": "str"}), line=lambda _: 1, dry={})
+
+
+def series_of_pairs(raw: RawTable) -> list[RawTable]:
+    """Return the tables of a file in which each well has its own column of dates.
+
+    Parameters
+    ----------
+    raw : RawTable
+        Columns as named by the file, without times.
+
+    Returns
+    -------
+    list of RawTable
+        The table itself, or one for each column of dates with the columns behind it.
+    """
+    names = [str(name) for name in raw.frame.columns]
+    dates = [k for k, name in enumerate(names) if _names_time(name)]
+    dates = [k for k in dates if _holds_dates(raw.frame.iloc[:, k])]
+    ends = [*dates[1:], len(names)]
+    if len(dates) < 2 or dates[0] != 0 or any(b - a < 2 for a, b in zip(dates, ends, strict=True)):
+        return [raw]
+    values = [names[a + 1] for a in dates]
+    if any(read_header(value).meaning in ("quality", "time", "clock") for value in values):
+        return [raw]
+    parts = list(_parts(raw, names, dates, ends))
+    return parts if len({part.part for part in parts}) == len(parts) else [raw]
+
+
+def _names_time(name: str) -> bool:
+    """Return whether a column is called a time, or its last word is, as in ``B1 Datum``."""
+    return any(read_header(text).meaning == "time" for text in (name, name.split()[-1]))
+
+
+def _holds_dates(column: pd.Series) -> bool:
+    known = column.dropna().astype(str).head(20)
+    return len(known) > 0 and bool(known.map(is_date).all())
+
+
+def _parts(
+    raw: RawTable, names: list[str], dates: list[int], ends: list[int]
+) -> Iterator[RawTable]:
+    line = raw.line
+    for start, end in zip(dates, ends, strict=True):
+        frame = raw.frame.iloc[:, start:end].dropna(how="all")
+        rows = frame.index.to_numpy()
+        header = read_header(names[start + 1])
+        well = header.rest or header.label
+        frame = frame.reset_index(drop=True).set_axis(["date", *names[start + 1 : end]], axis=1)
+        yield raw.changed(
+            frame=frame, part=well, dry={}, facts=raw.facts | {"well": well},
+            notes=[*raw.notes, "layout: each well has its own column of dates"],
+            line=lambda row, rows=rows: line(int(rows[row])),
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What units, headers and words of the field mean."""

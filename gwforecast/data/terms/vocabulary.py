@@ -1,0 +1,342 @@
+"""What the header of a column means, by the words of the field in its languages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from gwforecast.data.terms.units import LengthUnit, compact, fold, parse_length
+from gwforecast.data.terms.words import (
+    CLOCK_WORDS,
+    DATUM_WORDS,
+    GENERIC,
+    KIND_MEANINGS,
+    TIME_WORDS,
+    WORDS,
+)
+from gwforecast.schema import KINDS, covariate_kind
+
+__all__ = ["Header", "known_words", "read_header", "tokens"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of a column says.
+
+    Parameters
+    ----------
+    text : str
+        As the file has it.
+    label : str
+        Without units.
+    meaning : str
+        ``"time"``, a meaning of :data:`WORDS`, a kind of covariate (then ``kind`` is the same), or
+        ``"unknown"``.
+    unit : str, optional
+        As written.
+    length : LengthUnit, optional
+        The unit, where it is one of a level.
+    rest : str
+        What names one of several alike, e.g. the well of ``Depth_to_Groundwater_W1``.
+    """
+
+    text: str
+    label: str
+    meaning: str = "unknown"
+    unit: str | None = None
+    length: LengthUnit | None = None
+    rest: str = ""
+
+    @property
+    def kind(self) -> str | None:
+        """Kind of the covariate that the header names."""
+        return self.meaning if self.meaning in KIND_MEANINGS else None
+
+    @property
+    def datum(self) -> str | None:
+        """Vertical datum that the header names, in its unit or in its words."""
+        if self.length is not None and self.length.datum:
+            return self.length.datum
+        if self.meaning != "level":
+            return None
+        named = [DATUM_WORDS[word] for word in tokens(self.label) if word in DATUM_WORDS]
+        return named[0] if named else None
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it names a level or a depth."""
+        return self.meaning in ("level", "depth")
+
+    def with_unit(self, unit: str | None) -> Header:
+        """Return the header with the unit of another place, where it has none itself."""
+        if unit is None or self.unit:
+            return self
+        return _of_depth(replace(self, unit=unit, length=parse_length(unit)))
+
+
+def tokens(text: str) -> list[str]:
+    """Return the folded words of a header.
+
+    Examples
+    --------
+    >>> tokens("Depth_to_Groundwater-W1"), tokens("Prüfstatus")
+    (['depth', 'to', 'groundwater', 'w1'], ['pruefstatus'])
+    """
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text)
+    return [word for word in re.split(r"(?:[^\w#%]|_)+", fold(apart)) if word]
+
+
+@lru_cache(maxsize=4096)
+def read_header(text: str) -> Header:
+    """Return what a header says: its meaning, unit and datum, and which one of several it is.
+
+    Examples
+    --------
+    >>> header = read_header("Grundwasserstand [m u. GOK]")
+    >>> header.meaning, header.length.sense
+    ('depth', 'below')
+    >>> read_header("Rainfall_Hilltown").kind, read_header("MW-1_ft").label
+    ('rain', 'MW-1')
+    """
+    label, unit = _split_unit(text)
+    words = tokens(label)
+    length = parse_length(unit) if unit else None
+    meaning, used = _meaning(label, words)
+    rest = _rest(label, used)
+    if meaning == "well" and rest and _meaning(rest, tokens(rest))[0] == "well":
+        rest = ""  # the code of a piezometer, not a piezometer called Code
+    inside = [word for word in words if word in _INSIDE]
+    if unit is None and len(inside) == 1 and meaning in ("level", "depth", "value"):
+        unit, length = _INSIDE[inside[0]], parse_length(_INSIDE[inside[0]])
+    if unit is None and meaning.startswith("temperature") and rest in _DEGREES:
+        unit, rest = rest, ""
+    if unit and meaning in ("unknown", "value", "well", "screen"):
+        meaning = _of_letter(label, unit) or _of_unit(unit) or meaning
+    return _of_depth(Header(text, label, meaning, unit, length, rest))
+
+
+_OF_UNITS = {
+    "temperature": ("degc", "degf", "celsius", "degreesc", "degreesf", "degcelsius", "kelvin"),
+    "pressure": ("hpa", "mbar", "kpa", "bar", "psi", "psia", "psig", "mmhg", "inhg", "cmh2o",
+                 "mh2o", "mmh2o"),
+    "other": ("μscm", "uscm", "mscm", "scm", "v", "volt", "volts", "mv", "mgl", "ntu", "ppm", "%"),
+    "pumping": ("ls", "lmin", "m3h", "m3d", "m3", "gpm", "mld", "m3day"),
+    "stage": ("m3s", "cfs", "cumecs"),
+    "wind": ("ms", "kmh", "mph"),
+    "radiation": ("wm2", "jcm2", "mjm2", "kjm2"),
+}  # fmt: skip
+_KIND_OF_UNIT = {unit: kind for kind, units in _OF_UNITS.items() for unit in units}
+
+
+def _of_letter(label: str, unit: str) -> str | None:
+    """Return the kind that a letter stands for beside its usual unit, as in ``P (mm)``."""
+    kind = covariate_kind(label) if len(label) < 3 else "other"
+    usual = {"rain": ("mm",), "evapotranspiration": ("mm",), "temperature": ("degc", "c")}
+    return kind if compact(unit.replace("°", "deg")) in usual.get(kind, ()) else None
+
+
+def _of_unit(unit: str) -> str | None:
+    """Return what a column measures whose unit is none of a level."""
+    return _KIND_OF_UNIT.get(compact(unit.replace("°", "deg")) or unit.strip())
+
+
+def _of_depth(header: Header) -> Header:
+    """Return the header as that of a depth where its unit says that it is below a point."""
+    length = header.length
+    if length is None or header.meaning not in ("level", "value", "unknown", "depth"):
+        return header
+    if length.sense == "below" and header.meaning != "unknown":
+        return replace(header, meaning="depth")
+    if length.sense == "above" and header.meaning in ("depth", "value"):
+        return replace(header, meaning="level")
+    if length.sense == "relative" and header.meaning == "value":
+        return replace(header, meaning="level")
+    return header
+
+
+_PHRASE = re.compile(
+    r"\b(?:in\s+)?(?P<unit>ft|feet|foot|meters?|metres?|inch(?:es)?|(?<=\bin )c?m)\b\.?\s*"
+    r"(?P<sense>(?:below|above|relative\s+to|rel\.?\s+to)\s+.+)?$",
+    re.IGNORECASE,
+)
+_SUFFIX = re.compile(
+    r"^(?P<label>.*[^\W_].*?)[_\s]+(?P<unit>ft|feet|cm|mm|FT|CM|MM|Feet|"
+    r"m_?(?:ü|u|ue)_?NN|mNAP|mNN|mNHN|mAOD|mAHD|m_?NAP|mTAW|mtaw|m_?msl|masl|mbgl|mbgs|ft_?bgs|ft_?bls|ft_?amsl)$"
+)
+_BARE = re.compile(
+    r"^(?P<label>.*[^\W_].*?)[\s,]+(?P<unit>(?:m|cm|mm|ft)\s*(?:[+.]|ü|ue|u\.|NN|NAP|NHN|AHD|AOD|"
+    r"NAVD|NGVD|NGF|bgl|bgs|bls|btoc|[abs]\.\s?[a-z]\.|asl|amsl|TAW|t\.o\.v).*|°?C|degC|°F|kPa|psi|mbar|hPa|"
+    r"meters|cm|ft|mm|feet)$"
+)
+
+
+def _split_unit(text: str) -> tuple[str, str | None]:
+    """Return name and unit of a header such as ``rain [mm/d]``, ``Temp, °C`` or ``MW-1_ft``."""
+    name = " ".join(text.split())
+    several = re.findall(r"[\[(]\s*([^\[\]()]+?)\s*[\])]", name)
+    known = next((inner for inner in several if parse_length(inner)), None)
+    if known is not None and known != several[0]:  # (E) [m]
+        return name[: name.index(several[0]) - 1].rstrip(" ,;:(["), known
+    bracket = re.match(r"^(.*?[^\s].*?)\s*[\[(<{]\s*(.+?)\s*[\])>}]*\s*$", name)
+    if bracket and (head := bracket[1].rstrip(" ,;:")):
+        inner = re.split(r"[\])]\s*[\[(]?", bracket[2])[0].strip(" ,")
+        if not re.match(r"^(?:LGR|SEN|S/N|\d{4,})", inner) and "," not in inner.rstrip(","):
+            before = _PHRASE.search(head) if not _looks_like_unit(inner) else None
+            if before is None:
+                return head, inner
+        name = head
+    for pattern in (_PHRASE, _SUFFIX, _BARE):
+        found = pattern.search(name)
+        if found and found.start("unit") > 0:
+            whole = f"{found['unit']} {found.groupdict().get('sense') or ''}".strip()
+            label = name[: found.start()] if pattern is _PHRASE else found["label"]
+            if label.strip(" ,_-"):
+                return label.strip(" ,_-"), whole.replace("_", " ")
+    return name, None
+
+
+def _looks_like_unit(text: str) -> bool:
+    return parse_length(text) is not None or len(text) <= 8
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[tuple[str, list[tuple[int, re.Pattern[str]]]]]:
+    """Return for each meaning its phrases as patterns over words, longest first."""
+    table = []
+    for meaning, words in WORDS.items():
+        phrases = [" ".join(tokens_of_pattern(word)) for word in words.split(",")]
+        compiled = [
+            (
+                len(phrase.split()),
+                re.compile(
+                    r"(?:^| )"
+                    + re.escape(phrase).replace(r"\*", "[^ ]*").replace(r"\ ", " ")
+                    + "(?= |$)"
+                ),
+            )
+            for phrase in sorted(phrases, key=len, reverse=True)
+            if phrase
+        ]
+        table.append((meaning, compiled))
+    return table
+
+
+@lru_cache(maxsize=1)
+def _all_words() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the words of all tables, and those of languages without blanks between words."""
+    listed = [*WORDS.values(), *TIME_WORDS]
+    parts = {part.strip("*") for words in listed for part in tokens_of_pattern(words)}
+    return frozenset(p for p in parts if len(p) > 3), tuple(p for p in parts if not p.isascii())
+
+
+def known_words(text: str) -> int:
+    """Return how many words of a text are words of the field, in any language.
+
+    Examples
+    --------
+    >>> known_words("日付,地下水位(m)"), known_words("Hladina vody"), known_words("xyz")
+    (2, 1, 0)
+    """
+    words, joined = _all_words()
+    found = set(tokens(text))
+    return sum(word in words or any(part in word for part in joined) for word in found)
+
+
+def tokens_of_pattern(word: str) -> list[str]:
+    """Return the folded words of a phrase of the table, with its stars."""
+    return [part for part in re.split(r"(?:[^\w#%*]|_)+", fold(word)) if part]
+
+
+@lru_cache(maxsize=1)
+def _time_patterns() -> re.Pattern[str]:
+    phrases = {" ".join(tokens_of_pattern(word)) for word in (*TIME_WORDS, *CLOCK_WORDS)}
+    joined = "|".join(
+        re.escape(p).replace(r"\*", ".*").replace(r"\ ", " ")
+        for p in sorted(phrases, key=len, reverse=True)
+        if p
+    )
+    return re.compile(rf"^(?:{joined})$")
+
+
+@lru_cache(maxsize=1)
+def _exact_phrases() -> dict[str, str]:
+    """Return the meaning of each phrase without a star."""
+    found: dict[str, str] = {}
+    for meaning, words in WORDS.items():
+        for word in words.split(","):
+            if "*" not in word:
+                found.setdefault(" ".join(tokens_of_pattern(word)), meaning)
+    return found
+
+
+_EXACT = {name: kind for kind, names in KINDS.items() for name in names if len(name) > 1}
+
+
+def _meaning(label: str, words: list[str]) -> tuple[str, str]:
+    """Return the meaning of a header and the phrase that gives it."""
+    joined = " ".join(words)
+    if not words:
+        return ("index", "") if not label.strip(" #") else ("unknown", "")
+    exact = _exact_phrases().get(joined)
+    if exact in ("quality", "index", "unit", "zone"):
+        return exact, joined
+    if _time_patterns().match(joined):
+        return "time", joined
+    if label.lower() in _EXACT and covariate_kind(label) in KIND_MEANINGS:
+        return covariate_kind(label), joined
+    whole = label.lower().replace(" ", "_")
+    if whole.endswith(("_cd", "_qc")):
+        return "quality", joined
+    for meaning, patterns in _patterns():
+        for _, pattern in patterns:
+            found = pattern.search(joined)
+            if found is not None and _fits(meaning, joined, found[0].strip()):
+                return meaning, found[0].strip()
+    return "unknown", ""
+
+
+_INSIDE = {"ft": "ft", "feet": "ft", "foot": "ft", "cm": "cm", "mm": "mm", "inches": "in",
+           "inch": "in"}  # fmt: skip
+"""Units that stand between the words of a header, as in ``water_level_ft_navd88``."""
+_DEGREES = ("C", "F", "K", "degC", "degF", "c", "f", "degc", "degf")
+_WHOLE = frozenset({"index", "place", "zone", "unit", "parameter", "direction", "value", "screen",
+                    "other"})  # fmt: skip
+_SINGLE = frozenset({"id", "name", "code", "point", "site", "loc", "ow", "mw", "put", "depth",
+                     "head", "wl", "level", "elevation", "cote", "hoehe", "stand", "state", "valid",
+                     "source", "dry", "land", "file", "logged", "event", "rio", "piezo",
+                     "region", "ec", "ph", "sn", "naam", "nom", "wse", "swl", "no",
+                     "measure", "tiefe", "druck", "usage", "note"})  # fmt: skip
+
+
+def _fits(meaning: str, joined: str, phrase: str) -> bool:
+    """Return whether a phrase gives the meaning of a whole header, and not only a part of it."""
+    if phrase == joined:
+        return True
+    if meaning in _WHOLE:
+        return len(phrase.split()) > 1 or len(phrase) > 6
+    if meaning == "well":
+        return False if phrase in _SINGLE else len(phrase) > 2
+    if meaning == "quality":
+        return phrase not in _SINGLE
+    others = set(joined.split()) - set(phrase.split())
+    if phrase in ("head", "wl", "level", "depth", "levels", "dtw", "wse"):
+        return True
+    return phrase not in _SINGLE or others <= GENERIC
+
+
+def _rest(label: str, phrase: str) -> str:
+    """Return the part of a label that is not the phrase, in the spelling of the file."""
+    if not phrase:
+        return label.strip()
+    parts = re.split(r"([\s_./:,;]+|-(?=\D))", label)
+    kept, used = [], phrase.split()
+    for part in parts[::2]:
+        folded = tokens(part)
+        if folded and all(word in used or word in GENERIC for word in folded):
+            continue
+        if part.strip():
+            kept.append(part)
+    joined = " ".join(kept)
+    found = re.search(re.escape(" ".join(kept)).replace(r"\ ", r"[\s_./:,;-]+"), label)
+    return (found[0] if found and kept else joined).strip(" _-,;:.")

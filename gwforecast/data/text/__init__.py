@@ -1,0 +1,1 @@
+"""Text as tables: encoding, header, delimiter, numbers and times."""
