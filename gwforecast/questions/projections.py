@@ -13,7 +13,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.calibration.leave_years_out import BLOCKS
-from gwforecast.data.units import convert_weather
+from gwforecast.data.terms.units import convert_weather
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress
 from gwforecast.questions.changes import trained_ranges, warn_of_ranges
