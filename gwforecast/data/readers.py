@@ -470,7 +470,7 @@ def _files(folder: Path) -> tuple[dict[str, Path], dict[str, str], str]:
             f"A folder of wells must hold tables ({', '.join(READABLE[:6])}, ...). Received none "
             f"in {folder}. Check the path."
         )
-    stems = pd.Index([file.stem for file in files])
+    stems = pd.Index([file.stem for file in files], dtype=object)  # of any bytes
     if stems.has_duplicates:
         first = stems[stems.duplicated()][0]
         raise SchemaError(

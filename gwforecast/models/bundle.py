@@ -247,7 +247,8 @@ def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
         If a covariate is missing or has other units, or frequency or datum differ; the message
         shows both forms.
     """
-    trained, given = manifest["schema"], _schema(observations)
+    given = _schema(observations)
+    trained = _schema_of(manifest)
     missing = [name for name in trained["covariates"] if name not in given["covariates"]]
     other = [
         name
@@ -266,6 +267,19 @@ def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
             f"({', '.join(what)}): trained on {json.dumps(trained)}, received {json.dumps(given)}. "
             "Bring the data to that form, or train the model again."
         )
+
+
+def _schema_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the form of the data that a bundle was trained on; raise if it is no such form."""
+    form = manifest.get("schema")
+    keys = ("covariates", "frequency", "vertical_datum")
+    sound = isinstance(form, dict) and all(key in form for key in keys)
+    if not sound or not isinstance(form["covariates"], dict):
+        raise BundleError(
+            "A bundle needs the form of the data it was trained on. Received a manifest without "
+            f"{', '.join(keys)} in 'schema'. Train the model again."
+        )
+    return dict(form)
 
 
 def _schema(observations: xr.Dataset | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ __all__ = ["Champion", "Champions", "ChampionsBusyError"]
 
 TABLE, LOCK, BUNDLES = "champions.json", "champions.lock", "bundles"
 NAME = 16  # digits of a bundle's sum that name its folder
+CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
 
 class ChampionsBusyError(RuntimeError):
@@ -91,7 +93,7 @@ class Champions:
         try:
             stored = json.loads(path.read_text("utf-8"))
             wells = {well: Champion(**pair) for well, pair in stored["wells"].items()}
-            sound = stored["sha256"] == _sum(wells)
+            sound = stored["sha256"] == _sum(wells) and all(map(_is_sound, wells.values()))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             sound = False
         if not sound:
@@ -188,6 +190,13 @@ class Champions:
         wells = {well: asdict(pair) for well, pair in sorted(table.items())}
         text = json.dumps({"wells": wells, "sha256": _sum(table)}, indent=1, ensure_ascii=False)
         write_text(self.folder / TABLE, text + "\n")
+
+
+def _is_sound(pair: Champion) -> bool:
+    """Return whether both names are checksums, which name folders."""
+    return bool(CHECKSUM.fullmatch(pair.bundle)) and bool(
+        not pair.previous or CHECKSUM.fullmatch(pair.previous)
+    )
 
 
 def _sum(table: Mapping[str, Champion]) -> str:

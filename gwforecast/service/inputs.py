@@ -6,6 +6,7 @@ fault are lost.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,9 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.config.tables import DataSettings
 from gwforecast.data.covariates import derive_features, fill_covariates
+from gwforecast.data.layouts.files import READABLE
 from gwforecast.data.readers import list_wells
+from gwforecast.data.stores import is_store
 from gwforecast.runs.inputs import latest_complete_step, read_data
 from gwforecast.runs.one_by_one import one_by_one
 from gwforecast.schema import SchemaError
@@ -40,6 +43,7 @@ _NAMING = (
 )  # fmt: skip
 
 
+READING = (SchemaError, OSError, UnicodeError, EOFError, MemoryError)  # errors of damaged files
 BEYOND_STEPS, BEYOND = 2, np.timedelta64(10, "D")  # an issue time further beyond is an error
 
 
@@ -79,29 +83,106 @@ def read_wells(data: DataSettings) -> Inputs:
     SchemaError
         If not even the names of the wells can be read.
     """
+    broken = _broken_files(data)
+    if broken and data.wells is None:  # the names of files may not even be text
+        sound = [w for w in requested_wells(data) if w not in broken and _clean(w) == w]
+        data = data.model_copy(update={"wells": sound}) if sound else data
     try:
-        return Inputs(read_data(data), {})
-    except SchemaError:
+        together = _sound_names(read_data(data))
+        return Inputs(together.observations, {**broken, **together.refused})
+    except READING as error:
+        if any(not path.exists() for path in data.files()):
+            raise
+        if data.database is not None and isinstance(error, ConnectionError):
+            raise SchemaError(str(error)) from None
         names = requested_wells(data)
-    first: list[xr.Dataset] = []
+    attempt = one_by_one(lambda wells: read_data(data, wells=wells), names, errors=Exception)
+    refused = {well: ("check_failed", _in_words(error)) for well, error in attempt.failed.items()}
+    results, unlike = _alike(attempt.results)
+    refused |= unlike
+    if not results:
+        return Inputs(None, {**broken, **_clean_names(refused)})
+    joined = xr.concat(results, schema.WELL, join="outer", combine_attrs="drop_conflicts")
+    sound = _sound_names(schema.validate_observations(joined))
+    return Inputs(sound.observations, {**broken, **_clean_names(refused), **sound.refused})
 
-    def read(wells: list[str]) -> xr.Dataset:
-        one = read_data(data, wells=wells)
-        if first:
-            _check_alike(one, first[0])
-        else:
-            first.append(one)
-        return one
 
-    attempt = one_by_one(read, names, errors=(SchemaError, OSError))
-    refused = {
-        well: ("no_data" if isinstance(error, FileNotFoundError) else "check_failed", str(error))
-        for well, error in attempt.failed.items()
+def _broken_files(data: DataSettings) -> dict[str, tuple[str, str]]:
+    """Return the wells of a folder whose entry is no file: a dangling link, or a folder."""
+    folder = data.levels
+    if data.database is not None or not folder.is_dir() or is_store(folder):
+        return {}
+    found = {}
+    for path in sorted(folder.iterdir()):
+        named = data.wells is None or path.stem in data.wells
+        if path.suffix.lower() in READABLE and not path.name.startswith((".", "~")) and named:
+            what = "a folder" if path.is_dir() else "not a file that can be read"
+            if path.is_symlink() and not path.exists():
+                what = f"a link to {os.readlink(path)}, which does not exist"
+            if _clean(path.name) != path.name:
+                what = "not text in UTF-8"
+            if not path.is_file() or _clean(path.name) != path.name:
+                found[path.stem] = (
+                    "check_failed",
+                    f"Each well needs a file. Received {str(path)!r}, which is {what}. Replace it.",
+                )
+    return _clean_names(found)
+
+
+def _sound_names(observations: xr.Dataset) -> Inputs:
+    """Leave out wells whose names cannot be written: with NUL, or not in UTF-8."""
+    names = [str(well) for well in observations[schema.WELL].values]
+    bad = {
+        name: (
+            "check_failed",
+            f"Names of wells are text in UTF-8 without NUL. Received {name!r}. Rename it.",
+        )
+        for name in names
+        if _clean(name) != name
     }
-    if not attempt.done:
-        return Inputs(None, refused)
-    joined = xr.concat(attempt.results, schema.WELL, join="outer", combine_attrs="drop_conflicts")
-    return Inputs(schema.validate_observations(joined), refused)
+    if not bad:
+        return Inputs(observations, {})
+    kept = observations.drop_sel({schema.WELL: list(bad)})
+    return Inputs(kept if kept.sizes[schema.WELL] else None, _clean_names(bad))
+
+
+def _clean_names(refused: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return refused wells with names and reasons that can be written to any file."""
+    return {_clean(name): (status, _clean(reason)) for name, (status, reason) in refused.items()}
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+
+
+def _in_words(error: Exception) -> str:
+    """Return the message of an error; an unexpected one is named by its type."""
+    return str(error) if isinstance(error, SchemaError) else f"{type(error).__name__}: {error}"
+
+
+def _alike(parts: list[xr.Dataset]) -> tuple[list[xr.Dataset], dict[str, tuple[str, str]]]:
+    """Return the wells with the covariates and steps of most wells, and why others are not used."""
+    forms = [
+        (tuple(sorted(schema.covariate_names(p))), timeline.infer_frequency(p[schema.TIME].values))
+        for p in parts
+    ]
+    if not forms:
+        return [], {}
+    usual = max(dict.fromkeys(forms), key=forms.count)
+    unlike = {}
+    for part, form in zip(parts, forms, strict=True):
+        if form != usual:
+            well = str(part[schema.WELL].values[0])
+            unlike[well] = (
+                "check_failed",
+                (
+                    "All wells must have the same covariates and time steps. Received "
+                    f"{', '.join(form[0]) or 'no covariates'} and {form[1]!r} at {well!r}, but "
+                    f"{', '.join(usual[0]) or 'no covariates'} and {usual[1]!r} at most wells. Bring "
+                    "them to one form."
+                ),
+            )
+    return [p for p, form in zip(parts, forms, strict=True) if form == usual], unlike
 
 
 def require_observations(inputs: Inputs, what: str) -> xr.Dataset:
@@ -238,22 +319,3 @@ def known_and_filled(
         values = np.where(ended, np.nan, filled[name].values)
         filled[name] = filled[name].copy(data=values)
     return derive_features(filled, data.derive)
-
-
-def _check_alike(one: xr.Dataset, first: xr.Dataset) -> None:
-    """Raise if a well has other covariates or another frequency than the first well."""
-    names, others = (sorted(schema.covariate_names(part)) for part in (one, first))
-    if names != others:
-        raise SchemaError(
-            "All wells must have the same covariates. Received "
-            f"{', '.join(names) or 'none'} at {str(one[schema.WELL].values[0])!r} and "
-            f"{', '.join(others) or 'none'} at {str(first[schema.WELL].values[0])!r}. Give them "
-            "the same names."
-        )
-    frequencies = [timeline.infer_frequency(part[schema.TIME].values) for part in (one, first)]
-    if len(set(frequencies)) > 1:
-        raise SchemaError(
-            f"All wells must have the same time steps. Received {frequencies[0]!r} at "
-            f"{str(one[schema.WELL].values[0])!r} and {frequencies[1]!r} at "
-            f"{str(first[schema.WELL].values[0])!r}. Bring them to one frequency."
-        )

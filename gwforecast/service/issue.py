@@ -345,7 +345,7 @@ def _forecast_group(
     try:
         fitted, manifest = champions.open(name)
         check_fits(manifest, request.observations)
-    except (BundleError, OSError) as error:
+    except Exception as error:  # whatever is wrong with a bundle, it concerns only its wells
         missing = isinstance(error, FileNotFoundError)
         for well in group:
             well.lower("model_missing" if missing else "model_invalid", str(error))
