@@ -175,12 +175,8 @@ def _alike(parts: list[xr.Dataset]) -> tuple[list[xr.Dataset], dict[str, tuple[s
             well = str(part[schema.WELL].values[0])
             unlike[well] = (
                 "check_failed",
-                (
-                    "All wells must have the same covariates and time steps. Received "
-                    f"{', '.join(form[0]) or 'no covariates'} and {form[1]!r} at {well!r}, but "
-                    f"{', '.join(usual[0]) or 'no covariates'} and {usual[1]!r} at most wells. Bring "
-                    "them to one form."
-                ),
+                f"All wells must have the same covariates and time steps. Received {_form(form)} at "
+                f"{well!r}, but {_form(usual)} at most wells. Bring them to one form.",
             )
     return [p for p, form in zip(parts, forms, strict=True) if form == usual], unlike
 
@@ -319,3 +315,7 @@ def known_and_filled(
         values = np.where(ended, np.nan, filled[name].values)
         filled[name] = filled[name].copy(data=values)
     return derive_features(filled, data.derive)
+
+
+def _form(form: tuple[tuple[str, ...], str]) -> str:
+    return f"{', '.join(form[0]) or 'no covariates'} and {form[1]!r}"
