@@ -173,11 +173,12 @@ def _alike(parts: list[xr.Dataset]) -> tuple[list[xr.Dataset], dict[str, tuple[s
     for part, form in zip(parts, forms, strict=True):
         if form != usual:
             well = str(part[schema.WELL].values[0])
-            unlike[well] = (
-                "check_failed",
-                f"All wells must have the same covariates and time steps. Received {_form(form)} at "
-                f"{well!r}, but {_form(usual)} at most wells. Bring them to one form.",
+            message = (
+                "All wells must have the same covariates and time steps. Received "
+                f"{_form(form)} at {well!r}, but {_form(usual)} at most wells. Bring them to one "
+                "form."
             )
+            unlike[well] = "check_failed", message
     return [p for p, form in zip(parts, forms, strict=True) if form == usual], unlike
 
 
