@@ -271,7 +271,7 @@ def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
 
 def _schema_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form of the data that a bundle was trained on; raise if it is no such form."""
-    form = manifest.get("schema")
+    form: Any = manifest.get("schema")
     keys = ("covariates", "frequency", "vertical_datum")
     sound = isinstance(form, dict) and all(key in form for key in keys)
     if not sound or not isinstance(form["covariates"], dict):

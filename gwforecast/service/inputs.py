@@ -85,8 +85,8 @@ def read_wells(data: DataSettings) -> Inputs:
     """
     broken = _broken_files(data)
     if broken and data.wells is None:  # the names of files may not even be text
-        sound = [w for w in requested_wells(data) if w not in broken and _clean(w) == w]
-        data = data.model_copy(update={"wells": sound}) if sound else data
+        kept = [w for w in requested_wells(data) if w not in broken and _clean(w) == w]
+        data = data.model_copy(update={"wells": kept}) if kept else data
     try:
         together = _sound_names(read_data(data))
         return Inputs(together.observations, {**broken, **together.refused})
