@@ -66,9 +66,9 @@ def build() -> tuple[Path | None, str]:
             linked = Path(folder, path.name)
             _run([compiler, *FLAGS, "-shared", str(SOURCES / "machine.c"), *objects, "-lm"], linked)
         except (OSError, subprocess.CalledProcessError) as error:
-            said = getattr(error, "stderr", "") or str(error)
+            said = getattr(error, "stderr", None) or str(error)
             return None, f"{compiler} failed: {said.strip().splitlines()[0]}"
-        for old in SOURCES.glob("kernels-*.so"):
+        for old in path.parent.glob("kernels-*.so"):
             old.unlink(missing_ok=True)
         beside = path.with_suffix(f".{os.getpid()}")
         shutil.copyfile(linked, beside)

@@ -10,7 +10,7 @@ set; only LANES differs. */
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
@@ -43,6 +43,30 @@ INLINE Lanes bounded(Lanes x, float low, float high) {
 #else
     x = chosen((Bits)(x < all(low)), all(low), x);
     return chosen((Bits)(x > all(high)), all(high), x);
+#endif
+}
+
+/* Treat numbers below 1e-38 as zero, as vanishing gradients are: they would take a hundred times as
+long. Return the state to be given to restore_tiny(). */
+static uint64_t ignore_tiny(void) {
+    uint64_t state = 0;
+#if defined(__x86_64__)
+    state = _mm_getcsr();
+    _mm_setcsr((unsigned)state | 0x8040u);
+#elif defined(__aarch64__)
+    __asm__ volatile("mrs %0, fpcr" : "=r"(state));
+    __asm__ volatile("msr fpcr, %0" : : "r"(state | (1u << 24)));
+#endif
+    return state;
+}
+
+static void restore_tiny(uint64_t state) {
+#if defined(__x86_64__)
+    _mm_setcsr((unsigned)state);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(state));
+#else
+    (void)state;
 #endif
 }
 

@@ -394,6 +394,7 @@ int64_t NAME(memory)(const Setup *setup) {
 /* Replace the weights of a job by the trained ones. */
 void NAME(train)(const Setup *setup, const Job *job, float *memory) {
     Network network;
+    const uint64_t state = ignore_tiny();
     start(&network, setup, job, memory);
     float best = INFINITY;
     long best_epoch = 0, epoch = 0;
@@ -419,12 +420,15 @@ void NAME(train)(const Setup *setup, const Job *job, float *memory) {
     memcpy(job->weights, network.best, network.n_weights * sizeof(float));
     job->epochs[0] = best_epoch + 1;
     job->epochs[1] = epoch;
+    restore_tiny(state);
 }
 
 /* Replace the weights of a job by the gradient of the loss of its first batch. */
 void NAME(gradient)(const Setup *setup, const Job *job, float *memory) {
     Network network;
+    const uint64_t state = ignore_tiny();
     start(&network, setup, job, memory);
     job->losses[0] = (float)lose(&network, job, job->starts);
     memcpy(job->weights, network.gradient, network.n_weights * sizeof(float));
+    restore_tiny(state);
 }
