@@ -117,7 +117,9 @@ def test_the_compiled_engine_is_not_replaced_where_it_is_chosen(data: xr.Dataset
 @needs_kernels
 def test_networks_that_it_does_not_support_are_refused(data: xr.Dataset) -> None:
     split = split_by_fraction(data)
-    with pytest.raises(ValueError, match=r"trains LSTM, GRU and dense networks .* Choose engine='auto' or"):
+    with pytest.raises(
+        ValueError, match=r"trains LSTM, GRU and dense networks .* Choose engine='auto' or"
+    ):
         MLP(**SMALL, activation="gelu", engine="compiled").fit(data, split=split)
     MLP(**SMALL, activation="gelu").fit(data, split=split)
 
