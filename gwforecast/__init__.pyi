@@ -43,6 +43,8 @@ from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP
 from .networks.mlp import GlobalMLP as GlobalMLP
 from .questions.changes import Change as Change
+from .questions.explain import Explained as Explained
+from .questions.explain import explain as explain
 from .questions.fill import Filled as Filled
 from .questions.fill import extend as extend
 from .questions.fill import fill as fill

@@ -21,7 +21,7 @@ from gwforecast.cli.fews import CODES as FEWS_CODES
 from gwforecast.cli.fews import fews
 from gwforecast.cli.init import init
 from gwforecast.cli.options import Command, with_reading
-from gwforecast.cli.questions import extend, fill, simulate, whatif
+from gwforecast.cli.questions import explain, extend, fill, simulate, whatif
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
 from gwforecast.cli.upkeep import acknowledge
@@ -63,7 +63,9 @@ def _options(
 
 START: tuple[Callable[..., None], ...] = (demo, datasets)
 MODEL: tuple[Callable[..., None], ...] = (init, check, evaluate, tune, backtest)
-QUESTIONS: tuple[Callable[..., None], ...] = (simulate, fill, extend, whatif)
+QUESTIONS: tuple[Callable[..., None], ...] = (
+    simulate, fill, extend, whatif, explain,
+)  # fmt: skip
 SCHEDULE: tuple[Callable[..., None], ...] = (
     train, forecast, bulletin, verify, status, backfill, acknowledge,
 )  # fmt: skip

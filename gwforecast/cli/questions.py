@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gwforecast.questions.run import Question
 
-__all__ = ["extend", "fill", "simulate", "whatif"]
+__all__ = ["explain", "extend", "fill", "simulate", "whatif"]
 
 
 SCENARIO = "Scenario"
@@ -268,6 +268,45 @@ def whatif(
             print_table(f"Change of the mean level from {reference}, m", projected.summary)
             failed = projected.failed
     _finish({}, folder, failed)
+
+
+def explain(
+    context: typer.Context,
+    config: options.Config = None,
+    levels: options.Levels = None,
+    covariates: options.Covariates = None,
+    attributes: options.Attributes = None,
+    well: options.Well = None,
+    day_first: options.DayFirst = None,
+    datum: options.Datum = None,
+    reference_level: options.ReferenceLevel = None,
+    fill: options.Fill = None,
+    models: options.Models = None,
+    members: options.Members = None,
+    seed: options.Seed = None,
+    workers: options.Workers = None,
+    without_weather: options.WithoutWeather = None,
+    blocks: Blocks = 5,
+    out: Out = None,
+    figures: options.Figures = None,
+) -> None:
+    """Explain levels: contributions of covariates over time, step responses and memory.
+
+    Contributions are Shapley values and add up to the simulation. The step response is the answer
+    of the level to a lasting rise of a covariate by one unit, with days to 50 and 90 % of it.
+
+    Example: gwforecast explain --levels heads.csv --covariates weather.csv --models lstm
+
+    The exit code is 0 if all went well, 1 if a well could not be explained, and 2 if the data or
+    settings cannot be used.
+    """
+    from gwforecast.questions import run
+
+    with _asked(context, out or Path("explained"), blocks) as question:
+        answer = run.explain(question)
+    columns = ["well", "covariate", "response", "error", "days_50", "days_90"]
+    print_table("Response to one unit, m, and days to 50 and 90 % of it", answer.memory[columns])
+    _finish({}, question.folder, answer.failed)
 
 
 def _years(text: str, option: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_
 from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph
+from gwforecast.plots.questions.contributions import contributions, step_responses
 from gwforecast.plots.questions.filled import filled_record
 from gwforecast.plots.questions.scenarios import projections, scenario
 from gwforecast.plots.scores import interval_coverage, score_comparison
@@ -29,6 +30,7 @@ __all__ = [
     "attribution",
     "classes",
     "close",
+    "contributions",
     "extreme_wells",
     "fan",
     "filled_record",
@@ -52,6 +54,7 @@ __all__ = [
     "score_map",
     "scores_by_lead",
     "status_strip",
+    "step_responses",
     "training_history",
     "tuning",
 ]

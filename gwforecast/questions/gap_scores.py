@@ -56,7 +56,7 @@ def score_gaps(
     """
     rows: list[dict[str, object]] = []
     for length in weeks:
-        steps = round(length * smoother.steps_per_year * 7 / DAYS)
+        steps = round(length * smoother.steps_per_year * 7 / 365.25)
         if steps < 1:
             continue
         errors: dict[str, list[np.ndarray]] = {method: [] for method in METHODS}

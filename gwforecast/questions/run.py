@@ -10,6 +10,7 @@ from typing import Any
 from gwforecast import schema
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
+from gwforecast.questions import explain as explaining
 from gwforecast.questions import fill as filling
 from gwforecast.questions import projections as climate
 from gwforecast.questions import simulation, whatif
@@ -17,7 +18,7 @@ from gwforecast.questions.changes import Change, apply_changes
 from gwforecast.questions.files import write_dataset
 from gwforecast.runs.inputs import prepare, read_data
 
-__all__ = ["Question", "extend", "fill", "project", "simulate", "what_if"]
+__all__ = ["Question", "explain", "extend", "fill", "project", "simulate", "what_if"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,14 @@ def what_if(question: Question, *, changes: Sequence[Change], name: str) -> what
         name=name,
         **question.arguments(),
     )
+    answer.write(question.folder, figures=question.settings.output.figures)
+    return answer
+
+
+def explain(question: Question) -> explaining.Explained:
+    """Explain levels and write the result, see :func:`gwforecast.questions.explain.explain`."""
+    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    answer = explaining.explain(observations, **question.arguments())
     answer.write(question.folder, figures=question.settings.output.figures)
     return answer
 
