@@ -325,7 +325,7 @@ def _response(
     before = with_members(model.simulate(observations)[schema.LEVEL])
     rise = STEP * observations[name].std(schema.TIME)
     rise = rise.where(rise > 0, STEP * float(observations[name].std()))
-    total = None
+    parts = []
     for begin in begins:
         after = xr.DataArray(
             (np.arange(before.sizes[schema.TIME]) >= begin).astype(float), dims=schema.TIME
@@ -334,9 +334,8 @@ def _response(
         changed = observations.assign({name: raised.assign_attrs(observations[name].attrs)})
         moved = with_members(model.simulate(changed)[schema.LEVEL]) - before
         part = moved.isel({schema.TIME: slice(begin, begin + days.size)}) / rise
-        part = part.rename({schema.TIME: LAG}).assign_coords({LAG: days})
-        total = part if total is None else total + part
-    mean = (total / len(begins)).transpose(schema.WELL, LAG, schema.MEMBER)
+        parts.append(part.rename({schema.TIME: LAG}).assign_coords({LAG: days}))
+    mean = xr.concat(parts, "begin").mean("begin").transpose(schema.WELL, LAG, schema.MEMBER)
     kept.append(mean)
     return mean
 
