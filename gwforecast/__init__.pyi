@@ -59,8 +59,8 @@ from .runs.forecast import fit_calibrated as fit_calibrated
 from .runs.forecast import forecast as forecast
 from .runs.results import Backtest as Backtest
 from .runs.results import Evaluation as Evaluation
+from .runs.results import Tuning as Tuning
 from .runs.saved import load as load
-from .runs.tune import Tuning as Tuning
 from .runs.tune import tune as tune
 from .schema import SchemaError as SchemaError
 from .schema import validate_observations as validate_observations

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gwforecast.runs.results import Backtest, Evaluation
-    from gwforecast.runs.tune import Tuning
+    from gwforecast.runs.results.tuning import Tuning
     from gwforecast.service.schedule import Issued, Products
 
 __all__ = [

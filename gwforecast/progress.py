@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from tqdm.std import tqdm
 
-__all__ = ["DETAIL", "Progress", "ProgressOption", "further", "as_callback", "stage", "with_detail"]
+__all__ = [
+    "DETAIL",
+    "Progress",
+    "ProgressOption",
+    "as_callback",
+    "further",
+    "stage",
+    "taking_progress",
+    "with_detail",
+]
 
 
 logger = logging.getLogger(__name__)
@@ -129,6 +141,25 @@ def with_detail(progress: Progress | None, details: list[str]) -> Progress | Non
         progress(f"{task}{DETAIL}{detail}" if detail else task, done, total)
 
     return report
+
+
+def taking_progress(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a class as it is, or one that ignores ``progress`` if it does not take it.
+
+    Parameters
+    ----------
+    method : callable
+        Function in the body of a class.
+    """
+    arguments = inspect.signature(method).parameters.values()
+    if any(one.name == "progress" or one.kind is one.VAR_KEYWORD for one in arguments):
+        return method
+
+    @functools.wraps(method)
+    def call(*arguments: Any, progress: ProgressOption = None, **options: Any) -> Any:  # noqa: ARG001
+        return method(*arguments, **options)
+
+    return call
 
 
 class _Bars:

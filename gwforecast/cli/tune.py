@@ -12,7 +12,7 @@ from gwforecast.cli import options
 from gwforecast.cli.console import clean, print_table, progress_bars, screen
 
 if TYPE_CHECKING:
-    from gwforecast.runs.tune import Tuning
+    from gwforecast.runs.results.tuning import Tuning
 
 __all__ = ["tune"]
 
@@ -71,7 +71,7 @@ def tune(
 
 def _print_tuning(tuning: Tuning) -> None:
     """Print the best trials, the best settings, and what to run next."""
-    from gwforecast.runs.tune import ranked
+    from gwforecast.runs.results.tuning import ranked
     from gwforecast.verification.metrics import METRICS
 
     counts = tuning.trials["state"].value_counts()

@@ -45,22 +45,22 @@ from __future__ import annotations
 import abc
 import contextlib
 import copy
-import functools
-import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.display import Displayed
 from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.bundle import describe, write_bundle
-from gwforecast.models.settings import check_settings, setting
-from gwforecast.progress import ProgressOption
+from gwforecast.models.settings import check_settings, fitted_wells, setting, settings_table
+from gwforecast.progress import ProgressOption, taking_progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import FOLDS, PERIODS, Period, Split, train_folds
 
@@ -174,7 +174,7 @@ _NOT_STORABLE = (
 )
 
 
-class Forecaster(abc.ABC):
+class Forecaster(Displayed, abc.ABC):
     """The base class of all forecasters.
 
     Attributes
@@ -214,10 +214,24 @@ class Forecaster(abc.ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.storable = cls.to_state is not Forecaster.to_state
-        for name in ("fit", "refit", "update"):
-            method = cls.__dict__.get(name)
-            if method is not None and not _takes_progress(method):
-                setattr(cls, name, _without_progress(method))
+        for name in {"fit", "refit", "update"} & set(cls.__dict__):
+            setattr(cls, name, taking_progress(cls.__dict__[name]))
+        if "__repr__" not in cls.__dict__:  # or a dataclass would have its own
+            cls.__repr__ = Forecaster.__repr__  # type: ignore[method-assign]
+
+    def title(self) -> str:
+        """Return class, name and whether it is fitted, in one line."""
+        return f"{type(self).__name__} {self.name!r}, {fitted_wells(self)}"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the settings with their defaults."""
+        return settings_table(self)
+
+    def __repr__(self) -> str:
+        table = self.summary()
+        changed = table[[str(v) != str(d) for v, d in table.itertuples(index=False)]]
+        given = ", ".join(f"{name}={value!r}" for name, value in changed["value"].items())
+        return f"{type(self).__name__}({given}), {fitted_wells(self)}"
 
     @abc.abstractmethod
     def fit(
@@ -525,21 +539,6 @@ class Forecaster(abc.ABC):
             f"A forecast needs a forecaster that uses recent levels. Received {self.name!r}, which "
             "simulates from covariates alone. Wrap it: gwforecast.Corrected([forecaster])."
         )
-
-
-def _takes_progress(method: Callable[..., Any]) -> bool:
-    arguments = inspect.signature(method).parameters.values()
-    return any(one.name == "progress" or one.kind is one.VAR_KEYWORD for one in arguments)
-
-
-def _without_progress(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of a class that reports no progress, for callers that ask for it."""
-
-    @functools.wraps(method)
-    def call(*arguments: Any, progress: ProgressOption = None, **options: Any) -> Any:  # noqa: ARG001
-        return method(*arguments, **options)
-
-    return call
 
 
 def _held_out_by_fits(

@@ -10,9 +10,10 @@ import types
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import pandas as pd
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-__all__ = ["LONGEST_HORIZON", "check_settings", "setting"]
+__all__ = ["LONGEST_HORIZON", "check_settings", "fitted_wells", "setting", "settings_table"]
 
 
 LONGEST_HORIZON = 10_000
@@ -162,3 +163,29 @@ def _beyond(value: Any, bound: Any) -> str:
     if isinstance(bound, MinLen):
         return "" if len(value) >= bound.min_length else f"have {bound.min_length} or more elements"
     return ""
+
+
+def settings_table(forecaster: Any) -> pd.DataFrame:
+    """Return the settings of a forecaster as a table: index setting, columns value and default.
+
+    A class that is no dataclass has none.
+    """
+    rows = []
+    for field in dataclasses.fields(forecaster) if dataclasses.is_dataclass(forecaster) else ():
+        if field.init and field.name not in ("name", "parts"):
+            default = field.default
+            if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            rows.append((field.name, getattr(forecaster, field.name), default))
+    table = pd.DataFrame(rows, columns=["setting", "value", "default"], dtype=object)
+    return table.set_index("setting")
+
+
+def fitted_wells(forecaster: Any) -> str:
+    """Return whether a forecaster is fitted, and at how many wells, in words."""
+    if not any(name.endswith("_") and not name.startswith("_") for name in vars(forecaster)):
+        return "not fitted"
+    wells = getattr(forecaster, "wells_", None)
+    if wells is None:
+        return "fitted"
+    return f"fitted at {len(wells)} well" + ("" if len(wells) == 1 else "s")

@@ -186,7 +186,10 @@ def backtest(
             hindcasts, used, split=split, baselines=baselines, threshold=threshold
         )
         status = forecast_status(hindcasts, used, split=split, threshold=threshold)
-    result = Backtest(hindcasts, verification, outcomes, split, origins, watch.seconds, status)
+    result = Backtest(
+        hindcasts, verification, outcomes, split, origins, watch.seconds, status,
+        observations=used,
+    )  # fmt: skip
     if out is not None:
         _write(result, used, folder=Path(out), figures=figures)
         settled = files.model_settings(forecasters)

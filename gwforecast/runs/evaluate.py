@@ -156,7 +156,15 @@ def evaluate(
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
     evaluation = Evaluation(
-        predictions, scores, history, findings, outcomes, split, seconds, coverage
+        predictions,
+        scores,
+        history,
+        findings,
+        outcomes,
+        split,
+        seconds,
+        coverage,
+        observations=used,
     )
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)

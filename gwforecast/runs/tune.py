@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
 from gwforecast.runs.files import Stopwatch, write_table, write_text
+from gwforecast.runs.results.tuning import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS, Metric, level_metrics
@@ -35,10 +36,8 @@ __all__ = [
     "SEARCHED",
     "TRIAL_COLUMNS",
     "Task",
-    "Tuning",
     "before_test",
     "make",
-    "ranked",
     "run",
     "scored_rows",
     "tune",
@@ -188,46 +187,6 @@ TRIAL_COLUMNS = ["number", "state", "value", "seconds", "reason"]
 _HOPELESS = 5  # failures, with no trial complete, after which a search ends
 
 
-@dataclass(frozen=True, eq=False)
-class Tuning:
-    """The result of a hyperparameter search.
-
-    Parameters
-    ----------
-    model : str
-        The model whose hyperparameters were searched.
-    metric : str
-        The metric that was optimised in the validation period.
-    best : dict of str to object
-        Settings of the best complete trial, including the fixed ones, for
-        ``evaluate(..., settings={model: best})``.
-    value : float
-        Its score, the mean over the wells.
-    trials : pandas.DataFrame
-        Columns number, state (``"complete"``, ``"pruned"``, ``"failed"``), value (of the members
-        that were trained), seconds, reason, and one for each searched setting.
-    paths : dict of str to pathlib.Path
-        The files written, by their names in the folder.
-    seconds : dict of str to float
-        Duration of the search.
-    """
-
-    model: str
-    metric: str
-    best: dict[str, Any]
-    value: float
-    trials: pd.DataFrame
-    paths: dict[str, Path] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def entries(self) -> dict[str, object]:
-        """Return the numbers of trials by state and the best one, for the record of the search."""
-        return {
-            "trials": self.trials["state"].value_counts().to_dict(),
-            "best": {"value": self.value, "settings": self.best},
-        }
-
-
 @files.owns_its_folder
 def tune(
     observations: xr.Dataset,
@@ -373,21 +332,6 @@ def tune(
         _write(tuning, task, folder, dict(tables or {}))
         _record(tuning, task, folder, watch=watch, inputs=inputs)
     return tuning
-
-
-def ranked(tuning: Tuning) -> pd.DataFrame:
-    """Return the trials of a search from best to worst: complete, then pruned, then failed ones.
-
-    Parameters
-    ----------
-    tuning : Tuning
-        Result of a search.
-    """
-    order = {"complete": 0, "pruned": 1, "failed": 2}
-    sign = -1 if METRICS[tuning.metric].larger_is_better else 1
-    keys = tuning.trials.assign(state=tuning.trials["state"].map(order))
-    keys["value"] = sign * keys["value"]
-    return tuning.trials.loc[keys.sort_values(["state", "value", "number"]).index]
 
 
 def _optuna() -> Any:
@@ -538,7 +482,7 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
         for number, trial in enumerate(finished)
     ]
     table = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *task.space])
-    return Tuning(task.model, task.metric, chosen, float(best.value), table)
+    return Tuning(task.model, task.metric, chosen, float(best.value), table, space=dict(task.space))
 
 
 def _write(

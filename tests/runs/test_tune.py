@@ -16,7 +16,7 @@ import gwforecast as gw
 from gwforecast.config.load import load_settings
 from gwforecast.runs import tune as module
 from gwforecast.runs.catalogue import make_forecasters
-from gwforecast.runs.tune import ranked
+from gwforecast.runs.results.tuning import Tuning, ranked
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.metrics import METRICS
@@ -38,7 +38,7 @@ def fen(observations: xr.Dataset) -> xr.Dataset:
     return observations.sel(well=["fen"])
 
 
-def told(tuning: module.Tuning) -> str:
+def told(tuning: Tuning) -> str:
     """Return the trials without their seconds, with every digit."""
     return tuning.trials.drop(columns="seconds").to_json(double_precision=15, orient="split")
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from gwforecast import schema
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.runs.results.record import split_and_outcomes
+from gwforecast.runs.results.shown import Result, one_or_all, prediction_table, span_of
+from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import Split
+from gwforecast.verification.lead_scoring import forecast_summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Backtest", "Origins", "StatusForecast", "Verification"]
 
@@ -96,8 +104,8 @@ class StatusForecast:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class Backtest:
+@dataclass(frozen=True, eq=False, repr=False)
+class Backtest(Result):
     """The result of a backtest.
 
     Parameters
@@ -120,6 +128,8 @@ class Backtest:
         Status of the months against normal, and crossings of the threshold.
     paths : dict of str to pathlib.Path
         Files written, by their names in the folder.
+    observations : xarray.Dataset, optional
+        The data that were used; not kept by a run in shards.
     """
 
     hindcasts: xr.Dataset
@@ -130,6 +140,77 @@ class Backtest:
     seconds: dict[str, float]
     status_forecast: StatusForecast = field(default_factory=StatusForecast)
     paths: dict[str, Path] = field(default_factory=dict)
+    observations: xr.Dataset | None = None
+
+    def title(self) -> str:
+        """Return models, issue times, horizon and weather in one line."""
+        level = self.hindcasts[schema.LEVEL]
+        issued = level[schema.ISSUE_TIME].values
+        weather = self.hindcasts.attrs.get("forcing", self.origins.forcing.origin)
+        return (
+            f"Backtest of {level.sizes[schema.MODEL]} models, {issued.size} issue times, "
+            f"{span_of(issued)}, {self.origins.horizon} lead times, weather after the issue time: "
+            f"{weather}; RMSE in m by lead "
+            f"time, {one_or_all(level.sizes[schema.WELL])}"
+        )
+
+    def summary(self, *, metric: str = "rmse", leads: int = 6) -> pd.DataFrame:
+        """Return a score by model and lead time, a row for each model; median over wells.
+
+        Parameters
+        ----------
+        metric : str
+            Name from :func:`gwforecast.verification.lead_scoring.lead_definitions`.
+        leads : int
+            Number of lead times, from the first to the last.
+        """
+        table = forecast_summary(self.scores, metric=metric)
+        wanted = np.geomspace(1, table.shape[1], min(leads, table.shape[1])).round().astype(int) - 1
+        return table.iloc[:, np.unique(wanted)]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the hindcasts as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns model, well, issue_time, lead_time, valid_time, predicted, lower_95, upper_95
+            and, where the observations are known, observed; m.
+        """
+        level = self.hindcasts[schema.LEVEL]
+        known = None
+        if self.observations is not None:
+            known = observed_at(self.observations[schema.LEVEL], self.hindcasts)
+        by = [schema.MODEL, schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME, schema.VALID_TIME]
+        return prediction_table(level, known, by=by)
+
+    def plot(
+        self,
+        *,
+        well: str | None = None,
+        model: str | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the hindcasts of a well, see :func:`gwforecast.plots.hindcasts`.
+
+        Parameters
+        ----------
+        well, model : str, optional
+            By default the first well, and the model with the lowest mean RMSE.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw in; by default those of a new figure.
+        """
+        from gwforecast import plots
+
+        if self.observations is None:
+            raise ValueError(
+                "A plot needs the observations. Received a backtest without them, as of a run in "
+                "shards. Use gwforecast.plots.hindcasts(self.hindcasts, observations)."
+            )
+        well = str(self.hindcasts[schema.WELL].values[0]) if well is None else well
+        of_well = self.scores[self.scores[schema.WELL] == well]
+        best = model or str(forecast_summary(of_well, metric="rmse").mean(axis=1).idxmin())
+        return plots.hindcasts(self.hindcasts, self.observations, well=well, model=best, ax=ax)
 
     @property
     def scores(self) -> pd.DataFrame:

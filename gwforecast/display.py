@@ -1,0 +1,44 @@
+"""What notebooks show of a model or a result: a title, a short table, a small picture."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Displayed"]
+
+
+class Displayed:
+    """The base of everything with a title and a short table.
+
+    A subclass has the methods :meth:`title` and :meth:`summary`, and may have :meth:`picture`.
+    """
+
+    def title(self) -> str:
+        """Return what it is, in one line."""
+        return type(self).__name__
+
+    def summary(self) -> pd.DataFrame:
+        """Return what matters most as a short table."""
+        raise NotImplementedError
+
+    def picture(self) -> bytes | None:
+        """Return a small picture as PNG, or None."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{self.title()}\n{self.summary().round(3).to_string()}"
+
+    def _repr_html_(self) -> str:
+        """Return the page that notebooks show."""
+        table = self.summary().round(3).to_html(border=0, na_rep="", justify="left")
+        content = self.picture()
+        shown = ""
+        if content is not None:
+            encoded = base64.b64encode(content).decode("ascii")
+            shown = f'<img alt="" style="max-width: 640px" src="data:image/png;base64,{encoded}">'
+        return f"<div><p><b>{escape(self.title())}</b></p>{table}{shown}</div>"

@@ -1,0 +1,87 @@
+"""What all results have in common: a summary, a table, a plot and a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast import schema, timeline
+from gwforecast.display import Displayed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Result", "one_or_all", "prediction_table", "span_of"]
+
+
+DPI = 70  # of the small picture in a notebook
+
+
+class Result(Displayed):
+    """The result of a run: the same words for each of them.
+
+    ``summary()`` is a short table, ``to_dataframe()`` a long one, and ``plot()`` the most telling
+    figure. Notebooks show the summary and a small picture.
+    """
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the result as one long table."""
+        raise NotImplementedError
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the most telling figure; return its axes."""
+        raise NotImplementedError
+
+    def picture(self) -> bytes | None:
+        """Return the plot as a small PNG, or None if it cannot be drawn."""
+        from gwforecast.plots import style
+
+        try:
+            return style.picture(self.plot(), dpi=DPI)[0]
+        except (ValueError, KeyError):  # e.g. a result that was joined from shards
+            return None
+
+
+def prediction_table(
+    level: xr.DataArray, observed: xr.DataArray | None, *, by: list[str]
+) -> pd.DataFrame:
+    """Return predictions as a long table, without rows that have none.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Quantiles of levels, m, with dimension quantile.
+    observed : xarray.DataArray, optional
+        Observed levels at the same labels, m.
+    by : list of str
+        Dimensions and coordinates that identify a row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns ``by``, predicted, lower_95, upper_95 and observed, m.
+    """
+    quantiles = level[schema.QUANTILE].values
+    columns = {"predicted": level.sel({schema.QUANTILE: 0.5}, drop=True)}
+    for name, quantile in (("lower_95", 0.025), ("upper_95", 0.975)):
+        at = np.flatnonzero(np.isclose(quantiles, quantile))
+        if at.size:
+            columns[name] = level.isel({schema.QUANTILE: int(at[0])}, drop=True)
+    if observed is not None:
+        columns["observed"] = observed
+    table = xr.Dataset(columns).to_dataframe().dropna(subset=["predicted"]).reset_index()
+    return table[[*by, *columns]]
+
+
+def span_of(times: np.ndarray) -> str:
+    """Return the first and the last time in words."""
+    first, last = (timeline.format_time(time) for time in timeline.to_times(times)[[0, -1]])
+    return f"{first} to {last}"
+
+
+def one_or_all(wells: int) -> str:
+    """Return how the scores of some wells are summarised."""
+    return "1 well" if wells == 1 else f"median of {wells} wells"

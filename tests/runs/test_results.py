@@ -1,0 +1,99 @@
+"""The same words on every result, and what a notebook shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import xarray as xr
+
+import gwforecast as gw
+
+
+@pytest.fixture(scope="module")
+def observations() -> xr.Dataset:
+    return gw.load_sample().isel(well=[0, 2], time=slice(3000, 4500))
+
+
+@pytest.fixture(scope="module")
+def evaluation(observations: xr.Dataset) -> gw.Evaluation:
+    return gw.evaluate(observations, models=["linear", "climatology"])
+
+
+@pytest.fixture(scope="module")
+def backtest(observations: xr.Dataset) -> gw.Backtest:
+    return gw.backtest(observations, models=["linear", "persistence"], horizon=10, stride=60)
+
+
+def test_an_evaluation_is_a_short_table(evaluation: gw.Evaluation) -> None:
+    text = repr(evaluation)
+    assert text.startswith("Evaluation of 2 models, 2006-03-20 to 2010-04-27; scores of the test")
+    assert "median of 2 wells" in text
+    assert len(text.splitlines()) <= 6
+    assert list(evaluation.summary(period="train", metrics=["nse"]).columns) == ["nse", "n"]
+
+
+def test_its_predictions_are_a_table(evaluation: gw.Evaluation, observations: xr.Dataset) -> None:
+    table = evaluation.to_dataframe()
+    columns = ["model", "well", "time", "predicted", "lower_95", "upper_95", "observed"]
+    assert list(table) == columns
+    row = table.iloc[[700]].iloc[0]
+    labels = {name: row[name] for name in ("model", "well", "time")}
+    level = evaluation.predictions["level"].sel(labels)
+    assert row["predicted"] == float(level.sel(quantile=0.5))
+    assert row["lower_95"] == float(level.sel(quantile=0.025))
+    of_time = observations["level"].sel(well=row["well"], time=row["time"])
+    assert row["observed"] == pytest.approx(float(of_time), nan_ok=True)
+    assert table["predicted"].notna().all()
+
+
+def test_a_backtest_has_the_same_words(backtest: gw.Backtest) -> None:
+    assert repr(backtest).startswith("Backtest of 2 models, ")
+    assert "weather after the issue time: observed; RMSE in m by lead time" in backtest.title()
+    assert list(backtest.summary().columns) == [1, 2, 3, 4, 6, 10]
+    table = backtest.to_dataframe()
+    assert list(table)[:5] == ["model", "well", "issue_time", "lead_time", "valid_time"]
+    at = table["valid_time"] == table["issue_time"] + table["lead_time"]
+    assert at.all()
+    assert table["observed"].notna().any()
+
+
+@pytest.mark.parametrize("name", ["evaluation", "backtest"])
+def test_a_notebook_shows_table_and_picture(name: str, request: pytest.FixtureRequest) -> None:
+    result = request.getfixturevalue(name)
+    from matplotlib import pyplot as plt
+
+    before = plt.get_fignums()
+    page = result._repr_html_()
+    assert "<table" in page
+    assert 'src="data:image/png;base64,' in page
+    assert plt.get_fignums() == before  # nothing is left open
+    ax = result.plot(well="ridge")
+    assert "ridge" in ax.get_title(loc="left") + ax.get_title() + str(ax.figure._suptitle)
+    plt.close("all")
+
+
+def test_a_result_without_observations_says_so(evaluation: gw.Evaluation) -> None:
+    without = replace(evaluation, observations=None)
+    with pytest.raises(ValueError, match=r"needs the observations\. Received an evaluation"):
+        without.plot()
+    page = without._repr_html_()
+    assert "<table" in page
+    assert "base64" not in page
+    assert "observed" not in without.to_dataframe()
+
+
+def test_models_show_the_settings_that_were_changed(observations: xr.Dataset) -> None:
+    assert repr(gw.LSTM()) == "LSTM(), not fitted"
+    assert repr(gw.LSTM(units=64, name="wide")) == "LSTM(units=64), not fitted"
+    model = gw.Linear(lookbacks=(8,))
+    model.fit(observations, split=gw.split_by_fraction(observations))
+    assert repr(model) == "Linear(lookbacks=(8,)), fitted at 2 wells"
+    assert model.title() == "Linear 'linear', fitted at 2 wells"
+    assert "lookbacks" in model._repr_html_()
+
+
+def test_names_are_escaped() -> None:
+    page = gw.LSTM(name="<b>x</b>")._repr_html_()
+    assert "<b>x</b>" not in page
+    assert "&lt;b&gt;x" in page
