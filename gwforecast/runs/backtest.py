@@ -160,8 +160,7 @@ def backtest(
     used, split, excluded = usable_data(
         forecasters, observations, split, simulates=False, without_weather=without_weather
     )
-    step = timeline.infer_frequency(used[schema.TIME].values)
-    wanted = horizon
+    step, wanted = timeline.infer_frequency(used[schema.TIME].values), horizon
     horizon, stride = horizon_and_stride(step, horizon, stride)
     if issue_times is None:
         if wanted is not None:
@@ -187,9 +186,8 @@ def backtest(
         )
         status = forecast_status(hindcasts, used, split=split, threshold=threshold)
     result = Backtest(
-        hindcasts, verification, outcomes, split, origins, watch.seconds, status,
-        observations=used,
-    )  # fmt: skip
+        hindcasts, verification, outcomes, split, origins, watch.seconds, status, {}, used
+    )
     if out is not None:
         _write(result, used, folder=Path(out), figures=figures)
         settled = files.model_settings(forecasters)

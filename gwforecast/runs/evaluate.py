@@ -156,15 +156,7 @@ def evaluate(
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
     evaluation = Evaluation(
-        predictions,
-        scores,
-        history,
-        findings,
-        outcomes,
-        split,
-        seconds,
-        coverage,
-        observations=used,
+        predictions, scores, history, findings, outcomes, split, seconds, coverage, {}, used
     )
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,6 @@ from gwforecast.runs.results.shown import Result, one_or_all, prediction_table, 
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import Split
 from gwforecast.verification.lead_scoring import forecast_summary
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Backtest", "Origins", "StatusForecast", "Verification"]
 
@@ -189,8 +186,8 @@ class Backtest(Result):
         *,
         well: str | None = None,
         model: str | None = None,
-        ax: Axes | None = None,
-    ) -> Axes:
+        ax: Any = None,
+    ) -> Any:
         """Draw the hindcasts of a well, see :func:`gwforecast.plots.hindcasts`.
 
         Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -15,9 +15,6 @@ from gwforecast.runs.results.record import split_and_outcomes
 from gwforecast.runs.results.shown import Result, one_or_all, prediction_table, span_of
 from gwforecast.sequences.split import Period, Split
 from gwforecast.verification.scoring import choose_models, score_summary
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Evaluation"]
 
@@ -102,8 +99,8 @@ class Evaluation(Result):
         well: str | None = None,
         model: str | None = None,
         period: Period | None = None,
-        ax: Axes | None = None,
-    ) -> Axes:
+        ax: Any = None,
+    ) -> Any:
         """Draw the hydrograph of a well, see :func:`gwforecast.plots.hydrograph`.
 
         Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,6 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.display import Displayed
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Result", "one_or_all", "prediction_table", "span_of"]
 
@@ -31,7 +28,7 @@ class Result(Displayed):
         """Return the result as one long table."""
         raise NotImplementedError
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Any = None) -> Any:
         """Draw the most telling figure; return its axes."""
         raise NotImplementedError
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from gwforecast.runs.results.shown import Result
 from gwforecast.verification.metrics import METRICS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Tuning", "ranked"]
 
@@ -67,7 +64,7 @@ class Tuning(Result):
         """Return all trials, from best to worst."""
         return ranked(self)
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Any = None) -> Any:
         """Draw the score of each trial, see :func:`gwforecast.plots.tuning`.
 
         In given axes only the trials are drawn, and not the score by setting.
