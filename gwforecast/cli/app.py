@@ -13,13 +13,14 @@ import typer
 
 from gwforecast import __version__
 from gwforecast.cli.backtest import backtest
-from gwforecast.cli.bulletin import bulletin
 from gwforecast.cli.console import exit_with, screen, show_tracebacks, show_warning
 from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
-from gwforecast.cli.fews import CODES as FEWS_CODES
-from gwforecast.cli.fews import fews
 from gwforecast.cli.init import init
+from gwforecast.cli.office.alerts import alerts
+from gwforecast.cli.office.bulletin import bulletin
+from gwforecast.cli.office.fews import CODES as FEWS_CODES
+from gwforecast.cli.office.fews import fews
 from gwforecast.cli.options import Command, with_reading
 from gwforecast.cli.questions import explain, extend, fill, simulate, whatif
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
@@ -67,7 +68,7 @@ QUESTIONS: tuple[Callable[..., None], ...] = (
     simulate, fill, extend, whatif, explain,
 )  # fmt: skip
 SCHEDULE: tuple[Callable[..., None], ...] = (
-    train, forecast, bulletin, verify, status, backfill, acknowledge,
+    train, forecast, bulletin, alerts, verify, status, backfill, acknowledge,
 )  # fmt: skip
 METRICS = "Metrics in scores.csv: {metrics}."
 

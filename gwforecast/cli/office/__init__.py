@@ -1,0 +1,1 @@
+"""Commands of an office: the bulletin, alerts, Delft-FEWS and the archive."""
