@@ -41,6 +41,7 @@ __all__ = [
     "mean_temperature",
     "require_covariates",
     "snow_and_liquid_water",
+    "soil_recharge",
 ]
 
 
@@ -48,6 +49,9 @@ DEFAULT_FEATURES = ("season", "snow")
 
 DEGREE_DAY_FACTOR = 3.0  # mm/degC/d, the middle of the usual range for lowlands
 SNOW_RANGE = (-1.0, 1.0)  # degC, between which the share of snow falls from 1 to 0
+EVAPORATION_FACTOR = 0.16  # mm/degC/d, about that of Oudin et al. (2005) at middle latitudes
+SOIL_EXPONENT = 2.0  # of the share of rain that passes a soil, in the moisture
+SOIL_DRY = 0.6  # relative moisture below which evapotranspiration is less than potential
 
 
 def find_covariate(observations: xr.Dataset, kind: str) -> str | None:
@@ -214,6 +218,55 @@ def snow_balance(
         held = held - melted[:, step]
         storage[:, step] = held
     return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
+
+
+def soil_recharge(
+    water: np.ndarray, demand: np.ndarray, *, capacities: Iterable[float]
+) -> list[np.ndarray]:
+    """Return the recharge below soils of several capacities, each of shape (series, time), mm.
+
+    The soil of the HBV model [1]_: the share of the water that passes grows with the square of the
+    relative moisture, what the soil cannot hold passes too, and evapotranspiration is potential
+    above 60 % moisture. Soils are half full at the start.
+
+    Parameters
+    ----------
+    water : numpy.ndarray
+        Rain and melt water of each step, shape (series, time), mm.
+    demand : numpy.ndarray
+        Potential evapotranspiration of each step, of the same shape, mm.
+    capacities : iterable of float
+        What each soil can hold, mm.
+
+    Notes
+    -----
+    Steps with a missing input are missing in the results and leave the soils as they were.
+
+    References
+    ----------
+    .. [1] Lindstrom et al. (1997). Development and test of the distributed HBV-96 hydrological
+       model. Journal of Hydrology 201, 272-288. https://doi.org/10.1016/S0022-1694(97)00041-3
+
+    Examples
+    --------
+    >>> recharge, = soil_recharge(np.array([[8.0, 4, 0]]), np.zeros((1, 3)), capacities=[10.0])
+    >>> recharge.round(2)
+    array([[3., 4., 0.]])
+    """
+    known = np.isfinite(water) & np.isfinite(demand)
+    rain, thirst = np.where(known, water, 0.0), np.where(known, demand, 0.0)
+    full = np.array(list(capacities))[:, None]
+    moisture = np.repeat(0.5 * full, len(water), axis=1)
+    passed = np.empty((water.shape[1], *moisture.shape))
+    for step in range(water.shape[1]):
+        through = rain[:, step] * (moisture / full) ** SOIL_EXPONENT
+        moisture = moisture + (rain[:, step] - through)
+        excess = np.maximum(moisture - full, 0.0)
+        moisture = moisture - excess
+        passed[step] = through + excess
+        drawn = thirst[:, step] * np.minimum(moisture / (SOIL_DRY * full), 1.0)
+        moisture = moisture - np.minimum(drawn, moisture)
+    return [np.where(known, one.T, np.nan) for one in passed.transpose(1, 0, 2)]
 
 
 def add_evapotranspiration(

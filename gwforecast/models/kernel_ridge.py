@@ -18,7 +18,12 @@ from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
 from gwforecast import schema, timeline
-from gwforecast.data.covariates import find_covariate, snow_and_liquid_water
+from gwforecast.data.covariates import (
+    EVAPORATION_FACTOR,
+    find_covariate,
+    snow_and_liquid_water,
+    soil_recharge,
+)
 from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
@@ -36,6 +41,7 @@ JUDGED_ROWS = 400  # rows that kernels are chosen on, at most
 KEPT = 6  # kernels that are averaged
 SHARPNESS = 4.0  # weights are the mean squared error to the power of minus this
 TEMPERATURES = ("temperature", "temperature_min", "temperature_max")
+SOILS = (50.0, 200.0)  # capacities in mm of the soils below which recharge is computed
 FARTHEST = 5.0  # standard deviations at which inputs are held
 FEWEST_LEVELS = 40
 HISTORY_YEARS = 30.0
@@ -108,7 +114,8 @@ class KernelRidge(PerWell[KernelRegression]):
 
     The features of a step are means of each covariate with exponentially fading weights, whose
     memories last from two days to eleven years, two harmonics of the year and, where there are rain
-    and temperature, the same means of snow storage and of liquid water. A kernel is a mixture of a
+    and temperature, the same means of snow storage, of liquid water and of the recharge below two
+    soils, see :func:`gwforecast.data.covariates.soil_recharge`. A kernel is a mixture of a
     Gaussian and a linear one [1]_. The longest memory, the length scale, the share of the linear
     kernel and the ridge strength are judged by leaving out fifths of the fitted years in turn, in
     closed form; the regressions of the best kernels are averaged, each weighted by the inverse
@@ -122,8 +129,9 @@ class KernelRidge(PerWell[KernelRegression]):
     longest : float
         Longest memory to choose from, in days.
     snow : bool
-        Add snow storage and liquid water of a degree-day model, where there are rain and
-        temperature.
+        Add snow storage and liquid water of a degree-day model, and the recharge below soils of 50
+        and 200 mm, where there are rain and temperature. What the soils lose is the covariate of
+        potential evapotranspiration, or, without one, is estimated from the temperature.
     name : str
         Name in tables and files.
 
@@ -172,22 +180,25 @@ class KernelRidge(PerWell[KernelRegression]):
         return chosen
 
     def weather_of(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the input series (well, version, time, series): covariates, snow, liquid water."""
+        """Return the input series (well, version, time, series): covariates, snow, water, soils."""
         weather = super().weather_of(observations)
         one = observations.isel({schema.FORCING_MEMBER: 0})
-        names = [find_covariate(one, kind) for kind in ("rain", *TEMPERATURES)]
+        kinds = ("rain", "evapotranspiration", *TEMPERATURES)
+        names = [find_covariate(one, kind) for kind in kinds]
         place = [self.covariates_.index(n) if n in self.covariates_ else None for n in names]
-        rain, mean, low, high = (None if k is None else weather[..., k] for k in place)
+        rain, demand, mean, low, high = (None if k is None else weather[..., k] for k in place)
         if mean is None and low is not None and high is not None:
             mean = 0.5 * (low + high)
         if not self.snow or rain is None or mean is None:
             return weather
-        shape = rain.shape
         days = 365.25 / timeline.steps_per_year(self._frequency)
-        water = snow_and_liquid_water(
-            rain.reshape(-1, shape[-1]), mean.reshape(-1, shape[-1]), days=days
-        )
-        return np.concatenate([weather, *(w.reshape(*shape, 1) for w in water)], axis=-1)
+        if demand is None:
+            demand = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0)
+        rain, mean, demand = (v.reshape(-1, v.shape[-1]) for v in (rain, mean, demand))
+        storage, water = snow_and_liquid_water(rain, mean, days=days)
+        added = [storage, water, *soil_recharge(water, demand, capacities=SOILS)]
+        shape = (*weather.shape[:-1], 1)
+        return np.concatenate([weather, *(one.reshape(shape) for one in added)], axis=-1)
 
     def fit_well(self, record: WellRecord, previous: KernelRegression | None) -> KernelRegression:
         """Return the regression of one well; in a refit the kernels and their weights are kept."""
@@ -256,7 +267,7 @@ class KernelRidge(PerWell[KernelRegression]):
         """Raise a ValueError if a stored regression does not match its covariates."""
         extra = fit.before.size - len(self.covariates_)
         features = self._days(fit.before.size).size
-        if extra not in ((0, 2) if self.snow else (0,)) or fit.center.size != features:
+        if extra not in ((0, 2 + len(SOILS)) if self.snow else (0,)) or fit.center.size != features:
             raise ValueError("a kernel regression does not match its covariates")
         if not (fit.scale > 0).all() or not (fit.length > 0).all():
             raise ValueError("scales and lengths of a kernel regression must be positive")

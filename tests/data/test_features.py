@@ -13,6 +13,7 @@ from gwforecast.data.covariates import (
     find_covariate,
     mean_temperature,
     snow_balance,
+    soil_recharge,
 )
 from gwforecast.schema import SchemaError, covariate_names
 
@@ -112,3 +113,27 @@ def test_evapotranspiration_is_that_of_oudin_in_summer() -> None:
     june = amount.sel(time="2001-06-21")
     # radiation above the atmosphere at 52 degrees north in late June is 41.7 MJ/m2/d (FAO 56)
     np.testing.assert_allclose(june, 41.7 / 2.45 * 22 / 100, rtol=0.01)
+
+
+def test_water_of_a_soil_is_neither_made_nor_lost() -> None:
+    rain = RNG.gamma(0.5, 8.0, (3, 4000))
+    (passed,) = soil_recharge(rain, np.zeros_like(rain), capacities=[80.0])
+    stored = 40.0 + np.cumsum(rain - passed, axis=1)
+    assert stored.min() >= 0 and stored.max() <= 80.0 + 1e-9
+    (drawn,) = soil_recharge(rain, np.full_like(rain, 2.0), capacities=[80.0])
+    assert (drawn <= passed + 1e-9).all() and drawn.sum() < passed.sum()
+
+
+def test_a_larger_soil_passes_less() -> None:
+    rain = RNG.gamma(0.5, 8.0, (1, 4000))
+    small, large = soil_recharge(rain, np.full_like(rain, 3.0), capacities=[50.0, 200.0])
+    assert 0 < large.mean() < small.mean() < rain.mean()
+
+
+def test_missing_weather_is_missing_in_the_recharge_and_keeps_the_soil() -> None:
+    rain = np.full((1, 10), 8.0)
+    rain[0, 4] = np.nan
+    (passed,) = soil_recharge(rain, np.ones_like(rain), capacities=[50.0])
+    (short,) = soil_recharge(np.delete(rain, 4, axis=1), np.ones((1, 9)), capacities=[50.0])
+    assert np.isnan(passed[0, 4])
+    np.testing.assert_array_equal(np.delete(passed, 4, axis=1), short)

@@ -131,15 +131,24 @@ def test_a_restored_model_simulates_the_same() -> None:
     np.testing.assert_array_equal(restored.simulate(data)["level"], fitted.simulate(data)["level"])
 
 
-def test_snow_matters_only_where_it_freezes() -> None:
+def test_snow_water_and_recharge_are_inputs_where_there_is_temperature() -> None:
     data = observations(8.0)
-    warm = data.assign(temperature=data["temperature"] + 20.0)
-    cold = data.assign(temperature=data["temperature"] - 15.0)
     split = split_by_fraction(data)
-    for one, columns in ((warm, True), (cold, True)):
-        fitted = KernelRidge(rows=100).fit(one, split=split)
-        assert fitted.fits_["w0"].before.size == 2 + 2 * columns
+    series = {"rain", "temperature", "snow", "water", "soil of 50 mm", "soil of 200 mm"}
+    fitted = KernelRidge(rows=100).fit(data, split=split)
+    assert fitted.fits_["w0"].before.size == len(series)
     assert KernelRidge(rows=100, snow=False).fit(data, split=split).fits_["w0"].before.size == 2
+    dry = KernelRidge(rows=100).fit(data.drop_vars("temperature"), split=split)
+    assert dry.fits_["w0"].before.size == 1
+
+
+def test_evapotranspiration_that_is_given_draws_on_the_soils() -> None:
+    data = observations(8.0)
+    split = split_by_fraction(data)
+    thirst = data["rain"].copy(data=np.full(data["rain"].shape, 500.0))
+    thirst.attrs = {"units": "mm", "kind": "evapotranspiration"}
+    fitted = KernelRidge(rows=100).fit(data.assign(et=thirst), split=split)
+    assert fitted.fits_["w0"].before[-1] < 0.1 * fitted.fits_["w0"].before[0]
 
 
 def test_steps_without_weather_have_no_level() -> None:
