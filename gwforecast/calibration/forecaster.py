@@ -12,7 +12,9 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.blending import blend_members, blend_weights, read_weights
 from gwforecast.calibration.correction import STATES, ErrorModel
+from gwforecast.calibration.held_out import simulate_held_out
 from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import make_forcing
@@ -39,9 +41,9 @@ STORED_FORCINGS = ("observed", "climatology")
 class Corrected(Forecaster):
     """Forecast from one or more simulations and a model of their recent errors.
 
-    Several simulations are averaged, which is usually better than most of them alone (Bates and
-    Granger 1969, doi:10.1057/jors.1969.103). The error model is chosen on the validation period,
-    for which the simulations were not fitted, and is kept when the parts are refitted.
+    Several simulations are averaged, each with a weight at each well, see
+    :mod:`gwforecast.calibration.blending`. Weights and error model are estimated on rows that the
+    simulations were not fitted on, and are kept when the parts are refitted.
 
     Parameters
     ----------
@@ -54,11 +56,12 @@ class Corrected(Forecaster):
     ----------
     error_model_ : ErrorModel
         One model for the average of all parts.
+    weights_ : numpy.ndarray or None
+        Weight of each part, shape (part, well); None for equal weights.
     wells_ : list of str
         Wells that were fitted.
     since_ : numpy.ndarray
-        Shape (well,): end of the period used to fit the parts. Errors up to then are smaller than
-        those on new rows and are not used.
+        Shape (well,): end of the period used to fit the parts; errors up to then are not used.
     known_ : numpy.ndarray
         Shape (well, 24): state of the error model at ``since_``, from the previous fit.
 
@@ -88,6 +91,7 @@ class Corrected(Forecaster):
     kind: ClassVar[str] = "corrected"
 
     error_model_: ErrorModel = field(init=False, repr=False)
+    weights_: np.ndarray | None = field(init=False, repr=False, default=None)
     wells_: list[str] = field(init=False, repr=False)
     since_: np.ndarray = field(init=False, repr=False)
     known_: np.ndarray = field(init=False, repr=False)
@@ -110,13 +114,17 @@ class Corrected(Forecaster):
         return [(part, stage(report, f"{part.name}: {what}")) for part in self.parts]
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
-        """Fit the error model on the validation rows, with parts that are already fitted."""
+        """Estimate weights and fit the error model, with parts that are already fitted."""
+        self.wells_ = [str(well) for well in observations[schema.WELL].values]
+        if len(self.parts) > 1:
+            unseen = [simulate_held_out(part, observations, split=split) for part in self.parts]
+            rows = split.levels(observations, "train", "validation")
+            self.weights_ = blend_weights([one[schema.LEVEL] for one in unseen], rows).values
         levels = split.levels(observations, "validation")
         central = self._central(observations)
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         horizon = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
         self.error_model_ = ErrorModel().fit(central, levels, horizon=horizon)
-        self.wells_ = [str(well) for well in observations[schema.WELL].values]
         self.since_ = _ends(split, self.wells_, "train")
         self.known_ = np.full((len(self.wells_), 2 * STATES), np.nan)
         return self
@@ -178,10 +186,9 @@ class Corrected(Forecaster):
         ends = np.maximum(_ends(split, again.wells_, through), again.since_)
         states = self._states(observations, self._central(observations))
         at_end = np.searchsorted(observations[schema.TIME].values, ends, side="right") - 1
-        index = {str(well): number for number, well in enumerate(observations[schema.WELL].values)}
-        again.known_ = np.stack(
-            [states[index[well], at_end[number]] for number, well in enumerate(again.wells_)]
-        )
+        wells = [str(well) for well in observations[schema.WELL].values]
+        rows = [wells.index(well) for well in again.wells_]
+        again.known_ = states[rows, at_end]
         again.since_ = ends
         return again
 
@@ -193,6 +200,7 @@ class Corrected(Forecaster):
         if len(rows) < len(self.wells_):
             again.wells_ = [self.wells_[number] for number in rows]
             again.since_, again.known_ = self.since_[rows], self.known_[rows]
+            again.weights_ = None if self.weights_ is None else self.weights_[:, rows]
             again.error_model_ = ErrorModel.from_arrays(
                 {name: values[rows] for name, values in self.error_model_.to_arrays().items()}
             )
@@ -209,7 +217,16 @@ class Corrected(Forecaster):
     def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
         """Return the simulation from a position onwards; earlier steps may be NaN."""
         levels = [part.simulate_from(observations, first)[schema.LEVEL] for part in self.parts]
-        return _averaged(levels).to_dataset(name=schema.LEVEL)
+        return self._blended(levels, observations).to_dataset(name=schema.LEVEL)
+
+    def _blended(self, levels: Sequence[xr.DataArray], observations: xr.Dataset) -> xr.DataArray:
+        weights = None if self.weights_ is None else self.weights_[:, self._rows(observations)]
+        return blend_members(levels, weights)
+
+    def _rows(self, observations: xr.Dataset) -> list[int]:
+        """Return where the wells of the observations stand among the fitted wells."""
+        index = {well: number for number, well in enumerate(self.wells_)}
+        return [index[str(well)] for well in observations[schema.WELL].values]
 
     def forecast(
         self,
@@ -226,10 +243,9 @@ class Corrected(Forecaster):
         """
         recent, first = self._recent(observations, issue_times)
         history = self.simulate_from(recent, first)[schema.LEVEL]
-        projected = _averaged([
-            part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
-            for part in self.parts
-        ])  # fmt: skip
+        future = {"issue_times": issue_times, "horizon": horizon, "forcing": forcing}
+        each = [part.project(observations, **future) for part in self.parts]
+        projected = self._blended(each, observations)
         times = recent[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")
         states = self._states(recent, history)[:, issued]
@@ -309,14 +325,15 @@ class Corrected(Forecaster):
                 f"since and known must have shapes {(wells,)} and {(wells, 2 * STATES)}, not "
                 f"{restored.since_.shape} and {restored.known_.shape}"
             )
+        if "weights" in arrays:
+            restored.weights_ = read_weights(arrays["weights"], (len(restored.parts), wells))
         if np.isinf(restored.known_).any():
             raise ValueError("the state of the error model must not be infinite")
         return restored
 
     def _recent(self, observations: xr.Dataset, issue_times: np.ndarray) -> tuple[xr.Dataset, int]:
         """Return the rows from which errors are used, after those they depend on, and the first."""
-        index = {well: number for number, well in enumerate(self.wells_)}
-        since = self.since_[[index[str(well)] for well in observations[schema.WELL].values]]
+        since = self.since_[self._rows(observations)]
         if np.isnat(since).any():
             return observations, 0
         times = observations[schema.TIME].values
@@ -326,8 +343,7 @@ class Corrected(Forecaster):
 
     def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
         """Return the state of the error model at each step, shape (well, time[, member], 24)."""
-        index = {well: number for number, well in enumerate(self.wells_)}
-        rows = [index[str(well)] for well in observations[schema.WELL].values]
+        rows = self._rows(observations)
         return self.error_model_.filter(
             history,
             observations[schema.LEVEL].transpose(schema.WELL, schema.TIME),
@@ -342,20 +358,6 @@ class Corrected(Forecaster):
 
 def _ends(split: Split, wells: Sequence[str], through: Period) -> np.ndarray:
     return timeline.to_times(split.end_through(through).sel({schema.WELL: list(wells)}).values)
-
-
-def _averaged(levels: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Return the members of all parts, shifted so that their median is the mean of the medians."""
-    member = schema.MEMBER
-    levels = [lev if member in lev.dims else lev.expand_dims({member: [0]}, -1) for lev in levels]
-    if len(levels) == 1:
-        return levels[0]
-    center = sum(level.median(member, skipna=False) for level in levels) / len(levels)
-    joined = xr.concat([level.drop_vars(member, errors="ignore") for level in levels], member)
-    joined = joined.transpose(*levels[0].dims).assign_coords(
-        {member: np.arange(joined.sizes[member])}
-    )
-    return joined + (center - joined.median(member, skipna=False))
 
 
 CALIBRATION_ORIGINS = 300  # largest number of issue times of a well in the validation period

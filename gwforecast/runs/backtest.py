@@ -76,8 +76,8 @@ def backtest(
 
     Each model is fitted on the train period, its intervals are calibrated by hindcasts of the
     validation period, and it is refitted through the validation period. A model that simulates from
-    the weather is corrected at each issue time by the last observed levels. The mean of two or more
-    networks is added as the model ``"blend"``.
+    the weather is corrected at each issue time by the last observed levels. The weighted mean of
+    the networks and ``kernel_ridge``, where there are two or more of them, is added as ``"blend"``.
 
     Parameters
     ----------

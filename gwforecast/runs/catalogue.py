@@ -62,8 +62,8 @@ DEFAULT_MODELS = (
 """Models of an evaluation, where none are named."""
 
 DEFAULT_BACKTEST = (
-    "lstm", "mlp", "linear", "additive", "arma_regression", "ets", "unobserved_components",
-    "climatology", "seasonal_naive", "persistence",
+    "lstm", "mlp", "kernel_ridge", "linear", "additive", "arma_regression", "ets",
+    "unobserved_components", "climatology", "seasonal_naive", "persistence",
 )  # fmt: skip
 """Models of a backtest, where none are named."""
 
@@ -71,7 +71,7 @@ DEFAULT_SCHEDULE = ("lstm", "mlp")
 """Models of scheduled forecasts, where none are named."""
 
 BLEND = "blend"
-"""Name of the mean of several models, weighted by well in an evaluation."""
+"""Name of the mean of several models, weighted by well."""
 
 
 def model_class(name: str) -> type[Forecaster]:
@@ -125,7 +125,7 @@ def neural_among(names: Iterable[str]) -> list[str]:
 
 
 def blended_among(names: Iterable[str]) -> list[str]:
-    """Return the names of models that an evaluation blends, in the order of the catalogue.
+    """Return the names of models that are blended, in the order of the catalogue.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from gwforecast import schema
 from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, stage
-from gwforecast.runs.catalogue import BLEND, is_neural
+from gwforecast.runs.catalogue import BLEND, blended_among
 from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.one_by_one import one_by_one, reason_of, select_wells
 from gwforecast.runs.outcomes import (
@@ -176,7 +176,7 @@ def hindcast_all(
     wells = [str(well) for well in every[schema.WELL]]
     for name, error in made.errors.items():
         made.failed[name] = dict.fromkeys(wells, reason_of(error))
-        parts = {name: forecasters[name]} if name in forecasters else _networks(forecasters)
+        parts = {name: forecasters[name]} if name in forecasters else _blended(forecasters)
         if len(wells) == 1 or any(part.pooled for part in parts.values()):
             continue  # networks that all wells share are not fitted to one well
         attempt = one_by_one(
@@ -252,8 +252,8 @@ def _hindcast_models(
     return made
 
 
-def _networks(forecasters: _Parts) -> _Parts:
-    return {name: one for name, one in forecasters.items() if is_neural(name)}
+def _blended(forecasters: _Parts) -> _Parts:
+    return {name: forecasters[name] for name in blended_among(forecasters)}
 
 
 def _blend(
@@ -261,8 +261,8 @@ def _blend(
 ) -> dict[str, Forecaster]:
     parts = [
         part
-        for name, one in fitted.items()
-        if is_neural(name) and isinstance(one, Corrected)
+        for one in _blended(fitted).values()
+        if isinstance(one, Corrected)
         for part in one.parts
     ]
     if len(parts) < 2:

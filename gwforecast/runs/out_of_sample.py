@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.calibration.blending import blend_simulations, blend_weights
 from gwforecast.calibration.errors import error_reduction
 from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_held_out
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
@@ -38,9 +39,6 @@ __all__ = [
     "predict_all",
 ]
 
-
-WEIGHT_POWER = 2.0
-"""Power of the inverse mean squared error that weights a model in the blend of a well."""
 
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
@@ -240,54 +238,20 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     .. [1] Bates, J. M., and Granger, C. W. J. (1969). The combination of forecasts. Operational
        Research Quarterly 20, 451-468. https://doi.org/10.1057/jors.1969.103
     """
-    weights = _blend_weights(parts, observations, split)
-    simulation = _weighted([part.simulation for part in parts], weights)
     given = [part.held_out for part in parts if part.held_out is not None]
-    held_out = _weighted(given, weights) if len(given) == len(parts) else None
+    complete = len(given) == len(parts)
+    rows = split.levels(observations, *PERIODS[:-1])
+    if complete:
+        weights = blend_weights([one[schema.LEVEL] for one in given], rows)
+    else:
+        wells = {schema.WELL: observations[schema.WELL]}
+        equal = np.full((len(parts), observations.sizes[schema.WELL]), 1.0 / len(parts))
+        weights = xr.DataArray(equal, wells, (schema.MODEL, schema.WELL))
+    simulation = blend_simulations([part.simulation for part in parts], weights)
+    held_out = blend_simulations(given, weights) if complete else None
     level = _quantiles(simulation, held_out, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
-
-
-def _blend_weights(
-    parts: Sequence[Prediction], observations: xr.Dataset, split: Split
-) -> xr.DataArray:
-    """Return the weights (model, well), which add up to 1.
-
-    A model without any row held out at a well, which has failed there, has no weight. Weights are
-    equal where nothing is held out by any.
-    """
-    wells = observations[schema.WELL]
-    equal = xr.DataArray(
-        np.ones((len(parts), wells.size)), {schema.WELL: wells}, (schema.MODEL, schema.WELL)
-    )
-    given = [part.held_out[schema.LEVEL] for part in parts if part.held_out is not None]
-    if len(given) < len(parts):
-        return equal / len(parts)
-    levels = xr.concat(given, schema.MODEL, join="exact")
-    rows = split.rows(observations, *PERIODS[:-1]) & observations[schema.LEVEL].notnull()
-    known = levels.notnull() & rows
-    works = known.any(schema.TIME)
-    works = works | ~works.any(schema.MODEL)
-    missing = (~known & works).sum(schema.MODEL) > 0
-    errors: xr.DataArray = (levels - observations[schema.LEVEL]).where(known & ~missing)
-    squared = (errors**2).mean(schema.TIME)
-    inverse = squared.clip(min=1e-12 * squared.max(schema.MODEL)) ** -WEIGHT_POWER
-    weights = equal.where(~np.isfinite(inverse), inverse).where(works, 0.0)
-    return weights / weights.sum(schema.MODEL)
-
-
-def _weighted(simulations: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
-    """Return the weighted mean of models and the spread of all members; NaN where one is missing.
-
-    The variance of all members is the sum of the variances within and between models.
-    """
-    each = xr.concat(simulations, schema.MODEL, join="exact")
-    each = each.transpose(..., schema.WELL, schema.TIME).where(weights > 0, 0.0)
-    level = (weights * each[schema.LEVEL]).sum(schema.MODEL, skipna=False)
-    within = (weights * each[SPREAD] ** 2).sum(schema.MODEL, skipna=False)
-    between = (weights * (each[schema.LEVEL] - level) ** 2).sum(schema.MODEL, skipna=False)
-    return xr.Dataset({schema.LEVEL: level, SPREAD: np.sqrt(within + between)})
 
 
 def _predict(

@@ -1,0 +1,142 @@
+"""Weights of the models in a blend, from errors on rows that none of them was fitted on.
+
+The mean of several simulations is better than most of them (Bates and Granger 1969,
+doi:10.1057/jors.1969.103). A model that fails at a well would spoil it there, so each model is
+weighted, at each well, by the inverse square of its mean squared error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from gwforecast import schema
+from gwforecast.calibration.held_out import SPREAD
+
+__all__ = ["blend_members", "blend_simulations", "blend_weights", "read_weights"]
+
+
+POWER = 2.0
+"""Power of the inverse mean squared error that weights a model."""
+
+
+def blend_weights(held_out: Sequence[xr.DataArray], observed: xr.DataArray) -> xr.DataArray:
+    """Return the weight of each model at each well, dims (model, well); they add up to 1.
+
+    A model without any level at a well, which has failed there, has no weight. Weights are equal at
+    a well where none of the models has one.
+
+    Parameters
+    ----------
+    held_out : sequence of xarray.DataArray
+        For each model levels that it predicted without having been fitted on them, m, dims (well,
+        time); NaN elsewhere.
+    observed : xarray.DataArray
+        Levels to compare with, m, dims (well, time); NaN where there is none.
+
+    Examples
+    --------
+    >>> observed = xr.DataArray([[1.0, 2, 3]], {"well": ["a"]}, ("well", "time"))
+    >>> blend_weights([observed + 1.0, observed - 2.0], observed).values.round(3)
+    array([[0.941],
+           [0.059]])
+    """
+    levels = xr.concat(held_out, schema.MODEL, join="exact")
+    known = levels.notnull() & observed.notnull()
+    works = known.any(schema.TIME)
+    works = works | ~works.any(schema.MODEL)
+    incomplete = (~known & works).sum(schema.MODEL) > 0
+    squared = ((levels - observed).where(known & ~incomplete) ** 2).mean(schema.TIME)
+    inverse = squared.clip(min=1e-12 * squared.max(schema.MODEL)) ** -POWER
+    weights = xr.ones_like(inverse).where(~np.isfinite(inverse), inverse).where(works, 0.0)
+    return weights / weights.sum(schema.MODEL)
+
+
+def blend_simulations(simulations: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
+    """Return the weighted mean of models and the spread of all members.
+
+    The variance of all members is the sum of the variances within and between models.
+
+    Parameters
+    ----------
+    simulations : sequence of xarray.Dataset
+        ``level`` and ``spread`` (well, time), m, of each model.
+    weights : xarray.DataArray
+        Dimensions (model, well).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` and ``spread`` (well, time), m; NaN where a model that has a weight is NaN.
+    """
+    each = xr.concat(simulations, schema.MODEL, join="exact")
+    each = each.transpose(..., schema.WELL, schema.TIME).where(weights > 0, 0.0)
+    level = (weights * each[schema.LEVEL]).sum(schema.MODEL, skipna=False)
+    within = (weights * each[SPREAD] ** 2).sum(schema.MODEL, skipna=False)
+    between = (weights * (each[schema.LEVEL] - level) ** 2).sum(schema.MODEL, skipna=False)
+    return xr.Dataset({schema.LEVEL: level, SPREAD: np.sqrt(within + between)})
+
+
+def blend_members(levels: Sequence[xr.DataArray], weights: np.ndarray | None) -> xr.DataArray:
+    """Return the members of all models around the weighted mean of the models' medians.
+
+    The distance of a member from that mean is scaled so that each model has its weight in the
+    variance of all members, however many members it has.
+
+    Parameters
+    ----------
+    levels : sequence of xarray.DataArray
+        Levels of each model, m, dims (well, ..., member); without members a model is one member.
+    weights : numpy.ndarray, optional
+        Shape (model, well), adding up to 1; by default equal, and members are not scaled.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions (well, ..., member), m, whose median is the weighted mean of the medians.
+    """
+    member = schema.MEMBER
+    levels = [one if member in one.dims else one.expand_dims({member: [0]}, -1) for one in levels]
+    if len(levels) == 1:
+        return levels[0]
+    levels = [one.drop_vars(member, errors="ignore") for one in levels]
+    sizes = [one.sizes[member] for one in levels]
+    medians = [one.median(member, skipna=False) for one in levels]
+    if weights is None:
+        center = sum(medians) / len(levels)
+        joined = xr.concat(levels, member)
+    else:
+        shares = [xr.DataArray(one, dims=schema.WELL) for one in weights]
+        center = sum(
+            share * median.where(share > 0, 0.0)
+            for share, median in zip(shares, medians, strict=True)
+        )
+        scales = [
+            np.sqrt(share * sum(sizes) / size) for share, size in zip(shares, sizes, strict=True)
+        ]
+        joined = xr.concat(
+            [
+                center + (scale * (one - center)).where(scale > 0, 0.0)
+                for scale, one in zip(scales, levels, strict=True)
+            ],
+            member,
+        )
+    joined = joined.transpose(*levels[0].dims).assign_coords({member: np.arange(sum(sizes))})
+    return joined + (center - joined.median(member, skipna=False))
+
+
+def read_weights(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return stored weights (model, well).
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, are negative or do not add up to 1 at each well.
+    """
+    if values.shape != shape:
+        raise ValueError(f"the weights of a blend must have the shape {shape}, not {values.shape}")
+    if not (values >= 0).all() or not np.allclose(values.sum(axis=0), 1.0):
+        raise ValueError("the weights of a blend must not be negative and must add up to 1")
+    return values.astype(float)
