@@ -19,9 +19,11 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.data.evapotranspiration import (
+from gwforecast.data.water_balance import (
+    DEGREE_DAY_FACTOR,
     EvapotranspirationMethod,
     potential_evapotranspiration,
+    snow_and_liquid_water,
 )
 from gwforecast.schema import SchemaError
 
@@ -40,18 +42,10 @@ __all__ = [
     "gaps_in_covariates",
     "mean_temperature",
     "require_covariates",
-    "snow_and_liquid_water",
-    "soil_recharge",
 ]
 
 
 DEFAULT_FEATURES = ("season", "snow")
-
-DEGREE_DAY_FACTOR = 3.0  # mm/degC/d, the middle of the usual range for lowlands
-SNOW_RANGE = (-1.0, 1.0)  # degC, between which the share of snow falls from 1 to 0
-EVAPORATION_FACTOR = 0.16  # mm/degC/d, about that of Oudin et al. (2005) at middle latitudes
-SOIL_EXPONENT = 2.0  # of the share of rain that passes a soil, in the moisture
-SOIL_DRY = 0.6  # relative moisture below which evapotranspiration is less than potential
 
 
 def find_covariate(observations: xr.Dataset, kind: str) -> str | None:
@@ -169,106 +163,6 @@ def add_snow(
     )
 
 
-def snow_and_liquid_water(
-    rain: np.ndarray,
-    temperature: np.ndarray,
-    *,
-    days: float,
-    degree_day_factor: float = DEGREE_DAY_FACTOR,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return snow storage, and rain and melt water, of series of precipitation and temperature.
-
-    Parameters
-    ----------
-    rain : numpy.ndarray
-        Precipitation of each step, shape (series, time), mm.
-    temperature : numpy.ndarray
-        Shape (series, time), degC.
-    days : float
-        Length of a step.
-    degree_day_factor : float
-        mm/degC/d.
-    """
-    low, high = SNOW_RANGE
-    frozen = np.clip((high - temperature) / (high - low), 0.0, 1.0)
-    melt_limit = degree_day_factor * days * np.maximum(temperature, 0.0)
-    return snow_balance(rain * frozen, rain * (1 - frozen), melt_limit)
-
-
-def snow_balance(
-    snowfall: np.ndarray, rainfall: np.ndarray, melt_limit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return storage after each step and the water that leaves it, both (well, time).
-
-    Steps with a missing input are missing in the results and leave the storage as it was.
-
-    Examples
-    --------
-    >>> snow_balance(np.array([[4.0, 0, 0]]), np.array([[0.0, 1, 0]]), np.array([[0.0, 3, 3]]))
-    (array([[4., 1., 0.]]), array([[0., 4., 1.]]))
-    """
-    known = np.isfinite(snowfall) & np.isfinite(rainfall) & np.isfinite(melt_limit)
-    snow, limit = np.where(known, snowfall, 0.0), np.where(known, melt_limit, 0.0)
-    storage = np.empty_like(snow)
-    melted = np.empty_like(snow)
-    held = np.zeros(snow.shape[0])
-    for step in range(snow.shape[1]):
-        held = held + snow[:, step]
-        melted[:, step] = np.minimum(held, limit[:, step])
-        held = held - melted[:, step]
-        storage[:, step] = held
-    return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
-
-
-def soil_recharge(
-    water: np.ndarray, demand: np.ndarray, *, capacities: Iterable[float]
-) -> list[np.ndarray]:
-    """Return the recharge below soils of several capacities, each of shape (series, time), mm.
-
-    The soil of the HBV model [1]_: the share of the water that passes grows with the square of the
-    relative moisture, what the soil cannot hold passes too, and evapotranspiration is potential
-    above 60 % moisture. Soils are half full at the start.
-
-    Parameters
-    ----------
-    water : numpy.ndarray
-        Rain and melt water of each step, shape (series, time), mm.
-    demand : numpy.ndarray
-        Potential evapotranspiration of each step, of the same shape, mm.
-    capacities : iterable of float
-        What each soil can hold, mm.
-
-    Notes
-    -----
-    Steps with a missing input are missing in the results and leave the soils as they were.
-
-    References
-    ----------
-    .. [1] Lindstrom et al. (1997). Development and test of the distributed HBV-96 hydrological
-       model. Journal of Hydrology 201, 272-288. https://doi.org/10.1016/S0022-1694(97)00041-3
-
-    Examples
-    --------
-    >>> recharge, = soil_recharge(np.array([[8.0, 4, 0]]), np.zeros((1, 3)), capacities=[10.0])
-    >>> recharge.round(2)
-    array([[3., 4., 0.]])
-    """
-    known = np.isfinite(water) & np.isfinite(demand)
-    rain, thirst = np.where(known, water, 0.0), np.where(known, demand, 0.0)
-    full = np.array(list(capacities))[:, None]
-    moisture = np.repeat(0.5 * full, len(water), axis=1)
-    passed = np.empty((water.shape[1], *moisture.shape))
-    for step in range(water.shape[1]):
-        through = rain[:, step] * (moisture / full) ** SOIL_EXPONENT
-        moisture = moisture + (rain[:, step] - through)
-        excess = np.maximum(moisture - full, 0.0)
-        moisture = moisture - excess
-        passed[step] = through + excess
-        drawn = thirst[:, step] * np.minimum(moisture / (SOIL_DRY * full), 1.0)
-        moisture = moisture - np.minimum(drawn, moisture)
-    return [np.where(known, one.T, np.nan) for one in passed.transpose(1, 0, 2)]
-
-
 def add_evapotranspiration(
     observations: xr.Dataset, *, method: EvapotranspirationMethod | None = None
 ) -> xr.Dataset:
@@ -279,7 +173,7 @@ def add_evapotranspiration(
     observations : xarray.Dataset
         Dimensions (well, time).
     method : {"oudin", "hargreaves", "makkink", "penman_monteith"}, optional
-        The method; see :func:`gwforecast.data.evapotranspiration.potential_evapotranspiration`. By
+        The method; see :func:`gwforecast.data.water_balance.potential_evapotranspiration`. By
         default ``"oudin"``; the observations are then returned as they are where they have a
         covariate of kind evapotranspiration already, or no temperature or latitude.
 

@@ -18,13 +18,10 @@ from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
 from gwforecast import schema, timeline
-from gwforecast.data.covariates import (
-    EVAPORATION_FACTOR,
-    find_covariate,
-    snow_and_liquid_water,
-    soil_recharge,
-)
-from gwforecast.models.base import setting
+from gwforecast.data.covariates import find_covariate
+from gwforecast.data.water_balance import EVAPORATION_FACTOR, snow_and_liquid_water, soil_recharge
+from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
+from gwforecast.models.base import label_projection, setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
 from gwforecast.schema import SchemaError
@@ -55,6 +52,25 @@ class Kernel(NamedTuple):
     linear: float
     strength: float
     weight: float
+
+
+class Storages(NamedTuple):
+    """What snow and soils hold after each step, mm: (well and version, time), (soil, ..., time)."""
+
+    snow: np.ndarray
+    moisture: np.ndarray
+
+    def at(self, step: int, versions: int) -> Storages:
+        """Return what is held after a step, once for each of several versions of later weather.
+
+        Where weather is missing at the step, snow is that after the last step with weather.
+        """
+        known = np.isfinite(self.snow[:, : step + 1])
+        last = step - np.argmax(known[:, ::-1], axis=1)
+        snow = np.nan_to_num(self.snow[np.arange(len(known)), last])
+        return Storages(
+            np.repeat(snow, versions), np.repeat(self.moisture[..., step], versions, axis=-1)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +115,16 @@ class KernelRegression:
         """Return the level of rows (row, feature) with memories of some days (feature,), m."""
         rows = standardised(features, self.center, self.scale)
         level = np.full(len(rows), self.intercept)
+        shared = self.weight[:, None] * self.coefficients
         for longest in np.unique(self.longest):
-            used = days <= longest
-            products, distances = products_and_distances(rows[:, used], self.support[:, used])
-            for number in np.flatnonzero(self.longest == longest):
-                kernel = mixed(products, distances, self.length[number], self.linear[number])
-                level += self.weight[number] * (kernel @ self.coefficients[number])
+            used, own = days <= longest, self.longest == longest
+            own_rows, support = rows[:, used], self.support[:, used]
+            _, distances = products_and_distances(own_rows, support)
+            level += own_rows @ (support.T @ (self.linear[own] @ shared[own])) / used.sum()
+            for length in np.unique(self.length[own]):
+                same = own & (self.length == length)
+                gaussian = np.exp(-distances / (2.0 * length**2))
+                level += gaussian @ ((1.0 - self.linear[same]) @ shared[same])
         return level
 
 
@@ -115,7 +135,7 @@ class KernelRidge(PerWell[KernelRegression]):
     The features of a step are means of each covariate with exponentially fading weights, whose
     memories last from two days to eleven years, two harmonics of the year and, where there are rain
     and temperature, the same means of snow storage, of liquid water and of the recharge below two
-    soils, see :func:`gwforecast.data.covariates.soil_recharge`. A kernel is a mixture of a
+    soils, see :func:`gwforecast.data.water_balance.soil_recharge`. A kernel is a mixture of a
     Gaussian and a linear one [1]_. The longest memory, the length scale, the share of the linear
     kernel and the ridge strength are judged by leaving out fifths of the fitted years in turn, in
     closed form; the regressions of the best kernels are averaged, each weighted by the inverse
@@ -181,6 +201,12 @@ class KernelRidge(PerWell[KernelRegression]):
 
     def weather_of(self, observations: xr.Dataset) -> np.ndarray:
         """Return the input series (well, version, time, series): covariates, snow, water, soils."""
+        return self._inputs(observations)[0]
+
+    def _inputs(
+        self, observations: xr.Dataset, start: Storages | None = None
+    ) -> tuple[np.ndarray, Storages | None]:
+        """Return the input series, and what snow and soils hold after each step."""
         weather = super().weather_of(observations)
         one = observations.isel({schema.FORCING_MEMBER: 0})
         kinds = ("rain", "evapotranspiration", *TEMPERATURES)
@@ -190,15 +216,105 @@ class KernelRidge(PerWell[KernelRegression]):
         if mean is None and low is not None and high is not None:
             mean = 0.5 * (low + high)
         if not self.snow or rain is None or mean is None:
-            return weather
+            return weather, None
         days = 365.25 / timeline.steps_per_year(self._frequency)
         if demand is None:
             demand = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0)
         rain, mean, demand = (v.reshape(-1, v.shape[-1]) for v in (rain, mean, demand))
-        storage, water = snow_and_liquid_water(rain, mean, days=days)
-        added = [storage, water, *soil_recharge(water, demand, capacities=SOILS)]
-        shape = (*weather.shape[:-1], 1)
-        return np.concatenate([weather, *(one.reshape(shape) for one in added)], axis=-1)
+        snow, moisture = (None, None) if start is None else (start.snow, start.moisture)
+        storage, water = snow_and_liquid_water(rain, mean, days=days, start=snow)
+        recharge, moisture = soil_recharge(water, demand, capacities=SOILS, start=moisture)
+        added = [one.reshape(*weather.shape[:-1], 1) for one in (storage, water, *recharge)]
+        return np.concatenate([weather, *added], axis=-1), Storages(storage, moisture)
+
+    def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
+        """Return the simulation from a position of the time axis on; earlier steps are NaN."""
+        self._check_simulated(observations)
+        one = observations.expand_dims({schema.FORCING_MEMBER: 1})
+        times = observations[schema.TIME].values
+
+        def simulate(well: str, weather: np.ndarray) -> np.ndarray:
+            features = self._features(weather, times, self.fits_[well].before)
+            later = self._levels(self.fits_[well], features[:, first:])
+            return np.pad(later, ((0, 0), (first, 0)), constant_values=np.nan)
+
+        weather = self.weather_of(one)
+        values = self._levels_by_well(one, weather, simulate)
+        values = np.where(np.isfinite(weather).all(axis=-1), values, np.nan)
+        return self._labelled(values[:, 0], observations)
+
+    def project(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> xr.DataArray:
+        """Return the simulated levels of the steps after each issue time, as the base class does.
+
+        The weather before the issue times is run through once, whatever their number.
+        """
+        if isinstance(forcing, ObservedWeather):
+            return super().project(
+                observations, issue_times=issue_times, horizon=horizon, forcing=forcing
+            )
+        self._check_simulated(observations)
+        times = observations[schema.TIME].values
+        issued = timeline.time_positions(times, issue_times, name="issue time")
+        past = observations.isel({schema.TIME: slice(0, int(issued.max()) + 1)})
+        histories, held = self._inputs(past.expand_dims({schema.FORCING_MEMBER: 1}))
+        wells = [str(well) for well in observations[schema.WELL].values]
+        states = {
+            well: self._memories_at(history, past[schema.TIME].values, issued, self.fits_[well])
+            for well, history in zip(wells, histories, strict=True)
+            if well in self.fits_
+        }
+        parts = []
+        for number, issue_time in enumerate(timeline.to_times(issue_times)):
+            continued = continue_weather(
+                observations,
+                issue_time=issue_time,
+                horizon=horizon,
+                forcing=forcing,
+                covariates=self.covariates_of(observations),
+                history=1,
+            ).isel({schema.TIME: slice(1, None)})
+            start = held and held.at(issued[number], continued.sizes[schema.FORCING_MEMBER])
+            levels = self._project(continued, start, {w: s[:, [number]] for w, s in states.items()})
+            parts.append(levels.transpose(0, 2, 1)[..., None])
+        return label_projection(parts, observations, issue_times=issue_times)
+
+    def _project(
+        self, continued: xr.Dataset, start: Storages | None, states: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """Return the levels (well, version, time) after an issue time, m.
+
+        Parameters
+        ----------
+        continued : xarray.Dataset
+            Covariates (well, forcing_member, time) of the steps after it.
+        start : Storages, optional
+            What snow and soils hold at it.
+        states : dict of str to numpy.ndarray
+            For each well the memories at it, shape (memory, 1, series).
+        """
+        times = continued[schema.TIME].values
+        weather, _ = self._inputs(continued, start)
+
+        def simulate(well: str, own: np.ndarray) -> np.ndarray:
+            state = np.repeat(states[well], len(own), axis=1)
+            fit = self.fits_[well]
+            return self._levels(fit, self._features(own, times, fit.before, state))
+
+        levels = self._levels_by_well(continued, weather, simulate)
+        return np.where(np.isfinite(weather).all(axis=-1), levels, np.nan)
+
+    def _memories_at(
+        self, history: np.ndarray, times: np.ndarray, rows: np.ndarray, fit: KernelRegression
+    ) -> np.ndarray:
+        """Return the state of the memories behind some rows, shape (memory, row, series)."""
+        return self._state(self._features(history, times, fit.before)[0, rows], fit.before.size)
 
     def fit_well(self, record: WellRecord, previous: KernelRegression | None) -> KernelRegression:
         """Return the regression of one well; in a refit the kernels and their weights are kept."""
@@ -216,7 +332,7 @@ class KernelRidge(PerWell[KernelRegression]):
         before: np.ndarray,
         previous: KernelRegression | None,
     ) -> KernelRegression:
-        features, _ = self._features(record.weather[None], record.times, before)
+        features = self._features(record.weather[None], record.times, before)
         usable = usable[:: -(-usable.size // self.rows)]
         center, scale = features[0, usable].mean(axis=0), features[0, usable].std(axis=0)
         scale = np.where(scale > 1e-9 * np.maximum(1.0, np.abs(center)), scale, 1.0)
@@ -250,17 +366,18 @@ class KernelRidge(PerWell[KernelRegression]):
 
         Steps at which all versions are the same are computed once.
         """
-        days = self._days(fit.before.size)
         differ = (weather != weather[:1]) & ~(np.isnan(weather) & np.isnan(weather[:1]))
         parting = int(np.argmax(differ.any(axis=(0, 2)))) if differ.any() else times.size
         levels = np.empty(weather.shape[:2])
-        shared, state = self._features(weather[:1, :parting], times[:parting], fit.before)
-        levels[:, :parting] = fit.predict(shared[0], days)
+        shared = self._features(weather[:1, :parting], times[:parting], fit.before)
+        levels[:, :parting] = self._levels(fit, shared)
         if parting < times.size:
-            state = np.repeat(state, len(weather), axis=1)
-            own, _ = self._features(weather[:, parting:], times[parting:], fit.before, state)
-            flat = own.reshape(-1, own.shape[-1])
-            levels[:, parting:] = fit.predict(flat, days).reshape(own.shape[:2])
+            state = None
+            if parting:
+                state = self._state(shared[0, [parting - 1]], fit.before.size)
+                state = np.repeat(state, len(weather), axis=1)
+            own = self._features(weather[:, parting:], times[parting:], fit.before, state)
+            levels[:, parting:] = self._levels(fit, own)
         return np.where(np.isfinite(weather).all(axis=-1), levels, np.nan)
 
     def check_fit(self, fit: KernelRegression) -> None:
@@ -289,8 +406,8 @@ class KernelRidge(PerWell[KernelRegression]):
         times: np.ndarray,
         before: np.ndarray,
         state: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the features (version, time, feature), and the state behind the last step.
+    ) -> np.ndarray:
+        """Return the features (version, time, feature), from a state of the memories on.
 
         Weather before the first step is taken to be the mean of the fitted rows, and so is weather
         that is missing.
@@ -299,17 +416,26 @@ class KernelRidge(PerWell[KernelRegression]):
         memories = self._memories()
         if state is None:
             state = np.zeros((memories.size, len(weather), before.size))
-        parts, ends = [], np.empty_like(state)
+        parts = []
         for number, memory in enumerate(memories):
             kept = np.exp(-1.0 / memory)
-            part, end = lfilter(
-                [1.0 - kept], [1.0, -kept], deviations, axis=1, zi=state[number][:, None]
-            )
+            first = state[number][:, None]
+            part, _ = lfilter([1.0 - kept], [1.0, -kept], deviations, axis=1, zi=first)
             parts.append(part)
-            ends[number] = end[:, 0]
         season = timeline.harmonics(times, self.harmonics)
         parts.append(np.broadcast_to(season, (len(weather), *season.shape)))
-        return np.concatenate(parts, axis=-1), ends
+        return np.concatenate(parts, axis=-1)
+
+    def _state(self, features: np.ndarray, series: int) -> np.ndarray:
+        """Return the state behind rows of features (row, feature), shape (memory, row, series)."""
+        memories = self._memories()
+        means = features[:, : memories.size * series].reshape(-1, memories.size, series)
+        return np.exp(-1.0 / memories)[:, None, None] * means.transpose(1, 0, 2)
+
+    def _levels(self, fit: KernelRegression, features: np.ndarray) -> np.ndarray:
+        """Return the levels of features (version, time, feature), m, shape (version, time)."""
+        flat = features.reshape(-1, features.shape[-1])
+        return fit.predict(flat, self._days(fit.before.size)).reshape(features.shape[:-1])
 
 
 def standardised(features: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ from __future__ import annotations
 import abc
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
@@ -491,17 +491,43 @@ class PerWell(FittedOnRows, Generic[Fit]):
 
     def _simulate_arrays(self, observations: xr.Dataset) -> np.ndarray:
         """Return the levels under covariates (well, forcing_member, time), of the same shape, m."""
-        well_positions(observations, self.wells_, name=self.name)
-        self._check_like_fitted(observations)
-        weather = self.weather_of(observations)
+        self._check_simulated(observations)
         times = observations[schema.TIME].values
+        return self._levels_by_well(
+            observations,
+            self.weather_of(observations),
+            lambda well, weather: self.simulate_well(self.fits_[well], weather, times),
+        )
+
+    def _levels_by_well(
+        self,
+        observations: xr.Dataset,
+        weather: np.ndarray,
+        simulate: Callable[[str, np.ndarray], np.ndarray],
+    ) -> np.ndarray:
+        """Return the levels of all wells (well, version, time), m, from a function of one well.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            With the wells.
+        weather : numpy.ndarray
+            Shape (well, version, time, series).
+        simulate : callable
+            Takes the name and the weather of a well, and returns its levels (version, time), m.
+        """
         values = np.full(weather.shape[:-1], np.nan)
         for i, well in enumerate(map(str, observations[schema.WELL].values)):
             if well in self.fits_:
-                values[i] = self.simulate_well(self.fits_[well], weather[i], times)
+                values[i] = simulate(well, weather[i])
             elif well in self.constant_:
                 values[i] = self.constant_[well]
         return values
+
+    def _check_simulated(self, observations: xr.Dataset) -> None:
+        """Check that the wells were fitted, and the data are like the fitted ones."""
+        well_positions(observations, self.wells_, name=self.name)
+        self._check_like_fitted(observations)
 
     def _simulates_by_fits(self) -> bool:
         """Return whether all levels, forecasts included, come from :meth:`simulate_well`."""

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.data.covariates import add_evapotranspiration, derive_features
-from gwforecast.data.evapotranspiration import INPUTS
+from gwforecast.data.water_balance import INPUTS
 from gwforecast.schema import SchemaError
 
 TIMES = pd.date_range("2001-01-01", "2002-12-31")

@@ -12,9 +12,8 @@ from gwforecast.data.covariates import (
     derive_features,
     find_covariate,
     mean_temperature,
-    snow_balance,
-    soil_recharge,
 )
+from gwforecast.data.water_balance import snow_and_liquid_water, snow_balance, soil_recharge
 from gwforecast.schema import SchemaError, covariate_names
 
 RNG = np.random.default_rng(0)
@@ -117,23 +116,41 @@ def test_evapotranspiration_is_that_of_oudin_in_summer() -> None:
 
 def test_water_of_a_soil_is_neither_made_nor_lost() -> None:
     rain = RNG.gamma(0.5, 8.0, (3, 4000))
-    (passed,) = soil_recharge(rain, np.zeros_like(rain), capacities=[80.0])
-    stored = 40.0 + np.cumsum(rain - passed, axis=1)
-    assert stored.min() >= 0 and stored.max() <= 80.0 + 1e-9
-    (drawn,) = soil_recharge(rain, np.full_like(rain, 2.0), capacities=[80.0])
-    assert (drawn <= passed + 1e-9).all() and drawn.sum() < passed.sum()
+    (passed,), (held,) = soil_recharge(rain, np.zeros_like(rain), capacities=[80.0])
+    np.testing.assert_allclose(held, 40.0 + np.cumsum(rain - passed, axis=1), atol=1e-9)
+    assert held.min() >= 0
+    assert held.max() <= 80.0 + 1e-9
+    (drawn,), _ = soil_recharge(rain, np.full_like(rain, 2.0), capacities=[80.0])
+    assert (drawn <= passed + 1e-9).all()
+    assert drawn.sum() < passed.sum()
 
 
 def test_a_larger_soil_passes_less() -> None:
     rain = RNG.gamma(0.5, 8.0, (1, 4000))
-    small, large = soil_recharge(rain, np.full_like(rain, 3.0), capacities=[50.0, 200.0])
+    (small, large), _ = soil_recharge(rain, np.full_like(rain, 3.0), capacities=[50.0, 200.0])
     assert 0 < large.mean() < small.mean() < rain.mean()
 
 
 def test_missing_weather_is_missing_in_the_recharge_and_keeps_the_soil() -> None:
     rain = np.full((1, 10), 8.0)
     rain[0, 4] = np.nan
-    (passed,) = soil_recharge(rain, np.ones_like(rain), capacities=[50.0])
-    (short,) = soil_recharge(np.delete(rain, 4, axis=1), np.ones((1, 9)), capacities=[50.0])
+    (passed,), _ = soil_recharge(rain, np.ones_like(rain), capacities=[50.0])
+    (short,), _ = soil_recharge(np.delete(rain, 4, axis=1), np.ones((1, 9)), capacities=[50.0])
     assert np.isnan(passed[0, 4])
     np.testing.assert_array_equal(np.delete(passed, 4, axis=1), short)
+
+
+def test_snow_and_soil_continue_from_a_state() -> None:
+    rain, warm = RNG.gamma(0.5, 8.0, (2, 600)), RNG.normal(1.0, 5.0, (2, 600))
+    thirst = np.maximum(warm, 0.0)
+    storage, water = snow_and_liquid_water(rain, warm, days=1.0)
+    recharge, moisture = soil_recharge(water, thirst, capacities=[50.0, 200.0])
+    later, flow = snow_and_liquid_water(
+        rain[:, 300:], warm[:, 300:], days=1.0, start=storage[:, 299]
+    )
+    again, held = soil_recharge(
+        flow, thirst[:, 300:], capacities=[50.0, 200.0], start=moisture[..., 299]
+    )
+    np.testing.assert_array_equal(later, storage[:, 300:])
+    np.testing.assert_array_equal(again, recharge[..., 300:])
+    np.testing.assert_array_equal(held, moisture[..., 300:])

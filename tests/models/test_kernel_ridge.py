@@ -181,3 +181,22 @@ def test_without_a_covariate_it_is_refused() -> None:
     data = observations(8.0).drop_vars(["rain", "temperature"])
     with pytest.raises(SchemaError, match=r"needs a covariate\. Received none"):
         KernelRidge().fit(data, split=split_by_fraction(data))
+
+
+def test_many_issue_times_are_projected_as_each_alone() -> None:
+    """The weather before the issue times is run through once; the base class does it each time."""
+    data = observations(8.0, wells=2)
+    fitted = KernelRidge(rows=100).fit(data, split=split_by_fraction(data))
+    given = {"issue_times": data["time"].values[[700, 801]], "horizon": 6}
+    given["forcing"] = ClimatologyWeather()
+    quick, slow = fitted.project(data, **given), Forecaster.project(fitted, data, **given)
+    xr.testing.assert_allclose(quick, slow, rtol=1e-9)
+    assert quick.sizes["forcing_member"] > 1
+
+
+def test_a_simulation_from_a_step_on_is_the_end_of_the_whole() -> None:
+    data = observations(8.0)
+    fitted = KernelRidge(rows=100).fit(data, split=split_by_fraction(data))
+    later = fitted.simulate_from(data, 500)["level"].values[0]
+    np.testing.assert_allclose(later[500:], fitted.simulate(data)["level"].values[0, 500:])
+    assert np.isnan(later[:500]).all()

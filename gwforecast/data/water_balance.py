@@ -1,8 +1,8 @@
-"""Potential evapotranspiration by named methods, computed by pyet."""
+"""The water of the land surface: snow, soils, and potential evapotranspiration by pyet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,14 @@ import xarray as xr
 from gwforecast import timeline
 from gwforecast.schema import SchemaError
 
-__all__ = ["INPUTS", "METHODS", "EvapotranspirationMethod", "potential_evapotranspiration"]
+__all__ = [
+    "INPUTS",
+    "METHODS",
+    "EvapotranspirationMethod",
+    "potential_evapotranspiration",
+    "snow_and_liquid_water",
+    "soil_recharge",
+]
 
 EvapotranspirationMethod = Literal["oudin", "hargreaves", "makkink", "penman_monteith"]
 
@@ -146,3 +153,137 @@ def _in_units_of_pyet(name: str, value: xr.DataArray) -> xr.DataArray:
     if name == "radiation" and "MJ" not in str(value.attrs.get("units", "W/m2")):
         return value * WATT_TO_MEGAJOULE
     return value
+
+
+DEGREE_DAY_FACTOR = 3.0  # mm/degC/d, the middle of the usual range for lowlands
+
+
+SNOW_RANGE = (-1.0, 1.0)  # degC, between which the share of snow falls from 1 to 0
+
+
+EVAPORATION_FACTOR = 0.16  # mm/degC/d, about that of Oudin et al. (2005) at middle latitudes
+
+
+SOIL_EXPONENT = 2.0  # of the share of rain that passes a soil, in the moisture
+
+
+SOIL_DRY = 0.6  # relative moisture below which evapotranspiration is less than potential
+
+
+def snow_and_liquid_water(
+    rain: np.ndarray,
+    temperature: np.ndarray,
+    *,
+    days: float,
+    degree_day_factor: float = DEGREE_DAY_FACTOR,
+    start: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return snow storage, and rain and melt water, of series of precipitation and temperature.
+
+    Parameters
+    ----------
+    rain : numpy.ndarray
+        Precipitation of each step, shape (series, time), mm.
+    temperature : numpy.ndarray
+        Shape (series, time), degC.
+    days : float
+        Length of a step.
+    degree_day_factor : float
+        mm/degC/d.
+    start : numpy.ndarray, optional
+        Storage before the first step, shape (series,), mm; by default 0.
+    """
+    low, high = SNOW_RANGE
+    frozen = np.clip((high - temperature) / (high - low), 0.0, 1.0)
+    melt_limit = degree_day_factor * days * np.maximum(temperature, 0.0)
+    return snow_balance(rain * frozen, rain * (1 - frozen), melt_limit, start=start)
+
+
+def snow_balance(
+    snowfall: np.ndarray,
+    rainfall: np.ndarray,
+    melt_limit: np.ndarray,
+    *,
+    start: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return storage after each step and the water that leaves it, both (series, time), mm.
+
+    The storage before the first step is ``start``, shape (series,), by default 0. Steps with a
+    missing input are missing in the results and leave the storage as it was.
+
+    Examples
+    --------
+    >>> snow_balance(np.array([[4.0, 0, 0]]), np.array([[0.0, 1, 0]]), np.array([[0.0, 3, 3]]))
+    (array([[4., 1., 0.]]), array([[0., 4., 1.]]))
+    """
+    known = np.isfinite(snowfall) & np.isfinite(rainfall) & np.isfinite(melt_limit)
+    snow, limit = np.where(known, snowfall, 0.0), np.where(known, melt_limit, 0.0)
+    storage = np.empty_like(snow)
+    melted = np.empty_like(snow)
+    held = np.zeros(snow.shape[0]) if start is None else start
+    for step in range(snow.shape[1]):
+        held = held + snow[:, step]
+        melted[:, step] = np.minimum(held, limit[:, step])
+        held = held - melted[:, step]
+        storage[:, step] = held
+    return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
+
+
+def soil_recharge(
+    water: np.ndarray,
+    demand: np.ndarray,
+    *,
+    capacities: Sequence[float],
+    start: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the recharge below soils of several capacities, and their moisture.
+
+    The soil of the HBV model [1]_: the share of the water that passes grows with the square of the
+    relative moisture, what the soil cannot hold passes too, and evapotranspiration is potential
+    above 60 % moisture.
+
+    Parameters
+    ----------
+    water : numpy.ndarray
+        Rain and melt water of each step, shape (series, time), mm.
+    demand : numpy.ndarray
+        Potential evapotranspiration of each step, of the same shape, mm.
+    capacities : sequence of float
+        What each soil can hold, mm.
+    start : numpy.ndarray, optional
+        Moisture before the first step, shape (soil, series), mm; by default soils are half full.
+
+    Returns
+    -------
+    recharge, moisture : numpy.ndarray
+        Shape (soil, series, time), mm: what passes in a step, and what is held after it. A step
+        with a missing input has no recharge and leaves the soils as they were.
+
+    References
+    ----------
+    .. [1] Lindstrom et al. (1997). Development and test of the distributed HBV-96 hydrological
+       model. Journal of Hydrology 201, 272-288. https://doi.org/10.1016/S0022-1694(97)00041-3
+
+    Examples
+    --------
+    >>> rain = np.array([[8.0, 4, 0]])
+    >>> recharge, moisture = soil_recharge(rain, np.zeros_like(rain), capacities=[10.0])
+    >>> recharge[0, 0].tolist(), moisture[0, 0].tolist()
+    ([3.0, 4.0, 0.0], [10.0, 10.0, 10.0])
+    """
+    known = np.isfinite(water) & np.isfinite(demand)
+    rain, thirst = np.where(known, water, 0.0), np.where(known, demand, 0.0)
+    full = np.array(capacities)[:, None]
+    held = np.repeat(0.5 * full, len(water), axis=1) if start is None else start
+    passed = np.empty((water.shape[1], *held.shape))
+    moisture = np.empty_like(passed)
+    for step in range(water.shape[1]):
+        through = rain[:, step] * (held / full) ** SOIL_EXPONENT
+        held = held + (rain[:, step] - through)
+        excess = np.maximum(held - full, 0.0)
+        held = held - excess
+        passed[step] = through + excess
+        drawn = thirst[:, step] * np.minimum(held / (SOIL_DRY * full), 1.0)
+        held = moisture[step] = held - np.minimum(drawn, held)
+    recharge = np.where(known, np.moveaxis(passed, 0, -1), np.nan)
+    return recharge, np.moveaxis(moisture, 0, -1)
