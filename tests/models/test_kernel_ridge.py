@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.forcings.climatology import ClimatologyWeather
+from gwforecast.models.base import Forecaster
 from gwforecast.models.kernel_ridge import (
     FOLDS,
     STRENGTHS,
@@ -185,7 +187,7 @@ def test_without_a_covariate_it_is_refused() -> None:
 
 def test_many_issue_times_are_projected_as_each_alone() -> None:
     """The weather before the issue times is run through once; the base class does it each time."""
-    data = observations(8.0, wells=2)
+    data = observations(8.0, 30.0)
     fitted = KernelRidge(rows=100).fit(data, split=split_by_fraction(data))
     given = {"issue_times": data["time"].values[[700, 801]], "horizon": 6}
     given["forcing"] = ClimatologyWeather()
