@@ -18,7 +18,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import gwforecast
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.sequences.origins import issue_times_of, mask_to_period, observed_at
 

@@ -31,7 +31,7 @@ import psutil
 import xarray as xr
 from scipy.signal import lfilter
 
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.runs.saved import restore
 from gwforecast.service.champions import Champions
 

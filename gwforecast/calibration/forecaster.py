@@ -1,11 +1,10 @@
-"""Forecasters built from others: a simulation corrected by recent errors, and its intervals."""
+"""Forecast from one or several simulations and a model of their recent errors."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,26 +14,16 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.blending import blend_members, blend_weights, read_weights
 from gwforecast.calibration.correction import STATES, ErrorModel
 from gwforecast.calibration.held_out import simulate_held_out
-from gwforecast.calibration.intervals import ForecastInterval
-from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.forcings.scenario import make_forcing
+from gwforecast.forcings.base import Forcing
 from gwforecast.models.base import Forecaster
-from gwforecast.models.bundle import describe, write_bundle
 from gwforecast.models.state import read_text, with_prefix, without_prefix
 from gwforecast.progress import ProgressOption, as_callback, stage
-from gwforecast.sequences.origins import (
-    last_observations,
-    mask_to_period,
-    observed_at,
-    spread_issue_times,
-)
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["Calibrated", "Corrected", "as_forecasting"]
+__all__ = ["Corrected", "as_forecasting"]
 
 
 HORIZON_YEARS = 0.5  # longest lead time for which the error model is chosen
-STORED_FORCINGS = ("observed", "climatology")
 
 
 @dataclass(eq=False)
@@ -360,243 +349,7 @@ def _ends(split: Split, wells: Sequence[str], through: Period) -> np.ndarray:
     return timeline.to_times(split.end_through(through).sel({schema.WELL: list(wells)}).values)
 
 
-CALIBRATION_ORIGINS = 300  # largest number of issue times of a well in the validation period
-CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # the same for forcings with many versions of the weather
-
-
 def as_forecasting(forecaster: Forecaster) -> Forecaster:
     """Return a forecaster that forecasts: itself, or its simulation corrected by recent errors."""
     forecasts = type(forecaster).forecast is not Forecaster.forecast
     return forecaster if forecasts else Corrected([forecaster])
-
-
-@dataclass(eq=False)
-class Calibrated:
-    """A forecaster with prediction intervals from its hindcasts of the validation period.
-
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Fitted on the train period, with a method ``forecast``.
-    horizon : int
-        Number of lead times for which intervals are estimated; longer ones use the last widths.
-    forcing : Forcing
-        Weather after the issue times, of hindcasts and forecasts.
-
-    Attributes
-    ----------
-    interval_ : ForecastInterval
-        The intervals.
-    trained_through_ : xarray.DataArray
-        Last step used to fit the forecaster, dims (well,), ``datetime64``.
-    hindcasts_ : list of xarray.Dataset
-        Hindcasts from which the intervals were estimated, with these intervals: ``level`` (well,
-        issue_time, lead_time, quantile), m, NaN outside the validation period; one Dataset for the
-        wells with the same issue times. Empty after a refit.
-    """
-
-    forecaster: Forecaster
-    horizon: int = field(kw_only=True)
-    forcing: Forcing = field(kw_only=True)
-
-    interval_: ForecastInterval = field(init=False, repr=False)
-    trained_through_: xr.DataArray = field(init=False, repr=False)
-    hindcasts_: list[xr.Dataset] = field(init=False, repr=False, default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """Name of the forecaster."""
-        return self.forecaster.name
-
-    def trained_through(self, well: str) -> np.datetime64:
-        """Return the last step used to fit the forecaster at a well."""
-        position = self.trained_through_.indexes[schema.WELL].get_loc(well)
-        return np.datetime64(timeline.to_times(self.trained_through_.values[[position]])[0])
-
-    def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
-        """Estimate the intervals from hindcasts of the validation period.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of the fit.
-        """
-        single = isinstance(self.forcing, ObservedWeather)
-        most = CALIBRATION_ORIGINS if single else CALIBRATION_ORIGINS_OF_ENSEMBLES
-        parts = []
-        self.hindcasts_ = []
-        for wells, issued in spread_issue_times(
-            observations, split, period="validation", most=most
-        ):
-            chosen = observations.sel({schema.WELL: wells})
-            past = self.forecaster.forecast(
-                chosen, issue_times=issued, horizon=self.horizon, forcing=self.forcing
-            )
-            past = mask_to_period(schema.validate_forecast(past), split, period="validation")
-            levels = split.levels(chosen, "validation")
-            parts.append(ForecastInterval().fit(past, observed_at(levels, past)))
-            self.hindcasts_.append(parts[-1].apply(past))  # members would need too much memory
-        self.interval_ = ForecastInterval.together(parts)
-        self.trained_through_ = split.end_through("train")
-        return self
-
-    def refit(
-        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
-    ) -> Self:
-        """Return a copy whose forecaster is refitted through the validation period."""
-        refitted = self.forecaster.refit(
-            observations, split=split, through="validation", progress=progress
-        )
-        return self._with(refitted, split)
-
-    def update(
-        self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
-    ) -> Self:
-        """Return a copy whose forecaster is trained further through the validation period."""
-        updated = self.forecaster.update(
-            observations, split=split, through="validation", progress=progress
-        )
-        return self._with(updated, split)
-
-    def _with(self, forecaster: Forecaster, split: Split) -> Self:
-        again = copy.copy(self)
-        again.forecaster = forecaster
-        again.trained_through_ = split.end_through("validation")
-        again.hindcasts_ = []
-        return again
-
-    def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int | None = None,
-        forcing: Forcing | None = None,
-        members: bool = False,
-        shift: np.ndarray | None = None,
-    ) -> xr.Dataset:
-        """Return forecasts for some issue times, and the last observation each of them used.
-
-        As in a backtest, the quantiles of each issue time follow the outcomes of the earlier ones,
-        from the end of the fit on.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        issue_times : numpy.ndarray
-            Shape (issue_time,), steps of the time axis.
-        horizon : int, optional
-            Number of lead times; by default that of the calibration.
-        forcing : Forcing, optional
-            Weather after the issue times; by default that of the calibration.
-        members : bool
-            Return the members (networks under each version of the weather) instead of quantiles.
-        shift : numpy.ndarray, optional
-            Shape (well, lead_time, quantile): shifts of the quantiles of a single issue time, which
-            follow the outcomes of forecasts that were issued before.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``level`` (well, issue_time, lead_time, quantile | member), m; ``last_observation``
-            (well, issue_time), the time of the last level that was used, NaT where none was; the
-            attribute ``forcing``.
-        """
-        forcing = forcing or self.forcing
-        issued = self.forecaster.forecast(
-            observations,
-            issue_times=issue_times,
-            horizon=horizon or self.horizon,
-            forcing=forcing,
-        )
-        schema.validate_forecast(issued)
-        found = issued if members else self._quantiles(issued, observations, shift)
-        last = last_observations(observations, found[schema.ISSUE_TIME].values)
-        return found.assign(last_observation=last).assign_attrs(
-            forcing=forcing.origin, model=self.name
-        )
-
-    def _quantiles(
-        self, issued: xr.Dataset, observations: xr.Dataset, shift: np.ndarray | None
-    ) -> xr.Dataset:
-        """Return quantiles that follow outcomes which the forecaster was not fitted on."""
-        if issued.sizes[schema.ISSUE_TIME] == 1:
-            return self.interval_.apply(issued, shift=shift)
-        through = self.trained_through_.sel({schema.WELL: issued[schema.WELL].values})
-        outcome = observed_at(observations[schema.LEVEL], issued)
-        fair = outcome[schema.ISSUE_TIME] >= through.drop_vars(schema.WELL)
-        return self.interval_.apply(issued, observed=outcome.where(fair), shift=shift)
-
-    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the state without that of the forecaster, for :meth:`from_state`.
-
-        Forcings other than observed weather are stored as climatology: the weather forecast or
-        scenario of a later issue time is a new one.
-
-        Returns
-        -------
-        dict
-            ``name``, ``horizon`` and ``forcing``, plain JSON.
-        dict of str to numpy.ndarray
-            ``interval.wells``, ``interval.widths``, ``interval.error``, ``trained.wells`` and
-            ``trained.through``.
-        """
-        origin = self.forcing.origin
-        description = {
-            "name": self.name,
-            "horizon": self.horizon,
-            "forcing": origin if origin in STORED_FORCINGS else "climatology",
-        }
-        arrays = with_prefix("interval", self.interval_.to_arrays())
-        through = self.trained_through_
-        arrays["trained.wells"] = np.array([str(w) for w in through[schema.WELL].values], dtype=str)
-        arrays["trained.through"] = through.values.astype(schema.TIME_DTYPE)
-        return description, arrays
-
-    def whole_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the state with that of the forecaster, as it is stored."""
-        description, arrays = self.to_state()
-        part, below = describe(self.forecaster)
-        return description | {"forecaster": part}, below | arrays
-
-    def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
-        """Save to a folder, see :meth:`gwforecast.models.base.Forecaster.save`."""
-        write_bundle(path, self.whole_state(), observations=observations)
-        return Path(path)
-
-    @classmethod
-    def from_state(
-        cls,
-        description: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray],
-        *,
-        forecaster: Forecaster,
-    ) -> Self:
-        """Return the calibrated forecaster whose state :meth:`to_state` returned.
-
-        Parameters
-        ----------
-        description, arrays
-            As returned by :meth:`to_state`.
-        forecaster : Forecaster
-            The restored forecaster.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, or has another type or shape.
-        """
-        forcing, horizon = description["forcing"], description["horizon"]
-        if forcing not in STORED_FORCINGS:
-            raise ValueError(f"forcing {forcing!r} is none of {STORED_FORCINGS}")
-        if type(horizon) is not int or horizon < 1:
-            raise TypeError(f"the horizon must be a whole number of at least 1, not {horizon!r}")
-        restored = cls(forecaster, horizon=horizon, forcing=make_forcing(forcing))
-        restored.interval_ = ForecastInterval.from_arrays(without_prefix("interval", arrays))
-        wells = {schema.WELL: arrays["trained.wells"].astype(object)}
-        through = arrays["trained.through"].astype(schema.TIME_DTYPE)
-        restored.trained_through_ = xr.DataArray(through, wells, (schema.WELL,))
-        return restored

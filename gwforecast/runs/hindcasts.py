@@ -12,7 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected, as_forecasting
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, stage
 from gwforecast.runs.catalogue import BLEND, blended_among

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import read_bundle
 from gwforecast.runs.catalogue import MODELS, model_class
@@ -75,7 +76,7 @@ def restore(
     ----------
     description, arrays : mapping
         State, see :func:`gwforecast.models.bundle.describe` and
-        :meth:`gwforecast.calibration.forecaster.Calibrated.whole_state`.
+        :meth:`gwforecast.calibration.calibrated.Calibrated.whole_state`.
     classes : sequence of type, optional
         Classes of the user.
 

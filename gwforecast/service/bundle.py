@@ -8,7 +8,8 @@ from typing import Any
 
 import xarray as xr
 
-from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import BundleError, read_bundle, write_bundle
 from gwforecast.runs.catalogue import MODELS, model_class

@@ -15,7 +15,7 @@ from typing import Any
 import xarray as xr
 from filelock import FileLock, Timeout
 
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.models.bundle import BundleError
 from gwforecast.runs.files import write_text
 from gwforecast.service import bundle

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.models.base import Forecaster
 from gwforecast.models.naive import Climatology, Persistence

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
 from gwforecast.models.bundle import BundleError, check_fits

@@ -18,7 +18,8 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected
 from gwforecast.models.bundle import BundleError, check_fits
 from gwforecast.progress import Progress
 from gwforecast.runs.forecast import TRAIN, VALIDATION

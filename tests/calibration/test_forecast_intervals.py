@@ -6,7 +6,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration import tracking
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.intervals import QUANTILES, ForecastInterval
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import Climatology

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.models.naive import Climatology
 from gwforecast.sequences.split import split_by_fraction

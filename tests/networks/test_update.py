@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.forecaster import Calibrated, Corrected
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.models.linear import Linear
 from gwforecast.networks.lstm import LSTM

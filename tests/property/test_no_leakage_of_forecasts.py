@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.forecaster import Calibrated, Corrected, as_forecasting
+from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.forecaster import Corrected, as_forecasting
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.forcings.scenario import Scenario

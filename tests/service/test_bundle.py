@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.forecaster import Calibrated
+from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.bundle import ARRAYS, MANIFEST, SUMS, BundleError, check_fits
 from gwforecast.models.linear import Linear
