@@ -1,5 +1,5 @@
 from . import plots as plots
-from .calibration.forecaster import Calibrated as Calibrated
+from .calibration.calibrated import Calibrated as Calibrated
 from .calibration.forecaster import Corrected as Corrected
 from .calibration.intervals import SimulationInterval as SimulationInterval
 from .data.assemble import level_from_depth as level_from_depth

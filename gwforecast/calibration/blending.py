@@ -105,17 +105,16 @@ def blend_members(levels: Sequence[xr.DataArray], weights: np.ndarray | None) ->
     sizes = [one.sizes[member] for one in levels]
     medians = [one.median(member, skipna=False) for one in levels]
     if weights is None:
-        center = sum(medians) / len(levels)
+        center: xr.DataArray = xr.concat(medians, schema.MODEL).mean(schema.MODEL, skipna=False)
         joined = xr.concat(levels, member)
     else:
         shares = [xr.DataArray(one, dims=schema.WELL) for one in weights]
+        known = [median.where(one > 0, 0.0) for one, median in zip(shares, medians, strict=True)]
         center = sum(
-            share * median.where(share > 0, 0.0)
-            for share, median in zip(shares, medians, strict=True)
+            (one * median for one, median in zip(shares, known, strict=True)),
+            xr.zeros_like(medians[0]),
         )
-        scales = [
-            np.sqrt(share * sum(sizes) / size) for share, size in zip(shares, sizes, strict=True)
-        ]
+        scales = [(one * sum(sizes) / n) ** 0.5 for one, n in zip(shares, sizes, strict=True)]
         joined = xr.concat(
             [
                 center + (scale * (one - center)).where(scale > 0, 0.0)

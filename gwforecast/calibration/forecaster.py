@@ -232,8 +232,10 @@ class Corrected(Forecaster):
         """
         recent, first = self._recent(observations, issue_times)
         history = self.simulate_from(recent, first)[schema.LEVEL]
-        future = {"issue_times": issue_times, "horizon": horizon, "forcing": forcing}
-        each = [part.project(observations, **future) for part in self.parts]
+        each = [
+            part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
+            for part in self.parts
+        ]
         projected = self._blended(each, observations)
         times = recent[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")

@@ -430,7 +430,7 @@ class KernelRidge(PerWell[KernelRegression]):
         """Return the state behind rows of features (row, feature), shape (memory, row, series)."""
         memories = self._memories()
         means = features[:, : memories.size * series].reshape(-1, memories.size, series)
-        return np.exp(-1.0 / memories)[:, None, None] * means.transpose(1, 0, 2)
+        return np.asarray(np.exp(-1.0 / memories)[:, None, None] * means.transpose(1, 0, 2))
 
     def _levels(self, fit: KernelRegression, features: np.ndarray) -> np.ndarray:
         """Return the levels of features (version, time, feature), m, shape (version, time)."""
