@@ -404,7 +404,7 @@ def _levels_of_parts(parts: list[RawTable], level_column: str | None) -> Any:
 def _covariates_of_parts(parts: list[RawTable], wells: list[str], drop: tuple[str, ...]) -> Any:
     """Return the covariates of a file: its table, or its series joined."""
     if len(parts) == 1 and parts[0].layout != "Delft-FEWS PI-XML":
-        return table_of_covariates(parts[0], drop=drop)
+        return table_of_covariates(parts[0], drop=drop, wells=wells)
     if parts[0].layout != "Delft-FEWS PI-XML":
         by_well = {str(raw.part): table_of_covariates(raw, drop=drop) for raw in parts}
         if set(wells) <= set(by_well):

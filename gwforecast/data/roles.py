@@ -13,7 +13,15 @@ from gwforecast.data.terms.vocabulary import Header, tokens
 from gwforecast.data.text.block import is_date
 from gwforecast.schema import SchemaError
 
-__all__ = ["Roles", "find_roles", "is_constant", "is_numeric", "text_of"]
+__all__ = [
+    "Roles",
+    "find_roles",
+    "is_code",
+    "is_constant",
+    "is_numeric",
+    "refuse_numbers_as_text",
+    "text_of",
+]
 
 
 REASONS = {
@@ -305,7 +313,7 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     unknown = [n for n, h in numeric.items() if h.meaning in ("unknown", "well", "screen")]
     long = bool(roles.wells) and roles.name is None
     if len(values) == 1:
-        for name in [n for n in unknown if _is_code(frame[n])]:
+        for name in [n for n in unknown if is_code(frame[n])]:
             unknown.remove(name)
             roles.left[name] = "a code, the same in all rows"
     if len(values) == 1 and (long or not unknown or roles.name is not None):
@@ -324,7 +332,7 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     roles.wide = not long
 
 
-def _is_code(column: pd.Series) -> bool:
+def is_code(column: pd.Series) -> bool:
     """Return whether a column holds one whole number."""
     known = column.dropna().to_numpy(float)
     return is_constant(column) and known.size > 0 and float(known[0]).is_integer()
@@ -415,7 +423,7 @@ def _holds_digits(column: pd.Series) -> bool:
     return len(known) > 0 and bool((digits & ~known.map(is_date)).mean() > 0.5)
 
 
-def _refuse_numbers_as_text(raw: RawTable, name: str) -> None:
+def refuse_numbers_as_text(raw: RawTable, name: str) -> None:
     """Refuse a column beside wells that may be a well whose numbers were not understood."""
     known = raw.frame[name].dropna().astype(str)
     if _holds_digits(known):
@@ -434,6 +442,6 @@ def _leave_rest(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None
         elif name not in roles.left:
             numeric = is_numeric(raw.frame[name])
             if roles.wide and header.meaning == "unknown" and not numeric:
-                _refuse_numbers_as_text(raw, name)
+                refuse_numbers_as_text(raw, name)
             default = "not known to be a level" if numeric else "text"
             roles.left[name] = REASONS.get(header.meaning, default)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 from gwforecast.data.terms.units import fold
 from gwforecast.data.terms.vocabulary import Header, read_header
 
-__all__ = ["DRY", "MISSING", "Dialect", "RawTable", "facts_of_lines", "keep_facts"]
+__all__ = ["DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts"]
 
 
 MISSING = (
@@ -166,6 +167,37 @@ class RawTable:
         return replace(self, **changes)
 
 
+@dataclass(frozen=True)
+class Known:
+    """A layout that is known by its columns.
+
+    Parameters
+    ----------
+    name : str
+        Provider.
+    needs : tuple of str
+        Words of the columns that it has, folded.
+    columns : mapping of str to tuple of str and (str or None)
+        Meaning and unit by folded column, where the header does not say them.
+    drop : tuple of str
+        Columns that repeat others.
+    others : str, optional
+        Meaning of all columns that are not named.
+    missing : float, optional
+        Number that stands for a missing value.
+    note : str
+        What is printed of it.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    columns: Mapping[str, tuple[str, str | None]]
+    drop: tuple[str, ...] = ()
+    others: str | None = None
+    missing: float | None = None
+    note: str = ""
+
+
 _FACTS: dict[str, tuple[str, ...]] = {
     "well": (
         "messstellen name", "messstellenname", "messstelle", "name der messstelle", "station name",
@@ -229,6 +261,9 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
             keep_facts(facts, key, value)
     for cells in rows:
         _keep_zrxp(facts, " ".join(cells))
+        code = re.search(r"(?i)missing\b.*?(-9{2,}(?:\.\d+)?)\b", " ".join(cells))
+        if code:
+            facts.setdefault("missing", code[1])
     pending = ""  # a key that stands alone in its line, its value in the next
     for cells in rows:
         filled = [cell.strip() for cell in cells if cell.strip()]

@@ -11,8 +11,6 @@ layouts are those that the providers publish:
 - Hub'Eau: https://hubeau.eaufrance.fr/page/api-piezometrie
 - SGU: https://www.sgu.se/grundvatten/grundvattennivaer/
 - DINOloket: https://www.dinoloket.nl/
-- KNMI: https://www.knmi.nl/nederland-nu/klimatologie/daggegevens
-- DWD: https://opendata.dwd.de/climate_environment/CDC/
 - GKD Bavaria: https://www.gkd.bayern.de/, eHYD: https://ehyd.gv.at/
 - KiWIS: https://www.kisters.net/wiski/
 """
@@ -20,44 +18,17 @@ layouts are those that the providers publish:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
-from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.layouts.base import Known, RawTable
+from gwforecast.data.layouts.climate import WEATHER, of_one_station
 from gwforecast.data.terms.units import compact, parse_length
 from gwforecast.data.terms.vocabulary import Header, read_header, tokens
 from gwforecast.schema import SchemaError
 
-__all__ = ["KNOWN", "Known", "recognise"]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A layout that is known by its columns.
-
-    Parameters
-    ----------
-    name : str
-        Provider.
-    needs : tuple of str
-        Words of the columns that it has, folded.
-    columns : mapping of str to tuple of str and (str or None)
-        Meaning and unit by folded column, where the header does not say them.
-    drop : tuple of str
-        Columns that repeat others.
-    facts : tuple of str
-        Facts of the lines above the table that it has as well.
-    note : str
-        What is printed of it.
-    """
-
-    name: str
-    needs: tuple[str, ...]
-    columns: Mapping[str, tuple[str, str | None]]
-    drop: tuple[str, ...] = ()
-    facts: tuple[str, ...] = ()
-    note: str = ""
+__all__ = ["KNOWN", "recognise"]
 
 
 _FEET = "ft NAVD88"
@@ -70,17 +41,14 @@ KNOWN: tuple[Known, ...] = (
          "sl datum cd": ("datum", None), "lev status cd": ("quality", None),
          "lev agency cd": ("quality", None), "parameter cd": ("quality", None)},
     ),
-    Known(
-        "NGWMN portal", ("siteno", "original value", "original unit"),
-        {"original value": ("copy", None), "original parameter": ("quality", None),
-         "original direction": ("quality", None), "original unit": ("quality", None),
-         "accuracy value": ("quality", None), "observation method": ("quality", None)},
-    ),
-    Known(
-        "NGWMN portal", ("site no", "original value", "original unit"),
-        {"original value": ("copy", None), "original parameter": ("quality", None),
-         "original direction": ("quality", None), "original unit": ("quality", None),
-         "accuracy value": ("quality", None), "observation method": ("quality", None)},
+    *(
+        Known(
+            "NGWMN portal", (site, "original value", "original unit"),
+            {"original value": ("copy", None), "original parameter": ("quality", None),
+             "original direction": ("quality", None), "original unit": ("quality", None),
+             "accuracy value": ("quality", None), "observation method": ("quality", None)},
+        )
+        for site in ("siteno", "site no")
     ),
     Known(
         "California DWR, periodic measurements", ("site code", "msmt date", "gse wse"),
@@ -100,14 +68,13 @@ KNOWN: tuple[Known, ...] = (
         {"value": ("depth", "m below ground"), "my location": ("well", None)},
         note="values are depths below ground, m, as the provider says",
     ),
-    Known(
-        "Utah Geological Survey, manual measurements", ("dtwbelowcasing",),
-        {"dtwbelowcasing": ("depth", "ft below casing"), "waterelevation": ("level", _FEET),
-         "dtwbelowgroundsurface": ("depth", "ft below ground")},
-    ),
-    Known(
-        "Utah Geological Survey, manual measurements", ("dtwbelowgroundsurface",),
-        {"waterelevation": ("level", _FEET), "dtwbelowgroundsurface": ("depth", "ft below ground")},
+    *(
+        Known(
+            "Utah Geological Survey, manual measurements", (depth,),
+            {"dtwbelowcasing": ("depth", "ft below casing"), "waterelevation": ("level", _FEET),
+             "dtwbelowgroundsurface": ("depth", "ft below ground")},
+        )
+        for depth in ("dtwbelowcasing", "dtwbelowgroundsurface")
     ),
     Known(
         "Hub'Eau", ("code bss", "date mesure", "niveau nappe eau"),
@@ -120,27 +87,6 @@ KNOWN: tuple[Known, ...] = (
         {"stand cm tov nap": ("level", "cm NAP"), "stand cm t o v mp": ("depth", "cm below MP"),
          "stand cm t o v mv": ("depth", "cm below MV"), "stand cm t o v nap": ("level", "cm NAP"),
          "filternummer": ("screen", None), "locatie": ("well", None)},
-    ),
-    Known(
-        "KNMI daily weather", ("stn", "yyyymmdd"),
-        {"rh": ("rain", "0.1 mm"), "rd": ("rain", "0.1 mm"),
-         "ev24": ("evapotranspiration", "0.1 mm"),
-         "tg": ("temperature", "0.1 degC"), "tn": ("temperature_min", "0.1 degC"),
-         "tx": ("temperature_max", "0.1 degC"), "q": ("radiation", "J/cm2"),
-         "ug": ("humidity", "%"), "pg": ("pressure", "0.1 hPa"), "fg": ("wind", "0.1 m/s"),
-         "sx": ("snow", "cm"), "stn": ("station", None), "yyyymmdd": ("time", None),
-         "hh": ("clock", None), "t": ("temperature", "0.1 degC"), "p": ("pressure", "0.1 hPa"),
-         "fh": ("wind", "0.1 m/s"), "dr": ("other", None), "rhx": ("other", None)},
-        note="units by KNMI's codes (0.1 mm, 0.1 degC); rain of -1 is below 0.05 mm, read as 0",
-    ),
-    Known(
-        "DWD daily climate", ("stations id", "mess datum", "rsk", "tmk"),
-        {"rsk": ("rain", "mm"), "tmk": ("temperature", "degC"), "txk": ("temperature_max", "degC"),
-         "tnk": ("temperature_min", "degC"), "upm": ("humidity", "%"), "fm": ("wind", "m/s"),
-         "pm": ("pressure", "hPa"), "stations id": ("station", None), "mess datum": ("time", None),
-         **dict.fromkeys(("qn 3", "qn 4", "rskf", "eor", "fx", "sdk", "shk tag", "nm", "vpm",
-                          "tgk"), ("quality", None))},
-        note="columns by the codes of the DWD; -999 is missing",
     ),
     Known(
         "Texas TWDB", ("statewellnumber", "measurementdate", "depthfromlsd"),
@@ -185,7 +131,7 @@ def recognise(raw: RawTable) -> RawTable:
     """
     names = {compact(str(c)): str(c) for c in raw.frame.columns}
     names |= {" ".join(tokens(str(c))): str(c) for c in raw.frame.columns}
-    for known in KNOWN:
+    for known in (*KNOWN, *WEATHER):
         if set(known.needs) <= set(names):
             return _as_known(raw, known, names)
     named = _by_facts(raw)
@@ -215,38 +161,15 @@ def _as_known(raw: RawTable, known: Known, names: Mapping[str, str]) -> RawTable
             if unit is not None:
                 made = replace(made, length=parse_length(unit))
             headers[name] = made
+    if known.others is not None:
+        for name in map(str, raw.frame.columns):
+            headers.setdefault(name, Header(name, name, known.others))
     frame = raw.frame.drop(columns=[names[w] for w in known.drop if w in names])
     raw = raw.changed(frame=frame, headers=headers, layout=known.name)
     if known.note:
         raw.notes.append(f"layout: {known.note}")
-    if known.name.startswith("KNMI"):
-        raw = _one_station(raw, headers)
-    if known.name.startswith("DWD"):
-        raw = _one_station(raw, headers)
-        numbers = raw.frame.select_dtypes("number")
-        raw.frame[numbers.columns] = numbers.where(numbers != -999.0)
-    if known.name.startswith("USGS"):
-        raw = _usgs_levels(raw)
-    return raw
-
-
-def _one_station(raw: RawTable, headers: Mapping[str, Header]) -> RawTable:
-    """Return the weather of one station; rain of -1 stands for less than 0.05 mm."""
-    station = next(name for name, header in headers.items() if header.meaning == "station")
-    stations = raw.frame[station].dropna().astype(str).str.strip().unique()
-    if len(stations) > 1:
-        raise SchemaError(
-            f"A table of weather must hold one station. Received {len(stations)} in column "
-            f"{station!r} of {raw.path}: {', '.join(stations[:4])}. Keep the rows of one, or write "
-            "a file for each well."
-        )
-    frame = raw.frame.drop(columns=station)
-    for name in frame.columns:
-        header = headers.get(str(name))
-        if header is not None and header.meaning == "rain":
-            frame[name] = frame[name].where(frame[name] != -1, 0.0)
-    raw.notes.append(f"station: {stations[0] if len(stations) else ''} (column {station!r})")
-    return raw.changed(frame=frame)
+    raw = of_one_station(raw, known)
+    return _usgs_levels(raw) if known.name.startswith("USGS") else raw
 
 
 def _usgs_levels(raw: RawTable) -> RawTable:

@@ -6,6 +6,7 @@ What stands beside a list of records (a station, a unit) is said of each of its 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,10 @@ def read_json(path: Path, dialect: Dialect) -> RawTable:
     columns = {str(name): _column(frame[name]) for name in frame.columns}
     raw = RawTable(pd.DataFrame(columns), path, layout="JSON", line=lambda row: row + 1)
     raw.notes.append(f"records: {len(records)}; messages count them as lines")
-    return plain_numbers(raw, ".", dated=True, dialect=dialect)
+    texts = [text for column in columns.values() for text in column.head(50).astype(str)]
+    comma = any(re.fullmatch(r"[+-]?\d+,\d+", text) for text in texts)
+    mark = dialect.decimal or ("," if comma else ".")
+    return plain_numbers(raw, mark, dated=True, dialect=dialect)
 
 
 def _column(values: pd.Series) -> pd.Series:

@@ -113,9 +113,12 @@ def read_header(text: str) -> Header:
         unit, rest = rest, ""
     if unit and meaning in ("unknown", "value", "well", "screen"):
         meaning = _of_letter(label, unit) or _of_unit(unit) or meaning
+    if unit and meaning in KIND_MEANINGS and unit.strip().lower() in _DURATIONS:
+        meaning = "index"  # days of rain, hours of sun
     return _of_depth(Header(text, label, meaning, unit, length, rest))
 
 
+_DURATIONS = ("days", "day", "hours", "h", "minutes", "min", "count")
 _OF_UNITS = {
     "temperature": ("degc", "degf", "celsius", "degreesc", "degreesf", "degcelsius", "kelvin"),
     "pressure": ("hpa", "mbar", "kpa", "bar", "psi", "psia", "psig", "mmhg", "inhg", "cmh2o",
@@ -161,7 +164,7 @@ _PHRASE = re.compile(
     re.IGNORECASE,
 )
 _SUFFIX = re.compile(
-    r"^(?P<label>.*[^\W_].*?)[_\s]+(?P<unit>ft|feet|cm|mm|FT|CM|MM|Feet|"
+    r"^(?P<label>.*[^\W_].*?)[_\s]+(?P<unit>ft|feet|cm|mm|FT|CM|MM|Feet|degC|degF|"
     r"m_?(?:ü|u|ue)_?NN|mNAP|mNN|mNHN|mAOD|mAHD|m_?NAP|mTAW|mtaw|m_?msl|masl|mbgl|mbgs|ft_?bgs|ft_?bls|ft_?amsl)$"
 )
 _BARE = re.compile(

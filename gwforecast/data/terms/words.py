@@ -7,7 +7,16 @@ stand first win: the quality of a level is a quality, the temperature of the wat
 
 from __future__ import annotations
 
-__all__ = ["CLOCK_WORDS", "DATUM_WORDS", "GENERIC", "KIND_MEANINGS", "TIME_WORDS", "WORDS"]
+__all__ = [
+    "CALENDAR",
+    "CALENDAR_WORDS",
+    "CLOCK_WORDS",
+    "DATUM_WORDS",
+    "GENERIC",
+    "KIND_MEANINGS",
+    "TIME_WORDS",
+    "WORDS",
+]
 
 
 WORDS: dict[str, str] = {
@@ -15,23 +24,23 @@ WORDS: dict[str, str] = {
     "objectid, fid, seq, sequence, ms, seconds, elapsed*, _id, wlm id, lev acy cd, date accuracy",
     "zone": "tz, tz cd, time zone, timezone, utc offset, lev tz cd, zeitzone, zeitbezug, "
     "tijdzone, utc differenz, utcoffset",
-    "quality": "quality*, qual, *qual, qualitaet*, *status, *status cd, flag*, *flag, qc, *_qc, "
-    "qc*, qcode, *qualifier*, qualification, approval*, approved, grade, grading*, "
-    "interpolation*, state, statut, kwaliteit*, bijzonderheid*, opmerking*, bemerkung*, "
-    "anmerkung*, remark*, *comment*, comments, note*, *note, notiz*, hinweis*, anmaerkning*, "
-    "bemaerkning*, merknad*, anmarkning*, *anmaerkning, observacion*, observacao*, osservazion*, "
-    "remarque*, method*, methode*, metod*, *metod, metodo*, mode obtention, *accuracy*, "
-    "genauigkeit*, *uncertainty*, measured by, measuring agency, observer, beobachter, agency*, "
-    "agencycd, organisation, organization, source, quelle, provider, data provided by, "
-    "producteur*, *_cd, *_remark, validity, valid, validation*, completeness, continuite*, "
-    "censor*, msmt cmt, event, event*, detached, attached, stopped, coupler*, host connected, "
-    "end of file, file*, logged, usage, qc code, approval level, wlm * desc, wlm desc, "
-    "wlm qa desc, wlm acc desc, *org name, monitoring program, lev meth cd, lev dtm cd, "
-    "lev src cd, lev age cd, lev web cd, release, published, pruefstatus, freigabe*, "
-    "last modified, *modified, time series id, statistic id, projet, project*, dry, trocken, "
-    "aquifer, aquifer type, aquifer name, geology, lithology, soil*, jordart, akvifertyp, "
-    "topografi*, gemeinde, municipality, commune, county, kreis, provincie, province, region, "
-    "district, land, country, bundesland, urn*, url*, uri*, link, lien, "
+    "quality": "*_source, *attributes, metadata, quality*, qual, *qual, qualitaet*, *status, "
+    "*status cd, flag*, *flag, qc, *_qc, qc*, qcode, *qualifier*, qualification, approval*, "
+    "approved, grade, grading*, interpolation*, state, statut, kwaliteit*, bijzonderheid*, "
+    "opmerking*, bemerkung*, anmerkung*, remark*, *comment*, comments, note*, *note, notiz*, "
+    "hinweis*, anmaerkning*, bemaerkning*, merknad*, anmarkning*, *anmaerkning, observacion*, "
+    "observacao*, osservazion*, remarque*, method*, methode*, metod*, *metod, metodo*, "
+    "mode obtention, *accuracy*, genauigkeit*, *uncertainty*, measured by, measuring agency, "
+    "observer, beobachter, agency*, agencycd, organisation, organization, source, quelle, "
+    "provider, data provided by, producteur*, *_cd, *_remark, validity, valid, validation*, "
+    "completeness, continuite*, censor*, msmt cmt, event, event*, detached, attached, stopped, "
+    "coupler*, host connected, end of file, file*, logged, usage, qc code, approval level, "
+    "wlm * desc, wlm desc, wlm qa desc, wlm acc desc, *org name, monitoring program, "
+    "lev meth cd, lev dtm cd, lev src cd, lev age cd, lev web cd, release, published, "
+    "pruefstatus, freigabe*, last modified, *modified, time series id, statistic id, projet, "
+    "project*, dry, trocken, aquifer, aquifer type, aquifer name, geology, lithology, soil*, "
+    "jordart, akvifertyp, topografi*, gemeinde, municipality, commune, county, kreis, provincie, "
+    "province, region, district, land, country, bundesland, urn*, url*, uri*, link, lien, "
     "measuring point description, instrument*, sensor type, serial*, seriennummer, sn, "
     "logger id, logger serial*, kvalitet*, jakosc, kvalita, stav, poznamka, uwagi, opomba, "
     "megjegyzes, laatu, kalite, revision date, *revision date, date revised, entry date, "
@@ -69,15 +78,18 @@ WORDS: dict[str, str] = {
     "evapotranspiration": "*evapotranspiration*, evaporation*, *verdunstung*, *verdamping*, etp, "
     "pet, et0, eto, epot, evapot*, evaporacion, evaporacao, evaporazione, avdunstning, "
     "fordampning, avdunstning*, evap, haihdunta, vypar, parowanie, 蒸発*, 蒸发*, испарение",
-    "temperature_min": "temperature min*, min temp*, tmin, tmin*, minimum temp*, temp min*",
-    "temperature_max": "temperature max*, max temp*, tmax, tmax*, maximum temp*, temp max*",
-    "temperature": "*temperatur*, temp, temp*, tmean, tavg, temperatuur*, *temperatuur, t2m, "
-    "teplota*, temperatura*, homerseklet*, lampotila*, sicaklik*, *気温*, *气温*, *水温*, "
-    "*수온*, *기온*, температура*",
-    "rain": "rain*, *rainfall, precip*, *precipitation*, prcp, *niederschlag*, regen, regen*, "
-    "*neerslag*, pluie*, pluvio*, lluvia*, precipitac*, pioggia*, precipitaz*, chuva*, "
-    "nederboerd*, nedboer*, sademaara*, prec, opad, opady, srazky, srazka, padavine, oborine, "
-    "zrazky, csapadek*, sade, sadanta, yagis, *降水*, *降雨*, *雨量*, *강수*, осадки",
+    "temperature_min": "tmmn, t min, tlmin, temperature min*, min temp*, tmin, tmin*, "
+    "minimum temp*, temp min*",
+    "temperature_max": "tmmx, t max, tlmax, temperature max*, max temp*, tmax, tmax*, "
+    "maximum temp*, temp max*",
+    "temperature": "tl mittel, tmed, tas, *temperatur*, temp, temp*, tmean, tavg, temperatuur*, "
+    "*temperatuur, t2m, teplota*, temperatura*, homerseklet*, lampotila*, sicaklik*, *気温*, "
+    "*气温*, *水温*, *수온*, *기온*, температура*",
+    "rain": "ppt, prectot*, daily rain, rain*, *rainfall, precip*, *precipitation*, prcp, "
+    "*niederschlag*, regen, regen*, *neerslag*, pluie*, pluvio*, lluvia*, precipitac*, pioggia*, "
+    "precipitaz*, chuva*, nederboerd*, nedboer*, sademaara*, prec, opad, opady, srazky, srazka, "
+    "padavine, oborine, zrazky, csapadek*, sade, sadanta, yagis, *降水*, *降雨*, *雨量*, *강수*, "
+    "осадки",
     "pressure": "*pressure*, *luftdruck*, luchtdruk*, druck, druck*, pression*, presion*, "
     "pressao*, pressione*, lufttryck*, lufttryk*, abs pres*, baro*, barometric*, pres, "
     "wasserdruck, totalizador, *気圧*, *气压*, *기압*, давление, pbaro, p baro, tlak*, cisnienie",
@@ -171,6 +183,16 @@ _CLOCKS = (
     "time, uhrzeit, zeit, heure, hora, ora, tijd, tid, klokkeslaet, klockslag, clock, hour, hh, "
     "stunde, uur, kl, lev tm, time of day, heures, hh:mm, time *, zeit *, tijdstip, timme"
 )
+CALENDAR = {
+    "year": ("year", "jahr", "jaar", "annee", "ano", "anno", "ar", "aar", "yyyy", "yr",
+             "measurementyear", "measurement year"),
+    "month": ("month", "monat", "maand", "mois", "mes", "mese", "manad", "maaned", "mm", "mo",
+              "measurement month"),
+    "day": ("day", "tag", "dag", "jour", "dia", "giorno", "dd", "dy", "measurement day"),
+    "day of year": ("yday", "doy", "day of year", "julian day", "jday", "dayofyear"),
+}  # fmt: skip
+"""Headers of columns of the parts of a date."""
+CALENDAR_WORDS = frozenset(word for words in CALENDAR.values() for word in words)
 TIME_WORDS = tuple(word.strip() for word in _TIMES.split(","))
 """Headers of a column of times or dates."""
 CLOCK_WORDS = tuple(word.strip() for word in _CLOCKS.split(","))

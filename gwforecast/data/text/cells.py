@@ -15,6 +15,7 @@ from gwforecast.schema import SchemaError
 __all__ = ["plain_numbers"]
 
 
+TRACES = ("T", "Trace", "Tr", "trace")  # rain that was too little to be measured
 _SPACED = r"^[+-]?\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?$"
 _BOTH = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"}
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f\u2019])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
@@ -63,6 +64,9 @@ def _column(
 ) -> tuple[pd.Series, np.ndarray]:
     """Return a column as numbers and where it says dry; or as it is where it holds only text."""
     text = column.astype("str").str.strip()
+    if read_header(str(column.name)).kind in ("rain", "snow") and text.isin(TRACES).any():
+        raw.notes.append(f"trace: {column.name!r} of {', '.join(TRACES)} is read as 0")
+        text = text.mask(text.isin(TRACES), "0")
     text = text.mask(text.isin([*MISSING, *dialect.missing]) | column.isna())
     folded = text.map(fold, na_action="ignore")
     dry = folded.isin(DRY).to_numpy(bool)

@@ -7,45 +7,12 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.terms.vocabulary import tokens
-from gwforecast.data.terms.words import TIME_WORDS
+from gwforecast.data.terms.words import CALENDAR, TIME_WORDS
 from gwforecast.data.text.block import is_clock, is_date
 from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError
 
 __all__ = ["dated"]
-
-
-_PARTS = {
-    "year": (
-        "year",
-        "jahr",
-        "jaar",
-        "annee",
-        "ano",
-        "anno",
-        "ar",
-        "aar",
-        "yyyy",
-        "yr",
-        "measurementyear",
-        "measurement year",
-    ),
-    "month": (
-        "month",
-        "monat",
-        "maand",
-        "mois",
-        "mes",
-        "mese",
-        "manad",
-        "maaned",
-        "mm",
-        "mo",
-        "measurement month",
-    ),
-    "day": ("day", "tag", "dag", "jour", "dia", "giorno", "dd", "dy", "measurement day"),
-    "day of year": ("yday", "doy", "day of year", "julian day", "jday", "dayofyear"),
-}
 
 
 def dated(raw: RawTable, dialect: Dialect) -> RawTable:
@@ -91,7 +58,7 @@ def dated(raw: RawTable, dialect: Dialect) -> RawTable:
 def _calendar(raw: RawTable) -> list[str]:
     """Return columns of year, month and day, or of year and day of the year."""
     found: dict[str, str] = {}
-    for part, words in _PARTS.items():
+    for part, words in CALENDAR.items():
         for name in map(str, raw.frame.columns):
             if " ".join(tokens(name)) in words:
                 found.setdefault(part, name)
@@ -229,7 +196,7 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
                 f"{raw.line(row)} of {raw.path}. Give the date or remove the row."
             )
         calendar_parts = [part.astype(int) for part in numbers]
-        if " ".join(tokens(names[1])) in _PARTS["day of year"]:
+        if " ".join(tokens(names[1])) in CALENDAR["day of year"]:
             starts = pd.to_datetime(calendar_parts[0].astype(str) + "-01-01")
             return pd.Series(starts + pd.to_timedelta(calendar_parts[1] - 1, unit="D"))
         calendar_parts += [pd.Series(1, frame.index)] * (3 - len(calendar_parts))

@@ -16,7 +16,8 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import MISSING, Dialect, RawTable, facts_of_lines
 from gwforecast.data.terms.units import fold
-from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.terms.vocabulary import read_header, tokens
+from gwforecast.data.terms.words import CALENDAR, CALENDAR_WORDS
 from gwforecast.data.text.block import Block, find_block, is_date, is_number, unique_names
 from gwforecast.data.text.cells import plain_numbers
 from gwforecast.data.text.encoding import Text, decoded, sample_lines
@@ -181,7 +182,7 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         if block is not None and (len(block.names) > 1 or len(rows[block.first]) > 1):
             found.append(((block.numbers, block.count, -rank), delimiter, block, rows))
     if not found or max(found)[0][0] == 0:
-        return _at(lines, _likely_header(lines, candidates), path, dialect, dated)
+        return _at(lines, _likely_header(lines, candidates[:5]), path, dialect, dated)
     _, delimiter, block, rows = max(found, key=lambda item: item[0])
     above = rows[: block.first if block.header is None else block.header]
     return _Layout(
@@ -194,7 +195,10 @@ def _likely_header(lines: list[str], delimiters: list[str]) -> int:
     for k, line in enumerate(lines):
         for delimiter in delimiters:
             cells = [cell for cell in _cells(line.lstrip("# "), delimiter) if cell.strip()]
-            if len(cells) > 1 and any(read_header(cell).meaning == "time" for cell in cells):
+            names = {" ".join(tokens(cell)) for cell in cells}
+            calendar = bool(names & set(CALENDAR["year"])) and len(names & CALENDAR_WORDS) > 1
+            timed = any(read_header(cell).meaning == "time" for cell in cells)
+            if len(cells) > 1 and (calendar or timed):
                 return k
     return next(k for k, line in enumerate(lines) if line.strip())
 

@@ -1,0 +1,157 @@
+"""Files of weather services give rain and temperature in mm and degC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gwforecast as gw
+from gwforecast import SchemaError
+
+TIMES = pd.date_range("2015-12-20", periods=420)
+RAIN = np.round((np.arange(420) % 7) * 1.5, 1)
+WARM = np.round(10 + 8 * np.sin(np.arange(420) / 58), 1)
+
+
+def lines(form: str, *head: str) -> str:
+    """Return a row of each day: rain r, mean, minimum and maximum temperature t, n and x."""
+    body = [
+        form.format(
+            d=d, r=r, t=t, n=t - 3, x=t + 3, r10=round(r * 10), t10=round(t * 10),
+            x10=round(t * 10 + 30), k=t + 273.15, m=r / 1000, inch=r / 25.4, f=t * 9 / 5 + 32,
+            doy=d.day_of_year, tr="T" if r == 0 else r,
+        )
+        for d, r, t in zip(TIMES, RAIN, WARM, strict=True)
+        if "{doy}" not in form or d.day_of_year < 366
+    ]  # fmt: skip
+    return "\n".join([*head, *body]) + "\n"
+
+
+DAYMET = "year,yday,dayl (s),prcp (mm/day),srad (W/m^2),swe (kg/m^2),tmax (deg C),tmin (deg C)"
+SERVICES: dict[str, str] = {
+    "KNMI": lines("  260,{d:%Y%m%d},{t10},{r10}", "# KNMI", "# STN,YYYYMMDD,   TG,   RH"),
+    "DWD": lines(" 3987;{d:%Y%m%d};   10;  11.2;{r:6.1f};   6;  -999;{t:6.1f};eor",
+                 "STATIONS_ID;MESS_DATUM;QN_3;  FX; RSK;RSKF; SDK; TMK;eor"),
+    "DWD precipitation": lines("  3987;{d:%Y%m%d};    9;{r:6.1f};   6;   0;-999;eor",
+                               "STATIONS_ID;MESS_DATUM;QN_6;  RS;RSF;SH_TAG;NSH_TAG;eor"),
+    "MeteoSwiss": lines("BAS;{d:%d.%m.%Y} 00:00;{t};{r};;2.1",
+                        "station_abbr;reference_timestamp;tre200d0;rka150d0;htoautd0;erefaod0"),
+    "MeteoSwiss orders": lines("BAS;{d:%Y%m%d};{t};{r}", "MeteoSchweiz", "",
+                               "stn;time;tre200d0;rre150d0"),
+    "GHCN-Daily": lines('"USW1","{d:%Y-%m-%d}","40.7","NY, NY US","{r10:5.0f}",",,W","{t10:5.0f}",","',
+                        '"STATION","DATE","LATITUDE","NAME","PRCP","PRCP_ATTRIBUTES","TAVG",'
+                        '"TAVG_ATTRIBUTES"'),
+    "ECA&D": lines("   44,100123,{d:%Y%m%d},{r10:5.0f},    0",
+                   "FILE FORMAT (MISSING VALUE CODE IS -9999):", "",
+                   "STAID, SOUID,    DATE,   RR, Q_RR"),
+    "Meteostat": lines("{d:%Y-%m-%d},{t},{n},{x},{r},,,11.2,,1013.2,",
+                       "date,tavg,tmin,tmax,prcp,snow,wdir,wspd,wpgt,pres,tsun"),
+    "Meteo-France": lines("44020001;NANTES;47.1;-1.6;27;{d:%Y%m%d};{r};1;{t};1",
+                          "NUM_POSTE;NOM_USUEL;LAT;LON;ALTI;AAAAMMJJ;RR;QRR;TM;QTM"),
+    "GeoSphere Austria": lines("{d:%Y-%m-%d}T00:00+00:00,5925,{r},{t}", "time,station,rr,tl_mittel"),
+    "Environment Canada": lines('"45","OTTAWA","6106000","{d:%Y-%m-%d}","{d.year}","{t}","","{r}",""',
+                                '"Latitude (y)","Station Name","Climate ID","Date/Time","Year",'
+                                '"Mean Temp (°C)","Mean Temp Flag","Total Precip (mm)","Flag"'),
+    "BOM": lines("IDCJAC0009,040004,{d.year},{d.month:02d},{d.day:02d},{r},1,Y",
+                 "Product code,Bureau of Meteorology station number,Year,Month,Day,"
+                 "Rainfall amount (millimetres),Period over which rainfall was measured (days),Quality"),
+    "SILO": lines("-27.5,151.5,{d:%Y-%m-%d},{r},25,{x},25,{n},25,100001",
+                  "latitude,longitude,YYYY-MM-DD,daily_rain,daily_rain_source,max_temp,"
+                  "max_temp_source,min_temp,min_temp_source,metadata"),
+    "SILO station text": lines("{d:%Y%m%d} {d.day} {d:%d-%m-%Y}  {x:5.1f} 25 {n:5.1f} 25 {r:5.1f} 25",
+                               "Date     Day Date2      T.Max Smx T.Min Smn Rain  Srn",
+                               "(yyyymmdd) () (ddmmyyyy) (oC) () (oC) () (mm) ()"),
+    "Daymet": lines("{d.year},{doy},34567.0,{r},200.1,0.0,{x},{n}", "Latitude: 36.0  Longitude: -84",
+                    "Elevation: 300 meters", DAYMET),
+    "PRISM": lines("{d:%Y-%m-%d},{inch:.4f},{f:.2f}", "PRISM Time Series Data", "",
+                   "Date,ppt (inches),tmean (degrees F)"),
+    "gridMET": lines("{d:%Y-%m-%d},{r},{k:.2f}", "yyyy-mm-dd,pr(mm),tas(K)"),
+    "CHIRPS": lines("{d:%m/%d/%Y},{r}", "Date, Rainfall (mm)"),
+    "NASA POWER": lines("{d.year},{d.month},{d.day},{r},{t}", "-BEGIN HEADER-",
+                        "The value for missing model data: -999", "-END HEADER-",
+                        "YEAR,MO,DY,PRECTOTCORR,T2M"),
+    "ERA5 at a point": lines("{d:%Y-%m-%d},{k:.2f},{m:.5f},47.5", "valid_time,t2m,tp,latitude"),
+    "Open-Meteo": lines("{d:%Y-%m-%d},{t},{r}", "latitude,longitude,timezone", "52.5,13.4,GMT", "",
+                        "time,temperature_2m_mean (°C),precipitation_sum (mm)"),
+    "traces of rain": lines("{d:%Y-%m-%d},{tr}", "date,precip (mm)"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def levels(tmp_path: Path) -> Path:
+    """Daily levels of two wells."""
+    rows = [f"{d:%Y-%m-%d},{5 + k / 1000},{6 + k / 1000}" for k, d in enumerate(TIMES[30:400])]
+    (tmp_path / "levels.csv").write_text("\n".join(["date,W1,W2", *rows]) + "\n")
+    return tmp_path / "levels.csv"
+
+
+def written(levels: Path, text: str, name: str = "weather.txt") -> Path:
+    path = levels.parent / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_gives_its_weather(service: str, levels: Path) -> None:
+    made = gw.read_observations(levels, written(levels, SERVICES[service]))
+    right = {"rain": RAIN, "temperature": WARM, "temperature_min": WARM - 3,
+             "temperature_max": WARM + 3}  # fmt: skip
+    kinds = [made[name].attrs["kind"] for name in made.data_vars if name != "level"]
+    assert "rain" in kinds
+    assert not {"other"} & set(kinds)
+    at = made["time"].values.astype("M8[D]") == np.datetime64("2016-01-05")
+    for name in made.data_vars:
+        kind = made[name].attrs.get("kind")
+        if kind in right:
+            value = float(made[name].values[0, at].item())
+            assert value == pytest.approx(right[kind][16], abs=0.06), name
+
+
+def test_each_service_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "input_formats.md").read_text("utf-8")
+    named = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert set(SERVICES) <= set(named)
+
+
+def test_the_last_day_of_a_leap_year_of_daymet_is_missing(levels: Path) -> None:
+    made = gw.read_observations(levels, written(levels, SERVICES["Daymet"]))
+    rain = made["prcp"].isel(well=0)
+    assert np.isnan(float(rain.sel(time="2016-12-31")))
+    assert int(rain.isnull().sum()) == 1
+    assert "no row for 1 of 420 steps" in " ".join(gw.understood(made)["what"])
+
+
+def test_numbers_of_ghcn_with_decimals_are_not_tenths(levels: Path) -> None:
+    text = lines('"USW1","{d:%Y-%m-%d}","{r}",",W"', '"STATION","DATE","PRCP","PRCP_ATTRIBUTES"')
+    made = gw.read_observations(levels, written(levels, text))
+    assert float(made["PRCP"][0, 16]) == RAIN[16]
+    assert "units" not in made["PRCP"].attrs
+
+
+def test_columns_named_after_the_wells_are_one_covariate(levels: Path) -> None:
+    text = lines("{d:%Y-%m-%d},{r},{x}", "date,W1,W2")
+    made = gw.read_observations(levels, written(levels, text, "rain.csv"))
+    assert set(made) == {"level", "rain"}
+    assert made["rain"].values[:, 16].tolist() == [RAIN[16], WARM[16] + 3]
+    both = lines("{d:%Y-%m-%d},{r},{x}", "date,rain W1 (in),rain W2 (in)")
+    made = gw.read_observations(levels, written(levels, both))
+    assert made["rain"].values[0, 16] == pytest.approx(RAIN[16] * 25.4)
+    with pytest.raises(SchemaError, match=r"whose kind.*Call the file rain\.csv"):
+        gw.read_observations(levels, written(levels, text, "data.csv"))
+
+
+def test_parameters_below_each_other_are_covariates(levels: Path) -> None:
+    rain = lines("{d:%Y-%m-%d},rain,{r}").splitlines()
+    warm = lines("{d:%Y-%m-%d},temperature,{t}").splitlines()
+    path = written(levels, "\n".join(["date,parameter,value", *rain, *warm]) + "\n")
+    made = gw.read_observations(levels, path)
+    assert float(made["rain"][0, 16]) == RAIN[16]
+    assert float(made["temperature"][0, 16]) == WARM[16]
+
+
+def test_weather_without_names_is_refused(levels: Path) -> None:
+    with pytest.raises(SchemaError, match=r"need names.*first line, e\.g\. date,rain"):
+        gw.read_observations(levels, written(levels, lines("{d:%Y-%m-%d},{r},{t}")))
