@@ -3,6 +3,7 @@
 # make lint   ruff and mypy only
 # make notebooks   run all notebooks
 # make docs   build the documentation into build/docs; a warning is an error
+# make sbom   write the bill of materials of the environment to build/sbom.json (CycloneDX)
 # make clean  remove what make and the tests have made
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -13,7 +14,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint notebooks docs clean
+.PHONY: demo test lint notebooks docs sbom clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -32,6 +33,12 @@ notebooks: $(VENV)/.installed-test
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
+
+SBOM := build/sbom-venv/bin
+sbom: $(VENV)/.installed
+	@test -x $(SBOM)/cyclonedx-py || { $(BIN)/python -m venv build/sbom-venv && \
+	$(SBOM)/python -m pip --disable-pip-version-check install --quiet cyclonedx-bom==7.5.0; }
+	$(SBOM)/cyclonedx-py environment --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "gwforecast needs Python 3.11, 3.12 or 3.13. Found: \

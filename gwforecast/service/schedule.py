@@ -42,6 +42,7 @@ __all__ = [
 
 EXIT_CODES = {
     0: "success",
+    1: "models were trained, but the checks found errors in the data",
     2: "options or settings are wrong",
     3: "another run holds the lock of the archive or of the models",
     4: "inputs are missing or too old for all wells",
