@@ -50,6 +50,8 @@ from .questions.fill import extend as extend
 from .questions.fill import fill as fill
 from .questions.projections import project as project
 from .questions.projections import read_projections as read_projections
+from .questions.trend import Trends as Trends
+from .questions.trend import trend as trend
 from .questions.whatif import simulate as simulate
 from .questions.whatif import whatif as whatif
 from .runs.backtest import backtest as backtest

@@ -22,7 +22,7 @@ from gwforecast.cli.office.bulletin import bulletin
 from gwforecast.cli.office.fews import CODES as FEWS_CODES
 from gwforecast.cli.office.fews import fews
 from gwforecast.cli.options import Command, with_reading
-from gwforecast.cli.questions import explain, extend, fill, simulate, whatif
+from gwforecast.cli.questions import explain, extend, fill, simulate, trend, whatif
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
 from gwforecast.cli.upkeep import acknowledge
@@ -65,7 +65,7 @@ def _options(
 START: tuple[Callable[..., None], ...] = (demo, datasets)
 MODEL: tuple[Callable[..., None], ...] = (init, check, evaluate, tune, backtest)
 QUESTIONS: tuple[Callable[..., None], ...] = (
-    simulate, fill, extend, whatif, explain,
+    simulate, fill, extend, whatif, explain, trend,
 )  # fmt: skip
 SCHEDULE: tuple[Callable[..., None], ...] = (
     train, forecast, bulletin, alerts, verify, status, backfill, acknowledge,

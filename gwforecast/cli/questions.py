@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gwforecast.questions.run import Question
 
-__all__ = ["explain", "extend", "fill", "simulate", "whatif"]
+__all__ = ["explain", "extend", "fill", "simulate", "trend", "whatif"]
 
 
 SCENARIO = "Scenario"
@@ -306,6 +306,49 @@ def explain(
         answer = run.explain(question)
     columns = ["well", "covariate", "response", "error", "days_50", "days_90"]
     print_table("Response to one unit, m, and days to 50 and 90 % of it", answer.memory[columns])
+    _finish({}, question.folder, answer.failed)
+
+
+def trend(
+    context: typer.Context,
+    config: options.Config = None,
+    levels: options.Levels = None,
+    covariates: options.Covariates = None,
+    attributes: options.Attributes = None,
+    well: options.Well = None,
+    day_first: options.DayFirst = None,
+    datum: options.Datum = None,
+    reference_level: options.ReferenceLevel = None,
+    fill: options.Fill = None,
+    models: options.Models = None,
+    members: options.Members = None,
+    seed: options.Seed = None,
+    workers: options.Workers = None,
+    without_weather: options.WithoutWeather = None,
+    blocks: Blocks = 5,
+    out: Out = None,
+    figures: options.Figures = None,
+) -> None:
+    """Test for trends and shifts, as observed and corrected for the weather; compute indices.
+
+    Slopes are seasonal Sen slopes, tests allow for autocorrelation. GHG, GLG and GVG, and droughts
+    by the standardised groundwater index, are written as tables.
+
+    Example: gwforecast trend --levels heads.csv --covariates weather.csv --out trend
+
+    The exit code is 0 if all went well, 1 if a well could not be simulated, and 2 if the data or
+    settings cannot be used.
+    """
+    from gwforecast.questions import run
+
+    with _asked(context, out or Path("trend"), blocks) as question:
+        answer = run.trend(question)
+    columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
+    print_table("Trend, m a year", answer.trends.reindex(columns=columns))
+    columns = ["well", "date", "size", "p_value", "reason"]
+    print_table(
+        "Largest shift of the weather-corrected level", answer.shifts.reindex(columns=columns)
+    )
     _finish({}, question.folder, answer.failed)
 
 

@@ -12,6 +12,7 @@ from gwforecast.plots.levels import all_models, gaps, hydrograph
 from gwforecast.plots.questions.contributions import contributions, step_responses
 from gwforecast.plots.questions.filled import filled_record
 from gwforecast.plots.questions.scenarios import projections, scenario
+from gwforecast.plots.questions.trends import trend
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
@@ -56,5 +57,6 @@ __all__ = [
     "status_strip",
     "step_responses",
     "training_history",
+    "trend",
     "tuning",
 ]

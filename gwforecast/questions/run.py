@@ -14,11 +14,12 @@ from gwforecast.questions import explain as explaining
 from gwforecast.questions import fill as filling
 from gwforecast.questions import projections as climate
 from gwforecast.questions import simulation, whatif
+from gwforecast.questions import trend as trending
 from gwforecast.questions.changes import Change, apply_changes
 from gwforecast.questions.files import write_dataset
 from gwforecast.runs.inputs import prepare, read_data
 
-__all__ = ["Question", "explain", "extend", "fill", "project", "simulate", "what_if"]
+__all__ = ["Question", "explain", "extend", "fill", "project", "simulate", "trend", "what_if"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,14 @@ def explain(question: Question) -> explaining.Explained:
     """Explain levels and write the result, see :func:`gwforecast.questions.explain.explain`."""
     observations, _ = prepare(read_data(question.settings.data), question.settings)
     answer = explaining.explain(observations, **question.arguments())
+    answer.write(question.folder, figures=question.settings.output.figures)
+    return answer
+
+
+def trend(question: Question) -> trending.Trends:
+    """Test for trends and write the result, see :func:`gwforecast.questions.trend.trend`."""
+    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    answer = trending.trend(observations, **question.arguments())
     answer.write(question.folder, figures=question.settings.output.figures)
     return answer
 

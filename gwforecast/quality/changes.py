@@ -1,0 +1,366 @@
+"""Trends and shifts of monthly series, with tests that allow for autocorrelation.
+
+The slope is that of Sen, from all pairs of years of the same month, and the test is that of Mann
+and Kendall over months (Hirsch et al. 1982, doi:10.1029/WR018i001p00107). Levels of neighbouring
+months are alike, so that the usual variance of the statistic is far too small. Its distribution
+without trend is therefore that of series of a first-order autoregression with the same gaps, drawn
+at random. A shift is the largest difference of two means, before and after any month, with the same
+kind of test. The estimate of the autocorrelation is corrected for the bias that removing a trend or
+a shift brings: it is the one whose series have, after the same removal, the observed one (indirect
+inference: Gourieroux et al. 1993, doi:10.1002/jae.3950080507).
+
+On 120 series of a first-order autoregression without any change, tests at 5 % reject 4 to 8 % for
+trends and 3 to 8 % for shifts, for 10 and 25 years of months and autocorrelations of 0 to 0.95. The
+exception are shifts in 10 years with an autocorrelation of 0.95, of which 12 % are rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.signal import lfilter
+
+from gwforecast import schema
+
+__all__ = ["Shift", "Trend", "find_shift", "find_trend", "shift_table", "trend_table"]
+
+
+DRAWS = 999
+SHORTEST_YEARS = 5
+EDGE = 0.1  # share of months at each end where no shift is looked for
+GRID = np.linspace(0.0, 0.98, 15)  # autocorrelations that are tried
+TRIED = 60  # series for each of them
+MONTHS = 12
+
+Clean = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A trend of a monthly series.
+
+    Parameters
+    ----------
+    slope, lower, upper : float
+        Seasonal Sen slope and its 95 % interval, m a year.
+    p_value : float
+        Probability of a Kendall statistic as large without any trend.
+    autocorrelation : float
+        Correlation of neighbouring months without trend and season.
+    months : int
+        Number of months with a value.
+    """
+
+    slope: float
+    lower: float
+    upper: float
+    p_value: float
+    autocorrelation: float
+    months: int
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A shift of a monthly series.
+
+    Parameters
+    ----------
+    position : int
+        First month after the shift, from 0.
+    size : float
+        Mean after the shift less that before it, m.
+    p_value : float
+        Probability of a shift as large anywhere in a series without any.
+    autocorrelation : float
+        Correlation of neighbouring months without shift and season.
+    months : int
+        Number of months with a value.
+    """
+
+    position: int
+    size: float
+    p_value: float
+    autocorrelation: float
+    months: int
+
+
+def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Trend:
+    """Return slope and significance of the trend of a monthly series.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (month,), m, of consecutive months; NaN where there is none.
+    draws : int
+        Number of random series that the test is made with.
+    seed : int
+        Seed of the random series.
+
+    Raises
+    ------
+    ValueError
+        If there are less than five years of months.
+
+    Examples
+    --------
+    >>> months = np.arange(240)
+    >>> noise = np.random.default_rng(0).normal(size=240)
+    >>> found = find_trend(np.sin(months * np.pi / 6) + 0.2 * noise - 0.1 * months / 12)
+    >>> round(found.slope, 1), found.p_value < 0.01
+    (-0.1, True)
+    """
+    known = _enough(values)
+    slope = float(_sen_slopes(values[None])[0])
+    anomalies = _without_season(_detrended(values[None]))
+    keep = _autocorrelation(anomalies, known, _detrended)
+    random = _series(keep, values.size, draws, seed)
+    random[:, ~known] = np.nan
+    own = abs(_kendall(values[None])[0])
+    larger = np.abs(_kendall(random)) >= own
+    slopes = np.nanstd(anomalies) * _sen_slopes(random)
+    low, high = np.quantile(slopes, [0.025, 0.975])
+    p_value = (1 + int(larger.sum())) / (draws + 1)
+    return Trend(slope, slope + low, slope + high, p_value, keep, int(known.sum()))
+
+
+def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shift:
+    """Return place, size and significance of the largest shift of a monthly series.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (month,), m, of consecutive months; NaN where there is none.
+    draws : int
+        Number of random series that the test is made with.
+    seed : int
+        Seed of the random series.
+
+    Raises
+    ------
+    ValueError
+        If there are less than five years of months.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=240)
+    >>> found = find_shift(np.where(np.arange(240) < 100, 0.0, 2.0) + noise)
+    >>> found.position, round(found.size), found.p_value < 0.01
+    (100, 2, True)
+    """
+    known = _enough(values)
+    anomalies = _without_season(values[None])
+    places, sizes, ratios = _largest_shifts(anomalies)
+    cleaned = _unshifted(anomalies)
+    keep = _autocorrelation(cleaned, known, _unshifted)
+    random = _series(keep, values.size, draws, seed)
+    random[:, ~known] = np.nan
+    # the size is compared in units of the variation without the shift, in both
+    larger = _largest_shifts(_without_season(random))[2] >= ratios[0]
+    p_value = (1 + int(larger.sum())) / (draws + 1)
+    return Shift(int(places[0]), float(sizes[0]), p_value, keep, int(known.sum()))
+
+
+def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
+    """Return the trend of the monthly means of each well.
+
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Dimensions (well, time), m.
+    draws : int
+        Number of random series of a test.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns well, slope, lower, upper (m a year), p_value, autocorrelation, months, start, end
+        and reason, which is empty or says why there is no trend.
+    """
+    return _table(level, partial(_trend_row, draws=draws))
+
+
+def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
+    """Return the largest shift of the monthly means of each well.
+
+    Errors (observed - predicted) show a change that the weather does not explain, such as of
+    pumping, of a reference height or of a sensor.
+
+    Parameters
+    ----------
+    errors : xarray.DataArray
+        Dimensions (well, time), m; NaN where unknown.
+    draws : int
+        Number of random series of a test.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns well, date (first month after the shift), size (m), p_value, autocorrelation,
+        months, start, end and reason, which is empty or says why there is no shift.
+    """
+    return _table(errors, partial(_shift_row, draws=draws))
+
+
+def _table(
+    level: xr.DataArray, row_of: Callable[[np.ndarray, np.ndarray], dict[str, object]]
+) -> pd.DataFrame:
+    level = level.transpose(schema.WELL, schema.TIME)
+    months, means = _monthly_means(level.values, level[schema.TIME].values)
+    rows = []
+    for well, values in zip(level[schema.WELL].values, means, strict=True):
+        row: dict[str, object] = {schema.WELL: str(well), "reason": ""}
+        known = np.flatnonzero(np.isfinite(values))
+        if known.size:
+            row |= {"start": months[known[0]], "end": months[known[-1]]}
+            values, own = (one[known[0] : known[-1] + 1] for one in (values, months))
+        try:
+            row |= row_of(values, own if known.size else months)
+        except ValueError as error:
+            row["reason"] = str(error)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _monthly_means(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the months and the mean of each, (well, month); NaN without a value."""
+    number = times.astype("datetime64[M]").astype(int)
+    months = np.arange(number[0], number[-1] + 1)
+    place, known = number - number[0], np.isfinite(values)
+    means = np.full((len(values), months.size), np.nan)
+    for well, own in enumerate(known):
+        sums = np.bincount(place, np.where(own, values[well], 0.0), months.size)
+        counts = np.bincount(place, own, months.size)
+        means[well] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return months.astype("datetime64[M]").astype(schema.TIME_DTYPE), means
+
+
+def _trend_row(
+    values: np.ndarray,
+    months: np.ndarray,  # noqa: ARG001 - as of a shift
+    *,
+    draws: int,
+) -> dict[str, object]:
+    return dict(vars(find_trend(values, draws=draws)))
+
+
+def _shift_row(values: np.ndarray, months: np.ndarray, *, draws: int) -> dict[str, object]:
+    found = dict(vars(find_shift(values, draws=draws)))
+    return {"date": months[found.pop("position")], **found}
+
+
+def _enough(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    if known.sum() < SHORTEST_YEARS * MONTHS:
+        raise ValueError(
+            f"A trend or shift needs at least {SHORTEST_YEARS * MONTHS} months with a level. "
+            f"Received {int(known.sum())}. Use a longer record."
+        )
+    return np.asarray(known)
+
+
+def _by_season(values: np.ndarray) -> np.ndarray:
+    """Return series (draw, month) as (draw, calendar month, year), padded with NaN."""
+    missing = -values.shape[1] % MONTHS
+    padded = np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
+    return padded.reshape(len(values), -1, MONTHS).swapaxes(1, 2)
+
+
+def _kendall(values: np.ndarray) -> np.ndarray:
+    """Return the Kendall statistic, summed over calendar months, shape (draw,)."""
+    seasons = _by_season(values)
+    total = np.zeros(len(values))
+    for lag in range(1, seasons.shape[2]):
+        total += np.nansum(np.sign(seasons[..., lag:] - seasons[..., :-lag]), axis=(1, 2))
+    return total
+
+
+def _sen_slopes(values: np.ndarray) -> np.ndarray:
+    """Return the seasonal Sen slopes, units a year, shape (draw,)."""
+    seasons = _by_season(values)
+    parts = [
+        ((seasons[..., lag:] - seasons[..., :-lag]) / lag).reshape(len(values), -1)
+        for lag in range(1, seasons.shape[2])
+    ]
+    return np.asarray(np.nanmedian(np.concatenate(parts, axis=1), axis=1))
+
+
+def _without_season(values: np.ndarray) -> np.ndarray:
+    """Return series (draw, month) less the mean of each calendar month."""
+    number = np.arange(values.shape[1]) % MONTHS
+    found = values.copy()
+    for month in range(MONTHS):
+        own = values[:, number == month]
+        known = np.isfinite(own)
+        mean = np.where(known, own, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        found[:, number == month] = own - mean[:, None]
+    return found
+
+
+def _detrended(values: np.ndarray) -> np.ndarray:
+    """Return series less a straight line, by least squares."""
+    time = np.arange(values.shape[1], dtype=float)
+    known = np.isfinite(values)
+    count = known.sum(axis=1, keepdims=True)
+    filled = np.where(known, values, 0.0)
+    middle = (known * time).sum(axis=1, keepdims=True) / count
+    mean = filled.sum(axis=1, keepdims=True) / count
+    centred = np.where(known, time - middle, 0.0)
+    slope = (centred * filled).sum(axis=1, keepdims=True) / (centred**2).sum(axis=1, keepdims=True)
+    return np.asarray(values - mean - slope * (time - middle))
+
+
+def _largest_shifts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return place, size and standardised size of the largest shift of series (draw, month)."""
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    before, sums = known.cumsum(axis=1), filled.cumsum(axis=1)
+    count, total = before[:, -1:], sums[:, -1:]
+    after = count - before
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = (total - sums) / after - sums / before
+        gain = size**2 * before * after / count
+    allowed = (before >= EDGE * count) & (after >= EDGE * count)
+    gain = np.where(allowed & np.isfinite(gain), gain, 0.0)
+    at = gain.argmax(axis=1)
+    rows = np.arange(len(values))
+    mean = total / count
+    square = np.where(known, (filled - mean) ** 2, 0.0).sum(axis=1)
+    ratio = gain[rows, at] / np.maximum(square - gain[rows, at], np.finfo(float).tiny)
+    return at + 1, size[rows, at], ratio
+
+
+def _unshifted(values: np.ndarray) -> np.ndarray:
+    """Return series less their largest shift."""
+    places, sizes, _ = _largest_shifts(values)
+    later = np.arange(values.shape[1]) >= places[:, None]
+    return np.asarray(values - later * sizes[:, None])
+
+
+def _lag_one(values: np.ndarray) -> np.ndarray:
+    """Return the correlation of neighbouring months of series without season, shape (draw,)."""
+    centred = values - np.nanmean(values, axis=1, keepdims=True)
+    products = centred[:, 1:] * centred[:, :-1]
+    return np.asarray(np.nanmean(products, axis=1) / np.nanmean(centred**2, axis=1))
+
+
+def _autocorrelation(cleaned: np.ndarray, known: np.ndarray, clean: Clean) -> float:
+    """Return the autocorrelation whose series have, after the same cleaning, the observed one."""
+    observed = float(_lag_one(cleaned)[0])
+    expected = []
+    for keep in GRID:
+        random = _series(float(keep), known.size, TRIED, seed=1)
+        random[:, ~known] = np.nan
+        expected.append(float(np.mean(_lag_one(clean(_without_season(random))))))
+    return float(np.interp(observed, np.maximum.accumulate(expected), GRID))
+
+
+def _series(keep: float, size: int, draws: int, seed: int) -> np.ndarray:
+    """Return stationary series of a first-order autoregression of variance 1, (draw, month)."""
+    shocks = np.random.default_rng(seed).standard_normal((draws, size))
+    shocks[:, 1:] *= np.sqrt(1 - keep**2)
+    return np.asarray(lfilter([1.0], [1.0, -keep], shocks, axis=1))

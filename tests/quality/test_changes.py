@@ -1,0 +1,66 @@
+"""Tests of trends and shifts hold their size on autoregressions, and find what is there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.quality.changes import _series, find_shift, find_trend, shift_table, trend_table
+
+SERIES, MONTHS = 100, 180
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.7, 0.9])
+def test_the_tests_hold_their_size_on_autoregressions(keep: float) -> None:
+    random = _series(keep, MONTHS, SERIES, seed=11)
+    random[:, 40:50] = np.nan
+    trends = [find_trend(one, draws=99, seed=i).p_value for i, one in enumerate(random)]
+    shifts = [find_shift(one, draws=99, seed=i).p_value for i, one in enumerate(random)]
+    for found in (trends, shifts):  # of 100 tests at 5 %, 11 and more in 1 of 35 cases
+        assert np.mean(np.array(found) <= 0.05) <= 0.10
+        assert np.mean(np.array(found) <= 0.5) > 0.2
+
+
+def test_the_usual_test_would_not_hold_it() -> None:
+    """Without autocorrelation in the null, most series of long memory would have a trend."""
+    from scipy.stats import kendalltau
+
+    random = _series(0.9, MONTHS, SERIES, seed=11)
+    naive = [kendalltau(np.arange(MONTHS), one).pvalue for one in random]
+    assert np.mean(np.array(naive) <= 0.05) > 0.4
+
+
+def test_a_trend_is_found_with_its_slope_and_interval() -> None:
+    season = np.cos(2 * np.pi * np.arange(MONTHS) / 12)
+    noise = 0.3 * _series(0.6, MONTHS, 1, seed=2)[0]
+    found = find_trend(season + noise - 0.08 * np.arange(MONTHS) / 12)
+    assert found.lower < -0.08 < found.upper
+    assert found.p_value < 0.05
+    assert found.slope == pytest.approx(-0.08, abs=0.03)
+
+
+def test_a_shift_is_found_with_date_and_size() -> None:
+    time = pd.date_range("2000-01-01", "2014-12-31")
+    noise = np.repeat(_series(0.5, MONTHS, 1, seed=4)[0], 31)[: time.size] * 0.05
+    later = time >= "2008-07-01"
+    errors = xr.DataArray(
+        [noise + 0.3 * later, np.where(time < "2002", noise, np.nan)],
+        {"well": ["moved", "short"], "time": time},
+        ("well", "time"),
+    )
+    table = shift_table(errors, draws=199).set_index("well")
+    moved = table.loc["moved"]
+    assert abs((moved["date"] - pd.Timestamp("2008-07-01")).days) < 62
+    assert moved["size"] == pytest.approx(0.3, abs=0.05)
+    assert moved["p_value"] < 0.02
+    assert "at least 60 months" in table.loc["short", "reason"]
+    assert trend_table(errors, draws=99)["well"].tolist() == ["moved", "short"]
+
+
+def test_results_are_the_same_at_each_call_and_of_any_unit() -> None:
+    values = _series(0.5, MONTHS, 1, seed=9)[0]
+    assert find_trend(values) == find_trend(values)
+    assert find_shift(100 + 7 * values).p_value == find_shift(values).p_value
+    assert find_trend(7 * values).slope == pytest.approx(7 * find_trend(values).slope)
