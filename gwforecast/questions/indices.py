@@ -67,13 +67,14 @@ def _gxg(series: pd.Series) -> dict[str, float]:
         sorted([m + pd.Timedelta(d - 1, "D") for m in months for d in (14, 28)])
     )
     sampled = series.reindex(days, method="nearest", tolerance=NEAR).dropna()
-    year = sampled.index.year - (sampled.index.month < 4)
+    dates = pd.DatetimeIndex(sampled.index)
+    year = dates.year - (dates.month < 4)
     by_year = sampled.groupby(year)
     kept = by_year.count()[lambda n: n >= FEWEST_LEVELS].index
     highest = by_year.apply(lambda one: one.nlargest(EXTREMES).mean()).reindex(kept)
     lowest = by_year.apply(lambda one: one.nsmallest(EXTREMES).mean()).reindex(kept)
     spring = sampled[[(d.month, d.day) in SPRING for d in sampled.index]]
-    of_spring = spring.groupby(spring.index.year).mean()
+    of_spring = spring.groupby(pd.DatetimeIndex(spring.index).year).mean()
     return {
         "ghg": float(highest.mean()),
         "glg": float(lowest.mean()),
@@ -112,6 +113,7 @@ def drought_table(level: xr.DataArray, *, threshold: float = DROUGHT) -> pd.Data
             continue
         index = status.table(one).set_index("time")["index"]
         index = index.reindex(pd.date_range(index.index[0], index.index[-1], freq="MS"))
+        months = index.index.to_numpy()
         low = (index <= threshold).to_numpy()
         starts = np.flatnonzero(low & ~np.concatenate([[False], low[:-1]]))
         ends = np.flatnonzero(low & ~np.concatenate([low[1:], [False]]))
@@ -120,8 +122,8 @@ def drought_table(level: xr.DataArray, *, threshold: float = DROUGHT) -> pd.Data
             rows.append(
                 {
                     schema.WELL: str(well),
-                    "onset": index.index[start],
-                    "end": index.index[end],
+                    "onset": pd.Timestamp(months[start]),
+                    "end": pd.Timestamp(months[end]),
                     "months": int(end - start + 1),
                     "severity": float(-values.sum()),
                     "lowest": float(values.min()),
