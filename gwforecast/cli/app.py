@@ -25,7 +25,7 @@ from gwforecast.cli.options import Command, with_reading
 from gwforecast.cli.questions import explain, extend, fill, simulate, trend, whatif
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
-from gwforecast.cli.upkeep import acknowledge
+from gwforecast.cli.upkeep import acknowledge, fsck, repair, withdraw
 from gwforecast.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -68,7 +68,8 @@ QUESTIONS: tuple[Callable[..., None], ...] = (
     simulate, fill, extend, whatif, explain, trend,
 )  # fmt: skip
 SCHEDULE: tuple[Callable[..., None], ...] = (
-    train, forecast, bulletin, alerts, verify, status, backfill, acknowledge,
+    train, forecast, bulletin, alerts, verify, status, backfill, acknowledge, withdraw,
+    fsck, repair,
 )  # fmt: skip
 METRICS = "Metrics in scores.csv: {metrics}."
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gwforecast.config.load import Settings
     from gwforecast.service.notify.last_run import LastRun
     from gwforecast.service.schedule import Issued
+    from gwforecast.service.upkeep.monitor import Health
 
 __all__ = [
     "CODES",
@@ -84,6 +85,10 @@ StepBack = Annotated[
     bool, typer.Option("--step-back", help="Return to the previous champions; nothing is trained.")
 ]
 Stride = Annotated[int, typer.Option(min=1, help="Steps from one issue time to the next.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Prometheus = Annotated[
+    bool, typer.Option("--prometheus", help="Print the text format of Prometheus.")
+]
 MaxAge = Annotated[
     str | None,
     typer.Option(help="Report a problem if the last issue time is older, e.g. 48h or 8d."),
@@ -216,8 +221,16 @@ def backfill(
     raise typer.Exit(max(ends, default=0))
 
 
-def status(context: typer.Context, config: Config, max_age: MaxAge = None) -> None:
-    """Report the state of the scheduled forecasts, for monitoring: age, wells, damage.
+def status(
+    context: typer.Context,
+    config: Config,
+    max_age: MaxAge = None,
+    as_json: AsJson = False,
+    prometheus: Prometheus = False,
+) -> None:
+    """Report the state of the scheduled forecasts, for monitoring: ages, wells, damage.
+
+    It takes the same time however long the archive is; gwforecast fsck reads all of it.
 
     Example: gwforecast status run.toml --max-age 48h
     """
@@ -225,23 +238,38 @@ def status(context: typer.Context, config: Config, max_age: MaxAge = None) -> No
     settings = options.load(context)
     with codes():
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service import schedule
+        from gwforecast.service.upkeep import monitor
+        from gwforecast.writing import dump_json
 
-        health = schedule.check_health(
-            settings.schedule.archive,
+        health = monitor.check_health(
+            settings,
             max_age=None if max_age is None else duration(max_age),
-            failed_share=settings.schedule.failed_share,
             now=Stopwatch().started,
         )
+        if as_json or prometheus:
+            text = (
+                monitor.as_prometheus(health) if prometheus else dump_json(monitor.as_json(health))
+            )
+            screen.print(text.rstrip("\n"), soft_wrap=True)
+            raise typer.Exit(health.code)
         for problem in health.problems:
             errors.print(clean(problem), soft_wrap=True)
         if health.issue is None:
             screen.print("No forecast is in the archive.")
         else:
-            hours = health.age.total_seconds() / 3600 if health.age is not None else 0.0
-            screen.print(f"Last issue time {health.issue.issue_time}, {hours:.1f} h ago.")
-            _print_wells(health.wells)
+            _print_health(health)
         raise typer.Exit(health.code)
+
+
+def _print_health(health: Health) -> None:
+    from gwforecast.service.upkeep.monitor import AGES
+
+    hours = health.age.total_seconds() / 3600 if health.age is not None else 0.0
+    screen.print(f"Last issue time {health.issue.issue_time}, {hours:.1f} h ago.")  # type: ignore[union-attr]
+    for name, seconds in health.ages.items():
+        if name != "issue":
+            screen.print(f"{seconds / 3600:10.1f} h {AGES[name]}", soft_wrap=True)
+    _print_wells(health.wells)
 
 
 def _start_light(context: typer.Context) -> None:
@@ -338,6 +366,7 @@ def _headline(issued: Issued) -> str:
         "new": "published",
         "unchanged": "already in the archive, the same",
         "kept": "another forecast is already in the archive and was kept; --force adds a revision",
+        "restored": "its file in the archive was lost or damaged, and was written again",
         "revised": "published as a revision",
         "dry": "not published, because this was a dry run",
         "empty": "not published, because no well has a forecast",

@@ -1,4 +1,4 @@
-"""The commands that keep scheduled runs in order: acknowledge."""
+"""The commands that keep scheduled runs in order: acknowledge, withdraw, fsck and repair."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from gwforecast.cli import options
-from gwforecast.cli.console import clean, screen
+from gwforecast.cli.console import clean, errors, screen
 from gwforecast.cli.schedule import Config, codes
 
-__all__ = ["acknowledge"]
+__all__ = ["acknowledge", "fsck", "repair", "withdraw"]
 
 
 WellName = Annotated[str, typer.Argument(help="Name of the well.", metavar="WELL")]
@@ -55,3 +55,75 @@ def acknowledge(
         clean(f"{made.well}: the change on {made.since[:10]} is acknowledged {what}."),
         soft_wrap=True,
     )
+
+
+Issued = Annotated[str, typer.Argument(help="Issue time of the forecast.", metavar="ISSUE")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the archive.")]
+Revision = Annotated[int | None, typer.Option(min=1, help="By default the last one that stands.")]
+FromFiles = Annotated[
+    bool,
+    typer.Option("--from-files", help="Rebuild the catalogue from the seals in the files first."),
+]
+
+
+def withdraw(
+    context: typer.Context,
+    config: Config,
+    issue: Issued,
+    reason: Reason,
+    revision: Revision = None,
+) -> None:
+    """Take an issue out of the standing forecasts; nothing is deleted.
+
+    Example: gwforecast withdraw run.toml 2024-03-04 --reason "clock was ahead"
+    """
+    settings = options.load(context)
+    with codes():
+        from gwforecast.runs.files import Stopwatch
+        from gwforecast.service.archive import Archive
+
+        archive = Archive(settings.schedule.archive)
+        try:
+            found = archive.withdraw(issue, reason, now=Stopwatch().started, revision=revision)
+        except KeyError as error:
+            raise ValueError(error.args[0]) from None
+        standing = archive.standing()
+    screen.print(f"Issue time {found.issue_time}, revision {found.revision}: withdrawn.")
+    last = standing[-1].issue_time if standing else "none"
+    screen.print(f"The standing forecast is that of {last}.")
+
+
+def fsck(context: typer.Context, config: Config) -> None:
+    """Read every file of the archive and of the models, and report all damage.
+
+    Example: gwforecast fsck run.toml
+    """
+    settings = options.load(context)
+    with codes():
+        from gwforecast.service.upkeep.repair import find_damage
+
+        found = find_damage(settings)
+        for problem in found:
+            errors.print(clean(problem), soft_wrap=True)
+        screen.print("No damage was found." if not found else f"Damage: {len(found)}.")
+        raise typer.Exit(7 if found else 0)
+
+
+def repair(context: typer.Context, config: Config, from_files: FromFiles = False) -> None:
+    """Repair the archive: lost files are issued again where their bytes come out the same.
+
+    Example: gwforecast repair run.toml
+    """
+    settings = options.load(context)
+    with codes():
+        from gwforecast.runs.files import Stopwatch
+        from gwforecast.service.upkeep import repair as repairs
+
+        made = repairs.repair(settings, from_files=from_files, now=Stopwatch().started)
+        for line in made.done:
+            screen.print(clean(line), soft_wrap=True)
+        for line in made.left:
+            errors.print(clean(line), soft_wrap=True)
+        if not (made.done or made.left):
+            screen.print("There is nothing to repair.")
+        raise typer.Exit(7 if made.left else 0)

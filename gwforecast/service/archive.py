@@ -2,43 +2,68 @@
 
 A file is either complete or absent, and a forecast is published once its entry is in the catalogue.
 Each entry contains the checksum of its file, and a seal: a checksum of this entry and all entries
-before it. Both are verified on every read, so nothing damaged is read as a forecast.
+before it. Both are verified on every read, so nothing damaged is read as a forecast. Each file
+holds the seal before it, so that a lost catalogue can be rebuilt from the files.
+
+An issue that is withdrawn stays in the archive, but no longer stands: it is not shown, followed or
+scored.
 """
 
 from __future__ import annotations
 
 import bisect
+import errno
 import hashlib
 import io
-import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-import h5netcdf
-import h5py
-import numpy as np
 import pandas as pd
 import xarray as xr
 from filelock import FileLock, Timeout
-from xarray.backends import H5NetCDFStore
 
-from gwforecast import schema, timeline
-from gwforecast.runs import files
-from gwforecast.runs.files import write_atomically
+from gwforecast import timeline
+from gwforecast.service.upkeep.sealed import (
+    ArchiveError,
+    Issue,
+    Sealed,
+    Withdrawal,
+    as_bytes,
+    checksum,
+    content_of,
+    file_of,
+    from_bytes,
+    iso,
+    seal_after,
+    stamp_of,
+)
+from gwforecast.writing import write_atomically
 
-__all__ = ["Archive", "ArchiveBusyError", "ArchiveError", "Issue", "Outcome"]
+__all__ = [
+    "Archive",
+    "ArchiveBusyError",
+    "ArchiveError",
+    "Issue",
+    "Outcome",
+    "Sealed",
+    "Withdrawal",
+    "write_bytes",
+]
 
 
 SHOWN = 8  # issue times that a message lists
 CATALOGUE, LOCK = "catalogue.sqlite", "archive.lock"
-Outcome = Literal["new", "unchanged", "kept", "revised"]
-_TABLE = """
+LOST = "lost+found"  # folder of files that are in no catalogue
+PATIENCE = 30.0  # s to wait for a catalogue that another program has locked
+Outcome = Literal["new", "unchanged", "kept", "revised", "restored"]
+TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS issues (
     issue_time TEXT NOT NULL,
     revision INTEGER NOT NULL,
@@ -49,43 +74,22 @@ CREATE TABLE IF NOT EXISTS issues (
     seal TEXT NOT NULL,
     PRIMARY KEY (issue_time, revision)
 )
-"""
-
-
-class ArchiveError(RuntimeError):
-    """The archive is damaged."""
+""",
+    "CREATE TABLE IF NOT EXISTS pending (file TEXT PRIMARY KEY)",
+    """
+CREATE TABLE IF NOT EXISTS withdrawals (
+    issue_time TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    made TEXT NOT NULL,
+    seal TEXT NOT NULL
+)
+""",
+)
 
 
 class ArchiveBusyError(RuntimeError):
     """Another run holds the lock of the archive."""
-
-
-@dataclass(frozen=True)
-class Issue:
-    """One entry of the catalogue.
-
-    Parameters
-    ----------
-    issue_time : str
-        Last time whose level was known, ISO 8601, naive UTC.
-    revision : int
-        1, or more if the forecast was published again with ``--force``.
-    file : str
-        Path of the file, relative to the archive.
-    bytes : int
-        Size of the file.
-    sha256 : str
-        Checksum of the file.
-    content : str
-        Checksum of names, values and attributes, independent of the library that wrote the file.
-    """
-
-    issue_time: str
-    revision: int
-    file: str
-    bytes: int
-    sha256: str
-    content: str
 
 
 class Archive:
@@ -161,8 +165,9 @@ class Archive:
         Issue
             The entry of the catalogue that applies to the issue time.
         str
-            ``"new"``; ``"unchanged"`` if the archive had the same forecast; ``"kept"`` if it had
-            another one, which was kept; ``"revised"`` if a revision was added.
+            ``"new"``; ``"unchanged"`` if the archive had the same forecast; ``"restored"`` if it
+            had it and its file was missing or damaged; ``"kept"`` if it had another one, or one
+            that was withdrawn; ``"revised"`` if a revision was added.
 
         Raises
         ------
@@ -171,23 +176,94 @@ class Archive:
         ArchiveError
             If the catalogue is damaged.
         """
-        stamp = _stamp(product)
-        content = _content(product)
+        stamp = stamp_of(product)
+        content = content_of(product)
         with self.locked(timeout=timeout):
+            chain = self.chain()
             self.sweep()
-            made = [issue for issue in self.issues() if issue.issue_time == stamp]
-            if made and made[-1].content == content:
-                return made[-1], "unchanged"
-            if made and not revise:
-                return made[-1], "kept"
-            revision = made[-1].revision + 1 if made else 1
-            name = _file(stamp, revision)
-            path = write_atomically(self.folder / name, lambda target: _write(product, target))
-            written = path.read_bytes()
+            made = [one for one in chain if one.issue.issue_time == stamp]
+            last = made[-1].issue if made else None
+            if last is not None and last.content == content and last not in self._withdrawn():
+                return last, self._restored(made[-1], product)
+            if last is not None and not revise:
+                return last, "kept"
+            revision = 1 if last is None else last.revision + 1
+            previous = chain[-1].seal if chain else ""
+            name = file_of(stamp, revision)
+            self._begin(name)
+            written = as_bytes(product, revision, content, previous)
+            write_bytes(self.folder / name, written)
             sha256 = hashlib.sha256(written).hexdigest()
             issue = Issue(stamp, revision, name, len(written), sha256, content)
-            self._add(issue)
-        return issue, "revised" if made else "new"
+            self._add(Sealed(issue, previous, seal_after(previous, issue)))
+        return issue, "new" if last is None else "revised"
+
+    def withdraw(
+        self, issue_time: object, reason: str, *, now: pd.Timestamp, revision: int | None = None
+    ) -> Issue:
+        """Take an issue out of the standing forecasts; its file and its entry stay.
+
+        Parameters
+        ----------
+        issue_time : time
+            Issue time of the forecast.
+        reason : str
+            Why.
+        now : pandas.Timestamp
+            The current time, naive UTC.
+        revision : int, optional
+            By default the last revision that stands.
+
+        Raises
+        ------
+        KeyError
+            If there is no such forecast.
+        ValueError
+            If no reason is given.
+        """
+        if not reason.strip():
+            raise ValueError(
+                "A withdrawal needs a reason, which is kept. Received none. Give --reason."
+            )
+        with self.locked():
+            issue = self._chosen(issue_time, revision)
+            made = now.floor("s").isoformat()
+            row = Withdrawal(issue.issue_time, issue.revision, reason.strip(), made)
+            with self._catalogue() as catalogue, catalogue:
+                for table in TABLES:
+                    catalogue.execute(table)
+                found = catalogue.execute(
+                    "SELECT seal FROM withdrawals ORDER BY rowid DESC LIMIT 1"
+                ).fetchone()
+                seal = checksum([found[0] if found else "", *astuple(row)])
+                catalogue.execute(
+                    "INSERT INTO withdrawals VALUES (?, ?, ?, ?, ?)", (*astuple(row), seal)
+                )
+        return issue
+
+    def withdrawals(self) -> list[Withdrawal]:
+        """Return what was withdrawn, in that order.
+
+        Raises
+        ------
+        ArchiveError
+            If an entry was changed, or an earlier one is missing.
+        """
+        found: list[Withdrawal] = []
+        seal = ""
+        for *values, given in self._read_table("withdrawals", Withdrawal):
+            row = Withdrawal(*values)
+            seal = checksum([seal, *astuple(row)])
+            if seal != given:
+                raise self._damaged(f"withdrawal {len(found) + 1} of {CATALOGUE}")
+            found.append(row)
+        return found
+
+    def standing(self) -> list[Issue]:
+        """Return the last revision of each issue time that was not withdrawn, in order of time."""
+        out = self._withdrawn()
+        last = {issue.issue_time: issue for issue in self.issues() if issue not in out}
+        return [last[time] for time in sorted(last)]
 
     def issues(self) -> list[Issue]:
         """Return the entries of the catalogue in order of publication.
@@ -197,34 +273,100 @@ class Archive:
         ArchiveError
             If an entry was changed, or an earlier entry is missing.
         """
+        return [one.issue for one in self.chain()]
+
+    def chain(self) -> list[Sealed]:
+        """Return the entries of the catalogue with their seals, in order of publication.
+
+        Raises
+        ------
+        ArchiveError
+            If an entry was changed, an earlier entry is missing, or there are files but no entries.
+        """
+        found: list[Sealed] = []
+        seal = ""
+        for *values, given in self._read_table("issues", Issue):
+            issue, previous = Issue(*values), seal
+            seal = seal_after(previous, issue)
+            if seal != given:
+                raise self._damaged(f"entry {len(found) + 1} of {CATALOGUE}")
+            found.append(Sealed(issue, previous, seal))
+        if not found and (there := self.files() - self._pending()):
+            raise self._damaged(f"{CATALOGUE}, which lacks the entries of {len(there)} files")
+        return found
+
+    def files(self) -> set[str]:
+        """Return the files of forecasts, relative to the archive."""
+        names = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.nc"))
+        return {name for name in names if not name.startswith((LOST, "."))}
+
+    def _read_table(self, table: str, kind: type) -> list[tuple[Any, ...]]:
+        """Return the rows of a table in order; none where catalogue or table do not exist."""
         path = self.folder / CATALOGUE
-        if not path.exists():
+        if not path.exists() or path.stat().st_size == 0:
             return []
+        self._check_pages(path)
+        columns = ", ".join([*(field.name for field in fields(kind)), "seal"])
         try:
-            uri = f"file:{quote(str(path))}?mode=rw"
-            with closing(sqlite3.connect(uri, uri=True, timeout=30)) as catalogue:
+            with self._catalogue() as catalogue:
                 sound = catalogue.execute("PRAGMA integrity_check(1)").fetchone()[0]
                 if sound != "ok":
                     raise self._damaged(f"{CATALOGUE}: {sound}")
-                rows = catalogue.execute(
-                    "SELECT issue_time, revision, file, bytes, sha256, content, seal FROM issues "
-                    "ORDER BY rowid"
-                ).fetchall()
+                query = f"SELECT {columns} FROM {table} ORDER BY rowid"  # noqa: S608 - constants
+                return catalogue.execute(query).fetchall()
         except sqlite3.OperationalError as error:
-            if "no such table" in str(error) and path.stat().st_size == 0:
-                return []  # a run ended after creating the file and before its first entry
+            if f"no such table: {table}" in str(error) and table != "issues":
+                return []  # of an earlier version
             raise self._damaged(f"{CATALOGUE}: {error}") from None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._damaged(f"{CATALOGUE}: {error}") from None
-        found: list[Issue] = []
-        seal = ""
-        for *values, given in rows:
-            issue = Issue(*values)
-            seal = _seal(seal, issue)
-            if seal != given:
-                raise self._damaged(f"entry {len(found) + 1} of {CATALOGUE}")
-            found.append(issue)
-        return found
+
+    def _check_pages(self, path: Path) -> None:
+        """Raise if the last page of the catalogue was cut off, which SQLite takes for zeros."""
+        with path.open("rb") as file:
+            header = file.read(100)
+        size = int.from_bytes(header[16:18], "big")
+        if len(header) < 100 or size == 0 or path.stat().st_size % (65536 if size == 1 else size):
+            raise self._damaged(f"{CATALOGUE}, whose last page is incomplete")
+
+    def _pending(self) -> set[str]:
+        """Return the files of publications that were interrupted."""
+        path = self.folder / CATALOGUE
+        if not path.exists() or path.stat().st_size == 0:
+            return set()
+        try:
+            with self._catalogue() as catalogue:
+                return {row[0] for row in catalogue.execute("SELECT file FROM pending")}
+        except sqlite3.DatabaseError:
+            return set()  # of an earlier version, or damaged, which chain reports
+
+    @contextmanager
+    def _catalogue(self) -> Iterator[sqlite3.Connection]:
+        """Open the catalogue; a lock and a full disk are no damage."""
+        uri = f"file:{quote(str(self.folder / CATALOGUE))}?mode=rwc"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as catalogue:
+                yield catalogue
+        except sqlite3.OperationalError as error:
+            self._no_damage(error)
+            raise
+
+    def _no_damage(self, error: sqlite3.OperationalError) -> None:
+        """Raise the error of the system behind an error of SQLite, if there is one."""
+        text, path = str(error), str(self.folder / CATALOGUE)
+        if "locked" in text or "busy" in text:
+            raise ArchiveBusyError(
+                f"The catalogue of an archive must not be locked for longer than {PATIENCE:g} s. "
+                f"Received {path!r}, which another program has locked, such as a backup. Run again "
+                "when it has ended."
+            ) from None
+        for part, number in (
+            ("full", errno.ENOSPC),
+            ("readonly", errno.EACCES),
+            ("disk I/O", errno.EIO),
+        ):
+            if part in text:
+                raise OSError(number, os.strerror(number), path) from None
 
     def read(self, issue_time: object, *, revision: int | None = None) -> xr.Dataset:
         """Return a forecast as it was published.
@@ -243,90 +385,164 @@ class Archive:
         ArchiveError
             If its file is missing or was changed.
         """
-        stamp = _iso(timeline.to_times([issue_time])[0])
-        issues = self.issues()
+        return self.open(self._chosen(issue_time, revision))
+
+    def _chosen(self, issue_time: object, revision: int | None) -> Issue:
+        """Return an issue; without a revision the last one that was not withdrawn."""
+        stamp = iso(timeline.to_times([issue_time])[0])
+        issues, out = self.issues(), self._withdrawn()
         made = [i for i in issues if i.issue_time == stamp and revision in (None, i.revision)]
+        if revision is None and made:
+            standing = [issue for issue in made if issue not in out]
+            if not standing:
+                raise KeyError(
+                    f"Only forecasts that were not withdrawn can be read without a revision. "
+                    f"Received the issue time {stamp}, which was withdrawn: {out[made[-1]]}. Give "
+                    "the revision, or another issue time."
+                )
+            made = standing
         if not made:
             raise KeyError(
                 f"Only archived forecasts can be read. Received the issue time {stamp}, revision "
                 f"{revision or 'last'}, which is not in {str(self.folder)!r}. Choose one of its "
                 f"issue times: {_listed(issues, stamp)}."
             )
-        return self.open(made[-1])
+        return made[-1]
+
+    def _withdrawn(self) -> dict[Issue, str]:
+        """Return the issues that were withdrawn, and why."""
+        reasons = {(row.issue_time, row.revision): row.reason for row in self.withdrawals()}
+        if not reasons:
+            return {}
+        found = {(i.issue_time, i.revision): i for i in self.issues()}
+        return {found[key]: reason for key, reason in reasons.items() if key in found}
 
     def open(self, issue: Issue) -> xr.Dataset:
         """Return the forecast of an entry of the catalogue."""
+        return from_bytes(io.BytesIO(self.content(issue)))
+
+    def content(self, issue: Issue) -> bytes:
+        """Return the file of an entry of the catalogue.
+
+        Raises
+        ------
+        ArchiveError
+            If it is missing, cannot be read or was changed.
+        """
         path = self.folder / issue.file
         try:
             written = path.read_bytes()
         except FileNotFoundError:
             raise self._damaged(f"{issue.file}, which is missing") from None
+        except OSError as error:
+            raise self._damaged(f"{issue.file}: {error.strerror}") from None
         if len(written) != issue.bytes or hashlib.sha256(written).hexdigest() != issue.sha256:
             raise self._damaged(issue.file)
-        return _read(io.BytesIO(written))
+        return written
 
     def sweep(self) -> list[Path]:
-        """Remove temporary files of interrupted runs; the lock must be held."""
+        """Remove what interrupted runs left: temporary files, and files without an entry.
+
+        The lock must be held.
+        """
         litter = sorted(self.folder.rglob(".*.tmp"))
+        pending = self._pending()
+        litter += [self.folder / name for name in sorted(pending)]
         for path in litter:
             path.unlink(missing_ok=True)
+        if pending:
+            with self._catalogue() as catalogue, catalogue:
+                catalogue.execute("DELETE FROM pending")
         return litter
 
-    def problems(self) -> list[str]:
-        """Return messages about damage, and about files that are not in the catalogue."""
+    def problems(self, *, deep: bool = True) -> list[str]:
+        """Return messages about damage, and about files that are not in the catalogue.
+
+        Parameters
+        ----------
+        deep : bool
+            Read every file and compare its checksum; otherwise only that of the last one, and the
+            sizes of all files.
+        """
         try:
             issues = self.issues()
+            self.withdrawals()
         except ArchiveError as error:
             return [str(error)]
         found = []
         for issue in issues:
             try:
-                self.open(issue)
+                if deep or issue is issues[-1]:
+                    self.content(issue)
+                else:
+                    self._check_size(issue)
             except ArchiveError as error:
                 found.append(str(error))
         named = {issue.file for issue in issues}
-        files = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.nc"))
         found += [
             f"Each file of an archive must be in its catalogue. Received {name} in "
-            f"{str(self.folder)!r}, which is not: a run was interrupted, or entries were lost. "
-            "Issue the forecast again, or restore the catalogue."
-            for name in sorted(set(files) - named)
+            f"{str(self.folder)!r}, which is not: entries were lost. Run gwforecast repair, or "
+            "restore the catalogue."
+            for name in sorted(self.files() - self._pending() - named)
         ]
         return found
 
-    def _add(self, issue: Issue) -> None:
-        path = self.folder / CATALOGUE
-        with closing(sqlite3.connect(path, timeout=30)) as catalogue, catalogue:
+    def _check_size(self, issue: Issue) -> None:
+        try:
+            size = (self.folder / issue.file).stat().st_size
+        except OSError:
+            raise self._damaged(f"{issue.file}, which is missing") from None
+        if size != issue.bytes:
+            raise self._damaged(issue.file)
+
+    def set_aside(self, name: str) -> None:
+        """Move a file to the folder ``lost+found``; the lock must be held."""
+        target = self.folder / LOST / name.replace("/", "_")
+        target.parent.mkdir(exist_ok=True)
+        number = 1
+        while target.exists():
+            number += 1
+            target = target.with_name(f"{name.replace('/', '_')}.{number}")
+        os.replace(self.folder / name, target)
+
+    def _restored(self, entry: Sealed, product: xr.Dataset) -> Outcome:
+        """Write a file again that is missing or damaged, if its bytes are those of its entry."""
+        issue = entry.issue
+        try:
+            self.content(issue)
+        except ArchiveError as error:
+            written = as_bytes(product, issue.revision, issue.content, entry.previous)
+            if hashlib.sha256(written).hexdigest() == issue.sha256:
+                write_bytes(self.folder / issue.file, written)
+                return "restored"
+            raise ArchiveError(
+                f"{error} The forecast is the same, but its bytes would be others, as of another "
+                "version of a library: --force adds a revision."
+            ) from None
+        return "unchanged"
+
+    def _begin(self, name: str) -> None:
+        """Note the file that will be written, so that an interrupted run explains it."""
+        with self._catalogue() as catalogue, catalogue:
             catalogue.execute("PRAGMA synchronous = FULL")
-            catalogue.execute(_TABLE)
-            last = catalogue.execute(
-                "SELECT seal FROM issues ORDER BY rowid DESC LIMIT 1"
-            ).fetchone()
-            seal = _seal(last[0] if last else "", issue)
+            for table in TABLES:
+                catalogue.execute(table)
+            catalogue.execute("INSERT OR REPLACE INTO pending VALUES (?)", (name,))
+
+    def _add(self, entry: Sealed) -> None:
+        with self._catalogue() as catalogue, catalogue:
+            catalogue.execute("PRAGMA synchronous = FULL")
             catalogue.execute(
-                "INSERT INTO issues VALUES (?, ?, ?, ?, ?, ?, ?)", (*astuple(issue), seal)
+                "INSERT INTO issues VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*astuple(entry.issue), entry.seal),
             )
+            catalogue.execute("DELETE FROM pending WHERE file = ?", (entry.issue.file,))
 
     def _damaged(self, what: str) -> ArchiveError:
         return ArchiveError(
             f"Archived forecasts must be as they were written. Received {str(self.folder)!r} with "
             f"damage at {what}. Restore it from a backup; the other forecasts can still be read."
         )
-
-
-def _seal(before: str, issue: Issue) -> str:
-    text = json.dumps([before, *astuple(issue)], ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _stamp(product: xr.Dataset) -> str:
-    times = product[schema.ISSUE_TIME].values
-    if times.size != 1:
-        raise ValueError(
-            f"Each file of an archive has one issue time. Received {times.size}. Publish them one "
-            "by one: product.isel(issue_time=[k])."
-        )
-    return _iso(times[0])
 
 
 def _listed(issues: list[Issue], wanted: str) -> str:
@@ -340,54 +556,6 @@ def _listed(issues: list[Issue], wanted: str) -> str:
     return f"{near} ({len(times)} from {times[0]} to {times[-1]})"
 
 
-def _iso(time: np.datetime64) -> str:
-    return pd.Timestamp(time).isoformat()
-
-
-def _file(stamp: str, revision: int) -> str:
-    compact = pd.Timestamp(stamp).strftime("%Y%m%dT%H%M%S")
-    later = "" if revision == 1 else f".r{revision}"
-    return f"{stamp[:4]}/{compact}{later}.nc"
-
-
-def _content(product: xr.Dataset) -> str:
-    attrs = {str(name): _ordered(value.attrs) for name, value in product.variables.items()}
-    described = files.dump_json({"attrs": _ordered(product.attrs), "variables": _ordered(attrs)})
-    text = files.dataset_sha256(product.transpose(*sorted(map(str, product.dims)))) + described
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _ordered(attrs: Mapping[Any, object]) -> dict[str, object]:
-    return {str(name): attrs[name] for name in sorted(attrs, key=str)}
-
-
-def _write(product: xr.Dataset, target: Path) -> None:
-    """Write NetCDF whose bytes depend only on the forecast; HDF5 would add the time of writing."""
-    encoding: dict[str, dict[str, object]] = {}
-    for name, variable in product.variables.items():
-        if variable.dtype.kind == "f" and variable.ndim:
-            encoding[str(name)] = {"zlib": True, "complevel": 4, "shuffle": True}
-        elif variable.dtype.kind == "M":
-            encoding[str(name)] = {"dtype": "int64", "units": "seconds since 1970-01-01"}
-    created = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    created.set_obj_track_times(False)
-    created.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
-    opened = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    opened.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
-    name = os.fsencode(target)
-    with h5py.File(h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, created, opened)) as file:
-        store = H5NetCDFStore(h5netcdf.File(file, "w"))
-        product.dump_to_store(store, encoding=encoding)
-        store.close()  # type: ignore[no-untyped-call]
-
-
-def _read(source: io.BytesIO) -> xr.Dataset:
-    """Return a forecast as it was before writing: times in microseconds, text as objects."""
-    with xr.open_dataset(source, engine="h5netcdf") as opened:
-        product = opened.load().drop_encoding()
-    for name, variable in product.variables.items():
-        if variable.dtype.kind == "M":
-            product[name] = product[name].astype(schema.TIME_DTYPE)
-        elif variable.dtype.kind == "U":
-            product[name] = product[name].astype(object)
-    return product
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file completely or not at all."""
+    write_atomically(path, lambda target: target.write_bytes(content))

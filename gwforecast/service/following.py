@@ -67,7 +67,7 @@ class Following:
         except BundleError:
             return {}  # there is no forecast by a model either
         wells = [str(well) for well in self._levels[schema.WELL].values]
-        issues = _last_revisions(self._archive.issues(), before=issue_time)
+        issues = _issues_before(self._archive.standing(), issue_time)
         found: Shifts = {}
         for rank, name in enumerate(("bundle", "previous")):
             bundles = {well: getattr(table[well], name) or "" for well in wells if well in table}
@@ -131,8 +131,7 @@ class _Replay:
         self._tracker.add(level, outcome=outcome, valid=valid)
 
 
-def _last_revisions(issues: list[Issue], *, before: np.datetime64) -> list[Issue]:
-    """Return the last revision of each issue time before a time, in their order."""
-    last = {issue.issue_time: issue for issue in issues}
-    end = pd.Timestamp(timeline.to_times([before])[0])
-    return [last[time] for time in sorted(last) if pd.Timestamp(time) < end]
+def _issues_before(issues: list[Issue], issue_time: np.datetime64) -> list[Issue]:
+    """Return the issues before a time, in their order."""
+    end = pd.Timestamp(timeline.to_times([issue_time])[0])
+    return [issue for issue in issues if pd.Timestamp(issue.issue_time) < end]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,19 +19,18 @@ from gwforecast.service.archive import Archive, Issue
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
 from gwforecast.service.issue import follow_archive, make_product
-from gwforecast.service.readiness import BY_MODEL, RECENT, find_jump
+from gwforecast.service.readiness import RECENT, find_jump
 from gwforecast.service.recipe import recipe_of
+from gwforecast.service.upkeep.monitor import exit_code
 from gwforecast.service.wells import acknowledge as acknowledgements
 from gwforecast.service.wells.acknowledge import Acknowledgement
 
 __all__ = [
     "EXIT_CODES",
-    "Health",
     "Issued",
     "Products",
     "acknowledge",
     "backfill",
-    "check_health",
     "forecast",
     "products_here",
     "step_back",
@@ -109,31 +107,6 @@ def products_here(settings: Settings, *, now: pd.Timestamp) -> Products:
         following = follow_archive(settings, inputs.observations)
     made = partial(make_product, inputs, settings, following=following, now=now)
     return Products(made, lambda: inputs)
-
-
-@dataclass(frozen=True, eq=False)
-class Health:
-    """Health of the scheduled forecasts.
-
-    Parameters
-    ----------
-    issue : Issue or None
-        The last published forecast.
-    age : pandas.Timedelta or None
-        Time from its issue time to now.
-    wells : pandas.DataFrame
-        Columns well, status, reason and model of the last forecast.
-    problems : list of str
-        Damage found in the archive.
-    code : int
-        One of :data:`EXIT_CODES`.
-    """
-
-    issue: Issue | None
-    age: pd.Timedelta | None
-    wells: pd.DataFrame
-    problems: list[str]
-    code: int
 
 
 def train(
@@ -318,41 +291,11 @@ def backfill(
             progress("issue times", number + 1, wanted.size)
 
 
-def check_health(
-    archive: Path, *, max_age: pd.Timedelta | None, failed_share: float, now: pd.Timestamp
-) -> Health:
-    """Report the age of the last forecast, the status of its wells, and damage of the archive.
-
-    Parameters
-    ----------
-    archive : pathlib.Path
-        Folder of the archive.
-    max_age : pandas.Timedelta, optional
-        Greatest age of the last issue time; if it is older, or there is none, the code is 4.
-    failed_share : float
-        Greatest share of wells without a forecast by a model; above it the code is 5.
-    now : pandas.Timestamp
-        The current time, naive UTC.
-    """
-    kept = Archive(archive)
-    problems = kept.problems()
-    empty = pd.DataFrame(columns=["well", "status", "reason", "model"])
-    issues = [] if problems else kept.issues()
-    if problems or not issues:
-        return Health(None, None, empty, problems, 7 if problems else 4)
-    last = max(issues, key=lambda issue: (issue.issue_time, issue.revision))
-    product = kept.open(last)
-    wells = product[["status", "reason", "model"]].to_dataframe().reset_index()
-    age = now - pd.Timestamp(last.issue_time)
-    code = 4 if max_age is not None and age > max_age else _exit_code(product, failed_share)
-    return Health(last, age, wells[empty.columns], [], code)
-
-
 def _publish(
     made: xr.Dataset, settings: Settings, *, force: bool, dry: bool, wait: float
 ) -> Issued:
     wanted = settings.schedule
-    code = _exit_code(made, wanted.failed_share)
+    code = exit_code(made, wanted.failed_share)
     if not np.isfinite(made[schema.LEVEL]).any():
         return Issued(made, "empty", None, 4 if code == 4 else 6)
     if dry:
@@ -370,11 +313,3 @@ def _copy(archive: Archive, issue: Issue, url: str) -> None:
     )
 
     write_forecast(archive.open(issue), url)
-
-
-def _exit_code(product: xr.Dataset, failed_share: float) -> int:
-    status = product["status"].values
-    failed = ~np.isin(status, BY_MODEL)
-    if np.isin(status, ("stale", "no_data")).all():
-        return 4
-    return 5 if failed.mean() > failed_share else 0

@@ -114,11 +114,13 @@ class _Reading:
 
 def _chosen(archive: Archive, *, first_revisions: bool) -> list[Issue]:
     """Return the first or last revision of each issue time, in order."""
-    chosen: dict[str, Issue] = {}
+    standing = archive.standing()
+    if not first_revisions:
+        return standing
+    first: dict[str, Issue] = {}
     for issue in archive.issues():
-        if not (first_revisions and issue.issue_time in chosen):
-            chosen[issue.issue_time] = issue
-    return [chosen[time] for time in sorted(chosen)]
+        first.setdefault(issue.issue_time, issue)
+    return [first[issue.issue_time] for issue in standing]
 
 
 def write_verification(verification: Verification, folder: Path) -> dict[str, Path]:

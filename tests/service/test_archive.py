@@ -121,7 +121,7 @@ def test_a_damaged_catalogue_shows_its_lines_as_they_were_or_none(
             assert read == lines[: len(read)]
             assert read == lines or archive.problems()  # files without a line
     path.write_bytes(whole)
-    assert noticed > (200 if kind == "cut" else 20)
+    assert noticed > (200 if kind == "cut" else 8)  # most bytes of its pages are unused
 
 
 def test_lines_cannot_be_changed_or_left_out_unnoticed(archive: Archive) -> None:

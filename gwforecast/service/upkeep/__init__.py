@@ -1,0 +1,1 @@
+"""Keeping scheduled runs in order: sealed files, repair, and reports for monitors."""

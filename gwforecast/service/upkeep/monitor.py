@@ -1,0 +1,227 @@
+"""The state of scheduled forecasts for a monitor: ages, statuses of the wells, and damage.
+
+Only the catalogue, the sizes of the files and the last forecast are read, so that it takes the same
+time however long the archive is. :func:`gwforecast.service.upkeep.repair.find_damage` reads all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gwforecast.config.load import Settings
+from gwforecast.schema import WELL_STATUSES
+from gwforecast.service.archive import Archive, ArchiveError, Issue
+from gwforecast.service.champions import TABLE
+from gwforecast.service.notify.last_run import read_last_run
+from gwforecast.service.readiness import BY_MODEL
+from gwforecast.service.upkeep.sealed import read_sealed
+from gwforecast.service.wells.acknowledge import read_acknowledgements
+
+__all__ = ["Health", "as_json", "as_prometheus", "check_health", "exit_code"]
+
+
+COLUMNS = ["well", "status", "reason", "model"]
+AGES = {
+    "issue": "from the issue time of the standing forecast",
+    "level": "from the newest level of any well",
+    "oldest_level": "from the last level of the well whose last level is oldest",
+    "weather": "from the newest step with all covariates",
+    "feed": "from the last change of the files of levels and covariates",
+    "champions": "from the last level that the newest champion was trained on",
+    "training": "from the last change of the table of champions",
+    "last_success": "from the last run that published, or found it published",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Health:
+    """Health of the scheduled forecasts.
+
+    Parameters
+    ----------
+    issue : Issue or None
+        The standing forecast.
+    age : pandas.Timedelta or None
+        Time from its issue time to now.
+    wells : pandas.DataFrame
+        Columns well, status, reason and model of the standing forecast.
+    problems : list of str
+        Damage found in the archive, and an issue time in the future.
+    code : int
+        Exit code.
+    issues : int
+        Number of forecasts in the archive.
+    ages : dict of str to float
+        Seconds, by the names of :data:`AGES`; those that are unknown are left out.
+    """
+
+    issue: Issue | None
+    age: pd.Timedelta | None
+    wells: pd.DataFrame
+    problems: list[str]
+    code: int
+    issues: int = 0
+    ages: dict[str, float] = field(default_factory=dict)
+
+
+def check_health(
+    settings: Settings, *, max_age: pd.Timedelta | None = None, now: pd.Timestamp
+) -> Health:
+    """Report ages, the statuses of the wells and damage; the standing forecast is always given.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the configuration file.
+    max_age : pandas.Timedelta, optional
+        Greatest age of the last issue time; if it is older, or there is none, the code is 4.
+    now : pandas.Timestamp
+        The current time, naive UTC.
+    """
+    archive = Archive(settings.schedule.archive)
+    problems = archive.problems(deep=False)
+    try:
+        read_acknowledgements(archive.folder, strict=True)
+    except ArchiveError as error:
+        problems.append(str(error))
+    found, number = _standing(archive)
+    ages = dict(_ages(settings, found[1] if found else None, now))
+    if found is None:
+        empty = pd.DataFrame(columns=COLUMNS)
+        return Health(None, None, empty, problems, 7 if problems else 4, number, ages)
+    issue, product = found
+    wells = product[COLUMNS[1:]].to_dataframe().reset_index()[COLUMNS]
+    age = now - pd.Timestamp(issue.issue_time)
+    code = exit_code(product, settings.schedule.failed_share)
+    if age < pd.Timedelta(0):
+        problems.append(
+            f"An issue time is before the current time. Received {issue.issue_time}, and the clock "
+            f"says {now:%Y-%m-%d %H:%M} UTC. Check the clock, and withdraw the issue with "
+            "gwforecast withdraw."
+        )
+        code = 4
+    elif problems:
+        code = 7
+    elif max_age is not None and age > max_age:
+        code = 4
+    return Health(issue, age, wells, problems, code, number, ages)
+
+
+def exit_code(product: xr.Dataset, failed_share: float) -> int:
+    """Return the exit code of a forecast: 0, 4 if all wells lack data, 5 if too many failed."""
+    status = product["status"].values
+    failed = ~np.isin(status, BY_MODEL)
+    if np.isin(status, ("stale", "no_data")).all():
+        return 4
+    return 5 if failed.mean() > failed_share else 0
+
+
+def as_json(health: Health) -> dict[str, Any]:
+    """Return the health as plain values; ages in seconds."""
+    issue = health.issue
+    return {
+        "code": health.code,
+        "issue_time": None if issue is None else issue.issue_time,
+        "revision": None if issue is None else issue.revision,
+        "issues": health.issues,
+        "age_seconds": {name: round(value, 1) for name, value in health.ages.items()},
+        "wells": _counts(health),
+        "not_ok": [
+            {name: str(row[name]) for name in COLUMNS}
+            for row in health.wells[health.wells["status"] != "ok"].to_dict("records")
+        ],
+        "problems": health.problems,
+    }
+
+
+def as_prometheus(health: Health) -> str:
+    """Return the health in the text format of Prometheus, version 0.0.4."""
+    lines = []
+
+    def add(name: str, meaning: str, values: dict[str, float]) -> None:
+        lines.append(f"# HELP gwforecast_{name} {meaning}")
+        lines.append(f"# TYPE gwforecast_{name} gauge")
+        lines.extend(f"gwforecast_{name}{labels} {value:.10g}" for labels, value in values.items())
+
+    for name, value in health.ages.items():
+        add(f"{name}_age_seconds", f"Time {AGES[name]}.", {"": value})
+    counts = {f'{{status="{status}"}}': float(n) for status, n in _counts(health).items()}
+    add("wells", "Wells of the standing forecast by status.", counts)
+    add("issues", "Forecasts in the archive.", {"": float(health.issues)})
+    add("problems", "Damage that was found.", {"": float(len(health.problems))})
+    add("exit_code", "Exit code of gwforecast status.", {"": float(health.code)})
+    return "\n".join(lines) + "\n"
+
+
+def _counts(health: Health) -> dict[str, int]:
+    found = health.wells["status"].value_counts()
+    return {status: int(found.get(status, 0)) for status in WELL_STATUSES}
+
+
+def _standing(archive: Archive) -> tuple[tuple[Issue, xr.Dataset] | None, int]:
+    """Return the last forecast that stands and can be read, and the number of all."""
+    try:
+        number, standing = len(archive.issues()), archive.standing()
+    except ArchiveError:  # without a catalogue, the files still have their own seals
+        names = sorted(archive.files())
+        for name in reversed(names):
+            try:
+                issue = read_sealed((archive.folder / name).read_bytes(), name).issue
+                return (issue, archive.open(issue)), len(names)
+            except (ArchiveError, OSError):
+                continue
+        return None, len(names)
+    for issue in reversed(standing):
+        try:
+            return (issue, archive.open(issue)), number
+        except ArchiveError:
+            continue
+    return None, number
+
+
+def _ages(
+    settings: Settings, product: xr.Dataset | None, now: pd.Timestamp
+) -> Iterator[tuple[str, float]]:
+    """Yield the ages that are known, s."""
+    moments: dict[str, object] = {}
+    if product is not None:
+        moments["issue"] = product["issue_time"].values[0]
+        for name, variable, last in (
+            ("level", "last_observation", True),
+            ("oldest_level", "last_observation", False),
+            ("weather", "last_covariate", True),
+            ("champions", "trained_through", True),
+        ):
+            times = product[variable].values
+            times = times[~np.isnat(times)]
+            if times.size:
+                moments[name] = times.max() if last else times.min()
+    feed = [_changed(path) for path in settings.data.files()]
+    if any(feed):
+        moments["feed"] = pd.Timestamp(max(feed), unit="s")
+    trained = _changed(settings.schedule.bundles / TABLE)
+    if trained:
+        moments["training"] = pd.Timestamp(trained, unit="s")
+    run = read_last_run(settings.schedule.archive)
+    if run is not None and run.last_success:
+        stamp = pd.Timestamp(run.last_success)
+        moments["last_success"] = stamp.tz_convert(None) if stamp.tz is not None else stamp
+    for name in AGES:
+        if name in moments:
+            yield name, (now - pd.Timestamp(moments[name])).total_seconds()  # type: ignore[arg-type]
+
+
+def _changed(path: Path) -> float:
+    """Return the time of the last change of a file, or of a file in a folder; 0 without one."""
+    try:
+        inside = path.iterdir() if path.is_dir() else iter([path])
+        return max((file.stat().st_mtime for file in inside if file.exists()), default=0.0)
+    except OSError:
+        return 0.0

@@ -1,0 +1,229 @@
+"""One forecast of the archive as the bytes of a NetCDF file, with its checksums and seals.
+
+The bytes depend only on the forecast, its revision and the seal of the entry before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import pandas as pd
+import xarray as xr
+from xarray.backends import H5NetCDFStore
+
+from gwforecast import schema
+from gwforecast.runs import files
+
+__all__ = [
+    "ArchiveError",
+    "Issue",
+    "Sealed",
+    "Withdrawal",
+    "as_bytes",
+    "checksum",
+    "content_of",
+    "file_of",
+    "from_bytes",
+    "iso",
+    "read_sealed",
+    "seal_after",
+    "stamp_of",
+]
+
+
+SEALS = ("archive_revision", "archive_content", "archive_previous")  # attributes of a file
+
+
+class ArchiveError(RuntimeError):
+    """The archive is damaged."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One entry of the catalogue.
+
+    Parameters
+    ----------
+    issue_time : str
+        Last time whose level was known, ISO 8601, naive UTC.
+    revision : int
+        1, or more if the forecast was published again with ``--force``.
+    file : str
+        Path of the file, relative to the archive.
+    bytes : int
+        Size of the file.
+    sha256 : str
+        Checksum of the file.
+    content : str
+        Checksum of names, values and attributes, independent of the library that wrote the file.
+    """
+
+    issue_time: str
+    revision: int
+    file: str
+    bytes: int
+    sha256: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """An issue that was taken out of the standing forecasts.
+
+    Parameters
+    ----------
+    issue_time, revision
+        Of the issue.
+    reason : str
+        Why it was withdrawn.
+    made : str
+        When, UTC.
+    """
+
+    issue_time: str
+    revision: int
+    reason: str
+    made: str
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """An entry of the catalogue with the seals before and after it."""
+
+    issue: Issue
+    previous: str
+    seal: str
+
+
+def seal_after(previous: str, issue: Issue) -> str:
+    """Return the seal of an entry that follows another seal."""
+    return checksum([previous, *astuple(issue)])
+
+
+def read_sealed(written: bytes, name: str) -> Sealed:
+    """Return the entry of a file from the seal in the file itself.
+
+    Parameters
+    ----------
+    written : bytes
+        Content of the file.
+    name : str
+        File, relative to the archive.
+
+    Raises
+    ------
+    ArchiveError
+        If it cannot be read, or its content is not the sealed one.
+    """
+    try:
+        with xr.open_dataset(io.BytesIO(written), engine="h5netcdf") as opened:
+            attrs = dict(opened.attrs)
+        product = from_bytes(io.BytesIO(written))
+        stamp, content = stamp_of(product), content_of(product)
+        revision = int(attrs.get(SEALS[0], _revision_of(name)))
+        sealed = str(attrs.get(SEALS[1], content))
+    except Exception as error:  # libraries raise many kinds for damaged files
+        raise ArchiveError(f"{name} cannot be read: {type(error).__name__}: {error}") from None
+    if sealed != content or file_of(stamp, revision) != name:
+        raise ArchiveError(f"{name} has another content or name than it was sealed with")
+    sha256 = hashlib.sha256(written).hexdigest()
+    issue = Issue(stamp, revision, name, len(written), sha256, content)
+    previous = str(attrs.get(SEALS[2], ""))
+    return Sealed(issue, previous, seal_after(previous, issue))
+
+
+def _revision_of(name: str) -> int:
+    found = re.search(r"\.r(\d+)\.nc$", name)
+    return int(found[1]) if found else 1
+
+
+def checksum(values: list[Any]) -> str:
+    """Return the sha256 of plain values."""
+    text = json.dumps(values, ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def stamp_of(product: xr.Dataset) -> str:
+    """Return the only issue time of a forecast, ISO 8601."""
+    times = product[schema.ISSUE_TIME].values
+    if times.size != 1:
+        raise ValueError(
+            f"Each file of an archive has one issue time. Received {times.size}. Publish them one "
+            "by one: product.isel(issue_time=[k])."
+        )
+    return iso(times[0])
+
+
+def iso(time: np.datetime64) -> str:
+    """Return a time as ISO 8601."""
+    return pd.Timestamp(time).isoformat()
+
+
+def file_of(stamp: str, revision: int) -> str:
+    """Return the file of an issue, relative to the archive."""
+    compact = pd.Timestamp(stamp).strftime("%Y%m%dT%H%M%S")
+    later = "" if revision == 1 else f".r{revision}"
+    return f"{stamp[:4]}/{compact}{later}.nc"
+
+
+def content_of(product: xr.Dataset) -> str:
+    """Return the checksum of names, values and attributes of a forecast."""
+    attrs = {str(name): _ordered(value.attrs) for name, value in product.variables.items()}
+    described = files.dump_json({"attrs": _ordered(product.attrs), "variables": _ordered(attrs)})
+    text = files.dataset_sha256(product.transpose(*sorted(map(str, product.dims)))) + described
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _ordered(attrs: Mapping[Any, object]) -> dict[str, object]:
+    return {str(name): attrs[name] for name in sorted(attrs, key=str)}
+
+
+def as_bytes(product: xr.Dataset, revision: int, content: str, previous: str) -> bytes:
+    """Return NetCDF whose bytes depend only on the forecast and its seals.
+
+    It is made in memory, because HDF5 does not survive a disk that is full. HDF5 would add the time
+    of writing.
+    """
+    encoding: dict[str, dict[str, object]] = {}
+    for label, variable in product.variables.items():
+        if variable.dtype.kind == "f" and variable.ndim:
+            encoding[str(label)] = {"zlib": True, "complevel": 4, "shuffle": True}
+        elif variable.dtype.kind == "M":
+            encoding[str(label)] = {"dtype": "int64", "units": "seconds since 1970-01-01"}
+    product = product.assign_attrs(zip(SEALS, (revision, content, previous), strict=True))
+    created = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    created.set_obj_track_times(False)
+    created.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
+    opened = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    opened.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
+    buffer = io.BytesIO()
+    opened.set_fileobj_driver(h5py.h5fd.fileobj_driver, buffer)
+    name = repr(buffer).encode("ascii")  # h5py wants a name that differs between open files
+    with h5py.File(h5py.h5f.create(name, h5py.h5f.ACC_TRUNC, created, opened)) as file:
+        store = H5NetCDFStore(h5netcdf.File(file, "w"))
+        product.dump_to_store(store, encoding=encoding)
+        store.close()  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def from_bytes(source: io.BytesIO) -> xr.Dataset:
+    """Return a forecast as it was before writing: times in microseconds, text as objects."""
+    with xr.open_dataset(source, engine="h5netcdf") as opened:
+        product = opened.load().drop_encoding()
+    for seal in SEALS:
+        product.attrs.pop(seal, None)
+    for name, variable in product.variables.items():
+        if variable.dtype.kind == "M":
+            product[name] = product[name].astype(schema.TIME_DTYPE)
+        elif variable.dtype.kind == "U":
+            product[name] = product[name].astype(object)
+    return product
