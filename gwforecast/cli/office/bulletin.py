@@ -61,7 +61,7 @@ def bulletin(
         from gwforecast.writing import write_text
 
         archive = Archive(settings.schedule.archive)
-        issues = archive.issues()
+        issues = archive.standing()
         if not issues and issue_time is None:
             errors.print("A bulletin needs a forecast. The archive contains none.")
             raise typer.Exit(4)

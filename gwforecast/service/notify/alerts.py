@@ -111,8 +111,7 @@ def send_alerts(settings: Settings, *, dry: bool = False) -> Alerts:
 
 def _new(archive: Archive, settings: Settings, state: _State) -> list[Event]:
     wanted = settings.alerts
-    issues = archive.issues()
-    last = max(issues, key=lambda issue: (issue.issue_time, issue.revision), default=None)
+    last = next(reversed(archive.standing()), None)  # without those that were withdrawn
     return new_events(
         None if last is None else archive.open(last),
         state.reported,
