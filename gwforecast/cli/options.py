@@ -206,6 +206,7 @@ READING: dict[str, Any] = {
     "at_step": Annotated[str | None, option("data.at_step", panel=READ)],
     "step": Annotated[str | None, option("data.step", panel=READ)],
     "step_stamp": Annotated[str | None, option("data.step_stamp", panel=READ)],
+    "covariate_stamp": Annotated[str | None, option("data.covariate_stamp", panel=READ)],
     "duplicates": Annotated[str | None, option("data.duplicates", panel=READ)],
     "sort": Annotated[bool | None, option("data.sort", "--sort", panel=READ)],
     "missing_values": Annotated[

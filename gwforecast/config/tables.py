@@ -183,6 +183,11 @@ class DataSettings(Section):
     step_stamp: Literal["begin", "end"] | None = _say(
         None, "Whether a stamp stands at the beginning or the end of its step."
     )
+    covariate_stamp: Literal["begin", "end"] | None = _say(
+        None,
+        "Whether stamps of covariates that are aggregated to a longer step, e.g. hourly rain, are "
+        "the beginnings of their own steps (default) or their ends.",
+    )
     grid: Literal["nearest", "bilinear"] | None = _say(
         None, "How gridded weather is read at a well; by default the nearest cell."
     )

@@ -122,6 +122,7 @@ def observations_from_frames(
     at_step: AtStep | None = None,
     step: str | None = None,
     step_stamp: StepStamp | None = None,
+    covariate_stamp: StepStamp | None = None,
     duplicates: Duplicates | None = None,
     sort: bool = False,
     missing_values: Iterable[float | str] | float | str = (),
@@ -162,6 +163,10 @@ def observations_from_frames(
     step_stamp : {"begin", "end"}, optional
         Whether a stamp stands at the beginning or the end of its step; by default days and the
         first days of months begin, weeks and the last days of months end.
+    covariate_stamp : {"begin", "end"}, optional
+        Whether the stamps of covariates that are aggregated with ``step``, e.g. of hourly rain,
+        stand at the beginning of their own steps (default) or at the end: rain stamped 00:00 is
+        then that of the day before.
     duplicates : {"first", "last", "mean"}, optional
         What to do with different values of one time; equal ones are kept once.
     sort : bool
@@ -201,7 +206,7 @@ def observations_from_frames(
     wells = list(cleaned)
     weather = weather_by_well(
         covariates, wells, source=found.source, sort=sort, sentinels=sentinels,
-        duplicates=chosen, step=step, stamp=step_stamp,
+        duplicates=chosen, step=step, stamp=step_stamp, own_stamp=covariate_stamp,
     )  # fmt: skip
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
     level = level * _factor(units, found)

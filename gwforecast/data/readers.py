@@ -73,6 +73,7 @@ def read_observations(
     at_step: AtStep | None = None,
     step: str | None = None,
     step_stamp: StepStamp | None = None,
+    covariate_stamp: StepStamp | None = None,
     duplicates: Duplicates | None = None,
     sort: bool = False,
     missing_values: Iterable[float | str] | float | str = (),
@@ -113,7 +114,7 @@ def read_observations(
     grid : {"nearest", "bilinear"}
         How gridded weather is read at a well.
     well, level_column, well_column, reference_level, depth_sign, datum, units, covariate_units, \
-at_step, step, step_stamp, duplicates, sort
+at_step, step, step_stamp, covariate_stamp, duplicates, sort
         As in :func:`gwforecast.data.assemble.observations_from_frames`.
 
     Returns
@@ -160,6 +161,7 @@ at_step, step, step_stamp, duplicates, sort
         at_step=at_step,
         step=step,
         step_stamp=step_stamp,
+        covariate_stamp=covariate_stamp,
         duplicates=duplicates,
         sort=sort,
         missing_values=texts,

@@ -75,6 +75,10 @@ class Weather:
         By column, where a layout explains it.
     notes : list of str
         What was decided, and what was left out.
+    zone, step : str, optional
+        Time zone of the stamps, and the step to which covariates were aggregated.
+    own_stamp : {"begin", "end"}, optional
+        Where the stamps of the steps of the file stand, where its layout says so.
     """
 
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -82,6 +86,7 @@ class Weather:
     notes: list[str] = field(default_factory=list)
     zone: str | None = None
     step: str | None = None
+    own_stamp: StepStamp | None = None
 
 
 Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
@@ -221,6 +226,7 @@ def weather_by_well(
     duplicates: Duplicates | None = None,
     step: str | None = None,
     stamp: StepStamp | None = None,
+    own_stamp: StepStamp | None = None,
 ) -> Weather:
     """Return a frame of covariates for each well; all have the same columns.
 
@@ -242,6 +248,8 @@ def weather_by_well(
         Frequency to which covariates of shorter steps are aggregated.
     stamp : {"begin", "end"}, optional
         Whether a step begins or ends at its stamp.
+    own_stamp : {"begin", "end"}, optional
+        Whether the shorter steps that are aggregated begin (default) or end at their stamps.
 
     Raises
     ------
@@ -267,7 +275,9 @@ def weather_by_well(
     for what, part in parts.items():
         frame = _table(part, made)
         frame = _clean_frame(frame, what, source, sort, sentinels, duplicates, made.notes)
-        frames.append(_with_missing_steps(_aggregated(frame, step, stamp, made), what, made))
+        frames.append(
+            _with_missing_steps(_aggregated(frame, step, stamp, own_stamp, made), what, made)
+        )
     _same_columns(frames)
     by_well = dict.fromkeys(wells, frames[0]) if given is None else dict(
         zip(wells, frames, strict=True)
@@ -294,6 +304,8 @@ def _table(part: object, made: Weather) -> object:
         made.headers.update(part.headers)
         made.notes.extend(note for note in part.notes if note not in made.notes)
         made.zone = made.zone or part.zone
+        if part.facts.get("stamp") == "end":
+            made.own_stamp = "end"
     if isinstance(frame, pd.DataFrame):
         times = times_of_index(frame.index)
         if times is not None:
@@ -352,7 +364,11 @@ def _check_covariate(values: pd.Series, label: str, what: str, source: str) -> N
 
 
 def _aggregated(
-    frame: pd.DataFrame, step: str | None, stamp: StepStamp | None, made: Weather
+    frame: pd.DataFrame,
+    step: str | None,
+    stamp: StepStamp | None,
+    own: StepStamp | None,
+    made: Weather,
 ) -> pd.DataFrame:
     """Return a frame of shorter steps than wanted, aggregated by kind; others as they are."""
     if len(frame) < 2:
@@ -365,10 +381,13 @@ def _aggregated(
                 f"{pd.Timedelta(shortest)} from {timeline.format_time(frame.index[0])}. Aggregate "
                 "them by kind (sum of rain, mean of temperature) with step='D' (--step D)."
             )
-        return frame
+        return _not_aggregated(frame, own)
     frequency = _frequency(step)
     if shortest >= np.timedelta64(1, "D") and _is_regular(frame.index, frequency):
-        return frame
+        return _not_aggregated(frame, own)
+    own = own or made.own_stamp or "begin"
+    if own == "end":
+        frame = frame.set_axis(frame.index - shortest, axis=0)
     begins = step_stamp(frequency, stamp) == "begin"
     side: Literal["left", "right"] = "left" if begins else "right"
     groups = frame.resample(frequency, closed=side, label=side)
@@ -386,7 +405,25 @@ def _aggregated(
         f"step: covariates aggregated from {pd.Timedelta(shortest)} to {frequency}: {listed}; "
         f"steps with fewer than {least:g} values are missing"
     )
+    other, here, there = (
+        ("end", "beginning", "end") if own == "begin" else ("begin", "end", "beginning")
+    )
+    made.notes.append(
+        f"step: the stamps of the steps of {pd.Timedelta(shortest)} are their {here}; say "
+        f"covariate_stamp={other!r} if they are their {there}"
+    )
     return result
+
+
+def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
+    """Return a frame as it is; refuse a choice that would change nothing."""
+    if own is not None:
+        raise ValueError(
+            "covariate_stamp says where the stamps of covariates stand that are aggregated to a "
+            f"longer step. Received {own!r} for covariates that are not. Leave it out, or give the "
+            "step with step=."
+        )
+    return frame
 
 
 def _with_missing_steps(frame: pd.DataFrame, what: str, made: Weather) -> pd.DataFrame:

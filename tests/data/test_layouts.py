@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 
 import gwforecast as gw
@@ -96,3 +97,31 @@ def test_values_without_a_name_that_are_negative_are_asked_for(tmp_path: Path) -
 def test_units_of_levels(text: str, name: str | None, sense: str | None) -> None:
     made = parse_length(text)
     assert (made.name if made else None, made.sense if made else None) == (name, sense)
+
+
+def test_a_header_that_is_not_where_it_is_given_is_named(tmp_path: Path) -> None:
+    rows = [f"{d:%d.%m.%Y};{v}" for d, v in zip(DAYS, LEVELS, strict=True)]
+    head = ["Bericht;2020", *[""] * 6, "Datum;Grundwasserstand [m NHN]"]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([*head, *rows]) + "\n")
+    said = r"Line 8 looks like the header: 'Datum;Grundwasserstand \[m NHN\]'\. Give header_row=8"
+    for given in ({"header_row": 1}, {"header_row": 5}, {"skip_rows": 3}, {"header_row": 20}):
+        with pytest.raises(SchemaError, match=said):
+            gw.read_observations(path, **given)
+    assert gw.read_observations(path, header_row=8)["level"][0, 0].item() == LEVELS[0]
+    path.write_text("\n".join([*head, "Kalenderwoche 1;12,5", "Kalenderwoche 2;12,6"]) + "\n")
+    with pytest.raises(SchemaError, match=r"in line 9.*date_format=") as refusal:
+        gw.read_observations(path)
+    assert "looks like" not in str(refusal.value)
+
+
+def test_a_row_of_a_sheet_that_looks_like_the_header_is_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [["Report", 2020], [], ["Date", "Water level (m)"]]:
+        book.active.append(row)
+    for d, v in zip(DAYS, LEVELS, strict=True):
+        book.active.append([d.to_pydatetime(), float(v)])
+    book.save(tmp_path / "x.xlsx")
+    with pytest.raises(SchemaError, match=r"Row 3 of sheet 'Sheet' looks like.*header_row=3"):
+        gw.read_observations(tmp_path / "x.xlsx", header_row=1)
+    assert gw.read_observations(tmp_path / "x.xlsx")["level"][0, 0].item() == LEVELS[0]

@@ -155,3 +155,37 @@ def test_parameters_below_each_other_are_covariates(levels: Path) -> None:
 def test_weather_without_names_is_refused(levels: Path) -> None:
     with pytest.raises(SchemaError, match=r"need names.*first line, e\.g\. date,rain"):
         gw.read_observations(levels, written(levels, lines("{d:%Y-%m-%d},{r},{t}")))
+
+
+def hours(levels: Path) -> Path:
+    """Write rain of 1 mm stamped at each hour of the first day, and at 00:00 of the next."""
+    times = pd.date_range("2016-01-01", periods=24 * 380, freq="h")
+    rain = np.where((times > "2016-02-01") & (times <= "2016-02-02"), 1.0, 0.0)
+    rows = [f"{t:%Y-%m-%d %H:%M},{r}" for t, r in zip(times, rain, strict=True)]
+    return written(levels, "\n".join(["time,rain (mm)", *rows]) + "\n")
+
+
+def test_hours_begin_or_end_at_their_stamps(levels: Path) -> None:
+    path = hours(levels)
+    begin = gw.read_observations(levels, path, step="D")
+    assert begin["rain"].sel(time=["2016-02-01", "2016-02-02"]).values[0].tolist() == [23, 1]
+    assert "0 days 01:00:00 are their beginning; say covariate_stamp='end'" in " ".join(
+        gw.understood(begin)["what"]
+    )
+    end = gw.read_observations(levels, path, step="D", covariate_stamp="end")
+    assert end["rain"].sel(time=["2016-02-01", "2016-02-02"]).values[0].tolist() == [24, 0]
+    daily = written(levels, SERVICES["CHIRPS"])
+    with pytest.raises(ValueError, match="for covariates that are not"):
+        gw.read_observations(levels, daily, covariate_stamp="end")
+
+
+def test_hours_of_knmi_end_at_their_stamps(levels: Path) -> None:
+    rows = [
+        f"  260,{d:%Y%m%d},{hour},{10 if d == TIMES[40] else 0}"
+        for d in TIMES
+        for hour in range(1, 25)
+    ]
+    path = written(levels, "\n".join(["# STN,YYYYMMDD,   HH,   RH", *rows]) + "\n")
+    made = gw.read_observations(levels, path, step="D")
+    assert made["RH"].sel(time=TIMES[40:42]).values[0].tolist() == [pytest.approx(24), 0]
+    assert "covariate_stamp='begin'" in " ".join(gw.understood(made)["what"])

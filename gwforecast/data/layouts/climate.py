@@ -166,6 +166,8 @@ def of_one_station(raw: RawTable, known: Known) -> RawTable:
         name = stations[0] if len(stations) else ""
         raw.notes.append(f"station: {name} (column {station!r})")
         frame = frame.drop(columns=station)
+    if known.name.startswith("ERA5") or any(h.meaning == "clock" for h in raw.headers.values()):
+        raw.facts["stamp"] = "end"  # amounts of ERA5, and hour 1 of KNMI is that from 0 to 1
     if known.name.startswith("KNMI"):
         for name in frame.columns:
             if raw.header(name).meaning == "rain":

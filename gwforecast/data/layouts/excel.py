@@ -11,11 +11,11 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, facts_of_lines
 from gwforecast.data.terms.vocabulary import read_header
-from gwforecast.data.text.block import find_block, unique_names
+from gwforecast.data.text.block import find_block, likely_header, unique_names
 from gwforecast.data.text.cells import plain_numbers
 from gwforecast.schema import SchemaError
 
-__all__ = ["EXCEL", "read_workbook"]
+__all__ = ["EXCEL", "hint_of_row", "read_workbook"]
 
 
 EXCEL = (".xlsx", ".xlsm")
@@ -31,15 +31,7 @@ def read_workbook(path: Path, dialect: Dialect, *, dated: bool = True) -> list[R
     SchemaError
         If it can't be opened, lacks the sheet that is named, or holds no table.
     """
-    import openpyxl  # loaded only where it is needed
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl raises many kinds for files that are none
-        raise SchemaError(
-            f"A .xlsx file must be a workbook. Received {path}, which can't be opened "
-            f"({type(error).__name__}). Save it again as .xlsx, or as CSV."
-        ) from None
+    book = _opened(path)
     try:
         names = list(book.sheetnames)
         if dialect.sheet is not None and dialect.sheet not in names:
@@ -62,6 +54,35 @@ def read_workbook(path: Path, dialect: Dialect, *, dated: bool = True) -> list[R
     for name in empty:
         found[0].notes.append(f"left out: sheet {name!r} (no table with dates)")
     return found if dated else found[:1]
+
+
+def hint_of_row(path: Path, dialect: Dialect) -> str:
+    """Return which row looks like the header, where another was given; else the empty text."""
+    book = _opened(path)
+    try:
+        for name in [dialect.sheet] if dialect.sheet in book.sheetnames else book.sheetnames:
+            rows = book[name].iter_rows(values_only=True, max_row=_SAMPLED)
+            k = likely_header([[_text(cell) for cell in row] for row in rows])
+            if k is not None and k != dialect.first_line:
+                return (
+                    f"Row {k + 1} of sheet {name!r} looks like the header. Give header_row={k + 1} "
+                    f"(--header-row {k + 1})."
+                )
+    finally:
+        book.close()
+    return ""
+
+
+def _opened(path: Path) -> Any:
+    import openpyxl  # loaded only where it is needed
+
+    try:
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # openpyxl raises many kinds for files that are none
+        raise SchemaError(
+            f"A .xlsx file must be a workbook. Received {path}, which can't be opened "
+            f"({type(error).__name__}). Save it again as .xlsx, or as CSV."
+        ) from None
 
 
 def _sheet(sheet: Any, name: str, path: Path, dialect: Dialect, dated: bool) -> RawTable | None:

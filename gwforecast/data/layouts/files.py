@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from gwforecast.data.layouts.agencies import plain_table
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, read_workbook
+from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_workbook
 from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
 from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read_xle
 from gwforecast.data.layouts.portals import recognise
@@ -20,6 +21,7 @@ from gwforecast.data.text.delimited import (
     PARQUET,
     TABLES,
     check_exists,
+    hint_of_header,
     read_delimited,
     read_parquet,
 )
@@ -62,8 +64,7 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
             f"A workbook must be .xlsx. Received {path}. Save it as .xlsx, or the sheet as CSV."
         )
     if suffix in EXCEL:
-        sheets = read_workbook(path, dialect)
-        return [table for sheet in sheets for table in _with_times(sheet, dialect)]
+        return _with_hint(read_workbook, hint_of_row, path, dialect)
     if dialect.sheet is not None:
         raise ValueError(
             f"A sheet is part of a workbook. Received sheet={dialect.sheet!r} beside {path}. Leave "
@@ -79,7 +80,24 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
         return _of_xml(path)
     if is_mon(path, head.decode("latin-1")):
         return [adapt_logger(read_mon(path, dialect)).changed(layout="Van Essen Diver .MON")]
-    return _with_times(read_delimited(path, dialect), dialect)
+    return _with_hint(lambda *given: [read_delimited(*given)], hint_of_header, path, dialect)
+
+
+def _with_hint(
+    read: Callable[[Path, Dialect], list[RawTable]],
+    hint: Callable[[Path, Dialect], str],
+    path: Path,
+    dialect: Dialect,
+) -> list[RawTable]:
+    """Return tables with times; an error says which line looks like the header, if another was."""
+    try:
+        return [table for raw in read(path, dialect) for table in _with_times(raw, dialect)]
+    except SchemaError as error:
+        try:
+            said = hint(path, dialect)
+        except SchemaError:
+            said = ""
+        raise SchemaError(f"{error} {said}".strip()) from None
 
 
 def _rows(raw: RawTable) -> RawTable:

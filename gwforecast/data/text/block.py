@@ -12,7 +12,15 @@ from gwforecast.data.terms.units import fold, parse_length
 from gwforecast.data.terms.vocabulary import read_header, tokens
 from gwforecast.schema import SchemaError
 
-__all__ = ["Block", "find_block", "is_clock", "is_date", "is_number", "unique_names"]
+__all__ = [
+    "Block",
+    "find_block",
+    "is_clock",
+    "is_date",
+    "is_number",
+    "likely_header",
+    "unique_names",
+]
 
 
 _MONTHS = (
@@ -315,3 +323,21 @@ def unique_names(names: Sequence[str], where: str) -> list[str]:
             name = f"{name} {place}"
         made.append(name or f"Unnamed: {place}")
     return made
+
+
+def likely_header(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the first row that names a time beside a level, a well or the weather.
+
+    Examples
+    --------
+    >>> likely_header([["Report", "2020"], ["Datum", "Grundwasserstand [m]"]])
+    1
+    """
+    others = {"level", "depth", "value", "well", "rain", "temperature"}
+    for k, cells in enumerate(rows):
+        filled = [cell.strip(" #") for cell in cells if cell.strip()]
+        meanings = {read_header(cell).meaning for cell in filled}
+        plain = not any(is_date(cell) or is_number(cell) for cell in filled)
+        if len(filled) > 1 and "time" in meanings and meanings & others and plain:
+            return k
+    return None

@@ -18,12 +18,19 @@ from gwforecast.data.layouts.base import MISSING, Dialect, RawTable, facts_of_li
 from gwforecast.data.terms.units import fold
 from gwforecast.data.terms.vocabulary import read_header, tokens
 from gwforecast.data.terms.words import CALENDAR, CALENDAR_WORDS
-from gwforecast.data.text.block import Block, find_block, is_date, is_number, unique_names
+from gwforecast.data.text.block import (
+    Block,
+    find_block,
+    is_date,
+    is_number,
+    likely_header,
+    unique_names,
+)
 from gwforecast.data.text.cells import plain_numbers
 from gwforecast.data.text.encoding import Text, decoded, sample_lines
 from gwforecast.schema import SchemaError
 
-__all__ = ["PARQUET", "TABLES", "check_exists", "read_delimited", "read_parquet"]
+__all__ = ["PARQUET", "TABLES", "check_exists", "hint_of_header", "read_delimited", "read_parquet"]
 
 
 PARQUET = (".parquet", ".pq")
@@ -218,6 +225,11 @@ def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool)
         )
     delimiter = _delimiter(header, lines, path, dialect.delimiter)
     names = [" ".join(cell.split()) for cell in _cells(header, delimiter)]
+    if dated and dialect.first_line is not None and any(map(is_date, names)):
+        raise SchemaError(
+            f"A header holds names. Received {header[:60]!r} in line {start + 1} of {path}, which "
+            "holds a date. Correct header_row or skip_rows."
+        )
     rows = [_cells(line, delimiter) for line in lines[start + 1 : start + 4]]
     first, units = start + 1, {}
     if dated and len(rows) > 1 and dialect.first_line is not None:
@@ -430,11 +442,10 @@ def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:
     for number, line in enumerate(lines[layout.first :], layout.first + 1):
         cells = _cells(line, layout.delimiter)
         if any(cell.strip() for cell in cells[width:]):
-            later = _better_header(lines[number:], number, layout.delimiter, len(cells))
-            hint = later or "Correct the line, or name the delimiter or the decimal mark."
             return SchemaError(
                 f"All rows must have the columns of the header. Received {len(cells)} cells in "
-                f"line {number} of {path}, {line[:60]!r}; the header has {width}. {hint}"
+                f"line {number} of {path}, {line[:60]!r}; the header has {width}. "
+                "Correct the line, or name the delimiter or the decimal mark."
             )
     return SchemaError(
         f"All rows must have the columns of the header. Received rows of other widths, or an open "
@@ -442,15 +453,20 @@ def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:
     )
 
 
-def _better_header(lines: list[str], number: int, delimiter: str, width: int) -> str | None:
-    for k, line in enumerate(lines[:200]):
-        cells = _cells(line, delimiter)
-        if len(cells) >= width and not any(map(is_number, cells)) and not any(map(is_date, cells)):
-            return (
-                f"Line {number + k + 1} looks like the header: {line[:60]!r}. Name it with "
-                f"header_row={number + k + 1}."
-            )
-    return None
+def hint_of_header(path: Path, dialect: Dialect) -> str:
+    """Return which line looks like the header, where another was taken; else the empty text."""
+    lines = sample_lines(decoded(path, dialect.encoding).sample)
+    for delimiter in (dialect.delimiter,) if dialect.delimiter else DELIMITERS:
+        k = likely_header([_cells(line, delimiter) for line in lines])
+        if k is None:
+            continue
+        try:
+            taken = _find(lines, path, dialect, True).header
+        except SchemaError:
+            taken = None
+        said = f"Line {k + 1} looks like the header: {lines[k][:60]!r}. Give header_row={k + 1}"
+        return "" if taken == k else f"{said} (--header-row {k + 1})."
+    return ""
 
 
 def _lines_of(path: Path, first: int, encoding: str) -> Callable[[int], int]:
