@@ -396,8 +396,7 @@ def _aggregated(
     summed = pd.DataFrame({name: getattr(groups[name], how)() for name, how in hows.items()})
     least = usual if frequency == "D" else 0.9 * usual
     whole = pd.DataFrame({name: groups[name].count() for name in frame.columns}) >= least
-    if frequency == "D":
-        whole.index = summed.index
+    whole.index = summed.index
     result = summed.where(whole)
     made.step = frequency
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
@@ -405,14 +404,18 @@ def _aggregated(
         f"step: covariates aggregated from {pd.Timedelta(shortest)} to {frequency}: {listed}; "
         f"steps with fewer than {least:g} values are missing"
     )
-    other, here, there = (
-        ("end", "beginning", "end") if own == "begin" else ("begin", "end", "beginning")
-    )
-    made.notes.append(
-        f"step: the stamps of the steps of {pd.Timedelta(shortest)} are their {here}; say "
+    made.notes.append(_said_of_stamps(shortest, own))
+    return result
+
+
+def _said_of_stamps(step: np.timedelta64, own: StepStamp) -> str:
+    """Return where the stamps of shorter steps were taken to stand, and how to say otherwise."""
+    sides = ("begin", "beginning"), ("end", "end")
+    (_, here), (other, there) = sides if own == "begin" else sides[::-1]
+    return (
+        f"step: the stamps of the steps of {pd.Timedelta(step)} are their {here}; say "
         f"covariate_stamp={other!r} if they are their {there}"
     )
-    return result
 
 
 def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
