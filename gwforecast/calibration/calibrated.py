@@ -14,7 +14,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.forcings.scenario import make_forcing
+from gwforecast.forcings.scenario import forcing_from_state, forcing_to_state
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import describe, write_bundle
 from gwforecast.models.state import with_prefix, without_prefix
@@ -30,7 +30,6 @@ from gwforecast.sequences.split import Split
 __all__ = ["Calibrated"]
 
 
-STORED_FORCINGS = ("observed", "climatology")
 CALIBRATION_ORIGINS = 300  # largest number of issue times of a well in the validation period
 CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # the same for forcings with many versions of the weather
 
@@ -181,7 +180,7 @@ class Calibrated:
         found = issued if members else self._quantiles(issued, observations, shift)
         last = last_observations(observations, found[schema.ISSUE_TIME].values)
         return found.assign(last_observation=last).assign_attrs(
-            forcing=forcing.origin, model=self.name
+            **forcing.attributes, model=self.name
         )
 
     def _quantiles(
@@ -198,23 +197,19 @@ class Calibrated:
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the state without that of the forecaster, for :meth:`from_state`.
 
-        Forcings other than observed weather are stored as climatology: the weather forecast or
-        scenario of a later issue time is a new one.
+        Weather forecasts are stored as climatology: that of a later issue time is a new one.
 
         Returns
         -------
         dict
-            ``name``, ``horizon`` and ``forcing``, plain JSON.
+            ``name``, ``horizon``, ``forcing`` and, of a scenario, ``scenario``; plain JSON.
         dict of str to numpy.ndarray
             ``interval.wells``, ``interval.widths``, ``interval.error``, ``trained.wells`` and
             ``trained.through``.
         """
-        origin = self.forcing.origin
         description = {
-            "name": self.name,
-            "horizon": self.horizon,
-            "forcing": origin if origin in STORED_FORCINGS else "climatology",
-        }
+            "name": self.name, "horizon": self.horizon, **forcing_to_state(self.forcing),
+        }  # fmt: skip
         arrays = with_prefix("interval", self.interval_.to_arrays())
         through = self.trained_through_
         arrays["trained.wells"] = np.array([str(w) for w in through[schema.WELL].values], dtype=str)
@@ -254,12 +249,10 @@ class Calibrated:
         KeyError, TypeError, ValueError
             If an entry is missing, or has another type or shape.
         """
-        forcing, horizon = description["forcing"], description["horizon"]
-        if forcing not in STORED_FORCINGS:
-            raise ValueError(f"forcing {forcing!r} is none of {STORED_FORCINGS}")
+        forcing, horizon = forcing_from_state(description), description["horizon"]
         if type(horizon) is not int or horizon < 1:
             raise TypeError(f"the horizon must be a whole number of at least 1, not {horizon!r}")
-        restored = cls(forecaster, horizon=horizon, forcing=make_forcing(forcing))
+        restored = cls(forecaster, horizon=horizon, forcing=forcing)
         restored.interval_ = ForecastInterval.from_arrays(without_prefix("interval", arrays))
         wells = {schema.WELL: arrays["trained.wells"].astype(object)}
         through = arrays["trained.through"].astype(schema.TIME_DTYPE)

@@ -103,7 +103,7 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     screen.print(
         f"{origins.issue_times.size} issue times, {str(origins.issue_times[0])[:10]} to "
         f"{str(origins.issue_times[-1])[:10]}, {origins.horizon} lead times, weather after the "
-        f"issue time: {origins.forcing.origin}. Scores: "
+        f"issue time: {origins.forcing.label}. Scores: "
         + (f"median of {wells} wells." if wells > 1 else "1 well."),
         soft_wrap=True,
     )

@@ -31,6 +31,16 @@ class Forcing(abc.ABC):
 
     origin: str
 
+    @property
+    def label(self) -> str:
+        """The forcing in words, for tables and figures: its origin, and the name of a scenario."""
+        return self.origin
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Attributes of forecasts with this forcing."""
+        return {"forcing": self.origin}
+
     @abc.abstractmethod
     def futures(
         self,

@@ -123,7 +123,7 @@ def fan(
     _mark_issue(ax, shown.time, view=view)
     style.date_axis(ax, view)
     ax.set_ylabel(level_label(level))
-    name = prepare.whose(well, prepare.only_model(forecast, model))
+    name = prepare.whose(well, prepare.only_model(forecast, model), of=forecast)
     style.title(ax, name, note or _stale(last, shown), pad=16)
     columns = 4 if style.points_across(ax) > _NARROW else 2
     style.legend_below(ax, handles=handles, columns=columns, below=style.below_dates(view))
@@ -345,7 +345,7 @@ def hindcasts(
     handles += _mark_empty(ax, prepare_forecasts.without_forecast(median))
     style.date_axis(ax, view)
     ax.set_ylabel(level_label(level))
-    name = prepare.whose(well, prepare.only_model(hindcasts, model))
+    name = prepare.whose(well, prepare.only_model(hindcasts, model), of=hindcasts)
     style.title(ax, name, note or _which(issues[schema.LEAD_TIME].values, stride))
     style.legend_below(ax, handles=handles, below=style.below_dates(view))
     return style.finish(ax)

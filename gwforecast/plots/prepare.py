@@ -106,9 +106,11 @@ def only_model(data: xr.Dataset | xr.DataArray, model: str | None) -> str:
     )
 
 
-def whose(well: str, model: str | None) -> str:
-    """Return the title of a figure of a well and a model."""
-    return f"{well}, {model_label(model)}" if model else well
+def whose(well: str, model: str | None, *, of: xr.Dataset | None = None) -> str:
+    """Return the title of a figure of a well, a model, and the scenario of their levels."""
+    scenario = None if of is None else of.attrs.get("scenario")
+    parts = [well, model and model_label(model), scenario and f"scenario {scenario!r}"]
+    return ", ".join(str(part) for part in parts if part)
 
 
 def prediction_of(predictions: xr.Dataset, *, well: str, model: str | None) -> xr.DataArray:

@@ -179,7 +179,7 @@ def backtest(
     issued, failed = hindcast_all(
         forecasters, used, split=split, origins=origins, watch=watch, progress=as_callback(progress)
     )
-    hindcasts, outcomes = join_models(issued, failed, excluded, forcing=origins.forcing.origin)
+    hindcasts, outcomes = join_models(issued, failed, excluded, forcing=origins.forcing)
     with watch("score"):
         verification = verify_hindcasts(
             hindcasts, used, split=split, baselines=baselines, threshold=threshold
@@ -314,7 +314,7 @@ def describe(result: Backtest) -> dict[str, object]:
             "last": origins.issue_times[-1],
             "count": origins.issue_times.size,
             "horizon": origins.horizon,
-            "forcing": origins.forcing.origin,
+            **origins.forcing.attributes,
             "refit_every": origins.refit_every,
             "sliding": origins.sliding,
         },

@@ -303,7 +303,7 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
         "observed": "with observed weather",
         "climatology": "with weather of past years",
     }
-    note = weather.get(result.origins.forcing.origin, result.origins.forcing.origin)
+    note = weather.get(result.origins.forcing.origin, result.origins.forcing.label)
     skills = [m for m in scores["metric"].unique() if str(m).startswith("skill_crps_")]
     for metric in ("crps", "rmse", "coverage_95", *skills):
         draw = partial(plots.scores_by_lead, scores, metric=metric, emphasis=emphasis, note=note)

@@ -14,6 +14,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.forecaster import Corrected, as_forecasting
+from gwforecast.forcings.base import Forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, stage
 from gwforecast.runs.catalogue import BLEND, blended_among
@@ -276,7 +277,7 @@ def join_models(
     failed: Mapping[str, Mapping[str, str]],
     excluded: Mapping[str, str],
     *,
-    forcing: str,
+    forcing: Forcing,
 ) -> tuple[xr.Dataset, pd.DataFrame]:
     """Join hindcasts by model, and return them with a table of outcomes; warn of failures.
 
@@ -288,12 +289,12 @@ def join_models(
         Failed wells and why, by model.
     excluded : mapping of str to str
         Wells that cannot be split, and why.
-    forcing : str
-        Origin of the weather after the issue times.
+    forcing : Forcing
+        Weather after the issue times.
     """
     models = pd.Index(list(issued), name=schema.MODEL, dtype=object)
     hindcasts = xr.concat(issued.values(), models, join="exact")
-    hindcasts.attrs = {"forcing": forcing}
+    hindcasts.attrs = dict(forcing.attributes)
     wells = [str(well) for well in hindcasts[schema.WELL].values]
     rows = []
     for name, own in failed.items():

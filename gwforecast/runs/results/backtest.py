@@ -143,7 +143,7 @@ class Backtest(Result):
         """Return models, issue times, horizon and weather in one line."""
         level = self.hindcasts[schema.LEVEL]
         issued = level[schema.ISSUE_TIME].values
-        weather = self.hindcasts.attrs.get("forcing", self.origins.forcing.origin)
+        weather = self.origins.forcing.label
         return (
             f"Backtest of {level.sizes[schema.MODEL]} models, {issued.size} issue times, "
             f"{span_of(issued)}, {self.origins.horizon} lead times, weather after the issue time: "
@@ -172,14 +172,16 @@ class Backtest(Result):
         -------
         pandas.DataFrame
             Columns model, well, issue_time, lead_time, valid_time, predicted, lower_95, upper_95
-            and, where the observations are known, observed; m.
+            and, where the observations are known, observed; m. Then the origin of the weather,
+            forcing, and the name of a scenario.
         """
-        level = self.hindcasts[schema.LEVEL]
-        known = None
+        level, known = self.hindcasts[schema.LEVEL], None
         if self.observations is not None:
             known = observed_at(self.observations[schema.LEVEL], self.hindcasts)
         by = [schema.MODEL, schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME, schema.VALID_TIME]
-        return prediction_table(level, known, by=by)
+        table = prediction_table(level, known, by=by)
+        named = {k: v for k, v in self.hindcasts.attrs.items() if k in ("forcing", "scenario")}
+        return table.assign(**named)
 
     def plot(
         self,
