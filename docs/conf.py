@@ -105,6 +105,38 @@ def write_modules(app: object) -> None:
         (folder / f"{name}.md").write_text(text, "utf-8")
 
 
+PUBLIC = """# Public names
+
+Everything here is reached as `gwforecast.NAME` after `import gwforecast` (`gw.NAME` in the
+examples). A name is loaded when it is first used, so the import itself is fast.
+"""
+
+
+def write_public(app: object) -> None:
+    """Write the page of the public names, each documented under its name."""
+    del app
+    import ast
+
+    import gwforecast
+
+    stub = Path(gwforecast.__file__).with_suffix(".pyi").read_text("utf-8")
+    rooms: dict[str, list[str]] = {}
+    for node in ast.parse(stub).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            rooms.setdefault(node.module.split(".")[0], []).extend(a.name for a in node.names)
+    parts = [PUBLIC]
+    for room, names in rooms.items():
+        parts.append(f"\n## {room}\n")
+        for name in sorted(names, key=str.lower):
+            value = getattr(gwforecast, name)
+            kind = "autoclass" if isinstance(value, type) else "autofunction"
+            if not callable(value):
+                continue  # modules, such as metrics, have pages of their own
+            entry = f".. {kind}:: gwforecast.{name}\n   :no-index:"
+            parts.append(f"\n### {name}\n\n```{{eval-rst}}\n{entry}\n```\n")
+    (Path(__file__).parent / "public.md").write_text("".join(parts), "utf-8")
+
+
 def draw_figures(app: object) -> None:
     """Run the code of the pages with pictures, and draw the figure that each block leaves."""
     del app
@@ -144,6 +176,7 @@ def number_references(
 def setup(app: object) -> None:
     """Connect them to the start of a build."""
     app.connect("builder-inited", draw_figures)  # type: ignore[attr-defined]
+    app.connect("builder-inited", write_public)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_settings)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", number_references)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_modules)  # type: ignore[attr-defined]

@@ -7,6 +7,8 @@ from .data.assemble import observations_from_frames as observations_from_frames
 from .data.covariates import derive_features as derive_features
 from .data.covariates import fill_covariates as fill_covariates
 from .data.covariates import require_covariates as require_covariates
+from .data.database import read_sql as read_sql
+from .data.public import fetch_public as fetch_public
 from .data.readers import read_observations as read_observations
 from .data.samples import load_sample as load_sample
 from .data.samples import load_truth as load_truth
@@ -32,6 +34,7 @@ from .models.pastas import Pastas as Pastas
 from .models.state_space import ETS as ETS
 from .models.state_space import ARMARegression as ARMARegression
 from .models.state_space import UnobservedComponents as UnobservedComponents
+from .networks.attribution import integrated_gradients as integrated_gradients
 from .networks.classes import NormalClassifier as NormalClassifier
 from .networks.cnn import CNN as CNN
 from .networks.cnn import GlobalCNN as GlobalCNN
@@ -54,6 +57,7 @@ from .questions.trend import Trends as Trends
 from .questions.trend import trend as trend
 from .questions.whatif import simulate as simulate
 from .questions.whatif import whatif as whatif
+from .reports.bulletin import bulletin as bulletin
 from .runs.backtest import backtest as backtest
 from .runs.check import check as check
 from .runs.evaluate import evaluate as evaluate
@@ -69,13 +73,17 @@ from .schema import validate_observations as validate_observations
 from .sequences.attributes import AttributeEncoder as AttributeEncoder
 from .sequences.audit import audit as audit
 from .sequences.audit import audit_forecaster as audit_forecaster
+from .sequences.generator import LabelledWindows as LabelledWindows
 from .sequences.scale import Scaler as Scaler
 from .sequences.split import Split as Split
 from .sequences.split import random_split as random_split
 from .sequences.split import split_by_date as split_by_date
 from .sequences.split import split_by_fraction as split_by_fraction
+from .service.archive import Archive as Archive
 from .verification import metrics as metrics
+from .verification.archived import verified_scores as verified_scores
 from .verification.distribution import crossing_table as crossing_table
+from .verification.importance import permutation_importance as permutation_importance
 from .verification.lead_scoring import lead_scores as lead_scores
 from .verification.scoring import score_summary as score_summary
 from .verification.scoring import score_table as score_table

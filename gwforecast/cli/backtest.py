@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwforecast.cli import options
-from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
 from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     )
     _print_scores(scores)
     note = coverage_note(result.verification.coverage)
-    figures = [str(path) for name, path in result.paths.items() if name.endswith(".png")]
-    screen.print("\n".join(map(clean, [note, *figures])), soft_wrap=True)
+    screen.print(clean(note), soft_wrap=True)
+    print_paths(result.paths)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)
     failed = result.outcomes[result.outcomes["status"] == "failed"]
     if len(failed):

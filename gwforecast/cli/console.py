@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -33,6 +34,7 @@ __all__ = [
     "errors",
     "exit_with",
     "in_words",
+    "print_paths",
     "print_table",
     "progress_bars",
     "screen",
@@ -94,6 +96,39 @@ def progress_bars() -> Iterator[ProgressCallback | None]:
             bars.update(tasks[name], completed=done, total=total, detail=clean(detail))
 
         yield report
+
+
+_FIRST = (
+    "hydrograph", "scores_nse", "all_models", "interval_coverage", "fan", "hindcasts",
+    "rmse_by_lead", "wells_map", "wells_distribution", "residuals", "gaps", "status",
+    "observed_predicted",
+)  # fmt: skip
+"""Kinds of figures, the most important first."""
+
+
+def print_paths(paths: Mapping[str, Path], *, most: int = 10) -> None:
+    """Print the most important figures among the files of a run, and how many more there are.
+
+    Parameters
+    ----------
+    paths : mapping of str to pathlib.Path
+        Files by their names in the folder of the run.
+    most : int
+        Number of lines.
+    """
+    figures = [path for name, path in paths.items() if name.endswith(".png")]
+    seen: dict[int, int] = {}
+    ranked = []
+    for path in figures:
+        kind = next((n for n, kind in enumerate(_FIRST) if path.stem.startswith(kind)), len(_FIRST))
+        seen[kind] = seen.get(kind, 0) + 1
+        ranked.append((seen[kind], kind, path))
+    ranked.sort(key=lambda entry: entry[:2])  # one of each kind before the second of any
+    shown = ranked if len(ranked) <= most else ranked[: most - 1]
+    lines = [str(path) for _, _, path in shown]
+    if len(ranked) > len(shown):
+        lines.append(f"and {len(ranked) - len(shown)} more figures in {figures[0].parent}")
+    screen.print("\n".join(map(clean, lines)), soft_wrap=True)
 
 
 def clean(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwforecast.cli import options
-from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
 from gwforecast.cli.findings import (
     AllowErrors,
     print_findings,
@@ -175,8 +175,8 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     if len(choice) > 1:
         counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())
         screen.print(clean(f"\nLowest RMSE of the validation period, number of wells: {counts}"))
-    figures = [str(path) for name, path in evaluation.paths.items() if name.endswith(".png")]
-    screen.print("\n".join(["", *map(clean, figures)]), soft_wrap=True)
+    screen.print()
+    print_paths(evaluation.paths)
     screen.print(clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)
     failed = evaluation.outcomes[evaluation.outcomes["status"] == "failed"]
     if len(failed):

@@ -129,7 +129,7 @@ def _describe(table: str, name: str) -> str:
 
         text += f" Known are {', '.join(KNOWN)}."
     if isinstance(default, list) and default:
-        default = ",".join(default)
+        default = ", ".join(default)
     if isinstance(default, str | int | float | Path) and not isinstance(default, bool):
         text += f" Default: {default}."
     return text
@@ -269,10 +269,15 @@ def load(context: typer.Context) -> Settings:
             tables.setdefault(table, {})[setting] = read(value)
     if context.params.get("shares"):
         tables.setdefault("split", {}).update(_shares(context.params["shares"]))
+    file = context.params.get("config")
     return settings_file.load_settings(
-        context.params.get("config"),
+        file,
         overrides=tables,
-        options={place: name for place, name in command.names.items() if _given(tables, *place)},
+        options={
+            place: name
+            for place, name in command.names.items()
+            if file is None or _given(tables, *place)
+        },
     )
 
 

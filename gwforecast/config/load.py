@@ -270,7 +270,8 @@ def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:
     received = "nothing" if kind == "missing" else repr(item["input"])
     option = options.get((names[0], names[1])) if len(names) > 1 else None
     if option is not None:
-        return f"{option} must {rule}. Received {received}. Correct the option {option}."
+        fix = f"Give {option}" if kind == "missing" else f"Correct the option {option}"
+        return f"{option} must {rule}. Received {received}. {fix}."
     return f"{where} must {rule}. Received {received}. Correct {_place(names)}."
 
 

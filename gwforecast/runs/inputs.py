@@ -122,8 +122,9 @@ def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | Non
     mixed = {"train", "validation"} & set(given)
     if mixed or settings.validation_start is None or settings.test_start is None:
         raise ValueError(
-            "A split is by fractions (train, validation) or by dates (validation_start and "
-            f"test_start, optionally test_end). Received {', '.join(given)}. Give one or the other."
+            "A split is by fractions (train, validation; --split) or by dates (validation_start "
+            "and test_start, optionally test_end; --validation-start and --test-start). Received "
+            f"{', '.join(given)}. Give one or the other."
         )
     return split_by_date(observations, **dates, gap=settings.gap)
 

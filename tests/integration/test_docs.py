@@ -16,7 +16,7 @@ from gwforecast.cli.app import app
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     path for path in (ROOT / "docs").rglob("*.md")
-    if "modules" not in path.parts and path.name != "settings.md"
+    if "modules" not in path.parts and path.name not in ("settings.md", "public.md")
 )  # fmt: skip
 WITH_CODE = [page for page in PAGES if "```python" in page.read_text("utf-8")]
 
