@@ -268,7 +268,8 @@ def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:
         return _unknown(names)
     rule = item["rule"]
     received = "nothing" if kind == "missing" else repr(item["input"])
-    option = options.get((names[0], names[1])) if len(names) > 1 else None
+    place = (names[0], names[1]) if len(names) > 1 else ("data", "levels")
+    option = options.get(place) if len(names) > 1 or names == ["data"] else None
     if option is not None:
         fix = f"Give {option}" if kind == "missing" else f"Correct the option {option}"
         return f"{option} must {rule}. Received {received}. {fix}."
