@@ -46,6 +46,8 @@ from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP
 from .networks.mlp import GlobalMLP as GlobalMLP
 from .questions.changes import Change as Change
+from .questions.diagnostics import evaluation_residuals as evaluation_residuals
+from .questions.diagnostics import residual_diagnostics as residual_diagnostics
 from .questions.explain import Explained as Explained
 from .questions.explain import explain as explain
 from .questions.fill import Filled as Filled

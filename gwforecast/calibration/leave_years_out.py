@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
@@ -14,11 +14,22 @@ from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, further
 from gwforecast.sequences.split import split_by_fraction
 
-__all__ = ["BLOCKS", "blocks_of_years", "fit_all", "fits_without_blocks", "simulate_left_out"]
+__all__ = [
+    "BLOCKS",
+    "WEIGHT_POWER",
+    "blocks_of_years",
+    "fit_all",
+    "fits_without_blocks",
+    "mean_of_models",
+    "simulate_left_out",
+]
 
 
 BLOCKS = 5
 """Number of blocks where none is given."""
+
+WEIGHT_POWER = 2.0
+"""Power of the inverse mean squared error that weights a model, as in the blend."""
 
 TRAIN, VALIDATION = 0.75, 0.25  # shares of the levels of a fit: the second are for its choices
 
@@ -172,6 +183,43 @@ def simulate_left_out(
     ):
         whole = whole.where(~rows, center_and_spread(fitted.simulate(observations)))
     return whole
+
+
+def mean_of_models(
+    simulations: Sequence[xr.Dataset], observed: xr.DataArray, block: xr.DataArray
+) -> xr.Dataset:
+    """Return the weighted mean of simulations of several models, and the spread of all members.
+
+    At each well and block, a model is weighted by the inverse square of its mean squared error in
+    the other blocks.
+
+    Parameters
+    ----------
+    simulations : sequence of xarray.Dataset
+        As of :func:`simulate_left_out`.
+    observed : xarray.DataArray
+        Levels, dims (well, time), m.
+    block : xarray.DataArray
+        As of :func:`blocks_of_years`.
+    """
+    if len(simulations) == 1:
+        return simulations[0]
+    each = xr.concat(simulations, schema.MODEL, join="exact")
+    squared = (each[schema.LEVEL] - observed) ** 2
+    mean, within = xr.zeros_like(observed), xr.zeros_like(observed)
+    for number in np.unique(block.values):
+        elsewhere = squared.where(block != number).mean(schema.TIME)
+        weights: xr.DataArray = elsewhere.clip(min=1e-12) ** -WEIGHT_POWER
+        weights = (weights / weights.sum(schema.MODEL)).fillna(0.0)
+        level = (weights * each[schema.LEVEL].where(weights > 0, 0.0)).sum(
+            schema.MODEL, skipna=False
+        )
+        spread = weights * (each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2)
+        mean = mean.where(block != number, level)
+        within = within.where(block != number, spread.sum(schema.MODEL))
+    return xr.Dataset(
+        {schema.LEVEL: mean.transpose(*observed.dims), SPREAD: np.sqrt(within)}
+    ).drop_attrs()
 
 
 def _fit(forecaster: Forecaster, observations: xr.Dataset, progress: Progress | None) -> Forecaster:

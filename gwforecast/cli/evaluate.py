@@ -64,6 +64,7 @@ def evaluate(
     seed: options.Seed = None,
     workers: options.Workers = None,
     leave_wells_out: options.LeaveOut = None,
+    cross_validate: options.CrossValidate = None,
     without_weather: options.WithoutWeather = None,
     dask: options.Dask = None,
     shard: options.Shard = None,
@@ -161,10 +162,14 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     from gwforecast.verification.coverage import coverage_note
     from gwforecast.verification.scoring import definitions, score_summary, scored_levels
 
-    for period in ("validation", "test"):
+    crossed = (evaluation.scores["period"] == "cross-validation").any()
+    for period in ("validation", "test", *(["cross-validation"] if crossed else [])):
         table = score_summary(evaluation.scores, period=period, metrics=COLUMNS)
         wells = evaluation.scores["well"].nunique()
-        title = f"{period} period, " + (f"median of {wells} wells" if wells > 1 else "1 well")
+        name = "Cross-validation, whole record, " if period == "cross-validation" else None
+        title = (name or f"{period} period, ") + (
+            f"median of {wells} wells" if wells > 1 else "1 well"
+        )
         print_table(title, table.rename(columns=COLUMNS).reset_index())
         screen.print(clean(_coverage(scored_levels(evaluation.scores, period=period))) + "\n")
     texts = definitions()

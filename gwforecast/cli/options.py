@@ -29,6 +29,7 @@ __all__ = [
     "Command",
     "Config",
     "Covariates",
+    "CrossValidate",
     "Dask",
     "Datum",
     "DayFirst",
@@ -181,6 +182,7 @@ Models = Annotated[
 Members = Annotated[int | None, option("models.members", panel=MODELS, min=1)]
 Seed = Annotated[int | None, option("models.seed", panel=MODELS, min=0)]
 LeaveOut = Annotated[int | None, option("models.leave_wells_out", panel=MODELS, min=2)]
+CrossValidate = Annotated[int | None, option("models.cross_validate", panel=MODELS, min=2)]
 WithoutWeather = Annotated[
     bool | None, option("models.without_weather", "--without-weather", panel=MODELS)
 ]

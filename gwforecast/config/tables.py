@@ -257,6 +257,11 @@ class ModelsSettings(Section):
     leave_wells_out: Annotated[int, Field(ge=2)] | None = _say(
         None, "Cross-validate global models over wells, in this number of groups."
     )
+    cross_validate: Annotated[int, Field(ge=2)] | None = _say(
+        None,
+        "Cross-validate models over this number of blocks of years, each simulated by models that "
+        "have not seen it.",
+    )
 
 
 class BacktestSettings(Section):

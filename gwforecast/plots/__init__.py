@@ -10,6 +10,7 @@ from gwforecast.plots.explanations import attribution, importance
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph
 from gwforecast.plots.questions.contributions import contributions, step_responses
+from gwforecast.plots.questions.diagnostics import residual_diagnostics
 from gwforecast.plots.questions.filled import filled_record
 from gwforecast.plots.questions.scenarios import projections, scenario
 from gwforecast.plots.questions.trends import trend
@@ -46,6 +47,7 @@ __all__ = [
     "projections",
     "rain_departure",
     "reliability",
+    "residual_diagnostics",
     "residuals",
     "residuals_by_season",
     "scenario",

@@ -27,7 +27,15 @@ from scipy.signal import lfilter
 
 from gwforecast import schema
 
-__all__ = ["Shift", "Trend", "find_shift", "find_trend", "shift_table", "trend_table"]
+__all__ = [
+    "Shift",
+    "Trend",
+    "find_shift",
+    "find_trend",
+    "monthly_means",
+    "shift_table",
+    "trend_table",
+]
 
 
 DRAWS = 999
@@ -210,7 +218,7 @@ def _table(
     level: xr.DataArray, row_of: Callable[[np.ndarray, np.ndarray], dict[str, object]]
 ) -> pd.DataFrame:
     level = level.transpose(schema.WELL, schema.TIME)
-    months, means = _monthly_means(level.values, level[schema.TIME].values)
+    months, means = monthly_means(level.values, level[schema.TIME].values)
     rows = []
     for well, values in zip(level[schema.WELL].values, means, strict=True):
         row: dict[str, object] = {schema.WELL: str(well), "reason": ""}
@@ -226,8 +234,23 @@ def _table(
     return pd.DataFrame(rows)
 
 
-def _monthly_means(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the months and the mean of each, (well, month); NaN without a value."""
+def monthly_means(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the months and the mean of each.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (well, time).
+    times : numpy.ndarray
+        Shape (time,), ``datetime64``.
+
+    Returns
+    -------
+    numpy.ndarray
+        First day of each month, shape (month,).
+    numpy.ndarray
+        Shape (well, month); NaN for a month without a value.
+    """
     number = times.astype("datetime64[M]").astype(int)
     months = np.arange(number[0], number[-1] + 1)
     place, known = number - number[0], np.isfinite(values)

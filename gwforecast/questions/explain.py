@@ -16,7 +16,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster, with_members
-from gwforecast.progress import Progress
+from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.fits import Fits, fit_models
 from gwforecast.questions.simulation import DEFAULT_MODELS
@@ -95,7 +95,7 @@ def explain(
     workers: int | None = None,
     blocks: int = BLOCKS,
     without_weather: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Explained:
     """Explain simulated levels: which covariate contributes how much, and how fast.
 
@@ -125,10 +125,11 @@ def explain(
     """
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=as_callback(progress),
     )  # fmt: skip
-    found = contributions(fits, groups=groups, progress=progress)
-    responses, memory = step_responses(fits, progress=progress)
+    found = contributions(fits, groups=groups, progress=as_callback(progress))
+    responses, memory = step_responses(fits, progress=as_callback(progress))
     return Explained(found, responses, memory, fits.failed)
 
 

@@ -16,7 +16,7 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.gap_scores import GAP_WEEKS, score_gaps
 from gwforecast.questions.simulation import DEFAULT_MODELS, LeftOut, left_out_simulation
@@ -128,7 +128,7 @@ def fill(
     longest: int | None = None,
     gap_weeks: Sequence[int] = GAP_WEEKS,
     without_weather: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Filled:
     """Fill the gaps between the first and the last level of each well.
 
@@ -155,8 +155,8 @@ def fill(
         Lengths of the artificial gaps that the filling is scored by, in weeks; none for no scores.
     without_weather : bool
         Allow models that derive levels from the weather to be fitted on the season alone.
-    progress : Progress, optional
-        Callback for progress: blocks, members and wells done.
+    progress : bool or Progress, optional
+        Whether progress is shown, or a callback: blocks, members and wells done.
 
     Returns
     -------
@@ -189,7 +189,8 @@ def fill(
     """
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=as_callback(progress),
     )  # fmt: skip
     filled = _conditioned(observations, left_out, wanted=("gaps",), longest=longest)
     scores = [
@@ -216,7 +217,7 @@ def extend(
     workers: int | None = None,
     blocks: int = BLOCKS,
     without_weather: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Filled:
     """Extend records to all times with weather: back before the first level, and on after the last.
 
@@ -245,7 +246,8 @@ def extend(
     """
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=as_callback(progress),
     )  # fmt: skip
     extended = _conditioned(observations, left_out, wanted=("back", "on"), longest=None)
     return Filled(extended.levels, pd.DataFrame(), extended.failed)

@@ -18,10 +18,15 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.calibration.held_out import SPREAD, center_and_spread
 from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES, SimulationInterval
-from gwforecast.calibration.leave_years_out import BLOCKS, fit_all, fits_without_blocks
+from gwforecast.calibration.leave_years_out import (
+    BLOCKS,
+    WEIGHT_POWER,
+    fit_all,
+    fits_without_blocks,
+)
 from gwforecast.models.base import Forecaster, with_members
 from gwforecast.progress import Progress
-from gwforecast.questions.simulation import DEFAULT_MODELS, WEIGHT_POWER, usable_inputs
+from gwforecast.questions.simulation import DEFAULT_MODELS, usable_inputs
 
 __all__ = ["Estimate", "Fits", "fit_models"]
 

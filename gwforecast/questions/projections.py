@@ -15,7 +15,7 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.changes import trained_ranges, warn_of_ranges
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.fits import Fits, fit_models
@@ -130,7 +130,7 @@ def project(
     workers: int | None = None,
     blocks: int = BLOCKS,
     without_weather: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Projected:
     """Simulate levels under climate projections, and their change from a reference period.
 
@@ -168,9 +168,11 @@ def project(
     """
     stacked = _stacked(_renamed(projections, observations, Path("projections")), "")
     _check_steps(stacked, observations)
+    report = as_callback(progress)
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=report,
     )  # fmt: skip
     levels, changes, ranges = [], [], []
     names = [str(name) for name in stacked[PROJECTION].values]
@@ -179,8 +181,8 @@ def project(
         levels.append(fits.simulate(one)[schema.LEVEL])
         changes.append(_changes(fits, one, reference, periods).assign(projection=name))
         ranges.append(trained_ranges(fits.observations, one).assign(projection=name))
-        if progress is not None:
-            progress("projections", number + 1, len(names))
+        if report is not None:
+            report("projections", number + 1, len(names))
     outside = pd.concat(ranges, ignore_index=True)
     warn_of_ranges(outside)
     level = xr.concat(levels, xr.DataArray(names, dims=PROJECTION, name=PROJECTION))

@@ -6,12 +6,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.held_out import SPREAD
-from gwforecast.calibration.leave_years_out import BLOCKS, blocks_of_years, simulate_left_out
+from gwforecast.calibration.leave_years_out import (
+    BLOCKS,
+    blocks_of_years,
+    mean_of_models,
+    simulate_left_out,
+)
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress
@@ -23,8 +27,6 @@ __all__ = ["DEFAULT_MODELS", "LeftOut", "left_out_simulation", "usable_inputs"]
 
 DEFAULT_MODELS = ("kernel_ridge",)
 """Models of a question where none are named: about a second for each well and fit."""
-
-WEIGHT_POWER = 2.0  # of the inverse mean squared error, as in the blend of an evaluation
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,7 @@ def left_out_simulation(
             f"{next(iter(reasons.values()))}"
         )
     block = blocks_of_years(used, blocks=blocks)
-    whole = _mean_of_models(simulations, used[schema.LEVEL], block, blocks)
+    whole = mean_of_models(simulations, used[schema.LEVEL], block)
     every = {schema.WELL: observations[schema.WELL].values}
     known = whole[schema.LEVEL].notnull().any(schema.TIME)
     works = {str(well) for well in whole[schema.WELL].values[known.values]}
@@ -142,26 +144,3 @@ def left_out_simulation(
         blocks_of_years(observations, blocks=blocks),
         {well: reasons.get(well, "the models have no simulation") for well in sorted(missing)},
     )
-
-
-def _mean_of_models(
-    simulations: Sequence[xr.Dataset], observed: xr.DataArray, block: xr.DataArray, blocks: int
-) -> xr.Dataset:
-    if len(simulations) == 1:
-        return simulations[0]
-    each = xr.concat(simulations, schema.MODEL, join="exact")
-    squared = (each[schema.LEVEL] - observed) ** 2
-    mean, within = xr.zeros_like(observed), xr.zeros_like(observed)
-    for number in range(blocks):
-        elsewhere = squared.where(block != number).mean(schema.TIME)
-        weights: xr.DataArray = elsewhere.clip(min=1e-12) ** -WEIGHT_POWER
-        weights = (weights / weights.sum(schema.MODEL)).fillna(0.0)
-        level = (weights * each[schema.LEVEL].where(weights > 0, 0.0)).sum(
-            schema.MODEL, skipna=False
-        )
-        spread = weights * (each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2)
-        mean = mean.where(block != number, level)
-        within = within.where(block != number, spread.sum(schema.MODEL))
-    return xr.Dataset(
-        {schema.LEVEL: mean.transpose(*observed.dims), SPREAD: np.sqrt(within)}
-    ).drop_attrs()

@@ -13,7 +13,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.quality.changes import DRAWS, shift_table, trend_table
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.indices import drought_table, gxg_table
@@ -86,7 +86,7 @@ def trend(
     blocks: int = BLOCKS,
     without_weather: bool = False,
     draws: int = DRAWS,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Trends:
     """Test for trends and shifts, as observed and with the weather taken out; compute indices.
 
@@ -118,7 +118,8 @@ def trend(
     """
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=as_callback(progress),
     )  # fmt: skip
     observed = observations[schema.LEVEL]
     simulated = left_out.level.where(observed.notnull())

@@ -15,7 +15,7 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import Progress
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.changes import Change, apply_changes, trained_ranges, warn_of_ranges
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.fits import Estimate, Fits, fit_models
@@ -108,7 +108,7 @@ def simulate(
     workers: int | None = None,
     blocks: int = BLOCKS,
     without_weather: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Simulated:
     """Simulate levels for all times with covariates, by models fitted on all levels.
 
@@ -131,7 +131,8 @@ def simulate(
     """
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=as_callback(progress),
     )  # fmt: skip
     level = fits.with_interval(fits.simulate(fits.observations))
     return Simulated(level.assign_attrs(units="m").to_dataset(name=schema.LEVEL), fits.failed)
@@ -149,7 +150,7 @@ def whatif(
     workers: int | None = None,
     blocks: int = BLOCKS,
     without_weather: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> WhatIf:
     """Simulate levels under changed covariates, and their difference to the reference.
 
@@ -205,7 +206,8 @@ def whatif(
     """
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather, progress=progress,
+        workers=workers, blocks=blocks, without_weather=without_weather,
+        progress=as_callback(progress),
     )  # fmt: skip
     if isinstance(changes, xr.Dataset):
         scenario = _matching(changes, observations)

@@ -7,21 +7,27 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
+from gwforecast.calibration.leave_years_out import (
+    blocks_of_years,
+    mean_of_models,
+    simulate_left_out,
+)
 from gwforecast.data.time_axis import weather_steps
 from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
-from gwforecast.progress import ProgressOption, as_callback
+from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters
 from gwforecast.runs.check import check
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.files import Stopwatch
-from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
+from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.out_of_sample import (
     HISTORY_COLUMNS,
     Prediction,
@@ -54,6 +60,7 @@ def evaluate(
     members: int | None = None,
     workers: int | None = None,
     leave_wells_out: int | None = None,
+    cross_validate: int | None = None,
     without_weather: bool = False,
     precomputed: Mapping[str, Prediction] | None = None,
     out: Path | str | None = None,
@@ -86,6 +93,10 @@ def evaluate(
     leave_wells_out : int, optional
         Number of groups of wells for cross-validation over wells: each group is predicted by a
         global model that was not trained on it. By default, global models are trained on all wells.
+    cross_validate : int, optional
+        Number of blocks of years of a cross-validation: each block is also simulated by models that
+        were fitted on all other blocks, and scored as the period ``"cross-validation"``, beside the
+        periods of the split. It takes this many more fits of each model.
     without_weather : bool
         Allow models that derive levels from the weather to be fitted on the season alone, where
         there is no weather.
@@ -153,6 +164,10 @@ def evaluate(
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
+        if cross_validate:
+            crossed = _cross_validated(forecasters, used, cross_validate, as_callback(progress))
+            scores = pd.concat([scores, _scores_of_record(crossed, used, baseline)])
+            scores = scores.reset_index(drop=True)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
     evaluation = Evaluation(
@@ -253,6 +268,53 @@ def _join_models(
         "source": f"gwforecast {__version__}",
     }
     return predictions
+
+
+CROSS_VALIDATION = "cross-validation"
+"""Name of the period of a cross-validation in a table of scores: the whole record."""
+
+
+def _cross_validated(
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    blocks: int,
+    progress: Progress | None,
+) -> xr.DataArray:
+    """Return levels simulated without the block of years of each row, (model, well, time)."""
+    found = {}
+    for name, forecaster in forecasters.items():
+        try:
+            found[name] = simulate_left_out(
+                forecaster, observations, blocks=blocks, progress=progress
+            )
+        except Exception as error:
+            warnings.warn(
+                f"A model is cross-validated where it simulates each block of years. Received "
+                f"{name!r}: {reason_of(error)}. It has no scores of the cross-validation.",
+                stacklevel=4,
+            )
+    blended = [found[name] for name in blended_among(found)]
+    if len(blended) > 1:
+        block = blocks_of_years(observations, blocks=blocks)
+        found[BLEND] = mean_of_models(blended, observations[schema.LEVEL], block)
+    levels = [one[schema.LEVEL].drop_attrs() for one in found.values()]
+    return xr.concat(levels, pd.Index(list(found), name=schema.MODEL, dtype=object), join="exact")
+
+
+def _scores_of_record(
+    levels: xr.DataArray, observations: xr.Dataset, baseline: str
+) -> pd.DataFrame:
+    """Return the scores of cross-validated levels over the whole record."""
+    wells, times = observations[schema.WELL].values, observations[schema.TIME].values
+    none = np.full((wells.size, 2), np.datetime64("NaT"), schema.TIME_DTYPE)
+    whole = np.tile(times[[0, -1]].astype(schema.TIME_DTYPE), (wells.size, 1))
+    dims = (schema.WELL, "edge")
+    bounds = {"train": (dims, whole), "validation": (dims, none), "test": (dims, none)}
+    record = Split(xr.Dataset(bounds, {schema.WELL: wells, "edge": ["start", "end"]}))
+    central = levels.expand_dims({schema.QUANTILE: [0.5]}, axis=-1).to_dataset(name=schema.LEVEL)
+    scores = score_table(central, observations, record, baseline=baseline)
+    scores = scores[scores["period"] == "train"].assign(period=CROSS_VALIDATION)
+    return scores[scores["metric"] != "nse_reference"]
 
 
 def _history(predicted: Mapping[str, Prediction]) -> pd.DataFrame:

@@ -160,6 +160,7 @@ def evaluation_arguments(settings: Settings, models: Sequence[str] | None = None
         "members": chosen.members,
         "workers": chosen.workers,
         "leave_wells_out": chosen.leave_wells_out,
+        "cross_validate": chosen.cross_validate,
         "without_weather": chosen.without_weather,
     }
 
