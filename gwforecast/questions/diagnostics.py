@@ -11,13 +11,14 @@ from gwforecast import schema, timeline
 from gwforecast.quality.changes import find_shift, monthly_means
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.split import Period
 
 __all__ = ["evaluation_residuals", "residual_diagnostics"]
 
 
 SIGNIFICANT = 0.05
 FEWEST = 30
-UNSEEN = ("validation", "test")
+UNSEEN: tuple[Period, ...] = ("validation", "test")
 LARGE, SOME = 0.7, 0.3  # sizes of correlations that are called strong and some
 
 
