@@ -158,16 +158,13 @@ def evaluate(
         forecasters, used, split, excluded=excluded, precomputed=precomputed, watch=watch,
         progress=as_callback(progress),
     )  # fmt: skip
-    blended = [predicted[name] for name in blended_among(predicted)]
-    if len(blended) > 1:
-        predicted[BLEND] = blend(blended, used, split=split)
+    _add_blend(predicted, used, split)
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
         if cross_validate:
             crossed = _cross_validated(forecasters, used, cross_validate, as_callback(progress))
-            scores = pd.concat([scores, _scores_of_record(crossed, used, baseline)])
-            scores = scores.reset_index(drop=True)
+            scores = _with_scores_of_record(scores, crossed, used, baseline)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
     evaluation = Evaluation(
@@ -248,6 +245,13 @@ def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
     return Split(xr.concat(attempt.results, schema.WELL)), excluded
 
 
+def _add_blend(predicted: dict[str, Prediction], observations: xr.Dataset, split: Split) -> None:
+    """Add the blend, if there are two or more of the models that it is made of."""
+    blended = [predicted[name] for name in blended_among(predicted)]
+    if len(blended) > 1:
+        predicted[BLEND] = blend(blended, observations, split=split)
+
+
 def _join_models(
     predicted: Mapping[str, Prediction], observations: xr.Dataset, split: Split
 ) -> xr.Dataset:
@@ -301,10 +305,10 @@ def _cross_validated(
     return xr.concat(levels, pd.Index(list(found), name=schema.MODEL, dtype=object), join="exact")
 
 
-def _scores_of_record(
-    levels: xr.DataArray, observations: xr.Dataset, baseline: str
+def _with_scores_of_record(
+    of_split: pd.DataFrame, levels: xr.DataArray, observations: xr.Dataset, baseline: str
 ) -> pd.DataFrame:
-    """Return the scores of cross-validated levels over the whole record."""
+    """Return scores, with those of cross-validated levels over the whole record added."""
     wells, times = observations[schema.WELL].values, observations[schema.TIME].values
     none = np.full((wells.size, 2), np.datetime64("NaT"), schema.TIME_DTYPE)
     whole = np.tile(times[[0, -1]].astype(schema.TIME_DTYPE), (wells.size, 1))
@@ -314,7 +318,8 @@ def _scores_of_record(
     central = levels.expand_dims({schema.QUANTILE: [0.5]}, axis=-1).to_dataset(name=schema.LEVEL)
     scores = score_table(central, observations, record, baseline=baseline)
     scores = scores[scores["period"] == "train"].assign(period=CROSS_VALIDATION)
-    return scores[scores["metric"] != "nse_reference"]
+    scores = scores[scores["metric"] != "nse_reference"]
+    return pd.concat([of_split, scores], ignore_index=True)
 
 
 def _history(predicted: Mapping[str, Prediction]) -> pd.DataFrame:
