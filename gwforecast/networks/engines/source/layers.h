@@ -19,6 +19,7 @@ typedef struct {
     long inputs, input_row; /* inputs, and floats from one row of them to the next */
     long units, size;       /* size: units rounded up */
     long width;             /* gates times size: floats in a row of gates */
+    long d_row;             /* floats from one row of gradients by gates to the next */
     /* weights as padded matrices, packed for products with inputs or states and with gradients */
     float *padded, *bias, *kernel, *recurrent, *candidate;
     float *turned_kernel, *turned_recurrent, *turned_candidate;
@@ -51,33 +52,37 @@ static void pad_rows(float *to, const float *from, long n, const Layer *layer) {
                    layer->units * sizeof(float));
 }
 
-/* Pack the transpose of some columns of a padded matrix (n, columns), for products with gradients. */
-static void pack_turned(float *packed, float *room, const float *padded, long n, long row,
-                        long first, long columns) {
-    const long size = ROUNDED(n);
-    memset(room, 0, size * columns * sizeof(float));
-    for (long k = 0; k < n; k++)
-        for (long c = 0; c < columns; c++) room[c * size + k] = padded[k * row + first + c];
-    pack(packed, room, columns, size, size);
+/* Pack the transpose of some columns of a padded matrix (n, columns), for products with gradients;
+columns is a multiple of 16. */
+static void pack_turned(float *packed, const float *padded, long n, long row, long first,
+                        long columns) {
+    const long width = WIDE * LANES;
+    padded += first;
+    for (long k = 0; k < ROUNDED(n); k += 16)
+        for (long c = 0; c < columns; c += 16)
+            for (long i = k; i < k + 16; i++) {
+                float *to = packed + i / width * width * columns + i % width;
+                for (long j = c; j < c + 16; j++) to[j * width] = i < n ? padded[i * row + j] : 0;
+            }
 }
 
-static void prepare_layer(Layer *layer, const float *weights, float *room, int backward) {
+static void prepare_layer(Layer *layer, const float *weights, int backward) {
     const long inputs = layer->inputs, units = layer->units, size = layer->size;
     const long width = layer->width, columns = gates_of[layer->kind] * units;
     pad_rows(layer->padded, weights, inputs, layer);
     pack(layer->kernel, layer->padded, inputs, width, width);
     if (backward && !layer->first_layer)
-        pack_turned(layer->turned_kernel, room, layer->padded, inputs, width, 0, width);
+        pack_turned(layer->turned_kernel, layer->padded, inputs, width, 0, width);
     weights += inputs * columns;
     if (layer->kind != DENSE) {
         const long joint = layer->kind == LSTM ? width : 2 * size; /* gates by the state itself */
         pad_rows(layer->padded, weights, units, layer);
         pack(layer->recurrent, layer->padded, units, joint, width);
-        if (backward) pack_turned(layer->turned_recurrent, room, layer->padded, units, width, 0, joint);
+        if (backward) pack_turned(layer->turned_recurrent, layer->padded, units, width, 0, joint);
         if (layer->kind == GRU) {
             pack(layer->candidate, layer->padded + joint, units, size, width);
             if (backward)
-                pack_turned(layer->turned_candidate, room, layer->padded, units, width, joint, size);
+                pack_turned(layer->turned_candidate, layer->padded, units, width, joint, size);
         }
         weights += units * columns;
     }
@@ -86,15 +91,24 @@ static void prepare_layer(Layer *layer, const float *weights, float *room, int b
 
 static void through_packed(float *c, long c_row, const float *start, long start_row, const float *a,
                            long a_row, const float *w, long rows, long n, long columns) {
-    Product p = {start, start_row, a, a_row, 1, w, WIDE * LANES, n};
-    product(c, c_row, p, rows, columns, n * WIDE * LANES);
+    Product p = {start, start_row, 1, {packed_factor(a, a_row, w, n)}};
+    product(c, c_row, p, rows, columns);
+}
+
+/* Sums that enter the gates at a step: of the inputs, and of the states where there are any. */
+static void enter_gates(float *gates, const Layer *layer, const float *x, const float *states,
+                        long rows, long columns) {
+    Product p = {layer->bias, 0, states ? 2 : 1,
+                 {packed_factor(x, layer->input_row, layer->kernel, layer->inputs)}};
+    if (states) p.factor[1] = packed_factor(states, layer->size, layer->recurrent, layer->units);
+    product(gates, layer->width, p, rows, columns);
 }
 
 /* c (k, columns) += transpose of a (n, k) times d (n, columns) */
 static void add_outer(float *c, long c_row, const float *a, long a_row, const float *d, long d_row,
                       long k, long n, long columns) {
-    Product p = {c, c_row, a, 1, a_row, d, d_row, n};
-    if (n > 0) product(c, c_row, p, k, columns, WIDE * LANES);
+    Product p = {c, c_row, 1, {{a, 1, a_row, d, d_row, WIDE * LANES, n}}};
+    product(c, c_row, p, k, columns);
 }
 
 /* Replace the sums that enter the gates of an LSTM by the gates, and find cell and state. */
@@ -105,8 +119,8 @@ static void lstm_step(float *gates, const float *before, float *cells, float *sh
         Lanes a = 1.0f + decay(load(gates + u)), b = 1.0f + decay(load(gates + size + u));
         Lanes c = 1.0f + decay(2.0f * load(gates + 2 * size + u));
         Lanes d = 1.0f + decay(load(gates + 3 * size + u));
-        Lanes ab = a * b, cd = c * d, inverse = 1.0f / (ab * cd);
-        Lanes of_ab = inverse * cd, of_cd = inverse * ab;
+        Lanes ab = a * b, cd = c * d, of_all = inverse(ab * cd);
+        Lanes of_ab = of_all * cd, of_cd = of_all * ab;
         Lanes put = of_ab * b, keep = of_ab * a, fresh = 2.0f * (of_cd * d) - 1.0f, show = of_cd * c;
         Lanes cell = keep * load(before + u) + put * fresh;
         Lanes seen = hyperbolic(cell);
@@ -125,11 +139,8 @@ static void lstm_forward(Layer *layer, const float *x, const Pass *pass) {
     for (long t = 0; t < pass->steps; t++) {
         float *gates = layer->gates + t * rows * width;
         const long at = t * rows * size, earlier = at - rows * size;
-        through_packed(gates, width, layer->bias, 0, x + t * rows * layer->input_row,
-                       layer->input_row, layer->kernel, rows, layer->inputs, width);
-        if (t)
-            through_packed(gates, width, gates, width, layer->states + earlier, size,
-                           layer->recurrent, rows, layer->units, width);
+        enter_gates(gates, layer, x + t * rows * layer->input_row,
+                    t ? layer->states + earlier : NULL, rows, width);
         for (long r = 0; r < rows; r++)
             lstm_step(gates + r * width, t ? layer->cells + earlier + r * size : pass->zeros,
                       layer->cells + at + r * size, layer->shown + at + r * size,
@@ -193,24 +204,27 @@ weights; and find those of the inputs where they are wanted. */
 static void gradients_of_steps(Layer *layer, const float *x, float *d_x, const Pass *pass, long t,
                                long steps) {
     const long rows = pass->rows, n = steps * rows, width = layer->width, size = layer->size;
+    const long d_row = layer->d_row;
     const float *d = layer->d_gates;
-    add_outer(layer->d_kernel, width, x + t * rows * layer->input_row, layer->input_row, d, width,
+    add_outer(layer->d_kernel, width, x + t * rows * layer->input_row, layer->input_row, d, d_row,
               layer->inputs, n, width);
-    for (long i = 0; i < n; i++)
-        for (long c = 0; c < width; c += LANES)
-            store(layer->d_bias + c, load(layer->d_bias + c) + load(d + i * width + c));
+    for (long c = 0; c < width; c += LANES) {
+        Lanes sum = load(layer->d_bias + c);
+        for (long i = 0; i < n; i++) sum += load(d + i * d_row + c);
+        store(layer->d_bias + c, sum);
+    }
     if (d_x)
-        through_packed(d_x + t * rows * layer->input_row, layer->input_row, pass->zeros, 0, d, width,
+        through_packed(d_x + t * rows * layer->input_row, layer->input_row, pass->zeros, 0, d, d_row,
                        layer->turned_kernel, n, width, ROUNDED(layer->inputs));
     if (layer->kind == DENSE) return;
     const long skipped = t ? 0 : rows; /* the first step follows no state */
     const float *before = layer->states + (t * rows + skipped - rows) * size;
-    d += skipped * width;
+    d += skipped * d_row;
     const long joint = layer->kind == LSTM ? width : 2 * size;
-    add_outer(layer->d_recurrent, width, before, size, d, width, layer->units, n - skipped, joint);
+    add_outer(layer->d_recurrent, width, before, size, d, d_row, layer->units, n - skipped, joint);
     if (layer->kind == GRU)
         add_outer(layer->d_recurrent + joint, width, layer->reset + (t * rows + skipped) * size, size,
-                  d + joint, width, layer->units, n - skipped, size);
+                  d + joint, d_row, layer->units, n - skipped, size);
 }
 
 static void lstm_step_back(const Layer *layer, long at, const float *before, const float *upstream,
@@ -233,7 +247,7 @@ static void lstm_step_back(const Layer *layer, long at, const float *before, con
 }
 
 static void gru_step_back(Layer *layer, long t, const float *upstream, float *d, const Pass *pass) {
-    const long size = layer->size, width = layer->width, rows = pass->rows;
+    const long size = layer->size, width = layer->width, d_row = layer->d_row, rows = pass->rows;
     const float *gates = layer->gates + t * rows * width;
     const float *before = t ? layer->states + (t - 1) * rows * size : pass->zeros;
     const long before_row = t ? size : 0;
@@ -244,10 +258,10 @@ static void gru_step_back(Layer *layer, long t, const float *upstream, float *d,
             if (upstream) store(by_state, load(by_state) + load(upstream + r * size + u));
             Lanes update = load(g), fresh = load(g + 2 * size), by = load(by_state);
             Lanes old = load(before + r * before_row + u);
-            store(d + r * width + u, by * (old - fresh) * (update * (1.0f - update)));
-            store(d + r * width + 2 * size + u, by * (1.0f - update) * (1.0f - fresh * fresh));
+            store(d + r * d_row + u, by * (old - fresh) * (update * (1.0f - update)));
+            store(d + r * d_row + 2 * size + u, by * (1.0f - update) * (1.0f - fresh * fresh));
         }
-    through_packed(layer->d_cell, size, pass->zeros, 0, d + 2 * size, width, layer->turned_candidate,
+    through_packed(layer->d_cell, size, pass->zeros, 0, d + 2 * size, d_row, layer->turned_candidate,
                    rows, size, size);
     for (long r = 0; r < rows; r++)
         for (long u = 0; u < size; u += LANES) {
@@ -255,25 +269,25 @@ static void gru_step_back(Layer *layer, long t, const float *upstream, float *d,
             Lanes by_product = load(layer->d_cell + r * size + u), taken = load(g + size);
             Lanes old = load(before + r * before_row + u);
             float *by_state = layer->d_state + r * size + u;
-            store(d + r * width + size + u, by_product * old * (taken * (1.0f - taken)));
+            store(d + r * d_row + size + u, by_product * old * (taken * (1.0f - taken)));
             store(by_state, load(by_state) * load(g) + by_product * taken);
         }
     if (t)
-        through_packed(layer->d_state, size, layer->d_state, size, d, width, layer->turned_recurrent,
+        through_packed(layer->d_state, size, layer->d_state, size, d, d_row, layer->turned_recurrent,
                        rows, 2 * size, size);
 }
 
 /* Backward pass of a recurrent layer; upstream has the steps from first on. */
 static void recurrent_backward(Layer *layer, const float *x, float *d_x, const float *upstream,
                                long first, const Pass *pass) {
-    const long rows = pass->rows, size = layer->size, width = layer->width;
+    const long rows = pass->rows, size = layer->size, width = layer->width, d_row = layer->d_row;
     const long most = rows < CHUNK ? CHUNK / rows : 1;
     memset(layer->d_state, 0, rows * size * sizeof(float));
     memset(layer->d_cell, 0, rows * size * sizeof(float));
     for (long end = pass->steps; end > 0;) {
         const long begin = end > most ? end - most : 0;
         for (long t = end - 1; t >= begin; t--) {
-            float *d = layer->d_gates + (t - begin) * rows * width;
+            float *d = layer->d_gates + (t - begin) * rows * d_row;
             const float *up = t >= first ? upstream + (t - first) * rows * size : NULL;
             if (layer->kind == GRU) {
                 gru_step_back(layer, t, up, d, pass);
@@ -282,10 +296,10 @@ static void recurrent_backward(Layer *layer, const float *x, float *d_x, const f
             for (long r = 0; r < rows; r++)
                 lstm_step_back(layer, t * rows + r,
                                t ? layer->cells + ((t - 1) * rows + r) * size : pass->zeros,
-                               up ? up + r * size : NULL, d + r * width, layer->d_state + r * size,
+                               up ? up + r * size : NULL, d + r * d_row, layer->d_state + r * size,
                                layer->d_cell + r * size);
             if (t)
-                through_packed(layer->d_state, size, pass->zeros, 0, d, width,
+                through_packed(layer->d_state, size, pass->zeros, 0, d, d_row,
                                layer->turned_recurrent, rows, width, size);
         }
         gradients_of_steps(layer, x, d_x, pass, begin, end - begin);

@@ -33,7 +33,7 @@ typedef struct {
     const Setup *setup;
     long inputs, steps, n_weights;
     Layer layers[MOST_LAYERS];
-    float *x, *y, *outputs, *d_outputs, *zeros, *room, *best, *weights, *gradient, *first, *second;
+    float *x, *y, *outputs, *d_outputs, *zeros, *best, *weights, *gradient, *first, *second;
     float *head, *d_head;
     Random random;
 } Network;
@@ -74,7 +74,7 @@ static void lay_out_layer(Layer *layer, Arena *arena, const Setup *setup, long s
     const long fed = top ? setup->targets * rows * size : n * size;
     layer->fed = take(arena, fed);
     layer->d_fed = take(arena, fed);
-    layer->d_gates = take(arena, recurrent ? most(CHUNK, rows) * width : n * width);
+    layer->d_gates = take(arena, recurrent ? most(CHUNK, rows) * layer->d_row : n * width);
     layer->d_state = take(arena, recurrent * rows * size);
     layer->d_cell = take(arena, recurrent * rows * size);
 }
@@ -83,7 +83,7 @@ static void lay_out_layer(Layer *layer, Arena *arena, const Setup *setup, long s
 static long lay_out(Network *network, const Setup *setup, float *memory) {
     Arena arena = {memory, 0};
     const long steps = setup->lookback + setup->targets, n = steps * setup->batch;
-    long inputs = setup->inputs + setup->attributes, row = inputs, widest = 0, most_room = 0;
+    long inputs = setup->inputs + setup->attributes, row = inputs, widest = 0;
     network->setup = setup;
     network->inputs = inputs;
     network->steps = steps;
@@ -98,9 +98,10 @@ static long lay_out(Network *network, const Setup *setup, float *memory) {
         layer->units = setup->units[i];
         layer->size = ROUNDED(layer->units);
         layer->width = gates_of[layer->kind] * layer->size;
+        /* rows of a power of two would share few lines of the cache */
+        layer->d_row = layer->width + (layer->kind == DENSE ? 0 : 16);
         network->n_weights += layer_weights(layer);
         widest = most(widest, layer->width);
-        most_room = most(most_room, layer->width * most(layer->size, ROUNDED(inputs)));
         lay_out_layer(layer, &arena, setup, steps, i == setup->layers - 1);
         inputs = layer->units;
         row = layer->size;
@@ -111,7 +112,6 @@ static long lay_out(Network *network, const Setup *setup, float *memory) {
     network->outputs = take(&arena, setup->targets * setup->batch);
     network->d_outputs = take(&arena, setup->targets * setup->batch);
     network->zeros = take(&arena, most(widest, row));
-    network->room = take(&arena, most_room);
     network->head = take(&arena, row);
     network->d_head = take(&arena, row);
     float **vectors[] = {&network->best, &network->weights, &network->gradient, &network->first,
@@ -124,7 +124,7 @@ static void prepare(Network *network, int backward) {
     const float *weights = network->weights;
     for (long i = 0; i < network->setup->layers; i++) {
         Layer *layer = network->layers + i;
-        prepare_layer(layer, weights, network->room, backward);
+        prepare_layer(layer, weights, backward);
         weights += layer_weights(layer);
     }
     const Layer *last = network->layers + network->setup->layers - 1;
@@ -299,11 +299,8 @@ static void penalise(Network *network) {
 
 static void clip(Network *network) {
     float *d = network->gradient;
-    float partial[16] = {0};
-    for (long i = 0; i < network->n_weights; i += 16)
-        for (long k = 0; k < 16 && i + k < network->n_weights; k++)
-            partial[k] += d[i + k] * d[i + k];
-    const float norm = sqrtf(total(partial)), limit = (float)network->setup->clip_norm;
+    const float norm = sqrtf(dot(d, d, ROUNDED(network->n_weights))); /* zeros after the last */
+    const float limit = (float)network->setup->clip_norm;
     if (norm > limit)
         for (long i = 0; i < network->n_weights; i++) d[i] *= limit / norm;
 }
