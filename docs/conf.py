@@ -173,9 +173,27 @@ def number_references(
     lines[:] = [re.sub(r"^(\s*)\.\. (\[\d+\])", r"\1* \2", line) for line in lines]
 
 
+def resolve_public(app: object, env: object, node: object, contnode: object) -> object:
+    """Link a public name, such as ``gwforecast.evaluate``, to the page of its module."""
+    import gwforecast
+
+    target = node.get("reftarget", "")
+    if not target.startswith("gwforecast."):
+        return None
+    value = gwforecast
+    for part in target.split(".")[1:]:
+        value = getattr(value, part, None)
+    home = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+    if home in (".", target):
+        return None
+    found = env.domains["py"].resolve_any_xref(env, env.docname, app.builder, home, node, contnode)
+    return found[0][1] if found else None
+
+
 def setup(app: object) -> None:
     """Connect them to the start of a build."""
     app.connect("builder-inited", draw_figures)  # type: ignore[attr-defined]
+    app.connect("missing-reference", resolve_public)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_public)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_settings)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", number_references)  # type: ignore[attr-defined]

@@ -95,6 +95,7 @@ def integrated_gradients(
             "lag": np.arange(values.shape[2]),
             "input": list(forecaster.inputs_),
         },
+        {"model": forecaster.name},
     )
 
 

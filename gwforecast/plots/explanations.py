@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from gwforecast import schema
-from gwforecast.plots import style
+from gwforecast.plots import prepare, style
 from gwforecast.plots.labels import covariate_label
 
 __all__ = ["attribution", "importance"]
@@ -59,7 +59,8 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
     ax.set_yticks(range(len(medians)), [covariate_label(str(name)) for name in medians.index])
     ax.set(ylim=(len(medians) - 0.4, -0.6), xlabel="decrease in NSE with values of other years")
     wells = table["well"].unique()
-    style.title(ax, str(wells[0]) if wells.size == 1 else f"{wells.size} wells", note)
+    name = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
+    style.title(ax, prepare.whose(name, table.attrs.get("model")), note)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -128,6 +129,6 @@ def attribution(
         ylabel="cumulative share of attribution [%]",
     )
     ax.set_ylim(bottom=0)
-    style.title(ax, str(chosen), note)
+    style.title(ax, prepare.whose(str(chosen), explained.attrs.get("model")), note)
     style.legend_below(ax, columns=4, below=34)
     return style.finish(ax, grid="y")

@@ -218,7 +218,7 @@ def split_by_fraction(
             "Fractions of a split must be positive and sum to at most 1. Received "
             f"train={train}, validation={validation}. Usual values are 0.6 and 0.2."
         )
-    observed = observations[schema.LEVEL].notnull().values
+    observed = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).notnull().values
     times = observations[schema.TIME].values
     shares = dict(zip(PERIODS, (train, validation, 1 - train - validation), strict=True))
     wanted = [period for period, share in shares.items() if share > 1e-12]
@@ -293,7 +293,7 @@ def split_by_date(
             f"{validation_start}, {test_start}, {test_end}. Correct the dates."
         )
     wells = observations[schema.WELL].values
-    observed = observations[schema.LEVEL].notnull().values
+    observed = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).notnull().values
     without = wells[~observed[:, times < first].any(axis=1)]
     if without.size:
         raise SchemaError(

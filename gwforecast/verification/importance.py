@@ -98,7 +98,9 @@ def permutation_importance(
             found = _scores(forecaster.simulate(changed), levels)
             for well, nse in found.items():
                 rows.append((well, name, repeat, int(years), nse, intact[well], intact[well] - nse))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table.attrs["model"] = forecaster.name
+    return table
 
 
 def _axis(observations: xr.Dataset, name: str) -> int:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import pyplot as plt
 
 from gwforecast.config.load import load_settings
 
@@ -25,13 +26,17 @@ def test_the_python_of_the_front_page_runs(folder: Path, truth: pd.Series, monke
     weather = pd.read_csv(folder / "weather.csv", index_col=0).set_axis(later)
     weather.to_csv(folder / "input_data.csv")
     monkeypatch.chdir(folder)
-    code = block("python").replace('"lstm"', '"drift"')  # a network would take its time
+    code = block("python").replace('"lstm"', '"linear"').replace('"linear", "linear"', '"linear"')
+    code = code.replace("gw.LSTM()", "gw.Linear()")  # a network would take its time
     assert len(code.strip().splitlines()) <= 12
     names: dict[str, object] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(code, "README.md", "exec"), names)  # noqa: S102
     assert "climatology" in printed.getvalue()
-    assert names["predicted"].sizes == {"well": 1, "time": 600}
+    assert set(names["table"]["model"]) == {"linear", "climatology"}
+    assert names["ax"].get_title(loc="left").endswith("linear")
+    assert (folder / "linear" / "manifest.json").exists()
+    plt.close("all")
     code = block("python", 1).replace('"lstm"', '"linear"').replace('"mlp"', '"climatology"')
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(code, "README.md", "exec"), names)  # noqa: S102
