@@ -1,4 +1,4 @@
-"""Observations from any database that SQLAlchemy has a dialect for."""
+"""Observations from any database that SQLAlchemy supports."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["connect", "list_wells_sql", "read_sql", "without_password"]
 
 
 def connect(url: str) -> Engine:
-    """Return an engine for a database; a password ``$NAME`` is taken from the environment.
+    """Return an engine for a database; a password ``$NAME`` is read from the environment.
 
     Parameters
     ----------
     url : str
-        As of SQLAlchemy, e.g. ``"postgresql+psycopg://me:$PASSWORD@host/wells"``.
+        In the form that SQLAlchemy expects, e.g. ``"postgresql+psycopg://me:$PASSWORD@host/wells"``.
 
     Raises
     ------
     ImportError
         If SQLAlchemy or the driver is not installed.
     ValueError
-        If it is not a URL, or the environment has no such password. Messages do not contain
-        passwords.
+        If it is not a URL, or the environment variable of the password is not set. Messages never
+        contain passwords.
     """
     try:
         import sqlalchemy
@@ -60,7 +60,7 @@ def connect(url: str) -> Engine:
 
 
 def without_password(url: str) -> str:
-    """Return a URL with ``$PASSWORD`` in the place of a password that is written out."""
+    """Return a URL in which ``$PASSWORD`` replaces a password."""
     import sqlalchemy
 
     parsed = sqlalchemy.make_url(url)
@@ -71,7 +71,7 @@ def without_password(url: str) -> str:
 
 
 def _expanded(password: str) -> str:
-    """Return a password, from the environment where it is ``$NAME``."""
+    """Return a password; ``$NAME`` is replaced by the value of that environment variable."""
     if not password.startswith("$"):
         return password
     found = os.environ.get(password[1:])
@@ -98,21 +98,21 @@ def read_sql(
     Parameters
     ----------
     url : str
-        Of the database, see :func:`connect`.
+        Address of the database, see :func:`connect`.
     levels : str
-        Table of well, time and level; ``schema.table`` if it is not in the default schema. NULL is
-        a level that was not observed. Times with a time zone are converted to UTC.
+        Table with columns of well, time and level; ``schema.table`` if it is not in the default
+        schema. NULL means that no level was observed. Times with a time zone are converted to UTC.
     covariates : str, optional
-        Table of time and a column for each covariate; with a column of wells where it differs by
-        well.
+        Table with a column of times and one for each covariate, and a column of wells where the
+        covariates differ by well.
     attributes : str, optional
-        Table of wells, with a column for each static attribute.
+        Table with a row for each well and a column for each static attribute.
     wells : sequence of str, optional
-        Only these wells; others are not fetched.
+        Only these wells; the others are not queried.
     level_column : str, optional
         Column of the level, if several columns could be the level.
     **reading
-        As of :func:`gwforecast.data.assemble.observations_from_frames`.
+        Further arguments of :func:`gwforecast.data.assemble.observations_from_frames`.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.Data
 
 
 def _timed(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a table by time, UTC where a time zone is given."""
+    """Return a table indexed by time, in UTC where a time zone is given."""
     time = _named(table, name, "time")
     try:
         stamps = pd.to_datetime(table[time], utc=True).dt.tz_localize(None)

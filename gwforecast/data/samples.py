@@ -90,16 +90,16 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     -------
     xarray.Dataset
         Dimensions (well, time), daily: ``level``, m above the synthetic datum, NaN where nothing
-        was observed, nor in the last year; ``rain``, mm/d, ``temperature``, degC,
-        ``evapotranspiration``, mm/d,
-        ``pumping``, m3/d, 0 where the well is not pumped; static attributes (well,).
+        was observed and in the whole last year; ``rain``, mm/d; ``temperature``, degC;
+        ``evapotranspiration``, mm/d; ``pumping``, m3/d, 0 where the well is not pumped; static
+        attributes (well,).
 
     Raises
     ------
     ValueError
         If there is no data set of that name.
     SchemaError
-        If a file is not the one that was published.
+        If the checksum of a file differs from the published one.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     ValueError
         If there is no data set of that name.
     SchemaError
-        If a file is not the one that was published.
+        If the checksum of a file differs from the published one.
     """
     table = _read(name, "truth.csv", dates=("date",)).set_index("date")
     values = table.to_numpy(float).T
@@ -164,7 +164,7 @@ def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
 
 
 def datasets_folder() -> Path:
-    """Return the folder of the data sets: in an installed package, or in the repository."""
+    """Return the folder of the data sets, in the installed package or in the repository."""
     here = Path(__file__).resolve()
     places = [here.parents[1] / "datasets", here.parents[2] / "datasets"]
     for place in places:
@@ -194,17 +194,17 @@ def _entry(name: str) -> dict[str, Any]:
 
 
 def _read(name: str, file: str, *, dates: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Return a table of a data set after its checksum was verified."""
+    """Return a table of a data set, its checksum verified."""
     path = sample_path(name) / file
     expected = str(_entry(name)["files"][file]["sha256"])
-    # The file is read once, so that the verified content is the content that is parsed.
+    # Reading the file once ensures that the verified content is what is parsed.
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise SchemaError(
             f"A file of the sample {name!r} must have the sha256 {expected[:12]}... of the "
             f"registry. Received {found[:12]}... for {path}. Restore the file or install "
-            "gwforecast again; your own data go into files of your own."
+            "gwforecast again; keep your own data in other files."
         )
     return pd.read_csv(io.BytesIO(content), parse_dates=list(dates))
 

@@ -1,4 +1,4 @@
-"""Observations in one NetCDF file or Zarr store; only the requested wells are read."""
+"""Observations stored as NetCDF or Zarr; only the requested wells are read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WELL_DIMENSIONS = ("well", "station", "site", "timeseries", "location")
 
 
 def is_store(path: Path) -> bool:
-    """Return whether a path is a NetCDF file or a Zarr store, by its name and content."""
+    """Return whether a path is a NetCDF file or a Zarr store, judged by name and content."""
     return path.suffix.lower() in NETCDF or _is_zarr(path)
 
 
@@ -58,7 +58,7 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
     FileNotFoundError
         If the store does not exist.
     SchemaError
-        If it can't be read as observations, or lacks a well.
+        If it cannot be read as observations, or does not hold a requested well.
     """
     with _opened(path) as dataset:
         dimension = _well_dimension(dataset, path)
@@ -82,7 +82,7 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
 
 
 def open_netcdf(path: Path) -> xr.Dataset:
-    """Read a NetCDF file into memory; files that refer to other files are refused.
+    """Read a NetCDF file into memory; files that refer to data elsewhere are refused.
 
     Parameters
     ----------
@@ -94,21 +94,21 @@ def open_netcdf(path: Path) -> xr.Dataset:
     FileNotFoundError
         If the file does not exist.
     SchemaError
-        If it is not NetCDF 4, or has data outside the file or unknown filters.
+        If it is not NetCDF 4, refers to data outside the file, or uses unknown filters.
     """
     with _opened(path) as dataset:
         return dataset.load()
 
 
 def list_store(path: Path) -> list[str]:
-    """Return the names of the wells of a store; levels and covariates are not read.
+    """Return the names of the wells of a store, without reading levels or covariates.
 
     Raises
     ------
     FileNotFoundError
         If the store does not exist.
     SchemaError
-        If it does not have the dimensions.
+        If it does not have dimensions of wells and times.
     """
     with _opened(path) as dataset:
         return _names(dataset, _well_dimension(dataset, path))
@@ -139,7 +139,7 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
 
 
 def _check_netcdf(path: Path) -> None:
-    """Raise if a file has links, data outside the file, or filters that are not part of HDF5."""
+    """Raise if a file has links, external data, or filters that are not part of HDF5."""
 
     def refuse(name: str, what: str) -> SchemaError:
         return SchemaError(
@@ -168,7 +168,7 @@ def _check_netcdf(path: Path) -> None:
 
 
 def _check_zarr(path: Path) -> None:
-    """Raise if a store has links, or codecs other than those that transform numbers and text."""
+    """Raise if a store has links, or codecs that do more than transform numbers and text."""
     for part in sorted(path.rglob("*")):
         if part.is_symlink():
             raise SchemaError(
@@ -233,7 +233,7 @@ def _well_dimension(dataset: xr.Dataset, path: Path) -> str:
 
 
 def _names(dataset: xr.Dataset, dimension: str) -> list[str]:
-    """Return names of wells: the dimension's coordinate, or the variable with a CF role."""
+    """Return the names of the wells, from the coordinate or the variable with the CF role."""
     roles = [
         name for name, v in dataset.variables.items() if v.attrs.get("cf_role") == "timeseries_id"
     ]

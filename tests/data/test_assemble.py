@@ -38,7 +38,7 @@ def test_levels_before_and_after_the_weather_are_kept() -> None:
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("mean", 2.0), ("last", 3.0), ("first", 1.0)])
-def test_levels_between_the_steps_are_reduced_as_asked(rule: str, expected: float) -> None:
+def test_levels_between_the_steps_are_aggregated_as_requested(rule: str, expected: float) -> None:
     stamps = pd.DatetimeIndex(["2020-01-05 06:00", "2020-01-05 12:00", "2020-01-05 18:00"])
     made = observations_from_frames(pd.Series([1.0, 2.0, 3.0], stamps), weather(), at_step=rule)
     assert made["level"].sel(time="2020-01-05").item() == expected
@@ -99,7 +99,7 @@ def test_the_unit_of_the_index_changes_nothing(unit: str) -> None:
     assert made.identical(expected)
 
 
-def test_sentinels_sorting_and_duplicates_are_mended_when_asked() -> None:
+def test_missing_codes_order_and_duplicates_are_handled_on_request() -> None:
     series = pd.Series([-9999.0, 2.0, 1.0, 3.0], DAYS[[3, 1, 0, 1]])
     made = observations_from_frames(
         series, weather(), missing_values=[-9999], sort=True, duplicates="mean"
@@ -145,14 +145,14 @@ def test_longer_steps_hold_their_levels(rule: str, frequency: str) -> None:
 @pytest.mark.parametrize(
     ("frequency", "steps"), [("D", 30), ("W-TUE", 30), ("MS", 30), ("ME", 30), ("7D", 30)]
 )
-def test_levels_alone_make_their_own_axis_around_a_gap(frequency: str, steps: int) -> None:
+def test_levels_without_covariates_get_a_regular_axis(frequency: str, steps: int) -> None:
     times = pd.date_range("2019-03-05", periods=steps, freq=frequency)
     made = observations_from_frames(pd.Series(np.arange(30.0), times).drop(times[7]))
     assert made.sizes["time"] == steps
     assert np.flatnonzero(made["level"].isnull().values[0]).tolist() == [7]
 
 
-def test_hours_of_levels_alone_go_to_their_days_when_asked() -> None:
+def test_hourly_levels_are_put_on_days_on_request() -> None:
     stamps = pd.DatetimeIndex(["2020-01-01 10:30", "2020-01-04 23:30"])
     made = observations_from_frames(pd.Series([1.0, 2.0], stamps), at_step="mean")
     assert made["level"].sel(time="2020-01-04").item() == 2.0
@@ -161,21 +161,21 @@ def test_hours_of_levels_alone_go_to_their_days_when_asked() -> None:
 @pytest.mark.parametrize(
     ("header", "factor"), [("head [m NAP]", 1), ("head [cm]", 0.01), ("head (mm)", 0.001)]
 )
-def test_units_of_a_header_are_heeded(header: str, factor: float) -> None:
+def test_units_of_a_header_are_used(header: str, factor: float) -> None:
     for levels in (pd.Series(VALUES, DAYS, name=header), pd.DataFrame({header: VALUES}, DAYS)):
         made = observations_from_frames(levels, weather())
         np.testing.assert_allclose(made["level"].values[0], VALUES * factor)
         assert made["level"].attrs["units"] == "m"
 
 
-def test_units_of_a_wide_table_are_heeded() -> None:
+def test_units_of_a_wide_table_are_used() -> None:
     wide = pd.DataFrame({"w1 [cm]": VALUES, "w2 [cm]": VALUES}, DAYS)
     made = observations_from_frames(wide, weather())
     assert made["well"].values.tolist() == ["w1", "w2"]
     np.testing.assert_allclose(made["level"].values[0], VALUES / 100)
 
 
-def test_the_keys_of_a_mapping_are_the_wells() -> None:
+def test_the_keys_of_a_mapping_name_the_wells() -> None:
     made = observations_from_frames(
         {"a": pd.DataFrame({"B12": VALUES}, DAYS), "b": pd.Series(VALUES, DAYS, name="head")},
         {"a": weather(), "b": weather() + 1},
@@ -201,13 +201,13 @@ def test_units_of_covariates_are_stated_only_where_known() -> None:
     assert "units" not in made["pressure"].attrs
 
 
-def test_9999_is_a_level_where_others_are_near() -> None:
+def test_9999_is_a_level_if_others_are_close_to_it() -> None:
     millimetres = pd.Series(9990 + np.arange(60.0), DAYS)
     made = observations_from_frames(millimetres, weather(), units="mm")
     assert made["level"].values[0, 9] == 9.999
 
 
-def test_a_code_of_single_precision_is_known() -> None:
+def test_a_missing_code_of_single_precision_is_recognised() -> None:
     series = pd.Series(np.where(np.arange(60) == 3, -999.9, VALUES).astype(np.float32), DAYS)
     made = observations_from_frames(series, weather(), missing_values=-999.9)
     assert made["level"].isnull().values[0].nonzero()[0].tolist() == [3]
@@ -221,7 +221,7 @@ def test_nothing_that_is_given_is_changed() -> None:
     pd.testing.assert_frame_equal(frame, before[1])
 
 
-def test_attributes_stay_what_they_are() -> None:
+def test_attributes_are_unchanged() -> None:
     table = pd.DataFrame(
         {"kf": [2, 1], "geo": pd.Categorical(["b", "a"]), "code": ["007", "1"]}, ["w2", "w1"]
     )

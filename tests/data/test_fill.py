@@ -28,7 +28,7 @@ def holed(start: int = 20, stop: int = 23) -> xr.Dataset:
     return made
 
 
-def test_filling_by_kind_is_never_zero_rain_and_is_flagged() -> None:
+def test_filling_by_kind_is_flagged_and_never_sets_rain_to_zero() -> None:
     made = holed()
     filled = fill_covariates(made, rules="by_kind")
     require_covariates(filled)
@@ -64,7 +64,7 @@ def test_interpolation_does_not_cross_a_boundary() -> None:
     np.testing.assert_array_equal(one[0, :23], two[0, :23])
 
 
-def test_the_start_and_the_end_may_lack_values() -> None:
+def test_values_may_be_missing_at_the_start_and_the_end() -> None:
     made = holed(0, 19)
     made["tg"][0, 50:] = np.nan
     assert require_covariates(made) is made
@@ -100,14 +100,14 @@ def test_climatology_is_the_mean_of_the_same_days_before() -> None:
     np.testing.assert_allclose(filled[gap], frame["tg"].to_numpy()[gap], atol=1.5)
 
 
-def test_zero_is_for_the_covariate_that_is_named_only() -> None:
+def test_zero_fills_only_the_named_covariate() -> None:
     made = holed().rename(rr="rain").assign(rr=holed()["rr"])
     filled = fill_covariates(made, rules={"rain": "zero"})
     assert (filled["rain"].values[0, 20:23] == 0).all()
     assert filled["rr"].isnull().sum() == 3
 
 
-def test_what_has_no_rule_is_left() -> None:
+def test_a_covariate_without_a_rule_is_left_unchanged() -> None:
     made = holed()
     filled = fill_covariates(made, rules={"tg": "forward"}, boundaries=DAYS[:2])
     np.testing.assert_array_equal(filled["tg"].values[0, 20:23], made["tg"].values[0, 19])

@@ -57,7 +57,7 @@ def test_a_level_of_usgs_has_the_datum_and_units_of_its_code(tmp_path: Path) -> 
     assert level.attrs["vertical_datum"] == "NAVD88"
 
 
-def test_a_depth_of_usgs_asks_for_the_height_it_is_measured_from(tmp_path: Path) -> None:
+def test_a_depth_of_usgs_needs_the_height_it_is_measured_from(tmp_path: Path) -> None:
     rows = [usgs("72019", day=day) for day in (1, 2)]
     with pytest.raises(SchemaError, match="height it is measured from"):
         read(tmp_path, USGS_HEADER, *rows)
@@ -75,7 +75,7 @@ def test_a_depth_of_usgs_asks_for_the_height_it_is_measured_from(tmp_path: Path)
         ([usgs(unit="m")], "in ft. Received 'm' in row 0"),
     ],
 )
-def test_what_a_usgs_table_cannot_mean_is_refused(
+def test_a_contradictory_usgs_table_is_refused(
     rows: list[str], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(SchemaError, match=message):
@@ -98,7 +98,7 @@ def test_the_columns_of_old_usgs_tables_are_in_feet() -> None:
     assert level.attrs["vertical_datum"] == "NAVD88"
 
 
-def test_ngwmn_states_the_datum_of_the_site_or_is_asked() -> None:
+def test_ngwmn_states_the_datum_of_the_site_or_is_refused() -> None:
     index = pd.date_range("2020-01-01", periods=2)
     frame = pd.DataFrame({"water_level_above_site_datum_ft": 10.0}, index=index)
     with pytest.raises(SchemaError, match="need its name"):
@@ -147,7 +147,7 @@ def test_river_levels_are_not_taken_for_groundwater(tmp_path: Path) -> None:
         read(tmp_path, EA_HEADER, row)
 
 
-def test_suspect_readings_are_told_and_kept(tmp_path: Path) -> None:
+def test_suspect_readings_are_reported_and_kept(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="1 of 2 whose quality is 'Suspect'.*2020-01-02"):
         level = read(tmp_path, EA_HEADER, ea("55.1"), ea("99", day=2, quality="Suspect"))["level"]
     assert level.values[0, 1] == 99
@@ -166,7 +166,7 @@ def test_a_series_of_the_bro(iso: bool, tmp_path: Path) -> None:
     assert level.attrs["vertical_datum"] == "NAP"
 
 
-def test_two_states_of_assessment_ask_which(tmp_path: Path) -> None:
+def test_two_states_of_assessment_are_refused(tmp_path: Path) -> None:
     rows = ["2020-01-01T00:00:00Z,1.24,,1.25,,,,,", "2020-01-02T00:00:00Z,1.26,,,,,,,"]
     with pytest.raises(SchemaError, match=r"Received 2 that could be.*Voorlopige.*Beoordeelde"):
         read(tmp_path, BRO_HEADER, *rows)

@@ -88,7 +88,7 @@ def test_wide_and_long_tables_are_the_same(covariates: Path, tmp_path: Path) -> 
         xr.testing.assert_equal(first, other)
 
 
-def test_a_folder_of_wells_meets_a_folder_of_weather(tmp_path: Path) -> None:
+def test_a_folder_of_wells_is_paired_with_a_folder_of_weather(tmp_path: Path) -> None:
     weeks = pd.date_range("2020-01-06", periods=50, freq="W-MON")
     for folder, ending in (("gw", "_GW-Data"), ("hyras", "_weeklyData_HYRAS")):
         (tmp_path / folder).mkdir()
@@ -115,7 +115,7 @@ def test_a_folder_of_wells_meets_a_folder_of_weather(tmp_path: Path) -> None:
         (["w10", "w20"], ["w10", "w20"], ["w10", "w20"]),
     ],
 )
-def test_files_of_two_folders_meet_by_their_names(
+def test_files_of_two_folders_are_paired_by_name(
     levels: list[str], weathers: list[str], expected: list[str], tmp_path: Path
 ) -> None:
     for folder, names in (("gw", levels), ("rain", weathers)):
@@ -168,7 +168,7 @@ def test_ids_of_attributes_stay_text(covariates: Path, tmp_path: Path) -> None:
     st.integers(0, 3000),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_dialect_gives_back_what_was_written(
+def test_every_dialect_is_read_as_written(
     form: str, delimiter: str, decimal: str, shift: int
 ) -> None:
     times = DAYS + pd.Timedelta(days=shift)
@@ -181,7 +181,7 @@ def test_any_dialect_gives_back_what_was_written(
     np.testing.assert_array_equal(made["time"].values, times.to_numpy())
 
 
-def test_netcdf_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_netcdf_is_read_as_written(tmp_path: Path) -> None:
     made = observations_from_frames({"a": pd.Series(VALUES, DAYS)}, weather(), datum="NAP")
     made.to_netcdf(tmp_path / "o.nc", engine="h5netcdf")
     xr.testing.assert_equal(read_observations(tmp_path / "o.nc"), made)

@@ -200,7 +200,7 @@ def test_levels_are_the_truth_and_small_noise(valley: ModuleType) -> None:
         assert float(truth["level"].sel(well=name).std()) > 40 * well.noise
 
 
-def test_wells_are_what_they_are_for() -> None:
+def test_each_well_shows_its_feature() -> None:
     sample, truth = samples.load_sample(), samples.load_truth()["level"]
     observed = {w: sample["level"].sel(well=w).to_series().dropna() for w in sample["well"].values}
     waits = {w: np.diff(s.index) / np.timedelta64(1, "D") for w, s in observed.items()}
@@ -246,7 +246,7 @@ def test_a_linear_model_of_past_weather_explains_the_levels_that_it_did_not_see(
     assert 1 - np.mean((level[test] - predicted) ** 2) / level[test].var() > 0.6
 
 
-def test_the_day_of_the_year_is_a_poor_model_of_it() -> None:
+def test_the_day_of_the_year_explains_little_of_the_level() -> None:
     truth = samples.load_truth()["level"]
     truth = truth.sel(time=slice(None, "2018"))
     split = int(0.8 * truth.sizes["time"])
@@ -273,7 +273,7 @@ def test_a_file_that_was_changed_is_refused_in_the_layout_of_a_wheel(tmp_path: P
         installed.sample_names()
 
 
-def test_a_name_that_is_not_there_is_refused() -> None:
+def test_an_unknown_sample_is_refused() -> None:
     assert samples.sample_names() == ["synthetic_valley"]
     for function in (samples.load_sample, samples.load_truth, samples.sample_path):
         with pytest.raises(ValueError, match=r"must be one of \['synthetic_valley'\]. Received"):

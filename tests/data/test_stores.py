@@ -41,7 +41,7 @@ def _written(network: xr.Dataset, folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["nc", "zarr", "consolidated.zarr"])
-def test_wells_are_listed_and_read_in_the_order_asked_for(network, tmp_path, kind: str) -> None:
+def test_wells_are_listed_and_read_in_the_requested_order(network, tmp_path, kind: str) -> None:
     path = _written(network, tmp_path, kind)
     assert list_wells(path) == WELLS
     xr.testing.assert_equal(read_observations(path), network)
@@ -71,7 +71,7 @@ def test_of_a_zarr_store_only_the_chunks_of_the_wells_are_read(network, tmp_path
         read_observations(path, wells=["a2"])
 
 
-def test_a_folder_that_is_no_store_is_said_to_hold_none(tmp_path) -> None:
+def test_a_folder_without_tables_is_refused(tmp_path) -> None:
     pytest.importorskip("zarr")
     (tmp_path / "x.zarr").mkdir()
     with pytest.raises(SchemaError, match=r"Zarr store.*x\.zarr.*Write it again"):

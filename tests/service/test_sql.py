@@ -217,6 +217,6 @@ def test_simultaneous_writers_and_readers_see_whole_forecasts(postgres: str) -> 
     assert not any(torn)
 
 
-def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="issue it again when the database can be reached"):
         write_forecast(product(), f"sqlite:///{tmp_path / 'nowhere' / 'wells.db'}")
