@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.terms.vocabulary import Header, tokens
+from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.data.text.block import is_date
 from gwforecast.schema import SchemaError
 
@@ -28,6 +30,7 @@ REASONS = {
     "index": "a counter",
     "quality": "quality, method or remark",
     "place": "coordinate or height of the site",
+    "area": "area of the site",
     "zone": "time zone",
     "unit": "units",
     "direction": "direction",
@@ -124,6 +127,10 @@ def find_roles(
             )
     roles = Roles()
     for name in list(headers):
+        if " ".join(tokens(name)) in CALENDAR_WORDS and name not in (level_column, well_column):
+            roles.left[name] = REASONS["time"]
+            del headers[name]
+            continue
         if not frame[name].notna().any() and name not in (level_column, well_column):
             roles.left[name] = "no values"
             del headers[name]
@@ -182,6 +189,36 @@ def _wells(
         found = _unnamed_wells(raw, free, roles, codes=not chosen)
         roles.wells = [found] if found else []
     _add_screens(raw, screens, roles)
+    if not chosen:
+        _add_what_parts(raw, headers, roles)
+
+
+def _add_what_parts(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
+    """Add a column that tells the rows of a well at one time apart: a pipe, a screen, an area."""
+    frame = raw.frame
+    if not roles.wells or not _repeated(frame, roles.wells):
+        return
+    found = [
+        n for n, h in headers.items()
+        if n not in roles.wells and h.meaning in ("unknown", "screen", "area", "well", "index")
+        and 1 < frame[n].nunique() <= len(frame) / 2 and not _repeated(frame, [*roles.wells, n])
+    ]  # fmt: skip
+    if len(found) == 1:
+        roles.wells.append(found[0])
+        roles.left.pop(found[0], None)
+        roles.name = None
+    elif found:
+        raise SchemaError(
+            "A well has one level at a time. Received several of the wells in "
+            f"{roles.wells[0]!r}, which {found} tell apart{_in(raw)}. Choose the column of the "
+            "wells with well_column=, or remove the others."
+        )
+
+
+def _repeated(frame: pd.DataFrame, names: list[str]) -> bool:
+    """Return whether rows have the same time and the same texts in columns."""
+    keys = frame[names].astype(str).agg("|".join, axis=1) if len(names) > 1 else frame[names[0]]
+    return bool(pd.MultiIndex.from_arrays([frame.index, keys]).has_duplicates)
 
 
 def _add_screens(raw: RawTable, screens: list[str], roles: Roles) -> None:
@@ -328,8 +365,22 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
             "A table of levels needs a column of numbers that is the level. Received the columns "
             f"{list(map(str, frame.columns))}. Choose one with level_column=."
         )
+    letters = [n for n in unknown if _of_letters(headers[n])]
+    others = [n for n in unknown if n not in letters]
+    if letters and others and all(len(headers[n].label) > 1 for n in others):
+        for name in letters:  # P and T beside W1
+            raw.headers[name] = replace(headers[name], meaning=str(_of_letters(headers[name])))
+        roles.covariates += letters
+        unknown = others
     roles.levels = [*values, *unknown]
     roles.wide = not long
+
+
+def _of_letters(header: Header) -> str | None:
+    """Return the kind that the usual letters of the weather and of discharge stand for."""
+    kinds = {"p": "rain", "n": "rain", "rr": "rain", "t": "temperature", "q": "stage",
+             "e": "evapotranspiration", "et": "evapotranspiration"}  # fmt: skip
+    return kinds.get(header.label.lower())
 
 
 def is_code(column: pd.Series) -> bool:
@@ -405,10 +456,16 @@ def _no_level(raw: RawTable, headers: dict[str, Header]) -> SchemaError:
             "with level_column=, and give the weather as covariates."
         )
     text = [n for n in headers if not is_numeric(raw.frame[n])]
-    example = f", e.g. {raw.frame[text[0]].dropna().iloc[0]!r} in {text[0]!r}" if text else ""
+    first = str(raw.frame[text[0]].dropna().iloc[0]) if text else ""
+    example = f", e.g. {first!r} in {text[0]!r}" if text else ""
+    fix = "Choose one with level_column=, and check the decimal mark."
+    if re.fullmatch(r"[+-]?\d[\d.,]*\s*[A-Za-z]{1,6}", first):
+        fix = (
+            f"Write the unit into the header, e.g. '{text[0]} [{first.lstrip('+-.,0123456789 ')}]'."
+        )
     return SchemaError(
         "A table of levels needs a column of numbers that is the level. Received the columns "
-        f"{columns}{example}. Choose one with level_column=, and check the decimal mark."
+        f"{columns}{example}. {fix}"
     )
 
 
@@ -437,6 +494,8 @@ def refuse_numbers_as_text(raw: RawTable, name: str) -> None:
 def _leave_rest(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     """Say of each column that is no level whether it is a covariate, or why it is left out."""
     for name, header in headers.items():
+        if name in roles.covariates:
+            continue
         if header.kind and header.kind != "pressure" and is_numeric(raw.frame[name]):
             roles.covariates.append(name)
         elif name not in roles.left:

@@ -10,7 +10,7 @@ import gwforecast as gw
 from gwforecast import SchemaError
 from gwforecast.data.terms.units import parse_length
 
-from .layouts import DAYS, LAYOUTS, LEVELS, TWO, Layout, diver_mon, write
+from .layouts import DAYS, DEPTHS, LAYOUTS, LEVELS, TWO, Layout, diver_mon, write
 from .world import WORLD
 
 
@@ -125,3 +125,77 @@ def test_a_row_of_a_sheet_that_looks_like_the_header_is_named(tmp_path: Path) ->
     with pytest.raises(SchemaError, match=r"Row 3 of sheet 'Sheet' looks like.*header_row=3"):
         gw.read_observations(tmp_path / "x.xlsx", header_row=1)
     assert gw.read_observations(tmp_path / "x.xlsx")["level"][0, 0].item() == LEVELS[0]
+
+
+def of_columns(folder: Path, header: str, form: str) -> Path:
+    path = folder / "x.csv"
+    body = [
+        form.format(d=d, v=v, p=p, w=v + 1) for d, v, p in zip(DAYS, LEVELS, DEPTHS, strict=True)
+    ]
+    path.write_text("\n".join([header, *body]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "form", "wells"),
+    [
+        ("date,year,month,W1,W2", "{d:%Y-%m-%d},{d.year},{d.month},{v},{w}", ["W1", "W2"]),
+        ("date,W1,W2,P,T,Q", "{d:%Y-%m-%d},{v},{w},1,2,300", ["W1", "W2"]),
+        ("date,A,P", "{d:%Y-%m-%d},{v},{w}", ["A", "P"]),
+        ("date,W1,EC,pH,O2", "{d:%Y-%m-%d},{v},700,7.1,9", ["W1"]),
+        ("date,W1,Rhein Pegel Nord,Isar", "{d:%Y-%m-%d},{v},5.5,4.4", ["W1"]),
+        ("date,mbgl,masl", "{d:%Y-%m-%d},{p},{v}", ["x"]),
+        ("week,level", "{d:%G-W%V},{v}", ["x"]),
+    ],
+)  # fmt: skip
+def test_only_columns_of_levels_are_wells(
+    header: str, form: str, wells: list[str], tmp_path: Path
+) -> None:
+    made = gw.read_observations(of_columns(tmp_path, header, form))["level"]
+    assert made["well"].values.tolist() == wells
+    assert made[0, 0].item() == LEVELS[0]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["GW_u_GOK", "Prof. nappe (m)", "Nivel estático (m)", "WL_mbgl", "mbtoc", "SWL (m)",
+     "Hloubka hladiny (m)", "Głębokość", "埋深", "Derinlik (m)", "Globina"],
+)  # fmt: skip
+def test_headers_of_depths_in_many_languages(header: str, tmp_path: Path) -> None:
+    path = of_columns(tmp_path, f"date,{header}", "{d:%Y-%m-%d},{p}")
+    with pytest.raises(SchemaError, match="needs the height it is measured from"):
+        gw.read_observations(path)
+    made = gw.read_observations(path, reference_level=20)["level"]
+    assert made[0, 0].item() == pytest.approx(LEVELS[0])
+
+
+@pytest.mark.parametrize(
+    ("header", "form", "said"),
+    [
+        ("date,min,mean,max", "{d:%Y-%m-%d},{p},{v},{w}", "'mean', 'min', 'max'.*level_column="),
+        ("date,level", "{d:%Y-%m-%d},{v} ft", r"unit into the header, e\.g\. 'level \[ft\]'"),
+        ("date,value,std", "{d:%Y-%m-%d},{v},0.02", "'value', 'std'.*level_column="),
+        ("date,Level manual,Level logger", "{d:%Y-%m-%d},{v},{w}", "level_column="),
+        ("date,level,level", "{d:%Y-%m-%d},{v},{w}", "names of their own.*row above"),
+    ],
+)
+def test_doubtful_columns_are_refused_by_name(
+    header: str, form: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SchemaError, match=said):
+        gw.read_observations(of_columns(tmp_path, header, form))
+
+
+def test_pipes_and_areas_tell_wells_apart(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows = [f"{d:%Y-%m-%d},B1,{k},{v + k:.2f}" for k in (1, 2)
+            for d, v in zip(DAYS, LEVELS, strict=True)]  # fmt: skip
+    path.write_text("\n".join(["date,bore,pipe,level", *rows]) + "\n")
+    made = gw.read_observations(path)["level"]
+    assert made["well"].values.tolist() == ["B1_1", "B1_2"]
+    assert made[1, 0].item() == LEVELS[0] + 2
+
+
+def test_inches_behind_a_comma(tmp_path: Path) -> None:
+    path = of_columns(tmp_path, 'date,"Water Level, in"', "{d:%Y-%m-%d},{v}")
+    assert gw.read_observations(path)["level"][0, 0].item() == pytest.approx(LEVELS[0] * 0.0254)

@@ -62,8 +62,10 @@ def hint_of_row(path: Path, dialect: Dialect) -> str:
     try:
         for name in [dialect.sheet] if dialect.sheet in book.sheetnames else book.sheetnames:
             rows = book[name].iter_rows(values_only=True, max_row=_SAMPLED)
-            k = likely_header([[_text(cell) for cell in row] for row in rows])
-            if k is not None and k != dialect.first_line:
+            texts = [[_text(cell) for cell in row] for row in rows]
+            k = likely_header(texts)
+            block = find_block(texts) if dialect.first_line is None else None
+            if k is not None and k != (block.header if block else dialect.first_line):
                 return (
                     f"Row {k + 1} of sheet {name!r} looks like the header. Give header_row={k + 1} "
                     f"(--header-row {k + 1})."

@@ -99,10 +99,16 @@ def read_header(text: str) -> Header:
     >>> read_header("Rainfall_Hilltown").kind, read_header("MW-1_ft").label
     ('rain', 'MW-1')
     """
+    alone = parse_length(text)
+    if alone is not None and alone.sense in ("above", "below"):  # mbgl, mNAP
+        meaning = "depth" if alone.sense == "below" else "level"
+        return Header(text, text, meaning, text, alone)
     label, unit = _split_unit(text)
     words = tokens(label)
     length = parse_length(unit) if unit else None
     meaning, used = _meaning(label, words)
+    if meaning == "well" and used.startswith("pegel") and _RIVERS & set(words):
+        meaning = "stage"
     rest = _rest(label, used)
     if meaning == "well" and rest and _meaning(rest, tokens(rest))[0] == "well":
         rest = ""  # the code of a piezometer, not a piezometer called Code
@@ -167,6 +173,7 @@ _SUFFIX = re.compile(
     r"^(?P<label>.*[^\W_].*?)[_\s]+(?P<unit>ft|feet|cm|mm|FT|CM|MM|Feet|degC|degF|"
     r"m_?(?:ü|u|ue)_?NN|mNAP|mNN|mNHN|mAOD|mAHD|m_?NAP|mTAW|mtaw|m_?msl|masl|mbgl|mbgs|ft_?bgs|ft_?bls|ft_?amsl)$"
 )
+_COMMA = re.compile(r"^(?P<label>.+?),\s*(?P<unit>in|inches|ft|feet|m|cm|mm)\.?$")
 _BARE = re.compile(
     r"^(?P<label>.*[^\W_].*?)[\s,]+(?P<unit>(?:m|cm|mm|ft)\s*(?:[+.]|ü|ue|u\.|NN|NAP|NHN|AHD|AOD|"
     r"NAVD|NGVD|NGF|bgl|bgs|bls|btoc|[abs]\.\s?[a-z]\.|asl|amsl|TAW|t\.o\.v).*|°?C|degC|°F|kPa|psi|mbar|hPa|"
@@ -189,7 +196,7 @@ def _split_unit(text: str) -> tuple[str, str | None]:
             if before is None:
                 return head, inner
         name = head
-    for pattern in (_PHRASE, _SUFFIX, _BARE):
+    for pattern in (_COMMA, _PHRASE, _SUFFIX, _BARE):
         found = pattern.search(name)
         if found and found.start("unit") > 0:
             whole = f"{found['unit']} {found.groupdict().get('sense') or ''}".strip()
@@ -305,11 +312,33 @@ _INSIDE = {"ft": "ft", "feet": "ft", "foot": "ft", "cm": "cm", "mm": "mm", "inch
 _DEGREES = ("C", "F", "K", "degC", "degF", "c", "f", "degc", "degf")
 _WHOLE = frozenset({"index", "place", "zone", "unit", "parameter", "direction", "value", "screen",
                     "other"})  # fmt: skip
-_SINGLE = frozenset({"id", "name", "code", "point", "site", "loc", "ow", "mw", "put", "depth",
-                     "head", "wl", "level", "elevation", "cote", "hoehe", "stand", "state", "valid",
-                     "source", "dry", "land", "file", "logged", "event", "rio", "piezo",
-                     "region", "ec", "ph", "sn", "naam", "nom", "wse", "swl", "no",
-                     "measure", "tiefe", "druck", "usage", "note"})  # fmt: skip
+_RIVERS = frozenset(
+    {
+        "rhein",
+        "rhine",
+        "elbe",
+        "donau",
+        "danube",
+        "isar",
+        "neckar",
+        "weser",
+        "mosel",
+        "maas",
+        "waal",
+        "ijssel",
+        "meuse",
+        "thames",
+        "seine",
+        "loire",
+        "rhone",
+        "ebro",
+    }
+)
+_SINGLE = _RIVERS | frozenset({"prof", "id", "name", "code", "point", "site", "loc", "ow", "mw",
+                     "put", "depth", "head", "wl", "level", "elevation", "cote", "hoehe",
+                     "stand", "state", "valid", "source", "dry", "land", "file", "logged",
+                     "event", "rio", "piezo", "region", "ec", "ph", "sn", "naam", "nom", "wse",
+                     "swl", "no", "measure", "tiefe", "druck", "usage", "note"})  # fmt: skip
 
 
 def _fits(meaning: str, joined: str, phrase: str) -> bool:

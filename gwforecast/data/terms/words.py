@@ -26,26 +26,26 @@ WORDS: dict[str, str] = {
     "tijdzone, utc differenz, utcoffset",
     "quality": "*_source, *attributes, metadata, quality*, qual, *qual, qualitaet*, *status, "
     "*status cd, flag*, *flag, qc, *_qc, qc*, qcode, *qualifier*, qualification, approval*, "
-    "approved, grade, grading*, interpolation*, state, statut, kwaliteit*, bijzonderheid*, "
-    "opmerking*, bemerkung*, anmerkung*, remark*, *comment*, comments, note*, *note, notiz*, "
-    "hinweis*, anmaerkning*, bemaerkning*, merknad*, anmarkning*, *anmaerkning, observacion*, "
-    "observacao*, osservazion*, remarque*, method*, methode*, metod*, *metod, metodo*, "
-    "mode obtention, *accuracy*, genauigkeit*, *uncertainty*, measured by, measuring agency, "
-    "observer, beobachter, agency*, agencycd, organisation, organization, source, quelle, "
-    "provider, data provided by, producteur*, *_cd, *_remark, validity, valid, validation*, "
-    "completeness, continuite*, censor*, msmt cmt, event, event*, detached, attached, stopped, "
-    "coupler*, host connected, end of file, file*, logged, usage, qc code, approval level, "
-    "wlm * desc, wlm desc, wlm qa desc, wlm acc desc, *org name, monitoring program, "
-    "lev meth cd, lev dtm cd, lev src cd, lev age cd, lev web cd, release, published, "
-    "pruefstatus, freigabe*, last modified, *modified, time series id, statistic id, projet, "
-    "project*, dry, trocken, aquifer, aquifer type, aquifer name, geology, lithology, soil*, "
-    "jordart, akvifertyp, topografi*, gemeinde, municipality, commune, county, kreis, provincie, "
-    "province, region, district, land, country, bundesland, urn*, url*, uri*, link, lien, "
-    "measuring point description, instrument*, sensor type, serial*, seriennummer, sn, "
-    "logger id, logger serial*, kvalitet*, jakosc, kvalita, stav, poznamka, uwagi, opomba, "
-    "megjegyzes, laatu, kalite, revision date, *revision date, date revised, entry date, "
-    "download date, *korrigert, corrected flag, anomalous, infl, wl method, reading method, "
-    "etat, tilstand, situation",
+    "approved, grade, grading*, interpolation*, statut, kwaliteit*, bijzonderheid*, opmerking*, "
+    "bemerkung*, anmerkung*, remark*, *comment*, comments, note*, *note, notiz*, hinweis*, "
+    "anmaerkning*, bemaerkning*, merknad*, anmarkning*, *anmaerkning, observacion*, observacao*, "
+    "osservazion*, remarque*, method*, methode*, metod*, *metod, metodo*, mode obtention, "
+    "*accuracy*, genauigkeit*, *uncertainty*, measured by, measuring agency, observer, "
+    "beobachter, agency*, agencycd, organisation, organization, source, quelle, provider, "
+    "data provided by, producteur*, *_cd, *_remark, validity, valid, validation*, completeness, "
+    "continuite*, censor*, msmt cmt, event, event*, detached, attached, stopped, coupler*, "
+    "host connected, end of file, file*, logged, usage, qc code, approval level, wlm * desc, "
+    "wlm desc, wlm qa desc, wlm acc desc, *org name, monitoring program, lev meth cd, "
+    "lev dtm cd, lev src cd, lev age cd, lev web cd, release, published, pruefstatus, freigabe*, "
+    "last modified, *modified, time series id, statistic id, projet, project*, dry, trocken, "
+    "aquifer, aquifer type, aquifer name, geology, lithology, soil*, jordart, akvifertyp, "
+    "topografi*, urn*, url*, uri*, link, lien, measuring point description, instrument*, "
+    "sensor type, serial*, seriennummer, sn, logger id, logger serial*, kvalitet*, jakosc, "
+    "kvalita, stav, poznamka, uwagi, opomba, megjegyzes, laatu, kalite, revision date, "
+    "*revision date, date revised, entry date, download date, *korrigert, corrected flag, "
+    "anomalous, infl, wl method, reading method, etat, tilstand, situation",
+    "area": "gemeinde, municipality, commune, county, kreis, provincie, province, region, "
+    "district, land, country, bundesland",
     "unit": "unit, units, *einheit, einheit, eenheid, unite, unites, unidad*, unidade*, unita, "
     "enhet, enhed, unit of measure, uom, unitsymbol, original unit, accuracy unit, unitat, "
     "jednostka, jednotka, enota, mertekegyseg, yksikko, birim, parametereinheit, masseinheit, "
@@ -98,13 +98,15 @@ WORDS: dict[str, str] = {
     "surface water*, oberflaechenwasser*, gauge height, streamflow, runoff, abfluss*, debiet*, "
     "debit*, caudal*, portata*, vazao*, vattenforing, vattenfoering, vandfoering, discharge*, "
     "sea level, tide, tidal, zeespiegel, *流量*, *河川水位*, vodostaj reke, prutok, przeplyw, "
-    "pretok, debi",
+    "pretok, debi, rhein, rhine, elbe, donau, danube, isar, neckar, weser, mosel, maas, waal, "
+    "ijssel, meuse, thames, seine, loire, rhone, ebro",
     "pumping": "pump*, *pumpage, volume*, abstraction*, extraction*, *entnahme*, foerder*, "
     "onttrekking*, prelevement*, bombeo*, extraccion*, prelievo*, uttag, indvinding*, pompage*, "
     "pumpmenge*, pumprate*, injection*, infiltration*, irrigation*, bewaesserung*, withdrawal*",
     "other": "batt*, voltage, volt, volts, *leitfaehigkeit*, conductivity*, *conductivity, ec, "
     "salinity, ph, chloride*, chlorid, nitrate, nitrat, tds, geleidbaarheid*, turbidity, oxygen, "
-    "sauerstoff, redox, orp, water density, density, spec cond, specific conductance",
+    "sauerstoff, redox, orp, water density, density, spec cond, specific conductance, o2, no3, "
+    "so4, nh4, hco3, doc, lf, fe, mn, ca, cl",
     "column": "water column, wassersaeule, waterkolom, height above sensor, level above sensor, "
     "head above sensor, water above sensor, hauteur d eau, depth above sensor, height of water",
     "depth": "depth to water*, depth to groundwater*, depth to gw, depth to water level, "
@@ -117,7 +119,9 @@ WORDS: dict[str, str] = {
     "water level below surface m, profondeur nappe, pejling u*, niva under *, "
     "grundvattenniva under *, *depth to water*, *depth to groundwater*, depthfromlsd, "
     "depth from lsd, tiefe zu wasser*, wasserstand unter *, globina*, hloubka*, glebokosc*, "
-    "melyseg*, syvyys*, derinlik*, dubina*, *埋深*, *水深*, *심도*, глубина*",
+    "melyseg*, syvyys*, derinlik*, dubina*, *埋深*, *水深*, *심도*, глубина*, u gok, ugok, "
+    "unter gok, u rok, u mp, bgl, mbgl, bgs, mbgs, bls, btoc, mbtoc, prof, prof *, prof nappe, "
+    "nivel estatico, nivel dinamico, nivel estatico *",
     "level": "head, heads, head*, *head, hydraulic head, gwl, gwl*, gwlevel, groundwater level*, "
     "ground water level*, groundwaterlevel, water level*, waterlevel*, water elevation*, "
     "waterelevation, water level elevation, water table*, piezometric*, potentiometric*, "

@@ -41,6 +41,7 @@ _DATE = re.compile(
     rf"|(?:{_MONTHS})[a-zéûä]*\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}(?:[ ,].*)?"
     rf"|(?:{_MONTHS})[a-zéûä]*\.?[-/ ](?:(?:1[5-9]|2[0-9])\d{{2}}|\d{{2}})"  # Jan 2020
     rf"|(?:1[5-9]|2[0-9])\d{{2}}[-/ ](?:{_MONTHS})[a-zéûä]*\.?(?:[-/ ]\d{{1,2}})?(?: .*)?"
+    r"|(?:1[5-9]|2[0-9])\d{2}-?W[0-5]\d"  # 2020-W05
     r"|(?:1[5-9]|2[0-9])\d{2}[- ]?Q[1-4]|Q[1-4][- /]?(?:1[5-9]|2[0-9])\d{2}"  # 2020-Q1
     r")\s*$",
     re.IGNORECASE,
@@ -224,7 +225,10 @@ def _is_unit_row(cells: list[str]) -> bool:
     if not filled:
         return False
     known = [bool(parse_length(c) or _UNIT_CELL.match(c)) for c in filled]
-    named = [read_header(c).meaning in ("level", "depth", "well", "rain") for c in filled]
+    named = [
+        read_header(c).meaning in ("level", "depth", "well", "rain") and parse_length(c) is None
+        for c in filled
+    ]
     if sum(read_header(c).meaning == "time" for c in filled) > 1:
         return False  # each well has its own column of dates
     return all(known) and not any(named) and not all(tokens(c) == ["date"] for c in filled)

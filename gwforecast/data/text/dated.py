@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.terms.units import fold
 from gwforecast.data.terms.vocabulary import tokens
 from gwforecast.data.terms.words import CALENDAR, TIME_WORDS
 from gwforecast.data.text.block import is_clock, is_date
@@ -13,6 +14,10 @@ from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError
 
 __all__ = ["dated"]
+
+
+_SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "mittelwert", "sum",
+              "total", "count", "median", "std", "moyenne", "media", "gemiddelde")  # fmt: skip
 
 
 def dated(raw: RawTable, dialect: Dialect) -> RawTable:
@@ -177,7 +182,8 @@ def _tail(times: pd.Series, empty: np.ndarray) -> int | None:
         cell = times.iloc[row - 1]
         text = "" if pd.isna(cell) else str(cell).strip()
         is_row = is_date(text.removesuffix(".0"))
-        if is_row or not (empty[row - 1] or len(text) > 24):
+        summary = fold(text).strip(": ") in _SUMMARIES
+        if is_row or not (empty[row - 1] or len(text) > 24 or summary):
             break
         row -= 1
     found = times.iloc[row:].dropna()

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import MISSING, Dialect, RawTable, facts_of_lines
-from gwforecast.data.terms.units import fold
 from gwforecast.data.terms.vocabulary import read_header, tokens
 from gwforecast.data.terms.words import CALENDAR, CALENDAR_WORDS
 from gwforecast.data.text.block import (
@@ -37,8 +36,6 @@ PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
 _TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
-_SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "mittelwert", "sum",
-              "total", "count", "median", "std", "moyenne", "media", "gemiddelde")  # fmt: skip
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?$")
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
@@ -415,8 +412,7 @@ def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame,
     for row in range(len(frame) - 1, max(len(frame) - 40, 0), -1):
         cells = [str(cell).strip() for cell in frame.iloc[row] if pd.notna(cell)]
         date = str(dates.iloc[row]).strip().removesuffix(".0")
-        summary = fold(date).strip(": ") in _SUMMARIES
-        if is_date(date) or (any(map(is_number, cells)) and not summary) or not cells:
+        if is_date(date) or any(map(is_number, cells)) or not cells:
             break
         found.append(" ".join(cells))
     return (frame.iloc[: len(frame) - len(found)] if found else frame), found[::-1]

@@ -324,6 +324,12 @@ class _Reader:
             plain = year + "-" + (quarter * 3 - 2).map("{:02.0f}".format) + "-01"
             self.text = plain.fillna(self.text)
             return
+        if re.match(r"^\d{4}-?W\d{2}$", first):  # the Monday of a week of ISO 8601
+            weeks = pd.to_datetime(
+                self.text.str.replace("-", "") + "1", format="%GW%V%u", errors="coerce"
+            )
+            self.text = weeks.dt.strftime("%Y-%m-%d").fillna(self.text)
+            return
         if not re.search(r"[A-Za-zéûä]{3}", re.sub(r"[TZ]", "", first)):
             return
         unique = {value: _numbered(value) for value in self.text.unique()}
