@@ -1,0 +1,215 @@
+"""Backups of an archive and its models in one file, and their restoration.
+
+A backup is made while no run writes. Each of its files has a checksum, and a backup is restored only
+if all of them and the seals of the catalogue are right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from gwforecast.service.archive import CATALOGUE, LOCK, Archive, ArchiveError
+from gwforecast.service.retention.head import head_of
+from gwforecast.service.retention.packs import BROKEN
+from gwforecast.writing import write_atomically
+
+__all__ = ["Backup", "back_up", "restore"]
+
+
+MANIFEST = "manifest.json"
+ARCHIVE, MODELS = "archive", "models"
+LEFT_OUT = (LOCK, "alerts.lock")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, or the folder that was restored.
+    files : int
+        Files in it.
+    entries : int
+        Entries of the catalogue.
+    issue_time : str
+        Issue time of the last one.
+    bytes : int
+        Size of the file.
+    """
+
+    path: Path
+    files: int
+    entries: int
+    issue_time: str
+    bytes: int
+
+
+def back_up(
+    archive: Archive, models: Path, target: Path, *, now: pd.Timestamp, timeout: float = 0.0
+) -> Backup:
+    """Write archive and models to one file, a zip.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive; its lock is held meanwhile.
+    models : pathlib.Path
+        Folder of the trained models.
+    target : pathlib.Path
+        The file; complete or absent.
+    now : pandas.Timestamp
+        The current time, naive UTC; it is noted.
+    timeout : float
+        Seconds to wait for another run.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive is damaged, as a backup would hide that.
+    """
+    sums: dict[str, str] = {}
+    with archive.locked(timeout=timeout):
+        problems = archive.problems()
+        if problems:
+            raise ArchiveError(f"Only a sound archive is backed up. {problems[0]}")
+        head = head_of(archive)
+
+        def write(path: Path) -> None:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as packed:
+                for name, source in _sources(archive.folder, models):
+                    content = _content(source)
+                    sums[name] = hashlib.sha256(content).hexdigest()
+                    packed.writestr(name, content)
+                manifest = {"made": now.isoformat(), "head": asdict(head), "files": sums}
+                packed.writestr(MANIFEST, json.dumps(manifest, indent=1))
+
+        write_atomically(target, write)
+    return Backup(target, len(sums), head.entries, head.issue_time, target.stat().st_size)
+
+
+def _sources(archive: Path, models: Path) -> Iterator[tuple[str, Path]]:
+    for name, folder in ((ARCHIVE, archive), (MODELS, models)):
+        for path in sorted(folder.rglob("*")):
+            hidden = path.name.startswith(".") or path.name in LEFT_OUT or path.suffix == ".lock"
+            if path.is_file() and not path.is_symlink() and not hidden:
+                yield f"{name}/{path.relative_to(folder).as_posix()}", path
+
+
+def _content(path: Path) -> bytes:
+    """Return a file; of a catalogue a consistent copy, whoever else has it open."""
+    if path.name != CATALOGUE:
+        return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / CATALOGUE
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        return copy.read_bytes()
+
+
+def restore(
+    source: Path, archive: Path, models: Path, *, now: pd.Timestamp, replace: bool = False
+) -> Backup:
+    """Restore archive and models from a backup.
+
+    Everything is checked before anything is replaced; what was there is kept beside it under a
+    name that ends with ``.before-restore-`` and the time.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+        The backup.
+    archive, models : pathlib.Path
+        Folders.
+    now : pandas.Timestamp
+        The current time, naive UTC.
+    replace : bool
+        Replace folders that have files; by default they must be empty or absent.
+
+    Raises
+    ------
+    ArchiveError
+        If the backup is damaged.
+    FileExistsError
+        If a folder has files and ``replace`` is False.
+    """
+    for folder in (archive, models):
+        if folder.exists() and any(folder.iterdir()) and not replace:
+            raise FileExistsError(
+                f"A backup is restored into empty folders. Received {str(folder)!r}, which has "
+                "files. Move them, or keep them beside the restored ones with --replace."
+            )
+    stamp = now.strftime("%Y%m%dT%H%M%S")
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=_parent(archive)) as folder:
+        manifest = _extract(source, Path(folder))
+        restored = Archive(Path(folder) / ARCHIVE)
+        problems = restored.problems()
+        if problems:
+            raise ArchiveError(f"The archive of a backup must be sound. {problems[0]}")
+        head = head_of(restored)
+        if asdict(head) != manifest["head"]:
+            raise _damaged(source, "its catalogue is not that of the manifest")
+        for name, target in ((ARCHIVE, archive), (MODELS, models)):
+            made = Path(folder) / name
+            made.mkdir(exist_ok=True)
+            _parent(target)
+            if target.exists():
+                os.rename(target, target.with_name(f"{target.name}.before-restore-{stamp}"))
+            shutil.move(made, target)  # also to another disk
+    files = len(manifest["files"])
+    return Backup(archive, files, head.entries, head.issue_time, source.stat().st_size)
+
+
+def _parent(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent
+
+
+def _extract(source: Path, folder: Path) -> dict[str, dict[str, object]]:
+    """Extract a backup whose names and sums are right; return its manifest."""
+    try:
+        with zipfile.ZipFile(source) as packed:
+            manifest = json.loads(packed.read(MANIFEST))
+            sums = dict(manifest["files"])
+            names = [info.filename for info in packed.infolist() if info.filename != MANIFEST]
+            if sorted(names) != sorted(sums):
+                raise _damaged(source, "its files are not those of the manifest")
+            for name in names:
+                _check_name(source, name)
+                content = packed.read(name)
+                if hashlib.sha256(content).hexdigest() != sums[name]:
+                    raise _damaged(source, name)
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+    except (*BROKEN, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, ArchiveError):
+            raise
+        raise _damaged(source, str(error)) from None
+    return dict(manifest)
+
+
+def _check_name(source: Path, name: str) -> None:
+    parts = PurePosixPath(name).parts
+    if "\\" in name or ":" in name or ".." in parts or parts[:1] not in ((ARCHIVE,), (MODELS,)):
+        raise _damaged(source, f"the name {name!r}")
+
+
+def _damaged(source: Path, what: str) -> ArchiveError:
+    return ArchiveError(
+        f"A backup must be as it was written. Received {str(source)!r} with damage: {what}. "
+        "Nothing was restored; use another backup."
+    )
