@@ -18,6 +18,7 @@ from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
 from gwforecast.cli.init import init
 from gwforecast.cli.office.alerts import alerts
+from gwforecast.cli.office.archive import archive
 from gwforecast.cli.office.bulletin import bulletin
 from gwforecast.cli.office.fews import CODES as FEWS_CODES
 from gwforecast.cli.office.fews import fews
@@ -85,6 +86,7 @@ for command in QUESTIONS:
 for command in SCHEDULE:
     app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
 app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=FEWS_CODES)(fews)
+app.add_typer(archive, name="archive", rich_help_panel="Scheduled forecasts")
 
 
 def main() -> None:

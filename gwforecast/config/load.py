@@ -87,6 +87,7 @@ _PATHS = (
     ("schedule", "bundles"),
     ("schedule", "archive"),
     ("schedule", "weather_forecast"),
+    ("schedule", "head"),
 )
 
 

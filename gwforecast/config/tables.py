@@ -323,6 +323,11 @@ class ScheduleSettings(Section):
     )
     group: Positive = _say(50, "Wells that are trained together.")
     sql: str | None = _say(None, "Address of a database that forecasts are also written to.")
+    head: FilePath | None = _say(
+        None,
+        "File, on another disk, with the head of the archive: an old copy of the archive is then "
+        "noticed before anything is published.",
+    )
 
 
 class BulletinSettings(Section):

@@ -17,7 +17,7 @@ import hashlib
 import io
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -29,6 +29,7 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast import timeline
+from gwforecast.service.retention.packs import packed_files, read_packed
 from gwforecast.service.upkeep.sealed import (
     ArchiveError,
     Issue,
@@ -62,6 +63,7 @@ CATALOGUE, LOCK = "catalogue.sqlite", "archive.lock"
 LOST = "lost+found"  # folder of files that are in no catalogue
 PATIENCE = 30.0  # s to wait for a catalogue that another program has locked
 Outcome = Literal["new", "unchanged", "kept", "revised", "restored"]
+NOTES = {"withdrawals": "withdrawal", "pruned": "pruned entry"}
 TABLES = (
     """
 CREATE TABLE IF NOT EXISTS issues (
@@ -76,15 +78,18 @@ CREATE TABLE IF NOT EXISTS issues (
 )
 """,
     "CREATE TABLE IF NOT EXISTS pending (file TEXT PRIMARY KEY)",
-    """
-CREATE TABLE IF NOT EXISTS withdrawals (
+    *(
+        f"""
+CREATE TABLE IF NOT EXISTS {table} (
     issue_time TEXT NOT NULL,
     revision INTEGER NOT NULL,
     reason TEXT NOT NULL,
     made TEXT NOT NULL,
     seal TEXT NOT NULL
 )
-""",
+"""
+        for table in NOTES
+    ),
 )
 
 
@@ -183,6 +188,8 @@ class Archive:
             self.sweep()
             made = [one for one in chain if one.issue.issue_time == stamp]
             last = made[-1].issue if made else None
+            if last is not None and last in self.pruned() and not revise:
+                return last, "kept"
             if last is not None and last.content == content and last not in self._withdrawn():
                 return last, self._restored(made[-1], product)
             if last is not None and not revise:
@@ -229,16 +236,7 @@ class Archive:
             issue = self._chosen(issue_time, revision)
             made = now.floor("s").isoformat()
             row = Withdrawal(issue.issue_time, issue.revision, reason.strip(), made)
-            with self._catalogue() as catalogue, catalogue:
-                for table in TABLES:
-                    catalogue.execute(table)
-                found = catalogue.execute(
-                    "SELECT seal FROM withdrawals ORDER BY rowid DESC LIMIT 1"
-                ).fetchone()
-                seal = checksum([found[0] if found else "", *astuple(row)])
-                catalogue.execute(
-                    "INSERT INTO withdrawals VALUES (?, ?, ?, ?, ?)", (*astuple(row), seal)
-                )
+            self._note("withdrawals", [row])
         return issue
 
     def withdrawals(self) -> list[Withdrawal]:
@@ -249,15 +247,45 @@ class Archive:
         ArchiveError
             If an entry was changed, or an earlier one is missing.
         """
+        return self._noted("withdrawals")
+
+    def pruned(self) -> set[Issue]:
+        """Return the issues whose files were removed; their entries and seals stay."""
+        rows = {(row.issue_time, row.revision) for row in self._noted("pruned")}
+        if not rows:
+            return set()
+        entries = (one.issue for one in self.chain())
+        return {issue for issue in entries if (issue.issue_time, issue.revision) in rows}
+
+    def note_pruned(self, issues: Iterable[Issue], *, now: pd.Timestamp) -> None:
+        """Note that the files of some issues are removed; the lock must be held."""
+        made = now.floor("s").isoformat()
+        rows = [Withdrawal(issue.issue_time, issue.revision, "pruned", made) for issue in issues]
+        self._note("pruned", rows)
+
+    def _noted(self, table: str) -> list[Withdrawal]:
         found: list[Withdrawal] = []
         seal = ""
-        for *values, given in self._read_table("withdrawals", Withdrawal):
+        for *values, given in self._read_table(table, Withdrawal):
             row = Withdrawal(*values)
             seal = checksum([seal, *astuple(row)])
             if seal != given:
-                raise self._damaged(f"withdrawal {len(found) + 1} of {CATALOGUE}")
+                raise self._damaged(f"{NOTES[table]} {len(found) + 1} of {CATALOGUE}")
             found.append(row)
         return found
+
+    def _note(self, table: str, rows: Iterable[Withdrawal]) -> None:
+        with self._catalogue() as catalogue, catalogue:
+            catalogue.execute("PRAGMA synchronous = FULL")
+            for each in TABLES:
+                catalogue.execute(each)
+            query = f"SELECT seal FROM {table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608
+            found = catalogue.execute(query).fetchone()
+            seal = found[0] if found else ""
+            for row in rows:
+                seal = checksum([seal, *astuple(row)])
+                query = f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - constants
+                catalogue.execute(query, (*astuple(row), seal))
 
     def standing(self) -> list[Issue]:
         """Return the last revision of each issue time that was not withdrawn, in order of time."""
@@ -266,14 +294,15 @@ class Archive:
         return [last[time] for time in sorted(last)]
 
     def issues(self) -> list[Issue]:
-        """Return the entries of the catalogue in order of publication.
+        """Return the entries of the catalogue in order of publication, without those pruned.
 
         Raises
         ------
         ArchiveError
             If an entry was changed, or an earlier entry is missing.
         """
-        return [one.issue for one in self.chain()]
+        gone = self.pruned()
+        return [one.issue for one in self.chain() if one.issue not in gone]
 
     def chain(self) -> list[Sealed]:
         """Return the entries of the catalogue with their seals, in order of publication.
@@ -291,12 +320,13 @@ class Archive:
             if seal != given:
                 raise self._damaged(f"entry {len(found) + 1} of {CATALOGUE}")
             found.append(Sealed(issue, previous, seal))
-        if not found and (there := self.files() - self._pending()):
+        packed = packed_files(self.folder) if not found else {}
+        if not found and (there := (self.files() | set(packed)) - self._pending()):
             raise self._damaged(f"{CATALOGUE}, which lacks the entries of {len(there)} files")
         return found
 
     def files(self) -> set[str]:
-        """Return the files of forecasts, relative to the archive."""
+        """Return the files of forecasts that are in no pack, relative to the archive."""
         names = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.nc"))
         return {name for name in names if not name.startswith((LOST, "."))}
 
@@ -433,7 +463,10 @@ class Archive:
         try:
             written = path.read_bytes()
         except FileNotFoundError:
-            raise self._damaged(f"{issue.file}, which is missing") from None
+            packed = read_packed(self.folder, issue.file, size=issue.bytes)
+            if packed is None:
+                raise self._damaged(f"{issue.file}, which is missing") from None
+            written = packed
         except OSError as error:
             raise self._damaged(f"{issue.file}: {error.strerror}") from None
         if len(written) != issue.bytes or hashlib.sha256(written).hexdigest() != issue.sha256:
@@ -469,16 +502,16 @@ class Archive:
             self.withdrawals()
         except ArchiveError as error:
             return [str(error)]
-        found = []
+        found, packed = [], packed_files(self.folder)
         for issue in issues:
             try:
                 if deep or issue is issues[-1]:
                     self.content(issue)
                 else:
-                    self._check_size(issue)
+                    self._check_size(issue, packed)
             except ArchiveError as error:
                 found.append(str(error))
-        named = {issue.file for issue in issues}
+        named = {one.issue.file for one in self.chain()}
         found += [
             f"Each file of an archive must be in its catalogue. Received {name} in "
             f"{str(self.folder)!r}, which is not: entries were lost. Run gwforecast repair, or "
@@ -487,11 +520,13 @@ class Archive:
         ]
         return found
 
-    def _check_size(self, issue: Issue) -> None:
+    def _check_size(self, issue: Issue, packed: Mapping[str, int]) -> None:
         try:
             size = (self.folder / issue.file).stat().st_size
         except OSError:
-            raise self._damaged(f"{issue.file}, which is missing") from None
+            size = packed.get(issue.file, -1)
+        if size < 0:
+            raise self._damaged(f"{issue.file}, which is missing")
         if size != issue.bytes:
             raise self._damaged(issue.file)
 

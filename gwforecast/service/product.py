@@ -25,6 +25,7 @@ __all__ = ["checksum_inputs", "checksum_settings", "join_products", "to_product"
 # settings that cannot change a forecast: locations of files, and how many processes work
 WITHOUT_EFFECT = (
     "database", "levels", "covariates", "attributes", "folder", "bundles", "archive", "sql",
+    "head",
     "weather_forecast", "workers",
 )  # fmt: skip
 TABLES_WITHOUT_EFFECT = {"cluster", "bulletin", "alerts"}

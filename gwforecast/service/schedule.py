@@ -21,6 +21,7 @@ from gwforecast.service.inputs import Inputs, read_wells, require_observations, 
 from gwforecast.service.issue import follow_archive, make_product
 from gwforecast.service.readiness import RECENT, find_jump
 from gwforecast.service.recipe import recipe_of
+from gwforecast.service.retention.head import check_head, write_head
 from gwforecast.service.upkeep.monitor import exit_code
 from gwforecast.service.wells import acknowledge as acknowledgements
 from gwforecast.service.wells.acknowledge import Acknowledgement
@@ -300,7 +301,12 @@ def _publish(
         return Issued(made, "empty", None, 4 if code == 4 else 6)
     if dry:
         return Issued(made, "dry", None, code)
-    line, outcome = Archive(wanted.archive).publish(made, revise=force, timeout=wait)
+    archive = Archive(wanted.archive)
+    if wanted.head is not None:
+        check_head(archive, wanted.head)
+    line, outcome = archive.publish(made, revise=force, timeout=wait)
+    if wanted.head is not None:
+        write_head(archive, wanted.head)
     if wanted.sql is not None:
         _copy(Archive(wanted.archive), line, wanted.sql)
     return Issued(made, outcome, line, code)

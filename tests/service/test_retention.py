@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,14 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.config.load import settings_from
 from gwforecast.service.archive import Archive, ArchiveError
 from gwforecast.service.retention.backup import back_up, restore
-from gwforecast.service.retention.head import check_head, head_of, write_head
+from gwforecast.service.retention.head import check_head, head_of, read_head, write_head
 from gwforecast.service.retention.packs import packed_files, read_packed
 from gwforecast.service.retention.rollup import Keep, prune, roll_up, to_prune
+from gwforecast.service.schedule import _publish
+from gwforecast.service.upkeep.rebuild import rebuild_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = pd.Timestamp("2025-01-01")
@@ -66,7 +70,9 @@ def test_past_years_are_one_file_each_and_read_as_before(archive: Archive) -> No
     made = roll_up(archive, before=2024)
     assert [(one.year, one.files) for one in made] == [("2022", 9), ("2023", 52)]
     assert all(one.after < one.before for one in made)
-    assert {p.relative_to(archive.folder).parts[0] for p in archive.folder.rglob("*.nc")} == {"2024"}
+    assert {p.relative_to(archive.folder).parts[0] for p in archive.folder.rglob("*.nc")} == {
+        "2024"
+    }
     assert contents(archive) == before
     assert head_of(archive) == head
     assert archive.problems() == []
@@ -82,8 +88,8 @@ def test_past_years_are_one_file_each_and_read_as_before(archive: Archive) -> No
         same.publish(forecast(moment, 10.0 + number / 10))
     roll_up(same, before=2023)
     roll_up(archive, before=2023)
-    names = zipfile.ZipFile(same.folder / "2022.zip").namelist()
-    assert len(names) == 8
+    with zipfile.ZipFile(same.folder / "2022.zip") as pack:
+        assert len(pack.namelist()) == 8
 
 
 def test_a_damaged_file_is_not_packed_and_a_damaged_pack_is_damage(archive: Archive) -> None:
@@ -106,18 +112,14 @@ def test_a_damaged_file_is_not_packed_and_a_damaged_pack_is_damage(archive: Arch
         for one in archive.issues():
             content = read_packed(archive.folder, one.file, size=one.bytes)
             if content is not None and one.file.startswith("2023"):
-                try:
+                with suppress(ArchiveError):
                     assert archive.content(one) == content  # its checksum was compared
-                except ArchiveError:
-                    pass
     pack.unlink()
     assert len(archive.problems()) == 52
 
 
 def test_keep_rules_add_up() -> None:
-    archive_issues = [
-        type("I", (), {"issue_time": time.isoformat()})() for time in TIMES
-    ]
+    archive_issues = [type("I", (), {"issue_time": time.isoformat()})() for time in TIMES]
     last = TIMES[-1].isoformat()
     assert Keep().keeps(archive_issues) == {last}
     assert len(Keep(last=3).keeps(archive_issues)) == 3
@@ -147,6 +149,7 @@ def test_pruned_forecasts_are_gone_and_the_seals_stay(archive: Archive, packed: 
     with pytest.raises(KeyError):
         archive.read(TIMES[4])
     assert archive.publish(forecast(TIMES[-1] + pd.Timedelta(weeks=1)))[1] == "new"
+    assert len(prune(archive, keep, now=NOW)) == 1  # the days count from the last issue time
     assert prune(archive, keep, now=NOW) == to_prune(archive, keep) == []
 
 
@@ -223,6 +226,34 @@ def test_an_old_copy_of_the_archive_is_noticed(archive: Archive, tmp_path: Path)
         check_head(archive, place)
 
 
+def test_nothing_is_published_into_an_old_copy(archive: Archive, tmp_path: Path) -> None:
+    place = tmp_path / "elsewhere" / "head.json"
+    settings = settings_from(
+        {"data": {"levels": Path("x.csv")}, "schedule": {"archive": archive.folder, "head": place}}
+    )
+    shutil.copytree(archive.folder, tmp_path / "old")
+    later = forecast(TIMES[-1] + pd.Timedelta(weeks=1))
+    assert _publish(later, settings, force=False, dry=False, wait=0.0).outcome == "new"
+    check_head(archive, place)
+    assert head_of(archive) == read_head(place)
+    shutil.rmtree(archive.folder)
+    shutil.copytree(tmp_path / "old", archive.folder)
+    with pytest.raises(ArchiveError, match="old backup was restored"):
+        _publish(later, settings, force=False, dry=False, wait=0.0)
+    assert head_of(archive).entries == len(TIMES) + 1
+
+
+def test_a_lost_catalogue_is_rebuilt_from_packs_too(archive: Archive) -> None:
+    roll_up(archive, before=2024)
+    head, before = head_of(archive), contents(archive)
+    (archive.folder / "catalogue.sqlite").unlink()
+    assert "lacks the entries" in archive.problems()[0]
+    with archive.locked():
+        rebuild_catalogue(archive)
+    assert head_of(archive) == head
+    assert contents(archive) == before
+
+
 def test_kills_lose_nothing(archive: Archive) -> None:
     before = contents(archive)
     code = (
@@ -245,6 +276,7 @@ def test_kills_lose_nothing(archive: Archive) -> None:
         if number < 7:
             process.send_signal(signal.SIGKILL)
         process.wait()
+        process.stdout.close()
         assert archive.problems() == []
         left = contents(archive)
         assert left.items() <= before.items()

@@ -26,7 +26,9 @@ archive: typer.Typer = typer.Typer(
 SHOWN = 5  # issue times that are listed
 Before = Annotated[
     int | None,
-    typer.Option(help="First year that stays as single files. Default: the year of the last issue."),
+    typer.Option(
+        help="First year that stays as single files. Default: the year of the last issue."
+    ),
 ]
 KeepDays = Annotated[
     int | None, typer.Option(min=0, help="Keep the forecasts of so many days before the last one.")
@@ -38,7 +40,9 @@ KeepMonthly = Annotated[
 KeepYearly = Annotated[
     bool, typer.Option("--keep-yearly", help="Keep the first issue time of each year.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+]
 To = Annotated[Path, typer.Option("--to", help="File of the backup, e.g. on another machine.")]
 From = Annotated[Path, typer.Option("--from", help="File of the backup.")]
 Replace = Annotated[
@@ -128,9 +132,7 @@ def backup(
         from gwforecast.runs.files import now
         from gwforecast.service.retention.backup import back_up
 
-        made = back_up(
-            _archive(settings), settings.schedule.bundles, to, now=now(), timeout=wait
-        )
+        made = back_up(_archive(settings), settings.schedule.bundles, to, now=now(), timeout=wait)
         screen.print(
             clean(f"{made.path}: {made.files} files, {made.entries} forecasts up to "
                   f"{made.issue_time or 'none'}, {made.bytes / 1e6:.1f} MB"), soft_wrap=True

@@ -1,1 +1,1 @@
-"""Keeping an archive for years: rolled up by year, pruned, backed up, and its head kept elsewhere."""
+"""Keeping an archive for years: rolled up, pruned, backed up, and its head kept elsewhere."""

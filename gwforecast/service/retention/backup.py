@@ -1,7 +1,7 @@
 """Backups of an archive and its models in one file, and their restoration.
 
-A backup is made while no run writes. Each of its files has a checksum, and a backup is restored only
-if all of them and the seals of the catalogue are right.
+A backup is made while no run writes. Each of its files has a checksum, and a backup is restored
+only if all of them and the seals of the catalogue are right.
 """
 
 from __future__ import annotations
@@ -146,10 +146,10 @@ def restore(
     FileExistsError
         If a folder has files and ``replace`` is False.
     """
-    for folder in (archive, models):
-        if folder.exists() and any(folder.iterdir()) and not replace:
+    for there in (archive, models):
+        if there.exists() and any(there.iterdir()) and not replace:
             raise FileExistsError(
-                f"A backup is restored into empty folders. Received {str(folder)!r}, which has "
+                f"A backup is restored into empty folders. Received {str(there)!r}, which has "
                 "files. Move them, or keep them beside the restored ones with --replace."
             )
     stamp = now.strftime("%Y%m%dT%H%M%S")
@@ -163,12 +163,12 @@ def restore(
         if asdict(head) != manifest["head"]:
             raise _damaged(source, "its catalogue is not that of the manifest")
         for name, target in ((ARCHIVE, archive), (MODELS, models)):
-            made = Path(folder) / name
+            made = restored.folder.with_name(name)
             made.mkdir(exist_ok=True)
             _parent(target)
             if target.exists():
                 os.rename(target, target.with_name(f"{target.name}.before-restore-{stamp}"))
-            shutil.move(made, target)  # also to another disk
+            shutil.move(str(made), str(target))  # also to another disk
     files = len(manifest["files"])
     return Backup(archive, files, head.entries, head.issue_time, source.stat().st_size)
 

@@ -143,9 +143,7 @@ def to_prune(archive: Archive, keep: Keep) -> list[Issue]:
     return [issue for issue in issues if issue.issue_time not in kept]
 
 
-def prune(
-    archive: Archive, keep: Keep, *, now: pd.Timestamp, timeout: float = 0.0
-) -> list[Issue]:
+def prune(archive: Archive, keep: Keep, *, now: pd.Timestamp, timeout: float = 0.0) -> list[Issue]:
     """Remove the files of old forecasts; their entries and seals stay in the catalogue.
 
     Parameters

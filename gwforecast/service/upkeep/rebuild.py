@@ -9,6 +9,7 @@ from dataclasses import astuple
 from typing import Any
 
 from gwforecast.service.archive import CATALOGUE, LOST, TABLES, Archive
+from gwforecast.service.retention.packs import packed_files, read_packed
 from gwforecast.service.upkeep.sealed import (
     ArchiveError,
     Sealed,
@@ -38,6 +39,14 @@ def rebuild_catalogue(archive: Archive) -> list[str]:
         except (ArchiveError, OSError) as error:
             done.append(f"{error}; it was moved to {LOST}")
             archive.set_aside(name)
+    loose = archive.files()
+    for name, size in packed_files(archive.folder).items():
+        if name in loose:
+            continue
+        try:
+            entries.append(read_sealed(read_packed(archive.folder, name, size=size) or b"", name))
+        except (ArchiveError, OSError) as error:
+            done.append(str(error))
     chain, renewed = _chained(entries)
     withdrawn = _kept_withdrawals(archive)
     old = archive.folder / CATALOGUE
