@@ -60,6 +60,9 @@ from .questions.trend import trend as trend
 from .questions.whatif import simulate as simulate
 from .questions.whatif import whatif as whatif
 from .reports.bulletin import bulletin as bulletin
+from .reports.results import network_report as network_report
+from .reports.results import well_report as well_report
+from .reports.results import write_reports as write_reports
 from .runs.backtest import backtest as backtest
 from .runs.check import check as check
 from .runs.evaluate import evaluate as evaluate

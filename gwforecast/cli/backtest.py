@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwforecast.cli import options
-from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
+from gwforecast.cli.console import (
+    clean,
+    print_paths,
+    print_reports,
+    print_table,
+    progress_bars,
+    screen,
+)
 from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
 
 if TYPE_CHECKING:
@@ -73,6 +80,7 @@ def backtest(
     shard: options.Shard = None,
     out: Folder = None,
     figures: options.Figures = None,
+    report: options.Report = False,
     allow_errors: AllowErrors = False,
 ) -> None:
     """Issue hindcasts at past times, with what was known then, and score them by lead time.
@@ -90,6 +98,8 @@ def backtest(
     checked = jobs.check(settings)
     say_in_one_line(str(checked.attrs.get("understood", "")))
     errors = print_findings(checked, least="warning")
+    if report:
+        print_reports(result, settings.backtest.folder, wells=settings.output.figures)
     _print_backtest(result, settings.backtest.folder)
     refuse_errors(errors, allowed=allow_errors)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gwforecast.progress import Progress as ProgressCallback
+    from gwforecast.runs.results import Backtest, Evaluation
 
 __all__ = [
     "clean",
@@ -36,6 +37,7 @@ __all__ = [
     "in_words",
     "print_paths",
     "print_table",
+    "print_reports",
     "progress_bars",
     "screen",
     "show_tracebacks",
@@ -45,6 +47,7 @@ __all__ = [
 screen = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(highlight=False, markup=False, stderr=True)
 _SHOWN = {"traceback": False}
+SHOWN_REPORTS = 3
 
 
 def show_tracebacks(wanted: bool) -> None:
@@ -66,6 +69,15 @@ def print_table(title: str, table: pd.DataFrame) -> None:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     screen.print(drawn)
     screen.print()
+
+
+def print_reports(result: Evaluation | Backtest, folder: Path, *, wells: int) -> None:
+    """Write the reports of a run and print their paths."""
+    from gwforecast.reports.results import write_reports
+
+    paths = write_reports(result, folder, wells=max(wells, 1))
+    shown = [str(path) for name, path in paths.items() if name.endswith(".html")]
+    screen.print(clean("Reports: " + ", ".join(shown[-SHOWN_REPORTS:])), soft_wrap=True)
 
 
 def _cell(value: Any) -> str:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwforecast.cli import options
-from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
+from gwforecast.cli.console import (
+    clean,
+    print_paths,
+    print_reports,
+    print_table,
+    progress_bars,
+    screen,
+)
 from gwforecast.cli.findings import (
     AllowErrors,
     print_findings,
@@ -70,6 +77,7 @@ def evaluate(
     shard: options.Shard = None,
     out: options.Out = None,
     figures: options.Figures = None,
+    report: options.Report = False,
     allow_errors: AllowErrors = False,
 ) -> None:
     """Simulate levels from the weather, and score each model against a baseline.
@@ -89,6 +97,8 @@ def evaluate(
         evaluation = jobs.evaluate(settings, progress=progress)
     say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
     errors = print_findings(evaluation.findings, least="warning")
+    if report:
+        print_reports(evaluation, settings.output.folder, wells=settings.output.figures)
     _print_evaluation(evaluation, settings.output.folder)
     refuse_errors(errors, allowed=allow_errors)
 

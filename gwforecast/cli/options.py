@@ -42,6 +42,7 @@ __all__ = [
     "Models",
     "Out",
     "ReferenceLevel",
+    "Report",
     "Seed",
     "Shard",
     "Shares",
@@ -191,6 +192,17 @@ Dask = Annotated[str | None, option("cluster.dask", panel=RUN)]
 Shard = Annotated[int | None, option("cluster.shard", panel=RUN, min=1)]
 Out = Annotated[Path | None, option("output.folder", "--out", panel=RESULTS)]
 Figures = Annotated[int | None, option("output.figures", panel=RESULTS, min=0)]
+
+
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report",
+        help="Write a report of each well as one page of HTML and of PDF, and of an evaluation of "
+        "several wells one page with map and table.",
+        rich_help_panel=RESULTS,
+    ),
+]
 
 
 READING: dict[str, Any] = {

@@ -1,0 +1,155 @@
+"""A report as one self-contained page of HTML, and as one page of PDF."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from gwforecast import __version__
+from gwforecast.runs.files import write_atomically, write_text
+
+__all__ = ["Figure", "Report", "Section"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its text.
+
+    Parameters
+    ----------
+    content : bytes
+        PNG.
+    width, height : int
+        Pixels.
+    text : str
+        What it shows, for those who do not see it.
+    """
+
+    content: bytes
+    width: int
+    height: int
+    text: str
+
+    @property
+    def data(self) -> str:
+        """The picture in base 64."""
+        return base64.b64encode(self.content).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: a heading, sentences, a table and figures.
+
+    Parameters
+    ----------
+    heading : str
+        Heading.
+    sentences : list of str
+        Shown one below the other.
+    table : pandas.DataFrame, optional
+        Table; columns of numbers are aligned to the right.
+    figures : list of Figure
+        Figures below it.
+    sorts : bool
+        Whether a click on the head of a column sorts the table.
+    links : dict of str to str
+        Addresses of the texts in the first column.
+    """
+
+    heading: str
+    sentences: list[str] = field(default_factory=list)
+    table: pd.DataFrame | None = None
+    figures: list[Figure] = field(default_factory=list)
+    sorts: bool = False
+    links: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def head(self) -> list[str]:
+        """Names of the columns."""
+        return [] if self.table is None else [str(column) for column in self.table.columns]
+
+    @property
+    def rows(self) -> list[list[tuple[str, str | None]]]:
+        """Cells as text, each with its number where it is one."""
+        if self.table is None:
+            return []
+        return [[_cell(value) for value in row] for row in self.table.itertuples(index=False)]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report.
+
+    Parameters
+    ----------
+    title, subtitle : str
+        Heading, and what it is of in one line.
+    sections : list of Section
+        Parts in their order.
+    """
+
+    title: str
+    subtitle: str
+    sections: list[Section]
+
+    def html(self) -> str:
+        """Return the page; it needs no other file, and nothing from elsewhere."""
+        environment = Environment(
+            autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            loader=FunctionLoader(_resource),
+        )  # fmt: skip
+        style, script = _resource("report.css"), _resource("report.js")
+        policy = (
+            f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
+            f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+        )
+        return environment.get_template("report.html").render(
+            title=self.title,
+            subtitle=self.subtitle,
+            sections=self.sections,
+            version=__version__,
+            policy=policy,
+            style=Markup(style),  # noqa: S704 - a file of this package
+            script=Markup(script),  # noqa: S704 - a file of this package
+        )
+
+    def write(self, path: Path) -> Path:
+        """Write the page as HTML, or as PDF where the name ends so; return the path."""
+        if path.suffix.lower() != ".pdf":
+            return write_text(path, self.html())
+        from gwforecast.plots.questions.page import write_pdf  # loads matplotlib
+
+        return write_atomically(
+            path, lambda target: write_pdf(target, self.title, self.subtitle, self.sections)
+        )
+
+
+def _cell(value: object) -> tuple[str, str | None]:
+    """Return the text of a cell, and its number for sorting."""
+    if isinstance(value, bool):
+        return ("yes" if value else "no"), None
+    if isinstance(value, int | float):
+        if value != value:  # NaN
+            return "", None
+        whole = float(value).is_integer() and abs(value) >= 1
+        text = f"{value:,.0f}" if isinstance(value, int) or whole else f"{value:.3f}"
+        return text, repr(float(value))
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}", None
+    return ("" if value is None else str(value)), None
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _resource(name: str) -> str:
+    return resources.files("gwforecast.reports").joinpath("templates", name).read_text("utf-8")
