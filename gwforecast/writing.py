@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module, metadata
 from pathlib import Path
@@ -14,7 +15,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["dump_json", "load_json", "versions", "write_atomically", "write_text"]
+__all__ = ["dump_json", "load_json", "redact", "versions", "write_atomically", "write_text"]
+
+
+_USER = re.compile(r"(://[^\s:/@'\"]*:)(?!\$)[^\s'\"]+@")
+_KEY = re.compile(
+    r"(?i)\b(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|sslpassword)"
+    r"(['\"]?\s*(?:=|:|%3D)\s*['\"]?)(?!\$)[^\s&;,'\"}]+"
+)
+
+
+def redact(text: str) -> str:
+    """Return text without the passwords of addresses in it.
+
+    Examples
+    --------
+    >>> redact("Received 'postgresql://me:s3cret@host/db?sslpassword=key'.")
+    "Received 'postgresql://me:***@host/db?sslpassword=***'."
+    """
+    return _KEY.sub(r"\1\2***", _USER.sub(r"\1***@", text))
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:

@@ -7,13 +7,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from gwforecast import __version__
 from gwforecast.cli.backtest import backtest
-from gwforecast.cli.console import exit_with, screen, show_tracebacks, show_warning
+from gwforecast.cli.console import exit_with, log_as, lose, screen, show_tracebacks, show_warning
 from gwforecast.cli.datasets import datasets
 from gwforecast.cli.evaluate import check, demo, evaluate
 from gwforecast.cli.init import init
@@ -42,6 +43,13 @@ app: typer.Typer = typer.Typer(
 )
 
 
+class LogFormat(StrEnum):
+    """Forms of the log."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         screen.print(f"gwforecast {__version__}")
@@ -59,8 +67,16 @@ def _options(
     show_traceback: Annotated[
         bool, typer.Option("--traceback", help="Print the traceback of an error.")
     ] = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            help="Form of events, warnings and errors on standard error: text, or a JSON object in "
+            "each line with its time."
+        ),
+    ] = LogFormat.TEXT,
 ) -> None:
     show_tracebacks(show_traceback)
+    log_as(log_format)
 
 
 START: tuple[Callable[..., None], ...] = (demo, datasets)
@@ -96,6 +112,9 @@ def main() -> None:
     warnings.showwarning = show_warning
     try:
         app()
+    except BrokenPipeError:  # the reader of the output has gone
+        lose(standard_error=False)
+        sys.exit(0)
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         sys.exit(exit_with(error, 2))
     except RuntimeError as error:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
+import json
+import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -33,8 +37,11 @@ if TYPE_CHECKING:
 __all__ = [
     "clean",
     "errors",
+    "event",
     "exit_with",
     "in_words",
+    "log_as",
+    "lose",
     "print_paths",
     "print_table",
     "print_reports",
@@ -44,10 +51,92 @@ __all__ = [
     "show_warning",
 ]
 
-screen = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-errors = Console(highlight=False, markup=False, stderr=True)
-_SHOWN = {"traceback": False}
+
+def _occupy() -> None:
+    """Open the null device where standard streams are closed: no other file may take their place.
+
+    Python has no stream then either.
+    """
+    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w"))  # noqa: SIM115
+
+
+class _Screen(Console):
+    """A console whose loss does not end a run: a pipe that was closed, or a disk that is full."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Console does; after an error of the stream nothing is printed any more."""
+        try:
+            super().print(*objects, **options)
+            self.file.flush()
+        except OSError as error:
+            lose(self.stderr)
+            if not self.stderr and error.errno != errno.EPIPE:
+                errors.print("warning: what is printed cannot be written, " + str(error.strerror))
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing any more; the run goes on and ends with its own code."""
+        self.quiet = True
+        lose(self.stderr)
+
+
+def lose(standard_error: bool) -> None:
+    """Send all further output of a stream nowhere, also what its buffer still holds."""
+    stream = sys.stderr if standard_error else sys.stdout
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, stream.fileno())
+    except (OSError, ValueError):
+        return
+    finally:
+        os.close(null)
+
+
+_occupy()
+screen = _Screen(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+errors = _Screen(highlight=False, markup=False, stderr=True)
 SHOWN_REPORTS = 3
+_SHOWN: dict[str, bool] = {"traceback": False, "json": False}
+LOG = logging.getLogger("gwforecast")
+
+
+def log_as(form: str) -> None:
+    """Set the form of events, warnings and errors on standard error: ``"text"`` or ``"json"``."""
+    _SHOWN["json"] = form == "json"
+    if _SHOWN["json"]:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_JsonLines())
+        LOG.handlers[:] = [handler]
+        LOG.setLevel(logging.INFO)
+        LOG.propagate = False
+
+
+def event(message: str, **fields: object) -> None:
+    """Log an event of a run; it is only shown where the log is JSON."""
+    if _SHOWN["json"]:
+        LOG.info(message, extra={"fields": fields})
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, message and further fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as JSON."""
+        from gwforecast.writing import redact
+
+        when = dt.datetime.fromtimestamp(record.created, dt.UTC)
+        entry = {
+            "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "message": redact(record.getMessage()),
+            **getattr(record, "fields", {}),
+        }
+        return json.dumps(entry, ensure_ascii=False, default=str)
 
 
 def show_tracebacks(wanted: bool) -> None:
@@ -144,8 +233,11 @@ def print_paths(paths: Mapping[str, Path], *, most: int = 10) -> None:
 
 
 def clean(text: str) -> str:
-    """Return text with control characters made visible; names and files may contain any."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    """Return text with control characters made visible, and without passwords."""
+    from gwforecast.writing import redact  # loads pandas, which a start need not wait for
+
+    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return redact(shown)
 
 
 def show_warning(
@@ -159,6 +251,9 @@ def show_warning(
     """Print a warning as one line on standard error; those for programmers are not printed."""
     if issubclass(category, DeprecationWarning | PendingDeprecationWarning | FutureWarning):
         return
+    if _SHOWN["json"]:
+        LOG.warning("%s", clean(str(message)))
+        return
     errors.print(Text(f"warning: {clean(str(message))}", style="yellow"), soft_wrap=True)
 
 
@@ -166,6 +261,9 @@ def exit_with(error: BaseException, code: int) -> int:
     """Print an error as one message on standard error; return the exit code."""
     if _SHOWN["traceback"]:
         traceback.print_exception(error)
+    if _SHOWN["json"]:
+        LOG.error("%s", clean(in_words(error)), extra={"fields": {"code": code}})
+        return code
     errors.print(Text(f"error: {clean(in_words(error))}", style="bold red"), soft_wrap=True)
     return code
 
@@ -178,6 +276,7 @@ _FIXES = {
     errno.EPERM: "Change the permissions, or choose another place",
     errno.EROFS: "Choose a place that can be written to",
     errno.ENOSPC: "Free some space, or choose another disk",
+    errno.EFBIG: "Raise the limit of the size of files (ulimit -f)",
     errno.EDQUOT: "Free some space, or choose another disk",
     errno.ENAMETOOLONG: "Choose a shorter name",
     errno.EMFILE: "Raise the limit of open files (ulimit -n), or use fewer workers",

@@ -16,6 +16,7 @@ from gwforecast.cli import options
 from gwforecast.cli.console import (
     clean,
     errors,
+    event,
     exit_with,
     in_words,
     print_table,
@@ -340,7 +341,7 @@ def code_of(error: Exception) -> int:
         ((ArchiveError, BundleError), 7),
         ((SchemaError, FileNotFoundError), 4),
         (OSError, 6),
-        ((ValueError, TypeError), 2),
+        ((ValueError, TypeError, ImportError), 2),
         (Exception, 70),
     )
     return next(code for kind, code in kinds if isinstance(error, kind))
@@ -375,6 +376,14 @@ def _headline(issued: Issued) -> str:
 
 
 def _print_issued(issued: Issued, settings: Settings) -> None:
+    moment = str(issued.product["issue_time"].values[0])[:19]
+    for well in issued.product["well"].values.tolist():
+        one = issued.product.sel(well=well)
+        if str(one["status"].values) != "ok":
+            names = ("status", "reason", "model")
+            event("well", issue_time=moment, well=well, **{n: str(one[n].values) for n in names})
+    event("forecast", issue_time=moment, outcome=issued.outcome, code=issued.code,
+          wells=issued.product.sizes["well"])  # fmt: skip
     wells = issued.product[["status", "reason", "model"]].to_dataframe().reset_index()
     screen.print(_headline(issued), soft_wrap=True)
     if issued.issue is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gwforecast.cli import options, schedule
 from gwforecast.cli.console import clean, errors, print_table, screen
+
+if TYPE_CHECKING:
+    from gwforecast.service.verify import Verification
 
 __all__ = ["verify"]
 
@@ -50,7 +53,7 @@ def verify(
         folder = out or settings.schedule.archive / "verification"
         write_verification(found, folder)
         scores = found.scores
-        screen.print(f"{found.issues} issue times in the archive.")
+        _print_counts(found)
         if len(scores):
             leads = scores["lead"].drop_duplicates().sort_values()
             shown = leads.iloc[:: max(1, len(leads) // LEADS)]
@@ -58,9 +61,21 @@ def verify(
             groups = table.groupby(["model", "lead"], as_index=False)
             means = groups.mean(numeric_only=True)
             means["n"] = groups["n"].sum()["n"]  # pairs of all wells and bundles
+            means = means.astype({"lead": int, "n": int})
             print_table("Means over wells and bundles, by lead time in steps", means)
         print_table("Recommendations", found.recommendations)
         screen.print(clean(str(folder)), soft_wrap=True)
         for problem in found.damaged:
             errors.print(clean(problem), soft_wrap=True)
         raise typer.Exit(7 if found.damaged else 0)
+
+
+def _print_counts(found: Verification) -> None:
+    """Print how many forecasts are scored, and why others are not."""
+    reasons = found.unscored["reason"].value_counts()
+    scored = found.issues - int((~found.unscored["reason"].str.startswith("it was w")).sum())
+    screen.print(f"{found.issues} issue times stand in the archive, {scored} of them are scored.")
+    for reason, number in reasons.items():
+        screen.print(clean(f"  {number} not scored: {reason}"), soft_wrap=True)
+    if not scored:
+        screen.print("There is nothing to do: no forecast has been observed yet.")

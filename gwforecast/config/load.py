@@ -27,6 +27,7 @@ from gwforecast.config.tables import (
     TuneSettings,
 )
 from gwforecast.runs.catalogue import MODELS
+from gwforecast.writing import redact
 
 __all__ = ["Settings", "dump_toml", "load_settings", "settings_from"]
 
@@ -268,7 +269,7 @@ def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:
     if kind == "extra_forbidden":
         return _unknown(names)
     rule = item["rule"]
-    received = "nothing" if kind == "missing" else repr(item["input"])
+    received = "nothing" if kind == "missing" else redact(repr(item["input"]))
     place = (names[0], names[1]) if len(names) > 1 else ("data", "levels")
     option = options.get(place) if len(names) > 1 or names == ["data"] else None
     if option is not None:

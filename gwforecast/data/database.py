@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,11 +14,18 @@ import xarray as xr
 from gwforecast.data.assemble import observations_from_frames
 from gwforecast.data.terms.vocabulary import read_header
 from gwforecast.schema import SchemaError
+from gwforecast.writing import redact
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-__all__ = ["connect", "list_wells_sql", "read_sql", "without_password"]
+__all__ = ["available", "connect", "list_wells_sql", "read_sql", "shown", "without_password"]
+
+
+SECRET = re.compile(r"(?i)pass|pwd|secret|token|key|odbc_connect")
+"""Names of parts of a URL's query that may hold a password."""
+CONNECT, QUERY, WAIT = 10, 300, 30  # s until a server answers, a query ends, a lock is released
+READING = "to read observations"
 
 
 def connect(url: str) -> Engine:
@@ -44,13 +53,25 @@ def connect(url: str) -> Engine:
         ) from None
     try:
         parsed = sqlalchemy.make_url(url)
-        if parsed.password:  # expanded on its own, as it may hold any character
-            parsed = parsed.set(password=_expanded(str(parsed.password)))
-        return sqlalchemy.create_engine(parsed)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        parsed = None
+    if parsed is None:  # outside of the handler, as its error may contain the password
         raise ValueError(
             "A database is named by a URL. Received one that SQLAlchemy cannot read. Write for "
             "example sqlite:///wells.db or postgresql+psycopg://me@host/wells."
+        )
+    try:
+        if parsed.password:  # expanded on its own, as it may hold any character
+            parsed = parsed.set(password=_expanded(str(parsed.password)))
+        secret = {k: v for k, v in parsed.query.items() if SECRET.search(k)}
+        if secret:
+            expanded = {k: _expanded(v) for k, v in secret.items() if isinstance(v, str)}
+            parsed = parsed.update_query_dict(expanded)
+        return sqlalchemy.create_engine(parsed, connect_args=_limits(parsed))
+    except sqlalchemy.exc.ArgumentError:
+        raise ValueError(
+            f"A database is named by a URL. Received {shown(url)}, for which SQLAlchemy has no "
+            "dialect. Write for example sqlite:///wells.db or postgresql+psycopg://me@host/wells."
         ) from None
     except ModuleNotFoundError as error:
         raise ImportError(
@@ -59,15 +80,81 @@ def connect(url: str) -> Engine:
         ) from None
 
 
+def _limits(url: Any) -> dict[str, Any]:
+    """Return arguments of the driver that limit the time of a connection and of a query."""
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return {"timeout": WAIT}
+    if kind == "postgresql" and url.get_driver_name() in ("psycopg", "psycopg2"):
+        limits = {"connect_timeout": CONNECT, "tcp_user_timeout": 1000 * QUERY,
+                  "options": f"-c statement_timeout={1000 * QUERY}"}  # fmt: skip
+        return {name: value for name, value in limits.items() if name not in url.query}
+    if kind in ("mysql", "mariadb") and url.get_driver_name() in ("pymysql", "mysqldb"):
+        return {"connect_timeout": CONNECT, "read_timeout": QUERY, "write_timeout": QUERY}
+    return {}
+
+
 def without_password(url: str) -> str:
     """Return a URL in which ``$PASSWORD`` replaces a password."""
     import sqlalchemy
 
     parsed = sqlalchemy.make_url(url)
-    if not parsed.password or str(parsed.password).startswith("$"):
+    changed = parsed
+    if parsed.password and not str(parsed.password).startswith("$"):
+        changed = changed.set(password="$PASSWORD")  # noqa: S106 - the name of a variable
+    written = {
+        k: "$PASSWORD"
+        for k, v in parsed.query.items()
+        if SECRET.search(k) and not str(v).startswith("$")
+    }
+    if written:
+        changed = changed.update_query_dict(written)
+    if changed is parsed:
         return url
-    hidden = parsed.set(password="$PASSWORD")  # noqa: S106 - the name of a variable
-    return str(hidden.render_as_string(hide_password=False)).replace("%24PASSWORD", "$PASSWORD")
+    text = str(changed.render_as_string(hide_password=False))
+    return text.replace("%24PASSWORD", "$PASSWORD")
+
+
+def shown(url: str) -> str:
+    """Return a URL as it may be shown: without any password."""
+    import sqlalchemy
+
+    parsed = sqlalchemy.make_url(url)
+    hidden = {k: "***" for k in parsed.query if SECRET.search(k)}
+    parsed = parsed.update_query_dict(hidden) if hidden else parsed
+    return redact(str(parsed.render_as_string(hide_password=True)))
+
+
+@contextmanager
+def available(engine: Engine, what: str, *, fix: str = "Run again.") -> Iterator[None]:
+    """Turn errors of a database into a ConnectionError that says what to do.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        Of the database.
+    what : str
+        What it is needed for, e.g. ``"to read observations"``.
+    fix : str
+        What to do when it can be reached again.
+
+    Raises
+    ------
+    ConnectionError
+        If the database cannot be reached, refuses, is locked, lacks a right or is cut off.
+    """
+    from sqlalchemy import exc
+
+    try:
+        yield
+    except exc.SQLAlchemyError as error:
+        original = getattr(error, "orig", None) or error
+        lines = str(original).strip().splitlines() or [""]
+        raise ConnectionError(
+            f"The database must be reachable {what}. Received "
+            f"{type(original).__name__} from {shown(str(engine.url))}: {redact(lines[0][:300])}. "
+            f"Check that it runs and that the user has the rights. {fix}"
+        ) from None
 
 
 def _expanded(password: str) -> str:
@@ -120,6 +207,7 @@ def read_sql(
         If a table does not exist or lacks a column.
     """
     engine = connect(url)
+    _check_file(engine)
     try:
         long = _table(engine, levels, wells=wells)
         well = _named(long, levels, "well")
@@ -146,6 +234,7 @@ def read_sql(
 def list_wells_sql(url: str, levels: str) -> list[str]:
     """Return the names of the wells in a table of levels."""
     engine = connect(url)
+    _check_file(engine)
     try:
         table = _reflected(engine, levels)
         from sqlalchemy import select
@@ -153,7 +242,7 @@ def list_wells_sql(url: str, levels: str) -> list[str]:
         names = [column.name for column in table.columns]
         well = _named(pd.DataFrame(columns=names), levels, "well")
         query = select(table.c[well]).distinct().order_by(table.c[well])
-        with engine.connect() as connection:
+        with available(engine, READING), engine.connect() as connection:
             return [str(row[0]) for row in connection.execute(query)]
     finally:
         engine.dispose()
@@ -165,12 +254,29 @@ def _reflected(engine: Engine, name: str) -> Any:
 
     schema, _, table = name.rpartition(".")
     try:
-        return Table(table, MetaData(), schema=schema or None, autoload_with=engine)
-    except NoSuchTableError:
-        raise SchemaError(
-            f"A table or view of the database holds the data. Received {name!r}, which "
-            f"{engine.url.render_as_string(hide_password=True)} does not have. Correct the name."
-        ) from None
+        with available(engine, READING):
+            try:
+                return Table(table, MetaData(), schema=schema or None, autoload_with=engine)
+            except NoSuchTableError as error:
+                raise KeyError(name) from error
+    except KeyError:
+        pass
+    raise SchemaError(
+        f"A table or view of the database holds the data. Received {name!r}, which "
+        f"{shown(str(engine.url))} does not have. Correct the name."
+    )
+
+
+def _check_file(engine: Engine) -> None:
+    """Raise if a SQLite file does not exist, which connecting would create."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name.startswith((":", "file:")):
+        return
+    if not os.path.exists(name):
+        raise FileNotFoundError(
+            f"A database must exist to be read. Received {name!r}, which does not. Correct "
+            "'database' in the table [data]."
+        )
 
 
 def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.DataFrame:
@@ -185,7 +291,7 @@ def _table(engine: Engine, name: str, *, wells: Sequence[str] | None) -> pd.Data
     time = _find(names, "time")
     if time is not None:
         query = query.order_by(table.c[time])
-    with engine.connect() as connection:
+    with available(engine, READING), engine.connect() as connection:
         found = pd.DataFrame(connection.execute(query).mappings().all(), columns=list(names))
     for column in found.columns:
         if column not in (well, time):

@@ -109,15 +109,25 @@ def fetch_public(
     for done, file in enumerate(files):
         if progress is not None:
             progress(name, done, len(files))
-        found.append(_fetch(source, file, Path(folder) / file))
+        found.append(_fetch(source, file, Path(folder)))
     if progress is not None:
         progress(name, len(files), len(files))
     return found
 
 
-def _fetch(source: Any, file: str, target: Path) -> Path:
+def _fetch(source: Any, file: str, folder: Path) -> Path:
     import pooch
 
+    target = folder / file
+    inside = [
+        folder.joinpath(*PurePosixPath(file).parts[:k]) for k in range(1, 1 + file.count("/"))
+    ]
+    link = next((path for path in (*inside, target) if path.is_symlink()), None)
+    if link is not None:
+        raise FileExistsError(
+            f"A download must not be written through a link. Received {link}, which is one. "
+            "Remove it, or choose another folder."
+        )
     if target.exists() and not pooch.hashes.hash_matches(str(target), source.registry[file]):
         raise FileExistsError(
             f"A download must not overwrite another file. Received {target}, which has other "

@@ -10,12 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.data.database import connect
+from gwforecast.data.database import available, connect
 from gwforecast.runs import files
 
 __all__ = ["read_forecast", "write_forecast", "write_observations"]
 
 
+AGAIN = "The forecast is in the archive; issue it again when the database can be reached."
 TEXTS = ("status", "reason", "model", "forcing", "bundle")
 TIMES = ("last_observation", "last_covariate", "trained_through")
 
@@ -46,7 +47,6 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
         If the database cannot be reached, or is locked.
     """
     from sqlalchemy import delete, text
-    from sqlalchemy.exc import OperationalError
 
     engine = connect(url)
     issues, wells, levels = _tables(table)
@@ -57,7 +57,7 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
             "reason of a well. Rename the well."
         )
     try:
-        with engine.begin() as connection:
+        with available(engine, "to write a forecast", fix=AGAIN), engine.begin() as connection:
             if (
                 engine.dialect.name == "postgresql"
             ):  # one writer at a time, also when tables are created
@@ -71,13 +71,6 @@ def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") ->
             for target, part in zip((issues, wells, levels), rows, strict=True):
                 if part:
                     connection.execute(target.insert(), part)
-    except OperationalError as error:
-        raise ConnectionError(
-            "The database must be reachable to write a forecast. Received "
-            f"{type(error.orig).__name__} from "
-            f"{engine.url.render_as_string(hide_password=True)}. The forecast is in the archive; "
-            "issue it again when the database can be reached."
-        ) from None
     finally:
         engine.dispose()
     return len(rows[2])
@@ -104,7 +97,7 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     parts = _tables(table)
     moment = pd.Timestamp(timeline.to_times([issue_time])[0]).to_pydatetime()
     try:
-        with engine.connect() as connection:
+        with available(engine, "to read a forecast"), engine.connect() as connection:
             if engine.dialect.name == "postgresql":  # all queries see the same state
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             found = [

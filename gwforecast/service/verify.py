@@ -39,6 +39,8 @@ class Verification:
         Messages about forecasts that could not be read.
     issues : int
         Number of forecasts.
+    unscored : pandas.DataFrame
+        Columns issue_time and reason, of the forecasts that are not scored.
     """
 
     scores: pd.DataFrame
@@ -46,6 +48,7 @@ class Verification:
     recommendations: pd.DataFrame
     damaged: list[str]
     issues: int
+    unscored: pd.DataFrame
 
 
 def verify(
@@ -79,7 +82,12 @@ def verify(
         through = xr.DataArray(list(ends.values()), {schema.WELL: list(ends)}, (schema.WELL,))
         table = pd.concat([table, drifts.outside(observations, through)], ignore_index=True)
     return Verification(
-        scores, table, drifts.recommend(table), reading.damaged, len(reading.issues)
+        scores,
+        table,
+        drifts.recommend(table),
+        reading.damaged,
+        len(reading.issues),
+        reading.unscored(observations),
     )
 
 
@@ -92,6 +100,9 @@ class _Reading:
     damaged: list[str] = field(default_factory=list)
     recent: list[VerifiedForecast] = field(default_factory=list)
     through: dict[str, np.datetime64] = field(default_factory=dict)
+    scored: set[str] = field(default_factory=set)
+    reasons: dict[str, str] = field(default_factory=dict)
+    first: dict[str, np.datetime64] = field(default_factory=dict)
 
     def products(self) -> Iterator[xr.Dataset]:
         for issue in self.issues:
@@ -99,7 +110,11 @@ class _Reading:
                 product = self.archive.open(issue)
             except ArchiveError as error:
                 self.damaged.append(str(error))
+                self.reasons[issue.issue_time] = "its file is damaged"
                 continue
+            self.first[issue.issue_time] = product[schema.VALID_TIME].values[0, 0]
+            if not np.isfinite(product[schema.LEVEL]).any():
+                self.reasons[issue.issue_time] = "no well has a forecast"
             wells = product[schema.WELL].values.tolist()
             self.through.update(zip(wells, product["trained_through"].values, strict=True))
             yield product
@@ -107,9 +122,34 @@ class _Reading:
     def pairs(self, observations: xr.Dataset) -> Iterator[VerifiedForecast]:
         recent = {issue.issue_time for issue in self.issues[-RECENT:]}
         for pair in verified_forecasts(self.products(), observations):
-            if pd.Timestamp(pair.issue_time).isoformat() in recent:
+            moment = pd.Timestamp(pair.issue_time).isoformat()
+            self.scored.add(moment)
+            if moment in recent:
                 self.recent.append(pair)
             yield pair
+
+    def unscored(self, observations: xr.Dataset) -> pd.DataFrame:
+        """Return the forecasts that were not scored, and why."""
+        known = observations[schema.LEVEL].notnull().any(schema.WELL).values
+        times = observations[schema.TIME].values
+        last = times[known][-1] if known.any() else np.datetime64("NaT", "us")
+        rows = []
+        for issue in self.issues:
+            if issue.issue_time in self.scored:
+                continue
+            early = np.isnat(last) or self.first.get(issue.issue_time, last) > last
+            usual = (
+                "its first valid time is after the last level"
+                if early
+                else "no level was observed at its valid times"
+            )
+            rows.append((issue.issue_time, self.reasons.get(issue.issue_time, usual)))
+        rows += [
+            (one.issue_time, f"it was withdrawn: {one.reason}")
+            for one in self.archive.withdrawals()
+            if one.issue_time not in {issue.issue_time for issue in self.issues}
+        ]
+        return pd.DataFrame(sorted(set(rows)), columns=["issue_time", "reason"])
 
 
 def _chosen(archive: Archive, *, first_revisions: bool) -> list[Issue]:
@@ -131,5 +171,6 @@ def write_verification(verification: Verification, folder: Path) -> dict[str, Pa
             ("verification.csv", verification.scores),
             ("drift.csv", verification.drift),
             ("recommendations.csv", verification.recommendations),
+            ("unscored.csv", verification.unscored),
         )
     }

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.data.readers import list_wells, read_observations
+from gwforecast.data.stores import read_store
 from gwforecast.schema import SchemaError
 
 WELLS = ["b1", "a2", "c3"]
@@ -76,3 +77,49 @@ def test_a_folder_without_tables_is_refused(tmp_path) -> None:
     (tmp_path / "x.zarr").mkdir()
     with pytest.raises(SchemaError, match=r"Zarr store.*x\.zarr.*Write it again"):
         read_observations(tmp_path / "x.zarr")
+
+
+def test_stores_that_could_run_code_or_read_other_files_are_refused(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "external.nc", "w") as file:
+        file.create_dataset("level", (4,), "f8", external=[(str(tmp_path / "secret"), 0, 32)])
+    with h5py.File(tmp_path / "link.nc", "w") as file:
+        file["level"] = h5py.ExternalLink(str(tmp_path / "external.nc"), "/level")
+    layout = h5py.VirtualLayout((4,), "f8")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "external.nc"), "level", (4,))
+    with h5py.File(tmp_path / "virtual.nc", "w") as file:
+        file.create_virtual_dataset("level", layout)
+    for name, word in (("external", "another file"), ("link", "a link"), ("virtual", "another")):
+        with pytest.raises(SchemaError, match=word):
+            read_store(tmp_path / f"{name}.nc")
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        {"filters": [{"id": "pickle", "protocol": 5}], "compressor": None},
+        {"filters": None, "compressor": {"id": "unknown"}},
+        {"codecs": [{"name": "numcodecs.pickle", "configuration": {}}]},
+        {"codecs": [{"name": "sharding_indexed", "configuration": {"codecs": [{"name": "evil"}]}}]},
+    ],
+)
+def test_zarr_stores_with_other_codecs_are_refused(tmp_path: Path, codec: dict) -> None:
+    import json
+
+    store = tmp_path / "wells.zarr"
+    (store / "level").mkdir(parents=True)
+    (store / ".zgroup").write_text('{"zarr_format": 2}', "utf-8")
+    name = "zarr.json" if "codecs" in codec else ".zarray"
+    (store / "level" / name).write_text(json.dumps({"shape": [1, 1], **codec}), "utf-8")
+    with pytest.raises(SchemaError, match="codecs of numbers and text"):
+        read_store(store)
+
+
+def test_zarr_stores_with_links_are_refused(tmp_path: Path) -> None:
+    store = tmp_path / "wells.zarr"
+    store.mkdir()
+    (store / ".zgroup").write_text('{"zarr_format": 2}', "utf-8")
+    (store / "level").symlink_to(tmp_path)
+    with pytest.raises(SchemaError, match="the link"):
+        read_store(store)

@@ -88,6 +88,19 @@ def test_what_the_user_has_is_never_written_over(home, registry, tmp_path) -> No
     assert mine.read_text() == "my notes"
 
 
+@pytest.mark.parametrize("link", ["gw", "gw/a.csv"])
+def test_nothing_is_written_through_a_link(home, registry, tmp_path, link: str) -> None:
+    address, _ = home
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    path = tmp_path / "got" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(outside if link == "gw" else outside / "a.csv")
+    with pytest.raises(FileExistsError, match="written through a link"):
+        fetch_public("kit", tmp_path / "got", home=address, registry=registry)
+    assert list(outside.iterdir()) == []
+
+
 def test_a_server_that_is_not_there_is_told(registry, tmp_path, gwforecast) -> None:
     call = ("datasets", "kit", "--home", "http://127.0.0.1:9", "--registry", registry)
     done = gwforecast(*call, cwd=tmp_path, code=2)
