@@ -132,7 +132,12 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     @wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(_STYLE):
-            return draw(*args, **kwargs)
+            drawn = draw(*args, **kwargs)
+            interactive = mpl.is_interactive()
+        # the first figure of a notebook turns the interactive mode on, and the end of the context
+        # would turn it off again: later figures were not shown
+        mpl.interactive(interactive)
+        return drawn
 
     return wrapper
 

@@ -260,3 +260,12 @@ def test_a_training_history_names_its_model(make):
     with pytest.raises(ValueError, match="Received model=None; there are lstm, mlp"):
         plots.training_history(two)
     assert plots.training_history(two, model="mlp").get_title(loc="left") == "well 1, MLP"
+
+
+def test_the_interactive_mode_that_a_first_figure_turns_on_stays_on() -> None:
+    before = mpl.is_interactive()
+    mpl.interactive(False)
+    style.styled(lambda: mpl.interactive(True))()  # as the backend of a notebook does
+    after = mpl.is_interactive()
+    mpl.interactive(before)
+    assert after

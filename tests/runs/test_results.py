@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -97,3 +99,20 @@ def test_names_are_escaped() -> None:
     page = gw.LSTM(name="<b>x</b>")._repr_html_()
     assert "<b>x</b>" not in page
     assert "&lt;b&gt;x" in page
+
+
+@pytest.mark.parametrize("well", [None, "ridge"])
+def test_a_result_is_written_as_a_page(
+    evaluation: gw.Evaluation, backtest: gw.Backtest, tmp_path: Path, well: str | None
+) -> None:
+    for result in (evaluation, backtest):
+        page = result.report(tmp_path / "page.html", well=well)
+        text = page.read_text("utf-8")
+        assert text.lstrip().startswith("<!")
+        assert (well or "") in text
+
+
+def test_a_search_has_no_page() -> None:
+    tuning = gw.Tuning("linear", "nse", {}, 0.5, pd.DataFrame())
+    with pytest.raises(ValueError, match=r"made of an evaluation or a backtest\. Received a"):
+        tuning.report("page.html")

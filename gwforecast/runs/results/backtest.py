@@ -139,6 +139,11 @@ class Backtest(Result):
     paths: dict[str, Path] = field(default_factory=dict)
     observations: xr.Dataset | None = None
 
+    @property
+    def wells(self) -> list[str]:
+        """Names of the wells."""
+        return [str(well) for well in self.hindcasts[schema.WELL].values]
+
     def title(self) -> str:
         """Return models, issue times, horizon and weather in one line."""
         level = self.hindcasts[schema.LEVEL]

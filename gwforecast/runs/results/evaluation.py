@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import xarray as xr
@@ -63,6 +63,12 @@ class Evaluation(Result):
     coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     paths: dict[str, Path] = field(default_factory=dict)
     observations: xr.Dataset | None = None
+    has_page_of_all: ClassVar[bool] = True
+
+    @property
+    def wells(self) -> list[str]:
+        """Names of the wells."""
+        return [str(well) for well in self.predictions[schema.WELL].values]
 
     def title(self) -> str:
         """Return models, wells and span in one line."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,8 @@ class Result(Displayed):
     figure. Notebooks show the summary and a small picture.
     """
 
+    has_page_of_all: ClassVar[bool] = False
+
     def to_dataframe(self) -> pd.DataFrame:
         """Return the result as one long table."""
         raise NotImplementedError
@@ -31,6 +35,40 @@ class Result(Displayed):
     def plot(self, *, ax: Any = None) -> Any:
         """Draw the most telling figure; return its axes."""
         raise NotImplementedError
+
+    def report(self, path: Path | str, *, well: str | None = None) -> Path:
+        """Write the page of a well, or of all wells of an evaluation, as one file.
+
+        Parameters
+        ----------
+        path : pathlib.Path or str
+            File that ends in ``.html`` or ``.pdf``.
+        well : str, optional
+            By default the only well. Where there are several, the page of an evaluation is of all
+            wells, and that of a backtest of the first.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        # pages are made by a room above this one, which the table of public names knows
+        public = import_module(__name__.partition(".")[0])
+        if not self.wells:
+            raise ValueError(
+                "A page is made of an evaluation or a backtest. Received a "
+                f"{type(self).__name__.lower()}. Use its methods summary and plot."
+            )
+        if well is None and len(self.wells) > 1 and self.has_page_of_all:
+            page = public.network_report(self)
+        else:
+            page = public.well_report(self, well=self.wells[0] if well is None else well)
+        return Path(page.write(Path(path)))
+
+    @property
+    def wells(self) -> list[str]:
+        """Names of the wells; none where there are none of its own."""
+        return []
 
     def picture(self) -> bytes | None:
         """Return the plot as a small PNG, or None if it cannot be drawn."""
