@@ -64,6 +64,7 @@ class Entry:
     ages: str
     last_time: str = NONE
     last_level: str = NONE
+    last_value: float = np.nan
     median: str = NONE
     interval: str = NONE
     class_forecast: str = NONE
@@ -115,7 +116,7 @@ def entries_of(
         if name in own:
             entry.verification = _verified(own[name])
         for row in crossed.get(name, crossings[:0]).to_dict("records"):
-            entry.thresholds.append(_threshold(row))
+            entry.thresholds.append(_threshold(row, entry.last_value))
             entry.crossing |= float(row["probability"]) >= chance
         found.append(entry)
     return found
@@ -174,7 +175,8 @@ def _add_levels(entry: Entry, product: xr.Dataset, one: xr.Dataset) -> None:
     known = one[schema.LEVEL].dropna(schema.TIME)
     if known.sizes[schema.TIME]:
         entry.last_time = timeline.format_time(known[schema.TIME].values[-1])
-        entry.last_level = f"{known.values[0, -1]:.2f}"
+        entry.last_value = float(known.values[0, -1])
+        entry.last_level = f"{entry.last_value:.2f}"
     try:
         rows = xr.ones_like(one[schema.LEVEL], dtype=bool)
         table = LevelStatus().fit(one, rows=rows).table(one, product, latest=True)
@@ -191,7 +193,10 @@ def _add_levels(entry: Entry, product: xr.Dataset, one: xr.Dataset) -> None:
             setattr(entry, css, f"c{OUTLOOK_CLASSES.index(last['class'])}")
 
 
-def _threshold(row: dict[Any, Any]) -> str:
+def _threshold(row: dict[Any, Any], last: float) -> str:
+    beyond = last < row["threshold"] if row["side"] == "below" else last > row["threshold"]
+    if beyond:
+        return f"{row['side']} {row['threshold']:.2f} m: already now"
     text = f"{row['side']} {row['threshold']:.2f} m: {likely(row['probability'])}"
     if not pd.isna(row["by"]):
         text += f", probably by {timeline.format_time(np.datetime64(row['by']))}"

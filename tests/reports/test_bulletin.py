@@ -163,6 +163,7 @@ def test_thresholds_are_in_page_and_map() -> None:
     assert entries["a"].crossing
     assert not entries["b"].crossing
     assert entries["b"].thresholds == ["above 30.00 m: below 1 %"]
+    assert entries["a"].thresholds == [f"below {last + 0.05:.2f} m: already now"]
     text = page.page()
     assert text.count('href="#mk-ring"') == 2  # at the well and in the legend
     table = crossings(product, given).set_index("well")
