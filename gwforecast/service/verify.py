@@ -52,7 +52,11 @@ class Verification:
 
 
 def verify(
-    archive: Archive, observations: xr.Dataset, *, first_revisions: bool = False
+    archive: Archive,
+    observations: xr.Dataset,
+    *,
+    first_revisions: bool = False,
+    last: int | None = None,
 ) -> Verification:
     """Score the forecasts of an archive, and check for drift.
 
@@ -64,13 +68,17 @@ def verify(
         Dimensions (well, time), up to now.
     first_revisions : bool
         Score the first forecast of each issue time; by default the last revision.
+    last : int, optional
+        Score only the last so many issue times, so that the time needed does not grow with the
+        archive.
 
     Raises
     ------
     ArchiveError
         If the catalogue is damaged.
     """
-    reading = _Reading(archive, _chosen(archive, first_revisions=first_revisions))
+    issues = _chosen(archive, first_revisions=first_revisions)
+    reading = _Reading(archive, issues if last is None else issues[-last:])
     scores = verified_scores(reading.pairs(observations), quantiles=np.array(QUANTILES))
     table = drifts.drift(reading.recent, observations, quantiles=np.array(QUANTILES))
     ends = {

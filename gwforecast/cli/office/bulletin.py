@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["bulletin"]
 
 
+VERIFIED = 120  # number of the last issue times that are scored for the page
 AT_ONCE = 20  # pages of wells that a process draws before the next ones are handed out
 Out = Annotated[Path | None, typer.Option(help="HTML file to write. Default: bulletin.html.")]
 Title = Annotated[str | None, options.option("bulletin.title", panel=options.RESULTS)]
@@ -90,7 +91,9 @@ def _bulletin(
     return Bulletin(
         product=product,
         observations=observations,
-        verification=None if observations is None else verify(archive, observations).scores,
+        verification=(
+            None if observations is None else verify(archive, observations, last=VERIFIED).scores
+        ),
         title=wanted.title,
         contact=wanted.contact,
         thresholds=Thresholds(alerts.below, alerts.above),
