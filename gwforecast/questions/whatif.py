@@ -186,7 +186,7 @@ def whatif(
     Warns
     -----
     UserWarning
-        If covariates leave the range that the models were fitted on.
+        If changed covariates leave the range that the models were fitted on.
 
     Examples
     --------
@@ -216,7 +216,8 @@ def whatif(
     used = fits.observations
     scenario = scenario.sel({schema.WELL: used[schema.WELL].values})
     ranges = trained_ranges(used, scenario)
-    warn_of_ranges(ranges)
+    moved = [n for n in schema.covariate_names(used) if not scenario[n].equals(used[n])]
+    warn_of_ranges(ranges[ranges["covariate"].isin(moved)])
     levels, by_month = _compare(fits, scenario, name)
     return WhatIf(name, levels, _summary(by_month), ranges, used[schema.LEVEL], fits.failed)
 

@@ -65,3 +65,35 @@ def test_simulate_writes_levels_of_all_weather(place: Path, gwforecast) -> None:
     gwforecast("simulate", *FILES, "--out", "simulated", cwd=place)
     with xr.open_dataset(place / "simulated" / "simulation.nc") as simulated:
         assert simulated["level"].isel(quantile=3).notnull().sum() == 600
+
+
+def test_explain_writes_contributions_and_memory(place: Path, gwforecast) -> None:
+    done = gwforecast("explain", *FILES, "--out", "explained", cwd=place)
+    assert "Response to one unit" in done.stdout
+    memory = pd.read_csv(place / "explained" / "memory.csv")
+    assert memory["covariate"].tolist() == ["rain", "temperature"]
+    with xr.open_dataset(place / "explained" / "contributions.nc") as found:
+        whole = found["base"] + found["contribution"].sum("covariate")
+        assert float(abs(whole - found["level"]).max()) < 1e-6
+    assert len(list((place / "explained" / "figures").glob("*.png"))) == 2
+
+
+def test_trend_writes_its_tables(place: Path, gwforecast) -> None:
+    done = gwforecast("trend", *FILES, "--out", "trend", cwd=place)
+    assert "Trend, m a year" in done.stdout
+    table = pd.read_csv(place / "trend" / "trends.csv")
+    assert table["series"].tolist() == ["observed", "weather-corrected"]
+    for name in ("shifts.csv", "indices.csv", "droughts.csv"):
+        assert (place / "trend" / name).is_file()
+
+
+def test_a_report_beside_an_evaluation_with_cross_validation(place: Path, gwforecast) -> None:
+    models = [*FILES[:-1], "linear,climatology"]
+    options = ["--report", "--cross-validate", 3, "--figures", 1, "--out", "out"]
+    done = gwforecast("evaluate", *models, *options, cwd=place)
+    assert "Cross-validation, whole record" in done.stdout
+    (page,) = (place / "out" / "reports").glob("*.html")
+    text = page.read_text("utf-8")
+    assert "Scores, cross-validation" in text
+    assert "Settings of the models" in text
+    assert page.with_suffix(".pdf").is_file()

@@ -97,6 +97,19 @@ def test_the_synthetic_valley_answers_as_its_equations_say() -> None:
     assert table.loc["rain", "days_90"] == pytest.approx(287, rel=0.2)
 
 
+@pytest.mark.slow
+def test_a_network_answers_as_the_equations_say_to_within_a_third() -> None:
+    works = gw.load_sample().sel(well=["works"])
+    fits = fit_models(works, models=["mlp"], members=5, blocks=2)
+    table = step_responses(fits)[1].set_index("covariate")
+    assert table.loc["pumping", "response"] == pytest.approx(-0.0012, rel=0.34)
+    assert table.loc["rain", "response"] == pytest.approx(0.905, rel=0.34)
+    assert table.loc["rain", "days_50"] == pytest.approx(91, rel=0.34)
+    found = contributions(fits)
+    whole = found["base"] + found["contribution"].sum("covariate")
+    assert float(abs(whole - found["level"]).max()) < 1e-6
+
+
 def test_groups_are_checked(observations: xr.Dataset) -> None:
     fits = fit_models(observations, models=["linear"], blocks=2)
     joined = contributions(fits, groups={"all": ["rain", "pumping"]})
