@@ -56,7 +56,7 @@ FRAMES: dict[str, tuple[Callable[[], object], str]] = {
     "covariates as text": (
         lambda: observations_from_frames(level(), weather(soil="clay")), r"'soil'.*static attributes"),
     "irregular covariates": (
-        lambda: observations_from_frames(level(), weather().drop(DAYS[3])), r"regular.*2 days.*before"),
+        lambda: observations_from_frames(level(), weather().drop(DAYS[1::2])), r"regular.*2 days.*before"),
     "hourly covariates": (
         lambda: observations_from_frames(
             level(), weather().set_axis(pd.date_range("2020", periods=40, freq="h"))),
