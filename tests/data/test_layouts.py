@@ -10,7 +10,7 @@ import gwforecast as gw
 from gwforecast import SchemaError
 from gwforecast.data.terms.units import parse_length
 
-from .layouts import DAYS, DEPTHS, LAYOUTS, LEVELS, TWO, Layout, diver_mon, write
+from .layouts import DAYS, DEPTHS, LAYOUTS, LEVELS, TWO, Layout, pressure_mon, write
 from .world import WORLD
 
 
@@ -47,7 +47,7 @@ def test_there_are_many_layouts() -> None:
 
 def test_a_pressure_says_what_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "p.mon"
-    path.write_bytes(diver_mon("PRESSURE", "cmH2O"))
+    path.write_bytes(pressure_mon())
     with pytest.raises(SchemaError, match=r"pressure is none.*'Pressure \[cmH2O\]'.*barometer="):
         gw.read_observations(path)
 

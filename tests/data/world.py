@@ -7,35 +7,15 @@ below 20 m; ``vf`` and ``pf`` in feet, ``vc`` and ``pc`` with a decimal comma.
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from .layouts import DAYS, DEPTHS, FEET, LEVELS, Layout, comma
+from .layouts import DAYS, DEPTHS, FEET, LEVELS, Layout
+from .layouts import layout as layout_of
 
 DEPTH = {"reference_level": 20}
 DAY_FIRST = {"day_first": True}
-
-
-def lines(form: str, *head: str, foot: str = "") -> str:
-    """Return a row of each day in a form, below the lines of the head."""
-    body = [
-        form.format(d=d, v=v, p=p, vf=v / FEET, pf=p / FEET, vc=comma(v), pc=comma(p),
-                    doy=d.day_of_year, w=v + 1, wc=comma(v + 1), s=int(d.timestamp()))
-        for d, v, p in zip(DAYS, LEVELS, DEPTHS, strict=True)
-    ]  # fmt: skip
-    return "\n".join([*head, *body, *([foot] if foot else [])]) + "\n"
-
-
 WORLD: list[Layout] = []
-
-
-def layout(
-    name: str, file: str, form: str, *head: str, wells: tuple[str, ...] | str = (),
-    datum: str | None = None, code: str = "utf-8", foot: str = "", **settings: object,
-) -> None:  # fmt: skip
-    """Add a layout; by default the well has the name of the file."""
-    named = (wells,) if isinstance(wells, str) else wells or (file.rpartition(".")[0],)
-    text = lines(form, *head, foot=foot).encode(code)
-    WORLD.append(Layout(name, file, lambda: text, settings, named, datum, atol=0.02))
-
+layout = partial(layout_of, to=WORLD)
 
 # North America ------------------------------------------------------------------------------------
 
