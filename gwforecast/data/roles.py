@@ -367,7 +367,8 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
         )
     letters = [n for n in unknown if _of_letters(headers[n])]
     others = [n for n in unknown if n not in letters]
-    if letters and others and all(len(headers[n].label) > 1 for n in others):
+    one = len(letters) > 1 and len(others) == 1  # H beside P and E0
+    if letters and others and (one or all(len(headers[n].label) > 1 for n in others)):
         for name in letters:  # P and T beside W1
             raw.headers[name] = replace(headers[name], meaning=str(_of_letters(headers[name])))
         roles.covariates += letters
@@ -378,8 +379,15 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
 
 def _of_letters(header: Header) -> str | None:
     """Return the kind that the usual letters of the weather and of discharge stand for."""
-    kinds = {"p": "rain", "n": "rain", "rr": "rain", "t": "temperature", "q": "stage",
-             "e": "evapotranspiration", "et": "evapotranspiration"}  # fmt: skip
+    kinds = {
+        "p": "rain",
+        "n": "rain",
+        "rr": "rain",
+        "t": "temperature",
+        "q": "stage",
+        "qo": "stage",
+    }
+    kinds |= dict.fromkeys(("e", "et", "e0", "et0"), "evapotranspiration")
     return kinds.get(header.label.lower())
 
 

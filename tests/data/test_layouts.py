@@ -142,6 +142,7 @@ def of_columns(folder: Path, header: str, form: str) -> Path:
         ("date,year,month,W1,W2", "{d:%Y-%m-%d},{d.year},{d.month},{v},{w}", ["W1", "W2"]),
         ("date,W1,W2,P,T,Q", "{d:%Y-%m-%d},{v},{w},1,2,300", ["W1", "W2"]),
         ("date,A,P", "{d:%Y-%m-%d},{v},{w}", ["A", "P"]),
+        ("date,H,P,E0", "{d:%Y-%m-%d},{v},1,2", ["H"]),
         ("date,W1,EC,pH,O2", "{d:%Y-%m-%d},{v},700,7.1,9", ["W1"]),
         ("date,W1,Rhein Pegel Nord,Isar", "{d:%Y-%m-%d},{v},5.5,4.4", ["W1"]),
         ("date,mbgl,masl", "{d:%Y-%m-%d},{p},{v}", ["x"]),

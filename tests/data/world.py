@@ -35,6 +35,10 @@ layout(
     "agency_cd\tsite_no\tdatetime\ttz_cd\t1111_72019\t1111_72019_cd", "5s\t15s\t20d\t6s\t14n\t10s",
     wells="4014", **DEPTH,
 )  # fmt: skip
+layout("NGWMN daily values", "dv.csv",
+       "USGS,123,{d:%Y-%m-%d}T00:00:00-06:00,{pf:.2f},ft,Approved",
+       "AgencyCd,SiteNo,Time,Depth to Water Below Land Surface in ft.,Unit,Status", wells="123",
+       **DEPTH)  # fmt: skip
 layout("Texas TWDB recorder wells", "twdb.csv", "{d:%Y-%m-%d},{pf:.2f}",
        "datetime,water_level(ft below land surface)", **DEPTH)  # fmt: skip
 layout(

@@ -349,7 +349,7 @@ def _fits(meaning: str, joined: str, phrase: str) -> bool:
         return len(phrase.split()) > 1 or len(phrase) > 6
     if meaning == "well":
         return False if phrase in _SINGLE else len(phrase) > 2
-    if meaning == "quality":
+    if meaning in ("quality", "area"):
         return phrase not in _SINGLE
     others = set(joined.split()) - set(phrase.split())
     if phrase in ("head", "wl", "level", "depth", "levels", "dtw", "wse"):

@@ -55,19 +55,19 @@ WORDS: dict[str, str] = {
     "parametro*, observed property, sensor, channel, kanal, variable name, variavel, zmienna, "
     "obs point datum, measurement type, *parameter name",
     "direction": "direction, original direction",
-    "place": "lat, latitude, lon, long, lng, longitude, x, y, z, easting, northing, ostwert, "
-    "nordwert, rechtswert, hochwert, *coordina*, utm*, *koordinat*, coord*, x*wgs84, y*wgs84, "
-    "elevation of ground, ground elevation, ground level, ground surface elevation, "
-    "land surface elevation, altitude*, gelaendehoehe, gelaendeoberkante, gelaende, "
-    "hoehe gelaende, maaiveld*, maaiveldhoogte, meetpunthoogte, bovenkant*, onderkant*, "
-    "reference point elevation, reference elevation, measuring point elevation, "
-    "measuring point height, measuring point height *, mp elevation, mp height, "
-    "top of casing elevation, toc elevation, casing elevation, wlm rpe, wlm gse, rpe wse offset, "
-    "rpe, gse, rdng ws, rdng rp, referensnivaa*, referensnivaer*, referensniva*, messpunkthoehe, "
-    "rohroberkante, well depth, total depth, borehole depth, depth of well, well depth *, "
-    "hole depth, depth of hole, screen top, screen bottom, filteroberkante, filterunterkante, "
-    "cote sol, zone, povrsina terena, maanpinta, ground altitude, land surface altitude, "
-    "*altitude",
+    "place": "depth to bottom, bottom depth, total depth *, standup, stickup, lat, latitude, "
+    "lon, long, lng, longitude, x, y, z, easting, northing, ostwert, nordwert, rechtswert, "
+    "hochwert, *coordina*, utm*, *koordinat*, coord*, x*wgs84, y*wgs84, elevation of ground, "
+    "ground elevation, ground level, ground surface elevation, land surface elevation, "
+    "altitude*, gelaendehoehe, gelaendeoberkante, gelaende, hoehe gelaende, maaiveld*, "
+    "maaiveldhoogte, meetpunthoogte, bovenkant*, onderkant*, reference point elevation, "
+    "reference elevation, measuring point elevation, measuring point height, "
+    "measuring point height *, mp elevation, mp height, top of casing elevation, toc elevation, "
+    "casing elevation, wlm rpe, wlm gse, rpe wse offset, rpe, gse, rdng ws, rdng rp, "
+    "referensnivaa*, referensnivaer*, referensniva*, messpunkthoehe, rohroberkante, well depth, "
+    "total depth, borehole depth, depth of well, well depth *, hole depth, depth of hole, "
+    "screen top, screen bottom, filteroberkante, filterunterkante, cote sol, zone, "
+    "povrsina terena, maanpinta, ground altitude, land surface altitude, *altitude",
     "snow": "snow*, schnee*, sneeuw*, neige, neve, nieve, snoe, snoedjup, swe, snwd, snih, "
     "snieg, sneg, lumi, kar, 積雪*, 积雪*",
     "wind": "wind*, *wind, windgeschwindigkeit, windsnelheid, vent, viento, vento, vind*",
