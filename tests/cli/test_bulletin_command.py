@@ -44,7 +44,7 @@ def test_page_and_pages_of_the_wells(place: Path, gwforecast) -> None:
     assert "Wells of the fen" in page
     assert "This page is old." in page  # its forecast is of 2010
     assert "failed:" not in page
-    assert "below 100.00 m: above 99 %" in page
+    assert "below 100.00 m: already now" in page
     assert sorted(path.name for path in (place / "page_wells").iterdir()) == [
         "_1_1.html", "brook.html",
     ]  # fmt: skip
