@@ -16,9 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import implausible as kinds
 import numpy as np
 import pandas as pd
 
@@ -40,7 +43,7 @@ Row = tuple[str, int, int, str]
 
 # Fails the k-th write, fsync or replace of a run.
 INJECT = """
-import builtins, errno, os, sys
+import errno, os, sys
 from pathlib import Path
 which, number, code = int(sys.argv[1]), 0, int(sys.argv[2])
 def failing(call):
@@ -51,10 +54,10 @@ def failing(call):
             raise OSError(code, os.strerror(code))
         return call(*args, **kwargs)
     return wrapped
-from gwforecast.ops import atomic, archive
-import sqlite3
+from gwforecast.service import archive
 os.fsync, os.replace = failing(os.fsync), failing(os.replace)
-archive._write = failing(archive._write)
+archive.as_bytes = failing(archive.as_bytes)
+archive.Archive._begin = failing(archive.Archive._begin)
 archive.Archive._add = failing(archive.Archive._add)
 from gwforecast.cli.app import app
 try:
@@ -132,6 +135,169 @@ def kills(folder: Path, number: int) -> Row:
         wrong,
         f"{corrupt} corrupt, {lost} lost, next ended with {after}",
     )
+
+
+def kills_of_training(folder: Path, number: int) -> Row:
+    """Kill trainings at random moments; the champions must be the old or the new ones, and open."""
+    rng, wrong = np.random.default_rng(7), 0
+    champions = Champions(folder / "models")
+    for turn in range(number):
+        process = start(folder, "train", "run.toml", "--through", "2008-12-29", "--replace")
+        time.sleep(float(rng.uniform(1.5, 4.5)))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        try:
+            table = champions.table()
+            opened = {name: champions.open(name) for name in {p.bundle for p in table.values()}}
+            wrong += len(table) != 3 or not opened
+        except (BundleError, OSError):
+            wrong += 1
+        if turn % 20 == 0:
+            wrong += run(folder, "forecast", "run.toml", "--issue-time", "2009-01-05") != 0
+    return f"{number} kills of training", number, wrong, "the champions open after each"
+
+
+def kills_of_repair(folder: Path, number: int) -> Row:
+    """Kill repairs of an archive that lost its catalogue; the next repair completes them."""
+    run(folder, "backfill", "run.toml", "2009-01-05", "2009-03-30")
+    archive = Archive(folder / "archive")
+    chain, rng, wrong = archive.chain(), np.random.default_rng(8), 0
+    whole = (folder / "archive" / CATALOGUE).read_bytes()
+    for _ in range(number):
+        (folder / "archive" / CATALOGUE).unlink(missing_ok=True)
+        process = start(folder, "repair", "run.toml", "--from-files")
+        time.sleep(float(rng.uniform(0.4, 2.0)))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        with suppress(ArchiveError):  # reported as damage, which it still is
+            wrong += bool(archive.issues()) and archive.chain() != chain
+    (folder / "archive" / CATALOGUE).write_bytes(whole)
+    (folder / "archive" / CATALOGUE).unlink()
+    wrong += run(folder, "repair", "run.toml", "--from-files") != 0
+    wrong += archive.chain() != chain or not sound(archive)
+    return f"{number} kills of repair", number, wrong, "the same chain in the end"
+
+
+def implausible(folder: Path) -> Row:
+    """Forecast from each kind of implausible input; none may be ok, and no other well may fail."""
+    from gwforecast.config.load import load_settings
+    from gwforecast.schema import SchemaError
+    from gwforecast.service import schedule
+
+    now, wrong = pd.Timestamp("2010-03-03"), 0
+    place = folder / "implausible"
+    place.mkdir()
+    kinds.make_place(place)
+    schedule.train(load_settings(place / "run.toml"), through="2009-06-29", now=now)
+    for kind, change in kinds.KINDS.items():
+        with tempfile.TemporaryDirectory() as name:
+            here = Path(name) / "place"
+            shutil.copytree(place, here)
+            change(here)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    made = schedule.forecast(
+                        load_settings(here / "run.toml"), issue_time=kinds.ISSUED, dry=True, now=now
+                    ).product
+                except SchemaError:  # nothing is published, with a message
+                    continue
+            found = dict(zip(made["well"].values, made["status"].values, strict=True))
+            bad = {"w1"} if kind in kinds.LEVELS else set(found)
+            level = made["level"].values
+            possible = (np.isnan(level) | ((level > 40) & (level < 60))).all()
+            right = all((status == "ok") != (well in bad) for well, status in found.items())
+            if not (right and possible):
+                print("wrong:", kind, found)
+            wrong += not (right and possible)
+    return f"{len(kinds.KINDS)} kinds of nonsense", len(kinds.KINDS), wrong, "none is ok"
+
+
+AWAY = "postgresql+psycopg://me:s3cr3t@127.0.0.1:1/x"
+SOCKET = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"
+
+
+def real_faults(folder: Path) -> Row:
+    """Break files, streams, limits and databases; the exit code must be the documented one."""
+    cases: list[tuple[str, str, int]] = []
+    well, forecast = "wells/w1.csv", f"gw forecast run.toml --issue-time {ISSUED[0].date()}"
+    for name, spoil in (
+        ("dangling link", f"rm {well}; ln -s nowhere.csv {well}"),
+        ("link to itself", f"rm {well}; ln -s w1.csv {well}"),
+        ("folder named .csv", f"rm {well}; mkdir {well}"),
+        ("empty file", f": > {well}"),
+        ("half written", f"head -c 5003 {well} > x; mv x {well}; printf '\\377\\376' >> {well}"),
+        ("zeros", f"head -c 9000 /dev/zero > {well}"),
+        ("random bytes", f"head -c 9000 /dev/urandom > {well}"),
+        ("a program", f"cp /bin/true {well}"),
+        ("no rows", f"head -n 1 {well} > x; mv x {well}"),
+        ("one row", f"head -n 2 {well} > x; mv x {well}"),
+        ("file gone", f"rm {well}"),
+        ("name in Latin-1", f"mv {well} $(printf 'wells/w\\374.csv')"),
+        ("pipe", f"rm {well}; mkfifo {well}"),
+        ("socket", f'rm {well}; python3 -c "{SOCKET}" {well}'),
+    ):
+        cases.append((name, f"{spoil}; {forecast}", 5))
+    cases += [
+        ("no weather", f"rm weather.csv; {forecast}", 4),
+        ("weather a folder", f"rm weather.csv; mkdir weather.csv; {forecast}", 4),
+        ("weather empty", f": > weather.csv; {forecast}", 4),
+        ("weather half", f"head -c 5003 weather.csv > x; mv x weather.csv; {forecast}", 4),
+        ("no wells", f"rm -r wells; {forecast}", 4),
+        ("wells a file", f"rm -r wells; cp weather.csv wells; {forecast}", 4),
+        ("stdout closed", f"{forecast} >&-", 0),
+        ("all streams closed", f"{forecast} >&- 2>&- <&-", 0),
+        ("stdout full", f"{forecast} > /dev/full", 0),
+        ("stderr full", f"{forecast} 2> /dev/full", 0),
+        ("reader gone", f"set -o pipefail; {forecast} | true", 0),
+        ("limit of 1 kB", f"ulimit -f 1; {forecast}", 6),
+        ("limit of 8 kB", f"ulimit -f 8; {forecast}", 6),
+        ("limit of 20 kB", f"ulimit -f 20; {forecast}", 6),
+        ("archive a file", f": > archive; {forecast}", 6),
+        ("models gone", f"rm -r models; {forecast}", 5),
+        ("models a file", f"rm -r models; : > models; {forecast}", 5),
+        ("champions damaged", f"truncate -s 40 models/champions.json; {forecast}", 5),
+        ("catalogue lost", f"{forecast}; rm archive/{CATALOGUE}; {forecast}", 7),
+        ("catalogue empty", f"{forecast}; : > archive/{CATALOGUE}; {forecast}", 7),
+        ("catalogue a folder",
+         f"{forecast}; rm archive/{CATALOGUE}; mkdir archive/{CATALOGUE}; {forecast}", 7),
+        ("catalogue of zeros",
+         f"{forecast}; head -c 8192 /dev/zero > archive/{CATALOGUE}; {forecast}", 7),
+        ("file lost, status", f"{forecast}; rm archive/2009/*.nc; gw status run.toml", 7),
+        ("file lost, issued again", f"{forecast}; rm archive/2009/*.nc; {forecast}", 0),
+        ("file lost, repaired", f"{forecast}; rm archive/2009/*.nc; gw repair run.toml", 0),
+        ("settings gone", f"rm run.toml; {forecast}", 2),
+        ("settings not TOML", f"echo '[[' > run.toml; {forecast}", 2),
+        ("clock ahead", "gw forecast run.toml", 4),
+        ("database away",
+         f"{_with_database(AWAY)}; {forecast}", 4),
+        ("database not there", f"{_with_database('sqlite:///nowhere.db')}; {forecast}", 4),
+        ("database a text", f"{_with_database('sqlite:///weather.csv')}; {forecast}", 4),
+        ("database unknown", f"{_with_database('none://me:s3cr3t@host/x')}; {forecast}", 2),
+        ("output database away",
+         f"echo 'sql = \"{AWAY}\"' >> run.toml; {forecast}", 6),
+    ]  # fmt: skip
+    wrong = 0
+    for name, line, code in cases:
+        with tempfile.TemporaryDirectory() as here:
+            place = Path(here) / "place"
+            shutil.copytree(folder, place)
+            script = f'gw() {{ "{sys.executable}" -m gwforecast "$@"; }}; {line}'
+            done = subprocess.run(
+                ["bash", "-c", script], cwd=place, env=environment(), capture_output=True,
+                check=False, timeout=300,
+            )  # fmt: skip
+            printed = done.stdout + done.stderr
+            right = done.returncode == code
+            right &= b"Traceback" not in printed and b"s3cr3t" not in printed
+            if not right:
+                print("wrong:", name, done.returncode, "not", code, done.stderr[-300:])
+            wrong += not right
+    return f"{len(cases)} real faults", len(cases), wrong, "documented code, no traceback"
+
+
+def _with_database(url: str) -> str:
+    return f"sed -i 's#^levels#database = \"{url}\"\\nlevels#' run.toml"
 
 
 def failing_writes(folder: Path) -> Row:
@@ -284,7 +450,10 @@ def year(folder: Path, issued: pd.DatetimeIndex) -> Row:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of it")
-    parser.add_argument("--only", choices=("year",), help="the runs by a simulated clock")
+    parser.add_argument(
+        "--only", choices=("year", "nonsense", "real"),
+        help="the runs by a simulated clock, implausible input, or real faults",
+    )  # fmt: skip
     quick = parser.parse_args().quick
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
@@ -293,14 +462,19 @@ def main() -> int:
         if run(base, "train", "run.toml", "--through", "2008-12-29") != 0:
             return 1
         jobs: list[Callable[[Path], Row | list[Row]]] = [
-            lambda folder: kills(folder, 50 if quick else 500),
+            lambda folder: kills(folder, 50 if quick else 700),
+            lambda folder: kills_of_training(folder, 20 if quick else 200),
+            lambda folder: kills_of_repair(folder, 10 if quick else 100),
+            implausible,
+            real_faults,
             failing_writes,
             lambda folder: damage(folder, 30 if quick else 300),
             lambda folder: crowd(folder, 6 if quick else 20, 2 if quick else 10),
             lambda folder: year(folder, ISSUED[: 12 if quick else 52]),
         ]
-        if parser.parse_args().only == "year":
-            jobs = jobs[-1:]
+        chosen = parser.parse_args().only
+        if chosen is not None:
+            jobs = {"year": jobs[-1:], "nonsense": [implausible], "real": [real_faults]}[chosen]
         for number, job in enumerate(jobs):
             folder = base.parent / f"{base.name}-{number}"
             shutil.copytree(base, folder)
@@ -311,6 +485,8 @@ def main() -> int:
             for row in found if isinstance(found, list) else [found]:
                 rows.append(row)
                 print(f"{row[0]:<28} {row[1]:>5} cases {row[2]:>3} wrong   {row[3]}", flush=True)
+    if chosen in ("nonsense", "real"):
+        return _ended(rows)
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         make_place(base, freq="D")
@@ -318,6 +494,10 @@ def main() -> int:
             return 1
         rows.append(year(base, pd.date_range("2009-01-05", periods=36 if quick else 365)))
         print(f"{rows[-1][0]:<28} {rows[-1][1]:>5} cases {rows[-1][2]:>3} wrong   {rows[-1][3]}")
+    return _ended(rows)
+
+
+def _ended(rows: list[Row]) -> int:
     wrong = sum(row[2] for row in rows)
     print(f"{sum(row[1] for row in rows)} faults, {wrong} wrong")
     return 0 if wrong == 0 else 1

@@ -353,8 +353,11 @@ class Archive:
 
     def _check_pages(self, path: Path) -> None:
         """Raise if the last page of the catalogue was cut off, which SQLite takes for zeros."""
-        with path.open("rb") as file:
-            header = file.read(100)
+        try:
+            with path.open("rb") as file:
+                header = file.read(100)
+        except OSError as error:
+            raise self._damaged(f"{CATALOGUE}: {error.strerror}") from None
         size = int.from_bytes(header[16:18], "big")
         if len(header) < 100 or size == 0 or path.stat().st_size % (65536 if size == 1 else size):
             raise self._damaged(f"{CATALOGUE}, whose last page is incomplete")

@@ -21,6 +21,7 @@ from gwforecast.models.bundle import BundleError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.service.archive import Archive, ArchiveError, Issue
 from gwforecast.service.champions import Champions
+from gwforecast.service.upkeep.sealed import followed_from_bytes
 
 __all__ = ["Following", "Shifts"]
 
@@ -104,7 +105,7 @@ class _Replay:
         for issue in issues[len(self._done) :]:
             self._done.append(issue)
             try:
-                product = self._archive.open(issue)
+                product = followed_from_bytes(self._archive.content(issue))
             except ArchiveError as error:
                 LOG.warning("Outcomes of a damaged forecast are not followed. %s", error)
                 continue

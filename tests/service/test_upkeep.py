@@ -21,6 +21,7 @@ from gwforecast.service import schedule
 from gwforecast.service.archive import CATALOGUE, Archive, ArchiveBusyError, ArchiveError
 from gwforecast.service.upkeep import monitor
 from gwforecast.service.upkeep.repair import find_damage, repair
+from gwforecast.service.upkeep.sealed import followed_from_bytes
 
 DAYS = pd.date_range("2020-01-01", periods=4)
 NOW = pd.Timestamp("2020-01-10")
@@ -252,3 +253,18 @@ def test_a_repair_issues_lost_forecasts_again_from_the_data(
     assert plain["issue_time"] == "2009-01-26T00:00:00"
     assert len(plain["problems"]) == 1
     gwforecast("withdraw", "run.toml", "1999-01-04", "--reason", "a test", cwd=place, code=2)
+
+
+def test_what_is_followed_is_read_as_it_was_published(settings: Settings) -> None:
+    archive = Archive(settings.schedule.archive)
+    made = product("2020-03-01")
+    level = made["level"].expand_dims({"quantile": [0.1, 0.5, 0.9]}, axis=-1).copy()
+    never = np.array(["2019-05-06T07:00", "NaT"], "datetime64[us]")
+    made = made.assign(level=level, trained_through=("well", never),
+                       bundle=("well", np.array(["ü" * 3, ""], object)))  # fmt: skip
+    issue, _ = archive.publish(made)
+    read = followed_from_bytes(archive.content(issue))
+    whole = archive.open(issue)
+    for name in ("level", "bundle", "trained_through", "valid_time", "issue_time", "well"):
+        assert read[name].dtype.kind == whole[name].dtype.kind
+        np.testing.assert_array_equal(read[name].values, whole[name].values)
