@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 from gwforecast import __version__
@@ -14,6 +15,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sp
 exclude_patterns = ["_build", "templates"]
 html_theme = "furo"
 html_title = "gwforecast"
+suppress_warnings = ["ref.python"]  # short names of two classes in different rooms
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath", "fieldlist"]
 autosummary_generate = False
@@ -98,7 +100,12 @@ def write_modules(app: object) -> None:
         if parts[-1] in ("__init__", "__main__") or parts[1].startswith("cli"):
             continue
         name = ".".join(parts)
-        left_out = "   :exclude-members: SchemaError\n" if parts[-1] == "timeline" else ""
+        again = [  # names from other modules, which have their entry there
+            one
+            for one in getattr(import_module(name), "__all__", ())
+            if getattr(getattr(import_module(name), one, None), "__module__", name) != name
+        ]
+        left_out = f"   :exclude-members: {', '.join(again)}\n" if again else ""
         text = (
             f"# {'.'.join(parts[1:])}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{left_out}```\n"
         )
@@ -113,7 +120,7 @@ examples). A name is loaded when it is first used, so the import itself is fast.
 
 
 def write_public(app: object) -> None:
-    """Write the page of the public names, each documented under its name."""
+    """Write the page of the public names, each with what it does and a link."""
     del app
     import ast
 
@@ -126,14 +133,9 @@ def write_public(app: object) -> None:
             rooms.setdefault(node.module.split(".")[0], []).extend(a.name for a in node.names)
     parts = [PUBLIC]
     for room, names in rooms.items():
-        parts.append(f"\n## {room}\n")
-        for name in sorted(names, key=str.lower):
-            value = getattr(gwforecast, name)
-            kind = "autoclass" if isinstance(value, type) else "autofunction"
-            if not callable(value):
-                continue  # modules, such as metrics, have pages of their own
-            entry = f".. {kind}:: gwforecast.{name}\n   :no-index:"
-            parts.append(f"\n### {name}\n\n```{{eval-rst}}\n{entry}\n```\n")
+        shown = [name for name in names if callable(getattr(gwforecast, name))]
+        entries = "\n".join(f"   gwforecast.{name}" for name in sorted(shown, key=str.lower))
+        parts.append(f"\n## {room}\n\n```{{eval-rst}}\n.. autosummary::\n\n{entries}\n```\n")
     (Path(__file__).parent / "public.md").write_text("".join(parts), "utf-8")
 
 
@@ -144,7 +146,8 @@ def draw_figures(app: object) -> None:
 
     mpl.use("agg")
     here = Path(__file__).parent
-    for page in [here / "gallery.md", *sorted((here / "howto").glob("*.md"))]:
+    pages = [here / "gallery.md", here / "tutorial.md", *sorted((here / "howto").glob("*.md"))]
+    for page in pages:
         if f"]({page.stem}/" in page.read_text("utf-8"):
             draw_page(page)
 
