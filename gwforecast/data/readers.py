@@ -34,7 +34,8 @@ from gwforecast.data.layouts.loggers import levels_from_pressure
 from gwforecast.data.roles import find_roles
 from gwforecast.data.stores import is_store, list_store, read_store
 from gwforecast.data.understood import ATTRIBUTE, Understood, describe
-from gwforecast.data.weather import joined_covariates, table_of_covariates
+from gwforecast.data.weather import joined_covariates
+from gwforecast.data.weather_table import table_of_covariates
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
