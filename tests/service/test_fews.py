@@ -25,8 +25,9 @@ import pytest
 import xarray as xr
 
 from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.schema import SchemaError
 from gwforecast.service.archive import Archive
-from gwforecast.service.fews.series import PiSeries, read_pi, write_netcdf, write_pi
+from gwforecast.service.fews.series import PiSeries, read_netcdf, read_pi, write_netcdf, write_pi
 
 NS = "{http://www.wldelft.nl/fews/PI}"
 ORDER = [
@@ -343,6 +344,28 @@ def test_the_scripts_of_the_zip_start_the_module(place: Path, tmp_path: Path) ->
             [start, run], cwd="/", env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == code, done.stderr
+
+
+def test_netcdf_of_both_formats_is_read_and_a_cut_file_is_an_error(tmp_path: Path) -> None:
+    index = pd.date_range("2020-01-01", periods=4)
+    made = [
+        events("P", "mm", name, pd.Series([0.5, np.nan, 2.0, 3.0], index) + number, member=member)
+        for number, (name, member) in enumerate((n, m) for n in ("Ü1", "B") for m in (0, 1))
+    ]
+    path = write_netcdf(tmp_path / "new.nc", made, zone=1.0)
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        opened.to_netcdf(tmp_path / "old.nc", engine="scipy", format="NETCDF3_64BIT")
+    for name in ("new.nc", "old.nc"):
+        again = {(one.location, one.member): one for one in read_netcdf(tmp_path / name, zone=1.0)}
+        assert set(again) == {("Ü1", 0), ("Ü1", 1), ("B", 0), ("B", 1)}
+        for one in made:
+            found = again[one.location, one.member]
+            np.testing.assert_array_equal(found.values, one.values)
+            np.testing.assert_array_equal(found.times, one.times)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / "cut.nc").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(SchemaError, match=r"cut\.nc"):
+            read_netcdf(tmp_path / "cut.nc", zone=1.0)
 
 
 def test_series_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.data.layouts.fews import parse_xml, strip
+from gwforecast.data.stores import open_netcdf
 from gwforecast.schema import SchemaError
 from gwforecast.writing import write_atomically
 
@@ -207,8 +208,7 @@ def read_netcdf(path: Path, *, zone: float) -> list[PiSeries]:
             f"An input of the run must exist. Received {str(path)!r}, which does not. Check the "
             "export activities of the General Adapter."
         )
-    with xr.open_dataset(path, engine="h5netcdf") as opened:
-        data = opened.load()
+    data = _dataset(path)
     if "station_id" not in data or "time" not in data:
         raise SchemaError(
             "NetCDF of Delft-FEWS has the variables station_id and time. Received "
@@ -239,6 +239,21 @@ def read_netcdf(path: Path, *, zone: float) -> list[PiSeries]:
             "Export scalar time series."
         )
     return found
+
+
+def _dataset(path: Path) -> xr.Dataset:
+    """Return a NetCDF file; Delft-FEWS writes the classic format by default."""
+    with path.open("rb") as file:
+        classic = file.read(3) == b"CDF"
+    if not classic:
+        return open_netcdf(path)
+    try:
+        with xr.open_dataset(path, engine="scipy") as opened:
+            return opened.load()
+    except Exception as error:  # SciPy raises many kinds for damaged files
+        raise SchemaError(
+            f"A NetCDF file must be readable. Received {path}: {error}. Export it again."
+        ) from None
 
 
 def _plain(name: Any) -> str:
