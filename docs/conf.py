@@ -100,11 +100,7 @@ def write_modules(app: object) -> None:
         if parts[-1] in ("__init__", "__main__") or parts[1].startswith("cli"):
             continue
         name = ".".join(parts)
-        again = [  # names from other modules, which have their entry there
-            one
-            for one in getattr(import_module(name), "__all__", ())
-            if getattr(getattr(import_module(name), one, None), "__module__", name) != name
-        ]
+        again = defined_elsewhere(name)
         left_out = f"   :exclude-members: {', '.join(again)}\n" if again else ""
         text = (
             f"# {'.'.join(parts[1:])}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{left_out}```\n"
@@ -137,6 +133,20 @@ def write_public(app: object) -> None:
         entries = "\n".join(f"   gwforecast.{name}" for name in sorted(shown, key=str.lower))
         parts.append(f"\n## {room}\n\n```{{eval-rst}}\n.. autosummary::\n\n{entries}\n```\n")
     (Path(__file__).parent / "public.md").write_text("".join(parts), "utf-8")
+
+
+def defined_elsewhere(name: str) -> list[str]:
+    """Return the names of a module that have their entry at another one."""
+    if name == "gwforecast.schema":  # the home of SchemaError for readers
+        return []
+    module = import_module(name)
+    found = ["SchemaError"] if name == "gwforecast.timeline" else []
+    for one in getattr(module, "__all__", ()):
+        value = getattr(module, one)
+        home = str(getattr(value, "__module__", name)) if callable(value) else name
+        if home.startswith("gwforecast.") and home != name:
+            found.append(one)
+    return found
 
 
 def draw_figures(app: object) -> None:
