@@ -52,11 +52,13 @@ $(VENV)/bin/python:
 	(on Debian and Ubuntu: the package python3-venv) and call make again." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+KERNELS := $(wildcard gwforecast/networks/engines/source/*.[ch])
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(KERNELS) | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.installed-test: pyproject.toml constraints.txt $(KERNELS) | $(VENV)/bin/python
 	$(PIP) -e '.[test]'
 	@touch $@ $(VENV)/.installed
 

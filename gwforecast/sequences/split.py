@@ -84,15 +84,16 @@ class Split:
         SchemaError
             If a well of the observations is not in the split.
         """
-        time = observations[schema.TIME]
-        wells = observations[schema.WELL].values
+        level = observations[schema.LEVEL]
+        times, wells = observations[schema.TIME].values, observations[schema.WELL].values
         self._check_has(wells)
-        inside = xr.zeros_like(observations[schema.LEVEL], dtype=bool).drop_attrs()
+        at = self.bounds.get_index(schema.WELL).get_indexer(wells)
+        inside = np.zeros((wells.size, times.size), bool)
         for period in periods:
-            start = self.start(period).sel({schema.WELL: wells})
-            end = self.end(period).sel({schema.WELL: wells})
-            inside = inside | ((time >= start) & (time <= end)).transpose(*inside.dims)
-        return inside.rename("rows")
+            start, end = (edge(period).values[at, None] for edge in (self.start, self.end))
+            inside |= (times >= start) & (times <= end)
+        inside = inside if level.dims[0] == schema.WELL else inside.T
+        return xr.DataArray(inside, level.coords, level.dims, "rows")
 
     def levels(self, observations: xr.Dataset, *periods: Period) -> xr.DataArray:
         """Return the levels of the periods, NaN elsewhere, dims (well, time), m."""
