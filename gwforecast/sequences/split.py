@@ -87,7 +87,7 @@ class Split:
         level = observations[schema.LEVEL]
         times, wells = observations[schema.TIME].values, observations[schema.WELL].values
         self._check_has(wells)
-        at = self.bounds.get_index(schema.WELL).get_indexer(wells)
+        at = self.bounds.get_index(schema.WELL).get_indexer(pd.Index(wells))
         inside = np.zeros((wells.size, times.size), bool)
         for period in periods:
             start, end = (edge(period).values[at, None] for edge in (self.start, self.end))
