@@ -46,7 +46,7 @@ def main() -> int:
     """Print the table; return 0 where filling is best at every length and covers 95 %."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
-    parser.add_argument("--every", type=int, default=1, help="every so-manieth German well")
+    parser.add_argument("--every", type=int, default=1, help="every n-th German well")
     parser.add_argument("--models", default="kernel_ridge")
     given = parser.parse_args()
     if not given.data.is_dir():

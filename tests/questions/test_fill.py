@@ -12,6 +12,7 @@ from gwforecast.calibration.leave_years_out import blocks_of_years, simulate_lef
 from gwforecast.models.linear import Linear
 from gwforecast.questions.fill import FLAGS, Filled, extend, fill
 from gwforecast.questions.gap_scores import score_gaps
+from gwforecast.questions.simulation import left_out_simulation
 from gwforecast.questions.smoother import ErrorSmoother
 
 WEEKS = np.datetime64("2000-01-03", "us") + np.arange(200) * np.timedelta64(7, "D")
@@ -157,3 +158,17 @@ def test_a_short_record_fails_with_its_reason(valley: xr.Dataset) -> None:
 def test_blocks_must_be_at_least_two(valley: xr.Dataset) -> None:
     with pytest.raises(ValueError, match=r"at least 2 blocks of years. Received 1"):
         blocks_of_years(valley, blocks=1)
+
+
+def test_several_models_are_weighted_by_their_errors_in_other_blocks(valley: xr.Dataset) -> None:
+    linear = left_out_simulation(valley, models=["linear"]).level
+    season = left_out_simulation(valley, models=["climatology"]).level
+    both = left_out_simulation(valley, models=["linear", "climatology"])
+    block = both.block.values[0]
+    squares = [((one - valley["level"]) ** 2).values[0] for one in (linear, season)]
+    for number in np.unique(block):
+        mean = np.array([np.nanmean(square[block != number]) for square in squares])
+        weights = mean**-2 / (mean**-2).sum()
+        expected = weights[0] * linear.values[0] + weights[1] * season.values[0]
+        inside = (block == number) & np.isfinite(expected)
+        np.testing.assert_allclose(both.level.values[0, inside], expected[inside], atol=1e-8)
