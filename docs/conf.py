@@ -1,5 +1,7 @@
 """Sphinx: pages in MyST Markdown, reference from the docstrings."""
 
+import contextlib
+import io
 import re
 import shutil
 from importlib import import_module
@@ -171,7 +173,8 @@ def draw_page(page: Path) -> None:
     folder.mkdir()
     blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
     for number, block in enumerate(blocks):
-        exec(compile(block, f"{page.name}, block {number}", "exec"), names)  # noqa: S102 - our page
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(block, f"{page.name}, block {number}", "exec"), names)  # noqa: S102 - our page
         if plt.get_fignums():
             plt.gcf().savefig(folder / f"{number}.png", dpi=130, bbox_inches="tight")
             plt.close("all")
