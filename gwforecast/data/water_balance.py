@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -287,3 +288,54 @@ def soil_recharge(
         held = moisture[step] = held - np.minimum(drawn, held)
     recharge = np.where(known, np.moveaxis(passed, 0, -1), np.nan)
     return recharge, np.moveaxis(moisture, 0, -1)
+
+
+def root_zone_recharge(
+    rain: np.ndarray, demand: np.ndarray, temperature: np.ndarray | None, parameters: np.ndarray
+) -> np.ndarray:
+    """Return the recharge below the root zone by the model FlexModel of pastas [1]_, (time,), mm.
+
+    Snow melts by degree days [2]_, rain and melt water fill the interception and then the root
+    zone, and the recharge is a power of the relative moisture of the root zone.
+
+    Parameters
+    ----------
+    rain, demand : numpy.ndarray
+        Precipitation and potential evapotranspiration of each step, shape (time,), mm; finite.
+    temperature : numpy.ndarray, optional
+        Shape (time,), degC; without it all precipitation is rain.
+    parameters : numpy.ndarray
+        In the order of pastas: capacity of the root zone (mm), relative moisture below which
+        evapotranspiration is less than potential, saturated recharge (mm per step), its exponent,
+        factor of the demand, capacity of the interception (mm) and, with a temperature, that below
+        which snow falls (degC) and the degree-day factor (mm/degC per step).
+
+    References
+    ----------
+    .. [1] Collenteur et al. (2021). Estimation of groundwater recharge from groundwater levels
+       using nonlinear transfer function noise models and comparison to lysimeter data. Hydrology
+       and Earth System Sciences 25, 2931-2949. https://doi.org/10.5194/hess-25-2931-2021
+    .. [2] Kavetski and Kuczera (2007). Model smoothing strategies to remove microscale
+       discontinuities in conceptual hydrological models. Water Resources Research 43.
+       https://doi.org/10.1029/2006WR005195
+    """
+    capacity, dry, fastest, exponent, factor, canopy = parameters[:6].tolist()
+    frost, degree_days = parameters[6:].tolist() if temperature is not None else (0.0, 0.0)
+    warmth = [1.0] * rain.size if temperature is None else temperature.tolist()
+    snow, leaves, moisture = 0.0, 0.0, 0.5 * capacity
+    recharge = []
+    for fallen, thirst, warm in zip(rain.tolist(), (factor * demand).tolist(), warmth, strict=True):
+        falling, melted = (fallen, 0.0) if warm <= frost else (0.0, 0.0)
+        if warm > frost and snow > 0:
+            melted = min(degree_days * (warm - frost) * (1.0 - math.exp(-snow / 1.5)), snow)
+        snow += falling - melted
+        evaporated = min(thirst, leaves)
+        leaves += fallen - falling - evaporated
+        water = max(leaves - canopy, 0.0)
+        leaves -= water
+        moisture = min(max(moisture, 0.0), capacity)
+        drawn = (thirst - evaporated) * min(moisture / (dry * capacity), 1.0)
+        passed = min(fastest * (moisture / capacity) ** exponent, moisture)
+        recharge.append(passed)
+        moisture += water + melted - passed - drawn
+    return np.array(recharge)

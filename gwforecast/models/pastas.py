@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.data.water_balance import EVAPORATION_FACTOR, root_zone_recharge
 from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
@@ -28,22 +29,25 @@ __all__ = ["RESPONSES", "Pastas", "Response", "Scales"]
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """A fitted transfer function: ``level = base + sum of response * (rain + factor * demand)``.
+    """A fitted transfer function: the level is ``base`` plus the sum of responses to recharge.
 
-    Demand is the potential evapotranspiration, or the mean temperature where there is none.
+    Recharge is rain plus a factor times the demand, or that of a root zone, see
+    :func:`gwforecast.data.water_balance.root_zone_recharge`.
 
     Parameters
     ----------
     weights : numpy.ndarray
         Response to one unit of recharge by lag in steps, from 0; shape (lag,).
     factor : float
-        Share of the demand that is taken from the rain, negative.
+        Share of the demand that is taken from the rain, negative; 0 with a root zone.
     base : float
         m.
     before : float
         Mean recharge of the fitted rows, used for the time before the data.
     noise : bool
         Whether it was fitted with a noise model.
+    root_zone : numpy.ndarray
+        Parameters of the root zone, shape (parameter,); empty for linear recharge.
     """
 
     weights: Annotated[np.ndarray, Shape("lag")]
@@ -51,20 +55,33 @@ class Response:
     base: float
     before: float
     noise: bool
+    root_zone: Annotated[np.ndarray, Shape("parameter")] = field(
+        default_factory=lambda: np.empty(0)
+    )
 
-    def levels(self, rain: np.ndarray, demand: np.ndarray) -> np.ndarray:
-        """Return the levels under weather, all of shape (time,), m.
+    def recharge(self, weather: np.ndarray) -> np.ndarray:
+        """Return the recharge of weather without gaps (time, series), shape (time,)."""
+        rain, demand = weather[:, 0], weather[:, 1]
+        if not self.root_zone.size:
+            return np.asarray(rain + self.factor * demand)
+        temperature = weather[:, 3] if weather.shape[1] > 3 else None
+        return root_zone_recharge(rain, weather[:, 2], temperature, self.root_zone)
+
+    def levels(self, weather: np.ndarray) -> np.ndarray:
+        """Return the levels under weather (time, series), shape (time,), m.
 
         NaN where the weather is missing within the response.
         """
-        recharge = rain + self.factor * demand
+        known = np.isfinite(weather).all(axis=1)
         lags = self.weights.size
-        known = np.isfinite(recharge)
-        padded = np.concatenate([np.full(lags, self.before), np.where(known, recharge, 0.0)])
-        levels = np.convolve(padded, self.weights)[lags : lags + recharge.size] + self.base
+        recharge = np.full(lags + known.size, self.before)
+        if known.any():
+            filled = np.where(known[:, None], weather, np.nanmean(weather[known], axis=0))
+            recharge[lags:] = np.where(known, self.recharge(filled), 0.0)
+        levels = np.convolve(recharge, self.weights)[lags : lags + known.size] + self.base
         if not known.all():
             missing = np.concatenate([[0], np.cumsum(~known)])
-            ends = np.arange(1, recharge.size + 1)
+            ends = np.arange(1, known.size + 1)
             levels[missing[ends] > missing[np.maximum(ends - lags, 0)]] = np.nan
         return np.asarray(levels)
 
@@ -105,31 +122,40 @@ class Scales:
         return Response(weights, factor, base, mean + factor * usual, found.noise)
 
 
-RESPONSES = {"gamma": "Gamma", "exponential": "Exponential", "four_param": "FourParam"}
+RESPONSES = {
+    "gamma": "Gamma",
+    "exponential": "Exponential",
+    "double_exponential": "DoubleExponential",
+    "four_param": "FourParam",
+}
 """Response functions by name, and what pastas calls them."""
 
 _STEPS = {"D": "D", "W": "7D"}
 _DEMANDS = (("evapotranspiration",), ("temperature",), ("temperature_min", "temperature_max"))
 _FEWEST = 20
+_ROOT_ZONE = ("srmax", "lp", "ks", "gamma", "kv", "simax", "tt", "k")
 
 
 @dataclass(kw_only=True, eq=False)
 class Pastas(PerWell[Response]):
     """Fit a transfer function of recharge to the level of each well, with pastas [1]_.
 
-    Recharge is rain plus a factor times the potential evapotranspiration, or times the mean
-    temperature where there is none; the level is its convolution with a response function [2]_. The
-    parameters are estimated by least squares, and then, starting from these, with an autoregressive
-    noise model. The estimate with the smaller error on the validation rows is kept; where there are
-    no validation levels, the one with noise. The simulation uses the response alone.
+    The level is the convolution of recharge with a response function [2]_. Linear recharge is rain
+    plus a factor times the potential evapotranspiration, or times the mean temperature where there
+    is none. Nonlinear recharge is that below a root zone, with snow where there is temperature
+    [3]_. The parameters are estimated by least squares, and then, starting from these, with an
+    autoregressive noise model. Of the candidates the one with the smallest error on the validation
+    rows is kept; where there are no validation levels, the last one. The simulation uses the
+    response alone.
 
     Parameters
     ----------
-    response : {"gamma", "exponential", "four_param"}
+    response : {"gamma", "exponential", "double_exponential", "four_param"}
         Response function.
+    recharge : {"linear", "flex"}, optional
+        Linear or nonlinear recharge; by default both are candidates.
     noise : bool, optional
-        Estimate with a noise model, or without; by default both, of which the better one on the
-        validation rows is kept.
+        Estimate with a noise model, or without; by default both are candidates.
     name : str
         Name in tables and files.
 
@@ -151,14 +177,20 @@ class Pastas(PerWell[Response]):
     .. [2] Von Asmuth et al. (2002). Transfer function-noise modeling in continuous time using
        predefined impulse response functions. Water Resources Research 38, 1287.
        https://doi.org/10.1029/2001WR001136
+    .. [3] Collenteur et al. (2021). Estimation of groundwater recharge from groundwater levels
+       using nonlinear transfer function noise models and comparison to lysimeter data. Hydrology
+       and Earth System Sciences 25, 2931-2949. https://doi.org/10.5194/hess-25-2931-2021
     """
 
-    response: Literal["gamma", "exponential", "four_param"] = setting(
-        "gamma", search=("choice", "gamma", "exponential", "four_param")
+    response: Literal["gamma", "exponential", "double_exponential", "four_param"] = setting(
+        "gamma", search=("choice", "gamma", "exponential", "double_exponential", "four_param")
     )
+    recharge: Literal["linear", "flex"] | None = None
     noise: bool | None = None
     name: str = "pastas"
 
+    quick = True
+    blended = True
     fit_type = Response
 
     def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit
@@ -173,45 +205,62 @@ class Pastas(PerWell[Response]):
         SchemaError
             If one of them is missing.
         """
-        by_kind = {
-            schema.covariate_kind(name, observations[name].attrs): name
-            for name in reversed(schema.covariate_names(observations))
-        }
+        by_kind = self._by_kind(observations, schema.covariate_names(observations))
         for demand in _DEMANDS:
             if "rain" in by_kind and set(demand) <= set(by_kind):
-                return tuple(by_kind[kind] for kind in ("rain", *demand))
+                warmth = next((t for t in _DEMANDS[1:] if set(t) <= set(by_kind)), ())
+                return tuple(by_kind[kind] for kind in dict.fromkeys(("rain", *demand, *warmth)))
         raise SchemaError(
             "A transfer function needs rain, and evapotranspiration or temperature. Received the "
             f"covariates {schema.covariate_names(observations)}. Add the series, or set "
             "attrs['kind'] of series with other names."
         )
 
+    def _by_kind(self, observations: xr.Dataset, names: Sequence[str]) -> dict[str, str]:
+        """Return the first covariate of each kind."""
+        kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
+        return {kind: name for name, kind in reversed(kinds.items()) if kind is not None}
+
     def weather_of(self, observations: xr.Dataset) -> np.ndarray:
-        """Return rain and demand as an array (well, version, time, 2)."""
-        series = super().weather_of(observations)
-        if series.shape[-1] == 2:
-            return series
-        return np.stack([series[..., 0], 0.5 * (series[..., 1] + series[..., 2])], axis=-1)
+        """Return the series (well, version, time, series) of linear and nonlinear recharge.
+
+        They are rain, its demand, the potential evapotranspiration and, if known, the temperature.
+        """
+        given = super().weather_of(observations)
+        by_kind = self._by_kind(observations, self.covariates_)
+        series = {k: given[..., self.covariates_.index(name)] for k, name in by_kind.items()}
+        mean = series.get("temperature")
+        if mean is None and "temperature_min" in series:
+            mean = 0.5 * (series["temperature_min"] + series["temperature_max"])
+        demand = series.get("evapotranspiration")
+        if mean is None:
+            return np.stack([series["rain"], demand, demand], axis=-1)
+        days = 365.25 / timeline.steps_per_year(self._frequency)
+        potential = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0) if demand is None else demand
+        demand = mean if demand is None else demand
+        return np.stack([series["rain"], demand, potential, mean], axis=-1)
 
     def fit_well(self, record: WellRecord, previous: Response | None) -> Response:
-        """Return the response with the smaller error on the validation rows.
+        """Return the response with the smallest error on the validation rows.
 
-        In a refit it is estimated with or without noise as before.
+        In a refit it is estimated with the recharge and with or without noise as before.
         """
-        noise = self.noise if previous is None else previous.noise
-        rain, demand = record.weather[:, 0], record.weather[:, 1]
+        noise, recharge = self.noise, [self.recharge] if self.recharge else ["linear", "flex"]
+        if previous is not None:
+            noise = previous.noise
+            recharge = ["flex" if previous.root_zone.size else "linear"]
         rows = np.flatnonzero(np.isfinite(record.level))
         if rows.size < _FEWEST:
             raise ValueError(
                 f"A transfer function needs at least {_FEWEST} levels. Received {rows.size}. Give "
                 "the well a longer record."
             )
-        first, last = _known_span((rain, demand), rows, record.times)
+        first, last = _known_span(record.weather, rows, record.times)
         index = pd.DatetimeIndex(record.times[first:last])
-        inputs = [pd.Series(values[first:last], index) for values in (rain, demand)]
+        weather = pd.DataFrame(record.weather[first:last], index)
         head = pd.Series(record.level[first:last], index, name="level").dropna()
-        found = list(self._solve(head, *inputs, noise=noise))
-        errors = [np.square(one.levels(rain, demand) - record.validation) for one in found]
+        found = [one for kind in recharge for one in self._solve(head, weather, kind, noise=noise)]
+        errors = [np.square(one.levels(record.weather) - record.validation) for one in found]
         usable = [np.isfinite(error) for error in errors]
         if len(found) == 1 or not usable[-1].any():
             return found[-1]
@@ -221,7 +270,7 @@ class Pastas(PerWell[Response]):
     def simulate_well(self, fit: Response, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return the levels of one well, shape (version, time), m."""
         del times
-        return np.stack([fit.levels(version[:, 0], version[:, 1]) for version in weather])
+        return np.stack([fit.levels(version) for version in weather])
 
     def prepare(
         self, observations: xr.Dataset, split: Split, *, through: Period, previous: Self | None
@@ -241,49 +290,82 @@ class Pastas(PerWell[Response]):
             raise ValueError("a response has at least one lag")
 
     def _solve(
-        self, head: pd.Series, rain: pd.Series, demand: pd.Series, *, noise: bool | None
+        self, head: pd.Series, weather: pd.DataFrame, recharge: str, *, noise: bool | None
     ) -> Iterator[Response]:
         """Yield the requested responses: without noise, then with it.
 
-        The initial values and bounds of pastas suit series in mm and m. Scaled series are used, so
-        that units and datum do not matter.
+        The initial values and bounds of pastas suit series in mm and m. Linear recharge is fitted
+        to scaled series, so that units and datum do not matter.
         """
         ps = _pastas()
-        scales = Scales.of(head, rain, demand)
-        head, rain, demand = scales.apply(head, rain, demand)
+        linear = recharge == "linear"
+        scales = Scales.of(head, weather[0], weather[1])
+        scaled = scales.apply(head, weather[0], weather[1])
         with _quiet():
-            model = ps.Model(head, freq=_STEPS[self._frequency[0]])
+            model = ps.Model(scaled[0], freq=_STEPS[self._frequency[0]])
             response = getattr(ps, RESPONSES[self.response])()
-            recharge = ps.rch.Linear()
-            model.add_stressmodel(
-                ps.RechargeModel(rain, demand, rfunc=response, recharge=recharge, name="recharge")
-            )
+            if linear:
+                stress = ps.RechargeModel(
+                    *scaled[1:], rfunc=response, recharge=ps.rch.Linear(), name="recharge"
+                )
+                model.add_stressmodel(stress)
+            else:
+                self._add_root_zone(model, weather, response)
             model.solve(report=False)
             if not noise:
-                yield scales.undo(_response(model, noise=False))
+                yield self._response(model, scales, weather, noise=False, linear=linear)
             if noise is not False:
                 model.add_noisemodel(ps.ArNoiseModel())
                 model.solve(report=False, initial=False)
-                yield scales.undo(_response(model, noise=True))
+                yield self._response(model, scales, weather, noise=True, linear=linear)
 
-
-def _response(model: Any, *, noise: bool) -> Response:
-    optimal = model.parameters["optimal"].astype(float)
-    weights = model.get_block_response("recharge").to_numpy(float)
-    factor, base = float(optimal["recharge_f"]), float(optimal["constant_d"])
-    if not (np.isfinite(weights).all() and np.isfinite([factor, base]).all()):
-        raise SchemaError(
-            "A transfer function needs finite parameters. Received some that are not: the "
-            "estimation did not converge. Use a longer record, or response='exponential'."
+    def _add_root_zone(self, model: Any, weather: pd.DataFrame, response: Any) -> None:
+        """Add the nonlinear recharge; the degree-day factor of pastas is that of a day."""
+        ps = _pastas()
+        snow = weather.shape[1] > 3
+        stress = ps.RechargeModel(
+            weather[0],
+            weather[2],
+            temp=weather[3] if snow else None,
+            rfunc=response,
+            recharge=ps.rch.FlexModel(snow=snow),
+            name="recharge",
         )
-    return Response(weights, factor, base, 0.0, noise)
+        model.add_stressmodel(stress)
+        days = 365.25 / timeline.steps_per_year(self._frequency)
+        if snow and days > 1:
+            initial, low, high = (days * value for value in (2.0, 1.0, 20.0))
+            model.set_parameter("recharge_k", initial=initial, pmin=low, pmax=high)
+
+    def _response(
+        self,
+        model: Any,
+        scales: Scales,
+        weather: pd.DataFrame,
+        *,
+        noise: bool,
+        linear: bool,
+    ) -> Response:
+        optimal = model.parameters["optimal"].astype(float)
+        weights = model.get_block_response("recharge").to_numpy(float)
+        base = float(optimal["constant_d"])
+        if not (np.isfinite(weights).all() and np.isfinite(base)):
+            raise SchemaError(
+                "A transfer function needs finite parameters. Received some that are not: the "
+                "estimation did not converge. Use a longer record, or response='exponential'."
+            )
+        if linear:
+            return scales.undo(Response(weights, float(optimal["recharge_f"]), base, 0.0, noise))
+        mean, height = scales.level
+        names = [n for n in optimal.index if n.removeprefix("recharge_") in _ROOT_ZONE]
+        zone = optimal[names].to_numpy()
+        found = Response(weights * height, 0.0, mean + height * base, 0.0, noise, zone)
+        return replace(found, before=float(found.recharge(weather.to_numpy()).mean()))
 
 
-def _known_span(
-    weather: tuple[np.ndarray, np.ndarray], rows: np.ndarray, times: np.ndarray
-) -> tuple[int, int]:
+def _known_span(weather: np.ndarray, rows: np.ndarray, times: np.ndarray) -> tuple[int, int]:
     """Return the steps from the first weather to the last fitted level, which must have no gap."""
-    known = np.isfinite(weather[0]) & np.isfinite(weather[1])
+    known = np.isfinite(weather).all(axis=1)
     first, last = int(known.argmax()), int(rows[-1]) + 1
     gaps = np.flatnonzero(~known[first:last])
     if not known.any() or gaps.size:

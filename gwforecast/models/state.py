@@ -22,9 +22,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "Shape",
@@ -40,7 +52,7 @@ __all__ = [
 ]
 
 
-Fit = TypeVar("Fit")
+Fit = TypeVar("Fit", bound="DataclassInstance")
 LARGEST = 10**6  # of a whole number
 
 
@@ -85,6 +97,8 @@ def fit_from_state(
 ) -> Fit:
     """Return the fit that :func:`fit_to_state` described.
 
+    Fields with a default may be missing: fits that were stored before the field was added lack it.
+
     Parameters
     ----------
     cls : type
@@ -101,8 +115,11 @@ def fit_from_state(
     """
     found: dict[str, Any] = {}
     known = dict(sizes)
+    optional = {field.name for field in dataclasses.fields(cls) if _has_default(field)}
     for name, hint in _fields(cls).items():
         shape = _shape_of(hint)
+        if name in optional and name not in values and name not in arrays:
+            continue
         if shape is not None:
             found[name] = read_array(arrays, name, shape, sizes=known)
         elif get_origin(hint) is tuple:
@@ -181,6 +198,11 @@ def _read_bool(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false")
     return value
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
 
 
 def _fields(cls: type) -> dict[str, Any]:

@@ -70,6 +70,40 @@ def test_the_simulation_is_that_of_pastas() -> None:
     np.testing.assert_allclose(ours.loc[theirs.index], theirs, atol=1e-9)
 
 
+def with_snow() -> xr.Dataset:
+    """Return the aquifer with a temperature, with winters below 0 degC."""
+    observations = aquifer(noise=0.05)
+    days = 7 * np.arange(observations.sizes["time"])
+    warmth = 6.0 + 10.0 * np.sin(2 * np.pi * days / 365.25)
+    return observations.assign(tg=(("well", "time"), warmth[None], {"units": "degC"}))
+
+
+def test_a_root_zone_with_snow_is_that_of_pastas() -> None:
+    observations = with_snow()
+    split = split_by_fraction(observations)
+    fitted = Pastas(noise=False, recharge="flex").fit(observations, split=split)
+    found = fitted.fits_["a"]
+    assert found.root_zone.size == 8
+    frame = observations.isel(well=0).to_dataframe()
+    last = np.flatnonzero(split.rows(observations, "train").values[0])[-1] + 1
+    part = frame.iloc[:last]
+    theirs = ps.rch.FlexModel(snow=True).simulate(
+        *(part[name].to_numpy() for name in ("rr", "et", "tg")), found.root_zone
+    )
+    ours = found.recharge(
+        fitted.weather_of(observations.expand_dims("forcing_member"))[0, 0, :last]
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+def test_recharge_is_chosen_by_the_validation_rows_and_kept() -> None:
+    observations = with_snow()
+    split = split_by_fraction(observations)
+    fitted = Pastas(noise=False).fit(observations, split=split)
+    assert fitted.fits_["a"].root_zone.size == 0  # the truth is linear
+    assert fitted.refit(observations, split=split).fits_["a"].root_zone.size == 0
+
+
 def test_noise_is_chosen_by_the_validation_rows_and_kept() -> None:
     observations = aquifer(noise=0.05)
     split = split_by_fraction(observations)
@@ -89,7 +123,7 @@ def test_noise_is_chosen_by_the_validation_rows_and_kept() -> None:
 def test_missing_weather_is_missing_within_the_response_only() -> None:
     found = Response(np.array([0.5, 0.3, 0.2]), -1.0, 10.0, 2.0, noise=False)
     rain, demand = np.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0]), np.zeros(6)
-    levels = found.levels(rain, demand)
+    levels = found.levels(np.stack([rain, demand], axis=1))
     np.testing.assert_allclose(levels[[0, 4, 5]], [11.5, 14.3, 15.3])
     assert np.isnan(levels[1:4]).all()
 
