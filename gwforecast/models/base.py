@@ -382,6 +382,18 @@ class Forecaster(Displayed, abc.ABC):
         parts = [HeldOut(split.rows(observations, "validation"), self)]
         return parts + (_held_out_by_fits(self, observations, split) if self.quick else [])
 
+    def fit_without(self, observations: xr.Dataset, split: Split) -> Forecaster:
+        """Return a fit to observations of which a part of the levels is left out, see `held_out`.
+
+        By default all choices are made anew.
+        """
+        return copy.copy(self).fit(observations, split=split)
+
+    @classmethod
+    def unsuited(cls, observations: xr.Dataset) -> str:  # noqa: ARG003
+        """Return why data do not suit the model, so that it is no default for them, or ``""``."""
+        return ""
+
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step for which covariates exist.
 
@@ -555,7 +567,7 @@ def _held_out_by_fits(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the fit to all levels has warned already
             with contextlib.suppress(SchemaError):
-                one = copy.copy(forecaster).fit(observations.assign(level=level), split=split)
+                one = forecaster.fit_without(observations.assign(level=level), split)
                 parts.append(HeldOut(fold == number, one))
     return parts
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from gwforecast.models.base import Forecaster
 
 __all__ = [
@@ -28,8 +31,11 @@ __all__ = [
     "model_class",
     "neural_among",
     "settings_of",
+    "suited",
 ]
 
+
+logger = logging.getLogger(__name__)
 
 MODELS: dict[str, str] = {
     "lstm": "gwforecast.networks.lstm:LSTM",
@@ -56,7 +62,7 @@ MODELS: dict[str, str] = {
 """Module and class by name. A module is imported when its model is first used."""
 
 DEFAULT_MODELS = (
-    "lstm", "mlp", "kernel_ridge",
+    "lstm", "mlp", "kernel_ridge", "pastas",
     "linear", "climatology", "seasonal_naive", "persistence", "drift",
 )  # fmt: skip
 """Models of an evaluation, where none are named."""
@@ -146,6 +152,22 @@ def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
     """
     arguments = inspect.signature(model_class(name)).parameters
     return {setting: one for setting, one in arguments.items() if setting != "name"}
+
+
+def suited(
+    models: Sequence[str | Forecaster], observations: xr.Dataset
+) -> Sequence[str | Forecaster]:
+    """Return the models without those that do not suit the data, if they are the default ones.
+
+    What is left out is logged. Models that somebody has named are kept; they fail with the reason.
+    """
+    if tuple(models) not in (DEFAULT_MODELS, DEFAULT_BACKTEST, DEFAULT_SCHEDULE):
+        return models
+    reasons = {str(name): model_class(str(name)).unsuited(observations) for name in models}
+    for name, reason in reasons.items():
+        if reason:
+            logger.info("The default model %r is left out: %s.", name, reason)
+    return [name for name, reason in reasons.items() if not reason]
 
 
 def make_forecasters(

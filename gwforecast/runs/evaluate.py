@@ -23,7 +23,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters
+from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters, suited
 from gwforecast.runs.check import check
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.files import Stopwatch
@@ -141,13 +141,13 @@ def evaluate(
     True
     """
     watch = Stopwatch()
+    schema.validate_observations(observations)
     forecasters = make_forecasters(
-        models,
+        suited(models, observations),
         settings=settings or {},
         shared={"seed": seed, "members": members, "workers": workers},
         leave_wells_out=leave_wells_out,
     )
-    schema.validate_observations(observations)
     with watch("check"):
         findings = check(observations)
     with watch("split"):
