@@ -382,7 +382,7 @@ class Forecaster(Displayed, abc.ABC):
         parts = [HeldOut(split.rows(observations, "validation"), self)]
         return parts + (_held_out_by_fits(self, observations, split) if self.quick else [])
 
-    def fit_without(self, observations: xr.Dataset, split: Split) -> Forecaster:
+    def fit_without(self, observations: xr.Dataset, split: Split) -> Self:
         """Return a fit to observations of which a part of the levels is left out, see `held_out`.
 
         By default all choices are made anew.

@@ -5,7 +5,6 @@ A fitted response is plain arrays, so that simulating does not need pastas.
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import logging
 import warnings
@@ -234,12 +233,12 @@ class Pastas(PerWell[Response]):
         mean = series.get("temperature")
         if mean is None and "temperature_min" in series:
             mean = 0.5 * (series["temperature_min"] + series["temperature_max"])
-        demand = series.get("evapotranspiration")
         if mean is None:
+            demand = series["evapotranspiration"]
             return np.stack([series["rain"], demand, demand], axis=-1)
         days = 365.25 / timeline.steps_per_year(self._frequency)
-        potential = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0) if demand is None else demand
-        demand = mean if demand is None else demand
+        potential = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0)
+        demand, potential = (series.get("evapotranspiration", v) for v in (mean, potential))
         return np.stack([series["rain"], demand, potential, mean], axis=-1)
 
     def fit_well(self, record: WellRecord, previous: Response | None) -> Response:
@@ -268,15 +267,6 @@ class Pastas(PerWell[Response]):
             return found[-1]
         means = [float(e[u].mean()) for e, u in zip(errors, usable, strict=True)]
         return found[int(np.argmin(means))]
-
-    def fit_without(self, observations: xr.Dataset, split: Split) -> Pastas:
-        """Return a fit to observations of which levels are left out, with the choices of this fit.
-
-        Choosing recharge and noise anew in each part would take four times as long.
-        """
-        one = copy.copy(self)
-        one._learn(observations, split, through="train", previous=self, progress=None)
-        return one
 
     @classmethod
     def unsuited(cls, observations: xr.Dataset) -> str:

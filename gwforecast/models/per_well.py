@@ -355,6 +355,15 @@ class PerWell(FittedOnRows, Generic[Fit]):
     ) -> None:
         """Prepare what all wells share before they are fitted; here nothing."""
 
+    def fit_without(self, observations: xr.Dataset, split: Split) -> Self:
+        """Return a fit to observations of which levels are left out, with the choices of this fit.
+
+        Choosing anew in each part would take several times as long.
+        """
+        one = copy.copy(self)
+        one._learn(observations, split, through="train", previous=self, progress=None)
+        return one
+
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step, (well, time), m; NaN where the weather is not known.
 
