@@ -274,11 +274,13 @@ class Corrected(Forecaster):
             ``name`` and ``wells``, plain JSON.
         dict of str to numpy.ndarray
             ``error.wells``, ``error.error``, ``error.level``, ``error.doubt``, ``error.center``,
-            ``since`` and ``known``.
+            ``since``, ``known`` and, unless equal, ``weights``.
         """
         arrays = with_prefix("error", self.error_model_.to_arrays())
         arrays["since"] = self.since_.astype(schema.TIME_DTYPE)
         arrays["known"] = self.known_
+        if self.weights_ is not None:
+            arrays["weights"] = self.weights_
         return {"name": self.name, "wells": list(self.wells_)}, arrays
 
     @classmethod

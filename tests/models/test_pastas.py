@@ -154,7 +154,7 @@ def test_what_cannot_be_fitted_says_why(change, message: str) -> None:
 def test_without_the_library_the_fix_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pastas", None)
     observations = aquifer()
-    with pytest.raises(ImportError, match=r"pip install 'gwforecast\[pastas\]'"):
+    with pytest.raises(ImportError, match=r"pip install pastas"):
         Pastas().fit(observations, split=split_by_fraction(observations))
 
 
