@@ -19,10 +19,11 @@ from statsmodels.regression.linear_model import WLS, RegressionResults
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
-from gwforecast.models.base import NeedOfWeather, label_projection, setting
+from gwforecast.models.base import NeedOfWeather, setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
 from gwforecast.sequences.lags import antecedent_columns, lag_edges
+from gwforecast.sequences.origins import label_projection
 
 __all__ = ["ARDL", "Autoregression", "autoregress"]
 

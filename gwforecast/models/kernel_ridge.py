@@ -21,10 +21,11 @@ from gwforecast import schema, timeline
 from gwforecast.data.covariates import find_covariate
 from gwforecast.data.water_balance import EVAPORATION_FACTOR, snow_and_liquid_water, soil_recharge
 from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
-from gwforecast.models.base import label_projection, setting
+from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.origins import label_projection
 
 __all__ = ["KernelRegression", "KernelRidge"]
 

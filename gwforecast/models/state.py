@@ -23,7 +23,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
@@ -34,9 +33,6 @@ from typing import (
 )
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = [
     "Shape",
@@ -52,7 +48,7 @@ __all__ = [
 ]
 
 
-Fit = TypeVar("Fit", bound="DataclassInstance")
+Fit = TypeVar("Fit")
 LARGEST = 10**6  # of a whole number
 
 
@@ -115,7 +111,7 @@ def fit_from_state(
     """
     found: dict[str, Any] = {}
     known = dict(sizes)
-    optional = {field.name for field in dataclasses.fields(cls) if _has_default(field)}
+    optional = _optional(cls)
     for name, hint in _fields(cls).items():
         shape = _shape_of(hint)
         if name in optional and name not in values and name not in arrays:
@@ -200,9 +196,14 @@ def _read_bool(value: object) -> bool:
     return value
 
 
-def _has_default(field: dataclasses.Field[Any]) -> bool:
+def _optional(cls: Any) -> set[str]:
+    """Return the fields that have a default."""
     missing = dataclasses.MISSING
-    return field.default is not missing or field.default_factory is not missing
+    return {
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is not missing or field.default_factory is not missing
+    }
 
 
 def _fields(cls: type) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from gwforecast import schema, timeline
 from gwforecast.data.covariates import derive_features, require_covariates
 from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.base import Forecaster, NeedOfWeather, label_projection
+from gwforecast.models.base import Forecaster, NeedOfWeather
 from gwforecast.networks.members import centre_members, member_weights_at, normalised
 from gwforecast.networks.parts import Architecture, State, activate, dense
 from gwforecast.sequences.lags import lag_edges, lagged_means
+from gwforecast.sequences.origins import label_projection
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import tile_starts
 
