@@ -67,7 +67,7 @@ def _names_time(name: str) -> bool:
 
 
 def _holds_dates(column: pd.Series) -> bool:
-    known = column.dropna().astype(str).head(20)
+    known = column.head(1000).dropna().head(20).astype(str)
     return len(known) > 0 and bool(known.map(is_date).all())
 
 

@@ -136,6 +136,12 @@ class LengthUnit:
         return TO_METRES[self.name]
 
 
+_LETTERS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "a", "ø": "oe", "æ": "ae", "œ": "oe",
+     "ł": "l", "đ": "d", "ı": "i"}
+)  # fmt: skip
+
+
 def fold(text: str) -> str:
     """Return text in lower case without accents; umlauts become two letters.
 
@@ -144,12 +150,11 @@ def fold(text: str) -> str:
     >>> fold("Prüfstatus"), fold("Côte")
     ('pruefstatus', 'cote')
     """
-    spelled = unicodedata.normalize("NFC", text).lower()
-    for letter, plain in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("å", "a"),
-                          ("ø", "oe"), ("æ", "ae"), ("œ", "oe"), ("ł", "l"), ("đ", "d"),
-                          ("ı", "i")):  # fmt: skip
-        spelled = spelled.replace(letter, plain)
-    split = unicodedata.normalize("NFKD", spelled)
+    spelled = text.lower()
+    if spelled.isascii():
+        return spelled
+    plain = unicodedata.normalize("NFC", spelled).translate(_LETTERS)
+    split = unicodedata.normalize("NFKD", plain)
     return "".join(letter for letter in split if not unicodedata.combining(letter))
 
 

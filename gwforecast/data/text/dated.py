@@ -123,14 +123,15 @@ def _usable_clock(raw: RawTable, clocks: list[str]) -> list[str]:
 
 
 def _is_clock(column: pd.Series) -> bool:
-    known = column.dropna().iloc[:20].astype(str)
+    known = column.head(1000).dropna().head(20).astype(str)
     return len(known) > 0 and bool(known.map(is_clock).all())
 
 
 def _has_dates(column: pd.Series) -> bool:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return True
-    known = column.dropna()
+    known = column.head(1000).dropna()
+    known = known if len(known) else column.dropna()
     if not len(known):
         return False
     return is_date(str(known.iloc[0]).strip().removesuffix(".0"))

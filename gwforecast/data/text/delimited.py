@@ -113,12 +113,12 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     said = facts.get("columns", "").split(",")
     names = said if layout.header is None and len(said) == len(layout.names) else layout.names
     names = unique_names(names, str(path))
+    line = _lines_of(path, layout.first, text.encoding)
     made = _quickly(text, layout, names, decimal, dialect, dated)
     if made is None:
         made = _parsed(path, path, layout, names, decimal, dialect, dated, text.encoding)
+        made, line = _without_headers(made, line)
     frame, footer = _without_footer(made, layout)
-    line = _lines_of(path, layout.first, text.encoding)
-    frame, line = _without_headers(frame, line)
     if frame.shape[0] == 0:
         raise SchemaError(
             f"A table must hold rows of data. Received a header only in {path}. Check the export."
@@ -153,7 +153,8 @@ def _without_headers(
 ) -> tuple[pd.DataFrame, Callable[[int], int]]:
     """Return the rows without those that repeat the header."""
     first = frame.columns[0]
-    if pd.api.types.is_numeric_dtype(frame[first].dtype):
+    kind = frame[first].dtype
+    if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
         return frame, line
     suspects = np.flatnonzero((frame[first] == first).to_numpy(bool, na_value=False))
     repeats = [k for k in suspects if frame.iloc[k].astype(str).tolist() == list(frame.columns)]
@@ -179,7 +180,7 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
     candidates = [dialect.delimiter] if dialect.delimiter else [*DELIMITERS, "  ", " "]
     found: list[tuple[tuple[int, int, int], str, Block, list[list[str]]]] = []
     for rank, delimiter in enumerate(candidates):
-        if delimiter not in text:
+        if delimiter not in text or (delimiter == " " and found):
             continue
         rows = [_cells(line, delimiter) for line in lines]
         block = find_block(rows)
