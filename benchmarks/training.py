@@ -48,7 +48,7 @@ BATCH = 32
 RATE = 1e-3
 LOOKBACK = {"Netherlands": 365, "Germany": 52, "epoch": 52}
 EPOCHS = {"Netherlands": (30, 4), "Germany": (60, 8)}  # of the others, and their patience
-OURS = {"Netherlands": 150, "Germany": 75}
+OURS = {"Netherlands": 100, "Germany": 75}
 LIMITS = {"Netherlands": (150.0, 15.0), "Germany": (90.0, 12.0), "epoch": (8.0, None)}
 
 

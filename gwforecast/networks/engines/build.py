@@ -10,6 +10,7 @@ sources, so that a library of older sources is never loaded.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -69,7 +70,8 @@ def build() -> tuple[Path | None, str]:
             said = getattr(error, "stderr", None) or str(error)
             return None, f"{compiler} failed: {said.strip().splitlines()[0]}"
         for old in path.parent.glob("kernels-*.so"):
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # in use
+                old.unlink()
         beside = path.with_suffix(f".{os.getpid()}")
         shutil.copyfile(linked, beside)
         beside.replace(path)  # in one step: another process may build at the same time
