@@ -126,7 +126,7 @@ def switzerland(folder: Path, members: int) -> dict[str, bool]:
     best = table[[model for model in table if model not in OURS]].max(axis=1)
     ahead = int((table["blend"] > best).sum())
     behind = int((table["blend"] < best - 0.05).sum())
-    print(f"blend ahead of all baselines at {ahead} of {len(table)} wells, more than 0.05 behind the "
+    print(f"blend ahead of all baselines at {ahead} of {len(table)} wells, 0.05 behind the "
           f"best at {behind}; its 95 % interval covers {coverage.mean():.3f}")  # fmt: skip
     return {
         f"Swiss median {SWISS_MEDIAN}": table["blend"].median() >= SWISS_MEDIAN,
