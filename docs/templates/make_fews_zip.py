@@ -20,7 +20,16 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-LEFT_OUT = {"tensorflow", "keras", "pyarrow", "matplotlib", "pillow", "pooch", "hydroeval", "pastas"}
+LEFT_OUT = {
+    "tensorflow",
+    "keras",
+    "pyarrow",
+    "matplotlib",
+    "pillow",
+    "pooch",
+    "hydroeval",
+    "pastas",
+}
 """Not needed by a forecast from stored models."""
 
 START = """import os
