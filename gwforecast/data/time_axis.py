@@ -162,8 +162,8 @@ def _check_times(times: np.ndarray, what: str) -> None:
 
 
 def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
-    size = np.abs(values)
-    if not size.size or not np.nanmax(size, initial=0.0) >= SMALLEST_CODE:
+    largest = max(np.nanmax(values, initial=0.0), -np.nanmin(values, initial=0.0))
+    if not largest >= SMALLEST_CODE:
         return
     coded = np.zeros(values.shape, bool)
     for code in schema.COMMON_MISSING_CODES:
