@@ -186,7 +186,7 @@ def test_a_well_that_is_too_short_leaves_the_others(folder: Path, gwforecast) ->
 
 
 BAD_CALLS = [
-    (["evaluate"], "data must be given"),
+    (["evaluate"], "--levels must be given"),
     (["evaluate", "--levels", "nowhere.csv"], "nowhere.csv"),
     (["evaluate", "nowhere.toml"], "nowhere.toml"),
     (["evaluate", *FILES, "--models", "arima"], "--models must be one of"),
