@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
@@ -93,10 +93,14 @@ class Ranges:
 
     def of(self, well: str, variable: str) -> np.ndarray | None:
         """Return the bounds of a variable, (window, month, 2); None if it is unknown."""
-        if well not in self.wells or variable not in self.variables:
+        if well not in self.rows or variable not in self.variables:
             return None
-        at = self.wells.index(well), self.variables.index(variable)
-        return np.asarray(self.bounds[at])
+        return np.asarray(self.bounds[self.rows[well], self.variables.index(variable)])
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Position of each well."""
+        return {well: row for row, well in enumerate(self.wells)}
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return names as plain JSON, and arrays by name."""
@@ -289,9 +293,9 @@ def record_gate(series: Series, ranges: Ranges, *, moved: float = 0.0) -> list[F
     moved : float
         Change of the datum since the training that was acknowledged, m; 0 for covariates.
     """
-    if series.well not in ranges.wells or series.variable not in ranges.variables:
+    if series.well not in ranges.rows or series.variable not in ranges.variables:
         return []
-    row, column = ranges.wells.index(series.well), ranges.variables.index(series.variable)
+    row, column = ranges.rows[series.well], ranges.variables.index(series.variable)
     times, before = ranges.times[row], ranges.samples[row, column] + moved
     there = ~np.isnat(times) & np.isfinite(before)
     times, before = times[there], before[there]
@@ -467,7 +471,7 @@ def _by_month(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _months(times: np.ndarray) -> np.ndarray:
-    return np.asarray(pd.DatetimeIndex(times).month) - 1
+    return np.asarray(times.astype("datetime64[M]").astype(int) % 12)
 
 
 def _step(times: Sequence[np.datetime64] | np.ndarray) -> float:
