@@ -107,7 +107,7 @@ def fill(
 
     Each filled level has a flag and an interval, and the filling is scored by artificial gaps of
     1 week to 1 year, beside linear interpolation, the simulation alone and climatology. By default
-    the model is kernel_ridge, which takes about a second for each well and block.
+    the model is kernel_ridge; --models linear is faster.
 
     Example: gwforecast fill --levels heads.csv --covariates weather.csv --out filled
 

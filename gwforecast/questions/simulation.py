@@ -26,7 +26,7 @@ __all__ = ["DEFAULT_MODELS", "LeftOut", "left_out_simulation", "usable_inputs"]
 
 
 DEFAULT_MODELS = ("kernel_ridge",)
-"""Models of a question where none are named: about a second for each well and fit."""
+"""Models of a question where none are named."""
 
 
 @dataclass(frozen=True, eq=False)
