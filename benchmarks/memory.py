@@ -23,7 +23,7 @@ from scipy.signal import lfilter
 import gwforecast
 from gwforecast.networks.lstm import LSTM
 
-LIMIT = 2.5  # GiB in all, TensorFlow included
+LIMIT = 2.0  # GiB in all
 
 
 def network_of_wells(wells: int, weeks: int, covariates: int) -> xr.Dataset:
