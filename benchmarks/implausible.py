@@ -213,7 +213,6 @@ WEATHER: dict[str, Change] = {
     "no rain for a year": _weather("rain", _all(0.0), last=60),
     "cumulated rain": _weather("rain", lambda part: part.cumsum(), last=104),
     "stuck gauge": _weather("rain", _all(7.3), last=10),
-    "temperature in kelvin, all": _weather("temperature", lambda part: part + 273.15),
     "temperature in kelvin, last": _weather("temperature", lambda part: part + 273.15, last=2),
     "temperature in Fahrenheit": _weather("temperature", lambda part: part * 1.8 + 32, last=12),
     "temperature times 10": _weather("temperature", lambda part: part * 10, last=60),

@@ -328,6 +328,8 @@ def _forecast_by_models(
         if well.name not in table:
             well.lower("model_missing", "no model was trained for this well")
     trained = [well for well in wanted if well.name in table]
+    others = [w for w in wells if w not in wanted and w.series is not None and w.name in table]
+    _gate_others(others, request, champions, {name: pair.bundle for name, pair in table.items()})
     for rank in ("bundle", "previous"):
         groups: dict[tuple[str, np.datetime64], list[WellForecast]] = {}
         for well in trained:
@@ -336,6 +338,28 @@ def _forecast_by_models(
                 groups.setdefault((name, well.origin), []).append(well)
         for (name, _), group in groups.items():
             _forecast_group(group, request, champions, name)
+
+
+def _gate_others(
+    wells: Sequence[WellForecast], request: _Request, champions: Champions, names: Mapping[str, str]
+) -> None:
+    """Reject impossible levels of wells that no model forecasts, for their climatology."""
+    bundles: dict[str, list[WellForecast]] = {}
+    for well in wells:
+        bundles.setdefault(names[well.name], []).append(well)
+    for name, group in bundles.items():
+        try:
+            fitted, manifest = champions.open(name)
+        except Exception:  # noqa: S112 - reported where a model is to forecast
+            continue
+        gate = Gate(manifest.get("ranges"), request.issue_time, request.limits)
+        for well in group:
+            if well.name in fitted.trained_through_[schema.WELL].values:
+                gate.check(
+                    well,
+                    trained_through=fitted.trained_through(well.name),
+                    changes=request.changes.get(well.name, ()),
+                )
 
 
 def _forecast_group(

@@ -16,7 +16,12 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import Climatology
 from gwforecast.quality import checks
-from gwforecast.quality.gates import LevelRange, forecast_gate, plausible_range
+from gwforecast.quality.gates import (
+    LevelRange,
+    forecast_gate,
+    physical_limits,
+    plausible_range,
+)
 from gwforecast.quality.rules import Finding, Series
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
@@ -328,6 +333,8 @@ def clean_levels(data: xr.Dataset, rejected: np.ndarray) -> xr.Dataset:
     good = np.zeros(level.values.size, bool)
     good[level.clean] = True
     good &= ~np.isin(level.times, rejected)
+    low, high = physical_limits("level", 1.0)
+    good &= (level.values >= low) & (level.values <= high)
     usual = plausible_range(replace(level, values=np.where(good, level.values, np.nan)))
     if usual is not None:
         good &= (level.values >= usual.low) & (level.values <= usual.high)
