@@ -18,6 +18,7 @@ __all__ = [
     "METHODS",
     "EvapotranspirationMethod",
     "potential_evapotranspiration",
+    "root_zone_recharge",
     "snow_and_liquid_water",
     "soil_recharge",
 ]
