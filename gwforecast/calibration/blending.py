@@ -15,10 +15,16 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.calibration.held_out import SPREAD
 
-__all__ = ["blend_members", "blend_simulations", "blend_weights", "read_weights"]
+__all__ = [
+    "WEIGHT_POWER",
+    "blend_members",
+    "blend_simulations",
+    "blend_weights",
+    "read_weights",
+]
 
 
-POWER = 2.0
+WEIGHT_POWER = 2.0
 """Power of the inverse mean squared error that weights a model."""
 
 
@@ -49,7 +55,7 @@ def blend_weights(held_out: Sequence[xr.DataArray], observed: xr.DataArray) -> x
     works = works | ~works.any(schema.MODEL)
     incomplete = (~known & works).sum(schema.MODEL) > 0
     squared = ((levels - observed).where(known & ~incomplete) ** 2).mean(schema.TIME)
-    inverse = squared.clip(min=1e-12 * squared.max(schema.MODEL)) ** -POWER
+    inverse = squared.clip(min=1e-12 * squared.max(schema.MODEL)) ** -WEIGHT_POWER
     weights = xr.ones_like(inverse).where(~np.isfinite(inverse), inverse).where(works, 0.0)
     return weights / weights.sum(schema.MODEL)
 
