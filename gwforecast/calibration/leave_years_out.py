@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.calibration.blending import WEIGHT_POWER
 from gwforecast.calibration.held_out import SPREAD, center_and_spread
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, further
@@ -16,7 +17,6 @@ from gwforecast.sequences.split import split_by_fraction
 
 __all__ = [
     "BLOCKS",
-    "WEIGHT_POWER",
     "blocks_of_years",
     "fit_all",
     "fits_without_blocks",
@@ -28,8 +28,6 @@ __all__ = [
 BLOCKS = 5
 """Number of blocks where none is given."""
 
-WEIGHT_POWER = 2.0
-"""Power of the inverse mean squared error that weights a model, as in the blend."""
 
 TRAIN, VALIDATION = 0.75, 0.25  # shares of the levels of a fit: the second are for its choices
 

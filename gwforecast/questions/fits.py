@@ -16,11 +16,11 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.calibration.blending import WEIGHT_POWER
 from gwforecast.calibration.held_out import SPREAD, center_and_spread
 from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES, SimulationInterval
 from gwforecast.calibration.leave_years_out import (
     BLOCKS,
-    WEIGHT_POWER,
     fit_all,
     fits_without_blocks,
 )
