@@ -72,7 +72,13 @@ def placed(wells) -> xr.Dataset:
 
 
 OF_FORECASTS = {"fan", "hindcasts", "pit", "reliability", "scores_by_lead", "status_strip"}
-NAMES = sorted(set(plots.__all__) - {"close"} - OF_FORECASTS)  # those in test_forecast_figures.py
+OF_QUESTIONS = {
+    "contributions", "filled_record", "projections", "residual_diagnostics", "scenario",
+    "step_responses", "trend",
+}  # fmt: skip
+NAMES = sorted(  # the others are in test_forecast_figures.py and test_question_figures.py
+    set(plots.__all__) - {"close"} - OF_FORECASTS - OF_QUESTIONS
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
