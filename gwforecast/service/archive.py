@@ -108,6 +108,7 @@ class Archive:
     Examples
     --------
     >>> import tempfile
+    >>> from gwforecast import schema
     >>> level = schema.label_forecast(
     ...     np.zeros((1, 1, 2)), wells=["a"], frequency="D",
     ...     issue_times=np.array(["2020-01-06"], "datetime64[us]"),

@@ -55,7 +55,11 @@ def test_the_default_lies_within_the_range_of_a_search(model: Any) -> None:
         (Additive, {"penalty": -1.0}, "at least 0"),
         (ARMARegression, {"orders": [(1, -1)]}, "at least 0"),
         (UnobservedComponents, {"harmonics": 0}, "at least 1. Received 0. The default is 2"),
-        (Pastas, {"response": "hantush"}, "be one of 'gamma', 'exponential', 'four_param'"),
+        (
+            Pastas,
+            {"response": "hantush"},
+            "be one of 'gamma', 'exponential', 'double_exponential', 'four_param'",
+        ),
         (Pastas, {"noise": "yes"}, "true or false"),
         (SeasonalNaive, {"tolerance": -1}, "'tolerance' of 'seasonal_naive'"),
         (ETS, {"name": 3}, "a text"),

@@ -91,10 +91,12 @@ def place(shared_folder: Path, gwforecast) -> Path:
     ahead = weather["2009-02-09":"2009-05-04"]
     issued = np.datetime64(NOW, "s")
     ensemble = [
-        events(name, unit, "W1", ahead[column] * factor + shift, member=k, ensemble="ENS",
-               issued=issued)
+        events(name, unit, "W1", (ahead[column] * factor + shift).clip(lower=low), member=k,
+               ensemble="ENS", issued=issued)
         for k, (factor, shift) in enumerate(((1.0, 0.0), (1.5, 1.0), (0.5, -1.0)))
-        for name, unit, column in (("P.obs", "mm", "rain"), ("T.obs", "degC", "temperature"))
+        for name, unit, column, low in (
+            ("P.obs", "mm", "rain", 0.0), ("T.obs", "degC", "temperature", None),
+        )
     ]  # fmt: skip
     shifted = [one.shifted(-1.0) for one in ensemble]  # in another time zone than the run
     write_pi(shared_folder / "ensemble.xml", shifted, zone=0.0)

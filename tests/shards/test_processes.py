@@ -35,7 +35,7 @@ def test_parts_are_worked_on_apart_and_come_back_in_order() -> None:
     found = map_in_processes(lambda part: (part * 10, os.getpid()), [1, 2, 3])
     assert [value for value, _ in found] == [10, 20, 30]
     assert found[0][1] == HERE
-    assert len({number for _, number in found}) == 3
+    assert HERE not in {number for _, number in found[1:]}
 
 
 def test_a_process_that_is_killed_costs_nothing() -> None:

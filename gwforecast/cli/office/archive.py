@@ -19,7 +19,8 @@ __all__ = ["archive"]
 
 
 archive: typer.Typer = typer.Typer(
-    help="Keep the archive of forecasts for years: roll up, prune, back up, restore.",
+    help="Keep the archive of forecasts for years: roll up, prune, back up, restore.\n\n"
+    "Example: gwforecast archive backup run.toml --to backup.zip",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

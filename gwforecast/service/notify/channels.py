@@ -57,7 +57,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     Examples
     --------
     >>> signature("secret", "1700000000", b"{}")[:20]
-    'sha256=2d2b3e77b7bd0'
+    'sha256=b8569b78799ff'
     """
     signed = timestamp.encode("ascii") + b"." + body
     return f"sha256={hmac.new(secret.encode('utf-8'), signed, hashlib.sha256).hexdigest()}"
