@@ -107,7 +107,7 @@ class Archive:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, numpy as np
     >>> from gwforecast import schema
     >>> level = schema.label_forecast(
     ...     np.zeros((1, 1, 2)), wells=["a"], frequency="D",
