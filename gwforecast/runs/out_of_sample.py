@@ -215,19 +215,20 @@ def predict_all(
 
 
 def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split) -> Prediction:
-    """Return the weighted mean of the central predictions of several models, with its own interval.
+    """Return the weighted mean of the predictions of several models, quantile by quantile.
 
     The mean of forecasts with different errors is better than most of them [1]_. Each model is
     weighted, at each well, by the inverse square of its mean squared error on rows of the train and
     validation periods that it was not fitted on, so that a model that fails at a well hardly counts
-    there. The interval is wider where the models, or the members of a model, disagree. Each row is
+    there. The same weights average the quantiles, not the probabilities [2]_: errors of models are
+    alike in the years to come, more than in the years that weights were estimated on. Each row is
     the mean of fits on the same periods.
 
     Parameters
     ----------
     parts : sequence of Prediction
-        Predictions of at least two models for the same wells and times. Weights and interval are
-        estimated from errors on rows that none of them was fitted on.
+        Predictions of at least two models for the same wells and times. Weights are estimated from
+        errors on rows that none of them was fitted on.
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
@@ -237,6 +238,9 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     ----------
     .. [1] Bates, J. M., and Granger, C. W. J. (1969). The combination of forecasts. Operational
        Research Quarterly 20, 451-468. https://doi.org/10.1057/jors.1969.103
+    .. [2] Lichtendahl, K. C., Grushka-Cockayne, Y., and Winkler, R. L. (2013). Is it better to
+       average probabilities or quantiles? Management Science 59, 1594-1611.
+       https://doi.org/10.1287/mnsc.1120.1667
     """
     given = [part.held_out for part in parts if part.held_out is not None]
     complete = len(given) == len(parts)
@@ -249,7 +253,9 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
         weights = xr.DataArray(equal, wells, (schema.MODEL, schema.WELL))
     simulation = blend_simulations([part.simulation for part in parts], weights)
     held_out = blend_simulations(given, weights) if complete else None
-    level = _quantiles(simulation, held_out, observations, split)
+    each = xr.concat([part.level for part in parts], schema.MODEL, join="exact")
+    level = (weights * each.where(weights > 0, 0.0)).sum(schema.MODEL, skipna=False)
+    level = level.transpose(*parts[0].level.dims).assign_attrs(parts[0].level.attrs)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 

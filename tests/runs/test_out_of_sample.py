@@ -308,15 +308,20 @@ def test_the_spread_of_a_blend_is_that_of_all_members(observations: xr.Dataset) 
     assert blended.level.drop_sel(quantile=0.5).isnull().all()  # nothing was left out by a fit
 
 
-def test_a_blend_is_wider_where_the_members_of_a_model_disagree(observations: xr.Dataset) -> None:
+def test_the_interval_of_a_blend_is_as_wide_as_those_of_its_models_on_average(
+    observations: xr.Dataset,
+) -> None:
     split = split_by_fraction(observations)
     one = out_of_sample.predict(Climatology(), observations, split=split)
+    middle = one.level.sel(quantile=0.5)
     winter = observations["time"].dt.month.isin([12, 1, 2])
-    spread = xr.where(winter, 1.0, 0.0) * xr.ones_like(one.spread)
-    unsure = dataclasses.replace(one, spread=spread, held_out=one.held_out.assign(spread=spread))
+    wide = middle + (one.level - middle) * xr.where(winter, 3.0, 1.0)
+    unsure = dataclasses.replace(one, level=wide.transpose(*one.level.dims))
     level = out_of_sample.blend([one, unsure], observations, split=split).level
-    width = level.sel(quantile=0.975) - level.sel(quantile=0.025)
-    assert (width.where(winter).mean("time") > 1.2 * width.where(~winter).mean("time")).all()
+    ratio = (level - middle) / (one.level - middle)
+    ratio = ratio.sel(quantile=[0.025, 0.975])
+    np.testing.assert_allclose(ratio.where(winter, 2.0).where(ratio.notnull(), 2.0), 2.0)
+    np.testing.assert_allclose(ratio.where(~winter, 1.0).where(ratio.notnull(), 1.0), 1.0)
 
 
 def test_a_model_that_fails_at_a_well_does_not_take_the_blend_with_it(
