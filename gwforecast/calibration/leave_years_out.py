@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.blending import WEIGHT_POWER
+from gwforecast.calibration.blending import blend_simulations, blend_weights
 from gwforecast.calibration.held_out import SPREAD, center_and_spread
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, further
@@ -202,22 +202,12 @@ def mean_of_models(
     """
     if len(simulations) == 1:
         return simulations[0]
-    each = xr.concat(simulations, schema.MODEL, join="exact")
-    squared = (each[schema.LEVEL] - observed) ** 2
-    mean, within = xr.zeros_like(observed), xr.zeros_like(observed)
+    levels = [one[schema.LEVEL] for one in simulations]
+    whole = xr.full_like(simulations[0], np.nan)
     for number in np.unique(block.values):
-        elsewhere = squared.where(block != number).mean(schema.TIME)
-        weights: xr.DataArray = elsewhere.clip(min=1e-12) ** -WEIGHT_POWER
-        weights = (weights / weights.sum(schema.MODEL)).fillna(0.0)
-        level = (weights * each[schema.LEVEL].where(weights > 0, 0.0)).sum(
-            schema.MODEL, skipna=False
-        )
-        spread = weights * (each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2)
-        mean = mean.where(block != number, level)
-        within = within.where(block != number, spread.sum(schema.MODEL))
-    return xr.Dataset(
-        {schema.LEVEL: mean.transpose(*observed.dims), SPREAD: np.sqrt(within)}
-    ).drop_attrs()
+        weights = blend_weights(levels, observed.where(block != number))
+        whole = whole.where(block != number, blend_simulations(simulations, weights))
+    return whole.transpose(*observed.dims).drop_attrs()
 
 
 def _fit(forecaster: Forecaster, observations: xr.Dataset, progress: Progress | None) -> Forecaster:

@@ -80,7 +80,7 @@ class _Screen(Console):
                 errors.print("warning: what is printed cannot be written, " + str(error.strerror))
 
     def on_broken_pipe(self) -> None:
-        """Print nothing any more; the run goes on and ends with its own code."""
+        """Stop printing; the run continues and ends with its own exit code."""
         self.quiet = True
         lose(self.stderr)
 

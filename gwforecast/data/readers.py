@@ -489,7 +489,7 @@ def _paired(levels: Path, weather: Path) -> tuple[dict[str, Path], dict[str, Pat
     """Return the files of two folders by names of wells that both share, where there are such.
 
     What all stems of a folder end with is not known where it holds one file, or wells whose own
-    names end alike; what stems of both folders begin with tells it.
+    names end alike; the beginnings that stems of both folders share show it.
     """
     files, others = _files(levels)[0], _files(weather)[0]
     if set(files) <= set(others):

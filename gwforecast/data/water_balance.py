@@ -274,7 +274,7 @@ def soil_recharge(
     ([3.0, 4.0, 0.0], [10.0, 10.0, 10.0])
     """
     known = np.isfinite(water) & np.isfinite(demand)
-    rain, thirst = np.where(known, water, 0.0), np.where(known, demand, 0.0)
+    rain, potential = np.where(known, water, 0.0), np.where(known, demand, 0.0)
     full = np.array(capacities)[:, None]
     held = np.repeat(0.5 * full, len(water), axis=1) if start is None else start
     passed = np.empty((water.shape[1], *held.shape))
@@ -285,7 +285,7 @@ def soil_recharge(
         excess = np.maximum(held - full, 0.0)
         held = held - excess
         passed[step] = through + excess
-        drawn = thirst[:, step] * np.minimum(held / (SOIL_DRY * full), 1.0)
+        drawn = potential[:, step] * np.minimum(held / (SOIL_DRY * full), 1.0)
         held = moisture[step] = held - np.minimum(drawn, held)
     recharge = np.where(known, np.moveaxis(passed, 0, -1), np.nan)
     return recharge, np.moveaxis(moisture, 0, -1)
@@ -325,17 +325,19 @@ def root_zone_recharge(
     warmth = [1.0] * rain.size if temperature is None else temperature.tolist()
     snow, leaves, moisture = 0.0, 0.0, 0.5 * capacity
     recharge = []
-    for fallen, thirst, warm in zip(rain.tolist(), (factor * demand).tolist(), warmth, strict=True):
+    for fallen, potential, warm in zip(
+        rain.tolist(), (factor * demand).tolist(), warmth, strict=True
+    ):
         falling, melted = (fallen, 0.0) if warm <= frost else (0.0, 0.0)
         if warm > frost and snow > 0:
             melted = min(degree_days * (warm - frost) * (1.0 - math.exp(-snow / 1.5)), snow)
         snow += falling - melted
-        evaporated = min(thirst, leaves)
+        evaporated = min(potential, leaves)
         leaves += fallen - falling - evaporated
         water = max(leaves - canopy, 0.0)
         leaves -= water
         moisture = min(max(moisture, 0.0), capacity)
-        drawn = (thirst - evaporated) * min(moisture / (dry * capacity), 1.0)
+        drawn = (potential - evaporated) * min(moisture / (dry * capacity), 1.0)
         passed = min(fastest * (moisture / capacity) ** exponent, moisture)
         recharge.append(passed)
         moisture += water + melted - passed - drawn

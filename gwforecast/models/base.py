@@ -313,7 +313,7 @@ class Forecaster(Displayed, abc.ABC):
     def fit_without(self, observations: xr.Dataset, split: Split) -> Self:
         """Return a fit to observations of which a part of the levels is left out, see `held_out`.
 
-        By default all choices are made anew.
+        By default all choices are made again.
         """
         return copy.copy(self).fit(observations, split=split)
 

@@ -358,7 +358,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
     def fit_without(self, observations: xr.Dataset, split: Split) -> Self:
         """Return a fit to observations of which levels are left out, with the choices of this fit.
 
-        Choosing anew in each part would take several times as long.
+        Choosing again in each part would take several times as long.
         """
         one = copy.copy(self)
         one._learn(observations, split, through="train", previous=self, progress=None)

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.blending import WEIGHT_POWER
+from gwforecast.calibration.blending import blend_simulations, blend_weights
 from gwforecast.calibration.held_out import SPREAD, center_and_spread
 from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES, SimulationInterval
 from gwforecast.calibration.leave_years_out import (
@@ -88,7 +88,7 @@ class Fits:
             ``level`` and ``spread`` (well, time).
         """
         parts = [center_and_spread(one.simulate(observations)) for one in self.models.values()]
-        return _mean(parts, self.weights)
+        return blend_simulations(parts, self.weights)
 
     def with_interval(self, simulation: xr.Dataset) -> xr.DataArray:
         """Return a simulation with intervals, (well, time, quantile), m.
@@ -184,8 +184,11 @@ def fit_models(
             unseen = unseen.where(~rows, center_and_spread(one.simulate(used)))
             without[name].append(one)
         left_out.append(unseen)
-    weights = _weights(list(forecasters), left_out, used[schema.LEVEL])
-    return Fits(used, whole, without, weights, _mean(left_out, weights), {**failed, **few})
+    weights = blend_weights([one[schema.LEVEL] for one in left_out], used[schema.LEVEL])
+    weights = weights.assign_coords({schema.MODEL: list(forecasters)})
+    return Fits(
+        used, whole, without, weights, blend_simulations(left_out, weights), {**failed, **few}
+    )
 
 
 def _with_levels(observations: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
@@ -203,24 +206,3 @@ def _with_levels(observations: xr.Dataset) -> tuple[xr.Dataset, dict[str, str]]:
             f"{int(counts.max())} at most. Use longer records."
         )
     return kept, few
-
-
-def _weights(
-    names: list[str], left_out: Sequence[xr.Dataset], observed: xr.DataArray
-) -> xr.DataArray:
-    levels = [one[schema.LEVEL] for one in left_out]
-    each = xr.concat(levels, xr.DataArray(names, dims=schema.MODEL, name=schema.MODEL))
-    squared = ((each - observed) ** 2).mean(schema.TIME)
-    power: xr.DataArray = squared.clip(min=1e-12) ** -WEIGHT_POWER
-    power = power.fillna(0.0)
-    return (power / power.sum(schema.MODEL)).transpose(schema.MODEL, schema.WELL)
-
-
-def _mean(parts: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
-    """Return the weighted mean of models, and the spread of all members."""
-    each = xr.concat(parts, weights[schema.MODEL], join="exact")
-    level = (weights * each[schema.LEVEL]).sum(schema.MODEL, skipna=False)
-    within = each[SPREAD] ** 2 + (each[schema.LEVEL] - level) ** 2
-    spread: xr.DataArray = (weights * within).sum(schema.MODEL, skipna=False) ** 0.5
-    order = (schema.WELL, schema.TIME)
-    return xr.Dataset({schema.LEVEL: level.transpose(*order), SPREAD: spread.transpose(*order)})

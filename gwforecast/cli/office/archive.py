@@ -32,9 +32,12 @@ Before = Annotated[
     ),
 ]
 KeepDays = Annotated[
-    int | None, typer.Option(min=0, help="Keep the forecasts of so many days before the last one.")
+    int | None,
+    typer.Option(min=0, help="Number of days before the last forecast whose forecasts are kept."),
 ]
-KeepLast = Annotated[int | None, typer.Option(min=1, help="Keep the last so many issue times.")]
+KeepLast = Annotated[
+    int | None, typer.Option(min=1, help="Number of latest issue times that are kept.")
+]
 KeepMonthly = Annotated[
     bool, typer.Option("--keep-monthly", help="Keep the first issue time of each month.")
 ]
@@ -51,7 +54,7 @@ Replace = Annotated[
     typer.Option("--replace", help="Replace what is there; it is kept under another name beside."),
 ]
 Accept = Annotated[
-    bool, typer.Option("--accept", help="Write the head anew, and accept what is missing.")
+    bool, typer.Option("--accept", help="Rewrite the head, and accept what is missing.")
 ]
 
 

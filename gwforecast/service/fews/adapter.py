@@ -83,7 +83,7 @@ def run(path: Path, *, describe: Callable[[Exception], str] = str) -> tuple[int,
             _run(read_run_file(path), messages)
     except (SchemaError, ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
         messages.report(ERROR, describe(error))
-    except Exception as error:  # whatever happens, Delft-FEWS is told
+    except Exception as error:  # any other failure is reported to Delft-FEWS too
         messages.report(FATAL, f"an internal error of gwforecast, {type(error).__name__}: {error}")
     finally:
         if place is not None:
@@ -413,7 +413,7 @@ def _report_state(asked: RunFile, messages: Diagnostics) -> None:
 
 def _write_state(asked: RunFile, product: xr.Dataset) -> None:
     """Write what the forecast was made of, as the state of the module, and its description."""
-    assert asked.out_state is not None  # noqa: S101 - asked for by the caller
+    assert asked.out_state is not None  # noqa: S101 - the caller requests it
     values = {
         "issue_time": format_time(product[schema.ISSUE_TIME].values[0]),
         "source": str(product.attrs.get("source", "")),

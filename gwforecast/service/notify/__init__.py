@@ -1,1 +1,1 @@
-"""What a scheduled run tells people: a record of each run, alerts, and how they are sent."""
+"""The record of each scheduled run, alerts, and how they are sent."""

@@ -66,7 +66,7 @@ def read_head(path: Path) -> Head | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ArchiveError(
             f"The head of an archive is a JSON file of gwforecast. Received {str(path)!r}, which "
-            f"cannot be read: {error}. Compare the archive with a backup, and write the head anew: "
+            f"cannot be read: {error}. Compare the archive with a backup, and rewrite the head: "
             "gwforecast archive head run.toml --accept."
         ) from None
     return head

@@ -105,7 +105,7 @@ def read_weather(
         weather = open_netcdf(path)
         chosen, vintage = _newest(weather, issue_time, oldest=schedule.oldest)
         _check(chosen, observations, issue_time)
-    except Exception as error:  # whatever is wrong with the file, climatology goes on
+    except Exception as error:  # climatology replaces a file that cannot be used
         reason = f"the weather forecast is not used, and climatology takes its place: {error}"
         return Weather(ClimatologyWeather(), reason=reason)
     return Weather(ClimatologyWeather(), chosen, vintage)
