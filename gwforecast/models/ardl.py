@@ -359,7 +359,7 @@ class ARDL(PerWell[Autoregression]):
         last = np.maximum.accumulate(place, axis=1)[:, issued]
         known = np.where(last >= 0, np.take_along_axis(error, np.maximum(last, 0), axis=1), np.nan)
         wells = [str(well) for well in observations[schema.WELL].values]
-        phi = np.array([self.fits_[w].phi if w in self.fits_ else np.nan for w in wells])
+        phi = np.array([self.fits_[w].phi if w in self.fits_ else 0.0 for w in wells])
         ahead = (issued - last)[..., None] + np.arange(1, horizon + 1)
         level = mean + (known[..., None] * phi[:, None, None] ** ahead)[..., None]
         return schema.label_forecast(
@@ -380,6 +380,8 @@ class ARDL(PerWell[Autoregression]):
                 columns = self._columns(weather[number], times, fit.lookback, fit.before)
                 ahead = fit.proceed(columns[:, -horizon:], level=float(level[number]))
                 found[number, :, :, 0] = ahead.T
+            elif well in self.constant_:
+                found[number] = self.constant_[well]
         return found
 
     def _columns(

@@ -278,8 +278,8 @@ class PerWell(FittedOnRows, Generic[Fit]):
     failed_ : dict of str to str
         Wells that could not be fitted and why; their levels are NaN.
     constant_ : dict of str to float
-        Wells whose level is constant where it is fitted, which a model that needs levels that vary
-        predicts as that level, m.
+        Wells whose level is constant where it is fitted. They have no fit, and are simulated and
+        forecast as that level, m.
     """
 
     fit_type: ClassVar[type]
@@ -472,12 +472,12 @@ class PerWell(FittedOnRows, Generic[Fit]):
         before = {} if previous is None else getattr(previous, "fits_", {})
         self.fits_ = {}
         for number, record in enumerate(records):
-            try:
-                self.fits_[record.well] = self.fit_well(record, before.get(record.well))
-            except (ValueError, RuntimeError) as error:
-                if self._simulates_by_fits() and record.is_constant():
-                    self.constant_[record.well] = float(np.nanmean(record.level))
-                else:
+            if record.is_constant():
+                self.constant_[record.well] = float(np.nanmean(record.level))
+            else:
+                try:
+                    self.fits_[record.well] = self.fit_well(record, before.get(record.well))
+                except (ValueError, RuntimeError) as error:
                     self._fail(record.well, str(error))
             if progress is not None:
                 task = f"fit {self.name}{DETAIL}well {record.well!r}"
@@ -537,12 +537,6 @@ class PerWell(FittedOnRows, Generic[Fit]):
         """Check that the wells were fitted, and the data are like the fitted ones."""
         well_positions(observations, self.wells_, name=self.name)
         self._check_like_fitted(observations)
-
-    def _simulates_by_fits(self) -> bool:
-        """Return whether all levels, forecasts included, come from :meth:`simulate_well`."""
-        cls: Any = type(self)
-        names = ("_simulate_arrays", "simulate", "forecast")
-        return all(getattr(cls, name) is getattr(PerWell, name) for name in names)
 
     def _check_like_fitted(self, observations: xr.Dataset) -> None:
         """Check that data have the covariates and the frequency that were fitted."""

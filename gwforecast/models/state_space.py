@@ -189,6 +189,8 @@ class StateSpace(PerWell[StateSpaceFit]):
         year = timeline.steps_per_year(self._frequency)
         level = np.full((series.sizes[schema.WELL], issued.size, horizon), np.nan)
         for number, well in enumerate(map(str, series[schema.WELL].values)):
+            if well in self.constant_:
+                level[number] = self.constant_[well]
             if well not in self.fits_:
                 continue
             values = series.values[number]
