@@ -26,7 +26,8 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.models.bundle import BundleError
-from gwforecast.service.archive import CATALOGUE, Archive, ArchiveError
+from gwforecast.service.archive import Archive, ArchiveError
+from gwforecast.service.archive.catalogue import CATALOGUE
 from gwforecast.service.champions import Champions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,11 +55,11 @@ def failing(call):
             raise OSError(code, os.strerror(code))
         return call(*args, **kwargs)
     return wrapped
-from gwforecast.service import archive
+from gwforecast.service.archive import archive, catalogue
 os.fsync, os.replace = failing(os.fsync), failing(os.replace)
 archive.as_bytes = failing(archive.as_bytes)
-archive.Archive._begin = failing(archive.Archive._begin)
-archive.Archive._add = failing(archive.Archive._add)
+for name in ("begin", "add"):
+    setattr(catalogue.Catalogue, name, failing(getattr(catalogue.Catalogue, name)))
 from gwforecast.cli.app import app
 try:
     app(sys.argv[3:], standalone_mode=True)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gwforecast.config.load import Settings
+    from gwforecast.service.monitor import Health
     from gwforecast.service.notify.last_run import LastRun
     from gwforecast.service.schedule import Issued
-    from gwforecast.service.upkeep.monitor import Health
 
 __all__ = [
     "CODES",
@@ -239,7 +239,7 @@ def status(
     settings = options.load(context)
     with codes():
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service.upkeep import monitor
+        from gwforecast.service import monitor
         from gwforecast.writing import dump_json
 
         health = monitor.check_health(
@@ -263,7 +263,7 @@ def status(
 
 
 def _print_health(health: Health) -> None:
-    from gwforecast.service.upkeep.monitor import AGES
+    from gwforecast.service.monitor import AGES
 
     hours = health.age.total_seconds() / 3600 if health.age is not None else 0.0
     screen.print(f"Last issue time {health.issue.issue_time}, {hours:.1f} h ago.")  # type: ignore[union-attr]

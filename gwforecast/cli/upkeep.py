@@ -100,7 +100,7 @@ def fsck(context: typer.Context, config: Config) -> None:
     """
     settings = options.load(context)
     with codes():
-        from gwforecast.service.upkeep.repair import find_damage
+        from gwforecast.service.archive.repair import find_damage
 
         found = find_damage(settings)
         for problem in found:
@@ -117,7 +117,7 @@ def repair(context: typer.Context, config: Config, from_files: FromFiles = False
     settings = options.load(context)
     with codes():
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service.upkeep import repair as repairs
+        from gwforecast.service.archive import repair as repairs
 
         made = repairs.repair(settings, from_files=from_files, now=Stopwatch().started)
         for line in made.done:

@@ -20,8 +20,8 @@ from gwforecast.calibration.tracking import Tracker
 from gwforecast.models.bundle import BundleError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.service.archive import Archive, ArchiveError, Issue
+from gwforecast.service.archive.sealed import followed_from_bytes
 from gwforecast.service.champions import Champions
-from gwforecast.service.upkeep.sealed import followed_from_bytes
 
 __all__ = ["Following", "Shifts"]
 

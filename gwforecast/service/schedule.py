@@ -16,13 +16,13 @@ from gwforecast.progress import Progress
 from gwforecast.quality.checks import series_of
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive, Issue
+from gwforecast.service.archive.head import check_head, write_head
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
 from gwforecast.service.issue import follow_archive, make_product
+from gwforecast.service.monitor import exit_code
 from gwforecast.service.readiness import RECENT, find_jump
 from gwforecast.service.recipe import recipe_of
-from gwforecast.service.retention.head import check_head, write_head
-from gwforecast.service.upkeep.monitor import exit_code
 from gwforecast.service.wells import acknowledge as acknowledgements
 from gwforecast.service.wells.acknowledge import Acknowledgement
 

@@ -16,7 +16,8 @@ import pytest
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.service.archive import CATALOGUE, Archive, ArchiveBusyError, ArchiveError
+from gwforecast.service.archive import Archive, ArchiveBusyError, ArchiveError
+from gwforecast.service.archive.catalogue import CATALOGUE
 
 DAYS = pd.date_range("2020-01-01", periods=4)
 

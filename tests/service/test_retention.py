@@ -21,12 +21,12 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import settings_from
 from gwforecast.service.archive import Archive, ArchiveError
-from gwforecast.service.retention.backup import back_up, restore
-from gwforecast.service.retention.head import check_head, head_of, read_head, write_head
-from gwforecast.service.retention.packs import packed_files, read_packed
-from gwforecast.service.retention.rollup import Keep, prune, roll_up, to_prune
+from gwforecast.service.archive.backup import back_up, restore
+from gwforecast.service.archive.head import check_head, head_of, read_head, write_head
+from gwforecast.service.archive.packs import packed_files, read_packed
+from gwforecast.service.archive.rebuild import rebuild_catalogue
+from gwforecast.service.archive.rollup import Keep, prune, roll_up, to_prune
 from gwforecast.service.schedule import _publish
-from gwforecast.service.upkeep.rebuild import rebuild_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = pd.Timestamp("2025-01-01")
@@ -259,7 +259,7 @@ def test_kills_lose_nothing(archive: Archive) -> None:
     code = (
         "import sys; from pathlib import Path; import pandas as pd\n"
         "from gwforecast.service.archive import Archive\n"
-        "from gwforecast.service.retention.rollup import Keep, prune, roll_up\n"
+        "from gwforecast.service.archive.rollup import Keep, prune, roll_up\n"
         "a = Archive(Path(sys.argv[1])); print('go', flush=True)\n"
         "roll_up(a, before=2024)\n"
         "prune(a, Keep(days=100), now=pd.Timestamp('2025-01-01'))\n"

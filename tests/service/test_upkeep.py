@@ -16,12 +16,12 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.config.load import Settings, load_settings
-from gwforecast.service import archive as archives
-from gwforecast.service import schedule
-from gwforecast.service.archive import CATALOGUE, Archive, ArchiveBusyError, ArchiveError
-from gwforecast.service.upkeep import monitor
-from gwforecast.service.upkeep.repair import find_damage, repair
-from gwforecast.service.upkeep.sealed import followed_from_bytes
+from gwforecast.service import monitor, schedule
+from gwforecast.service.archive import Archive, ArchiveBusyError, ArchiveError, Issue
+from gwforecast.service.archive import catalogue as catalogues
+from gwforecast.service.archive.catalogue import CATALOGUE
+from gwforecast.service.archive.repair import find_damage, repair
+from gwforecast.service.archive.sealed import followed_from_bytes
 
 DAYS = pd.date_range("2020-01-01", periods=4)
 NOW = pd.Timestamp("2020-01-10")
@@ -135,7 +135,7 @@ def test_an_interrupted_first_run_is_no_damage(tmp_path: Path, monkeypatch) -> N
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Archive, "_add", killed)
+        patch.setattr(catalogues.Catalogue, "add", killed)
         with pytest.raises(KeyboardInterrupt):
             archive.publish(product(DAYS[0]))
     assert len(archive.files()) == 1
@@ -181,7 +181,7 @@ def test_an_issue_in_the_future_is_an_error(settings: Settings) -> None:
 
 
 def test_a_catalogue_that_is_locked_is_busy_and_no_damage(settings: Settings, monkeypatch) -> None:
-    monkeypatch.setattr(archives, "PATIENCE", 0.1)
+    monkeypatch.setattr(catalogues, "PATIENCE", 0.1)
     archive = Archive(settings.schedule.archive)
     with closing(sqlite3.connect(archive.folder / CATALOGUE)) as backup:
         backup.execute("BEGIN EXCLUSIVE")
@@ -209,7 +209,7 @@ def test_status_reads_one_file_however_long_the_archive_is(settings: Settings, m
     read: list[str] = []
     content = Archive.content
 
-    def counted(self: Archive, issue: archives.Issue) -> bytes:
+    def counted(self: Archive, issue: Issue) -> bytes:
         read.append(issue.file)
         return content(self, issue)
 

@@ -71,7 +71,7 @@ def rollup(
     """
     settings = options.load(context)
     with schedule.codes():
-        from gwforecast.service.retention.rollup import roll_up
+        from gwforecast.service.archive.rollup import roll_up
 
         kept = _archive(settings)
         issues = kept.issues()
@@ -106,7 +106,7 @@ def prune(
     settings = options.load(context)
     with schedule.codes():
         from gwforecast.runs.files import now
-        from gwforecast.service.retention.rollup import Keep, prune, to_prune
+        from gwforecast.service.archive.rollup import Keep, prune, to_prune
 
         if keep_days is None and keep_last is None and not keep_monthly and not keep_yearly:
             raise ValueError(
@@ -134,7 +134,7 @@ def backup(
     settings = options.load(context)
     with schedule.codes():
         from gwforecast.runs.files import now
-        from gwforecast.service.retention.backup import back_up
+        from gwforecast.service.archive.backup import back_up
 
         made = back_up(_archive(settings), settings.schedule.bundles, to, now=now(), timeout=wait)
         screen.print(
@@ -154,8 +154,8 @@ def restore(
     settings = options.load(context)
     with schedule.codes():
         from gwforecast.runs.files import now
-        from gwforecast.service.retention.backup import restore
-        from gwforecast.service.retention.head import check_head
+        from gwforecast.service.archive.backup import restore
+        from gwforecast.service.archive.head import check_head
 
         wanted = settings.schedule
         made = restore(source, wanted.archive, wanted.bundles, now=now(), replace=replace)
@@ -175,7 +175,7 @@ def head(context: typer.Context, config: schedule.Config, accept: Accept = False
     """
     settings = options.load(context)
     with schedule.codes():
-        from gwforecast.service.retention.head import check_head, head_of, write_head
+        from gwforecast.service.archive.head import check_head, head_of, write_head
 
         kept, place = _archive(settings), settings.schedule.head
         if place is None:

@@ -8,9 +8,10 @@ from contextlib import closing
 from dataclasses import astuple
 from typing import Any
 
-from gwforecast.service.archive import CATALOGUE, LOST, TABLES, Archive
-from gwforecast.service.retention.packs import packed_files, read_packed
-from gwforecast.service.upkeep.sealed import (
+from gwforecast.service.archive.archive import LOST, Archive
+from gwforecast.service.archive.catalogue import CATALOGUE, TABLES
+from gwforecast.service.archive.packs import packed_files, read_packed
+from gwforecast.service.archive.sealed import (
     ArchiveError,
     Sealed,
     checksum,

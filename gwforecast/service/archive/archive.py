@@ -12,32 +12,29 @@ scored.
 from __future__ import annotations
 
 import bisect
-import errno
 import hashlib
 import io
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import astuple, fields
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import Literal
 
 import pandas as pd
 import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast import timeline
-from gwforecast.service.retention.packs import packed_files, read_packed
-from gwforecast.service.upkeep.sealed import (
+from gwforecast.service.archive.catalogue import CATALOGUE, ArchiveBusyError, Catalogue
+from gwforecast.service.archive.packs import packed_files, read_packed
+from gwforecast.service.archive.sealed import (
     ArchiveError,
     Issue,
     Sealed,
     Withdrawal,
     as_bytes,
-    checksum,
     content_of,
+    damaged,
     file_of,
     from_bytes,
     iso,
@@ -46,55 +43,13 @@ from gwforecast.service.upkeep.sealed import (
 )
 from gwforecast.writing import write_atomically
 
-__all__ = [
-    "Archive",
-    "ArchiveBusyError",
-    "ArchiveError",
-    "Issue",
-    "Outcome",
-    "Sealed",
-    "Withdrawal",
-    "write_bytes",
-]
+__all__ = ["LOCK", "LOST", "Archive"]
 
 
 SHOWN = 8  # issue times that a message lists
-CATALOGUE, LOCK = "catalogue.sqlite", "archive.lock"
+LOCK = "archive.lock"
 LOST = "lost+found"  # folder of files that are in no catalogue
-PATIENCE = 30.0  # s to wait for a catalogue that another program has locked
 Outcome = Literal["new", "unchanged", "kept", "revised", "restored"]
-NOTES = {"withdrawals": "withdrawal", "pruned": "pruned entry"}
-TABLES = (
-    """
-CREATE TABLE IF NOT EXISTS issues (
-    issue_time TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    file TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    content TEXT NOT NULL,
-    seal TEXT NOT NULL,
-    PRIMARY KEY (issue_time, revision)
-)
-""",
-    "CREATE TABLE IF NOT EXISTS pending (file TEXT PRIMARY KEY)",
-    *(
-        f"""
-CREATE TABLE IF NOT EXISTS {table} (
-    issue_time TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    made TEXT NOT NULL,
-    seal TEXT NOT NULL
-)
-"""
-        for table in NOTES
-    ),
-)
-
-
-class ArchiveBusyError(RuntimeError):
-    """Another run holds the lock of the archive."""
 
 
 class Archive:
@@ -124,6 +79,7 @@ class Archive:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        self._catalogue = Catalogue(self.folder)
         self._lock = FileLock(self.folder / LOCK)
 
     @contextmanager
@@ -198,12 +154,12 @@ class Archive:
             revision = 1 if last is None else last.revision + 1
             previous = chain[-1].seal if chain else ""
             name = file_of(stamp, revision)
-            self._begin(name)
+            self._catalogue.begin(name)
             written = as_bytes(product, revision, content, previous)
             write_bytes(self.folder / name, written)
             sha256 = hashlib.sha256(written).hexdigest()
             issue = Issue(stamp, revision, name, len(written), sha256, content)
-            self._add(Sealed(issue, previous, seal_after(previous, issue)))
+            self._catalogue.add(Sealed(issue, previous, seal_after(previous, issue)))
         return issue, "new" if last is None else "revised"
 
     def withdraw(
@@ -237,7 +193,7 @@ class Archive:
             issue = self._chosen(issue_time, revision)
             made = now.floor("s").isoformat()
             row = Withdrawal(issue.issue_time, issue.revision, reason.strip(), made)
-            self._note("withdrawals", [row])
+            self._catalogue.note("withdrawals", [row])
         return issue
 
     def withdrawals(self) -> list[Withdrawal]:
@@ -248,11 +204,11 @@ class Archive:
         ArchiveError
             If an entry was changed, or an earlier one is missing.
         """
-        return self._noted("withdrawals")
+        return self._catalogue.notes("withdrawals")
 
     def pruned(self) -> set[Issue]:
         """Return the issues whose files were removed; their entries and seals stay."""
-        rows = {(row.issue_time, row.revision) for row in self._noted("pruned")}
+        rows = {(row.issue_time, row.revision) for row in self._catalogue.notes("pruned")}
         if not rows:
             return set()
         entries = (one.issue for one in self.chain())
@@ -262,31 +218,7 @@ class Archive:
         """Note that the files of some issues are removed; the lock must be held."""
         made = now.floor("s").isoformat()
         rows = [Withdrawal(issue.issue_time, issue.revision, "pruned", made) for issue in issues]
-        self._note("pruned", rows)
-
-    def _noted(self, table: str) -> list[Withdrawal]:
-        found: list[Withdrawal] = []
-        seal = ""
-        for *values, given in self._read_table(table, Withdrawal):
-            row = Withdrawal(*values)
-            seal = checksum([seal, *astuple(row)])
-            if seal != given:
-                raise self._damaged(f"{NOTES[table]} {len(found) + 1} of {CATALOGUE}")
-            found.append(row)
-        return found
-
-    def _note(self, table: str, rows: Iterable[Withdrawal]) -> None:
-        with self._catalogue() as catalogue, catalogue:
-            catalogue.execute("PRAGMA synchronous = FULL")
-            for each in TABLES:
-                catalogue.execute(each)
-            query = f"SELECT seal FROM {table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608
-            found = catalogue.execute(query).fetchone()
-            seal = found[0] if found else ""
-            for row in rows:
-                seal = checksum([seal, *astuple(row)])
-                query = f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - constants
-                catalogue.execute(query, (*astuple(row), seal))
+        self._catalogue.note("pruned", rows)
 
     def standing(self) -> list[Issue]:
         """Return the last revision of each issue time that was not withdrawn, in order of time."""
@@ -313,94 +245,18 @@ class Archive:
         ArchiveError
             If an entry was changed, an earlier entry is missing, or there are files but no entries.
         """
-        found: list[Sealed] = []
-        seal = ""
-        for *values, given in self._read_table("issues", Issue):
-            issue, previous = Issue(*values), seal
-            seal = seal_after(previous, issue)
-            if seal != given:
-                raise self._damaged(f"entry {len(found) + 1} of {CATALOGUE}")
-            found.append(Sealed(issue, previous, seal))
+        found = self._catalogue.chain()
         packed = packed_files(self.folder) if not found else {}
-        if not found and (there := (self.files() | set(packed)) - self._pending()):
-            raise self._damaged(f"{CATALOGUE}, which lacks the entries of {len(there)} files")
+        if not found and (there := (self.files() | set(packed)) - self._catalogue.pending()):
+            raise damaged(
+                self.folder, f"{CATALOGUE}, which lacks the entries of {len(there)} files"
+            )
         return found
 
     def files(self) -> set[str]:
         """Return the files of forecasts that are in no pack, relative to the archive."""
         names = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.nc"))
         return {name for name in names if not name.startswith((LOST, "."))}
-
-    def _read_table(self, table: str, kind: type) -> list[tuple[Any, ...]]:
-        """Return the rows of a table in order; none where catalogue or table do not exist."""
-        path = self.folder / CATALOGUE
-        if not path.exists() or path.stat().st_size == 0:
-            return []
-        self._check_pages(path)
-        columns = ", ".join([*(field.name for field in fields(kind)), "seal"])
-        try:
-            with self._catalogue() as catalogue:
-                sound = catalogue.execute("PRAGMA integrity_check(1)").fetchone()[0]
-                if sound != "ok":
-                    raise self._damaged(f"{CATALOGUE}: {sound}")
-                query = f"SELECT {columns} FROM {table} ORDER BY rowid"  # noqa: S608 - constants
-                return catalogue.execute(query).fetchall()
-        except sqlite3.OperationalError as error:
-            if f"no such table: {table}" in str(error) and table != "issues":
-                return []  # of an earlier version
-            raise self._damaged(f"{CATALOGUE}: {error}") from None
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise self._damaged(f"{CATALOGUE}: {error}") from None
-
-    def _check_pages(self, path: Path) -> None:
-        """Raise if the last page of the catalogue was cut off, which SQLite takes for zeros."""
-        try:
-            with path.open("rb") as file:
-                header = file.read(100)
-        except OSError as error:
-            raise self._damaged(f"{CATALOGUE}: {error.strerror}") from None
-        size = int.from_bytes(header[16:18], "big")
-        if len(header) < 100 or size == 0 or path.stat().st_size % (65536 if size == 1 else size):
-            raise self._damaged(f"{CATALOGUE}, whose last page is incomplete")
-
-    def _pending(self) -> set[str]:
-        """Return the files of publications that were interrupted."""
-        path = self.folder / CATALOGUE
-        if not path.exists() or path.stat().st_size == 0:
-            return set()
-        try:
-            with self._catalogue() as catalogue:
-                return {row[0] for row in catalogue.execute("SELECT file FROM pending")}
-        except sqlite3.DatabaseError:
-            return set()  # of an earlier version, or damaged, which chain reports
-
-    @contextmanager
-    def _catalogue(self) -> Iterator[sqlite3.Connection]:
-        """Open the catalogue; a lock and a full disk are no damage."""
-        uri = f"file:{quote(str(self.folder / CATALOGUE))}?mode=rwc"
-        try:
-            with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as catalogue:
-                yield catalogue
-        except sqlite3.OperationalError as error:
-            self._no_damage(error)
-            raise
-
-    def _no_damage(self, error: sqlite3.OperationalError) -> None:
-        """Raise the error of the system behind an error of SQLite, if there is one."""
-        text, path = str(error), str(self.folder / CATALOGUE)
-        if "locked" in text or "busy" in text:
-            raise ArchiveBusyError(
-                f"The catalogue of an archive must not be locked for longer than {PATIENCE:g} s. "
-                f"Received {path!r}, which another program has locked, such as a backup. Run again "
-                "when it has ended."
-            ) from None
-        for part, number in (
-            ("full", errno.ENOSPC),
-            ("readonly", errno.EACCES),
-            ("disk I/O", errno.EIO),
-        ):
-            if part in text:
-                raise OSError(number, os.strerror(number), path) from None
 
     def read(self, issue_time: object, *, revision: int | None = None) -> xr.Dataset:
         """Return a forecast as it was published.
@@ -469,12 +325,12 @@ class Archive:
         except FileNotFoundError:
             packed = read_packed(self.folder, issue.file, size=issue.bytes)
             if packed is None:
-                raise self._damaged(f"{issue.file}, which is missing") from None
+                raise damaged(self.folder, f"{issue.file}, which is missing") from None
             written = packed
         except OSError as error:
-            raise self._damaged(f"{issue.file}: {error.strerror}") from None
+            raise damaged(self.folder, f"{issue.file}: {error.strerror}") from None
         if len(written) != issue.bytes or hashlib.sha256(written).hexdigest() != issue.sha256:
-            raise self._damaged(issue.file)
+            raise damaged(self.folder, issue.file)
         return written
 
     def sweep(self) -> list[Path]:
@@ -483,13 +339,12 @@ class Archive:
         The lock must be held.
         """
         litter = sorted(self.folder.rglob(".*.tmp"))
-        pending = self._pending()
+        pending = self._catalogue.pending()
         litter += [self.folder / name for name in sorted(pending)]
         for path in litter:
             path.unlink(missing_ok=True)
         if pending:
-            with self._catalogue() as catalogue, catalogue:
-                catalogue.execute("DELETE FROM pending")
+            self._catalogue.forget_pending()
         return litter
 
     def problems(self, *, deep: bool = True) -> list[str]:
@@ -520,7 +375,7 @@ class Archive:
             f"Each file of an archive must be in its catalogue. Received {name} in "
             f"{str(self.folder)!r}, which is not: entries were lost. Run gwforecast repair, or "
             "restore the catalogue."
-            for name in sorted(self.files() - self._pending() - named)
+            for name in sorted(self.files() - self._catalogue.pending() - named)
         ]
         return found
 
@@ -530,9 +385,9 @@ class Archive:
         except OSError:
             size = packed.get(issue.file, -1)
         if size < 0:
-            raise self._damaged(f"{issue.file}, which is missing")
+            raise damaged(self.folder, f"{issue.file}, which is missing")
         if size != issue.bytes:
-            raise self._damaged(issue.file)
+            raise damaged(self.folder, issue.file)
 
     def set_aside(self, name: str) -> None:
         """Move a file to the folder ``lost+found``; the lock must be held."""
@@ -559,29 +414,6 @@ class Archive:
                 "version of a library: --force adds a revision."
             ) from None
         return "unchanged"
-
-    def _begin(self, name: str) -> None:
-        """Note the file that will be written, so that an interrupted run explains it."""
-        with self._catalogue() as catalogue, catalogue:
-            catalogue.execute("PRAGMA synchronous = FULL")
-            for table in TABLES:
-                catalogue.execute(table)
-            catalogue.execute("INSERT OR REPLACE INTO pending VALUES (?)", (name,))
-
-    def _add(self, entry: Sealed) -> None:
-        with self._catalogue() as catalogue, catalogue:
-            catalogue.execute("PRAGMA synchronous = FULL")
-            catalogue.execute(
-                "INSERT INTO issues VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*astuple(entry.issue), entry.seal),
-            )
-            catalogue.execute("DELETE FROM pending WHERE file = ?", (entry.issue.file,))
-
-    def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(
-            f"Archived forecasts must be as they were written. Received {str(self.folder)!r} with "
-            f"damage at {what}. Restore it from a backup; the other forecasts can still be read."
-        )
 
 
 def _listed(issues: list[Issue], wanted: str) -> str:

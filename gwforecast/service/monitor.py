@@ -1,7 +1,7 @@
 """The state of scheduled forecasts for a monitor: ages, statuses of the wells, and damage.
 
 Only the catalogue, the sizes of the files and the last forecast are read, so that it takes the same
-time however long the archive is. :func:`gwforecast.service.upkeep.repair.find_damage` reads all.
+time however long the archive is. :func:`gwforecast.service.archive.repair.find_damage` reads all.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import xarray as xr
 from gwforecast.config.load import Settings
 from gwforecast.schema import WELL_STATUSES
 from gwforecast.service.archive import Archive, ArchiveError, Issue
+from gwforecast.service.archive.sealed import read_sealed
 from gwforecast.service.champions import TABLE
 from gwforecast.service.notify.last_run import read_last_run
 from gwforecast.service.readiness import BY_MODEL
-from gwforecast.service.upkeep.sealed import read_sealed
 from gwforecast.service.wells.acknowledge import read_acknowledgements
 
 __all__ = ["Health", "as_json", "as_prometheus", "check_health", "exit_code"]

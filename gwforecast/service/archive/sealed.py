@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Any
 
 import h5netcdf
@@ -31,6 +32,7 @@ __all__ = [
     "as_bytes",
     "checksum",
     "content_of",
+    "damaged",
     "file_of",
     "followed_from_bytes",
     "from_bytes",
@@ -103,6 +105,14 @@ class Sealed:
     issue: Issue
     previous: str
     seal: str
+
+
+def damaged(folder: Path, what: str) -> ArchiveError:
+    """Return the error for an archive that is not as it was written."""
+    return ArchiveError(
+        f"Archived forecasts must be as they were written. Received {str(folder)!r} with damage at "
+        f"{what}. Restore it from a backup; the other forecasts can still be read."
+    )
 
 
 def seal_after(previous: str, issue: Issue) -> str:

@@ -20,9 +20,11 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from gwforecast.service.archive import CATALOGUE, LOCK, Archive, ArchiveError
-from gwforecast.service.retention.head import head_of
-from gwforecast.service.retention.packs import BROKEN
+from gwforecast.service.archive import Archive, ArchiveError
+from gwforecast.service.archive.archive import LOCK
+from gwforecast.service.archive.catalogue import CATALOGUE
+from gwforecast.service.archive.head import head_of
+from gwforecast.service.archive.packs import BROKEN
 from gwforecast.writing import write_atomically
 
 __all__ = ["Backup", "back_up", "restore"]

@@ -10,10 +10,10 @@ import pandas as pd
 from gwforecast.config.load import Settings
 from gwforecast.models.bundle import BundleError
 from gwforecast.service.archive import Archive, ArchiveError, Issue
+from gwforecast.service.archive.rebuild import rebuild_catalogue
+from gwforecast.service.archive.sealed import read_sealed
 from gwforecast.service.champions import Champions
 from gwforecast.service.schedule import Products, products_here
-from gwforecast.service.upkeep.rebuild import rebuild_catalogue
-from gwforecast.service.upkeep.sealed import read_sealed
 from gwforecast.service.wells.acknowledge import read_acknowledgements
 
 __all__ = ["Repaired", "find_damage", "repair"]

@@ -1,1 +1,0 @@
-"""Keeping scheduled runs in order: sealed files, repair, and reports for monitors."""
