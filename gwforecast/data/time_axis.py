@@ -36,6 +36,7 @@ EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2300-12-31")
 HUGE = 1e20
 SMALLEST_CODE = 0.99 * min(abs(code) for code in schema.COMMON_MISSING_CODES)
 NO_TIME = np.timedelta64(0, "us")
+DAY = np.timedelta64(1, "D")
 
 
 def checked_duplicates(duplicates: Duplicates | None) -> Duplicates | None:
@@ -97,22 +98,27 @@ def clean_series(
     for code in sentinels:
         values = np.where(np.isclose(values, code, rtol=1e-6, atol=0.0), np.nan, values)
     _refuse_sentinels(values, times, what)
-    steps = np.diff(times)
-    if sort and (steps < NO_TIME).any():
+    shortest = _shortest(times)
+    if sort and shortest < NO_TIME:
         order = np.argsort(times, kind="stable")
         times, values = times[order], values[order]
-        steps = np.diff(times)
-    backward = np.flatnonzero(steps < NO_TIME)
-    if backward.size:
-        before, after = (timeline.format_time(times[backward[0] + k]) for k in (0, 1))
+        shortest = _shortest(times)
+    if shortest < NO_TIME:
+        backward = int(np.flatnonzero(np.diff(times) < NO_TIME)[0])
+        before, after = (timeline.format_time(times[backward + k]) for k in (0, 1))
         raise SchemaError(
             f"Times must be in order. Received {after} after {before} in the {what}. Sort the "
             "rows, or read them with sort=True."
         )
     clean = pd.Series(values, pd.DatetimeIndex(times, copy=False), copy=False)
-    if not (steps == NO_TIME).any():
-        return clean
-    return _once(clean, what, duplicates, notes)
+    return clean if shortest > NO_TIME else _once(clean, what, duplicates, notes)
+
+
+def _shortest(times: np.ndarray) -> np.timedelta64:
+    """Return the shortest step between times, none of which is missing; below 0 if unordered."""
+    if times.size < 2:
+        return DAY
+    return np.timedelta64(int(np.diff(times.view(np.int64)).min()), "us")
 
 
 def _once(
@@ -146,13 +152,16 @@ def _once(
 
 
 def _check_times(times: np.ndarray, what: str) -> None:
-    if np.isnat(times).any():
+    if not times.size:
+        return
+    low, high = (times.view(np.int64).min(), times.view(np.int64).max())  # NaT is the least
+    if np.isnat(low.view("M8[us]")):
         row = int(np.flatnonzero(np.isnat(times))[0])
         raise SchemaError(
             f"Every row needs a time. Received none at row {row} of the {what}. Give the date or "
             "remove the row."
         )
-    if times.size and (times.min() < EARLIEST or times.max() > LATEST):
+    if low.view("M8[us]") < EARLIEST or high.view("M8[us]") > LATEST:
         odd = (times < EARLIEST) | (times > LATEST)
         raise SchemaError(
             f"Times must lie between {EARLIEST} and {LATEST}. Received "
@@ -183,7 +192,6 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
 
 AtStep = Literal["mean", "last", "first", "nearest"]
 StepStamp = Literal["begin", "end"]
-DAY = np.timedelta64(1, "D")
 DAY_US = 86_400_000_000
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gwforecast.data.layouts.base import DRY, MISSING
 from gwforecast.data.terms.units import fold, parse_length
@@ -56,6 +57,7 @@ _UNIT_CELL = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_date(cell: str) -> bool:
     """Return whether a cell looks like a date.
 

@@ -36,7 +36,6 @@ PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
 _TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?$")
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
 
@@ -309,23 +308,23 @@ def _quickly(
         numbers = name not in texts and all(is_number(c) or c in missing for c in cells)
         if (place == layout.date or read_header(name).meaning in ("time", "clock")) and numbers:
             return None
-        is_time = name not in texts and all(map(_STAMP.match, cells))
-        kinds[name] = pa.float64() if numbers else pa.timestamp("us") if is_time else pa.string()
+        kinds[name] = pa.float64() if numbers else pa.string()
     try:
         table = arrow.read_csv(
             text.path,
             read_options=arrow.ReadOptions(column_names=names, skip_rows=layout.first),
             parse_options=arrow.ParseOptions(delimiter=layout.delimiter, quote_char=False),
             convert_options=arrow.ConvertOptions(
-                column_types=kinds, null_values=missing, decimal_point=decimal
+                column_types=kinds,
+                null_values=missing,
+                decimal_point=decimal,
+                check_utf8=False,  # it is ASCII
             ),
         )
     except pa.ArrowInvalid:
         return None
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     for name, kind in kinds.items():
-        if kind == pa.timestamp("us") and frame[name].isna().any():
-            return None
         absent = _missing(name, texts, missing)
         if kind == pa.string() and (len(absent) > 1 or (frame[name] == "").any()):
             frame[name] = frame[name].mask(frame[name].isin(absent))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ _ISO = re.compile(r"^(?P<Y>\d{4})(?P<sep>[-/.])(?P<m>\d\d)(?P=sep)(?P<d>\d\d)" +
 _TWO = re.compile(r"^(?P<a>\d\d)(?P<sep>[-/.])(?P<b>\d\d)(?P=sep)(?P<Y>\d{4})" + _CLOCK + "$")
 _PLAIN = re.compile(r"^(?P<Y>\d{4})(?P<m>\d\d)(?P<d>\d\d)$")
 _NONE = 255
+_DATE = 10  # letters of a date before a clock
+_MOST = {"m": 12, "d": 31, "a": 31, "b": 31, "H": 23, "M": 59, "S": 59}
+_DATE = 10  # letters of a date before a clock
 
 
 def _table_of_pairs() -> np.ndarray:
@@ -35,44 +39,43 @@ class FixedWidth:
 
     Parameters
     ----------
-    parts : dict of str to numpy.ndarray
-        Y, H, M, S and either m and d, or a and b, whose order is to be found; shape (time,).
+    date : dict of str to numpy.ndarray
+        Y, and either m and d, or a and b, whose order is to be found; shape (run,), a run being
+        rows of the same date.
+    rows : numpy.ndarray
+        Number of rows of each run, shape (run,).
+    clock : numpy.ndarray, optional
+        Seconds since midnight, shape (time,).
     separator : str
         Between the parts of the date.
-    zoned : bool
-        Whether there are time zones.
     offsets : numpy.ndarray, optional
-        Minutes from UTC, shape (time,).
+        Minutes from UTC, shape (time,); None where there are no time zones.
     """
 
-    parts: dict[str, np.ndarray]
+    date: dict[str, np.ndarray]
+    rows: np.ndarray
+    clock: np.ndarray | None
     separator: str
-    zoned: bool
     offsets: np.ndarray | None
 
     def times(self, *, day_first: bool = True) -> np.ndarray | None:
-        """Return ``datetime64[us]``, shape (time,); None where a part is out of its range."""
-        p = dict(self.parts)
-        if "a" in p:
-            p["d"], p["m"] = (p["a"], p["b"]) if day_first else (p["b"], p["a"])
-        zero = np.zeros(1, np.uint8)
-        hour, minute, second = (p.get(name, zero) for name in "HMS")
-        if not (
-            p["m"].min() >= 1 and p["m"].max() <= 12 and p["d"].min() >= 1 and p["d"].max() <= 31
-            and hour.max() <= 23 and minute.max() <= 59 and second.max() <= 59
-        ):  # fmt: skip
-            return None
-        year = p["Y"]
+        """Return ``datetime64[us]``, shape (time,); None where there is no such day."""
+        date = dict(self.date)
+        if "a" in date:
+            first, second = ("d", "m") if day_first else ("m", "d")
+            date[first], date[second] = date["a"], date["b"]
+        year, month, day = date["Y"], date["m"], date["d"]
         low, high = int(year.min()), int(year.max())
-        if high - low > 1000:
+        if min(month.min(), day.min()) < 1 or month.max() > 12 or high - low > 1000:
             return None
         months = np.arange(f"{low:04d}-01", f"{high + 1:04d}-02", dtype="datetime64[M]")
         starts = months.astype("datetime64[D]").astype(np.int64)
-        place: np.ndarray = (year - np.int16(low)) * np.int16(12) + (p["m"] - np.uint8(1))
-        if (p["d"] > np.diff(starts).astype(np.uint8).take(place)).any():
+        place: np.ndarray = (year - np.int16(low)) * np.int16(12) + (month - np.uint8(1))
+        if (day > np.diff(starts).take(place)).any():
             return None
-        made = ((starts - 1) * 86_400).take(place)
-        made += p["d"] * np.int32(86_400) + (hour * np.int16(60) + minute) * np.int32(60) + second
+        made = np.repeat((starts.take(place) + day - 1) * 86_400, self.rows)
+        if self.clock is not None:
+            made += self.clock
         made *= 1_000_000
         return made.view("datetime64[us]")
 
@@ -90,33 +93,78 @@ def read_fixed_width(text: pd.Series) -> FixedWidth | None:
     found = _ISO.match(first) or _TWO.match(first) or _PLAIN.match(first)
     if found is None:
         return None
-    letters = _bytes(text, len(first))
-    if letters is None:
-        return None
+    parts = []
+    for letters in _bytes(text, len(first)):
+        part = _part(letters, first, found) if letters is not None else None
+        if part is None:
+            return None
+        parts.append(part)
+    dates, rows, clocks, offsets = zip(*parts, strict=True)
+    return FixedWidth(
+        {name: np.concatenate([date[name] for date in dates]) for name in dates[0]},
+        np.concatenate(rows),
+        None if clocks[0] is None else np.concatenate(clocks),
+        found.groupdict().get("sep") or "",
+        None if offsets[0] is None else np.concatenate(offsets),
+    )
+
+
+_Part = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None, np.ndarray | None]
+
+
+def _part(letters: np.ndarray, first: str, found: re.Match[str]) -> _Part | None:
+    """Return dates and rows of their runs, clocks and offsets of some rows; None as above."""
     groups = {name: found.span(name) for name, value in found.groupdict().items() if value}
-    zone, fraction = found.groupdict().get("z"), found.groupdict().get("f")
+    zone = found.groupdict().get("z")
     signs = groups["z"][0] if zone and zone != "Z" else -1
+    dates, rows = _runs(letters, clocked="H" in groups)
     for k, letter in enumerate(first):
-        column = letters[:, k]
+        column = dates[:, k] if k < _DATE else letters[:, k]
         if k == signs:
             if not ((column == 43) | (column == 45)).all():
                 return None
         elif not letter.isdigit() and (column != ord(letter)).any():
             return None
-    parts: dict[str, np.ndarray] = {}
-    for name, (start, stop) in groups.items():
-        if name in ("sep", "z", "f"):
-            continue
-        numbers = [_pair(letters, k) for k in range(start, stop, 2)]
-        if any(pair.max() == _NONE for pair in numbers):
-            return None
-        parts[name] = numbers[0] if len(numbers) == 1 else np.int16(100) * numbers[0] + numbers[1]
-    if fraction and (letters[:, groups["f"][0] + 1 : groups["f"][1]] != 48).any():
+    date = {n: _number(dates, *groups[n]) for n in "Ymdab" if n in groups}
+    if any(part.max() > _MOST.get(name, 9999) for name, part in date.items()):
         return None
+    if "f" in groups and (letters[:, groups["f"][0] + 1 : groups["f"][1]] != 48).any():
+        return None
+    clock = None
+    for name, seconds in (("H", 3600), ("M", 60), ("S", 1)):
+        if name in groups:
+            part = _number(letters, *groups[name])
+            if part.max() > _MOST[name]:
+                return None
+            made = part * np.int32(seconds)
+            clock = made if clock is None else clock + made
     offsets = _offsets(letters, groups["z"][0], zone) if zone else None
-    if zone and offsets is None:
-        return None
-    return FixedWidth(parts, found.groupdict().get("sep") or "", bool(zone), offsets)
+    return None if zone and offsets is None else (date, rows, clock, offsets)
+
+
+def _runs(letters: np.ndarray, *, clocked: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of each run of rows with the same date, and the rows of each run.
+
+    Readings of a logger have many rows a day: their date is read once.
+    """
+    rows, width = letters.shape
+    if not clocked:
+        return letters, np.ones(rows, np.int64)
+    left, right = (
+        np.ndarray((rows,), kind, buffer=letters, offset=offset, strides=(width,))
+        for kind, offset in (("<u8", 0), ("<u2", 8))
+    )
+    new = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+    starts = np.append(0, np.flatnonzero(new) + 1)
+    return letters[starts], np.diff(np.append(starts, rows))
+
+
+def _number(letters: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the two or four digits of each row as a number, above 9999 where they are none."""
+    pairs = [_pair(letters, k) for k in range(start, stop, 2)]
+    if len(pairs) == 1:
+        return pairs[0]
+    return np.asarray(np.int16(100) * pairs[0] + np.where(pairs[1] == _NONE, 20_000, pairs[1]))
 
 
 def _pair(letters: np.ndarray, start: int) -> np.ndarray:
@@ -136,21 +184,26 @@ def _offsets(letters: np.ndarray, start: int, zone: str) -> np.ndarray | None:
     return np.asarray(sign * (hours.astype(np.int64) * 60 + minutes))
 
 
-def _bytes(text: pd.Series, width: int) -> np.ndarray | None:
-    """Return the letters of text of one width, shape (row, width); None where widths differ."""
+def _bytes(text: pd.Series, width: int) -> Iterator[np.ndarray | None]:
+    """Yield the letters of text of one width, shape (row, width); None where widths differ.
+
+    The rows come in parts that fit the cache of a processor.
+    """
     chunked = getattr(text.array, "_pa_array", None)
     if chunked is None or chunked.null_count:
-        return _copied(text, width)
-    rows = chunked.combine_chunks()
-    if hasattr(rows, "chunks"):
-        rows = rows.chunk(0) if rows.num_chunks == 1 else rows
-    buffers = rows.buffers()
-    kind = np.int64 if "large" in str(rows.type) else np.int32
-    offsets = np.frombuffer(buffers[1], kind)[rows.offset : rows.offset + len(rows) + 1]
-    if (np.diff(offsets) != width).any():
-        return None
-    data = np.frombuffer(buffers[2], np.uint8)[offsets[0] : offsets[-1]]
-    return np.asarray(data.reshape(len(rows), width))
+        yield _copied(text, width)
+        return
+    kind = np.int64 if "large" in str(chunked.type) else np.int32
+    for rows in chunked.chunks if hasattr(chunked, "chunks") else [chunked]:
+        if not len(rows):
+            continue
+        buffers = rows.buffers()
+        offsets = np.frombuffer(buffers[1], kind)[rows.offset : rows.offset + len(rows) + 1]
+        if (np.diff(offsets) != width).any():
+            yield None
+            return
+        data = np.frombuffer(buffers[2], np.uint8)[offsets[0] : offsets[-1]]
+        yield np.asarray(data.reshape(len(rows), width))
 
 
 def _copied(text: pd.Series, width: int) -> np.ndarray | None:

@@ -275,11 +275,11 @@ class _Reader:
 
     def _order(self, fixed: FixedWidth) -> bool | None:
         """Return whether days come first; None where that is known otherwise."""
-        if "a" not in fixed.parts or fixed.separator == ".":
+        if "a" not in fixed.date or fixed.separator == ".":
             return True if self.day_first is None else self.day_first
         if self.day_first is not None:
             return self.day_first
-        first, second = (int(fixed.parts[k].max()) > 12 for k in "ab")
+        first, second = (int(fixed.date[k].max()) > 12 for k in "ab")
         return None if first == second else first
 
     def _zones(self) -> tuple[np.ndarray, str] | None:
