@@ -81,7 +81,8 @@ def _print_tuning(tuning: Tuning) -> None:
         table[name] = [f"{v:.4g}" if isinstance(v, float) else v for v in table[name]]
     label = METRICS[tuning.metric].label
     print_table(
-        f"{tuning.model}: best of {len(tuning.trials)} trials ({states}), validation period",
+        f"{tuning.model}: best of {len(tuning.trials)} trials ({states}), {tuning.n} levels of the "
+        "validation period, by which the settings are chosen",
         table.rename(columns={"value": label}),
     )
     failed = tuning.trials[tuning.trials["state"] == "failed"]

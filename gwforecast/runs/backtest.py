@@ -13,7 +13,6 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES
-from gwforecast.data.time_axis import weather_steps
 from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
@@ -28,6 +27,7 @@ from gwforecast.runs.forecast import HORIZON_YEARS
 from gwforecast.runs.hindcast_verification import forecast_status, verify_hindcasts
 from gwforecast.runs.hindcasts import hindcast_all, join_models
 from gwforecast.runs.results import Backtest, Origins
+from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
@@ -191,7 +191,7 @@ def backtest(
     if out is not None:
         _write(result, used, folder=Path(out), figures=figures)
         settled = files.model_settings(forecasters)
-        _record(result, used, folder=Path(out), watch=watch, models=settled, inputs=inputs)
+        _record(result, observations, folder=Path(out), watch=watch, models=settled, inputs=inputs)
     return result
 
 
@@ -205,11 +205,7 @@ def _record(
     inputs: Iterable[Path],
 ) -> None:
     """Write the record after all other files; add its path to the result."""
-    details = {
-        "observations_sha256": files.dataset_sha256(observations),
-        "weather_steps": weather_steps(observations),
-        **describe(result),
-    }
+    details = {"observations": describe_observations(observations), **describe(result)}
     record = files.run_record(result, watch=watch, models=models, inputs=inputs, details=details)
     result.paths[files.RECORD] = files.write_record(folder, record)
 

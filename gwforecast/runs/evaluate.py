@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,6 @@ from gwforecast.calibration.leave_years_out import (
     mean_of_models,
     simulate_left_out,
 )
-from gwforecast.data.time_axis import weather_steps
-from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress, ProgressOption, as_callback
@@ -36,6 +33,7 @@ from gwforecast.runs.out_of_sample import (
     predict_all,
 )
 from gwforecast.runs.results import Evaluation
+from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_fraction
 from gwforecast.verification.coverage import coverage_by_year
@@ -173,7 +171,7 @@ def evaluate(
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
         settled = files.model_settings(forecasters)
-        details = {"observations": _describe(observations)}
+        details = {"observations": describe_observations(observations)}
         record = files.run_record(
             evaluation, watch=watch, models=settled, inputs=inputs, details=details,
             setup={"baseline": baseline},
@@ -331,21 +329,6 @@ def _history(predicted: Mapping[str, Prediction]) -> pd.DataFrame:
         if len(one.history)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def _describe(observations: xr.Dataset) -> dict[str, object]:
-    """Return a description of the observations for the record."""
-    said = observations.attrs.get(ATTRIBUTE)
-    return {
-        "sha256": files.dataset_sha256(observations),
-        "wells": observations.sizes[schema.WELL],
-        "start": observations[schema.TIME].values[0],
-        "end": observations[schema.TIME].values[-1],
-        "covariates": schema.covariate_names(observations),
-        "attributes": schema.attribute_names(observations),
-        "weather_steps": weather_steps(observations),
-        **({"understood": json.loads(said)} if said else {}),
-    }
 
 
 def _write(

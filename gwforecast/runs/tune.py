@@ -482,7 +482,10 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
         for number, trial in enumerate(finished)
     ]
     table = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *task.space])
-    return Tuning(task.model, task.metric, chosen, float(best.value), table, space=dict(task.space))
+    return Tuning(
+        task.model, task.metric, chosen, float(best.value), table,
+        space=dict(task.space), n=int(task.rows.sum()),
+    )  # fmt: skip
 
 
 def _write(

@@ -26,6 +26,7 @@ from gwforecast.runs.files import Stopwatch, file_names, write_atomically
 from gwforecast.runs.inputs import files_of
 from gwforecast.runs.outcomes import outcome_table
 from gwforecast.runs.results import Backtest, Evaluation
+from gwforecast.runs.results.record import join_descriptions
 from gwforecast.service.inputs import requested_wells
 from gwforecast.shards.map import (
     SHARDS,
@@ -231,9 +232,12 @@ class ShardedRun:
             result,
             watch=self.watch,
             setup={"cluster": {**cluster, "failed": failed}, **setup},
-            models=_model_settings(self.ended),
+            models={n: one for part in _records(self.ended, "models") for n, one in part.items()},
             inputs=files_of(self.settings.data),
-            details=details,
+            details={
+                "observations": join_descriptions(_records(self.complete, "observations")),
+                **details,
+            },
             messages=warn_of_workers(self.ended, stacklevel=5),
         )
         result.paths[files.RECORD] = files.write_record(self.folder, record)
@@ -311,14 +315,10 @@ def _is_pooled(outcome: ShardOutcome) -> bool:
     return outcome.shard.folder.name.startswith(f"{POOLED}-")
 
 
-def _model_settings(ended: Sequence[ShardOutcome]) -> dict[str, Any]:
-    """Return the settings of all models, from the records of the shards."""
-    models: dict[str, Any] = {}
-    for outcome in ended:
-        path = outcome.shard.folder / files.RECORD
-        if outcome.result and path.exists():
-            models = files.load_json(path)["models"] | models
-    return models
+def _records(ended: Sequence[ShardOutcome], entry: str) -> list[dict[str, Any]]:
+    """Return an entry of the records of the shards that have one."""
+    paths = [outcome.shard.folder / files.RECORD for outcome in ended if outcome.result]
+    return [files.load_json(path)[entry] for path in paths if path.exists()]
 
 
 def _require_dask() -> None:

@@ -49,7 +49,7 @@ def test_what_is_found_can_be_evaluated(folder: Path, gwforecast) -> None:
     done = gwforecast("tune", *FILES, "--model", "linear", "--trials", 5, "--out", "out",
                       "--seed", 2, cwd=folder)  # fmt: skip
     assert done.stderr == ""
-    assert "linear: best of 5 trials (5 complete), validation period" in done.stdout
+    assert "linear: best of 5 trials (5 complete), " in done.stdout
     assert "Best settings, NSE 0.9" in done.stdout
     assert "gwforecast evaluate out/best.toml" in done.stdout
     assert "\x1b" not in done.stdout
@@ -61,6 +61,8 @@ def test_what_is_found_can_be_evaluated(folder: Path, gwforecast) -> None:
     reached = scores.query("model == 'linear' and period == 'validation' and metric == 'nse'")
     kept = json.loads((out / "tuning.json").read_text("utf-8"))
     assert reached["value"].item() == pytest.approx(kept["best"]["value"], rel=1e-9)
+    assert reached["n"].item() == kept["n"]
+    assert f"{kept['n']} levels of the validation period" in " ".join(done.stdout.split())
 
 
 def test_a_configuration_is_searched_in_another_folder(folder: Path, gwforecast) -> None:

@@ -78,7 +78,11 @@ def test_shards_give_what_one_run_gives(whole: Path, shards: Path) -> None:
         a, b = (t.sort_values(key, ignore_index=True) for t in (a, b))
         pd.testing.assert_frame_equal(a, b, rtol=1e-3, atol=1e-4, obj=name)
     one, other = (json.loads((folder / "run.json").read_text()) for folder in (whole, shards))
-    for part in ("origins", "event", "without_status"):
+    assert set(other) == set(one) | {"cluster", "warnings"}
+    assert set(other["observations"]) == set(one["observations"])
+    for part in ("wells", "start", "end", "covariates", "weather_steps"):
+        assert other["observations"][part] == one["observations"][part], part
+    for part in ("origins", "event", "without_status", "models"):
         assert one[part] == other[part], part
     sets = [{(r["model"], r["well"], r["status"]) for r in run["outcomes"]} for run in (one, other)]
     assert sets[0] == sets[1]

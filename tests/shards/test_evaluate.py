@@ -91,6 +91,20 @@ def test_shards_give_what_one_run_gives(place: Path, undisturbed: Path, gwforeca
         wells = one["well"].values
         xr.testing.assert_allclose(one["level"], other["level"].sel(well=wells), rtol=1e-6)
     assert not (undisturbed / "shards").exists()
+    _same_record(place / "whole", undisturbed)
+
+
+def _same_record(whole: Path, shards: Path) -> None:
+    """Hold that the records have the same entries, and describe the same observations."""
+    one, other = (json.loads((folder / "run.json").read_text()) for folder in (whole, shards))
+    assert set(other) == set(one) | {"cluster", "warnings"}
+    for entry in ("models", "baseline"):
+        assert other.get(entry) == one.get(entry), entry
+    assert sorted(other["outputs"]) == sorted(one["outputs"])
+    given, joined = (run["observations"] for run in (one, other))
+    assert set(joined) == set(given)
+    for entry in ("wells", "start", "end", "covariates", "attributes", "weather_steps"):
+        assert joined[entry] == given[entry], entry
 
 
 def test_a_well_without_levels_costs_only_itself(undisturbed: Path) -> None:

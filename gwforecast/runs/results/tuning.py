@@ -38,6 +38,8 @@ class Tuning(Result):
         Duration of the search.
     space : dict of str to list
         Range of each searched setting.
+    n : int
+        Number of levels of the validation period that each trial is scored on.
     """
 
     model: str
@@ -48,12 +50,13 @@ class Tuning(Result):
     paths: dict[str, Path] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     space: dict[str, list[Any]] = field(default_factory=dict)
+    n: int = 0
 
     def title(self) -> str:
         """Return model, number of trials and the best score in one line."""
         return (
             f"Search of {self.model!r}: {len(self.trials)} trials, best {self.metric} of the "
-            f"validation period {self.value:.3f}, with {self.best}"
+            f"validation period {self.value:.3f} (n = {self.n}), with {self.best}"
         )
 
     def summary(self) -> pd.DataFrame:
@@ -82,6 +85,7 @@ class Tuning(Result):
         return {
             "trials": self.trials["state"].value_counts().to_dict(),
             "best": {"value": self.value, "settings": self.best},
+            "n": self.n,
         }
 
 
