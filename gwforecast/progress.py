@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Callable
@@ -29,12 +30,15 @@ DETAIL = " · "
 """Separates the name of a task from what is being done in it at present."""
 
 LOGGED_EVERY = 10.0  # seconds, where there is no terminal
+FORM_OF_BARS = (
+    "{desc}: {percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} [{elapsed}, {remaining} left{postfix}]"
+)
 
 
 class Progress(Protocol):
     """A progress callback; the caller decides how progress is shown."""
 
-    def __call__(self, task: str, done: int, total: int) -> None:
+    def __call__(self, task: str, done: float, total: int) -> None:
         """Report that some of the parts of a task are done.
 
         Parameters
@@ -42,8 +46,11 @@ class Progress(Protocol):
         task : str
             Name of the task, e.g. ``"lstm: train"``. Text after ``" · "`` says what was done last,
             e.g. ``"lstm: train · well 'fen', member 3"``, and is not part of the name.
-        done, total : int
-            Number of parts that are done, and of all parts.
+        done : float
+            Number of parts that are done; a part in work, e.g. a network that has run half of its
+            epochs, counts as a fraction.
+        total : int
+            Number of all parts.
         """
 
 
@@ -92,7 +99,7 @@ def further(progress: Progress | None, before: int, total: int) -> Progress | No
 
     of_all_stages = total
 
-    def report(task: str, done: int, total: int) -> None:  # noqa: ARG001
+    def report(task: str, done: float, total: int) -> None:  # noqa: ARG001
         progress(task, before + done, of_all_stages)
 
     return report
@@ -110,7 +117,7 @@ def stage(progress: Progress | None, name: str) -> Progress | None:
     if progress is None:
         return None
 
-    def report(task: str, done: int, total: int) -> None:
+    def report(task: str, done: float, total: int) -> None:
         _, separator, detail = task.partition(DETAIL)
         progress(f"{name}{separator}{detail}", done, total)
 
@@ -130,15 +137,20 @@ def with_detail(progress: Progress | None, details: list[str]) -> Progress | Non
     Examples
     --------
     >>> both = with_detail(lambda task, done, total: print(task), ["well 'a'", "well 'b'"])
+    >>> both("networks · epoch 30 of 100", 0.3, 2)
+    networks · well 'a', epoch 30 of 100
     >>> both("networks", 2, 2)
     networks · well 'b'
     """
     if progress is None:
         return None
 
-    def report(task: str, done: int, total: int) -> None:
-        detail = details[done - 1] if 0 < done <= len(details) else ""
-        progress(f"{task}{DETAIL}{detail}" if detail else task, done, total)
+    def report(task: str, done: float, total: int) -> None:
+        name, _, more = task.partition(DETAIL)
+        part = math.ceil(done)  # the one that was done last, or that is in work
+        detail = details[part - 1] if 0 < part <= len(details) else ""
+        detail = ", ".join(filter(None, (detail, more)))
+        progress(f"{name}{DETAIL}{detail}" if detail else name, done, total)
 
     return report
 
@@ -169,11 +181,12 @@ class _Bars:
         self.bars: dict[str, Any] = {}
         self.kind = _kind_of_bar()
 
-    def __call__(self, task: str, done: int, total: int) -> None:
+    def __call__(self, task: str, done: float, total: int) -> None:
         name, _, detail = task.partition(DETAIL)
         bar = self.bars.get(name)
         if bar is None:
-            bar = self.bars[name] = self.kind(total=total, desc=name, leave=False)
+            bar = self.kind(total=total, desc=name, leave=False, bar_format=FORM_OF_BARS)
+            self.bars[name] = bar
         bar.total = total
         if detail:
             bar.set_postfix_str(detail, refresh=False)
@@ -186,9 +199,12 @@ class _Bars:
 class _LogLines(tqdm):  # type: ignore[misc]
     """A bar whose states are log lines."""
 
-    def __init__(self, *, total: int, desc: str, leave: bool) -> None:
+    def __init__(self, *, total: int, desc: str, leave: bool, bar_format: str) -> None:
         self.ended = False
-        super().__init__(total=total, desc=desc, leave=leave, mininterval=LOGGED_EVERY, miniters=1)
+        super().__init__(
+            total=total, desc=desc, leave=leave, bar_format=bar_format.replace("|{bar}|", ""),
+            mininterval=LOGGED_EVERY, miniters=0,
+        )  # fmt: skip
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
         """Log the state."""
@@ -200,7 +216,7 @@ class _LogLines(tqdm):  # type: ignore[misc]
         if not self.ended:
             self.ended = True
             spent = self.format_interval(self.format_dict["elapsed"])
-            logger.info("%s: %d of %d in %s", self.desc.rstrip(": "), self.n, self.total, spent)
+            logger.info("%s: %.0f of %d in %s", self.desc.rstrip(": "), self.n, self.total, spent)
 
 
 def _kind_of_bar() -> type[Any]:

@@ -12,9 +12,10 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
+from gwforecast.networks.engines import jobs
 from gwforecast.progress import DETAIL, as_callback
 
-Reports = list[tuple[str, int, int]]
+Reports = list[tuple[str, float, int]]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,25 @@ def test_an_evaluation_reports_model_stage_well_and_member(observations: xr.Data
     train = [report for report in reports if report[0].startswith("mlp: train")]
     assert [done for _, done, _ in train] == [1, 2, 3, 4]
     assert train[2][0] == f"mlp: train{DETAIL}well 'ridge', member 0"
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_epochs_are_reported_within_a_network(
+    engine: str, observations: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "REPORTED_EVERY", 0.001)
+    reports, progress = collect()
+    model = gw.LSTM(units=8, members=1, epochs=40, workers=1, lookback=60, engine=engine)
+    model.fit(observations, split=gw.split_by_fraction(observations), progress=progress)
+    within = [(task, done) for task, done, _ in reports if done % 1]
+    assert within, reports
+    for task, done in within:
+        well = str(observations["well"].values[int(done)])
+        epoch = round(done % 1 * 40)
+        assert task == f"networks{DETAIL}well {well!r}, member 0, epoch {epoch} of 40"
+    counts = [done for _, done, _ in reports]
+    assert counts == sorted(counts)
+    assert counts[-1] == 2
 
 
 def test_hindcasts_and_refits_are_reported(observations: xr.Dataset) -> None:

@@ -190,7 +190,7 @@ def progress_bars() -> Iterator[ProgressCallback | None]:
     with Progress(*columns, console=errors, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
-        def report(task: str, done: int, total: int) -> None:
+        def report(task: str, done: float, total: int) -> None:
             name, _, detail = task.partition(DETAIL)
             if name not in tasks:
                 tasks[name] = bars.add_task(clean(name), total=total, detail="")

@@ -196,7 +196,7 @@ class _Checks:
         _same(self.predicted(self.fitted()), self.predicted(self.fitted(other)), "later levels")
 
     def progress_is_taken(self) -> None:
-        def report(task: str, done: int, total: int) -> None:
+        def report(task: str, done: float, total: int) -> None:
             if not 0 <= done <= total:
                 raise _BrokenRuleError(f"progress {done} of {total} for {task!r}")
 

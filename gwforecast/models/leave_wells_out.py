@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -120,6 +121,14 @@ class LeaveWellsOut(Forecaster):
             trained = one.refit(others, split=split, through=through, progress=report)
             again.fitted_.append((out, self._serving(trained, observations, out, split, through)))
         return again
+
+    def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
+        """Raise NotImplementedError: an experiment with many networks is no model of new levels."""
+        raise NotImplementedError(
+            "A saved model serves all of its wells with one fit. Received a cross-validation over "
+            f"wells of {self.name!r}, which has {self.folds} fits, and none for new wells. Save "
+            "one of them, fitted_[0][1].save(path), or fit the model to all wells and save that."
+        )
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of each well by the networks that were trained without it."""

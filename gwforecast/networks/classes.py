@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.models.bundle import describe, write_bundle
+from gwforecast.models.state import read_texts
 from gwforecast.networks.forecaster import NeuralForecaster
 from gwforecast.networks.parts import Head
 from gwforecast.progress import ProgressOption
@@ -39,11 +43,18 @@ class NormalClassifier:
     ``classifier.predict_classes(observations)``.
     """
 
+    kind: ClassVar[str] = "normal_classifier"
     normal_: Normal
     network_: NeuralForecaster
 
     def __init__(self, network: NeuralForecaster) -> None:
         self.network = network
+        self.name = f"classes by {network.name}"
+
+    @property
+    def parts(self) -> list[NeuralForecaster]:
+        """The fitted networks, which are stored with the limits of the classes."""
+        return [self.network_]
 
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
@@ -70,6 +81,52 @@ class NormalClassifier:
         )
         self.network_ = network.fit(observations, split=split, progress=progress)
         return self
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return wells and limits of the classes as plain JSON values and arrays by name."""
+        limits = self.normal_.limits_
+        return {"wells": limits[schema.WELL].values.tolist()}, {"limits": limits.values}
+
+    @classmethod
+    def from_state(
+        cls,
+        description: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+        *,
+        parts: Sequence[NeuralForecaster],
+    ) -> Self:
+        """Return the fitted classifier that :meth:`to_state` described.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, has another type or shape, or is not finite.
+        """
+        (network,) = parts
+        if network.architecture_.outputs != len(CLASSES):
+            raise ValueError(f"the networks must have an output for each of {CLASSES}")
+        one = cls(network)
+        one.normal_ = Normal.of(read_texts(description["wells"]), np.asarray(arrays["limits"]))
+        one.network_ = network
+        return one
+
+    def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
+        """Save the fitted classifier to a folder, from which ``gwforecast.load`` reads it.
+
+        Parameters
+        ----------
+        path : pathlib.Path or str
+            The folder; files of an earlier model in it are replaced.
+        observations : xarray.Dataset, optional
+            Data of the fit, whose names and units are stored.
+
+        Raises
+        ------
+        ValueError
+            If it is not fitted.
+        """
+        write_bundle(path, describe(self), observations=observations)
+        return Path(path)
 
     def predict_probabilities(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the probability of each class, the mean of the members, (well, time, class)."""

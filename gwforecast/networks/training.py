@@ -4,7 +4,7 @@ It trains every network that Keras can build, also on a GPU. Those that
 :mod:`gwforecast.networks.engines.compiled` knows are trained by it, unless there is a GPU.
 
 All epochs, batches and validation losses of a job are computed inside one TensorFlow function, so
-that Python runs only between jobs. Each worker is a thread that keeps one core busy.
+that Python only counts epochs. Each worker is a thread that keeps one core busy.
 
 Data are in memory once, and a batch is gathered by the positions of its windows. Losses are means
 over the observed targets of a batch. Optimizers are pure functions of weights, gradient and
@@ -14,6 +14,7 @@ vector: an operation on a small tensor costs as much as on a large one.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -191,8 +192,8 @@ class _JobGraph:
         self.decay = np.float32(recipe.weight_decay) * np.repeat(decays, self.sizes)
 
     def run(
-        self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, well: Any,
-        row: Any, weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
+        self, inputs: Any, targets: Any, held_out: Any, attributes: Any, span: Any, number: Any,
+        well: Any, row: Any, weights: Any, state: Any, starts: Any, rates: Any, validation: Any,
     ) -> Any:  # fmt: skip
         """Return the weights that are kept, their epoch from 1, and the losses by epoch."""
         x, y, y_held_out = (inputs[well], attributes, well, span), targets[row], held_out[well]
@@ -211,7 +212,8 @@ class _JobGraph:
                 lambda new, old: tf.where(better, new, old), (value, epoch, carried[0]), best
             )
             logs = logs[0].write(epoch, fit), logs[1].write(epoch, value)
-            return epoch + 1, carried, best, logs
+            after = tf.numpy_function(_count, (number, epoch + 1), tf.int32)
+            return tf.ensure_shape(after, ()), carried, best, logs
 
         def goes_on(epoch: Any, carried: Any, best: Any, logs: Any) -> Any:  # noqa: ARG001
             return (epoch < n_epochs) & (epoch - best[1] <= self.recipe.patience)
@@ -300,9 +302,7 @@ def _signature(network: keras.Model, *, attributes: bool) -> list[Any]:
         tf.TensorSpec((None, None), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
         tf.TensorSpec((None, None), tf.float32),
-        tf.TensorSpec((), tf.int32),
-        tf.TensorSpec((), tf.int32),
-        tf.TensorSpec((), tf.int32),
+        *(tf.TensorSpec((), tf.int32) for _ in range(4)),
         [tf.TensorSpec(v.shape, v.dtype) for v in network.trainable_variables],
         [tf.TensorSpec(v.shape, v.dtype) for v in network.non_trainable_variables],
         tf.TensorSpec((None, None, None), tf.int32),
@@ -384,6 +384,8 @@ def train(
         tf.constant(data.span or data.targets.shape[1] + 1, tf.int32),
     )
 
+    numbers = {id(job): next(_NUMBERS) for job in jobs}
+
     def work(job: Job) -> Trained:
         state = [
             tf.constant([job.seed, i], v.dtype)
@@ -391,6 +393,7 @@ def train(
         ]
         weights, epoch, losses, validation = run(
             *tensors,
+            tf.constant(numbers[id(job)]),
             tf.constant(job.well),
             tf.constant(job.well * data.folds + job.fold),
             [tf.constant(w) for w in job.weights],
@@ -401,4 +404,21 @@ def train(
         )
         return Trained([w.numpy() for w in weights], int(epoch), losses.numpy(), validation.numpy())
 
-    return list(in_threads(work, jobs, workers, progress))
+    def epochs(job: Job) -> int:
+        return _EPOCHS.get(numbers[id(job)], 0)
+
+    try:
+        return in_threads(work, jobs, workers, progress, epochs)
+    finally:
+        for number in numbers.values():
+            _EPOCHS.pop(number, None)
+
+
+_NUMBERS = itertools.count()  # of jobs
+_EPOCHS: dict[int, int] = {}  # that are done, by the number of a job in work
+
+
+def _count(job: Any, epochs: Any) -> Any:
+    """Note the epochs of a job that are done; called by its graph."""
+    _EPOCHS[int(job)] = int(epochs)
+    return epochs

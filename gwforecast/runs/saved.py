@@ -13,6 +13,7 @@ from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.forecaster import Corrected
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import read_bundle
+from gwforecast.networks.classes import NormalClassifier
 from gwforecast.runs.catalogue import MODELS, model_class
 
 __all__ = ["load", "restore"]
@@ -22,7 +23,7 @@ OLD_NETWORKS = "networks"  # kind of all networks in bundles of an earlier versi
 LONGEST = 10**6  # lead times
 
 
-def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Forecaster | Calibrated:
+def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Any:
     """Read a model from the folder that its method ``save`` wrote.
 
     It simulates and forecasts as the original does, and can be refitted and updated. The folders of
@@ -39,7 +40,7 @@ def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Forec
 
     Returns
     -------
-    Forecaster or Calibrated
+    Forecaster, Calibrated or NormalClassifier
         As it was saved, fitted.
 
     Raises
@@ -98,23 +99,25 @@ def _restore_part(
     prefix: str,
     arrays: Mapping[str, np.ndarray],
     classes: Sequence[type[Forecaster]],
-) -> Forecaster:
+) -> Any:
     kind = description["kind"]
     start = f"{prefix}."
     own = {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
-    if kind == Corrected.kind:
-        parts = [
+    if kind in (Corrected.kind, NormalClassifier.kind):
+        parts: list[Any] = [
             _restore_part(part, f"{prefix}.part{number}", arrays, classes)
             for number, part in enumerate(description["parts"])
         ]
-        return Corrected.from_state(description, own, parts=parts)
+        if kind == Corrected.kind:
+            return Corrected.from_state(description, own, parts=parts)
+        return NormalClassifier.from_state(description, own, parts=parts)
     name = _name_of_old(description) if kind == OLD_NETWORKS else kind
     own_class = next((cls for cls in classes if cls.__qualname__ == name), None)
     if own_class is not None:
         return own_class.from_state(description, own)
     if not isinstance(name, str) or name not in MODELS:
         raise ValueError(
-            f"the kind {kind!r} is none of {', '.join([Corrected.kind, *MODELS])}; if it is a "
+            f"the kind {kind!r} is none of {', '.join([Corrected.kind, NormalClassifier.kind, *MODELS])}; if it is a "
             "class of your own, pass it as gwforecast.load(path, classes=[...])"
         )
     return model_class(name).from_state(description, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -76,17 +77,41 @@ class Normal:
                 )
                 chosen = row[known & (distance[month] <= reach)]
                 limits[well, month] = np.quantile(chosen, [1 / 3, 2 / 3])
-        self.limits_ = xr.DataArray(
+        self.limits_ = self.of(wells, limits).limits_
+        return self
+
+    @classmethod
+    def of(cls, wells: Sequence[str], limits: np.ndarray) -> Self:
+        """Return classes with given limits.
+
+        Parameters
+        ----------
+        wells : sequence of str
+            Names of the wells.
+        limits : numpy.ndarray
+            Terciles, shape (well, 12 months, 2), m above the datum.
+
+        Raises
+        ------
+        ValueError
+            If the limits have another shape, are not finite or not in ascending order.
+        """
+        if limits.shape != (len(wells), 12, 2) or not np.isfinite(limits).all():
+            raise ValueError(f"limits must be finite, of shape ({len(wells)}, 12, 2)")
+        if (limits[..., 0] > limits[..., 1]).any():
+            raise ValueError("limits must be in ascending order")
+        one = cls()
+        one.limits_ = xr.DataArray(
             limits,
             dims=(schema.WELL, "month", "tercile"),
             coords={
-                schema.WELL: wells,
+                schema.WELL: list(wells),
                 "month": np.arange(1, 13),
                 "tercile": [1 / 3, 2 / 3],
             },
             attrs={"units": schema.LEVEL_UNITS, "long_name": "limits of the normal level"},
         )
-        return self
+        return one
 
     def classify(self, level: xr.DataArray) -> xr.DataArray:
         """Return 0 (below), 1 (near) or 2 (above normal), NaN for missing levels.

@@ -1,5 +1,7 @@
 """What is normal, and networks that class levels against it."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import xarray as xr
 from gwforecast.networks.classes import NormalClassifier
 from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import MLP
+from gwforecast.runs.saved import load
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.normal import Normal
 from gwforecast.sequences.split import split_by_fraction
@@ -64,7 +67,9 @@ def test_too_few_levels_are_refused(observations: xr.Dataset) -> None:
 @pytest.mark.parametrize("network", [LSTM(members=2, epochs=80, lookback=12, targets=40,
                                           learning_rate=0.01),
                                      MLP(members=2, epochs=30, lookback=12)])  # fmt: skip
-def test_networks_class_better_than_chance(network: LSTM, observations: xr.Dataset) -> None:
+def test_networks_class_better_than_chance_and_are_saved(
+    network: LSTM, observations: xr.Dataset, tmp_path: Path
+) -> None:
     split = split_by_fraction(observations)
     classifier = NormalClassifier(network).fit(observations, split=split)
     probability = classifier.predict_probabilities(observations)
@@ -76,3 +81,20 @@ def test_networks_class_better_than_chance(network: LSTM, observations: xr.Datas
     right = accuracy(observed=observed.values[0], predicted=classes.values[0])
     usual = float(observed.groupby(observed).count().max() / observed.count())
     assert right > usual + 0.1
+
+    again = load(classifier.save(tmp_path, observations=observations))
+    assert isinstance(again, NormalClassifier)
+    assert again.predict_classes(observations).identical(classes)
+    assert again.normal_.limits_.identical(classifier.normal_.limits_)
+    description, arrays = classifier.to_state()
+    for limits in (arrays["limits"][:, :6], arrays["limits"][..., ::-1], arrays["limits"] * np.nan):
+        with pytest.raises(ValueError, match="limits must be"):
+            NormalClassifier.from_state(description, {"limits": limits}, parts=again.parts)
+    plain = MLP(members=1, epochs=1, lookback=2).fit(observations, split=split)
+    with pytest.raises(ValueError, match="an output for each of"):
+        NormalClassifier.from_state(description, arrays, parts=[plain])
+
+
+def test_a_classifier_must_be_fitted_before_it_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must be fitted .* 'classes by lstm', .* Call .* fit"):
+        NormalClassifier(LSTM()).save(tmp_path)

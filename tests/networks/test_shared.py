@@ -262,6 +262,8 @@ def test_a_well_is_simulated_by_networks_that_never_saw_its_answers(network: xr.
         mean = float(network["level"].sel(well=well).where(rows.sel(well=well)).mean())
         level.loc[{"well": well}] = 2 * mean - network["level"].sel(well=well)
     turned = network.assign(level=level)
+    with pytest.raises(NotImplementedError, match=r"has 4 fits.* fitted_\[0\]\[1\]\.save"):
+        one.save("nowhere")
     again = LeaveWellsOut(GlobalLSTM(**SMALL), folds=4).fit(turned, split=split)
     a, b = (each.simulate(network)["level"].sel(well=out) for each in (one, again))
     np.testing.assert_allclose(a.values, b.values, rtol=1e-6)

@@ -127,16 +127,21 @@ def train(
     instructions : str, optional
         One of :func:`instruction_sets`; by default the best. The name is for tests.
     """
+    losses: dict[int, np.ndarray] = {}  # of each job; the library writes them epoch by epoch
 
     def work(job: Job) -> Trained:
         called = _Call(architecture, recipe, data, job)
+        losses[id(job)] = called.losses
         called.run("train", instructions)
         best, epochs = called.epochs.tolist()
         return Trained(
             called.shaped_weights(), best, called.losses[:epochs], called.validation_losses[:epochs]
         )
 
-    return list(in_threads(work, jobs, workers, progress))
+    def epochs(job: Job) -> int:
+        return int(np.isfinite(losses[id(job)]).sum()) if id(job) in losses else 0
+
+    return in_threads(work, jobs, workers, progress, epochs)
 
 
 def loss_and_gradient(
@@ -164,7 +169,7 @@ class _Call:
                 f"{self.shapes}. Received {[w.shape for w in job.weights]}."
             )
         epochs = job.starts.shape[0]
-        self.losses = np.empty(epochs, np.float32)
+        self.losses = np.full(epochs, np.nan, np.float32)
         self.validation_losses = np.empty(epochs, np.float32)
         self.epochs = np.zeros(2, np.int64)
         self.weights = np.concatenate([np.ravel(w) for w in job.weights]).astype(np.float32)

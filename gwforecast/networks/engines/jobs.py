@@ -6,15 +6,14 @@ the other jobs, their order or the number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gwforecast.progress import Progress
+from gwforecast.progress import DETAIL, Progress
 
 __all__ = [
     "Data",
@@ -27,6 +26,9 @@ __all__ = [
     "in_threads",
     "pad",
 ]
+
+
+REPORTED_EVERY = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -211,11 +213,43 @@ def concatenate_wells(data: Data, recipe: Recipe) -> Data:
 
 
 def in_threads(
-    work: Callable[[Any], Any], items: Sequence[Any], workers: int, progress: Progress | None
-) -> Iterator[Any]:
-    """Yield the result of each item in order, worked on by some threads."""
+    work: Callable[[Job], Trained],
+    jobs: Sequence[Job],
+    workers: int,
+    progress: Progress | None,
+    epochs: Callable[[Job], int],
+) -> list[Trained]:
+    """Return the result of each job in order, worked on by some threads.
+
+    Progress is reported after each network, and by epochs for the first one that is not ready.
+
+    Parameters
+    ----------
+    work : callable
+        Trains a job.
+    jobs : sequence of Job
+        One for each network.
+    workers : int
+        Number of threads.
+    progress : Progress, optional
+        Callback for the number of networks trained.
+    epochs : callable
+        Returns how many epochs of a job are done; called while it is trained by another thread.
+    """
+    results = []
     with ThreadPoolExecutor(workers) as pool:
-        for done, result in enumerate(pool.map(work, items), start=1):
-            if progress is not None:
-                progress("networks", done, len(items))
-            yield result
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            for number, (job, future) in enumerate(zip(jobs, futures, strict=True)):
+                while progress is not None and not wait([future], timeout=REPORTED_EVERY).done:
+                    done, total = epochs(job), len(job.starts)
+                    if 0 < done < total:
+                        name = f"networks{DETAIL}epoch {done} of {total}"
+                        progress(name, number + done / total, len(jobs))
+                results.append(future.result())
+                if progress is not None:
+                    progress("networks", number + 1, len(jobs))
+        finally:
+            for future in futures:
+                future.cancel()
+    return results
