@@ -19,6 +19,7 @@ from gwforecast.runs.catalogue import MODELS, model_class
 __all__ = ["load", "restore"]
 
 
+COMPOSED: dict[str, Any] = {cls.kind: cls for cls in (Corrected, NormalClassifier)}
 OLD_NETWORKS = "networks"  # kind of all networks in bundles of an earlier version
 LONGEST = 10**6  # lead times
 
@@ -103,21 +104,19 @@ def _restore_part(
     kind = description["kind"]
     start = f"{prefix}."
     own = {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
-    if kind in (Corrected.kind, NormalClassifier.kind):
+    if kind in COMPOSED:
         parts: list[Any] = [
             _restore_part(part, f"{prefix}.part{number}", arrays, classes)
             for number, part in enumerate(description["parts"])
         ]
-        if kind == Corrected.kind:
-            return Corrected.from_state(description, own, parts=parts)
-        return NormalClassifier.from_state(description, own, parts=parts)
+        return COMPOSED[kind].from_state(description, own, parts=parts)
     name = _name_of_old(description) if kind == OLD_NETWORKS else kind
     own_class = next((cls for cls in classes if cls.__qualname__ == name), None)
     if own_class is not None:
         return own_class.from_state(description, own)
     if not isinstance(name, str) or name not in MODELS:
         raise ValueError(
-            f"the kind {kind!r} is none of {', '.join([Corrected.kind, NormalClassifier.kind, *MODELS])}; if it is a "
+            f"the kind {kind!r} is none of {', '.join([*COMPOSED, *MODELS])}; if it is a "
             "class of your own, pass it as gwforecast.load(path, classes=[...])"
         )
     return model_class(name).from_state(description, own)
