@@ -30,7 +30,10 @@ DETAIL = " · "
 """Separates the name of a task from what is being done in it at present."""
 
 LOGGED_EVERY = 10.0  # seconds, where there is no terminal
-FORM_OF_BARS = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} [{elapsed}, {remaining} left{postfix}]"
+FORM_OF_BARS = (
+    "{desc}: {percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} "
+    "[{elapsed}, {remaining} left{postfix}]"
+)
 
 
 class Progress(Protocol):
