@@ -59,7 +59,10 @@ class Stored(Protocol):
     """What is needed of a forecaster to store it."""
 
     name: str
-    parts: Sequence[Any]
+
+    @property
+    def parts(self) -> Sequence[Any]:
+        """Forecasters that it is made of."""
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """Return its own state, without that of its parts."""

@@ -88,7 +88,8 @@ def restore(
         If anything is missing, of another type or shape, or not finite.
     """
     if "kind" in description:
-        return _restore_part(description, "forecaster", arrays, classes)
+        whole: Forecaster = _restore_part(description, "forecaster", arrays, classes)
+        return whole
     forecaster = _restore_part(description["forecaster"], "forecaster", arrays, classes)
     if type(description["horizon"]) is not int or not 1 <= description["horizon"] <= LONGEST:
         raise TypeError(f"the horizon {description['horizon']!r} is not from 1 to {LONGEST}")
