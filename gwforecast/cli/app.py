@@ -23,7 +23,7 @@ from gwforecast.cli.office.archive import archive
 from gwforecast.cli.office.bulletin import bulletin
 from gwforecast.cli.office.fews import CODES as FEWS_CODES
 from gwforecast.cli.office.fews import fews
-from gwforecast.cli.options import Command, with_reading
+from gwforecast.cli.options import Command
 from gwforecast.cli.questions import explain, extend, fill, simulate, trend, whatif
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune
@@ -94,11 +94,9 @@ for command in START:
     app.command(cls=Command, rich_help_panel="Getting started")(command)
 for command in MODEL:
     epilog = METRICS if command is evaluate else None
-    app.command(cls=Command, rich_help_panel="Data and models", epilog=epilog)(
-        with_reading(command)
-    )
+    app.command(cls=Command, rich_help_panel="Data and models", epilog=epilog)(command)
 for command in QUESTIONS:
-    app.command(cls=Command, rich_help_panel="Questions")(with_reading(command))
+    app.command(cls=Command, rich_help_panel="Questions")(command)
 for command in SCHEDULE:
     app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
 app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=FEWS_CODES)(fews)

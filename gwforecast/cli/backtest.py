@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from gwforecast.cli import options
 from gwforecast.cli.console import (
     clean,
     print_paths,
@@ -17,6 +16,19 @@ from gwforecast.cli.console import (
     screen,
 )
 from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
+from gwforecast.cli.options import (
+    CLUSTER,
+    FITTING,
+    INPUTS,
+    MODELS,
+    READING,
+    RESULTS,
+    SPLIT,
+    Report,
+    load,
+    option,
+    takes,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,57 +43,24 @@ COLUMNS = 8  # lead times that are printed
 
 ORIGINS = "Issue times and lead times"
 
-Models = Annotated[
-    str | None,
-    options.option("backtest.models", panel=options.MODELS, note="Separate them by commas."),
-]
-Forcing = Annotated[str | None, options.option("backtest.forcing", panel=ORIGINS)]
-Horizon = Annotated[int | None, options.option("backtest.horizon", panel=ORIGINS, min=1)]
-Stride = Annotated[int | None, options.option("backtest.stride", panel=ORIGINS, min=1)]
-First = Annotated[str | None, options.option("backtest.start", panel=ORIGINS)]
-Last = Annotated[str | None, options.option("backtest.end", panel=ORIGINS)]
-RefitEvery = Annotated[int | None, options.option("backtest.refit_every", panel=ORIGINS, min=1)]
-Sliding = Annotated[
-    bool | None, options.option("backtest.sliding", "--sliding/--expanding", panel=ORIGINS)
-]
-Threshold = Annotated[float | None, options.option("backtest.threshold", panel=options.RESULTS)]
-Folder = Annotated[Path | None, options.option("backtest.folder", "--out", panel=options.RESULTS)]
+BACKTEST = {
+    "models": option("backtest.models", panel=MODELS, note="Separate them by commas."),
+    "forcing": option("backtest.forcing", panel=ORIGINS),
+    "horizon": option("backtest.horizon", int, panel=ORIGINS, least=1),
+    "stride": option("backtest.stride", int, panel=ORIGINS, least=1),
+    "start": option("backtest.start", panel=ORIGINS),
+    "end": option("backtest.end", panel=ORIGINS),
+    "refit_every": option("backtest.refit_every", int, panel=ORIGINS, least=1),
+    "sliding": option("backtest.sliding", bool, panel=ORIGINS, flag="--sliding/--expanding"),
+    "threshold": option("backtest.threshold", float, panel=RESULTS),
+    "out": option("backtest.folder", Path, panel=RESULTS, flag="--out"),
+}
+"""Options that only this command has, or that stand for another setting than elsewhere."""
 
 
+@takes("config", *INPUTS, "fill", *SPLIT, *FITTING, *CLUSTER, "figures", *READING, **BACKTEST)
 def backtest(
-    context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    shares: options.Shares = None,
-    validation_start: options.ValidationStart = None,
-    test_start: options.TestStart = None,
-    gap: options.Gap = None,
-    models: Models = None,
-    forcing: Forcing = None,
-    horizon: Horizon = None,
-    stride: Stride = None,
-    start: First = None,
-    end: Last = None,
-    refit_every: RefitEvery = None,
-    sliding: Sliding = None,
-    threshold: Threshold = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
-    dask: options.Dask = None,
-    shard: options.Shard = None,
-    out: Folder = None,
-    figures: options.Figures = None,
-    report: options.Report = False,
-    allow_errors: AllowErrors = False,
+    context: typer.Context, report: Report = False, allow_errors: AllowErrors = False
 ) -> None:
     """Issue hindcasts at past times, with what was known then, and score them by lead time.
 
@@ -92,7 +71,7 @@ def backtest(
     """
     from gwforecast import jobs
 
-    settings = options.load(context)
+    settings = load(context)
     with progress_bars() as progress:
         result = jobs.backtest(settings, progress=progress)
     checked = jobs.check(settings)

@@ -23,6 +23,7 @@ from gwforecast.cli.findings import (
     refuse_errors,
     say_in_one_line,
 )
+from gwforecast.cli.options import CLUSTER, FITTING, INPUTS, READING, SPLIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,34 +52,12 @@ DemoOut = Annotated[
 ]
 
 
+@options.takes(
+    "config", *INPUTS, "fill", *SPLIT, "models", *FITTING, "leave_wells_out", "cross_validate",
+    *CLUSTER, "out", "figures", *READING,
+)  # fmt: skip
 def evaluate(
-    context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    shares: options.Shares = None,
-    validation_start: options.ValidationStart = None,
-    test_start: options.TestStart = None,
-    gap: options.Gap = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    leave_wells_out: options.LeaveOut = None,
-    cross_validate: options.CrossValidate = None,
-    without_weather: options.WithoutWeather = None,
-    dask: options.Dask = None,
-    shard: options.Shard = None,
-    out: options.Out = None,
-    figures: options.Figures = None,
-    report: options.Report = False,
-    allow_errors: AllowErrors = False,
+    context: typer.Context, report: options.Report = False, allow_errors: AllowErrors = False
 ) -> None:
     """Simulate levels from the weather, and score each model against a baseline.
 
@@ -103,17 +82,8 @@ def evaluate(
     refuse_errors(errors, allowed=allow_errors)
 
 
-def check(
-    context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-) -> None:
+@options.takes("config", *INPUTS, *READING)
+def check(context: typer.Context) -> None:
     """Check the data: gaps, duplicates, spikes, flat lines, level shifts, units and datum.
 
     What was understood of the files is printed first: layout, wells, units, datum, times, and what

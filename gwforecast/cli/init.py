@@ -19,17 +19,8 @@ File = Annotated[
 ]
 
 
-def init(
-    context: typer.Context,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    file: File = Path("run.toml"),
-) -> None:
+@options.takes(*options.INPUTS, *options.READING)
+def init(context: typer.Context, file: File = Path("run.toml")) -> None:
     """Read the data, and write a configuration with what was understood as comments.
 
     Example: gwforecast init --levels heads.csv --covariates weather.csv

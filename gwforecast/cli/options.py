@@ -1,7 +1,8 @@
-"""Options that several commands share, and the settings that they stand for.
+"""Options that stand for settings, and the settings of a command.
 
-An option that stands for a setting is described once, where the setting is, see
-:mod:`gwforecast.config.tables`; its help is filled in when help is requested.
+Each option is written once, in :data:`OPTIONS`; a command names those that it has by :func:`takes`.
+Its help is the description of its setting, see :mod:`gwforecast.config.tables`, and is looked up
+when help is requested.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -20,40 +21,24 @@ if TYPE_CHECKING:
     from gwforecast.config.load import Settings
 
 __all__ = [
+    "CLUSTER",
     "DATA",
+    "FITTING",
+    "INPUTS",
     "MODELS",
+    "OPTIONS",
     "PERIODS",
+    "READING",
     "RESULTS",
     "RUN",
-    "Attributes",
+    "SPLIT",
     "Command",
-    "Config",
-    "Covariates",
-    "CrossValidate",
-    "Dask",
-    "Datum",
-    "DayFirst",
-    "Figures",
-    "Fill",
-    "Gap",
-    "LeaveOut",
-    "Levels",
     "Members",
-    "Models",
-    "Out",
-    "ReferenceLevel",
     "Report",
     "Seed",
-    "Shard",
-    "Shares",
-    "TestStart",
-    "ValidationStart",
-    "Well",
-    "WithoutWeather",
-    "Workers",
     "load",
     "option",
-    "with_reading",
+    "takes",
 ]
 
 DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"
@@ -63,23 +48,171 @@ READ = "How files are read"
 _SETTING = re.compile(r"([a-z]+)\.(\w+) ?(.*)")
 
 
-def option(setting: str, *names: str, panel: str, note: str = "", **given: Any) -> Any:
-    """Return an option that stands for a setting, whose description is its help.
+def option(
+    setting: str,
+    kind: Any = str,
+    *,
+    panel: str,
+    flag: str | None = None,
+    note: str = "",
+    least: int | None = None,
+) -> Any:
+    """Return the annotation of an option that stands for a setting.
 
     Parameters
     ----------
     setting : str
-        Table and name, e.g. ``"data.levels"``.
-    *names : str
-        Names of the option, where they are not that of the parameter.
+        Table and name, e.g. ``"data.levels"``; its description is the help of the option.
+    kind : type
+        Type of a value.
     panel : str
         Group of options in the help.
+    flag : str, optional
+        Name of the option, where it is not that of the parameter.
     note : str
         How the option is written, where it differs from the setting in a file.
-    **given
-        Further arguments of :class:`typer.Option`.
+    least : int, optional
+        Lowest value.
     """
-    return typer.Option(*names, help=f"{setting} {note}".strip(), rich_help_panel=panel, **given)
+    names, help_text = [flag] if flag else [], f"{setting} {note}".strip()
+    return Annotated[
+        kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel, min=least)
+    ]
+
+
+Members = Annotated[int | None, typer.Option(help="models.members", rich_help_panel=MODELS, min=1)]
+Seed = Annotated[int | None, typer.Option(help="models.seed", rich_help_panel=MODELS, min=0)]
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report",
+        help="Write a report of each well as one page of HTML and of PDF, and of an evaluation of "
+        "several wells one page with map and table.",
+        rich_help_panel=RESULTS,
+    ),
+]
+_in_data = functools.partial(option, panel=DATA)
+_how_read = functools.partial(option, panel=READ)
+_in_models = functools.partial(option, panel=MODELS)
+
+OPTIONS: dict[str, Any] = {
+    "config": Annotated[
+        Path | None,
+        typer.Argument(
+            help="TOML file of settings. Options take precedence over it.", metavar="FILE"
+        ),
+    ],
+    "levels": _in_data("data.levels", Path),
+    "covariates": _in_data("data.covariates", list[Path]),
+    "attributes": _in_data("data.attributes", Path),
+    "well": _in_data("data.wells", list[str], flag="--well", note="May be repeated."),
+    "day_first": _in_data("data.day_first", bool, flag="--day-first/--month-first"),
+    "datum": _in_data("data.datum"),
+    "reference_level": _in_data(
+        "data.reference_level",
+        list[str],
+        note="Write --reference-level 27.1, or for each well --reference-level MW-7=27.1.",
+    ),
+    "fill": _in_data(
+        "data.fill",
+        list[str],
+        note="Write --fill by_kind, or --fill temperature=interpolate, which may be repeated.",
+    ),
+    "shares": Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="Shares of the train and validation periods, e.g. 0.6,0.2; the rest is the test "
+            "period.",
+            rich_help_panel=PERIODS,
+        ),
+    ],
+    "validation_start": option("split.validation_start", panel=PERIODS),
+    "test_start": option("split.test_start", panel=PERIODS),
+    "gap": option("split.gap", int, panel=PERIODS, least=0),
+    "models": _in_models("models.use", flag="--models", note="Separate them by commas."),
+    "members": Members,
+    "seed": Seed,
+    "workers": option("models.workers", int, panel=RUN, least=1),
+    "leave_wells_out": _in_models("models.leave_wells_out", int, least=2),
+    "cross_validate": _in_models("models.cross_validate", int, least=2),
+    "without_weather": _in_models("models.without_weather", bool, flag="--without-weather"),
+    "dask": option("cluster.dask", panel=RUN),
+    "shard": option("cluster.shard", int, panel=RUN, least=1),
+    "out": option("output.folder", Path, panel=RESULTS, flag="--out"),
+    "figures": option("output.figures", int, panel=RESULTS, least=0),
+    "level_column": _how_read("data.level_column"),
+    "well_column": _how_read("data.well_column"),
+    "time_column": _how_read("data.time_column", list[str], note="May be repeated."),
+    "units": _how_read("data.units"),
+    "depth_sign": _how_read("data.depth_sign"),
+    "sensor_depth": _how_read("data.sensor_depth", list[str], note="MW-7=12.5 for one well."),
+    "barometer": _how_read("data.barometer", Path),
+    "at_step": _how_read("data.at_step"),
+    "step": _how_read("data.step"),
+    "step_stamp": _how_read("data.step_stamp"),
+    "covariate_stamp": _how_read("data.covariate_stamp"),
+    "duplicates": _how_read("data.duplicates"),
+    "sort": _how_read("data.sort", bool, flag="--sort"),
+    "missing_values": _how_read(
+        "data.missing_values", list[str], flag="--missing", note="May be repeated."
+    ),
+    "decimal": _how_read("data.decimal"),
+    "delimiter": _how_read("data.delimiter"),
+    "encoding": _how_read("data.encoding"),
+    "date_format": _how_read("data.date_format"),
+    "sheet": _how_read("data.sheet"),
+    "skip_rows": _how_read("data.skip_rows", int, least=0),
+    "header_row": _how_read("data.header_row", int, least=1),
+    "covariate_units": _how_read(
+        "data.covariate_units", list[str], flag="--covariate-unit", note="rain=in; repeated."
+    ),
+    "grid": _how_read("data.grid"),
+}
+"""Options that stand for settings, by the name of their parameter."""
+
+INPUTS = (
+    "levels", "covariates", "attributes", "well", "day_first", "datum", "reference_level",
+)  # fmt: skip
+SPLIT = ("shares", "validation_start", "test_start", "gap")
+FITTING = ("members", "seed", "workers", "without_weather")
+CLUSTER = ("dask", "shard")
+READING = tuple(OPTIONS)[tuple(OPTIONS).index("level_column") :]
+"""Options that several commands have, by topic; those of how files are read are the last ones."""
+
+
+def takes(*names: str, **own: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command options that stand for settings.
+
+    Their values reach the settings by :func:`load`, so the command itself does not see them.
+
+    Parameters
+    ----------
+    *names : str
+        Names of :data:`OPTIONS`.
+    **own
+        Annotations of further options that stand for settings, by parameter.
+    """
+    options = {name: OPTIONS[name] for name in names} | own
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def extended(**given: Any) -> None:
+            command(**{name: value for name, value in given.items() if name not in options})
+
+        signature = inspect.signature(command, eval_str=True)
+        context, *others = signature.parameters.values()
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        added = [
+            inspect.Parameter(name, keyword, default=None, annotation=kind)
+            for name, kind in options.items()
+        ]
+        whole = [each.replace(kind=keyword) for each in (context, *added, *others)]
+        cast("Any", extended).__signature__ = signature.replace(parameters=whole)
+        extended.__annotations__ = {each.name: each.annotation for each in whole}
+        return extended
+
+    return decorate
 
 
 class Command(TyperCommand):
@@ -137,133 +270,6 @@ def _describe(table: str, name: str) -> str:
     return text
 
 
-Config = Annotated[
-    Path | None,
-    typer.Argument(help="TOML file of settings. Options take precedence over it.", metavar="FILE"),
-]
-Levels = Annotated[Path | None, option("data.levels", panel=DATA)]
-Covariates = Annotated[list[Path] | None, option("data.covariates", panel=DATA)]
-Attributes = Annotated[Path | None, option("data.attributes", panel=DATA)]
-Well = Annotated[
-    list[str] | None, option("data.wells", "--well", panel=DATA, note="May be repeated.")
-]
-DayFirst = Annotated[bool | None, option("data.day_first", "--day-first/--month-first", panel=DATA)]
-Datum = Annotated[str | None, option("data.datum", panel=DATA)]
-ReferenceLevel = Annotated[
-    list[str] | None,
-    option(
-        "data.reference_level",
-        panel=DATA,
-        note="Write --reference-level 27.1, or for each well --reference-level MW-7=27.1.",
-    ),
-]
-Fill = Annotated[
-    list[str] | None,
-    option(
-        "data.fill",
-        panel=DATA,
-        note="Write --fill by_kind, or --fill temperature=interpolate, which may be repeated.",
-    ),
-]
-Shares = Annotated[
-    str | None,
-    typer.Option(
-        "--split",
-        help="Shares of the train and validation periods, e.g. 0.6,0.2; the rest is the test "
-        "period.",
-        rich_help_panel=PERIODS,
-    ),
-]
-ValidationStart = Annotated[str | None, option("split.validation_start", panel=PERIODS)]
-TestStart = Annotated[str | None, option("split.test_start", panel=PERIODS)]
-Gap = Annotated[int | None, option("split.gap", panel=PERIODS, min=0)]
-Models = Annotated[
-    str | None, option("models.use", "--models", panel=MODELS, note="Separate them by commas.")
-]
-Members = Annotated[int | None, option("models.members", panel=MODELS, min=1)]
-Seed = Annotated[int | None, option("models.seed", panel=MODELS, min=0)]
-LeaveOut = Annotated[int | None, option("models.leave_wells_out", panel=MODELS, min=2)]
-CrossValidate = Annotated[int | None, option("models.cross_validate", panel=MODELS, min=2)]
-WithoutWeather = Annotated[
-    bool | None, option("models.without_weather", "--without-weather", panel=MODELS)
-]
-Workers = Annotated[int | None, option("models.workers", panel=RUN, min=1)]
-Dask = Annotated[str | None, option("cluster.dask", panel=RUN)]
-Shard = Annotated[int | None, option("cluster.shard", panel=RUN, min=1)]
-Out = Annotated[Path | None, option("output.folder", "--out", panel=RESULTS)]
-Figures = Annotated[int | None, option("output.figures", panel=RESULTS, min=0)]
-
-
-Report = Annotated[
-    bool,
-    typer.Option(
-        "--report",
-        help="Write a report of each well as one page of HTML and of PDF, and of an evaluation of "
-        "several wells one page with map and table.",
-        rich_help_panel=RESULTS,
-    ),
-]
-
-
-READING: dict[str, Any] = {
-    "level_column": Annotated[str | None, option("data.level_column", panel=READ)],
-    "well_column": Annotated[str | None, option("data.well_column", panel=READ)],
-    "time_column": Annotated[
-        list[str] | None, option("data.time_column", panel=READ, note="May be repeated.")
-    ],
-    "units": Annotated[str | None, option("data.units", panel=READ)],
-    "depth_sign": Annotated[str | None, option("data.depth_sign", panel=READ)],
-    "sensor_depth": Annotated[
-        list[str] | None, option("data.sensor_depth", panel=READ, note="MW-7=12.5 for one well.")
-    ],
-    "barometer": Annotated[Path | None, option("data.barometer", panel=READ)],
-    "at_step": Annotated[str | None, option("data.at_step", panel=READ)],
-    "step": Annotated[str | None, option("data.step", panel=READ)],
-    "step_stamp": Annotated[str | None, option("data.step_stamp", panel=READ)],
-    "covariate_stamp": Annotated[str | None, option("data.covariate_stamp", panel=READ)],
-    "duplicates": Annotated[str | None, option("data.duplicates", panel=READ)],
-    "sort": Annotated[bool | None, option("data.sort", "--sort", panel=READ)],
-    "missing_values": Annotated[
-        list[str] | None,
-        option("data.missing_values", "--missing", panel=READ, note="May be repeated."),
-    ],
-    "decimal": Annotated[str | None, option("data.decimal", panel=READ)],
-    "delimiter": Annotated[str | None, option("data.delimiter", panel=READ)],
-    "encoding": Annotated[str | None, option("data.encoding", panel=READ)],
-    "date_format": Annotated[str | None, option("data.date_format", panel=READ)],
-    "sheet": Annotated[str | None, option("data.sheet", panel=READ)],
-    "skip_rows": Annotated[int | None, option("data.skip_rows", panel=READ, min=0)],
-    "header_row": Annotated[int | None, option("data.header_row", panel=READ, min=1)],
-    "covariate_units": Annotated[
-        list[str] | None,
-        option("data.covariate_units", "--covariate-unit", panel=READ, note="rain=in; repeated."),
-    ],
-    "grid": Annotated[str | None, option("data.grid", panel=READ)],
-}
-"""Options of how files are read, by the name of their setting."""
-
-
-def with_reading(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that also has the options of how files are read.
-
-    They reach the settings by :func:`load`, so the command itself does not see them.
-    """
-
-    @functools.wraps(command)
-    def extended(*arguments: Any, **given: Any) -> None:
-        command(*arguments, **{n: v for n, v in given.items() if n not in READING})
-
-    signature = inspect.signature(command, eval_str=True)
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in READING.items()
-    ]
-    whole = signature.replace(parameters=[*signature.parameters.values(), *added])
-    cast("Any", extended).__signature__ = whole
-    extended.__annotations__ = {p.name: p.annotation for p in whole.parameters.values()}
-    return extended
-
-
 def load(context: typer.Context) -> Settings:
     """Return the settings of a command: its file, and the options that were used.
 
@@ -290,13 +296,9 @@ def load(context: typer.Context) -> Settings:
         options={
             place: name
             for place, name in command.names.items()
-            if file is None or _given(tables, *place)
+            if file is None or place[1] in tables.get(place[0], {})
         },
     )
-
-
-def _given(tables: Mapping[str, Mapping[str, object]], table: str, setting: str) -> bool:
-    return setting in tables.get(table, {})
 
 
 def _as_it_is(value: Any) -> object:
@@ -307,7 +309,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _heights(items: list[str]) -> object:
+def _heights(items: list[str], option: str = "--reference-level") -> object:
     """Return one height, or heights by well; the name of a well may contain an equals sign."""
     try:
         if len(items) == 1 and "=" not in items[0]:
@@ -316,22 +318,38 @@ def _heights(items: list[str]) -> object:
         return {well: float(height) for well, height in pairs}
     except ValueError:
         raise ValueError(
-            "--reference-level takes a height in m, or wells and heights. Received "
-            f"{' '.join(items)!r}. Write for example --reference-level MW-7=27.1."
+            f"{option} takes a height in m, or wells and heights. Received {' '.join(items)!r}. "
+            f"Write for example {option} MW-7=27.1."
         ) from None
+
+
+def _pairs(items: list[str], *, takes: str, example: str) -> dict[str, str]:
+    """Return texts such as rain=in by what is before the equals sign."""
+    pairs = [item.partition("=") for item in items]
+    for item, (name, _, value) in zip(items, pairs, strict=True):
+        if not (name and value):
+            raise ValueError(
+                f"{takes} with = between. Received {item!r}. Write for example {example}."
+            )
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _rules(items: list[str]) -> object:
     if list(items) == ["by_kind"]:
         return "by_kind"
-    pairs = [item.partition("=") for item in items]
-    for item, (name, _, rule) in zip(items, pairs, strict=True):
-        if not (name and rule):
-            raise ValueError(
-                f"--fill takes by_kind, or a covariate or kind and its rule with = between. "
-                f"Received {item!r}. Write for example --fill temperature=interpolate."
-            )
-    return {name.strip(): rule.strip() for name, _, rule in pairs}
+    return _pairs(
+        items,
+        takes="--fill takes by_kind, or a covariate or kind and its rule",
+        example="--fill temperature=interpolate",
+    )
+
+
+def _units_by_name(items: list[str]) -> object:
+    return _pairs(
+        items,
+        takes="--covariate-unit takes a covariate and its unit",
+        example="--covariate-unit rain=in",
+    )
 
 
 def _shares(text: str) -> dict[str, object]:
@@ -349,19 +367,6 @@ def _one_or_several(items: list[Path]) -> object:
     return items[0] if len(items) == 1 else list(items)
 
 
-def _depths(items: list[str]) -> object:
-    """Return one depth, or depths by well."""
-    try:
-        return _heights(items)
-    except ValueError as error:
-        raise ValueError(str(error).replace("--reference-level", "--sensor-depth")) from None
-
-
-def _codes(items: list[str]) -> object:
-    """Return what stands for a missing value: numbers where they are such."""
-    return [_number_or_text(item) for item in items]
-
-
 def _number_or_text(item: str) -> float | str:
     try:
         return float(item)
@@ -369,21 +374,10 @@ def _number_or_text(item: str) -> float | str:
         return item
 
 
-def _units_by_name(items: list[str]) -> object:
-    pairs = [item.partition("=") for item in items]
-    for item, (name, _, unit) in zip(items, pairs, strict=True):
-        if not (name and unit):
-            raise ValueError(
-                "--covariate-unit takes a covariate and its unit with = between. Received "
-                f"{item!r}. Write for example --covariate-unit rain=in."
-            )
-    return {name.strip(): unit.strip() for name, _, unit in pairs}
-
-
 _READ: dict[str, Callable[[Any], object]] = {
     "covariates": _one_or_several,
-    "sensor_depth": _depths,
-    "missing_values": _codes,
+    "sensor_depth": functools.partial(_heights, option="--sensor-depth"),
+    "missing_values": lambda items: [_number_or_text(item) for item in items],
     "covariate_units": _units_by_name,
     "models": _names,
     "fill": _rules,

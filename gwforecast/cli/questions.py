@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwforecast.cli import options
 from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, load, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +23,14 @@ __all__ = ["explain", "extend", "fill", "simulate", "trend", "whatif"]
 
 SCENARIO = "Scenario"
 
+SIMULATION = ("config", *INPUTS, "fill", "models", *FITTING, *READING)
+QUESTION = (*SIMULATION, "figures")
 Blocks = Annotated[
     int,
     typer.Option(
         min=2,
         help="Blocks of years; each is simulated by models that have not seen its levels.",
-        rich_help_panel=options.MODELS,
+        rich_help_panel=MODELS,
     ),
 ]
 Out = Annotated[
@@ -36,7 +38,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         help="Folder of the results. Default: the name of the command.",
-        rich_help_panel=options.RESULTS,
+        rich_help_panel=RESULTS,
     ),
 ]
 Longest = Annotated[
@@ -44,7 +46,7 @@ Longest = Annotated[
     typer.Option(
         min=1,
         help="Longest gap that is filled, in time steps; by default all gaps are filled.",
-        rich_help_panel=options.MODELS,
+        rich_help_panel=MODELS,
     ),
 ]
 
@@ -82,26 +84,12 @@ Period = Annotated[
 ]
 
 
+@takes(*QUESTION)
 def fill(
     context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
     blocks: Blocks = 5,
     longest: Longest = None,
     out: Out = None,
-    figures: options.Figures = None,
 ) -> None:
     """Fill the gaps of records from the weather and the levels on both sides of each gap.
 
@@ -128,25 +116,11 @@ def fill(
     _finish(filled.paths, question.folder, filled.failed)
 
 
+@takes(*QUESTION)
 def extend(
     context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
     blocks: Blocks = 5,
     out: Out = None,
-    figures: options.Figures = None,
 ) -> None:
     """Extend records to all times with weather: before the first level and after the last.
 
@@ -166,22 +140,9 @@ def extend(
     _finish(extended.paths, question.folder, extended.failed)
 
 
+@takes(*SIMULATION)
 def simulate(
     context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
     blocks: Blocks = 5,
     out: Out = None,
 ) -> None:
@@ -202,22 +163,9 @@ def simulate(
     _finish({path.name: path}, question.folder, simulated.failed)
 
 
+@takes(*QUESTION)
 def whatif(
     context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
     blocks: Blocks = 5,
     change: Changes = None,
     name: Name = "scenario",
@@ -225,7 +173,6 @@ def whatif(
     reference: Reference = "1981-2010",
     period: Period = None,
     out: Out = None,
-    figures: options.Figures = None,
 ) -> None:
     """Simulate levels under changed covariates or climate projections, with the difference.
 
@@ -270,25 +217,11 @@ def whatif(
     _finish({}, folder, failed)
 
 
+@takes(*QUESTION)
 def explain(
     context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
     blocks: Blocks = 5,
     out: Out = None,
-    figures: options.Figures = None,
 ) -> None:
     """Explain levels: contributions of covariates over time, step responses and memory.
 
@@ -309,25 +242,11 @@ def explain(
     _finish({}, question.folder, answer.failed)
 
 
+@takes(*QUESTION)
 def trend(
     context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    models: options.Models = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
     blocks: Blocks = 5,
     out: Out = None,
-    figures: options.Figures = None,
 ) -> None:
     """Test for trends and shifts, as observed and corrected for the weather; compute indices.
 
@@ -371,7 +290,7 @@ def _asked(
     from gwforecast.questions.run import Question
 
     with progress_bars() as progress:
-        question = Question(options.load(context), folder, blocks, progress=progress)
+        question = Question(load(context), folder, blocks, progress=progress)
         if defaults:
             question = replace(question, defaults=tuple(defaults))
         yield question

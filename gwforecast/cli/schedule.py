@@ -70,9 +70,17 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Compute the forecast, but do not publish it.")
 ]
 Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run to end.")]
-Through = Annotated[str | None, typer.Option(help="Last time step to train on.")]
+TRAINING = "Training"
+Through = Annotated[
+    str | None, typer.Option(help="Last time step to train on.", rich_help_panel=TRAINING)
+]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="Make new models champions without a comparison.")
+    bool,
+    typer.Option(
+        "--replace",
+        help="Make new models champions without a comparison.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Update = Annotated[
     bool,
@@ -80,10 +88,16 @@ Update = Annotated[
         "--update",
         help="Continue the training of the champions with new levels, which is faster than fitting "
         "new models. Without a comparison together with --replace.",
+        rich_help_panel=TRAINING,
     ),
 ]
 StepBack = Annotated[
-    bool, typer.Option("--step-back", help="Return to the previous champions; nothing is trained.")
+    bool,
+    typer.Option(
+        "--step-back",
+        help="Return to the previous champions; nothing is trained.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Stride = Annotated[int, typer.Option(min=1, help="Steps from one issue time to the next.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -96,6 +110,7 @@ MaxAge = Annotated[
 ]
 
 
+@options.takes("well", "without_weather", *options.CLUSTER)
 def train(
     context: typer.Context,
     config: Config,
@@ -103,10 +118,6 @@ def train(
     replace: Replace = False,
     update: Update = False,
     step_back: StepBack = False,
-    well: options.Well = None,
-    without_weather: options.WithoutWeather = None,
-    dask: options.Dask = None,
-    shard: options.Shard = None,
     allow_errors: AllowErrors = False,
 ) -> None:
     """Train models for scheduled forecasts; better models replace the current champions.
@@ -144,6 +155,7 @@ def train(
     refuse_errors(errors_found, allowed=allow_errors)
 
 
+@options.takes(*options.CLUSTER)
 def forecast(
     context: typer.Context,
     config: Config,
@@ -151,8 +163,6 @@ def forecast(
     force: Force = False,
     dry_run: DryRun = False,
     wait: Wait = 0.0,
-    dask: options.Dask = None,
-    shard: options.Shard = None,
 ) -> None:
     """Forecast all wells from what is known now, and publish the forecast to the archive.
 

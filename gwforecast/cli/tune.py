@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from gwforecast.cli import options
 from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.options import FITTING, INPUTS, READING, RESULTS, SPLIT, load, option, takes
 
 if TYPE_CHECKING:
     from gwforecast.runs.results.tuning import Tuning
@@ -20,38 +20,18 @@ __all__ = ["tune"]
 SHOWN = 10  # trials that are printed
 SEARCH = "Hyperparameter search"
 
-Model = Annotated[str | None, options.option("tune.model", panel=SEARCH)]
-Trials = Annotated[int | None, options.option("tune.trials", panel=SEARCH, min=1)]
-Metric = Annotated[str | None, options.option("tune.metric", panel=SEARCH)]
-Timeout = Annotated[float | None, options.option("tune.timeout", panel=SEARCH)]
-Folder = Annotated[Path | None, options.option("tune.folder", "--out", panel=options.RESULTS)]
+TUNE = {
+    "model": option("tune.model", panel=SEARCH),
+    "trials": option("tune.trials", int, panel=SEARCH, least=1),
+    "metric": option("tune.metric", panel=SEARCH),
+    "timeout": option("tune.timeout", float, panel=SEARCH),
+    "out": option("tune.folder", Path, panel=RESULTS, flag="--out"),
+}
+"""Options that only this command has, or that stand for another setting than elsewhere."""
 
 
-def tune(
-    context: typer.Context,
-    config: options.Config = None,
-    levels: options.Levels = None,
-    covariates: options.Covariates = None,
-    attributes: options.Attributes = None,
-    well: options.Well = None,
-    day_first: options.DayFirst = None,
-    datum: options.Datum = None,
-    reference_level: options.ReferenceLevel = None,
-    fill: options.Fill = None,
-    shares: options.Shares = None,
-    validation_start: options.ValidationStart = None,
-    test_start: options.TestStart = None,
-    gap: options.Gap = None,
-    model: Model = None,
-    trials: Trials = None,
-    metric: Metric = None,
-    timeout: Timeout = None,
-    members: options.Members = None,
-    seed: options.Seed = None,
-    workers: options.Workers = None,
-    without_weather: options.WithoutWeather = None,
-    out: Folder = None,
-) -> None:
+@takes("config", *INPUTS, "fill", *SPLIT, *FITTING, *READING, **TUNE)
+def tune(context: typer.Context) -> None:
     """Search for the hyperparameters of a model that score best in the validation period.
 
     The levels of the test period are not used. Interrupted searches resume with the same command.
@@ -63,7 +43,7 @@ def tune(
     """
     from gwforecast import jobs
 
-    settings = options.load(context)
+    settings = load(context)
     with progress_bars() as progress:
         tuning = jobs.tune(settings, progress=progress)
     _print_tuning(tuning)

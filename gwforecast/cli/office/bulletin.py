@@ -23,10 +23,12 @@ __all__ = ["bulletin"]
 VERIFIED = 120  # number of the last issue times that are scored for the page
 AT_ONCE = 20  # pages of wells that a process draws before the next ones are handed out
 Out = Annotated[Path | None, typer.Option(help="HTML file to write. Default: bulletin.html.")]
-Title = Annotated[str | None, options.option("bulletin.title", panel=options.RESULTS)]
-Contact = Annotated[str | None, options.option("bulletin.contact", panel=options.RESULTS)]
-MaxAge = Annotated[str | None, options.option("bulletin.max_age", panel=options.RESULTS)]
-Cards = Annotated[int | None, options.option("bulletin.cards", panel=options.RESULTS, min=0)]
+SETTINGS = {
+    "title": options.option("bulletin.title", panel=options.RESULTS),
+    "contact": options.option("bulletin.contact", panel=options.RESULTS),
+    "max_age": options.option("bulletin.max_age", panel=options.RESULTS),
+    "cards": options.option("bulletin.cards", int, panel=options.RESULTS, least=0),
+}
 Pages = Annotated[
     bool,
     typer.Option(
@@ -38,15 +40,12 @@ Pages = Annotated[
 ]
 
 
+@options.takes(**SETTINGS)
 def bulletin(
     context: typer.Context,
     config: schedule.Config,
     issue_time: schedule.IssueTime = None,
     out: Out = None,
-    title: Title = None,
-    contact: Contact = None,
-    max_age: MaxAge = None,
-    cards: Cards = None,
     pages: Pages = False,
 ) -> None:
     """Write the bulletin of an archived forecast, by default the latest, as one HTML file.
