@@ -18,6 +18,7 @@ from gwforecast.calibration.blending import blend_simulations, blend_weights
 from gwforecast.calibration.errors import error_reduction
 from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_held_out
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
+from gwforecast.calibration.lasting_error import lasting_error
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import Progress, stage
 from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
@@ -224,6 +225,9 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     alike in the years to come, more than in the years that weights were estimated on. Each row is
     the mean of fits on the same periods.
 
+    Errors that have lasted for years, on rows that no model was fitted on, are carried on into the
+    period that follows, see :mod:`gwforecast.calibration.lasting_error`.
+
     Parameters
     ----------
     parts : sequence of Prediction
@@ -256,8 +260,23 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     each = xr.concat([part.level for part in parts], schema.MODEL, join="exact")
     level = (weights * each.where(weights > 0, 0.0)).sum(schema.MODEL, skipna=False)
     level = level.transpose(*parts[0].level.dims).assign_attrs(parts[0].level.attrs)
+    if held_out is not None:
+        lasting = _lasting_errors(held_out, observations, split)
+        level = (level + lasting).transpose(*level.dims).assign_attrs(level.attrs)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
+
+
+def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split) -> xr.DataArray:
+    """Return the errors expected in the period of each row from those of the periods before it."""
+    errors = observations[schema.LEVEL] - held_out[schema.LEVEL]
+    time = observations[schema.TIME]
+    expected = xr.zeros_like(errors)
+    for number, period in enumerate(PERIODS, start=1):
+        known = errors.where(split.rows(observations, *PERIODS[:number]))
+        end = split.end_through(period).sel({schema.WELL: errors[schema.WELL]})
+        expected = expected.where(time <= end, lasting_error(known))
+    return expected
 
 
 def _predict(

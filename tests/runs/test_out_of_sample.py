@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.calibration.intervals import SimulationInterval
+from gwforecast.calibration.lasting_error import lasting_error
 from gwforecast.models.base import Forecaster, through_periods
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.runs import out_of_sample
@@ -267,7 +268,14 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
     squared = np.where(shared, (held_out - level) ** 2, 0.0).sum(axis=-1) / shared.sum(axis=-1)
     weights = squared**-2.0 / (squared**-2.0).sum(axis=0)
     expected = (weights[..., None] * centers).sum(axis=0)
-    np.testing.assert_allclose(blended.sel(quantile=0.5), expected)
+    lasting = (blended.sel(quantile=0.5) - expected).fillna(0.0)
+    train = split.rows(observations, "train")
+    np.testing.assert_allclose(lasting.where(train, 0.0), 0.0, atol=1e-9)
+    errors = (level - (weights[..., None] * held_out).sum(axis=0)) * np.where(rows, 1.0, np.nan)
+    carried = lasting_error(observations["level"].copy(data=errors))
+    test = split.rows(observations, "test")
+    np.testing.assert_allclose(lasting.where(test, 0.0), carried.where(test, 0.0), atol=1e-9)
+    assert 0 < float(abs(carried).max()) < 1
     assert blended.dims == ("well", "time", "quantile")
     inside = blended.sel(quantile=0.025) <= blended.sel(quantile=0.975)
     assert inside.where(blended.sel(quantile=0.5).notnull(), True).all()
@@ -318,7 +326,7 @@ def test_the_interval_of_a_blend_is_as_wide_as_those_of_its_models_on_average(
     wide = middle + (one.level - middle) * xr.where(winter, 3.0, 1.0)
     unsure = dataclasses.replace(one, level=wide.transpose(*one.level.dims))
     level = out_of_sample.blend([one, unsure], observations, split=split).level
-    ratio = (level - middle) / (one.level - middle)
+    ratio = (level - level.sel(quantile=0.5)) / (one.level - middle)
     ratio = ratio.sel(quantile=[0.025, 0.975])
     np.testing.assert_allclose(ratio.where(winter, 2.0).where(ratio.notnull(), 2.0), 2.0)
     np.testing.assert_allclose(ratio.where(~winter, 1.0).where(ratio.notnull(), 1.0), 1.0)
@@ -338,8 +346,8 @@ def test_a_model_that_fails_at_a_well_does_not_take_the_blend_with_it(
         held_out=good.held_out.where(elsewhere),
     )
     blended = out_of_sample.blend([good, failed], observations, split=split)
-    central = good.level.sel(quantile=0.5)
-    np.testing.assert_allclose(blended.level.sel(quantile=0.5), central)
+    alone = out_of_sample.blend([good, good], observations, split=split).level
+    np.testing.assert_allclose(blended.level.sel(quantile=0.5), alone.sel(quantile=0.5))
     assert first not in blended.failed
 
 
@@ -354,5 +362,6 @@ def test_a_model_that_is_far_worse_in_years_not_fitted_hardly_counts(
         held_out=good.held_out.assign(level=good.held_out["level"] + 50),
     )
     blended = out_of_sample.blend([good, poor], observations, split=split).level
-    difference = abs(blended - good.level).sel(quantile=0.5)
+    alone = out_of_sample.blend([good, good], observations, split=split).level
+    difference = abs(blended - alone).sel(quantile=0.5)
     assert float(difference.max()) < 0.1

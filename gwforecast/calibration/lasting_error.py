@@ -1,0 +1,102 @@
+"""The part of the error of a simulation that lasts for years, and is expected to go on.
+
+Where pumping changes, a river cuts deeper or a logger is moved, the levels of a well depart from
+all that the weather explains, for years. A simulation of the years to come does better if it
+starts from the last errors on levels that the models had not seen. How far they may be trusted
+differs from well to well: at most wells errors are forgotten within months, at some they stay.
+
+Quarterly mean errors of a well are taken as a Gaussian process, the sum of one that lasts for years
+and one that lasts for months, both with exponential correlation, and noise (Rasmussen and Williams
+2006, ISBN 0-262-18253-X, chapters 2 and 4). The variance is integrated out, and the expected errors
+are averaged over the times and the share of the lasting part with their probabilities given the
+errors of the well, so that nothing is carried on where nothing shows that errors last.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import xarray as xr
+from scipy.linalg import cholesky, solve_triangular
+
+from gwforecast import schema
+
+__all__ = ["lasting_error"]
+
+
+LASTING_YEARS = (2.0, 4.0, 8.0, 16.0, 32.0)  # times of correlation, equally probable beforehand
+PASSING_YEARS = (0.1, 0.3, 1.0)
+SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)  # of the variance that lasts for years
+NOISE = 0.1  # share of the remaining variance, in a quarter with the usual number of errors
+BINS_PER_YEAR = 4
+FEWEST_BINS = 4
+YEAR = np.timedelta64(365 * 24 + 6, "h")
+
+
+def lasting_error(errors: xr.DataArray) -> xr.DataArray:
+    """Return the error that is expected at each time after the last known one.
+
+    Parameters
+    ----------
+    errors : xarray.DataArray
+        Observed less simulated levels, m, dims (well, time), of rows that the simulation was not
+        fitted on; NaN elsewhere.
+
+    Returns
+    -------
+    xarray.DataArray
+        The same dims, m; 0 up to the last known error of a well, and at wells whose errors are
+        known in fewer than four quarters of a year.
+
+    Examples
+    --------
+    Errors that have lasted for six years are carried on; those of white noise are not.
+
+    >>> import pandas as pd
+    >>> time = pd.date_range("2000-01-03", periods=700, freq="7D")
+    >>> noise = np.random.default_rng(0).normal(size=time.size)
+    >>> shift = np.where(time.year < 2004, -1.0, 1.0)
+    >>> both = np.stack([shift + 0.1 * noise, noise])
+    >>> known = xr.DataArray(both, {"well": ["a", "b"], "time": time}, ("well", "time"))
+    >>> expected = lasting_error(known.where(known["time"] < pd.Timestamp("2010-01-01")))
+    >>> expected.sel(time="2011-01-03").values.round(1) + 0.0
+    array([0.7, 0. ])
+    """
+    by_well = errors.transpose(schema.WELL, schema.TIME)
+    times = by_well[schema.TIME].values
+    bins = ((times - times[0]) / YEAR * BINS_PER_YEAR).astype(int)
+    expected = np.zeros(by_well.shape)
+    for number, own in enumerate(by_well.values):
+        known = np.isfinite(own)
+        if np.unique(bins[known]).size < FEWEST_BINS:
+            continue
+        after = np.arange(own.size) > np.flatnonzero(known)[-1]
+        if after.any() and own[known].any():
+            expected[number, after] = _expected(own[known], bins[known], bins[after])
+    return by_well.copy(data=expected).transpose(*errors.dims).drop_attrs()
+
+
+def _expected(errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the expected error in each of the wanted bins, from errors and the bin of each."""
+    given, position, count = np.unique(bins, return_inverse=True, return_counts=True)
+    mean = np.bincount(position, errors) / count
+    targets, back = np.unique(wanted, return_inverse=True)
+    apart = np.abs(given[:, None] - given) / BINS_PER_YEAR
+    ahead = np.abs(targets[:, None] - given) / BINS_PER_YEAR
+    noise = NOISE * np.median(count) / count
+    evidence, expected = [], []
+    for passing, lasting, share in product(PASSING_YEARS, LASTING_YEARS, SHARES):
+        rest = (1 - share) * (1 - NOISE)
+        covariance = share * np.exp(-apart / lasting) + rest * np.exp(-apart / passing)
+        covariance[np.diag_indices_from(covariance)] += (1 - share) * noise
+        factor = cholesky(covariance, lower=True)
+        whitened = solve_triangular(factor, mean, lower=True)
+        squares = mean.size / 2 * np.log(whitened @ whitened)
+        evidence.append(-np.log(np.diag(factor)).sum() - squares)
+        weights = solve_triangular(factor, whitened, lower=True, trans=1)
+        cross = share * np.exp(-ahead / lasting) + rest * np.exp(-ahead / passing)
+        expected.append(cross @ weights)
+    probability = np.exp(np.array(evidence) - max(evidence))
+    each: np.ndarray = (probability / probability.sum()) @ np.array(expected)
+    return each[back]

@@ -1,0 +1,73 @@
+"""Errors that last for years are carried on; those that pass are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.calibration.lasting_error import lasting_error
+
+TIMES = pd.date_range("1990-01-01", "2019-12-31", freq="7D")
+KNOWN = TIMES < "2010-01-01"
+
+
+def carried(errors: np.ndarray, known: np.ndarray = KNOWN) -> np.ndarray:
+    rows = np.atleast_2d(errors)
+    wells = {"well": [f"w{n}" for n in range(len(rows))], "time": TIMES}
+    masked = xr.DataArray(np.where(known, rows, np.nan), wells, ("well", "time"))
+    return lasting_error(masked).values
+
+
+def ornstein_uhlenbeck(years: float, wells: int, *, seed: int) -> np.ndarray:
+    """Return processes of unit variance with this time of correlation, shape (well, time)."""
+    random = np.random.default_rng(seed)
+    keep = np.exp(-7 / 365.25 / years)
+    found = random.normal(size=(wells, TIMES.size))
+    for step in range(1, TIMES.size):
+        found[:, step] = keep * found[:, step - 1] + np.sqrt(1 - keep**2) * found[:, step]
+    return found
+
+
+@pytest.mark.parametrize(("memory", "most"), [(0.02, 1.03), (0.3, 1.03), (10.0, 0.75), (30.0, 0.6)])
+def test_squared_errors_become_smaller_where_they_last_and_hardly_larger_where_they_pass(
+    memory: float, most: float
+) -> None:
+    errors = ornstein_uhlenbeck(memory, 60, seed=3)
+    errors -= 0.5 * errors[:, KNOWN].mean(axis=1, keepdims=True)  # a fit takes a part away
+    ahead = (TIMES >= "2010-01-01") & (TIMES < "2014-01-01")
+    left = errors - carried(errors)
+    assert np.mean(left[:, ahead] ** 2) < most * np.mean(errors[:, ahead] ** 2)
+
+
+def test_the_future_changes_nothing_and_known_rows_are_not_moved() -> None:
+    errors = ornstein_uhlenbeck(10.0, 3, seed=4)
+    first = carried(errors)
+    assert (first[:, KNOWN] == 0).all()
+    assert (first[:, ~KNOWN] != 0).any()
+    errors[:, ~KNOWN] = 1e6
+    np.testing.assert_array_equal(carried(errors), first)
+
+
+def test_units_sign_and_other_wells_do_not_matter() -> None:
+    errors = ornstein_uhlenbeck(10.0, 3, seed=5)
+    np.testing.assert_allclose(carried(-100 * errors), -100 * carried(errors))
+    np.testing.assert_array_equal(carried(errors)[1], carried(errors[1])[0])
+
+
+def test_the_expected_error_fades() -> None:
+    errors = np.where(TIMES < "2000-01-01", -1.0, 1.0) + 0.1 * ornstein_uhlenbeck(0.1, 1, seed=6)
+    later = carried(errors)[0, ~KNOWN]
+    assert 0.6 < later[0] < 1.2
+    assert (np.diff(later) <= 1e-9).all()
+    assert later[-1] < 0.8 * later[0]
+
+
+@pytest.mark.parametrize("known", [np.zeros(TIMES.size, bool), TIMES < "1990-09-01"])
+def test_nothing_is_carried_on_from_less_than_a_year(known: np.ndarray) -> None:
+    assert (carried(np.ones(TIMES.size), known) == 0).all()
+
+
+def test_perfect_simulations_have_no_error() -> None:
+    assert (carried(np.zeros(TIMES.size)) == 0).all()
