@@ -19,6 +19,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.water_balance import EVAPORATION_FACTOR, root_zone_recharge
+from gwforecast.models import pastas_objective
 from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
@@ -326,12 +327,12 @@ class Pastas(PerWell[Response]):
                 model.add_stressmodel(stress)
             else:
                 self._add_root_zone(model, weather, response)
-            model.solve(report=False)
+            pastas_objective.solve(model)
             if not noise:
                 yield self._response(model, scales, weather, noise=False, linear=linear)
             if noise is not False:
                 model.add_noisemodel(ps.ArNoiseModel())
-                model.solve(report=False, initial=False)
+                pastas_objective.solve(model, initial=False)
                 yield self._response(model, scales, weather, noise=True, linear=linear)
 
     def _add_root_zone(self, model: Any, weather: pd.DataFrame, response: Any) -> None:
@@ -362,7 +363,7 @@ class Pastas(PerWell[Response]):
         linear: bool,
     ) -> Response:
         optimal = model.parameters["optimal"].astype(float)
-        weights = model.get_block_response("recharge").to_numpy(float)
+        weights = pastas_objective.block_response(model)
         base = float(optimal["constant_d"])
         if not (np.isfinite(weights).all() and np.isfinite(base)):
             raise SchemaError(
@@ -400,6 +401,7 @@ def _pastas() -> Any:
             "The model 'pastas' needs the library pastas. Received none. Install it with "
             "pip install pastas."
         ) from error
+    pastas_objective.keep_compiled()
     return pastas
 
 

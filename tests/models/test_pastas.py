@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import xarray as xr
 
 from gwforecast import SchemaError, backtest, evaluate, split_by_fraction
+from gwforecast.models import pastas_objective
 from gwforecast.models.pastas import Pastas, Response
 
 ps = pytest.importorskip("pastas")
@@ -171,3 +173,54 @@ def test_it_stands_beside_the_others() -> None:
     result = backtest(observations, models=["pastas", "persistence"], horizon=8)
     rmse = result.scores.query("metric == 'rmse'").set_index(["model", "lead"])["value"]
     assert rmse["pastas", 8] < rmse["persistence", 8]
+
+
+@pytest.mark.filterwarnings("ignore")  # of pastas and pandas
+@pytest.mark.parametrize("response", ["Gamma", "Exponential", "DoubleExponential", "FourParam"])
+@pytest.mark.parametrize("zone", [False, True], ids=["linear", "flex"])
+def test_estimating_on_arrays_gives_the_parameters_of_pastas_to_the_last_digit(
+    response: str, *, zone: bool
+) -> None:
+    frame = aquifer(noise=0.05, steps=300).isel(well=0).to_dataframe()
+    frame["temperature"] = 8 + 12 * np.sin(2 * np.pi * np.arange(300) / 52.18)
+    head = frame["level"].drop(frame.index[100:120]) - BASE
+
+    def made() -> Any:
+        model = ps.Model(head, freq="7D")
+        kind = ps.rch.FlexModel(snow=True) if zone else ps.rch.Linear()
+        extra = {"temp": frame["temperature"]} if zone else {}
+        ps.RechargeModel(
+            model, frame["rr"], frame["et"], rfunc=getattr(ps, response)(), recharge=kind,
+            name="recharge", **extra,
+        )  # fmt: skip
+        return model
+
+    expected, model = made(), made()
+    most = {"max_nfev": 4}  # the path is the same from the first step on
+    expected.solve(report=False, **most)
+    pastas_objective.solve(model, **most)
+    for one in (expected, model):
+        one.add_noisemodel(ps.ArNoiseModel())
+    expected.solve(report=False, initial=False, **most)
+    pastas_objective.solve(model, initial=False, **most)
+    pd.testing.assert_series_equal(
+        model.parameters["optimal"], expected.parameters["optimal"], check_exact=True
+    )
+    weights = pastas_objective.block_response(model)
+    np.testing.assert_array_equal(weights, expected.get_block_response("recharge").to_numpy())
+
+
+@pytest.mark.filterwarnings("ignore")  # of pastas and pandas
+def test_a_model_that_the_arrays_do_not_suit_is_estimated_by_pastas() -> None:
+    frame = aquifer(noise=0.05, steps=300).isel(well=0).to_dataframe()
+    head = frame["level"] - BASE
+    head.index = head.index + pd.Timedelta(days=2)  # between the steps: pastas interpolates
+    found = []
+    for ours in (True, False):
+        model = ps.Model(head, freq="7D")
+        model.add_stressmodel(
+            ps.RechargeModel(frame["rr"], frame["et"], rfunc=ps.Exponential(), name="recharge")
+        )
+        pastas_objective.solve(model) if ours else model.solve(report=False)
+        found.append(model.parameters["optimal"])
+    pd.testing.assert_series_equal(*found, check_exact=True)

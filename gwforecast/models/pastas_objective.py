@@ -1,0 +1,168 @@
+"""The objective of pastas' least squares, evaluated on arrays.
+
+pastas evaluates a model on series with time axes, which are checked and aligned each time; an
+estimation evaluates it thousands of times with the same axes. :class:`ArrayObjective` reads the
+arrays once, calls the same response functions and recharge models, and keeps what depends on
+parameters that have not changed, as most of them in a numerical derivative. The values are those of
+pastas to the last digit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.signal import fftconvolve
+
+__all__ = ["ArrayObjective", "block_response", "keep_compiled", "solve"]
+
+
+DAY = pd.Timedelta(1, "D")
+KEPT = 16  # results for recent parameters
+Key = tuple[float, ...]
+
+
+def solve(model: Any, *, initial: bool = True, max_nfev: int | None = None) -> None:
+    """Estimate the parameters of a model as its method ``solve`` does.
+
+    Parameters
+    ----------
+    model : pastas.Model
+        With one stress model, of recharge, a constant, and an ``ArNoiseModel`` or none.
+    initial : bool
+        Begin with the initial values; False for the last optimal values.
+    max_nfev : int, optional
+        Most evaluations, those of numerical derivatives not counted.
+    """
+    import pastas as ps
+
+    solver = ps.LeastSquares(model=model)
+    solver.objfunction = ArrayObjective(model, solver.objfunction)
+    model._generate_warnings_report = _nothing_to_report  # a quarter of the time of a short series
+    model.solve(report=False, initial=initial, max_nfev=max_nfev)
+
+
+def _nothing_to_report(**_: Any) -> list[str]:
+    """Return no warnings: the forecaster judges the response itself."""
+    return []
+
+
+def block_response(model: Any) -> np.ndarray:
+    """Return the response of a solved model to one unit of recharge, shape (lag,)."""
+    (stress,) = model.stressmodels.values()
+    optimal = model.parameters["optimal"].to_numpy(float)[: stress.rfunc.nparam]
+    found: np.ndarray = stress.rfunc.block(optimal, _step(model))
+    return found
+
+
+def _step(model: Any) -> float:
+    """Return the length of the steps of a model, days."""
+    first, second = model.sim_index[:2]
+    return float((second - first) / DAY)
+
+
+class ArrayObjective:
+    """The residuals, or the weighted noise, of a model by its parameters.
+
+    It evaluates the model by pastas too when it is first called, and goes on with arrays only if
+    both give the same.
+
+    Parameters
+    ----------
+    model : pastas.Model
+        See :func:`solve`.
+    by_pastas : callable
+        The objective of its solver.
+    """
+
+    def __init__(self, model: Any, by_pastas: Callable[..., np.ndarray]) -> None:
+        self.model, self.by_pastas = model, by_pastas
+        self.by_arrays: Callable[[np.ndarray], np.ndarray] | None = None
+        self.is_compared = False
+
+    def __call__(
+        self, p: np.ndarray, *, initial: np.ndarray, vary: np.ndarray, **others: Any
+    ) -> np.ndarray:
+        """Return the residuals or the weighted noise, shape (level,)."""
+        if self.is_compared and self.by_arrays is None:
+            return self.by_pastas(p, initial=initial, vary=vary, **others)
+        parameters = np.array(initial, dtype=float)
+        parameters[vary] = p
+        if self.by_arrays is not None:
+            found = self.by_arrays(parameters)
+            if np.isfinite(found).all():
+                return found
+        expected = self.by_pastas(p, initial=initial, vary=vary, **others)
+        if not self.is_compared:
+            self.is_compared = True
+            tried = _on_arrays(self.model)
+            if tried is not None and np.array_equal(tried(parameters), expected):
+                self.by_arrays = tried
+        return expected
+
+
+def _on_arrays(model: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return the objective of a model that pastas has just evaluated; None for other models."""
+    observed, axis = model.observations(), model.sim_index
+    rows = axis.get_indexer(observed.index)
+    if len(model.stressmodels) != 1 or axis.size < 2 or (rows < 0).any():
+        return None
+    (stress,) = model.stressmodels.values()
+    step, span = _step(model), (model.settings["tmax"] - axis[0]) / DAY
+    rain, demand, *warmth = (one.series.to_numpy() for one in stress.stresses)
+    response, zone = stress.rfunc.nparam, stress.nparam - stress.recharge.nparam
+    level = observed.to_numpy()
+    passed = np.diff(observed.index.to_numpy()) / DAY
+
+    @lru_cache(KEPT)
+    def block(parameters: Key) -> np.ndarray:
+        found: np.ndarray = stress.rfunc.block(np.array(parameters), step, maxtmax=span)
+        return found
+
+    @lru_cache(KEPT)
+    def recharge(parameters: Key) -> np.ndarray:
+        p, temperature = np.array(parameters), warmth[0] if warmth else None
+        found: np.ndarray = stress.recharge.simulate(rain, demand, temp=temperature, p=p)
+        return found
+
+    @lru_cache(KEPT)
+    def contribution(shape: Key, water: Key) -> np.ndarray:
+        infiltrated = recharge(water)
+        return np.asarray(fftconvolve(infiltrated, block(shape))[: infiltrated.size])
+
+    def residuals(p: np.ndarray) -> np.ndarray:
+        own = tuple(p[: stress.nparam].tolist())
+        simulated = contribution(own[:response], own[zone:]) + p[stress.nparam]
+        return np.asarray(level - simulated[rows])
+
+    def noise(p: np.ndarray) -> np.ndarray:
+        return _weighted_noise(residuals(p), passed, float(p[-1]))
+
+    return residuals if model.noisemodel is None else noise
+
+
+def _weighted_noise(residual: np.ndarray, days: np.ndarray, alpha: float) -> np.ndarray:
+    """Return the noise of pastas' ArNoiseModel times its weights, shape (level,)."""
+    noise = np.append(residual[0], residual[1:] - np.exp(-days / alpha) * residual[:-1])
+    decay = np.exp(-2.0 / alpha * np.append(1e12, days))
+    weights = 1 / np.sqrt(1.0 - decay)
+    weights *= np.exp(1.0 / (2.0 * decay.size) * np.sum(np.log(1.0 - decay)))
+    return np.asarray(noise * weights)
+
+
+@cache
+def keep_compiled() -> None:
+    """Let Numba keep what it compiles of pastas on the disk, which takes seconds in each process.
+
+    The files are in Numba's cache, see its setting ``NUMBA_CACHE_DIR``.
+    """
+    from pastas import recharge
+
+    for name in ("get_root_zone_balance", "get_interception_balance", "get_snow_balance"):
+        function = getattr(recharge.FlexModel, name, None)
+        with contextlib.suppress(AttributeError, RuntimeError, OSError):
+            function.enable_caching()  # type: ignore[union-attr]  # no Numba, or no folder for it
