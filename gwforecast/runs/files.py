@@ -26,8 +26,8 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast import __version__, schema
+from gwforecast.calibration.leave_wells_out import LeaveWellsOut
 from gwforecast.models.base import Forecaster
-from gwforecast.models.leave_wells_out import LeaveWellsOut
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.writing import dump_json, load_json, versions, write_atomically, write_text
 

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.calibration.leave_wells_out import LeaveWellsOut
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.additive import Additive
 from gwforecast.models.ardl import ARDL
 from gwforecast.models.base import Forecaster
 from gwforecast.models.kernel_ridge import KernelRidge
-from gwforecast.models.leave_wells_out import LeaveWellsOut
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.calibration.leave_wells_out import LeaveWellsOut, folds_of_wells
 from gwforecast.models.base import ALL_WELLS
-from gwforecast.models.leave_wells_out import LeaveWellsOut, folds_of_wells
 from gwforecast.networks.cnn import GlobalCNN
 from gwforecast.networks.gru import GlobalGRU
 from gwforecast.networks.inference import run_networks
