@@ -11,17 +11,15 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import implausible as kinds
+import kills
 import numpy as np
 import pandas as pd
 
@@ -30,6 +28,13 @@ from gwforecast.service.archive import Archive, ArchiveError
 from gwforecast.service.archive.catalogue import CATALOGUE
 from gwforecast.service.champions import Champions
 
+KILLS = {
+    kills.of_publication: 650,
+    kills.of_backfill: 40,
+    kills.of_training: 160,
+    kills.of_repair: 100,
+    kills.of_retention: 60,
+}
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """
 [data]
@@ -112,73 +117,6 @@ def sound(archive: Archive) -> bool:
         return False
 
 
-def kills(folder: Path, number: int) -> Row:
-    """Kill runs of a backfill at random moments; what was said to be published must be there."""
-    rng = np.random.default_rng(1)
-    archive, corrupt, lost, made = Archive(folder / "archive"), 0, 0, set()
-    for _ in range(number):
-        process = start(folder, "backfill", "run.toml", "2009-01-05", "2010-03-01", "--force")
-        time.sleep(float(rng.uniform(0.6, 2.2)))
-        process.send_signal(signal.SIGKILL)
-        printed = process.communicate()[0].split("\n")[:-1]
-        made |= {line[11:21] for line in printed if "published" in line}
-        corrupt += not sound(archive)
-        there = {issue.issue_time[:10] for issue in archive.issues()}
-        lost += len(made - there)
-        shutil.rmtree(folder / "archive", ignore_errors=True) if len(there) > 55 else None
-        made = set() if len(there) > 55 else made
-    after = run(folder, "forecast", "run.toml", "--issue-time", "2010-04-05")
-    litter = len(list((folder / "archive").rglob(".*.tmp")))
-    wrong = corrupt + lost + (after != 0) + litter
-    return (
-        f"{number} kills",
-        number,
-        wrong,
-        f"{corrupt} corrupt, {lost} lost, next ended with {after}",
-    )
-
-
-def kills_of_training(folder: Path, number: int) -> Row:
-    """Kill trainings at random moments; the champions must be the old or the new ones, and open."""
-    rng, wrong = np.random.default_rng(7), 0
-    champions = Champions(folder / "models")
-    for turn in range(number):
-        process = start(folder, "train", "run.toml", "--through", "2008-12-29", "--replace")
-        time.sleep(float(rng.uniform(1.5, 4.5)))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        try:
-            table = champions.table()
-            opened = {name: champions.open(name) for name in {p.bundle for p in table.values()}}
-            wrong += len(table) != 3 or not opened
-        except (BundleError, OSError):
-            wrong += 1
-        if turn % 20 == 0:
-            wrong += run(folder, "forecast", "run.toml", "--issue-time", "2009-01-05") != 0
-    return f"{number} kills of training", number, wrong, "the champions open after each"
-
-
-def kills_of_repair(folder: Path, number: int) -> Row:
-    """Kill repairs of an archive that lost its catalogue; the next repair completes them."""
-    run(folder, "backfill", "run.toml", "2009-01-05", "2009-03-30")
-    archive = Archive(folder / "archive")
-    chain, rng, wrong = archive.chain(), np.random.default_rng(8), 0
-    whole = (folder / "archive" / CATALOGUE).read_bytes()
-    for _ in range(number):
-        (folder / "archive" / CATALOGUE).unlink(missing_ok=True)
-        process = start(folder, "repair", "run.toml", "--from-files")
-        time.sleep(float(rng.uniform(0.4, 2.0)))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        with suppress(ArchiveError):  # reported as damage, which it still is
-            wrong += bool(archive.issues()) and archive.chain() != chain
-    (folder / "archive" / CATALOGUE).write_bytes(whole)
-    (folder / "archive" / CATALOGUE).unlink()
-    wrong += run(folder, "repair", "run.toml", "--from-files") != 0
-    wrong += archive.chain() != chain or not sound(archive)
-    return f"{number} kills of repair", number, wrong, "the same chain in the end"
-
-
 def implausible(folder: Path) -> Row:
     """Forecast from each kind of implausible input; none may be ok, and no other well may fail."""
     from gwforecast.config.load import load_settings
@@ -209,7 +147,7 @@ def implausible(folder: Path) -> Row:
             possible = (np.isnan(level) | ((level > 40) & (level < 60))).all()
             right = all((status == "ok") != (well in bad) for well, status in found.items())
             if not (right and possible):
-                print("wrong:", kind, found)
+                print("wrong:", kind, found, level.min(), level.max(), flush=True)
             wrong += not (right and possible)
     return f"{len(kinds.KINDS)} kinds of nonsense", len(kinds.KINDS), wrong, "none is ok"
 
@@ -452,8 +390,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of it")
     parser.add_argument(
-        "--only", choices=("year", "nonsense", "real"),
-        help="the runs by a simulated clock, implausible input, or real faults",
+        "--only", choices=("year", "nonsense", "real", "kills", "damage"),
+        help="the runs by a simulated clock, implausible input, real faults, kills or flipped bits",
     )  # fmt: skip
     quick = parser.parse_args().quick
     rows: list[Row] = []
@@ -463,9 +401,12 @@ def main() -> int:
         if run(base, "train", "run.toml", "--through", "2008-12-29") != 0:
             return 1
         jobs: list[Callable[[Path], Row | list[Row]]] = [
-            lambda folder: kills(folder, 50 if quick else 700),
-            lambda folder: kills_of_training(folder, 20 if quick else 200),
-            lambda folder: kills_of_repair(folder, 10 if quick else 100),
+            *(
+                lambda folder, work=work, number=number: work(
+                    folder, number // 10 if quick else number
+                )
+                for work, number in KILLS.items()
+            ),
             implausible,
             real_faults,
             failing_writes,
@@ -475,7 +416,11 @@ def main() -> int:
         ]
         chosen = parser.parse_args().only
         if chosen is not None:
-            jobs = {"year": jobs[-1:], "nonsense": [implausible], "real": [real_faults]}[chosen]
+            number = len(KILLS)
+            jobs = {
+                "year": jobs[-1:], "nonsense": [implausible], "real": [real_faults],
+                "kills": jobs[:number], "damage": jobs[number + 3 : number + 4],
+            }[chosen]  # fmt: skip
         for number, job in enumerate(jobs):
             folder = base.parent / f"{base.name}-{number}"
             shutil.copytree(base, folder)
@@ -486,7 +431,7 @@ def main() -> int:
             for row in found if isinstance(found, list) else [found]:
                 rows.append(row)
                 print(f"{row[0]:<28} {row[1]:>5} cases {row[2]:>3} wrong   {row[3]}", flush=True)
-    if chosen in ("nonsense", "real"):
+    if chosen not in (None, "year"):
         return _ended(rows)
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)

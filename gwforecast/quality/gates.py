@@ -184,7 +184,6 @@ def physical_limits(kind: str, step: float) -> tuple[float, float]:
         "rain": (-0.5, 2000.0 * np.sqrt(step)),
         "evapotranspiration": (-10.0 * step, 30.0 * step),
         "humidity": (-1.0, 110.0),
-        "season": (-1.01, 1.01),
         "level": (-5000.0, 9000.0),
         "wind": (-0.1, 150.0),
         "snow": (-1.0, np.inf),
@@ -438,7 +437,7 @@ def _widened(kind: str, bounds: np.ndarray, window: int, step: float) -> np.ndar
 
 
 def _mean(values: np.ndarray, window: int, step: float) -> np.ndarray:
-    """Return means (time,) over the days up to each step; NaN where a fifth or more is missing."""
+    """Return means (time,) over the days up to each value; NaN where a tenth or more is missing."""
     width = max(1, round(window / step))
     if width == 1:
         return values
@@ -448,7 +447,7 @@ def _mean(values: np.ndarray, window: int, step: float) -> np.ndarray:
     first = np.maximum(np.arange(1, values.size + 1) - width, 0)
     there = count[1:] - count[first]
     means = (total[1:] - total[first]) / np.maximum(there, 1)
-    return np.where(there > 0.8 * width, means, np.nan)
+    return np.where(known & (there > 0.9 * width), means, np.nan)
 
 
 def _by_month(values: np.ndarray, times: np.ndarray) -> np.ndarray:

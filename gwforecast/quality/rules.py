@@ -311,6 +311,7 @@ def _spikes(level: Series) -> Iterator[Finding]:
 FLAT_KINDS = (
     "temperature", "temperature_min", "temperature_max", "humidity", "pressure", "wind", "stage",
 )  # fmt: skip
+TRACE = 0.2  # mm; equal amounts up to this are common
 NOT_NEGATIVE = ("rain", "humidity", "radiation", "wind", "snow", "pressure", "antecedent")
 
 
@@ -475,7 +476,7 @@ def _dry(rain: Series, step: float) -> Iterator[Finding]:
     same = [
         known[s : s + n]
         for s, n in zip(*faults.longest_runs(rain.values[known]), strict=True)
-        if n >= 5 and rain.values[known[s]] > 0
+        if n >= 5 and rain.values[known[s]] > TRACE
     ]
     if same:
         yield rain.finding(

@@ -49,6 +49,7 @@ LATE = np.timedelta64(45, "D")  # forecasts start from the levels of this period
 DISQUALIFYING = ("spikes", "unit")
 SUSPICIOUS = ("flat_line", "shift")
 JUMP = 3.0  # a step larger than this multiple of the largest earlier step is a fault
+UNUSUAL, RARE = 1.5, 0.001  # a lasting step is larger than this times all but such a share before
 HELD = 5  # levels whose median shows whether a jump has lasted
 OVERDUE = 3.0  # times the usual wait for the next value
 PATIENCE = 1.5  # the same for series whose usual wait is longer than the limit in days
@@ -226,7 +227,11 @@ def _check_findings(
         well.bar(str(error))
         return
     well.reject(recent.times[np.union1d(recent.coded, recent.spikes)])
-    found = [row for row in found if not is_acknowledged(row, changes)]
+    found = [
+        row
+        for row in found
+        if not is_acknowledged(row, changes) and not (row.check == "shift" and _usual(row, level))
+    ]
     well.found = found
     late = [row for row in found if row.variable == schema.LEVEL and row.last >= issue_time - LATE]
     stuck = [row for row in found if row.check == "flat_line" and row.last >= issue_time - LATE]
@@ -247,6 +252,17 @@ def _check_findings(
     for row in wrong:
         if row.variable == schema.LEVEL and row.check in DISQUALIFYING:
             well.reject(recent.times[row.positions])
+
+
+def _usual(shift: Finding, level: Series) -> bool:
+    """Return whether the record before a shift has steps of its size, as of quick recharge."""
+    known = level.clean
+    speeds = np.abs(np.diff(level.values[known])) / np.sqrt(np.diff(level.days[known]))
+    at = int(np.searchsorted(level.times[known][1:], shift.first))
+    if at >= speeds.size or at < 1:
+        return False
+    largest = float(np.quantile(speeds[:at], 1 - RARE, method="higher"))
+    return bool(speeds[at] <= UNUSUAL * largest)
 
 
 def _check_last_step(

@@ -93,6 +93,22 @@ def test_a_record_year_passes(name: str, factor: float) -> None:
     assert covariate_gate(one, TRAINED.of("a", name), issue_time=ISSUED) == []
 
 
+def test_a_seasonal_covariate_may_have_any_amplitude() -> None:
+    data = well(tsin=9.3 * np.sin(2 * np.pi * TIMES.day_of_year.to_numpy() / 365.25))
+    ((_, covariates),) = series_of(data)
+    bounds = training_ranges(data).of("a", "tsin")
+    assert covariate_gate(covariates[-1], bounds, issue_time=ISSUED) == []
+
+
+def test_weather_that_ends_has_no_means_after_its_end() -> None:
+    data = well()
+    data["temperature"][0, -10:] = np.nan  # a year without its autumn is warmer
+    data["tsin"][0, -10:] = np.nan
+    ((_, covariates),) = series_of(data)
+    for one in covariates:
+        assert covariate_gate(one, TRAINED.of("a", one.variable), issue_time=ISSUED) == []
+
+
 def test_the_temperature_is_that_of_the_month() -> None:
     data = well()
     data["temperature"][0, -20:] = 10.0 + 9  # summer in December

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import astuple
@@ -61,7 +62,7 @@ def rebuild_catalogue(archive: Archive) -> list[str]:
         catalogue.executemany("INSERT INTO withdrawals VALUES (?, ?, ?, ?, ?)", withdrawn)
     if old.exists():
         kept = old.with_name(f"{CATALOGUE}.damaged")
-        os.replace(old, kept)
+        shutil.copy2(old, kept)  # the old one stays in place, so that an interrupted repair is too
         done.append(f"the old catalogue is now {kept.name}")
     os.replace(fresh, old)
     done.append(f"the catalogue has {len(chain)} entries and {len(withdrawn)} withdrawals")
