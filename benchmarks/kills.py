@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from gwforecast.service.retention.rollup import Keep, prune, roll_up
+from gwforecast.service.upkeep.sealed import content_of
 
 from gwforecast.cli.app import app
 from gwforecast.models.bundle import BundleError
 from gwforecast.service.archive import CATALOGUE, Archive, ArchiveError
 from gwforecast.service.champions import Champions
-from gwforecast.service.retention.rollup import Keep, prune, roll_up
-from gwforecast.service.upkeep.sealed import content_of
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "sqlite3.connect")
 NOW = pd.Timestamp("2010-03-03")
