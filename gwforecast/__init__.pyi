@@ -2,6 +2,7 @@ from . import plots as plots
 from .calibration.calibrated import Calibrated as Calibrated
 from .calibration.forecaster import Corrected as Corrected
 from .calibration.intervals import SimulationInterval as SimulationInterval
+from .calibration.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .data.assemble import level_from_depth as level_from_depth
 from .data.assemble import observations_from_frames as observations_from_frames
 from .data.covariates import derive_features as derive_features
@@ -24,7 +25,6 @@ from .models.base import Forecaster as Forecaster
 from .models.bundle import BundleError as BundleError
 from .models.contract import check_forecaster as check_forecaster
 from .models.kernel_ridge import KernelRidge as KernelRidge
-from .models.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .models.linear import Linear as Linear
 from .models.naive import Climatology as Climatology
 from .models.naive import Persistence as Persistence
