@@ -25,6 +25,7 @@ __all__ = [
     "validate_forecast",
     "validate_observations",
     "validate_simulation",
+    "well_names",
 ]
 
 
@@ -111,6 +112,11 @@ def covariate_kind(name: str, attrs: dict[str, object] | None = None) -> str:
         return str(attrs["kind"])
     lowered = name.lower()
     return next((kind for kind, names in KINDS.items() if lowered in names), "other")
+
+
+def well_names(labelled: xr.Dataset | xr.DataArray) -> list[str]:
+    """Return the names of the wells, in their order."""
+    return [str(well) for well in labelled[WELL].values]
 
 
 def covariate_names(observations: xr.Dataset) -> list[str]:

@@ -93,7 +93,7 @@ class LeaveWellsOut(Forecaster):
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
         """Train without each group of wells, and estimate the scales of its wells."""
-        wells = [str(well) for well in observations[schema.WELL].values]
+        wells = schema.well_names(observations)
         self.fitted_, progress = [], as_callback(progress)
         groups = folds_of_wells(wells, folds=self.folds, seed=self.seed)
         for number, out in enumerate(groups):

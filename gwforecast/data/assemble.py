@@ -337,7 +337,7 @@ def _positive_down(
 ) -> xr.DataArray:
     """Return depths positive down; the sign is that of the values where it is certain."""
     turned = []
-    for k, name in enumerate(map(str, values[schema.WELL].values)):
+    for k, name in enumerate(schema.well_names(values)):
         row = values.values[k]
         known = row[np.isfinite(row)]
         negative = bool(known.size and (known <= 0).all() and (known < 0).any())
@@ -380,7 +380,7 @@ def _above_datum_by_well(
 ) -> xr.DataArray:
     """Return levels above a datum where some wells are levels and the others depths."""
     above = found.above
-    wells = [str(well) for well in values[schema.WELL].values]
+    wells = schema.well_names(values)
     depths, levels = ([w for w in wells if (w in above) == is_level] for is_level in (False, True))
     fix = (
         "Give heights by well, in m above the datum, of those whose columns name a depth: "

@@ -358,7 +358,7 @@ class ARDL(PerWell[Autoregression]):
         place = np.where(np.isfinite(error), np.arange(times.size), -1)
         last = np.maximum.accumulate(place, axis=1)[:, issued]
         known = np.where(last >= 0, np.take_along_axis(error, np.maximum(last, 0), axis=1), np.nan)
-        wells = [str(well) for well in observations[schema.WELL].values]
+        wells = schema.well_names(observations)
         phi = np.array([self.fits_[w].phi if w in self.fits_ else 0.0 for w in wells])
         ahead = (issued - last)[..., None] + np.arange(1, horizon + 1)
         level = mean + (known[..., None] * phi[:, None, None] ** ahead)[..., None]
@@ -374,7 +374,7 @@ class ARDL(PerWell[Autoregression]):
         weather = self.weather_of(continued)
         found = np.full((len(weather), horizon, weather.shape[1], 1), np.nan)
         times = continued[schema.TIME].values
-        for number, well in enumerate(map(str, continued[schema.WELL].values)):
+        for number, well in enumerate(schema.well_names(continued)):
             if well in self.fits_:
                 fit = self.fits_[well]
                 columns = self._columns(weather[number], times, fit.lookback, fit.before)

@@ -526,7 +526,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
             Takes the name and the weather of a well, and returns its levels (version, time), m.
         """
         values = np.full(weather.shape[:-1], np.nan)
-        for i, well in enumerate(map(str, observations[schema.WELL].values)):
+        for i, well in enumerate(schema.well_names(observations)):
             if well in self.fits_:
                 values[i] = simulate(well, weather[i])
             elif well in self.constant_:

@@ -171,7 +171,7 @@ def usable_wells(
     """
     reasons = impossible_levels(observations)
     reasons |= missing_weather(forecasters, observations, split)
-    wells = [str(well) for well in observations[schema.WELL].values]
+    wells = schema.well_names(observations)
     if not reasons:
         return observations, {}
     first = next(well for well in wells if well in reasons)

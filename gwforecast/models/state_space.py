@@ -188,7 +188,7 @@ class StateSpace(PerWell[StateSpaceFit]):
         issued = timeline.time_positions(times, issue_times, name="issue time")
         year = timeline.steps_per_year(self._frequency)
         level = np.full((series.sizes[schema.WELL], issued.size, horizon), np.nan)
-        for number, well in enumerate(map(str, series[schema.WELL].values)):
+        for number, well in enumerate(schema.well_names(series)):
             if well in self.constant_:
                 level[number] = self.constant_[well]
             if well not in self.fits_:

@@ -495,7 +495,7 @@ class NeuralForecaster(TrainedNetworks):
             joined.left_out_ = np.concatenate([part.left_out_ for part in parts])
         joined.best_epochs_ = xr.concat([part.best_epochs_ for part in parts], schema.MEMBER)
         history = pd.concat([part.history_ for part in parts])
-        wells = [str(well) for well in joined.best_epochs_[schema.WELL].values]
+        wells = schema.well_names(joined.best_epochs_)
         by_well = history.groupby("well", sort=False)
         joined.history_ = pd.concat([by_well.get_group(well) for well in wells], ignore_index=True)
         joined.member_weights_ = joined._learn_member_weights()

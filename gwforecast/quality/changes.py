@@ -122,36 +122,19 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
     >>> round(found.slope, 1), found.p_value < 0.01
     (-0.1, True)
     """
-    known = _enough(values)
+    months = _enough(values)
     slope = float(_sen_slopes(values[None])[0])
     anomalies = _without_season(_detrended(values[None]))
-    keep = _autocorrelation(anomalies, known, _detrended)
-    random = _series(keep, values.size, draws, seed)
-    random[:, ~known] = np.nan
-    own = abs(_kendall(values[None])[0])
-    larger = np.abs(_kendall(random)) >= own
-    slopes = np.nanstd(anomalies) * _sen_slopes(random)
-    low, high = np.quantile(slopes, [0.025, 0.975])
-    p_value = (1 + int(larger.sum())) / (draws + 1)
-    return Trend(slope, slope + low, slope + high, p_value, keep, int(known.sum()))
+    keep, random = _without_change(values, anomalies, _detrended, draws, seed)
+    p_value = _share_as_large(np.abs(_kendall(random)), abs(_kendall(values[None])[0]))
+    low, high = np.quantile(np.nanstd(anomalies) * _sen_slopes(random), [0.025, 0.975])
+    return Trend(slope, slope + low, slope + high, p_value, keep, months)
 
 
 def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shift:
     """Return place, size and significance of the largest shift of a monthly series.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (month,), m, of consecutive months; NaN where there is none.
-    draws : int
-        Number of random series that the test is made with.
-    seed : int
-        Seed of the random series.
-
-    Raises
-    ------
-    ValueError
-        If there are less than five years of months.
+    Arguments and errors are those of :func:`find_trend`.
 
     Examples
     --------
@@ -160,17 +143,13 @@ def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shif
     >>> found.position, round(found.size), found.p_value < 0.01
     (100, 2, True)
     """
-    known = _enough(values)
+    months = _enough(values)
     anomalies = _without_season(values[None])
     places, sizes, ratios = _largest_shifts(anomalies)
-    cleaned = _unshifted(anomalies)
-    keep = _autocorrelation(cleaned, known, _unshifted)
-    random = _series(keep, values.size, draws, seed)
-    random[:, ~known] = np.nan
+    keep, random = _without_change(values, _unshifted(anomalies), _unshifted, draws, seed)
     # the size is compared in units of the variation without the shift, in both
-    larger = _largest_shifts(_without_season(random))[2] >= ratios[0]
-    p_value = (1 + int(larger.sum())) / (draws + 1)
-    return Shift(int(places[0]), float(sizes[0]), p_value, keep, int(known.sum()))
+    p_value = _share_as_large(_largest_shifts(_without_season(random))[2], ratios[0])
+    return Shift(int(places[0]), float(sizes[0]), p_value, keep, months)
 
 
 def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
@@ -189,7 +168,7 @@ def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
         Columns well, slope, lower, upper (m a year), p_value, autocorrelation, months, start, end
         and reason, which is empty or says why there is no trend.
     """
-    return _table(level, partial(_trend_row, draws=draws))
+    return _table(level, partial(find_trend, draws=draws))
 
 
 def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
@@ -211,25 +190,27 @@ def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
         Columns well, date (first month after the shift), size (m), p_value, autocorrelation,
         months, start, end and reason, which is empty or says why there is no shift.
     """
-    return _table(errors, partial(_shift_row, draws=draws))
+    return _table(errors, partial(find_shift, draws=draws))
 
 
-def _table(
-    level: xr.DataArray, row_of: Callable[[np.ndarray, np.ndarray], dict[str, object]]
-) -> pd.DataFrame:
+def _table(level: xr.DataArray, find: Callable[[np.ndarray], Trend | Shift]) -> pd.DataFrame:
     level = level.transpose(schema.WELL, schema.TIME)
     months, means = monthly_means(level.values, level[schema.TIME].values)
     rows = []
-    for well, values in zip(level[schema.WELL].values, means, strict=True):
-        row: dict[str, object] = {schema.WELL: str(well), "reason": ""}
+    for well, values in zip(schema.well_names(level), means, strict=True):
+        row: dict[str, object] = {schema.WELL: well, "reason": ""}
         known = np.flatnonzero(np.isfinite(values))
+        inside = slice(known[0], known[-1] + 1) if known.size else slice(0)
         if known.size:
             row |= {"start": months[known[0]], "end": months[known[-1]]}
-            values, own = (one[known[0] : known[-1] + 1] for one in (values, months))
         try:
-            row |= row_of(values, own if known.size else months)
+            found = dict(vars(find(values[inside])))
         except ValueError as error:
             row["reason"] = str(error)
+        else:
+            if "position" in found:
+                row["date"] = months[inside][found.pop("position")]
+            row |= found
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -262,28 +243,45 @@ def monthly_means(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np
     return months.astype("datetime64[M]").astype(schema.TIME_DTYPE), means
 
 
-def _trend_row(
-    values: np.ndarray,
-    months: np.ndarray,  # noqa: ARG001 - as of a shift
-    *,
-    draws: int,
-) -> dict[str, object]:
-    return dict(vars(find_trend(values, draws=draws)))
-
-
-def _shift_row(values: np.ndarray, months: np.ndarray, *, draws: int) -> dict[str, object]:
-    found = dict(vars(find_shift(values, draws=draws)))
-    return {"date": months[found.pop("position")], **found}
-
-
-def _enough(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    if known.sum() < SHORTEST_YEARS * MONTHS:
+def _enough(values: np.ndarray) -> int:
+    """Return the number of months with a value; raise if they are too few."""
+    count = int(np.isfinite(values).sum())
+    if count < SHORTEST_YEARS * MONTHS:
         raise ValueError(
             f"A trend or shift needs at least {SHORTEST_YEARS * MONTHS} months with a level. "
-            f"Received {int(known.sum())}. Use a longer record."
+            f"Received {count}. Use a longer record."
         )
-    return np.asarray(known)
+    return count
+
+
+def _without_change(
+    values: np.ndarray, cleaned: np.ndarray, clean: Clean, draws: int, seed: int
+) -> tuple[float, np.ndarray]:
+    """Return the autocorrelation of a series without its change, and random series with it.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (month,), NaN where there is none; the random series (draw, month) have the same gaps.
+    cleaned : numpy.ndarray
+        The series without season and change, shape (1, month).
+    clean : callable
+        What removed the change.
+    draws, seed : int
+        Number and seed of the random series.
+    """
+    gaps = ~np.isfinite(values)
+    keep = _autocorrelation(cleaned, gaps, clean)
+    return keep, _with_gaps(_series(keep, values.size, draws, seed), gaps)
+
+
+def _with_gaps(series: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    return np.where(gaps, np.nan, series)
+
+
+def _share_as_large(random: np.ndarray, own: float) -> float:
+    """Return the p-value of a statistic: the share of random series with one as large."""
+    return (1 + int((random >= own).sum())) / (random.size + 1)
 
 
 def _by_season(values: np.ndarray) -> np.ndarray:
@@ -371,13 +369,12 @@ def _lag_one(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.nanmean(products, axis=1) / np.nanmean(centred**2, axis=1))
 
 
-def _autocorrelation(cleaned: np.ndarray, known: np.ndarray, clean: Clean) -> float:
+def _autocorrelation(cleaned: np.ndarray, gaps: np.ndarray, clean: Clean) -> float:
     """Return the autocorrelation whose series have, after the same cleaning, the observed one."""
     observed = float(_lag_one(cleaned)[0])
     expected = []
     for keep in GRID:
-        random = _series(float(keep), known.size, TRIED, seed=1)
-        random[:, ~known] = np.nan
+        random = _with_gaps(_series(float(keep), gaps.size, TRIED, seed=1), gaps)
         expected.append(float(np.mean(_lag_one(clean(_without_season(random))))))
     return float(np.interp(observed, np.maximum.accumulate(expected), GRID))
 

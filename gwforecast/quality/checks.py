@@ -225,7 +225,7 @@ def series_of(observations: xr.Dataset) -> Iterator[tuple[Series, list[Series]]]
         name: observations[name].transpose(schema.WELL, schema.TIME).values
         for name in (schema.LEVEL, *names)
     }
-    for index, well in enumerate(map(str, observations[schema.WELL].values)):
+    for index, well in enumerate(schema.well_names(observations)):
         yield (
             Series(well, schema.LEVEL, "level", times, values[schema.LEVEL][index]),
             [Series(well, name, kind, times, values[name][index]) for name, kind in kinds.items()],

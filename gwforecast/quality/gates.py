@@ -143,7 +143,7 @@ def training_ranges(observations: xr.Dataset) -> Ranges:
     names = [schema.LEVEL, *schema.covariate_names(observations)]
     times = observations[schema.TIME].values
     step = _step(times)
-    wells = [str(well) for well in observations[schema.WELL].values]
+    wells = schema.well_names(observations)
     bounds = np.full((len(wells), len(names), len(WINDOWS), 12, 2), np.nan)
     sampled = np.full((len(wells), SAMPLES), NEVER)
     samples = np.full((len(wells), len(names), SAMPLES), np.nan)

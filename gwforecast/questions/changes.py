@@ -185,7 +185,7 @@ def trained_ranges(reference: xr.Dataset, scenario: xr.Dataset) -> pd.DataFrame:
     frequency = timeline.infer_frequency(reference[schema.TIME].values)
     year = max(1, round(timeline.steps_per_year(frequency)))
     rows = []
-    for well in map(str, reference[schema.WELL].values):
+    for well in schema.well_names(reference):
         known = reference[schema.LEVEL].sel({schema.WELL: well}).notnull().values
         last = int(np.flatnonzero(known)[-1]) if known.any() else known.size - 1
         for name in schema.covariate_names(reference):

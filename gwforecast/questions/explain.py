@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -20,8 +20,6 @@ from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.fits import Fits, fit_models
 from gwforecast.questions.simulation import DEFAULT_MODELS
-from gwforecast.runs.figures import Draw
-from gwforecast.runs.files import file_names
 
 __all__ = ["GROUP", "Explained", "contributions", "explain", "step_responses"]
 
@@ -62,26 +60,18 @@ class Explained:
 
     def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
         """Write ``contributions.nc``, ``responses.nc``, ``memory.csv`` and figures."""
+        from gwforecast import plots  # loads matplotlib
+
         return write_answer(
             folder,
             tables={"memory.csv": self.memory},
-            datasets={
-                "contributions.nc": self.contributions,
-                "responses.nc": self.responses,
+            datasets={"contributions.nc": self.contributions, "responses.nc": self.responses},
+            figures={
+                "_contributions": partial(plots.contributions, self.contributions),
+                "_responses": partial(plots.step_responses, self.responses),
             },
-            figures=self._figures(figures),
+            wells=schema.well_names(self.contributions)[:figures],
         )
-
-    def _figures(self, count: int) -> Iterator[tuple[str, Draw]]:
-        from gwforecast import plots  # loads matplotlib
-
-        wells = [str(well) for well in self.contributions[schema.WELL].values][:count]
-        for well, stem in file_names(wells).items():
-            yield (
-                f"{stem}_contributions",
-                partial(plots.contributions, self.contributions, well=well),
-            )
-            yield f"{stem}_responses", partial(plots.step_responses, self.responses, well=well)
 
 
 def explain(
@@ -103,13 +93,11 @@ def explain(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.evaluate`.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`.
     groups : mapping, optional
         Covariates by the name of their group; by default each kind of covariate is a group, e.g.
         all temperatures.
-    blocks : int
-        Number of blocks of years; fits without each of them give the spread of the responses.
 
     Returns
     -------

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
-from gwforecast.runs.figures import Draw, draw_each
-from gwforecast.runs.files import write_atomically, write_table
+from gwforecast.runs.figures import draw_each
+from gwforecast.runs.files import file_names, write_atomically, write_table
 
 __all__ = ["write_answer", "write_dataset"]
 
@@ -35,7 +37,8 @@ def write_answer(
     *,
     tables: Mapping[str, pd.DataFrame],
     datasets: Mapping[str, xr.Dataset],
-    figures: Iterable[tuple[str, Draw]] = (),
+    figures: Mapping[str, Callable[..., Any]],
+    wells: Sequence[str],
 ) -> dict[str, Path]:
     """Write tables as CSV, Datasets as NetCDF and figures as PNG; return the paths by name.
 
@@ -46,10 +49,17 @@ def write_answer(
         replaced.
     tables, datasets : mapping
         Tables and Datasets by the names of their files.
-    figures : iterable of (str, callable)
-        As of :func:`gwforecast.runs.figures.draw_each`.
+    figures : mapping of str to callable
+        Functions that draw the axes of a ``well``, by the end of the name of the file.
+    wells : sequence of str
+        Wells that are drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: write_table(table, folder / name) for name, table in tables.items()}
     paths |= {name: write_dataset(dataset, folder / name) for name, dataset in datasets.items()}
-    return paths | draw_each(figures, folder=folder)
+    drawn = (
+        (f"{stem}{end}", partial(draw, well=well))
+        for well, stem in file_names(wells).items()
+        for end, draw in figures.items()
+    )
+    return paths | draw_each(drawn, folder=folder)

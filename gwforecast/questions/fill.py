@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,6 @@ from gwforecast.questions.files import write_answer
 from gwforecast.questions.gap_scores import GAP_WEEKS, score_gaps
 from gwforecast.questions.simulation import DEFAULT_MODELS, LeftOut, left_out_simulation
 from gwforecast.questions.smoother import ErrorSmoother
-from gwforecast.runs.files import file_names
 
 __all__ = ["FLAGS", "Filled", "extend", "fill"]
 
@@ -90,14 +88,14 @@ class Filled:
         tables = {f"{name}.csv": self.table()}
         if len(self.scores):
             tables["gap_scores.csv"] = self.scores
-        wells = [str(w) for w in self.levels[schema.WELL].values if str(w) not in self.failed]
+        wells = [well for well in schema.well_names(self.levels) if well not in self.failed]
         paths = write_answer(
             folder,
             tables=tables,
             datasets={f"{name}.nc": self.levels},
-            figures=((stem, partial(self._draw, well)) for well, stem in
-                     file_names(wells[:figures]).items()),
-        )  # fmt: skip
+            figures={"": self._draw},
+            wells=wells[:figures],
+        )
         self.paths.update(paths)
         return paths
 
@@ -148,7 +146,8 @@ def fill(
     seed, members, workers : int, optional
         Seed, number of members and number of networks trained at once, for models that have them.
     blocks : int
-        Number of blocks of years, each simulated without its levels.
+        Number of blocks of years, each simulated by a fit that has not seen its levels; the spread
+        of these fits shows how sure an answer is.
     longest : int, optional
         Longest gap that is filled, in steps; by default all are.
     gap_weeks : sequence of int
@@ -229,7 +228,7 @@ def extend(
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, and covariates over a longer time.
     models, settings, seed, members, workers, blocks, without_weather, progress
-        As of :func:`fill`.
+        As of :func:`gwforecast.fill`.
 
     Returns
     -------
@@ -275,7 +274,7 @@ def _conditioned(
     quantiles = np.repeat(level[..., None], len(QUANTILES), axis=-1)
     smoothers, failed = {}, dict(left_out.failed)
     flag[np.isfinite(level)] = FLAGS["observed"]
-    for number, well in enumerate(map(str, observed[schema.WELL].values)):
+    for number, well in enumerate(schema.well_names(observed)):
         if well in failed:
             continue
         smoother = ErrorSmoother(left_out.level.values[number], times, per_year)

@@ -149,10 +149,8 @@ def fit_models(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.runs.evaluate.evaluate`.
-    blocks : int
-        Number of blocks of years.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`.
 
     Returns
     -------

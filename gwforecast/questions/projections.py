@@ -20,7 +20,6 @@ from gwforecast.questions.changes import trained_ranges, warn_of_ranges
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.fits import Fits, fit_models
 from gwforecast.questions.whatif import DEFAULT_MODELS
-from gwforecast.runs.files import file_names
 from gwforecast.schema import SchemaError
 
 __all__ = ["PROJECTION", "Projected", "project", "read_projections"]
@@ -64,21 +63,17 @@ class Projected:
 
     def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
         """Write ``projections.nc``, tables and figures; return their paths by name."""
-        wells = [str(well) for well in self.levels[schema.WELL].values][:figures]
+        from gwforecast import plots  # loads matplotlib
+
         return write_answer(
             folder,
             tables={
                 "changes.csv": self.changes, "summary.csv": self.summary, "ranges.csv": self.ranges,
             },
             datasets={"projections.nc": self.levels},
-            figures=((stem, partial(self._draw, well)) for well, stem in
-                     file_names(wells).items()),
+            figures={"": partial(plots.projections, self.levels)},
+            wells=schema.well_names(self.levels)[:figures],
         )  # fmt: skip
-
-    def _draw(self, well: str) -> object:
-        from gwforecast import plots  # loads matplotlib
-
-        return plots.projections(self.levels, well=well)
 
 
 def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> xr.Dataset:
@@ -149,10 +144,8 @@ def project(
         First and last year of the reference period.
     periods : sequence of tuple of int
         First and last year of each period that is compared with it.
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.evaluate`.
-    blocks : int
-        Number of blocks of years.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`.
 
     Returns
     -------

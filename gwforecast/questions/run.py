@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from gwforecast import schema
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
@@ -52,8 +54,17 @@ class Question:
         chosen = self.settings.models
         return list(chosen.use) if "use" in chosen.given() else list(self.defaults)
 
+    @property
+    def figures(self) -> int:
+        """Number of wells with figures."""
+        return self.settings.output.figures
+
+    def observations(self) -> xr.Dataset:
+        """Read and prepare the data."""
+        return prepare(read_data(self.settings.data), self.settings)[0]
+
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments that all questions share."""
+        """Return the arguments of the questions of Python that follow from the settings."""
         chosen = self.settings.models
         return {
             "models": self.models,
@@ -69,24 +80,21 @@ class Question:
 
 def fill(question: Question, *, longest: int | None = None) -> filling.Filled:
     """Fill gaps and write the result, see :func:`gwforecast.questions.fill.fill`."""
-    observations, _ = prepare(read_data(question.settings.data), question.settings)
-    filled = filling.fill(observations, longest=longest, **question.arguments())
-    filled.write(question.folder, figures=question.settings.output.figures)
+    filled = filling.fill(question.observations(), longest=longest, **question.arguments())
+    filled.write(question.folder, figures=question.figures)
     return filled
 
 
 def extend(question: Question) -> filling.Filled:
     """Extend records and write the result, see :func:`gwforecast.questions.fill.extend`."""
-    observations, _ = prepare(read_data(question.settings.data), question.settings)
-    extended = filling.extend(observations, **question.arguments())
-    extended.write(question.folder, name="extended", figures=question.settings.output.figures)
+    extended = filling.extend(question.observations(), **question.arguments())
+    extended.write(question.folder, name="extended", figures=question.figures)
     return extended
 
 
 def simulate(question: Question) -> tuple[whatif.Simulated, Path]:
     """Simulate, and write the result; see :func:`gwforecast.questions.whatif.simulate`."""
-    observations, _ = prepare(read_data(question.settings.data), question.settings)
-    simulated = whatif.simulate(observations, **question.arguments())
+    simulated = whatif.simulate(question.observations(), **question.arguments())
     question.folder.mkdir(parents=True, exist_ok=True)
     path = write_dataset(simulated.levels, question.folder / "simulation.nc")
     return simulated, path
@@ -100,29 +108,23 @@ def what_if(question: Question, *, changes: Sequence[Change], name: str) -> what
     read = read_data(question.settings.data)
     observations, _ = prepare(read, question.settings)
     scenario, _ = prepare(apply_changes(read, changes), question.settings)
-    answer = whatif.whatif(
-        observations,
-        scenario.sel({schema.WELL: observations[schema.WELL].values}),
-        name=name,
-        **question.arguments(),
-    )
-    answer.write(question.folder, figures=question.settings.output.figures)
+    scenario = scenario.sel({schema.WELL: observations[schema.WELL].values})
+    answer = whatif.whatif(observations, scenario, name=name, **question.arguments())
+    answer.write(question.folder, figures=question.figures)
     return answer
 
 
 def explain(question: Question) -> explaining.Explained:
     """Explain levels and write the result, see :func:`gwforecast.questions.explain.explain`."""
-    observations, _ = prepare(read_data(question.settings.data), question.settings)
-    answer = explaining.explain(observations, **question.arguments())
-    answer.write(question.folder, figures=question.settings.output.figures)
+    answer = explaining.explain(question.observations(), **question.arguments())
+    answer.write(question.folder, figures=question.figures)
     return answer
 
 
 def trend(question: Question) -> trending.Trends:
     """Test for trends and write the result, see :func:`gwforecast.questions.trend.trend`."""
-    observations, _ = prepare(read_data(question.settings.data), question.settings)
-    answer = trending.trend(observations, **question.arguments())
-    answer.write(question.folder, figures=question.settings.output.figures)
+    answer = trending.trend(question.observations(), **question.arguments())
+    answer.write(question.folder, figures=question.figures)
     return answer
 
 
@@ -137,10 +139,10 @@ def project(
 
     See :func:`gwforecast.questions.projections.project`.
     """
-    observations, _ = prepare(read_data(question.settings.data), question.settings)
+    observations = question.observations()
     projections = climate.read_projections(list(files), observations)
     answer = climate.project(
         observations, projections, reference=reference, periods=periods, **question.arguments()
     )
-    answer.write(question.folder, figures=question.settings.output.figures)
+    answer.write(question.folder, figures=question.figures)
     return answer

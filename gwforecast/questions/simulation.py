@@ -95,10 +95,8 @@ def left_out_simulation(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.runs.evaluate.evaluate`.
-    blocks : int
-        Number of blocks of years.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`.
 
     Raises
     ------
@@ -111,7 +109,7 @@ def left_out_simulation(
         observations, models=models, settings=settings, without_weather=without_weather,
         shared={"seed": seed, "members": members, "workers": workers},
     )  # fmt: skip
-    wells = [str(well) for well in used[schema.WELL].values]
+    wells = schema.well_names(used)
     simulations, reasons = [], dict(failed)
     for name, forecaster in forecasters.items():
 

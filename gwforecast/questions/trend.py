@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,6 @@ from gwforecast.quality.changes import DRAWS, shift_table, trend_table
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.indices import drought_table, gxg_table
 from gwforecast.questions.simulation import DEFAULT_MODELS, left_out_simulation
-from gwforecast.runs.figures import Draw
-from gwforecast.runs.files import file_names
 
 __all__ = ["Trends", "trend"]
 
@@ -57,6 +55,8 @@ class Trends:
 
     def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
         """Write ``trends.csv``, ``shifts.csv``, ``indices.csv``, ``droughts.csv`` and figures."""
+        from gwforecast import plots  # loads matplotlib
+
         return write_answer(
             folder,
             tables={
@@ -64,15 +64,9 @@ class Trends:
                 "droughts.csv": self.droughts,
             },
             datasets={"corrected.nc": self.levels},
-            figures=self._figures(figures),
+            figures={"": partial(plots.trend, self.levels, self.trends, self.shifts)},
+            wells=schema.well_names(self.levels)[:figures],
         )  # fmt: skip
-
-    def _figures(self, count: int) -> Iterator[tuple[str, Draw]]:
-        from gwforecast import plots  # loads matplotlib
-
-        wells = [str(well) for well in self.levels[schema.WELL].values][:count]
-        for well, stem in file_names(wells).items():
-            yield stem, partial(plots.trend, self.levels, self.trends, self.shifts, well=well)
 
 
 def trend(
@@ -99,10 +93,8 @@ def trend(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.evaluate`.
-    blocks : int
-        Number of blocks of years.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`.
     draws : int
         Number of random series of a test.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,6 @@ from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.changes import Change, apply_changes, trained_ranges, warn_of_ranges
 from gwforecast.questions.files import write_answer
 from gwforecast.questions.fits import Estimate, Fits, fit_models
-from gwforecast.runs.figures import Draw
-from gwforecast.runs.files import file_names
 from gwforecast.schema import SchemaError
 
 __all__ = ["REFERENCE", "Simulated", "WhatIf", "simulate", "whatif"]
@@ -83,19 +81,15 @@ class WhatIf:
 
     def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
         """Write ``whatif.nc``, ``summary.csv``, ``ranges.csv`` and figures; return their paths."""
+        from gwforecast import plots  # loads matplotlib
+
         return write_answer(
             folder,
             tables={"summary.csv": self.summary, "ranges.csv": self.ranges},
             datasets={"whatif.nc": self.levels},
-            figures=self._figures(figures),
+            figures={"": partial(plots.scenario, self.levels, self.observed)},
+            wells=schema.well_names(self.levels)[:figures],
         )
-
-    def _figures(self, count: int) -> Iterator[tuple[str, Draw]]:
-        from gwforecast import plots  # loads matplotlib
-
-        wells = [str(well) for well in self.levels[schema.WELL].values][:count]
-        for well, stem in file_names(wells).items():
-            yield stem, partial(plots.scenario, self.levels, self.observed, well=well)
 
 
 def simulate(
@@ -119,10 +113,8 @@ def simulate(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.evaluate`.
-    blocks : int
-        Number of blocks of years.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`.
 
     Returns
     -------
@@ -167,11 +159,9 @@ def whatif(
         Changes of covariates, or observations of the same wells and times with other covariates.
     name : str
         Name of the scenario, which figures, tables and attributes carry.
-    models, settings, seed, members, workers, without_weather, progress
-        As of :func:`gwforecast.evaluate`. ``linear`` and networks continue beyond the range that
-        they were fitted on, each in its own way; ``kernel_ridge`` falls back to what it knows.
-    blocks : int
-        Number of blocks of years.
+    models, settings, seed, members, workers, blocks, without_weather, progress
+        As of :func:`gwforecast.fill`. ``linear`` and networks continue beyond the range that they
+        were fitted on, each in its own way; ``kernel_ridge`` falls back to what it knows.
 
     Returns
     -------

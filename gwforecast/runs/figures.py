@@ -183,7 +183,7 @@ def _of_evaluation(
         if set(history[schema.WELL]) == {ALL_WELLS}:
             draw = partial(plots.training_history, history, well=ALL_WELLS, model=str(name))
             yield f"training_{name}", draw
-    for well, file in file_names(map(str, observations[schema.WELL].values)).items():
+    for well, file in file_names(schema.well_names(observations)).items():
         yield from _of_well(evaluation, observations, well=well, file=file)
 
 
@@ -321,7 +321,7 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
     status = result.status_forecast.status
     if len(status):
         yield "status", partial(_draw_status, status, observations[schema.WELL].values, model)
-    for well, file in file_names(map(str, observations[schema.WELL].values)).items():
+    for well, file in file_names(schema.well_names(observations)).items():
         yield (
             f"hindcasts_{file}",
             partial(plots.hindcasts, hindcasts, observations, well=well, model=model, note=note),

@@ -219,7 +219,7 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
     dict of str to pathlib.Path
         The files, by their names relative to the folder.
     """
-    wells = file_names(map(str, predictions[schema.WELL].values))
+    wells = file_names(schema.well_names(predictions))
     models = [str(model) for model in predictions[schema.MODEL].values]
     main = BLEND if BLEND in models else models[0]
     written: dict[str, Path] = {}

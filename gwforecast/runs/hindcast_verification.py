@@ -171,7 +171,7 @@ def forecast_status(
     forecast = hindcasts.sel({schema.MODEL: model}, drop=True)
     rows = split.rows(observations, "train", "validation")
     tables, missing = [], {}
-    for well in map(str, hindcasts[schema.WELL].values):
+    for well in schema.well_names(hindcasts):
         chosen = {schema.WELL: [well]}
         of_well = observations.sel(chosen)
         try:

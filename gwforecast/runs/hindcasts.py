@@ -295,7 +295,7 @@ def join_models(
     models = pd.Index(list(issued), name=schema.MODEL, dtype=object)
     hindcasts = xr.concat(issued.values(), models, join="exact")
     hindcasts.attrs = dict(forcing.attributes)
-    wells = [str(well) for well in hindcasts[schema.WELL].values]
+    wells = schema.well_names(hindcasts)
     rows = []
     for name, own in failed.items():
         reasons = dict(own)

@@ -113,7 +113,7 @@ def one_by_one(
 
 def select_wells(observations: xr.Dataset, wells: list[str]) -> xr.Dataset:
     """Return some wells of a Dataset; the Dataset itself, not a copy, if these are all of them."""
-    if wells == [str(well) for well in observations[schema.WELL].values]:
+    if wells == schema.well_names(observations):
         return observations
     return observations.sel({schema.WELL: wells})
 

@@ -189,7 +189,7 @@ def predict_all(
     predicted = {
         name: replace(one, level=one.level.sel(kept)) for name, one in (precomputed or {}).items()
     }
-    wells = [str(well) for well in observations[schema.WELL].values]
+    wells = schema.well_names(observations)
     rows = [
         row
         for name, one in predicted.items()

@@ -62,7 +62,7 @@ class Normal:
         distance = np.minimum(distance, 12 - distance)  # (month, time), in months around the year
         levels = observations[schema.LEVEL].where(rows).values
         limits = np.empty((levels.shape[0], 12, 2))
-        wells = [str(well) for well in observations[schema.WELL].values]
+        wells = schema.well_names(observations)
         for well, row in enumerate(levels):
             known = np.isfinite(row)
             if known.sum() < FEWEST_LEVELS:

@@ -208,7 +208,7 @@ def spread_issue_times(
     """
     times = timeline.to_times(observations[schema.TIME].values)
     frequency = timeline.infer_frequency(times)
-    names = [str(well) for well in observations[schema.WELL].values]
+    names = schema.well_names(observations)
     bounds = (split.start(period), split.end(period))
     first, last = (bound.sel({schema.WELL: names}).values for bound in bounds)
     groups: dict[int, list[str]] = {}

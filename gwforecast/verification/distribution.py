@@ -223,7 +223,7 @@ def crossing_table(
     """
     level = forecast[schema.LEVEL]
     rows = []
-    for number, well in enumerate(map(str, forecast[schema.WELL].values)):
+    for number, well in enumerate(schema.well_names(forecast)):
         threshold = _threshold(thresholds, well)
         crossed = _crossed(level.isel({schema.WELL: number}), threshold, above=above)
         for issue, (chances, times) in enumerate(

@@ -285,7 +285,7 @@ def score_table(
     models = [str(model) for model in level[schema.MODEL].values]
     names = _names(metrics, quantiles, skill=baseline in models)
     scored = available(dict.fromkeys([*names, *SKILLS.values()]), quantiles)
-    wells = [str(well) for well in observed[schema.WELL].values]
+    wells = schema.well_names(observed)
     inside = [
         split.rows(observations, period).transpose(schema.WELL, schema.TIME).values
         for period in PERIODS

@@ -103,7 +103,7 @@ class LevelStatus:
         """
         means = monthly_means(observations[schema.LEVEL].where(rows))
         calendar = means[MONTH].dt.month.values
-        self.wells_ = [str(well) for well in means[schema.WELL].values]
+        self.wells_ = schema.well_names(means)
         self.reference_ = []
         for well, row in zip(self.wells_, means.values, strict=True):
             months = [np.sort(row[(calendar == m) & np.isfinite(row)]) for m in range(1, 13)]
@@ -186,7 +186,7 @@ class LevelStatus:
             level = level.where(level[schema.TIME] <= issue_time)
         means = monthly_means(level)
         last = None if forecast is None else _month_of(forecast[schema.ISSUE_TIME].values[:1])[0]
-        for well in map(str, means[schema.WELL].values):
+        for well in schema.well_names(means):
             of_well = means.sel({schema.WELL: well})
             months = of_well[MONTH].values
             known = np.isfinite(of_well.values) & (True if last is None else months < last)

@@ -142,7 +142,7 @@ class Backtest(Result):
     @property
     def wells(self) -> list[str]:
         """Names of the wells."""
-        return [str(well) for well in self.hindcasts[schema.WELL].values]
+        return schema.well_names(self.hindcasts)
 
     def title(self) -> str:
         """Return models, issue times, horizon and weather in one line."""

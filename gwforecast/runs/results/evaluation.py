@@ -68,7 +68,7 @@ class Evaluation(Result):
     @property
     def wells(self) -> list[str]:
         """Names of the wells."""
-        return [str(well) for well in self.predictions[schema.WELL].values]
+        return schema.well_names(self.predictions)
 
     def title(self) -> str:
         """Return models, wells and span in one line."""
