@@ -1,5 +1,6 @@
 """No forecast knows what came after its issue time. Append a factory to have it proved."""
 
+import json
 import warnings
 
 import numpy as np
@@ -14,6 +15,9 @@ from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.forcings.scenario import Scenario
 from gwforecast.models.additive import Additive
 from gwforecast.models.ardl import ARDL
+from gwforecast.models.base import Forecaster
+from gwforecast.models.bundle import describe
+from gwforecast.models.kernel_ridge import KernelRidge
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
@@ -22,9 +26,11 @@ from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import MLP
+from gwforecast.runs import out_of_sample
+from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, DEFAULT_MODELS, blended_among
 from gwforecast.runs.hindcasts import hindcast
 from gwforecast.runs.results import Origins
-from gwforecast.sequences.audit import replaced
+from gwforecast.sequences.audit import REPLACEMENTS, replaced, rows_after
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split, split_by_fraction
 
@@ -40,14 +46,15 @@ FORECASTERS = {
     "ardl": lambda: ARDL(lookbacks=(4,)),
     "ets": ETS,
     "unobserved_components": lambda: UnobservedComponents(harmonics=1),
-    "pastas": Pastas,
+    "pastas": lambda: Pastas(
+        noise=False, recharge="linear"
+    ),  # all candidates take four times as long
+    "kernel_ridge": lambda: KernelRidge(rows=60),
     "lstm": lambda: LSTM(units=(4,), **SMALL),
     "gru": lambda: GRU(units=(4,), **SMALL),
     "cnn": lambda: CNN(units=4, **SMALL),
     "mlp": lambda: MLP(units=(4,), members=2, epochs=2, lookback=12, workers=1),
-    "blend": lambda: Corrected(
-        [LSTM(units=(4,), **SMALL), Linear(lookbacks=(8,), strengths=(0.1,))], name="blend"
-    ),
+    "blend": lambda: Corrected([FORECASTERS[one]() for one in ("lstm", "kernel_ridge")]),
 }
 every_forecaster = pytest.mark.parametrize("name", sorted(FORECASTERS))
 HORIZON = 6
@@ -98,7 +105,7 @@ def test_nothing_after_the_issue_time_changes_a_forecast(name: str, forcing) -> 
     assert np.isfinite(expected["level"].values).any()
     changing = ["level"] if forcing.origin == "observed" else ["level", "rr", "tg"]
     for number, issue_time in enumerate(issued):
-        for by in ("missing", "noise", "huge"):
+        for by in REPLACEMENTS:
             changed = replaced(
                 observations, changing, rows=after(observations, issue_time), by=by, seed=1
             )
@@ -109,22 +116,61 @@ def test_nothing_after_the_issue_time_changes_a_forecast(name: str, forcing) -> 
             assert found["last_observation"].equals(one["last_observation"])
 
 
+def test_each_default_model_is_proved() -> None:
+    assert set(FORECASTERS) >= {*DEFAULT_MODELS, *DEFAULT_BACKTEST, BLEND}
+
+
+def stored(forecaster: Forecaster) -> dict[str, object]:
+    """Return all that a fitted forecaster has learnt, weights of a blend included, as bytes."""
+    description, arrays = describe(forecaster)
+    learnt = {key: array.tobytes() for key, array in arrays.items()}
+    return {"description": json.dumps(description, default=str), **learnt}
+
+
 @every_forecaster
 def test_a_fit_and_its_intervals_know_nothing_after_the_validation_period(name: str) -> None:
-    observations = aquifer()
+    observations, forcing = aquifer(), ClimatologyWeather(fewest=2)
     split = split_by_fraction(observations)
-    ends = split.end_through("validation")
-    issued = ends.values.min()[None]
-    expected = fitted(name, observations, ObservedWeather(), split)
+    issued = split.end_through("validation").values.min()[None]
+    expected = fitted(name, observations, forcing, split)
     level = expected.forecast(observations, issue_times=issued)["level"].values
-    later = (observations["time"] > ends).transpose("well", "time")
-    for by in ("noise", "huge"):
-        changed = replaced(observations, ["level"], rows=later, by=by, seed=2)
-        found = fitted(name, changed, ObservedWeather(), split)
+    later = rows_after(observations, split, "validation")
+    for by in REPLACEMENTS:
+        changed = replaced(observations, ["level", "rr", "tg"], rows=later, by=by, seed=2)
+        found = fitted(name, changed, forcing, split)
+        assert stored(found.forecaster) == stored(expected.forecaster)
         made = found.forecast(changed, issue_times=issued)["level"].values
         assert made.tobytes() == level.tobytes()
         ours, theirs = expected.interval_.to_arrays(), found.interval_.to_arrays()
         assert all(theirs[key].tobytes() == ours[key].tobytes() for key in ("widths", "error"))
+
+
+def test_an_evaluation_knows_no_later_level_and_no_later_weather() -> None:
+    """All default models and their blend, in each period: levels, intervals and weights."""
+    observations = aquifer()
+    split = split_by_fraction(observations, gap=2)
+
+    def predict(data: xr.Dataset) -> dict[str, xr.DataArray]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without later levels there is no later fit
+            found = {
+                name: out_of_sample.predict(FORECASTERS[name](), data, split=split)
+                for name in DEFAULT_MODELS
+            }
+        blended = [found[name] for name in blended_among(found)]
+        assert len(blended) == 4
+        found[BLEND] = out_of_sample.blend(blended, data, split=split)
+        return {name: one.level for name, one in found.items()}
+
+    expected = predict(observations)
+    after_fit = rows_after(observations, split, "validation")
+    for period, by in (("validation", "missing"), ("validation", "noise"), ("test", "huge")):
+        after_rows = rows_after(observations, split, period)
+        changed = replaced(observations, ["level"], rows=after_fit, by=by, seed=3)
+        changed = replaced(changed, ["rr", "tg"], rows=after_rows, by=by, seed=4)
+        for name, level in predict(changed).items():
+            one, other = (x.where(~after_rows).values for x in (level, expected[name]))
+            assert one.tobytes() == other.tobytes(), (name, by)
 
 
 @pytest.mark.parametrize("name", ["linear", "persistence", "arma_regression", "lstm", "blend"])
@@ -137,7 +183,7 @@ def test_hindcasts_know_nothing_after_their_issue_times(name: str, refit_every) 
     one = as_forecasting(FORECASTERS[name]()).fit(observations, split=split)
     expected = hindcast(one, observations, split=split, origins=origins)["level"]
     cut = issued[7]
-    for by in ("missing", "huge"):
+    for by in REPLACEMENTS:
         changed = replaced(observations, ["level"], rows=after(observations, cut), by=by, seed=3)
         found = hindcast(one, changed, split=split, origins=origins)["level"]
         kept = {"issue_time": slice(None, cut)}
