@@ -25,9 +25,9 @@ from gwforecast import schema
 __all__ = ["lasting_error"]
 
 
-LASTING_YEARS = (2.0, 4.0, 8.0, 16.0, 32.0)  # times of correlation, equally probable beforehand
+LASTING_YEARS = (8.0, 16.0, 32.0)  # times of correlation, equally probable beforehand
 PASSING_YEARS = (0.1, 0.3, 1.0)
-SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)  # of the variance that lasts for years
+SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)  # of the variance that lasts; none is as probable as some
 NOISE = 0.1  # share of the remaining variance, in a quarter with the usual number of errors
 BINS_PER_YEAR = 4
 FEWEST_BINS = 4
@@ -61,7 +61,7 @@ def lasting_error(errors: xr.DataArray) -> xr.DataArray:
     >>> known = xr.DataArray(both, {"well": ["a", "b"], "time": time}, ("well", "time"))
     >>> expected = lasting_error(known.where(known["time"] < pd.Timestamp("2010-01-01")))
     >>> expected.sel(time="2011-01-03").values.round(1) + 0.0
-    array([0.7, 0. ])
+    array([0.9, 0. ])
     """
     by_well = errors.transpose(schema.WELL, schema.TIME)
     times = by_well[schema.TIME].values
@@ -93,7 +93,8 @@ def _expected(errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray) -> np.nd
         factor = cholesky(covariance, lower=True)
         whitened = solve_triangular(factor, mean, lower=True)
         squares = mean.size / 2 * np.log(whitened @ whitened)
-        evidence.append(-np.log(np.diag(factor)).sum() - squares)
+        before = 0.0 if share else np.log(len(SHARES) - 1)
+        evidence.append(before - np.log(np.diag(factor)).sum() - squares)
         weights = solve_triangular(factor, whitened, lower=True, trans=1)
         cross = share * np.exp(-ahead / lasting) + rest * np.exp(-ahead / passing)
         expected.append(cross @ weights)

@@ -30,6 +30,7 @@ __all__ = ["GlobalForecaster"]
 
 
 MOST_VALIDATED = 100_000  # steps of all validation windows together
+FEWEST_WELLS = 20
 FINE_TUNE_BATCH = 8  # windows in an update at one well
 
 
@@ -74,6 +75,13 @@ class GlobalForecaster(NeuralForecaster):
     embedding: Count = 0
     fine_tune: Count = 0
     pooled = True
+
+    @classmethod
+    def unsuited(cls, observations: xr.Dataset) -> str:
+        """Return how many wells are missing: few wells have too little to tell each other."""
+        if observations.sizes[schema.WELL] < FEWEST_WELLS:
+            return f"a network for all wells is a default from {FEWEST_WELLS} wells on"
+        return ""
 
     def with_wells(
         self, observations: xr.Dataset, *, split: Split, through: Period = "validation"

@@ -30,6 +30,7 @@ __all__ = [
     "make_forecasters",
     "model_class",
     "neural_among",
+    "one_well_each",
     "settings_of",
     "suited",
 ]
@@ -62,7 +63,7 @@ MODELS: dict[str, str] = {
 """Module and class by name. A module is imported when its model is first used."""
 
 DEFAULT_MODELS = (
-    "lstm", "mlp", "kernel_ridge", "pastas",
+    "lstm", "mlp", "kernel_ridge", "pastas", "global_lstm",
     "linear", "climatology", "seasonal_naive", "persistence", "drift",
 )  # fmt: skip
 """Models of an evaluation, where none are named."""
@@ -118,6 +119,17 @@ def is_pooled(name: str) -> bool:
     return name in MODELS and model_class(name).pooled
 
 
+def one_well_each(names: Sequence[str]) -> list[str]:
+    """Return the names of models that are fitted well by well.
+
+    Examples
+    --------
+    >>> one_well_each(["lstm", "global_lstm", "linear"])
+    ['lstm', 'linear']
+    """
+    return [name for name in names if not is_pooled(name)]
+
+
 def neural_among(names: Iterable[str]) -> list[str]:
     """Return the names that are neural networks, in the order of the catalogue.
 
@@ -161,7 +173,9 @@ def suited(
 
     What is left out is logged. Models that somebody has named are kept; they fail with the reason.
     """
-    if tuple(models) not in (DEFAULT_MODELS, DEFAULT_BACKTEST, DEFAULT_SCHEDULE):
+    if tuple(models) not in (
+        DEFAULT_MODELS, tuple(one_well_each(DEFAULT_MODELS)), DEFAULT_BACKTEST, DEFAULT_SCHEDULE
+    ):  # fmt: skip
         return models
     reasons = {str(name): model_class(str(name)).unsuited(observations) for name in models}
     for name, reason in reasons.items():

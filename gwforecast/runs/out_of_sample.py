@@ -232,7 +232,8 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     ----------
     parts : sequence of Prediction
         Predictions of at least two models for the same wells and times. Weights are estimated from
-        errors on rows that none of them was fitted on.
+        errors on rows that none of them was fitted on; a model without such rows is left out if
+        two others have them.
     observations : xarray.Dataset
         Dimensions (well, time).
     split : Split
@@ -246,6 +247,8 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
        average probabilities or quantiles? Management Science 59, 1594-1611.
        https://doi.org/10.1287/mnsc.1120.1667
     """
+    weighted = [part for part in parts if part.held_out is not None]
+    parts = weighted if len(weighted) > 1 else parts
     given = [part.held_out for part in parts if part.held_out is not None]
     complete = len(given) == len(parts)
     rows = split.levels(observations, *PERIODS[:-1])

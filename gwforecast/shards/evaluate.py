@@ -15,7 +15,7 @@ from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
 from gwforecast.runs import evaluate as runs
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import is_pooled
+from gwforecast.runs.catalogue import DEFAULT_MODELS, is_pooled, one_well_each
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.inputs import evaluation_arguments, prepare
 from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
@@ -59,6 +59,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
 
 
 def _evaluate_all(settings: Settings, progress: Progress | None) -> Evaluation:
+    settings = _defaults_of_shards(settings)
     run = ShardedRun.begin(settings, settings.output.folder, settings.models.use)
     if any(is_pooled(model) for model in run.models):
         run.ended.extend(run.map(train_pooled, POOLED, size=len(run.wells), progress=progress))
@@ -72,6 +73,14 @@ def _evaluate_all(settings: Settings, progress: Progress | None) -> Evaluation:
         details={},
     )
     return evaluation
+
+
+def _defaults_of_shards(settings: Settings) -> Settings:
+    """Leave a network for all wells out of the default models: it would need them all at once."""
+    if tuple(settings.models.use) != DEFAULT_MODELS:
+        return settings
+    models = settings.models.model_copy(update={"use": one_well_each(DEFAULT_MODELS)})
+    return settings.model_copy(update={"models": models})
 
 
 def train_pooled(settings: Settings, shard: Shard) -> Result:
