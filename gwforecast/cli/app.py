@@ -13,17 +13,13 @@ from typing import Annotated
 import typer
 
 from gwforecast import __version__
+from gwforecast.cli.archive import archive
 from gwforecast.cli.backtest import backtest
 from gwforecast.cli.console import exit_with, log_as, lose, screen, show_tracebacks, show_warning
-from gwforecast.cli.datasets import datasets
-from gwforecast.cli.evaluate import check, demo, evaluate
-from gwforecast.cli.init import init
-from gwforecast.cli.office.alerts import alerts
-from gwforecast.cli.office.archive import archive
-from gwforecast.cli.office.bulletin import bulletin
-from gwforecast.cli.office.fews import CODES as FEWS_CODES
-from gwforecast.cli.office.fews import fews
+from gwforecast.cli.data import check, datasets, init
+from gwforecast.cli.evaluate import demo, evaluate
 from gwforecast.cli.options import Command
+from gwforecast.cli.publish import FEWS_CODES, alerts, bulletin, fews
 from gwforecast.cli.questions import explain, extend, fill, simulate, trend, whatif
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
 from gwforecast.cli.tune import tune

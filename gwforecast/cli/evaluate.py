@@ -1,4 +1,4 @@
-"""The commands ``gwforecast evaluate``, ``check`` and ``demo``."""
+"""The commands ``gwforecast evaluate`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from gwforecast.cli.console import (
 from gwforecast.cli.findings import (
     AllowErrors,
     print_findings,
-    print_understood,
     refuse_errors,
     say_in_one_line,
 )
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from gwforecast.runs.results import Evaluation
 
-__all__ = ["check", "demo", "evaluate"]
+__all__ = ["demo", "evaluate"]
 
 COLUMNS = {
     "nse": "NSE",
@@ -80,32 +79,6 @@ def evaluate(
         print_reports(evaluation, settings.output.folder, wells=settings.output.figures)
     _print_evaluation(evaluation, settings.output.folder)
     refuse_errors(errors, allowed=allow_errors)
-
-
-@options.takes("config", *INPUTS, *READING)
-def check(context: typer.Context) -> None:
-    """Check the data: gaps, duplicates, spikes, flat lines, level shifts, units and datum.
-
-    What was understood of the files is printed first: layout, wells, units, datum, times, and what
-    was left out. Then findings are printed, by check; no file is changed or written.
-
-    Example: gwforecast check --levels heads.csv --covariates weather.csv
-
-    The exit code is 0 if there is no error among the findings, 1 if there is one, and 2 if the data
-    cannot be read.
-    """
-    from gwforecast import jobs
-
-    checked = jobs.check(options.load(context))
-    print_understood(str(checked.attrs.get("understood", "")))
-    findings = checked[checked["severity"] != "ok"]
-    print_findings(findings)
-    count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
-    screen.print(f"{count}; nothing was changed.")
-    needed = findings["message"].str.contains("height it is measured from", regex=False)
-    if needed.any():
-        raise ValueError(str(findings.loc[needed, "message"].iloc[0]))
-    raise typer.Exit(1 if (findings["severity"] == "error").any() else 0)
 
 
 def demo(out: DemoOut = None, members: options.Members = None, seed: options.Seed = None) -> None:

@@ -17,6 +17,7 @@ from gwforecast.networks.parts import (
     LayerSizes,
     NotNegative,
     Positive,
+    RecurrentArchitecture,
     State,
     layer_sizes,
 )
@@ -72,31 +73,15 @@ def build_gru(
 
 
 @dataclass(frozen=True)
-class GRUArchitecture(Architecture):
+class GRUArchitecture(RecurrentArchitecture):
     """Description of a GRU network; weights and gates (z, r, h) are ordered as in Keras."""
 
     kind = "gru"
-    recurrent = True
-
-    def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
-        """Return the shapes of kernel, recurrent kernel and bias of each layer."""
-        shapes: list[tuple[int, ...]] = []
-        for units in self.setting("units"):
-            shapes += [(width, 3 * units), (units, 3 * units), (3 * units,)]
-            width = units
-        return shapes, width
+    gates = 3
 
     def build(self, *, seed: int = 0) -> keras.Model:
         """Return the Keras model."""
         return build_gru(self.inputs, **dict(self.settings), seed=seed)
-
-    def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
-        """Return the first weights of the hidden layers."""
-        return parts.first_recurrent(shapes, seed)
-
-    def compiled_layers(self) -> list[tuple[str, int, str]]:
-        """Return kind, units and activation of each hidden layer for the compiled engine."""
-        return [("gru", units, self.setting("activation")) for units in self.setting("units")]
 
     def run_hidden(
         self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None

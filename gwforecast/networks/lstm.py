@@ -18,6 +18,7 @@ from gwforecast.networks.parts import (
     LayerSizes,
     NotNegative,
     Positive,
+    RecurrentArchitecture,
     Share,
     State,
     layer_sizes,
@@ -101,19 +102,11 @@ def build_lstm(
 
 
 @dataclass(frozen=True)
-class LSTMArchitecture(Architecture):
+class LSTMArchitecture(RecurrentArchitecture):
     """Description of an LSTM network; weights and gates (i, f, c, o) are ordered as in Keras."""
 
     kind = "lstm"
-    recurrent = True
-
-    def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
-        """Return the shapes of kernel, recurrent kernel and bias of each layer."""
-        shapes: list[tuple[int, ...]] = []
-        for units in self.setting("units"):
-            shapes += [(width, 4 * units), (units, 4 * units), (4 * units,)]
-            width = units
-        return shapes, width
+    gates = 4
 
     def build(self, *, seed: int = 0) -> keras.Model:
         """Return the Keras model."""
@@ -121,14 +114,10 @@ class LSTMArchitecture(Architecture):
 
     def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
         """Return the first weights of the hidden layers; the bias of forget gates is one."""
-        first = parts.first_recurrent(shapes, seed)
+        first = super().first_hidden(shapes, seed)
         for bias, units in zip(first[2::3], self.setting("units"), strict=True):
             bias[units : 2 * units] = 1.0
         return first
-
-    def compiled_layers(self) -> list[tuple[str, int, str]]:
-        """Return kind, units and activation of each hidden layer for the compiled engine."""
-        return [("lstm", units, self.setting("activation")) for units in self.setting("units")]
 
     def run_hidden(
         self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None

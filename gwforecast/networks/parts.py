@@ -42,13 +42,13 @@ __all__ = [
     "OptimizerName",
     "Positive",
     "PositiveNumber",
+    "RecurrentArchitecture",
     "Share",
     "State",
     "activate",
     "by_sequence",
     "by_step",
     "dense",
-    "first_recurrent",
     "first_state",
     "input_layers",
     "layer_sizes",
@@ -295,6 +295,46 @@ class Architecture(abc.ABC):
         return cls.of(inputs, checked)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class RecurrentArchitecture(Architecture):
+    """Description of a network of recurrent layers, each with as many units at each gate.
+
+    The weights of a layer are its kernel, recurrent kernel and bias.
+
+    Attributes
+    ----------
+    gates : int
+        Number of gates, the candidate included.
+    """
+
+    gates: ClassVar[int]
+    recurrent = True
+
+    def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
+        """Return the shapes of kernel, recurrent kernel and bias of each layer."""
+        shapes: list[tuple[int, ...]] = []
+        for units in self.setting("units"):
+            columns = self.gates * units
+            shapes += [(width, columns), (units, columns), (columns,)]
+            width = units
+        return shapes, width
+
+    def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+        """Return the first weights of :func:`recurrent_settings`, without Keras; biases are 0."""
+        first = []
+        for layer, (kernel, recurrent, bias) in enumerate(zip(*[iter(shapes)] * 3, strict=True)):
+            first += [
+                glorot_uniform(kernel, part_seed(seed, 2 * layer)),
+                orthogonal(recurrent, part_seed(seed, 2 * layer + 1)),
+                np.zeros(bias, np.float32),
+            ]
+        return first
+
+    def compiled_layers(self) -> list[tuple[str, int, str]]:
+        """Return kind, units and activation of each hidden layer for the compiled engine."""
+        return [(self.kind, units, self.setting("activation")) for units in self.setting("units")]
+
+
 def _check_stored(kind: str, name: str, value: Any, allowed: type | tuple[type, ...]) -> None:
     sizes = value if isinstance(value, tuple) else (value,)
     sound = isinstance(value, allowed) and not isinstance(value, bool)
@@ -376,21 +416,6 @@ def recurrent_settings(seed: int, layer: int, l2: float) -> dict[str, Any]:
         "kernel_regularizer": penalty(l2),
         "recurrent_regularizer": penalty(l2),
     }
-
-
-def first_recurrent(shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
-    """Return the first weights of recurrent layers, without Keras; all biases are zero.
-
-    They are those of :func:`recurrent_settings`: kernel, recurrent kernel and bias of each layer.
-    """
-    first = []
-    for layer, (kernel, recurrent, bias) in enumerate(zip(*[iter(shapes)] * 3, strict=True)):
-        first += [
-            glorot_uniform(kernel, part_seed(seed, 2 * layer)),
-            orthogonal(recurrent, part_seed(seed, 2 * layer + 1)),
-            np.zeros(bias, np.float32),
-        ]
-    return first
 
 
 def penalty(l2: float) -> keras.Regularizer | None:

@@ -352,27 +352,9 @@ def train(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Trained]:
-    """Train each job's network: the weights of the last epoch, or of the best if it stops early.
+    """Train each job's network by Keras.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        Description of all the networks.
-    recipe : Recipe
-        Settings of the training.
-    data : Data
-        Inputs and targets.
-    jobs : sequence of Job
-        One for each network.
-    workers : int
-        Networks trained at the same time.
-    progress : Progress, optional
-        Callback for the number of networks trained.
-
-    Returns
-    -------
-    list of Trained
-        In the order of the jobs.
+    Arguments and result are those of :func:`gwforecast.networks.engines.choice.train`.
     """
     network, run = compiled_job(architecture, recipe)
     none = np.zeros((0, 0), np.float32)

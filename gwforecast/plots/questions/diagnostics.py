@@ -14,7 +14,6 @@ from gwforecast.plots import prepare, style
 __all__ = ["residual_diagnostics"]
 
 
-LAGS_YEARS = 1.0
 MOST_LAGS = 120
 MONTHS = ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D")
 

@@ -1,4 +1,4 @@
-"""The command ``gwforecast bulletin``."""
+"""The commands that hand forecasts on: ``gwforecast bulletin``, ``alerts`` and ``fews``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gwforecast.reports.bulletin import Bulletin, FailedRun
     from gwforecast.service.archive import Archive
 
-__all__ = ["bulletin"]
+__all__ = ["FEWS_CODES", "alerts", "bulletin", "fews"]
 
 
 VERIFIED = 120  # number of the last issue times that are scored for the page
@@ -37,6 +37,15 @@ Pages = Annotated[
         "the page itself stays small, also for thousands of wells.",
         rich_help_panel=options.RESULTS,
     ),
+]
+Dry = Annotated[
+    bool, typer.Option("--dry-run", help="Print new events, but neither send nor note them.")
+]
+FEWS_CODES = """Exit codes, as the General Adapter of Delft-FEWS expects them: 0 if the forecast was
+written, also where some wells have only the normal levels of the season; 1 if the run failed. The
+diagnostics file says why."""
+RunFile = Annotated[
+    Path, typer.Argument(help="Run file of the General Adapter.", metavar="RUN_INFO.XML")
 ]
 
 
@@ -151,3 +160,45 @@ def _write_pages(page: Bulletin, folder: Path) -> None:
         map_in_processes(write, [part for part in parts if part])
     for old in set(folder.glob("*.html")) - {folder / name for name in page.file_names.values()}:
         old.unlink()
+
+
+def alerts(context: typer.Context, config: schedule.Config, dry_run: Dry = False) -> None:
+    """Report levels of alert likely to be crossed, changes of status and failed runs, each once.
+
+    By webhook and mail, as the table [alerts] says; without a channel events are printed only.
+
+    Example: gwforecast alerts run.toml
+    """
+    settings = options.load(context)
+    with schedule.codes():
+        from gwforecast.service.notify.alerts import send_alerts
+
+        found = send_alerts(settings, dry=dry_run)
+        for event in found.events:
+            screen.print(clean(event.text), soft_wrap=True)
+        for name, number in found.sent.items():
+            screen.print(f"{number} events sent by {name}.")
+        for message in found.errors:
+            errors.print(f"error: {clean(message)}", soft_wrap=True)
+        if not found.events and not found.sent and not found.errors:
+            screen.print("No new events.")
+        if found.errors:
+            raise typer.Exit(6)
+
+
+def fews(run_info: RunFile) -> None:
+    """Forecast for Delft-FEWS: read a run file and its series, write series and diagnostics.
+
+    Models are those that gwforecast train has stored; TensorFlow is not needed.
+
+    Example: gwforecast fews run_info.xml
+    """
+    from gwforecast.service.fews.adapter import run
+    from gwforecast.service.fews.diagnostics import ERROR, WARNING
+
+    code, messages = run(run_info, describe=in_words)
+    for level, text in messages.lines:
+        where = errors if level <= WARNING else screen
+        kind = "error: " if level <= ERROR else "warning: " if level == WARNING else ""
+        where.print(clean(f"{kind}{text}"), soft_wrap=True)
+    raise typer.Exit(code)

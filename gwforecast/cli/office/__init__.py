@@ -1,1 +1,0 @@
-"""Commands of an office: the bulletin, alerts, Delft-FEWS and the archive."""
