@@ -365,3 +365,18 @@ def test_a_model_that_is_far_worse_in_years_not_fitted_hardly_counts(
     alone = out_of_sample.blend([good, good], observations, split=split).level
     difference = abs(blended - alone).sel(quantile=0.5)
     assert float(difference.max()) < 0.1
+
+
+def test_a_model_without_errors_on_unseen_rows_is_left_out_of_a_blend_of_others(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations)
+    one, two = (
+        out_of_sample.predict(f, observations, split=split) for f in (Climatology(), Persistence())
+    )
+    unknown = dataclasses.replace(one, level=one.level + 7.0, held_out=None)
+    alone, blended = (
+        out_of_sample.blend(parts, observations, split=split).level
+        for parts in ([one, two], [one, unknown, two])
+    )
+    assert blended.identical(alone)

@@ -1,0 +1,43 @@
+"""Default models: those that suit the data, and what is said of those that do not."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gwforecast.runs.catalogue import DEFAULT_MODELS, one_well_each, suited
+
+
+def record(wells: int) -> xr.Dataset:
+    times = pd.date_range("2010-01-04", periods=60, freq="7D")
+    shape = (wells, times.size)
+    weather = {
+        "rain": (("well", "time"), np.ones(shape)),
+        "temperature": (("well", "time"), np.ones(shape)),
+    }
+    level = {"level": (("well", "time"), np.ones(shape))}
+    return xr.Dataset(level | weather, {"well": [f"w{n}" for n in range(wells)], "time": times})
+
+
+def test_a_network_for_all_wells_is_a_default_from_twenty_wells_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, logger="gwforecast"):
+        assert "global_lstm" not in suited(DEFAULT_MODELS, record(19))
+    assert "from 20 wells on" in caplog.text
+    assert tuple(suited(DEFAULT_MODELS, record(20))) == DEFAULT_MODELS
+
+
+def test_models_that_somebody_names_are_kept() -> None:
+    named = ["lstm", "global_lstm"]
+    assert suited(named, record(1)) == named
+
+
+def test_shards_drop_what_does_not_suit_as_well() -> None:
+    local = one_well_each(DEFAULT_MODELS)
+    assert "global_lstm" not in local
+    assert "pastas" not in suited(local, record(30).drop_vars("rain"))
