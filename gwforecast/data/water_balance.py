@@ -166,7 +166,7 @@ SNOW_RANGE = (-1.0, 1.0)  # degC, between which the share of snow falls from 1 t
 EVAPORATION_FACTOR = 0.16  # mm/degC/d, about that of Oudin et al. (2005) at middle latitudes
 
 
-SOIL_EXPONENT = 2.0  # of the share of rain that passes a soil, in the moisture
+FEW_SERIES = 4  # up to which plain numbers are faster than arrays of one value a series
 
 
 SOIL_DRY = 0.6  # relative moisture below which evapotranspiration is less than potential
@@ -220,15 +220,31 @@ def snow_balance(
     """
     known = np.isfinite(snowfall) & np.isfinite(rainfall) & np.isfinite(melt_limit)
     snow, limit = np.where(known, snowfall, 0.0), np.where(known, melt_limit, 0.0)
+    held = np.zeros(snow.shape[0]) if start is None else start
     storage = np.empty_like(snow)
     melted = np.empty_like(snow)
-    held = np.zeros(snow.shape[0]) if start is None else start
+    if len(snow) <= FEW_SERIES:
+        for number, first in enumerate(held.tolist()):
+            storage[number], melted[number] = _one_snow(snow[number], limit[number], first)
+        return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
     for step in range(snow.shape[1]):
         held = held + snow[:, step]
         melted[:, step] = np.minimum(held, limit[:, step])
         held = held - melted[:, step]
         storage[:, step] = held
     return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
+
+
+def _one_snow(snow: np.ndarray, limit: np.ndarray, held: float) -> tuple[list[float], list[float]]:
+    """Return storage and melt of one series, in the order of snow_balance."""
+    storage, melted = [], []
+    for fallen, most in zip(snow.tolist(), limit.tolist(), strict=True):
+        held += fallen
+        melt = min(held, most)
+        held -= melt
+        storage.append(held)
+        melted.append(melt)
+    return storage, melted
 
 
 def soil_recharge(
@@ -277,10 +293,17 @@ def soil_recharge(
     rain, potential = np.where(known, water, 0.0), np.where(known, demand, 0.0)
     full = np.array(capacities)[:, None]
     held = np.repeat(0.5 * full, len(water), axis=1) if start is None else start
+    if len(water) <= FEW_SERIES:
+        soils = [
+            [_one_soil(*one, capacity) for one in zip(rain, potential, of_soil, strict=True)]
+            for capacity, of_soil in zip(full[:, 0].tolist(), held.tolist(), strict=True)
+        ]
+        passed, moisture = np.moveaxis(np.array(soils), 2, 0)
+        return np.where(known, passed, np.nan), moisture
     passed = np.empty((water.shape[1], *held.shape))
     moisture = np.empty_like(passed)
     for step in range(water.shape[1]):
-        through = rain[:, step] * (held / full) ** SOIL_EXPONENT
+        through = rain[:, step] * np.square(held / full)
         held = held + (rain[:, step] - through)
         excess = np.maximum(held - full, 0.0)
         held = held - excess
@@ -289,6 +312,22 @@ def soil_recharge(
         held = moisture[step] = held - np.minimum(drawn, held)
     recharge = np.where(known, np.moveaxis(passed, 0, -1), np.nan)
     return recharge, np.moveaxis(moisture, 0, -1)
+
+
+def _one_soil(
+    rain: np.ndarray, potential: np.ndarray, held: float, capacity: float
+) -> tuple[list[float], list[float]]:
+    """Return recharge and moisture of one soil under one series, in the order of soil_recharge."""
+    passed, moisture = [], []
+    for fallen, wanted in zip(rain.tolist(), potential.tolist(), strict=True):
+        through = fallen * ((held / capacity) * (held / capacity))
+        held += fallen - through
+        excess = max(held - capacity, 0.0)
+        held -= excess
+        passed.append(through + excess)
+        held -= min(wanted * min(held / (SOIL_DRY * capacity), 1.0), held)
+        moisture.append(held)
+    return passed, moisture
 
 
 def root_zone_recharge(

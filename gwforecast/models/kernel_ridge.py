@@ -7,13 +7,14 @@ combined, and which memories a well needs is chosen by years that a fit has not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import xarray as xr
 from annotated_types import Ge, Gt
+from scipy.linalg import cho_factor, cho_solve
 from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
@@ -43,6 +44,7 @@ SOILS = (50.0, 200.0)  # capacities in mm of the soils below which recharge is c
 FARTHEST = 5.0  # standard deviations at which inputs are held
 FEWEST_LEVELS = 40
 HISTORY_YEARS = 30.0
+ROWS_AT_ONCE = 256  # rows that are predicted at once: what they need stays in the processor's cache
 
 
 class Kernel(NamedTuple):
@@ -120,12 +122,17 @@ class KernelRegression:
         for longest in np.unique(self.longest):
             used, own = days <= longest, self.longest == longest
             own_rows, support = rows[:, used], self.support[:, used]
-            _, distances = products_and_distances(own_rows, support)
             level += own_rows @ (support.T @ (self.linear[own] @ shared[own])) / used.sum()
-            for length in np.unique(self.length[own]):
-                same = own & (self.length == length)
-                gaussian = np.exp(-distances / (2.0 * length**2))
-                level += gaussian @ ((1.0 - self.linear[same]) @ shared[same])
+            bumps = {
+                float(length): (1.0 - self.linear[own & same]) @ shared[own & same]
+                for length, same in ((one, self.length == one) for one in set(self.length[own]))
+            }
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                part = slice(first, first + ROWS_AT_ONCE)
+                distances = squared_distances(own_rows[part], support)
+                for length in sorted(bumps):
+                    gaussian = distances / (-2.0 * length**2)
+                    level[part] += np.exp(gaussian, out=gaussian) @ bumps[length]
         return level
 
 
@@ -356,7 +363,7 @@ class KernelRidge(PerWell[KernelRegression]):
             linear=np.array([one.linear for one in kernels]),
             strength=np.array([one.strength for one in kernels]),
             weight=np.array([one.weight for one in kernels]),
-            coefficients=np.array([dual_coefficients(support, target, days, k) for k in kernels]),
+            coefficients=dual_coefficients(support, target, days, kernels),
             intercept=intercept,
         )
 
@@ -444,12 +451,19 @@ def standardised(features: np.ndarray, center: np.ndarray, scale: np.ndarray) ->
     return np.asarray(np.clip((features - center) / scale, -FARTHEST, FARTHEST))
 
 
-def products_and_distances(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean products and mean squared distances of rows, each (row of a, row of b)."""
-    size = a.shape[1]
-    products = a @ b.T / size
-    squares = np.square(a).mean(axis=1)[:, None] + np.square(b).mean(axis=1)
-    return products, np.maximum(squares - 2.0 * products, 0.0)
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return mean squared distances of rows, shape (row of a, row of b)."""
+    found = a @ (b.T * (-2.0 / a.shape[1]))
+    found += np.square(b).mean(axis=1)
+    found += np.square(a).mean(axis=1)[:, None]
+    return np.maximum(found, 0.0, out=found)
+
+
+def products_and_distances(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean products and mean squared distances of rows, each (row, row)."""
+    products = rows @ rows.T / rows.shape[1]
+    squares = np.square(rows).mean(axis=1)
+    return products, np.maximum(squares[:, None] + squares - 2.0 * products, 0.0)
 
 
 def mixed(products: np.ndarray, distances: np.ndarray, length: float, linear: float) -> np.ndarray:
@@ -459,13 +473,20 @@ def mixed(products: np.ndarray, distances: np.ndarray, length: float, linear: fl
 
 
 def dual_coefficients(
-    support: np.ndarray, target: np.ndarray, days: np.ndarray, kernel: Kernel
+    support: np.ndarray, target: np.ndarray, days: np.ndarray, kernels: Sequence[Kernel]
 ) -> np.ndarray:
-    """Return the coefficients of the rows (row,), m, of one kernel."""
-    used = support[:, days <= kernel.longest]
-    matrix = mixed(*products_and_distances(used, used), kernel.length, kernel.linear)
-    matrix[np.diag_indices_from(matrix)] += kernel.strength * len(target)
-    return np.asarray(np.linalg.solve(matrix, target))
+    """Return the coefficients of the rows for each kernel, m, shape (kernel, row)."""
+    found = np.empty((len(kernels), len(target)))
+    for longest in {one.longest for one in kernels}:
+        used = support[:, days <= longest]
+        products, distances = products_and_distances(used)
+        for number, kernel in enumerate(kernels):
+            if kernel.longest == longest:
+                matrix = mixed(products, distances, kernel.length, kernel.linear)
+                matrix[np.diag_indices_from(matrix)] += kernel.strength * len(target)
+                factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+                found[number] = cho_solve(factor, target, check_finite=False)
+    return found
 
 
 def choose_kernels(
@@ -490,7 +511,7 @@ def choose_kernels(
     found: list[tuple[float, float, float, float, float]] = []
     for limit in sorted({min(one, longest) for one in LONGEST_DAYS}):
         used = support[:, days <= limit]
-        products, distances = products_and_distances(used, used)
+        products, distances = products_and_distances(used)
         for length in LENGTHS:
             for linear in LINEAR_SHARES:
                 matrix = mixed(products, distances, length, linear)

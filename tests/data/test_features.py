@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.data import water_balance
 from gwforecast.data.covariates import (
     FEATURES,
     add_evapotranspiration,
@@ -154,3 +155,23 @@ def test_snow_and_soil_continue_from_a_state() -> None:
     np.testing.assert_array_equal(later, storage[:, 300:])
     np.testing.assert_array_equal(again, recharge[..., 300:])
     np.testing.assert_array_equal(held, moisture[..., 300:])
+
+
+@pytest.mark.parametrize("wells", [1, 3])
+def test_few_series_and_many_have_the_same_water_balance_to_the_last_digit(wells: int) -> None:
+    rng = np.random.default_rng(wells)
+    fallen, other, melt = rng.gamma(0.5, 8.0, (3, wells, 400))
+    fallen[0, 50:60] = np.nan
+    start = np.linspace(0.0, 9.0, wells)
+
+    def repeated(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values] * (water_balance.FEW_SERIES + 1))
+
+    few = water_balance.snow_balance(fallen, other, melt, start=start)
+    many = water_balance.snow_balance(*map(repeated, (fallen, other, melt)), start=repeated(start))
+    for one, of_many in zip(few, many, strict=True):
+        np.testing.assert_array_equal(of_many[:wells], one)
+    few = water_balance.soil_recharge(fallen, melt, capacities=[20.0, 90.0])
+    many = water_balance.soil_recharge(repeated(fallen), repeated(melt), capacities=[20.0, 90.0])
+    for one, of_many in zip(few, many, strict=True):
+        np.testing.assert_array_equal(of_many[:, :wells], one)

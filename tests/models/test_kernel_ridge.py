@@ -75,7 +75,7 @@ def test_a_slow_well_is_given_longer_memories_than_a_quick_one() -> None:
 def test_the_error_of_blocks_left_out_is_that_of_fits_without_them() -> None:
     support, target = RNG.normal(size=(60, 5)), RNG.normal(size=60)
     block = np.arange(60) * FOLDS // 60
-    matrix = mixed(*products_and_distances(support, support), 1.0, 0.3)
+    matrix = mixed(*products_and_distances(support), 1.0, 0.3)
     for strength, found in _errors_left_out(matrix, target, block):
         expected = 0.0
         for number in range(FOLDS):
@@ -98,7 +98,7 @@ def test_weights_of_kernels_add_up_to_one_and_the_best_has_the_largest() -> None
 def test_a_linear_kernel_is_ridge_regression() -> None:
     support, target = RNG.normal(size=(50, 4)), RNG.normal(size=50)
     kernel = Kernel(longest=10.0, length=1.0, linear=1.0, strength=0.02, weight=1.0)
-    dual = support.T @ dual_coefficients(support, target, np.zeros(4), kernel) / 4
+    dual = support.T @ dual_coefficients(support, target, np.zeros(4), [kernel])[0] / 4
     primal = np.linalg.solve(support.T @ support / 4 + 50 * 0.02 * np.eye(4), support.T @ target)
     np.testing.assert_allclose(dual, primal / 4, rtol=1e-9)
 
