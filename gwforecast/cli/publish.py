@@ -145,7 +145,7 @@ def _write_pages(page: Bulletin, folder: Path) -> None:
     """Write the pages of the wells on all cores, and remove those of wells that are no more."""
     import numpy as np
 
-    from gwforecast.shards.processes import count_processes, map_in_processes
+    from gwforecast.processes import count_processes, map_in_processes
     from gwforecast.writing import write_text
 
     def write(wells: list[str]) -> None:

@@ -247,7 +247,9 @@ class ModelsSettings(Section):
     seed: Annotated[int, Field(ge=0)] = _say(0, "Seed of all random numbers.")
     members: Positive | None = _say(None, "Members of each ensemble of networks.")
     workers: Positive | None = _say(
-        None, "Networks trained at once; by default as many as there are cores."
+        None,
+        "Networks trained at once, and processes that fit other models well by well (on Linux); by "
+        "default as many as there are cores.",
     )
     without_weather: bool = _say(
         False,

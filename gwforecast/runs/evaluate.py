@@ -87,7 +87,8 @@ def evaluate(
     baseline : str
         The model that skill is measured against.
     seed, members, workers : int, optional
-        Seed, number of members and number of networks trained at once, for models that have them.
+        Seed and number of members, for models that have them; number of networks trained at once,
+        and of processes for models that are fitted well by well (on Linux, outside notebooks).
     leave_wells_out : int, optional
         Number of groups of wells for cross-validation over wells: each group is predicted by a
         global model that was not trained on it. By default, global models are trained on all wells.
@@ -153,8 +154,8 @@ def evaluate(
             forecasters, observations, split, simulates=True, without_weather=without_weather
         )
     predicted, outcomes = predict_all(
-        forecasters, used, split, excluded=excluded, precomputed=precomputed, watch=watch,
-        progress=as_callback(progress),
+        forecasters, used, split, excluded=excluded, precomputed=precomputed,
+        workers=workers, watch=watch, progress=as_callback(progress),
     )  # fmt: skip
     _add_blend(predicted, used, split)
     with watch("score"):

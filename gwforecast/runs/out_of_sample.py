@@ -20,6 +20,8 @@ from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
 from gwforecast.calibration.lasting_error import lasting_error
 from gwforecast.models.base import Forecaster
+from gwforecast.models.per_well import PerWell
+from gwforecast.processes import count_processes, map_in_processes
 from gwforecast.progress import Progress, stage
 from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.outcomes import (
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 
+SECONDS_PER_WELL = 300.0  # that a process may take longer than the first one before it is given up
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
 
@@ -107,6 +110,7 @@ def predict(
     observations: xr.Dataset,
     *,
     split: Split,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Prediction:
     """Fit, refit and simulate, so that each row is predicted by a fit on earlier periods only.
@@ -125,8 +129,12 @@ def predict(
         Dimensions (well, time).
     split : Split
         The periods of each well.
+    workers : int, optional
+        Number of processes for a model that is fitted well by well, by default that of the cores;
+        1 where :func:`gwforecast.processes.count_processes` allows no more. Predictions are the
+        same, whatever their number.
     progress : Progress, optional
-        Callback for progress: members and wells done.
+        Callback for progress: members and wells done, of the first process.
 
     Returns
     -------
@@ -140,7 +148,7 @@ def predict(
     """
 
     def work(wells: list[str]) -> Prediction:
-        return _predict(forecaster, select_wells(observations, wells), split, progress)
+        return _predict(forecaster, select_wells(observations, wells), split, workers, progress)
 
     wells = observations[schema.WELL]
     attempt = together_or_one_by_one(
@@ -158,6 +166,7 @@ def predict_all(
     *,
     excluded: Mapping[str, str],
     precomputed: Mapping[str, Prediction] | None = None,
+    workers: int | None = None,
     watch: Callable[[str], AbstractContextManager[None]],
     progress: Progress | None = None,
 ) -> tuple[dict[str, Prediction], pd.DataFrame]:
@@ -175,6 +184,8 @@ def predict_all(
         Wells that cannot be split, and why.
     precomputed : mapping, optional
         Predictions of further models.
+    workers : int, optional
+        See :func:`predict`.
     watch : callable
         Context manager that times a named stage.
     progress : Progress, optional
@@ -200,8 +211,10 @@ def predict_all(
             progress("models", done, len(forecasters))
         with watch(f"fit {name}"):
             try:
-                predicted[name] = predict(forecaster, observations, split=split, progress=progress)
-                level = predicted[name].level
+                made = predict(
+                    forecaster, observations, split=split, workers=workers, progress=progress
+                )
+                predicted[name], level = made, made.level
                 unscored = wells_without_scores(level, observations, split)
                 failed = unscored | predicted[name].failed
             except Exception as error:
@@ -282,9 +295,42 @@ def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split
     return expected
 
 
+@dataclass(frozen=True)
+class _Simulated:
+    """What the fits of a forecaster give, before its intervals are estimated."""
+
+    simulation: xr.Dataset
+    held_out: xr.Dataset
+    history: pd.DataFrame
+    failed: dict[str, str]
+
+
 def _predict(
-    forecaster: Forecaster, observations: xr.Dataset, split: Split, progress: Progress | None
+    forecaster: Forecaster,
+    observations: xr.Dataset,
+    split: Split,
+    workers: int | None,
+    progress: Progress | None,
 ) -> Prediction:
+    wells = observations[schema.WELL].values
+    by_well = isinstance(forecaster, PerWell)
+    number = count_processes(wells.size, least=1, most=workers) if by_well else 1
+
+    def work(part: np.ndarray) -> _Simulated:
+        chosen = select_wells(observations, list(map(str, part)))
+        return _simulate(forecaster, chosen, split, progress if wells[0] in part else None)
+
+    shares = [wells[first::number] for first in range(number)]
+    parts = map_in_processes(work, shares, patience=SECONDS_PER_WELL * wells.size)
+    made = parts[0] if number == 1 else _join_parts(parts, observations[schema.WELL])
+    level, failed = _quantiles(made.simulation, made.held_out, observations, split), made.failed
+    failed |= {w: reason for w, reason in wells_without_values(level).items() if w not in failed}
+    return Prediction(level, made.history, failed, made.simulation[SPREAD], made.held_out)
+
+
+def _simulate(
+    forecaster: Forecaster, observations: xr.Dataset, split: Split, progress: Progress | None
+) -> _Simulated:
     report = stage(progress, f"{forecaster.name}: train")
     fitted = forecaster.fit(observations, split=split, progress=report)
     simulation = center_and_spread(fitted.simulate(observations))
@@ -302,9 +348,18 @@ def _predict(
             if through == "validation":
                 held_out = held_out.where(~rows, later)
             failed |= _failed(again)
-    level = _quantiles(simulation, held_out, observations, split)
-    failed |= {w: reason for w, reason in wells_without_values(level).items() if w not in failed}
-    return Prediction(level, _history(fitted), failed, simulation[SPREAD], held_out)
+    return _Simulated(simulation, held_out, _history(fitted), failed)
+
+
+def _join_parts(parts: Sequence[_Simulated], wells: xr.DataArray) -> _Simulated:
+    """Join what processes made of their wells, in the order of all wells."""
+    failed = {well: reason for part in parts for well, reason in part.failed.items()}
+    return _Simulated(
+        xr.concat([part.simulation for part in parts], schema.WELL).sel({schema.WELL: wells}),
+        xr.concat([part.held_out for part in parts], schema.WELL).sel({schema.WELL: wells}),
+        pd.concat([part.history for part in parts], ignore_index=True),
+        {well: failed[well] for well in map(str, wells.values) if well in failed},
+    )
 
 
 def _predictable(simulation: xr.Dataset, observations: xr.Dataset) -> xr.DataArray:

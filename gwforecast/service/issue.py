@@ -57,7 +57,7 @@ from gwforecast.service.wells.acknowledge import (
 )
 from gwforecast.service.wells.gate import Gate, well_limits
 from gwforecast.service.wells.weather import Weather, read_weather
-from gwforecast.shards.processes import count_processes, map_in_processes
+from gwforecast.processes import count_processes, map_in_processes
 
 __all__ = ["finish_product", "follow_archive", "forecast_wells", "issue", "make_product"]
 

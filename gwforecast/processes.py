@@ -20,6 +20,9 @@ PATIENCE = 300.0  # s to wait for a process after the first part is done; a fork
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 Warned = list[tuple[str, type[Warning]]]
+DRAWING = frozenset({"_RefreshThread", "TMonitor"})
+"""Threads of rich and tqdm that only draw progress bars: a fork can do without them."""
+
 _INHERITED: dict[str, Callable[[Any], Any]] = {}  # set in each process when it starts
 
 
@@ -38,16 +41,21 @@ def count_processes(size: int, *, least: int, most: int | None = None) -> int:
     Returns
     -------
     int
-        1 on systems other than Linux, and if other threads run or TensorFlow has been imported:
+        1 on systems other than Linux, in a process that was forked or started for such work, and
+        if other threads run (as in notebooks and workers of Dask) or TensorFlow has been imported:
         a forked process has no copies of the threads and may wait forever for a lock they hold.
     """
-    safe = sys.platform == "linux" and threading.active_count() == 1
+    threads = [one for one in threading.enumerate() if type(one).__name__ not in DRAWING]
+    safe = sys.platform == "linux" and len(threads) == 1
+    safe = safe and multiprocessing.parent_process() is None
     if not safe or "tensorflow" in sys.modules:
         return 1
     return max(1, min(most or len(os.sched_getaffinity(0)), size // least))
 
 
-def map_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+def map_in_processes(
+    task: Callable[[Part], Result], parts: Sequence[Part], *, patience: float | None = None
+) -> list[Result]:
     """Apply a task to each part: to the first in this process, to each other in a fork of it.
 
     A part whose process fails, dies or does not end is processed again here, with a warning unless
@@ -59,6 +67,8 @@ def map_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> l
         Takes a part. It need not be picklable, but its result must be.
     parts : sequence
         At least one part.
+    patience : float, optional
+        Seconds to wait for another process after the first part is done; by default five minutes.
 
     Returns
     -------
@@ -71,7 +81,7 @@ def map_in_processes(task: Callable[[Part], Result], parts: Sequence[Part]) -> l
         results = [task(parts[0])]
         for future, part in zip(futures, parts[1:], strict=True):
             try:
-                result, warned = future.result(timeout=PATIENCE)
+                result, warned = future.result(timeout=patience or PATIENCE)
             except Exception as error:  # whatever happened there, the part is not lost
                 _warn_of_lost_process(error)
                 results.append(task(part))

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gwforecast.shards import processes
-from gwforecast.shards.processes import count_processes, map_in_processes
+from gwforecast import processes
+from gwforecast.processes import count_processes, map_in_processes
 
 HERE = os.getpid()
 
@@ -91,7 +91,7 @@ def test_warnings_are_passed_on() -> None:
 def test_an_error_here_leaves_no_process_behind() -> None:
     script = (
         "import os, time, subprocess\n"
-        "from gwforecast.shards.processes import map_in_processes\n"
+        "from gwforecast.processes import map_in_processes\n"
         "def task(part):\n"
         "    if part == 1: raise ValueError\n"
         "    time.sleep(600)\n"
@@ -104,7 +104,7 @@ def test_an_error_here_leaves_no_process_behind() -> None:
 
 
 def test_processes_are_as_many_as_the_work_is_worth() -> None:
-    count = "from gwforecast.shards.processes import count_processes as c\n"
+    count = "from gwforecast.processes import count_processes as c\n"
     ask = "print(c(39, least=20, most=4), c(40, least=20, most=4), c(999, least=20, most=4))\n"
     assert _asked(count + ask) == ["1", "2", "4"]
     threaded = "import threading, time\nthreading.Thread(target=time.sleep, args=(3,)).start()\n"
