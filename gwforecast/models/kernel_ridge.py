@@ -456,7 +456,7 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     found = a @ (b.T * (-2.0 / a.shape[1]))
     found += np.square(b).mean(axis=1)
     found += np.square(a).mean(axis=1)[:, None]
-    return np.maximum(found, 0.0, out=found)
+    return np.asarray(np.maximum(found, 0.0, out=found))
 
 
 def products_and_distances(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
