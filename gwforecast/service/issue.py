@@ -18,6 +18,7 @@ from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
 from gwforecast.models.bundle import BundleError, check_fits
+from gwforecast.processes import count_processes, map_in_processes
 from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.one_by_one import together_or_one_by_one
@@ -57,7 +58,6 @@ from gwforecast.service.wells.acknowledge import (
 )
 from gwforecast.service.wells.gate import Gate, well_limits
 from gwforecast.service.wells.weather import Weather, read_weather
-from gwforecast.processes import count_processes, map_in_processes
 
 __all__ = ["finish_product", "follow_archive", "forecast_wells", "issue", "make_product"]
 
