@@ -95,7 +95,7 @@ def main() -> int:
         if arguments.show and flags:
             print(observations[schema.WELL].values[0])
             for reason, times in flags.items():
-                print("   ", len(times), min(times), reason[:600])
+                print("   ", len(times), min(times), reason[:300])
     total = sum(counts.values(), Counter())
     names = ["ok", "old data", "degraded", "check_failed"]
     print(pd.DataFrame({**counts, "all": total}).T.reindex(columns=names).fillna(0).astype(int))

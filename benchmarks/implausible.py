@@ -157,6 +157,79 @@ def _ramp(step: float) -> Callable[[pd.Series], pd.Series]:
     return lambda part: part + step * np.arange(1, len(part) + 1)
 
 
+def _flicker(part: pd.Series) -> pd.Series:
+    return part.iloc[0] + 0.001 * (np.arange(len(part)) % 2) + 0 * part
+
+
+def _saw(part: pd.Series) -> pd.Series:
+    return part - 1.5 * (np.arange(len(part)) % 2)
+
+
+def _highest(last: int) -> Change:
+    def change(place: Path) -> None:
+        table = pd.read_csv(place / "wells" / "w1.csv", index_col="date")
+        most = table["level"][table.index <= ISSUED].max()
+        _level(_all(float(most)), last=last)(place)
+
+    return change
+
+
+def _stamps(what: str, days: int) -> Change:
+    """Move the stamps of a whole file, and cut what is then before the other file."""
+
+    def change(place: Path) -> None:
+        path = place / ("wells/w1.csv" if what == "level" else "weather.csv")
+        table = pd.read_csv(path, index_col="date", parse_dates=True)
+        table.index = table.index + pd.Timedelta(days, "D")
+        table.to_csv(path)
+
+    return change
+
+
+def _late_stamps(place: Path) -> None:
+    """Write the last 20 levels under the stamps of the year before, and none since then."""
+    path = place / "wells" / "w1.csv"
+    table = pd.read_csv(path, index_col="date", parse_dates=True)
+    known = table[table.index <= ISSUED]
+    late = known.iloc[-20:].set_axis(known.index[-20:] - pd.Timedelta(364, "D"))
+    kept = known.iloc[:-20]
+    pd.concat([kept[~kept.index.isin(late.index)], late]).sort_index().to_csv(path)
+
+
+def _text(name: str, old: str, new: str) -> Change:
+    def change(place: Path) -> None:
+        path = place / name if name == "weather.csv" else place / "wells" / name
+        path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+
+    return change
+
+
+def _commas(place: Path) -> None:
+    path = place / "wells" / "w1.csv"
+    lines = path.read_text("utf-8").splitlines()
+    lines[-60:] = [line.replace(".", ";") for line in lines[-60:]]
+    path.write_text("\n".join(lines), "utf-8")
+
+
+def _repeat_year(place: Path) -> None:
+    path = place / "weather.csv"
+    table = pd.read_csv(path, index_col="date")
+    last = int(np.flatnonzero(table.index <= ISSUED)[-1])
+    table.iloc[last - 30 : last + 1] = table.iloc[last - 82 : last - 51].to_numpy()
+    table.to_csv(path)
+
+
+def _ahead_of_past(place: Path) -> None:
+    table = pd.read_csv(place / "weather.csv", index_col="date")
+    past = table[table.index <= ISSUED].iloc[-6:]
+    weather_forecast(
+        place,
+        lambda made: made.assign(
+            {n: (made[n].dims, np.broadcast_to(past[n], made[n].shape).copy()) for n in past}
+        ),
+    )
+
+
 LEVELS: dict[str, Change] = {
     "last level 999.9": _level(_all(999.9), last=1),
     "last level 9999": _level(_all(9999.0), last=1),
@@ -197,6 +270,21 @@ LEVELS: dict[str, Change] = {
     "drifting sensor": _level(_ramp(0.5), last=12),
     "record in reverse": _level(lambda part: part.to_numpy()[::-1]),
     "levels of the year before": _level(lambda part: np.roll(part.to_numpy(), 26)),
+    "stuck sensor, 12 weeks": _level(lambda part: part.iloc[0], last=12),
+    "stuck sensor, 8 weeks": _level(lambda part: part.iloc[0], last=8),
+    "frozen at the highest level": _highest(12),
+    "stuck sensor with the last digit flickering": _level(_flicker, last=26),
+    "slow drift of 3 cm a week": _level(_ramp(0.03), last=40),
+    "slow drift of -5 cm a week": _level(_ramp(-0.05), last=30),
+    "stamps of the levels a month late": _stamps("level", 28),
+    "stamps of the levels half a year late": _stamps("level", 182),
+    "stamps of the last levels a year late": _late_stamps,
+    "saw-tooth of a pump": _level(_saw, last=12),
+    "levels over and over": _level(lambda part: np.tile(part.iloc[:4], 20)[: len(part)], last=40),
+    "only missing codes of late": _level(_all(-999.0), last=6),
+    "levels rounded to m": _level(lambda part: part.round(0), last=20),
+    "a leap day in 2009": _text("w1.csv", "2010-02-22", "2009-02-29"),
+    "decimal commas in part": _commas,
     "levels end 80 days ago": _until(80),
     "levels end 44 days ago": _until(44),
 }
@@ -225,6 +313,22 @@ WEATHER: dict[str, Change] = {
         "evapotranspiration", lambda part: -5 - part, last=10
     ),
     "evapotranspiration of 500 mm": _weather("evapotranspiration", _all(500.0), last=1),
+    "temperature of 0": _weather("temperature", _all(0.0), last=20),
+    "temperature of 0 for years": _weather("temperature", _all(0.0)),
+    "evapotranspiration of 0": _weather("evapotranspiration", _all(0.0), last=40),
+    "rain of -0.3 mm": _weather("rain", _all(-0.3), last=3),
+    "rain in tenths of mm": _weather("rain", lambda part: part * 10, last=5),
+    "rain for a month only": _weather("rain", lambda part: part.where(part.index < "2009", 0.0)),
+    "rain of each day for a week": _weather("rain", lambda part: part / 7, last=60),
+    "weather repeats the year before": _repeat_year,
+    "weather half a year late": _stamps("weather", 182),
+    "weather a month late": _stamps("weather", 28),
+    "rain in reverse": _weather("rain", lambda part: part.to_numpy()[::-1]),
+    "rain that hardly varies": _weather(
+        "rain", lambda part: 10 + 0.05 * (part - part.mean()), last=30
+    ),
+    "same rain in all weeks": _weather("rain", lambda part: part * 0 + part.mean(), last=52),
+    "a wrong leap day in the weather": _text("weather.csv", "2010-02-22", "2009-02-29"),
     "rain and temperature swapped": _swapped("rain", "temperature"),
     "temperature and evapotranspiration swapped": _swapped("temperature", "evapotranspiration"),
 }
@@ -245,6 +349,15 @@ AHEAD: dict[str, Change] = {
     "forecast of infinity": _ahead(lambda made: made * np.inf),
     "forecast of 30 days ago": _ahead(lambda made: made, age=30),
     "forecast of tomorrow only": _ahead(lambda made: made, age=-7),
+    "one member missing": _ahead(lambda made: made.where(made["member"] != 1)),
+    "members of NaN at the end": _ahead(
+        lambda made: made.where((made["member"] == 0) | (made["time"] < made["time"][3]))
+    ),
+    "forecast repeats the weeks before": _ahead_of_past,
+    "forecast rain of 0 and temperature of 0": _ahead(
+        lambda made: made.assign(rain=made["rain"] * 0, temperature=made["temperature"] * 0)
+    ),
+    "forecast rain in m": _ahead(lambda made: made.assign(rain=made["rain"] / 1000)),
     "forecast without temperature": _ahead(lambda made: made.drop_vars("temperature")),
     "forecast without time": _ahead(lambda made: made.rename(time="hour")),
     "forecast file missing": _file(lambda path: path.unlink()),

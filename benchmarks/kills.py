@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from gwforecast.service.retention.rollup import Keep, prune, roll_up
-from gwforecast.service.upkeep.sealed import content_of
 
 from gwforecast.cli.app import app
 from gwforecast.models.bundle import BundleError
-from gwforecast.service.archive import CATALOGUE, Archive, ArchiveError
+from gwforecast.service.archive import Archive, ArchiveError
+from gwforecast.service.archive.catalogue import CATALOGUE
+from gwforecast.service.archive.rollup import Keep, prune, roll_up
+from gwforecast.service.archive.sealed import content_of
 from gwforecast.service.champions import Champions
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "sqlite3.connect")

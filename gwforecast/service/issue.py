@@ -406,7 +406,7 @@ def _by_weather(
         ahead = request.weather.ahead(
             well.name, issue_time=request.issue_time, covariates=names, kinds=kinds
         )
-        reason = gate.check_ahead(well.name, ahead)
+        reason = gate.check_ahead(well, ahead)
         if reason:
             well.lower(
                 "degraded", f"the weather forecast is not used, climatology instead: {reason}"

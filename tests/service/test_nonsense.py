@@ -83,7 +83,7 @@ def test_it_is_never_ok(place: Path, kind: str) -> None:
     except SchemaError as error:  # the reader refuses codes for missing values, for all wells
         refused = str(error)
     if made is None:
-        assert "looks like a code" in refused
+        assert "looks like a code" in refused or "must be dates" in refused
         return
     status = dict(zip(made["well"].values, made["status"].values, strict=True))
     reason = dict(zip(made["well"].values, made["reason"].values, strict=True))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from gwforecast import schema
+from gwforecast import schema, timeline
 from gwforecast.quality.gates import (
+    TEMPERATURES,
     LevelRange,
     Ranges,
     covariate_gate,
@@ -19,6 +20,14 @@ from gwforecast.quality.gates import (
     record_gate,
 )
 from gwforecast.quality.rules import Series
+from gwforecast.quality.signs import (
+    MEASURED,
+    find_other_record,
+    find_repeated,
+    find_still,
+    find_unexplained,
+    repeats,
+)
 from gwforecast.service.readiness import LATE, WellForecast, find_jump
 from gwforecast.service.wells.acknowledge import Acknowledgement, datum_since, is_acknowledged
 
@@ -111,6 +120,8 @@ class Gate:
         self._check_record(well, trained_through, changes)
         self._check_levels(well, trained_through, changes)
         self._check_steps(well, trained_through, changes)
+        if not well.barred:
+            self._check_signs(well, trained_through, changes)
 
     def check_forecast(self, well: WellForecast, level: np.ndarray, *, moved: float) -> str:
         """Return why a forecast (lead_time, quantile), m, is impossible; empty if it is possible.
@@ -129,13 +140,16 @@ class Gate:
             well.lower("degraded", reason)
         return ""
 
-    def check_ahead(self, name: str, ahead: Sequence[Series]) -> str:
+    def check_ahead(self, well: WellForecast, ahead: Sequence[Series]) -> str:
         """Return why the weather forecast of a well is impossible; empty if it is possible."""
+        past = {series.variable: series for series in well.covariates}
         for series in ahead:
-            bounds = None if self.ranges is None else self.ranges.of(name, series.variable)
+            bounds = None if self.ranges is None else self.ranges.of(well.name, series.variable)
             found = covariate_gate(series, bounds, issue_time=self.issue_time, ahead=True)
             if found:
                 return found[0].message
+            if reason := _unlike_the_past(series, past[series.variable]):
+                return reason
         return ""
 
     def observed(self, well: WellForecast, *, moved: float = 0.0) -> LevelRange | None:
@@ -244,5 +258,51 @@ class Gate:
                     "and the model was trained before that; train it again",
                 )
 
+    def _check_signs(
+        self,
+        well: WellForecast,
+        trained_through: np.datetime64,
+        changes: Sequence[Acknowledgement],
+    ) -> None:
+        """Lower the status of a well for signs that recent values are no measurements."""
+        assert well.series is not None  # noqa: S101 - set by check_well
+        moved = datum_since(changes, trained_through)
+        level = self._good(well)
+        found = [
+            sign(one) for one in (level, *well.covariates) for sign in (find_still, find_repeated)
+        ]
+        if self.ranges is not None:
+            found.append(find_other_record(level, self.ranges, moved=moved))
+        if not changes:
+            found.append(find_unexplained(level, well.covariates, trained_through=trained_through))
+        for row in found:
+            if row is not None:
+                well.lower("degraded", row.message)
 
+
+def _unlike_the_past(ahead: Series, past: Series) -> str:
+    """Return why a weather forecast cannot follow the weather before; empty if it can."""
+    before = past.values[past.measured]
+    coming = ahead.values[ahead.known]
+    if ahead.kind not in MEASURED or before.size < 100 or coming.size < 3:
+        return ""
+    at = repeats(np.append(before, np.nan), coming[:REPEATED], kinds=3)
+    if at is not None and coming.size > REPEATED // 2:
+        return (
+            f"the forecast of {ahead.variable!r} is exactly what was observed from "
+            f"{timeline.format_time(past.times[past.measured[at]])} on"
+        )
+    if ahead.kind in TEMPERATURES:
+        usual = float(np.abs(np.diff(before)).max())
+        most = float(np.abs(np.diff(coming)).max())
+        if most > STEPS * usual:
+            return (
+                f"the forecast of {ahead.variable!r} changes by {most:.3g} in one step; the most "
+                f"that was observed is {usual:.3g}"
+            )
+    return ""
+
+
+REPEATED = 8  # steps of a weather forecast that are compared with the past
+STEPS = 1.5  # times the largest step that was observed
 _CENTURIES = np.timedelta64(500 * 365, "D")

@@ -35,7 +35,7 @@ class Weather:
     vintage : numpy.datetime64
         When it was issued; NaT without one.
     reason : str
-        Why a weather forecast that the settings name is not used.
+        Why a weather forecast that the settings name is not used, or only a part of its members.
     """
 
     forcing: Forcing
@@ -105,10 +105,38 @@ def read_weather(
         weather = open_netcdf(path)
         chosen, vintage = _newest(weather, issue_time, oldest=schedule.oldest)
         _check(chosen, observations, issue_time)
+        chosen, reason = _complete_members(chosen, schema.covariate_names(observations), issue_time)
     except Exception as error:  # climatology replaces a file that cannot be used
         reason = f"the weather forecast is not used, and climatology takes its place: {error}"
         return Weather(ClimatologyWeather(), reason=reason)
-    return Weather(ClimatologyWeather(), chosen, vintage)
+    return Weather(ClimatologyWeather(), chosen, vintage, reason)
+
+
+def _complete_members(
+    chosen: xr.Dataset, names: Sequence[str], issue_time: np.datetime64
+) -> tuple[xr.Dataset, str]:
+    """Return a weather forecast with its complete members only, and why others are left out.
+
+    A member is complete if it has values wherever any member has some.
+    """
+    if "member" not in chosen.dims:
+        return chosen, ""
+    later = timeline.to_times(chosen[schema.TIME].values) > issue_time
+    complete = np.ones(chosen.sizes["member"], bool)
+    for name in names:
+        if "member" in chosen[name].dims:
+            known = chosen[name].notnull().transpose("member", schema.TIME, ...).values[:, later]
+            lacking = known.any(axis=0) & ~known
+            complete &= ~lacking.reshape(complete.size, -1).any(axis=1)
+    if complete.all():
+        return chosen, ""
+    if not complete.any():
+        raise SchemaError("A weather forecast has complete members. Received none without gaps.")
+    reason = (
+        f"{int((~complete).sum())} of {complete.size} members of the weather forecast have gaps, "
+        "and are left out"
+    )
+    return chosen.isel(member=np.flatnonzero(complete)), reason
 
 
 def _newest(

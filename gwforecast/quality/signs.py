@@ -1,0 +1,219 @@
+"""Signs that recent values are not what was measured.
+
+They hardly move, repeat themselves, are no longer those of the training, or leave what the weather
+explains. None of them is proof, so that they lower the status of a forecast but do not prevent it.
+The limits were set on 75 real wells in Germany, Switzerland, Sweden and the Netherlands, of which
+they flag one in a hundred (``benchmarks/false_alarms.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.signal import lfilter
+
+from gwforecast import timeline
+from gwforecast.quality.gates import SAMPLES, Ranges
+from gwforecast.quality.rules import Finding, Series
+
+__all__ = [
+    "MEASURED",
+    "find_other_record",
+    "find_repeated",
+    "find_still",
+    "find_unexplained",
+    "repeats",
+]
+
+
+MEASURED = ("level", "rain", "temperature", "temperature_min", "temperature_max")  # not computed
+STILL_DAYS, STILL_STEPS = (84.0, 182.0), 12
+STILL = 0.25  # times the small range of earlier periods of the same length
+SMALLEST = 0.05  # quantile of their ranges that is small; the sensor may have been stuck for longer
+LEAST_PERIODS = 20
+WINDOWS = ((10, 7), (20, 4))  # values that are repeated, and different steps among them
+SAME = 1e-3  # share of the range: levels that differ by less are the same
+LEAST_SAME = 0.2  # share of the levels of the training that are still the same
+MEMORIES = (30.0, 90.0, 365.0)  # d
+EXPLAINING = ("rain", "temperature", "evapotranspiration", "stage", "pumping")
+PERIOD = 90.0  # d; errors of levels explained by the weather are means over this
+UNEXPLAINED = 2.5  # times the largest mean error of the training
+LEAST_YEARS, LEAST_LEVELS = 4.0, 100
+
+
+def find_still(series: Series) -> Finding | None:
+    """Return a finding if recent values move far less than in earlier periods of that length."""
+    known = series.measured
+    if series.kind not in MEASURED or known.size < 2 * LEAST_PERIODS:
+        return None
+    values = series.values[known]
+    step = max(float(np.median(np.diff(series.days[known[-400:]]))), 1e-3)
+    for days in STILL_DAYS:
+        width = max(STILL_STEPS, round(days / step))
+        before, recent = values[:-width], values[-width:]
+        if before.size < LEAST_PERIODS * width:
+            continue
+        ranges = [
+            np.ptp(part[: part.size // width * width].reshape(-1, width), axis=1)
+            for part in (before, before[width // 2 :])
+        ]
+        least = float(np.quantile(np.concatenate(ranges), SMALLEST, method="lower"))
+        if least > 0 and np.ptp(recent) < STILL * least:
+            return series.finding(
+                "still", "warning", positions=known[-width:], value=float(np.ptp(recent)),
+                rule="A series moves on.",
+                received=f"{width} values that differ by at most {np.ptp(recent):.3g}, where "
+                f"nearly all earlier periods of this length had {least:.3g} or more,",
+                fix="Check whether the sensor is stuck or clogged, or the values were filled in.",
+            )  # fmt: skip
+    return None
+
+
+def find_repeated(series: Series) -> Finding | None:
+    """Return a finding if the last values are exactly those of an earlier time."""
+    if series.kind not in MEASURED:
+        return None
+    known = series.measured
+    values = series.values[known]
+    for width, kinds in WINDOWS:
+        at = repeats(values, values[-width:], kinds=kinds) if values.size > 2 * width else None
+        if at is not None:
+            return series.finding(
+                "repeated", "warning", positions=known[-width:], n=width,
+                rule="Measurements do not repeat themselves exactly.",
+                received=f"{width} values that are those from "
+                f"{timeline.format_time(series.times[known[at]])} on,",
+                fix="Check whether old values were delivered again, or gaps filled with them.",
+            )  # fmt: skip
+    return None
+
+
+def repeats(values: np.ndarray, last: np.ndarray, *, kinds: int) -> int | None:
+    """Return where some values occur before the last of a series; None if they do not.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (n,), finite.
+    last : numpy.ndarray
+        Shape (k,): the last values of the series, or values that follow it.
+    kinds : int
+        Number of different steps that must be among them; fewer may recur by chance.
+
+    Examples
+    --------
+    >>> rain = np.array([0.0, 3.1, 0.4, 7.5, 2.2, 0.0, 9.3])
+    >>> repeats(rain, rain[1:5], kinds=3)
+    1
+    >>> repeats(rain, np.zeros(4), kinds=3) is None
+    True
+    """
+    steps = np.diff(last)
+    if np.unique(np.round(steps[steps != 0], 6)).size < kinds or values.size <= last.size:
+        return None
+    values, last = values.astype(np.float32), last.astype(np.float32)  # as files may hold them
+    starts = np.flatnonzero(values[: values.size - last.size] == last[0])
+    for start in starts.tolist():
+        if np.array_equal(values[start : start + last.size], last):
+            return start
+    return None
+
+
+def find_other_record(level: Series, ranges: Ranges, *, moved: float = 0.0) -> Finding | None:
+    """Return a finding if hardly any of the levels of the training is still the same.
+
+    Parameters
+    ----------
+    level : Series
+        Levels up to the issue time.
+    ranges : Ranges
+        Some levels of the training.
+    moved : float
+        Acknowledged change of the datum since then, m.
+    """
+    trained = ranges.level(level.well)
+    if trained is None:
+        return None
+    row = ranges.rows[level.well]
+    times, before = ranges.times[row], ranges.samples[row, ranges.variables.index(level.variable)]
+    there = ~np.isnat(times) & np.isfinite(before)
+    at = np.clip(np.searchsorted(level.times, times[there]), 0, level.times.size - 1)
+    same = (level.times[at] == times[there]) & np.isfinite(level.values[at])
+    if same.sum() < SAMPLES // 2:
+        return None
+    change = np.abs(level.values[at[same]] - before[there][same] - moved)
+    share = float((change <= SAME * trained.span + 1e-9).mean())
+    if share >= LEAST_SAME:
+        return None
+    return level.finding(
+        "record", "warning", positions=at[same], value=share,
+        rule="The levels that a model was trained on stay as they are.",
+        received=f"other values at {100 * (1 - share):.0f} % of {int(same.sum())} of these times",
+        fix="Check whether the stamps have moved or the whole record was processed again; in that "
+        "case, train the model again.",
+    )  # fmt: skip
+
+
+def find_unexplained(
+    level: Series, covariates: Sequence[Series], *, trained_through: np.datetime64
+) -> Finding | None:
+    """Return a finding if recent levels are farther from what the weather explains than ever.
+
+    Levels of the training are explained by season and exponential means of the weather, by least
+    squares.
+
+    Parameters
+    ----------
+    level, covariates : Series
+        Levels and covariates up to the issue time.
+    trained_through : numpy.datetime64
+        Last step of the training.
+    """
+    known = level.clean
+    early = known[level.times[known] <= trained_through]
+    if early.size < LEAST_LEVELS or np.ptp(level.days[early]) < LEAST_YEARS * 365.25:
+        return None
+    basis = _explaining(level, covariates)
+    if basis is None:
+        return None
+    of_training = basis[early]
+    scale = np.sqrt((of_training**2).mean(axis=0))
+    kept = scale > 0
+    columns = of_training[:, kept] / scale[kept]
+    products = columns.T @ columns + 1e-6 * early.size * np.eye(int(kept.sum()))
+    weights = np.linalg.solve(products, columns.T @ level.values[early])
+    errors = level.values[known] - (basis[known][:, kept] / scale[kept]) @ weights
+    days = level.days[known]
+    if known[-1] == early[-1]:
+        return None
+    last = errors[days > days[-1] - PERIOD]
+    period = np.floor((days[: early.size] - days[0]) / PERIOD).astype(int)
+    count = np.bincount(period)
+    means = np.bincount(period, errors[: early.size])[count > 0] / count[count > 0]
+    most, size = float(np.abs(means).max()), float(last.mean())
+    if last.size < 2 or abs(size) <= UNEXPLAINED * most:
+        return None
+    return level.finding(
+        "unexplained", "warning", positions=known[days > days[-1] - PERIOD], value=size,
+        rule="Levels stay near what season and weather explain.",
+        received=f"levels that are {size:+.3g} m from it on average in {PERIOD:.0f} days; the most "
+        f"in the training was {most:.3g} m;",
+        fix="Check the sensor for drift, and the well for pumping; if the change is real, train "
+        "the model again.",
+    )  # fmt: skip
+
+
+def _explaining(level: Series, covariates: Sequence[Series]) -> np.ndarray | None:
+    """Return intercept, season and means of the weather, (time, k); None without weather."""
+    columns = [np.ones((level.times.size, 1)), timeline.harmonics(level.times, 2)]
+    step = float(level.days[-1] - level.days[0]) / max(level.days.size - 1, 1)
+    for covariate in covariates:
+        if covariate.kind not in EXPLAINING or not covariate.known.size:
+            continue
+        centred = covariate.values - float(np.mean(covariate.values[covariate.known]))
+        centred = np.where(np.isfinite(centred), centred, 0.0)
+        for memory in MEMORIES:
+            keep = np.exp(-step / memory)
+            columns.append(lfilter([1 - keep], [1.0, -keep], centred)[:, None])
+    return np.hstack(columns) if len(columns) > 2 else None
