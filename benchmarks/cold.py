@@ -31,6 +31,7 @@ epochs = 1
 [mlp]
 epochs = 1
 [schedule]
+models = ["lstm", "mlp"]
 horizon = 13
 """
 

@@ -193,6 +193,13 @@ class KernelRidge(PerWell[KernelRegression]):
     fit_type = KernelRegression
     stored_settings = ("snow",)
 
+    @classmethod
+    def unsuited(cls, observations: xr.Dataset) -> str:
+        """Return that a covariate is missing, where there is none but the season."""
+        names = schema.covariate_names(observations)
+        kinds = {schema.covariate_kind(name, observations[name].attrs) for name in names}
+        return "" if kinds - {"season"} else "it needs a covariate"
+
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather a level depends on: those of thirty years."""
         return round(HISTORY_YEARS * timeline.steps_per_year(frequency))

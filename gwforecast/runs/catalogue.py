@@ -74,7 +74,7 @@ DEFAULT_BACKTEST = (
 )  # fmt: skip
 """Models of a backtest, where none are named."""
 
-DEFAULT_SCHEDULE = ("lstm", "mlp")
+DEFAULT_SCHEDULE = ("lstm", "mlp", "kernel_ridge")
 """Models of scheduled forecasts, where none are named."""
 
 BLEND = "blend"

@@ -16,7 +16,13 @@ from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, require_inputs, require_weather_at
 from gwforecast.progress import ProgressOption, as_callback
-from gwforecast.runs.catalogue import BLEND, DEFAULT_SCHEDULE, make_forecasters, model_class
+from gwforecast.runs.catalogue import (
+    BLEND,
+    DEFAULT_SCHEDULE,
+    make_forecasters,
+    model_class,
+    suited,
+)
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at, snap_issue_time
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -55,7 +61,7 @@ def forecast(
 
     The models are fitted on the first three quarters of the levels up to the issue time, their
     intervals are calibrated by hindcasts of the last quarter, and they are refitted on all of them.
-    Several models are averaged. To issue many forecasts from one fit, use
+    Several models are averaged, weighted by well. To issue many forecasts from one fit, use
     :func:`fit_calibrated`.
 
     Parameters
@@ -116,7 +122,9 @@ def forecast(
     weather = make_forcing(forcing)
     past = known_at(observations, issued[0], keep_weather=isinstance(weather, ObservedWeather))
     shared = {"seed": seed, "members": members, "workers": workers}
-    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    forecasters = make_forecasters(
+        suited(models, observations), settings=settings or {}, shared=shared
+    )
     past, _ = require_inputs(forecasters, past, without_weather=without_weather)
     check_horizon(horizon or default_horizon(past))
     require_weather_at(forecasters.values(), past, issued[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from gwforecast.models.requirements import (
     with_weather_to_the_end,
 )
 from gwforecast.progress import Progress
+from gwforecast.runs.catalogue import suited
 from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
 from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
 from gwforecast.schema import SchemaError
@@ -134,6 +136,7 @@ def train_into(
     observations, recipe, champions, group, replace, update, progress
         See :func:`train`; ``champions`` is only read.
     """
+    recipe = dataclasses.replace(recipe, models=suited(recipe.models, observations))
     recipe.check()
     held = champions.table()
     observations, rows = _usable(observations, recipe, held)

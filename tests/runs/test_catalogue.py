@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.runs.catalogue import DEFAULT_MODELS, one_well_each, suited
+from gwforecast.runs.catalogue import DEFAULT_MODELS, DEFAULT_SCHEDULE, one_well_each, suited
 
 
 def record(wells: int) -> xr.Dataset:
@@ -41,3 +41,10 @@ def test_shards_drop_what_does_not_suit_as_well() -> None:
     local = one_well_each(DEFAULT_MODELS)
     assert "global_lstm" not in local
     assert "pastas" not in suited(local, record(30).drop_vars("rain"))
+
+
+def test_without_weather_no_default_needs_it() -> None:
+    level = record(1)[["level"]]
+    assert suited(DEFAULT_SCHEDULE, level) == ["lstm", "mlp"]
+    season = level.assign(season=level["level"].assign_attrs(kind="season"))
+    assert suited(DEFAULT_SCHEDULE, season) == ["lstm", "mlp"]
