@@ -233,7 +233,8 @@ def points_across(ax: Axes) -> float:
 
 def _points(text: str, *, size: float, weight: str = "normal") -> float:
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
-    return float(path.get_extents().width)
+    drawn = path.codes != TextPath.CLOSEPOLY  # outlines of glyphs have points at their extremes
+    return float(np.ptp(path.vertices[drawn, 0])) if drawn.any() else 0.0
 
 
 def plain_numbers(*axes: Axis) -> None:
