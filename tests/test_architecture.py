@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "gwforecast"
 
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("timeline", "display", "processes", "progress", "quiet", "writing"),
+    ("timeline", "display", "processes", "progress", "writing"),
     ("schema",),
     ("data", "sequences"),
     ("quality", "forcings"),

@@ -15,7 +15,13 @@ from gwforecast.cli.console import (
     progress_bars,
     screen,
 )
-from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
+from gwforecast.cli.findings import (
+    AllowErrors,
+    print_failures,
+    print_findings,
+    refuse_errors,
+    say_in_one_line,
+)
 from gwforecast.cli.options import (
     CLUSTER,
     FITTING,
@@ -101,11 +107,7 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     screen.print(clean(note), soft_wrap=True)
     print_paths(result.paths)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)
-    failed = result.outcomes[result.outcomes["status"] == "failed"]
-    if len(failed):
-        names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
-        print_table("Failed; the reasons are in run.json", names.reset_index())
-        raise typer.Exit(1)
+    print_failures(result.outcomes)
 
 
 def _print_scores(scores: pd.DataFrame) -> None:

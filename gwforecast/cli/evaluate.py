@@ -18,6 +18,7 @@ from gwforecast.cli.console import (
 )
 from gwforecast.cli.findings import (
     AllowErrors,
+    print_failures,
     print_findings,
     refuse_errors,
     say_in_one_line,
@@ -136,8 +137,4 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     screen.print()
     print_paths(evaluation.paths)
     screen.print(clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)
-    failed = evaluation.outcomes[evaluation.outcomes["status"] == "failed"]
-    if len(failed):
-        names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
-        print_table("Failed; the reasons are in run.json", names.reset_index())
-        raise typer.Exit(1)
+    print_failures(evaluation.outcomes)

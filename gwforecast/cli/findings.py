@@ -1,4 +1,4 @@
-"""What commands print of the data: what was understood of the files, and the findings of checks."""
+"""What commands print of the data and of failures: what was understood, findings, failed models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwforecast.cli.console import clean, screen
+from gwforecast.cli.console import clean, print_table, screen
 from gwforecast.cli.options import DATA
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllowErrors",
+    "print_failures",
     "print_findings",
     "print_understood",
     "refuse_errors",
@@ -91,6 +92,21 @@ def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:
     if len(shown):
         screen.print()
     return int((findings["severity"] == "error").sum())
+
+
+def print_failures(outcomes: pd.DataFrame) -> None:
+    """Print the models and wells of a run that failed, and exit with code 1 if there are any.
+
+    Parameters
+    ----------
+    outcomes : pandas.DataFrame
+        Columns model, well and status.
+    """
+    failed = outcomes[outcomes["status"] == "failed"]
+    if len(failed):
+        names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
+        print_table("Failed; the reasons are in run.json", names.reset_index())
+        raise typer.Exit(1)
 
 
 def refuse_errors(count: int, *, allowed: bool) -> None:

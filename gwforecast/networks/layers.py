@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gwforecast.networks.parts import quiet_start
 from gwforecast.networks.recurrences import gru_sequence, lstm_sequence
-from gwforecast.quiet import quiet_start
 from gwforecast.sequences.generator import LabelledWindows
 
 with quiet_start():

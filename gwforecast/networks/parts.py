@@ -8,7 +8,10 @@ imported when a model is built, not before.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
@@ -56,6 +59,7 @@ __all__ = [
     "output_layer",
     "part_seed",
     "penalty",
+    "quiet_start",
     "recurrent_settings",
     "sequence_dropout",
 ]
@@ -93,6 +97,32 @@ _SHARED: dict[str, type | tuple[type, ...]] = {
     "output_activation": str,
 }
 _EMBEDDED: dict[str, type] = {"wells": int, "embedding": int}
+
+
+NO_MESSAGES = "3"  # level of TensorFlow's log
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Import TensorFlow, or what imports it, without messages on standard error.
+
+    TensorFlow's libraries write to standard error before any of their settings is read, so the
+    file descriptor itself is redirected meanwhile. Where the user has imported TensorFlow already,
+    or asks for messages by ``TF_CPP_MIN_LOG_LEVEL``, nothing is changed.
+    """
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", NO_MESSAGES)  # read at the first message
+    if "tensorflow" in sys.modules or level != NO_MESSAGES:
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def layer_sizes(units: int | Sequence[int]) -> tuple[int, ...]:

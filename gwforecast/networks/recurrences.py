@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from gwforecast.quiet import quiet_start
+from gwforecast.networks.parts import quiet_start
 
 with quiet_start():
     import tensorflow as tf

@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, in_threads, pad
-from gwforecast.networks.parts import Architecture
+from gwforecast.networks.parts import Architecture, quiet_start
 from gwforecast.progress import Progress
-from gwforecast.quiet import quiet_start
 
 with quiet_start():
     import keras

@@ -11,9 +11,7 @@ from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph
 from gwforecast.plots.questions.contributions import contributions, step_responses
 from gwforecast.plots.questions.diagnostics import residual_diagnostics
-from gwforecast.plots.questions.filled import filled_record
-from gwforecast.plots.questions.scenarios import projections, scenario
-from gwforecast.plots.questions.trends import trend
+from gwforecast.plots.questions.levels import filled_record, projections, scenario, trend
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip

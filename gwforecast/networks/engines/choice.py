@@ -14,9 +14,8 @@ from pathlib import Path
 
 from gwforecast.networks.engines import compiled
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained
-from gwforecast.networks.parts import Architecture, EngineName
+from gwforecast.networks.parts import Architecture, EngineName, quiet_start
 from gwforecast.progress import Progress
-from gwforecast.quiet import quiet_start
 
 __all__ = ["cores", "takes_compiled", "train"]
 

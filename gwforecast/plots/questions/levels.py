@@ -1,0 +1,275 @@
+"""Levels that answer a question: filled, under scenarios and projections, and with their trend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from gwforecast import schema
+from gwforecast.plots import prepare, style
+from gwforecast.plots.labels import level_label
+from gwforecast.plots.levels import level_limits
+
+__all__ = ["filled_record", "projections", "scenario", "trend"]
+
+
+EXTENDED = (2, 3)  # values of level_flag
+FILLED_FLAGS = (1, *EXTENDED)
+SHARES = (0.05, 0.95)
+PANELS = (("observed", "observed"), ("corrected", "weather-corrected"))
+SIGNIFICANT = 0.05
+
+
+@style.styled
+def filled_record(
+    filled: xr.Dataset,
+    *,
+    well: str | None = None,
+    period: tuple[str | pd.Timestamp, str | pd.Timestamp] | None = None,
+    note: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a filled or extended record: observed and filled levels, interval and simulation.
+
+    Parameters
+    ----------
+    filled : xarray.Dataset
+        Attribute ``levels`` of a :class:`gwforecast.questions.fill.Filled`.
+    well : str, optional
+        Name of the well; may be omitted where there is only one.
+    period : tuple, optional
+        First and last date shown; by default all levels.
+    note : str, optional
+        Text above the axes at the right, such as the scores of artificial gaps.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw in; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If the well is unknown, or there is no level to show.
+    """
+    well = prepare.only_well(filled, well)
+    one = filled.sel({schema.WELL: well}, drop=True)
+    flag = one["level_flag"]
+    observed = one[schema.LEVEL].where(flag == 0)
+    made = flag.isin(FILLED_FLAGS)
+    view = prepare.view_of([one[schema.LEVEL]], period=period, split=None, well=well)
+    bounds = one["level_quantiles"].where(made)
+    lower, upper = bounds.isel({schema.QUANTILE: 0}), bounds.isel({schema.QUANTILE: -1})
+    simulated = one["simulation"].where(one[schema.LEVEL].notnull())
+
+    ax = style.new_axes(ax, width=style.WIDE, height=2.9)
+    times = one[schema.TIME].values
+    ax.fill_between(
+        times, lower.values, upper.values, color=style.INTERVAL, lw=0, label="95 % interval",
+        zorder=1.5,
+    )  # fmt: skip
+    ax.plot(times, simulated.values, color=style.SPARE, lw=0.8, label="simulation alone", zorder=2)
+    name = "extended" if flag.isin(EXTENDED).any() else "filled"
+    joined = _with_neighbours(one[schema.LEVEL].values, made.values)
+    ax.plot(times, joined, color=style.PREDICTED, lw=1.4, label=name, zorder=2.5)
+    style.draw_levels(ax, observed, label="observed")
+    limits = prepare.limits_of([one[schema.LEVEL], lower, upper], view=view)
+    level_limits(ax, *limits, rain=False)
+    style.date_axis(ax, view)
+    ax.set_ylabel(level_label(one[schema.LEVEL]))
+    style.title(ax, well, note)
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    order = ("observed", name, "95 % interval", "simulation alone")
+    style.legend_below(
+        ax, handles=[handles[one] for one in order if one in handles],
+        below=style.below_dates(view),
+    )  # fmt: skip
+    return style.finish(ax)
+
+
+def _with_neighbours(level: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Return filled levels with the observed ones next to them, so that lines meet."""
+    near = made.copy()
+    near[1:] |= made[:-1]
+    near[:-1] |= made[1:]
+    return np.where(near, level, np.nan)
+
+
+@style.styled
+def scenario(
+    levels: xr.Dataset, observed: xr.DataArray | None = None, *, well: str | None = None
+) -> list[Axes]:
+    """Draw a scenario: levels of reference and scenario above, their difference below.
+
+    Parameters
+    ----------
+    levels : xarray.Dataset
+        Attribute ``levels`` of a :class:`gwforecast.questions.whatif.WhatIf`.
+    observed : xarray.DataArray, optional
+        Observed levels, dims (well, time), m.
+    well : str, optional
+        Name of the well; may be omitted where there is only one.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        Axes of the levels and of the difference.
+    """
+    well = prepare.only_well(levels, well)
+    one = levels.sel({schema.WELL: well}, drop=True)
+    reference, changed = (one[schema.LEVEL].isel(scenario=number) for number in (0, 1))
+    name = str(one["scenario"].values[1])
+    times = one[schema.TIME].values
+    above, below = plt.subplots(
+        2, 1, figsize=(style.WIDE, 4.6), sharex=True, layout="constrained",
+        gridspec_kw={"height_ratios": [3, 2]},
+    )[1]  # fmt: skip
+    if observed is not None:
+        style.draw_levels(
+            above, observed.sel({schema.WELL: well}, drop=True), label="observed", color=style.SPARE
+        )
+    middle = prepare.central(reference)
+    above.plot(times, middle, color=style.OBSERVED, lw=1.1, label="reference", zorder=2.6)
+    _band(above, changed, name=name)
+    view = prepare.view_of([middle], period=None, split=None, well=well)
+    edges = [changed.isel({schema.QUANTILE: 0}), changed.isel({schema.QUANTILE: -1})]
+    level_limits(above, *prepare.limits_of([middle, *edges], view=view), rain=False)
+    above.set_ylabel(level_label(levels[schema.LEVEL]))
+    style.title(above, well, f"what if: {name}")
+    below.axhline(0.0, color=style.INK, lw=0.6)
+    _band(below, one["difference"], name=name)
+    below.set_ylabel("difference [m]")
+    style.date_axis(below, view)
+    handles = above.get_legend_handles_labels()[0]
+    style.legend_below(below, handles=handles, below=style.below_dates(view))
+    style.finish(above)
+    return [above, style.finish(below, grid="y")]
+
+
+def _band(ax: Axes, quantiles: xr.DataArray, *, name: str) -> None:
+    times = quantiles[schema.TIME].values
+    middle = quantiles.sel({schema.QUANTILE: 0.5}).values
+    ax.plot(times, middle, color=style.PREDICTED, lw=1.2, label=name, zorder=2.8)
+    lower, upper = (quantiles.isel({schema.QUANTILE: end}).values for end in (0, -1))
+    ax.fill_between(
+        times,
+        lower,
+        upper,
+        color=style.INTERVAL,
+        lw=0,
+        label="95 % interval",
+        zorder=1.5,
+        alpha=0.8,
+    )
+
+
+@style.styled
+def projections(levels: xr.Dataset, *, well: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw yearly mean levels under climate projections: each, their median and their range.
+
+    Parameters
+    ----------
+    levels : xarray.Dataset
+        Attribute ``levels`` of a :class:`gwforecast.questions.projections.Projected`.
+    well : str, optional
+        Name of the well; may be omitted where there is only one.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw in; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+    """
+    well = prepare.only_well(levels, well)
+    level = levels[schema.LEVEL].sel({schema.WELL: well}, drop=True)
+    yearly = level.groupby(level[schema.TIME].dt.year).mean().transpose("projection", "year")
+    years, values = yearly["year"].values, yearly.values
+    ax = style.new_axes(ax, width=style.WIDE, height=3.0)
+    for number, row in enumerate(values):
+        ax.plot(
+            years, row, color=style.SPARE, lw=0.5, alpha=0.6, zorder=1.6,
+            label="a projection" if number == 0 else None,
+        )  # fmt: skip
+    if len(values) > 2:
+        low, high = np.nanquantile(values, SHARES, axis=0)
+        ax.fill_between(
+            years, low, high, color=style.INTERVAL, lw=0, label="90 % of projections", zorder=1.5
+        )
+        ax.plot(years, np.nanmedian(values, axis=0), color=style.PREDICTED, lw=1.5, label="median")
+    ax.set(xlabel="year", ylabel=level_label(level), xlim=(years[0], years[-1]))
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    style.plain_numbers(ax.xaxis, ax.yaxis)
+    count = len(values)
+    style.title(ax, well, f"yearly means, {count} projection{'s' if count > 1 else ''}")
+    style.legend_below(ax, below=34)
+    return style.finish(ax, grid="y")
+
+
+@style.styled
+def trend(
+    levels: xr.Dataset, trends: pd.DataFrame, shifts: pd.DataFrame, *, well: str | None = None
+) -> list[Axes]:
+    """Draw the level as observed and corrected for the weather, each with its trend.
+
+    Parameters
+    ----------
+    levels : xarray.Dataset
+        Attribute ``levels`` of a :class:`gwforecast.questions.trend.Trends`.
+    trends, shifts : pandas.DataFrame
+        Its tables of trends and shifts.
+    well : str, optional
+        Name of the well; may be omitted where there is only one.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        Axes of both series. The line is dashed where the trend is not significant at 5 %; a shift
+        of the corrected level that is significant is marked.
+    """
+    well = prepare.only_well(levels, well)
+    one = levels.sel({schema.WELL: well}, drop=True)
+    figure, axes = plt.subplots(2, 1, figsize=(style.WIDE, 4.6), sharex=True, layout="constrained")
+    figure.supylabel(level_label(one["observed"]), fontsize=9, color=style.INK)
+    view = prepare.view_of([one["observed"]], period=None, split=None, well=well)
+    for ax, (name, series) in zip(axes, PANELS, strict=True):
+        level = one[name]
+        style.draw_levels(ax, level, label="level")
+        chosen = trends[(trends[schema.WELL] == well) & (trends["series"] == series)]
+        note = "no trend computed" if not len(chosen) else _line(ax, level, chosen.iloc[0])
+        style.title(ax, f"{well}, {series}", note)
+        style.plain_numbers(ax.yaxis)
+        style.finish(ax, grid="y")
+    own = shifts[(shifts[schema.WELL] == well) & (shifts.get("p_value", np.nan) <= SIGNIFICANT)]
+    for row in own.itertuples():
+        axes[1].axvline(
+            row.date, color=style.INK, lw=1.0, ls=(0, (2, 2)),
+            label=f"shift of {row.size:+.2f} m (p = {row.p_value:.3f})",
+        )  # fmt: skip
+    style.date_axis(axes[1], view)
+    handles = {label: handle for ax in axes for handle, label in
+               zip(*ax.get_legend_handles_labels(), strict=True)}  # fmt: skip
+    style.legend_below(axes[1], handles=list(handles.values()), below=style.below_dates(view))
+    return list(axes)
+
+
+def _line(ax: Axes, level: xr.DataArray, found: pd.Series) -> str | None:
+    """Draw the Sen slope through the median of level and time; return its note."""
+    if not np.isfinite(found.get("slope", np.nan)):
+        return str(found["reason"])
+    series = level.to_series().dropna()
+    years = (series.index - series.index[0]).days.to_numpy() / 365.25
+    line = series.median() + found["slope"] * (years - np.median(years))
+    sure = found["p_value"] <= SIGNIFICANT
+    ax.plot(
+        series.index, line, color=style.PREDICTED, lw=1.6, ls="-" if sure else (0, (5, 3)),
+        label="trend" if sure else "trend, not significant", zorder=4,
+    )  # fmt: skip
+    reach = f"{100 * found['lower']:+.1f} to {100 * found['upper']:+.1f}"
+    return f"{100 * found['slope']:+.1f} cm a year ({reach}), p = {found['p_value']:.3f}"
