@@ -11,9 +11,11 @@ import pandas as pd
 __all__ = [
     "DAYS",
     "SchemaError",
+    "YEAR",
     "add_steps",
     "circular_sum",
     "day_of_year",
+    "days_per_step",
     "days_since_epoch",
     "format_time",
     "harmonics",
@@ -31,7 +33,8 @@ __all__ = [
 
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_STEPS_PER_YEAR = {"D": 365.25, "W": 365.25 / 7.0, "MS": 12.0, "ME": 12.0, "QS": 4.0, "QE": 4.0}
+YEAR = 365.25  # days
+_STEPS_PER_YEAR = {"D": YEAR, "W": YEAR / 7.0, "MS": 12.0, "ME": 12.0, "QS": 4.0, "QE": 4.0}
 
 
 class SchemaError(ValueError):
@@ -225,6 +228,17 @@ def add_steps(time: np.datetime64 | pd.Timestamp, steps: int, frequency: str) ->
 def steps_per_year(frequency: str) -> float:
     """Return the mean number of steps in a year, e.g. 365.25 for ``"D"``."""
     return _STEPS_PER_YEAR[frequency.split("-")[0]]
+
+
+def days_per_step(frequency: str) -> float:
+    """Return the mean length of a step in days, e.g. 7 for ``"W-MON"``.
+
+    Examples
+    --------
+    >>> days_per_step("W-MON"), days_per_step("MS")
+    (7.0, 30.4375)
+    """
+    return YEAR / steps_per_year(frequency)
 
 
 def steps_since_epoch(time: np.datetime64 | pd.Timestamp, frequency: str) -> int:

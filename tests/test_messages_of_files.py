@@ -1,4 +1,4 @@
-"""Malformed files: each kind is refused, and the message says rule, what was received, and mend."""
+"""Malformed files: each kind is refused, and the message says the rule, what was received, and the fix."""
 
 # ruff: noqa: E501  (a kind and its message side by side)
 
@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 
 
 def assert_three_beats(message: str) -> None:
-    """Rule, what was received, mend: sentences in this order, and the mend says what to do."""
+    """Rule, what was received, fix: sentences in this order, and the fix says what to do."""
     beats = re.split(r"(?<=[.:)])\s+(?=[A-Z('])", message)
     assert len(beats) >= 3, message
     assert re.search(r"Received|is missing|Well '|has \d+ ", " ".join(beats[1:])), message

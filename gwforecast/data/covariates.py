@@ -149,7 +149,7 @@ def add_snow(
     if rain_name is None or temperature is None:
         return observations
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
-    days = 365.25 / timeline.steps_per_year(frequency)
+    days = timeline.days_per_step(frequency)
     storage, liquid = snow_and_liquid_water(
         observations[rain_name].values,
         temperature.values,

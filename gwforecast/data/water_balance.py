@@ -117,7 +117,7 @@ def potential_evapotranspiration(
     for i in range(temperature.sizes["well"]):  # pyet takes the series of one place
         daily[i] = function(**_arguments({n: v.isel(well=i) for n, v in given.items()})).to_numpy()
     frequency = timeline.infer_frequency(temperature["time"].values)
-    amount = daily * (365.25 / timeline.steps_per_year(frequency))
+    amount = daily * (timeline.days_per_step(frequency))
     amount = amount.where(np.isfinite(temperature)).drop_attrs()
     amount.attrs = {
         "units": "mm",

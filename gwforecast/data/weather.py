@@ -384,7 +384,7 @@ def _is_kelvin(values: np.ndarray) -> bool:
 
 
 def _days(times: np.ndarray) -> float:
-    return 365.25 / timeline.steps_per_year(timeline.infer_frequency(times))
+    return timeline.days_per_step(timeline.infer_frequency(times))
 
 
 def _converted(

@@ -232,7 +232,7 @@ class KernelRidge(PerWell[KernelRegression]):
             mean = 0.5 * (low + high)
         if not self.snow or rain is None or mean is None:
             return weather, None
-        days = 365.25 / timeline.steps_per_year(self._frequency)
+        days = timeline.days_per_step(self._frequency)
         if demand is None:
             demand = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0)
         rain, mean, demand = (v.reshape(-1, v.shape[-1]) for v in (rain, mean, demand))
@@ -406,13 +406,13 @@ class KernelRidge(PerWell[KernelRegression]):
 
     def _memories(self) -> np.ndarray:
         """Return the memories in steps: those of at least about one step."""
-        step = 365.25 / timeline.steps_per_year(self._frequency)
+        step = timeline.days_per_step(self._frequency)
         days = np.array(MEMORY_DAYS)
         return np.asarray(days[days >= 0.9 * step] / step)
 
     def _days(self, series: int) -> np.ndarray:
         """Return the memory of each feature in days, 0 for the harmonics, shape (feature,)."""
-        step = 365.25 / timeline.steps_per_year(self._frequency)
+        step = timeline.days_per_step(self._frequency)
         return np.concatenate([np.repeat(self._memories() * step, series), [0.0] * 4])
 
     def _features(

@@ -237,7 +237,7 @@ class Pastas(PerWell[Response]):
         if mean is None:
             demand = series["evapotranspiration"]
             return np.stack([series["rain"], demand, demand], axis=-1)
-        days = 365.25 / timeline.steps_per_year(self._frequency)
+        days = timeline.days_per_step(self._frequency)
         potential = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0)
         demand, potential = (series.get("evapotranspiration", v) for v in (mean, potential))
         return np.stack([series["rain"], demand, potential, mean], axis=-1)
@@ -348,7 +348,7 @@ class Pastas(PerWell[Response]):
             name="recharge",
         )
         model.add_stressmodel(stress)
-        days = 365.25 / timeline.steps_per_year(self._frequency)
+        days = timeline.days_per_step(self._frequency)
         if snow and days > 1:
             initial, low, high = (days * value for value in (2.0, 1.0, 20.0))
             model.set_parameter("recharge_k", initial=initial, pmin=low, pmax=high)

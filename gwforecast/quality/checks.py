@@ -239,7 +239,7 @@ def well_findings(
     rows = list(level_findings(level, now=now))
     known = level.known
     span = slice(int(known[0]), int(known[-1]) + 1) if known.size else slice(0, None)
-    step = 365.25 / timeline.steps_per_year(timeline.infer_frequency(level.times))
+    step = timeline.days_per_step(timeline.infer_frequency(level.times))
     for covariate in covariates:
         rows += covariate_findings(covariate, step=step)
     rows += coverage_findings(covariates, span)

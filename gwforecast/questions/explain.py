@@ -32,7 +32,6 @@ STARTS = 4  # times at which a step begins
 STEP = 0.2  # of the standard deviation of a covariate
 HORIZON_YEARS = 3.0
 SHARES = (0.5, 0.9)
-YEAR = 365.25  # days
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,10 +268,11 @@ def step_responses(
     """
     observations = fits.observations
     times = observations[schema.TIME].values
-    per_year = timeline.steps_per_year(timeline.infer_frequency(times))
+    frequency = timeline.infer_frequency(times)
+    per_year = timeline.steps_per_year(frequency)
     longest = horizon or min(round(HORIZON_YEARS * per_year), times.size // 2)
     begins = np.linspace(0.25 * times.size, times.size - longest - 1, starts).astype(int)
-    step = round(YEAR / per_year, 1)
+    step = round(timeline.days_per_step(frequency), 1)
     days = (np.arange(longest) + 1) * step
     names = [
         name

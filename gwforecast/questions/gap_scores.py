@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.questions.smoother import ErrorSmoother
-from gwforecast.timeline import DAYS, day_of_year
+from gwforecast.timeline import DAYS, YEAR, day_of_year
 
 __all__ = ["GAP_WEEKS", "METHODS", "score_gaps"]
 
@@ -56,7 +56,7 @@ def score_gaps(
     """
     rows: list[dict[str, object]] = []
     for length in weeks:
-        steps = round(length * smoother.steps_per_year * 7 / 365.25)
+        steps = round(length * smoother.steps_per_year * 7 / YEAR)
         if steps < 1:
             continue
         errors: dict[str, list[np.ndarray]] = {method: [] for method in METHODS}

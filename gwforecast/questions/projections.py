@@ -30,7 +30,6 @@ PROJECTION = "projection"
 
 Years = tuple[int, int]
 
-YEAR = 365.25  # days
 _PER_DAY = {"mm/d": "mm", "mm/day": "mm"}  # amounts of a daily step
 
 
@@ -233,7 +232,7 @@ def _renamed(dataset: xr.Dataset, observations: xr.Dataset, path: Path) -> xr.Da
     """Return the covariates of the observations from a Dataset, by name or kind, in their units."""
     found = {}
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
-    days = float(round(YEAR / timeline.steps_per_year(frequency)))
+    days = float(round(timeline.days_per_step(frequency)))
     for name in schema.covariate_names(observations):
         kind = schema.covariate_kind(name, observations[name].attrs)
         alike = [

@@ -1,4 +1,4 @@
-"""Importance is that of a known truth."""
+"""Attributions add up to the level, and importance ranks the causes, where the truth is known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import pytest
 import xarray as xr
 
 from gwforecast.models.linear import Linear
+from gwforecast.networks.attribution import integrated_gradients
+from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.mlp import MLP
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.importance import permutation_importance
 
@@ -28,6 +31,25 @@ def observations() -> xr.Dataset:
         | {name: (dims, values[None]) for name, values in weather.items()},
         {"well": ["a"], "time": time},
     )
+
+
+@pytest.mark.parametrize("network", [LSTM, MLP])
+def test_attributions_add_up_to_the_level(observations: xr.Dataset, network: type) -> None:
+    split = split_by_fraction(observations)
+    fitted = network(members=2, epochs=60, lookback=26, features=())
+    fitted.fit(observations, split=split)
+    times = observations["time"].values[[300, 400, 500]]
+    explained = integrated_gradients(fitted, observations, times=times)
+    assert explained["attribution"].dims == ("well", "time", "lag", "input")
+    assert explained.sizes["lag"] == 27
+    total = explained["attribution"].sum(["lag", "input"])
+    np.testing.assert_allclose(total, explained["difference"], atol=0.02)
+    size = abs(explained["attribution"]).sum(["well", "time", "lag"]).to_series()
+    assert size[MOST] > size[LESS] > size[NONE]
+    recent = abs(explained["attribution"]).sel(input=MOST).mean(["well", "time"])
+    assert recent[:10].sum() > recent[12:].sum()
+    with pytest.raises(ValueError, match="later times"):
+        integrated_gradients(fitted, observations, times=observations["time"].values[:1])
 
 
 def test_importance_ranks_as_the_truth_does(observations: xr.Dataset) -> None:
