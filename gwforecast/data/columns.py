@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pandas as pd
 
@@ -14,8 +15,13 @@ from gwforecast.data.layouts.portals import recognise
 from gwforecast.data.parameters import rows_of_levels
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.terms.units import LengthUnit, parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header
-from gwforecast.data.terms.words import TIME_WORDS
+from gwforecast.data.terms.vocabulary import Header, read_header, tokens
+from gwforecast.data.terms.words import (
+    EITHER_WORDS,
+    GROUND_WORDS,
+    HEIGHT_WORDS,
+    TIME_WORDS,
+)
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.stamps import local_times, times_of_index
 from gwforecast.schema import SchemaError
@@ -51,6 +57,10 @@ class Levels:
         Whether the column is called a value, not a level or a depth.
     point : str, optional
         What depths are measured from, as the data say.
+    named : {"height", "either", ""}
+        Whether the words of the columns name a height, or one that is written over depths as well.
+    ground : float, optional
+        Least height of the ground or of the measuring points that stands beside the levels, m.
     unclear : str, optional
         A unit that was not understood.
     dry : dict of str to pandas.DatetimeIndex
@@ -76,6 +86,8 @@ class Levels:
     stated_above: bool = False
     is_generic: bool = False
     point: str | None = None
+    named: Literal["height", "either", ""] = ""
+    ground: float | None = None
     unclear: str | None = None
     dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
@@ -189,6 +201,7 @@ def _from_series(series: pd.Series, well: str | None, default: str) -> Levels:
         _is_depth(header),
         datum=header.datum if known else None,
         stated_above=bool(length and length.sense == "above"),
+        named=_named([header]),
         relative=_relative(header, [well or (default if known or not label else label)]),
         unclear=length.unclear if length else _strange(header, known),
         point=length.point if length else None,
@@ -443,11 +456,40 @@ def _described(
         stated_above=bool(datums) or bool(of_first and of_first.sense == "above"),
         is_generic=first.meaning == "value" and raw.path is not None,
         point=of_first.point if of_first else None,
+        named=_named(by_well.values()),
+        ground=_ground(raw),
         unclear=next(
             (h.length.unclear if h.length else h.unit for h in by_well.values()
              if (h.length and h.length.unclear) or (h.unit and not h.length)), None,
         ),
     )  # fmt: skip
+
+
+def _named(headers: Iterable[Header]) -> Literal["height", "either", ""]:
+    """Return whether all headers name a height, or one of them what may be a depth as well."""
+    words = [set(tokens(header.label)) for header in headers]
+    if any(found and found <= EITHER_WORDS for found in words):
+        return "either"
+    plain = {"level", "levels", "gwl"}  # heights by our convention
+    return (
+        "height" if all(found & HEIGHT_WORDS or plain >= found > set() for found in words) else ""
+    )
+
+
+def _ground(raw: RawTable) -> float | None:
+    """Return the least height of the ground or the measuring point beside the levels, m."""
+    found = []
+    for name in map(str, raw.frame.columns):
+        header = raw.header(name)
+        if header.meaning == "place" and GROUND_WORDS & set(tokens(header.label)):
+            column = raw.frame[name].dropna()
+            if is_numeric(column) and len(column):
+                factor = header.length.factor if header.length else 1.0
+                found.append(float(column.min()) * factor)
+    stated = re.match(r"\s*(-?\d+(?:[.,]\d+)?)", raw.facts.get("measuring point", ""))
+    if stated:
+        found.append(float(stated[1].replace(",", ".")))
+    return min(found, default=None)
 
 
 def _is_depth(header: Header) -> bool:

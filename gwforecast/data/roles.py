@@ -200,7 +200,9 @@ def _add_what_parts(raw: RawTable, headers: dict[str, Header], roles: Roles) -> 
         return
     found = [
         n for n, h in headers.items()
-        if n not in roles.wells and h.meaning in ("unknown", "screen", "area", "well", "index")
+        if n not in roles.wells and n not in roles.covariates
+        and (h.meaning in ("unknown", "screen", "area", "well", "index")
+             or (h.is_level and not is_numeric(frame[n])))
         and 1 < frame[n].nunique() <= len(frame) / 2 and not _repeated(frame, [*roles.wells, n])
     ]  # fmt: skip
     if len(found) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -42,6 +43,9 @@ AGGREGATED: dict[str, str] = {
 
 MOST_STEPS = 0.9
 """Share of the steps that a table must have for the others to be missing values."""
+
+HOTTEST = 58.0
+"""Highest temperature, degC, that a place on Earth can have."""
 
 _STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS": "QS", "QE": "QE"}
 
@@ -368,6 +372,8 @@ def covariate_variables(
         known = units.get(label) or header.unit or KNOWN_UNITS.get(label.lower())
         if known is None and kind.startswith("temperature") and _is_kelvin(stacked):
             known = "K"
+        if known is None and kind.startswith("temperature"):
+            _refuse_fahrenheit(stacked, label)
         if known:
             stacked, known = _converted(stacked, kind, label, known, days, weather.notes)
         attrs = {"kind": kind, "long_name": label}
@@ -381,6 +387,17 @@ def _is_kelvin(values: np.ndarray) -> bool:
     """Return whether temperatures can only be kelvin: all above 150, and below 400."""
     known = values[np.isfinite(values)]
     return bool(known.size and known.min() > 150 and known.max() < 400)
+
+
+def _refuse_fahrenheit(values: np.ndarray, label: str) -> None:
+    """Refuse temperatures without a unit that no place on Earth has in degC."""
+    highest = float(np.nanmax(values, initial=-np.inf))
+    if highest > HOTTEST:
+        raise SchemaError(
+            f"A temperature without a unit is taken as degC. Received {highest:g} for {label!r}, "
+            f"which is none. Say its unit with covariate_units={{{label!r}: 'degF'}}, write it "
+            "into the header, or correct the value."
+        )
 
 
 def _days(times: np.ndarray) -> float:
@@ -401,9 +418,13 @@ def _converted(
 
 
 def _split_units(name: str) -> tuple[str, str | None]:
-    """Return name and units of a header such as ``rain [mm/d]``."""
-    label, bracket, rest = name.replace("(", "[").replace(")", "]").partition("[")
-    return (label.strip(), rest.rstrip("] ").strip()) if bracket and label.strip() else (name, None)
+    """Return name and units of a header such as ``rain [mm/d]``; the last bracket of several."""
+    found = re.match(r"^(.*\S)\s*[\[(]([^\[\]()]*)[\])]?\s*$", name)
+    if found is None:
+        label, bracket, rest = name.replace("(", "[").replace(")", "]").partition("[")
+        plain = (label.strip(), rest.rstrip("] ").strip())
+        return plain if bracket and label.strip() and "]" not in rest else (name, None)
+    return found[1].strip(), found[2].strip()
 
 
 def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:

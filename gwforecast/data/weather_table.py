@@ -62,10 +62,10 @@ def table_of_covariates(
         reason = _no_covariate(name, header, column)
         if reason is None:
             kept.append(name)
-        elif not is_numeric(column) and column.notna().any():
-            refuse_numbers_as_text(raw, name)
-            raw.notes.append(f"left out: column {name!r} ({reason})")
         else:
+            unread = header.meaning in ("unknown", "value") or header.kind
+            if unread and not is_numeric(column) and column.notna().any():
+                refuse_numbers_as_text(raw, name)
             raw.notes.append(f"left out: column {name!r} ({reason})")
     if not kept:
         raise SchemaError(
@@ -114,8 +114,10 @@ def _one_column_each(raw: RawTable) -> RawTable:
     """Return a table of parameters below each other with a column for each."""
     frame = raw.frame
     values = [n for n in map(str, frame.columns) if raw.header(n).meaning == "value"]
-    if not frame.index.has_duplicates or len(values) != 1 or not is_numeric(frame[values[0]]):
+    if len(values) != 1 or not is_numeric(frame[values[0]]):
         return raw
+    if not frame.index.has_duplicates:
+        return _of_one_parameter(raw, values[0])
     for name in map(str, frame.columns):
         column = frame[name]
         if raw.header(name).meaning not in ("parameter", "unknown") or is_numeric(column):
@@ -127,8 +129,24 @@ def _one_column_each(raw: RawTable) -> RawTable:
             continue
         raw.notes.append(f"covariates: one for each text of the column {name!r}")
         wide = pd.DataFrame(parts)
-        return raw.changed(frame=wide, headers={}, times=pd.DatetimeIndex(wide.index), dry={})
+        headers = {name: raw.headers[name] for name in parts if name in raw.headers}
+        return raw.changed(frame=wide, headers=headers, times=pd.DatetimeIndex(wide.index), dry={})
     return raw
+
+
+def _of_one_parameter(raw: RawTable, values: str) -> RawTable:
+    """Return a table whose column of values has the name of the only parameter, where one is."""
+    frame = raw.frame
+    names = [n for n in map(str, frame.columns) if raw.header(n).meaning == "parameter"]
+    if not names or is_numeric(frame[names[0]]) or not is_constant(frame[names[0]]):
+        return raw
+    name = str(frame[names[0]].dropna().iloc[0]).strip()
+    units = [n for n in map(str, frame.columns) if raw.header(n).meaning == "unit"]
+    unit = str(frame[units[0]].dropna().iloc[0]) if units and is_constant(frame[units[0]]) else None
+    header = raw.headers.get(name, read_header(name)).with_unit(unit)
+    return raw.changed(
+        frame=frame.rename(columns={values: name}), headers={**raw.headers, name: header}
+    )
 
 
 def _of_named_wells(raw: RawTable, wells: Sequence[str]) -> Covariates:

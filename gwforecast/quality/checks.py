@@ -39,6 +39,7 @@ MEMORIES = (30.0, 90.0, 365.0)  # d
 WINDOWS = (30.0, 90.0, 180.0, 365.0)  # d
 EXPLAINING = ("rain", "temperature", "evapotranspiration", "stage", "pumping")
 RELATED = 0.3  # correlation; of 61 real wells the lowest is 0.55
+_IN_MM = ("rain", "evapotranspiration")
 LEAST = 10  # values needed for a check
 
 
@@ -73,7 +74,7 @@ def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.Da
     rows: list[Finding] = []
     for level, covariates in series_of(observations):
         rows += well_findings(level, covariates, now=today)
-    rows += [*_early_ends(observations), *_datum(observations)]
+    rows += [*_early_ends(observations), *_datum(observations), *_assumed(observations)]
     unnamed = {row.well for row in rows}
     wells = [str(name) for name in observations[schema.WELL].values]
     rows += [_nothing(well) for well in wells if well not in unnamed]
@@ -338,13 +339,42 @@ def _early_ends(observations: xr.Dataset) -> Iterator[Finding]:
 
 
 def _datum(observations: xr.Dataset) -> list[Finding]:
-    if observations[schema.LEVEL].attrs.get("vertical_datum"):
+    attrs = observations[schema.LEVEL].attrs
+    if attrs.get("vertical_datum") or "height" in str(attrs.get("assumed", "")).split():
         return []
     message = (
         "Levels need a vertical datum to be compared between wells. Received no attribute "
         "'vertical_datum' of 'level'. Set level.attrs['vertical_datum'] or use the option --datum."
     )
     return [_about("", schema.LEVEL, "datum", "note", message)]
+
+
+def _assumed(observations: xr.Dataset) -> Iterator[Finding]:
+    """Yield what the files did not say, and was assumed: of the level a warning, else a note."""
+    attrs = observations[schema.LEVEL].attrs
+    column = attrs.get("source_name", schema.LEVEL)
+    assumed = str(attrs.get("assumed", "")).split()
+    if "units" in assumed:
+        yield _about(
+            "", schema.LEVEL, "assumed_units", "warning",
+            f"The unit of a level must be known. Received none for {column!r}; m was assumed. "
+            "Give --units (units), e.g. m or ft, or write it into the header.",
+        )  # fmt: skip
+    if "height" in assumed:
+        yield _about(
+            "", schema.LEVEL, "assumed_height", "warning",
+            "A level must be known to be a height or a depth. Received neither for "
+            f"{column!r}; a height was assumed. If it is one, give --datum (datum); if it is a "
+            "depth to water, give --reference-level (reference_level).",
+        )  # fmt: skip
+    for name in schema.covariate_names(observations):
+        kind = schema.covariate_kind(name, observations[name].attrs)
+        if kind in _IN_MM and "source_name" in attrs and not observations[name].attrs.get("units"):
+            yield _about(
+                "", name, "assumed_units", "note",
+                f"The unit of {kind} must be known. Received none for {name!r}; mm was assumed. "
+                f"Give covariate_units, e.g. {{{name!r}: 'mm'}}, or write it into the header.",
+            )  # fmt: skip
 
 
 def _nothing(well: str) -> Finding:

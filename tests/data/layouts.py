@@ -48,7 +48,9 @@ def lines(form: str, *head: str, foot: str = "") -> str:
             d=d, v=v, p=p, w=v + 1, vf=v / FEET, pf=p / FEET, wf=(v + 1) / FEET, vc=comma(v),
             pc=comma(p), wc=comma(v + 1), vx=round(v * 100), px=round(p * 100), nw=-p - 1,
             two="Nord" if d.week % 2 else "Sued", odd=d.week % 2, doy=d.day_of_year,
-            s=int(d.timestamp()),
+            s=int(d.timestamp()), unix=int(d.timestamp() // 86_400), mjd=d.to_julian_date() - 2400000.5,
+            matlab=d.toordinal() + 366,
+            year=d.year + (d.day_of_year - 1) / (366 if d.is_leap_year else 365),
         )
         for d, v, p in zip(DAYS, LEVELS, DEPTHS, strict=True)
     ]  # fmt: skip

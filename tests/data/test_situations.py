@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -493,3 +494,87 @@ def test_grids_are_read_at_the_wells(levels: Path) -> None:
     places.write_text(f"well,longitude,latitude\n{levels.parent.name},15.1,52.3\n")
     with pytest.raises(SchemaError, match="must lie on the grid"):
         gw.read_observations(levels, folder, attributes=places)
+
+
+def _weekly(folder: Path, header: str, form: str, name: str = "x.csv") -> Path:
+    days = pd.date_range("2016-01-04", periods=30, freq="W-MON")
+    rows = [form.format(d=d, v=8 + k / 100) for k, d in enumerate(days)]
+    (folder / name).write_text("\n".join([header, *rows]) + "\n")
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("header", "assumed"),
+    [
+        ("date,level (m)", ""), ("date,head", "units"), ("date,level [m NAP]", ""),
+        ("date,Water level (m)", "height"), ("date,Su Seviyesi (m)", "height"),
+        ("date,W1", "units height"), ("date,Wasserstand", "units height"),
+        ("date,Groundwater elevation (ft)", ""), ("date,GWL (m)", ""),
+    ],
+)  # fmt: skip
+def test_what_a_file_does_not_say_is_a_warning(header: str, assumed: str, tmp_path: Path) -> None:
+    made = gw.read_observations(_weekly(tmp_path, header, "{d:%Y-%m-%d},{v}"))
+    assert made["level"].attrs.get("assumed", "") == assumed
+    found = gw.check(made)
+    about = found[found["check"].str.startswith("assumed")]
+    assert about["check"].tolist() == [f"assumed_{word}" for word in assumed.split()]
+    assert (about["severity"] == "warning").all()
+
+
+def test_settings_say_what_a_file_does_not(tmp_path: Path) -> None:
+    path = _weekly(tmp_path, "date,W1", "{d:%Y-%m-%d},{v}")
+    for given in ({"datum": "NAP"}, {"reference_level": 20}):
+        made = gw.read_observations(path, units="m", **given)
+        assert "assumed" not in made["level"].attrs
+
+
+@pytest.mark.parametrize("name", ["Nivel freático (m)", "Nivel (m)", "Nível da água (m)"])
+def test_a_name_that_is_used_for_heights_and_depths_is_refused(name: str, tmp_path: Path) -> None:
+    path = _weekly(tmp_path, f"fecha,{name}", "{d:%Y-%m-%d},{v}")
+    with pytest.raises(SchemaError, match=r"used for both.*reference_level=.*datum="):
+        gw.read_observations(path)
+    assert gw.read_observations(path, datum="local")["level"].values[0, 0] == 8.0
+    assert gw.read_observations(path, reference_level=20)["level"].values[0, 0] == 12.0
+
+
+def test_levels_far_below_the_ground_are_refused(tmp_path: Path) -> None:
+    beside = _weekly(tmp_path, "date,Water level (m),Ground elevation (m)", "{d:%Y-%m-%d},{v},95.2")
+    alone = _weekly(tmp_path, "date,Water level (m)", "{d:%Y-%m-%d},{v}", "alone.csv")
+    (tmp_path / "a.csv").write_text("well,ground_elevation\nalone,95.2\n")
+    for path, given in ((beside, {}), (alone, {"attributes": tmp_path / "a.csv"})):
+        with pytest.raises(SchemaError, match=r"8 to 8\.29 m, where the ground.*95\.2 m"):
+            gw.read_observations(path, **given)
+        made = gw.read_observations(path, reference_level=95.2, **given)
+        assert made["level"].values[0, 0] == pytest.approx(87.2)
+
+
+def test_lists_of_several_wells_in_one_object_are_all_read(tmp_path: Path) -> None:
+    rows = [{"date": f"2020-01-{k:02d}", "value": 5.0 + k} for k in range(1, 10)]
+    more = [row | {"value": row["value"] + 1} for row in rows]
+    (tmp_path / "x.json").write_text(json.dumps({"AU1": rows, "AU2": more}))
+    made = gw.read_observations(tmp_path / "x.json")["level"]
+    assert made["well"].values.tolist() == ["AU1", "AU2"]
+    assert made.values[:, 0].tolist() == [6.0, 7.0]
+
+
+def test_screens_in_a_column_of_letters_are_wells_of_their_own(tmp_path: Path) -> None:
+    path = _weekly(tmp_path, "Borehole,Piezo,Date,Level (mAOD)",
+                   "BH1,A,{d:%Y-%m-%d},{v}\nBH1,B,{d:%Y-%m-%d},9{v}")  # fmt: skip
+    made = gw.read_observations(path)["level"]
+    assert made["well"].values.tolist() == ["BH1_A", "BH1_B"]
+
+
+@pytest.mark.parametrize(
+    ("years", "first", "said"),
+    [
+        (["2003.0000", "2003.0833", "2003.1667"], "2003-01-01", "first days of months"),
+        (["2003.0417", "2003.1250", "2003.2083"], "2003-01-01", "by their middle"),
+        (["2003.5014", "2003.5041", "2003.5068"], "2003-07-03", "fractions of their days"),
+    ],
+)
+def test_years_with_decimals(years: list[str], first: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(["year,head", *(f"{y},{k}" for k, y in enumerate(years))]) + "\n")
+    made = gw.read_observations(path)
+    assert str(made["time"].values[0])[:10] == first
+    assert said in " ".join(gw.understood(made)["what"])

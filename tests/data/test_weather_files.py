@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,36 @@ SERVICES: dict[str, str] = {
     "ERA5 at a point": lines("{d:%Y-%m-%d},{k:.2f},{m:.5f},47.5", "valid_time,t2m,tp,latitude"),
     "Open-Meteo": lines("{d:%Y-%m-%d},{t},{r}", "latitude,longitude,timezone", "52.5,13.4,GMT", "",
                         "time,temperature_2m_mean (°C),precipitation_sum (mm)"),
+    "Visual Crossing": lines('"T",{d:%Y-%m-%d},{x},{n},{t},80,{r},50,rain,0',
+                             "name,datetime,tempmax,tempmin,temp,humidity,precip,precipprob,"
+                             "preciptype,snow"),
+    "NOAA GSOD": lines('"72202","{d:%Y-%m-%d}","25.8","MIAMI, FL US"," {f:.1f}","24"," {inch:.2f}",'
+                       '"G","999.9","000000"',
+                       '"STATION","DATE","LATITUDE","NAME","TEMP","TEMP_ATTRIBUTES","PRCP",'
+                       '"PRCP_ATTRIBUTES","SNDP","FRSHTT"'),
+    "GHCN-Daily by year": lines("US1,{d:%Y%m%d},PRCP,{r10},,,W,2400\nUS1,{d:%Y%m%d},TAVG,{t10},H,,S,"
+                                ).replace("US1", "USW00014739"),
+    "JMA": lines("{d.year}/{d.month}/{d.day},{t},8,1,{r},0,8,1",
+                 "ダウンロードした時刻：2024/01/01", "", ",東京,東京,東京,東京,東京,東京,東京",
+                 "年月日,平均気温(℃),平均気温(℃),平均気温(℃),降水量の合計(mm),降水量の合計(mm),"
+                 "降水量の合計(mm),降水量の合計(mm)", ",,,,,,,",
+                 ",,品質情報,均質番号,,現象なし情報,品質情報,均質番号"),
+    "Met Éireann": lines("{d:%d-%b-%Y},0,{x},0,{n},0,{r},1012.2", "Station Name: OAK PARK", "",
+                         "rain: - Precipitation Amount (mm)", "",
+                         "date,ind,maxtp,ind,mintp,ind,rain,cbl"),
+    "CIMIS": lines("5,Shafter,{d:%m/%d/%Y},0.15, ,{inch:.3f}, ,{f:.1f},Y,",
+                   "Stn Id,Stn Name,Date,ETo (in),qc,Precip (in),qc,Avg Air Temp (F),qc,"),
+    "AEMET": lines("{d:%Y-%m-%d};3195;{t};{tr};{n};{x}", "fecha;indicativo;tmed;prec;tmin;tmax"
+                   ).replace(";T;", ";Ip;"),
+    "SMHI": lines("{d:%Y-%m-%d} 06:00:01;{d:%Y-%m-%d} 07:00:00;{d:%Y-%m-%d};{r};G;;Kvalitet",
+                  "Parameternamn;Beskrivning;Enhet", "Nederbördsmängd;summa 1 dygn;millimeter", "",
+                  "Från Datum Tid (UTC);Till Datum Tid (UTC);Representativt dygn;Nederbördsmängd;"
+                  "Kvalitet;;Tidsutsnitt:"),
+    "CHMI": lines("0-1,SRA,{d:%Y-%m-%d}T00:00:00Z,{r},,0\n0-1,T,{d:%Y-%m-%d}T00:00:00Z,{t},,0",
+                  "STATION,ELEMENT,DT,VALUE,FLAG,QUALITY"),
+    "SNOTEL": lines("{d:%Y-%m-%d},{inch:.3f},{f:.1f}", "#----", "# SNOTEL 302", "#",
+                    "Date,Lake #2 (302) Precipitation Increment (in),"
+                    "Lake #2 (302) Air Temperature Average (degF)"),
     "traces of rain": lines("{d:%Y-%m-%d},{tr}", "date,precip (mm)"),
 }  # fmt: skip
 
@@ -108,6 +139,50 @@ def test_a_service_gives_its_weather(service: str, levels: Path) -> None:
         if kind in right:
             value = float(made[name].values[0, at].item())
             assert value == pytest.approx(right[kind][16], abs=0.06), name
+
+
+def test_daily_arrays_of_open_meteo_are_weather(levels: Path) -> None:
+    tree = {
+        "latitude": 52.5, "daily_units": {"time": "iso8601", "rain_sum": "mm"},
+        "daily": {"time": [f"{d:%Y-%m-%d}" for d in TIMES], "rain_sum": RAIN.tolist()},
+    }  # fmt: skip
+    made = gw.read_observations(levels, written(levels, json.dumps(tree), "w.json"))
+    assert made["rain_sum"].attrs["units"] == "mm"
+    assert made["rain_sum"].sel(time="2016-01-05").values[0] == RAIN[16]
+
+
+def test_dates_as_keys_of_nasa_power_are_weather(levels: Path) -> None:
+    rain = {f"{d:%Y%m%d}": float(r) for d, r in zip(TIMES, RAIN, strict=True)}
+    warm = {f"{d:%Y%m%d}": float(t) for d, t in zip(TIMES, WARM, strict=True)}
+    tree = {"properties": {"parameter": {"PRECTOTCORR": rain, "T2M": warm}}}
+    made = gw.read_observations(levels, written(levels, json.dumps(tree), "w.json"))
+    assert made["PRECTOTCORR"].attrs["kind"] == "rain"
+    assert made["T2M"].sel(time="2016-01-05").values[0] == WARM[16]
+
+
+def test_temperatures_that_can_only_be_fahrenheit_are_refused(levels: Path) -> None:
+    path = written(levels, lines("{d:%Y-%m-%d},{r},{f:.1f}", "date,rain (mm),temp"))
+    with pytest.raises(SchemaError, match=r"taken as degC.*64\.4 for 'temp'.*covariate_units="):
+        gw.read_observations(levels, path)
+    made = gw.read_observations(levels, path, covariate_units={"temp": "degF"})
+    assert made["temp"].sel(time="2016-01-05").values[0] == pytest.approx(WARM[16], abs=0.06)
+
+
+def test_estimates_of_the_met_office_are_read_without_their_mark(tmp_path: Path) -> None:
+    months = pd.date_range("2010-01-01", periods=60, freq="MS")
+    rows = [f"   {d.year}  {d.month:2d}   15.0    5.0    {10 + k}.0{'*' if k == 3 else ''}"
+            for k, d in enumerate(months)]  # fmt: skip
+    head = ["Cambridge", "Missing data is marked by  ---.", "   yyyy  mm   tmax    tmin    rain",
+            "              degC    degC      mm"]  # fmt: skip
+    weather = tmp_path / "weather.txt"
+    weather.write_text("\n".join([*head, *rows]) + "\n")
+    (tmp_path / "l.csv").write_text(
+        "\n".join(["date,level (mAOD)", *(f"{d:%Y-%m-%d},{k}.5" for k, d in enumerate(months))])
+    )
+    made = gw.read_observations(tmp_path / "l.csv", weather)
+    assert made["rain"].values[0, 3] == 13.0
+    assert made["rain"].attrs["units"] == "mm"
+    assert "are read without it" in " ".join(gw.understood(made)["what"])
 
 
 def test_each_service_is_in_the_documentation() -> None:

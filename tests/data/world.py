@@ -63,7 +63,7 @@ layout("Alberta GOWN", "gown.csv", "{d:%Y-%m-%d},{v}", "Alberta Environment",
        wells="Milk River 0117", datum="MSL")  # fmt: skip
 layout("Quebec RSESQ", "rsesq.csv", "{d:%Y/%m/%d},{v},11.2,Validée",
        "Réseau de suivi des eaux souterraines du Québec", "Piézomètre no : 02000001",
-       "Date,Niveau d'eau (m),Température (°C),État", code="latin-1")  # fmt: skip
+       "Date,Niveau d'eau (m),Température (°C),État", code="latin-1", wells="02000001")  # fmt: skip
 layout("Aquarius", "aq.csv", "{d:%Y-%m-%d}T08:00:00Z,{d:%Y-%m-%d} 00:00:00,{vf:.2f},Approved,50,,",
        "# Time-series identifier: Groundwater Level.Telemetry@OW123", "# Location: Well 9",
        "# UTC offset: (UTC-08:00)", "# Value units: ft", "#",
@@ -147,7 +147,7 @@ layout("CGWB (India)", "cgwb.csv", "Gujarat,Kutch,W05,23.1,70.1,{d:%d-%m-%Y},{p}
        "STATE,DISTRICT,SITE_ID,LAT,LON,DATE,WATER LEVEL (mbgl)", wells="W05", **DEPTH,
        **DAY_FIRST)  # fmt: skip
 layout("Japan", "jp.csv", "{d:%Y/%m/%d},{v}", "観測所名,東", "記号,123", "日付,地下水位(T.P.m)",
-       code="cp932", datum="TP")  # fmt: skip
+       code="cp932", wells="東", datum="TP")  # fmt: skip
 layout("Korea", "kr.csv", "{d:%Y-%m-%d},{v},14.1", "관측일,지하수위(m),수온", code="euc_kr")
 layout("China", "cn.csv", "{d:%Y/%m/%d},{p}", "日期,埋深(m)", code="gb18030", **DEPTH)
 layout("Russia", "ru.csv", "{d:%d.%m.%Y};{vc}", "Дата;Уровень воды (м)", code="cp1251")
@@ -171,6 +171,82 @@ layout("Campbell TOA5", "toa5.dat", '"{d:%Y-%m-%d} 00:00:00",{d.week},12.5,{vf:.
        '"TOA5","GW4","CR1000","1234","CR1000.Std.31","CPU:gw.CR1","123","Daily"',
        '"TIMESTAMP","RECORD","BattV_Min","Level_Avg"', '"TS","RN","Volts","ft"',
        '"","","Min","Avg"')  # fmt: skip
+
+# more of the world ---------------------------------------------------------------------------------
+
+layout("Victoria WMIS", "vic.csv", "B100,{d:%d/%m/%Y},{p},{v}",
+       "Bore ID,Date,Depth below natural surface (m),Reduced water level (mAHD)", wells="B100",
+       datum="AHD", **DAY_FIRST)  # fmt: skip
+layout("Victoria, depths", "vic.csv", "B100,{d:%Y-%m-%d},{p}", "Site ID,Datetime,DBNS (Metres)",
+       wells="B100", **DEPTH)  # fmt: skip
+layout("NGA (South Africa)", "nga.csv", "3318AB00012,{d:%Y/%m/%d},{p},Static,Dipped",
+       "Identifier,Date and Time,Water Level (mbgl),Level Status,Method", wells="3318AB00012",
+       **DEPTH)  # fmt: skip
+layout("India-WRIS", "wris.csv", "{doy},Gujarat,Kutch,CGWB,KDH,23.1,70.2,{d:%d-%m-%Y %H:%M},{p}",
+       "Sr. No.,State,District,Agency,Station Name,Latitude,Longitude,Data Acquisition Time,"
+       "Groundwater Level (mbgl)", wells="KDH", **DEPTH, **DAY_FIRST)  # fmt: skip
+layout("DGA (Chile)", "dga.csv", "02110010-1;POZO 1;{d:%d/%m/%Y};{pc}",
+       "Código Pozo;Nombre;Fecha;Profundidad nivel estático (m)", wells="02110010-1", **DEPTH,
+       **DAY_FIRST)  # fmt: skip
+layout("CONAGUA (Mexico)", "mx.csv", "{d:%d/%m/%Y},AGS-12,{p},1890.5",
+       "FECHA,CLAVE,NIVEL ESTATICO (m),ELEVACION BROCAL", wells="AGS-12", **DEPTH,
+       **DAY_FIRST)  # fmt: skip
+layout("PGMN (Ontario)", "pgmn.csv", "W0000123-1,{d:%Y-%m-%d} 00:00,{v}",
+       "CASING_ID,READING_DTTM,WATER_LEVEL_MASL", wells="W0000123-1", datum="MSL")  # fmt: skip
+layout("SWFWMD (Florida)", "swf.csv", "17512,ROMP 12,{d:%m/%d/%Y},{vf:.3f},ft NGVD29",
+       "SITE_ID,SITE_NAME,DATE,VALUE,UNITS", wells="17512", datum="NGVD29")  # fmt: skip
+layout("Environment Agency, flood monitoring", "ea.csv",
+       "{d:%Y-%m-%d}T00:00:00Z,http://environment.data.gov.uk/flood-monitoring/id/measures/"
+       "2928TH-groundwater-i-1_h-mAOD,{v}", "dateTime,measure,value", wells="2928TH",
+       datum="ODN")  # fmt: skip
+layout("Hub'Eau, hourly", "tr.csv",
+       "07548X0009/F;{d:%Y-%m-%d}T00:00:00Z;{s}000;{v};{p};32.1;32.5",
+       "code_bss;date_mesure;timestamp_mesure;niveau_eau_ngf;profondeur_nappe;altitude_station;"
+       "altitude_repere", wells="07548X0009/F", datum="NGF")  # fmt: skip
+layout("SNIRH (Portugal)", "snirh.csv", "{d:%d/%m/%Y} 00:00;{pc};", "Estação;606/1021",
+       "DATA;Profundidade do nível da água (m);FLAG", code="latin-1", wells="606/1021", **DEPTH,
+       **DAY_FIRST, foot="(*) Dados sujeitos a validação;;")  # fmt: skip
+layout("ARPAV (Veneto)", "arpav.csv", "{d:%d/%m/%Y};{vc}", "Stazione;PZ 12",
+       "Data;Quota falda [m s.l.m.]", wells="PZ 12", datum="MSL", **DAY_FIRST)  # fmt: skip
+layout("SHMU (Slovakia)", "shmu.csv", "1234;{d:%d.%m.%Y};{vc}",
+       "Číslo objektu;Dátum;Hladina [m n.m.]", code="cp1250", wells="1234",
+       datum="MSL")  # fmt: skip
+layout("DHMZ (Croatia)", "dhmz.csv", "{d:%d.%m.%Y.};{vc}",
+       "Datum;Razina podzemne vode (m n.m.)", datum="MSL")  # fmt: skip
+layout("Estonia", "ee.csv", "{d:%d.%m.%Y};123;{pc}", "Kuupäev;Kaev;Veetase maapinnast (m)",
+       wells="123", **DEPTH)  # fmt: skip
+layout("Romania", "ro.csv", "{d:%d.%m.%Y};F1;{pc}", "Data;Foraj;Adâncime nivel (m)", wells="F1",
+       **DEPTH)  # fmt: skip
+layout("Ukraine", "ua.csv", "{d:%d.%m.%Y};{pc}", "Дата;Глибина до води (м)", code="cp1251",
+       **DEPTH)  # fmt: skip
+layout("Indonesia", "id.csv", "{d:%d/%m/%Y},S1,{p}", "Tanggal,Sumur,Kedalaman muka air (m)",
+       wells="S1", **DEPTH, **DAY_FIRST)  # fmt: skip
+layout("WRA (Taiwan)", "tw.csv", "07010111,{d:%Y/%m/%d},{v}", "測站代碼,日期,地下水水位(公尺)",
+       code="big5", wells="07010111")  # fmt: skip
+layout("GIMS (Korea)", "gims.csv", "가평,{d:%Y-%m-%d},{v},14.1,210",
+       "관측소명,관측일자,지하수위(el.m),수온(℃),전기전도도(㎲/㎝)", wells="가평",
+       datum="MSL")  # fmt: skip
+layout("DOV (Flanders)", "dov.csv", "2-0114;1;{d:%d/%m/%Y};00:00;{v};goed;peillint",
+       "gw_id;filternummer;datum;tijdstip;peil_mtaw;betrouwbaarheid;methode", wells="2-0114",
+       datum="TAW", **DAY_FIRST)  # fmt: skip
+layout("SGU, new service", "sgu.csv", "5_3,{d:%Y-%m-%d},{v},{px},{p}",
+       "omrade-_och_stationsnummer,obsdatum,grundvattenniva_m_o.h.,grundvattenniva_cm_u._markyta,"
+       "grundvattenniva_m_urok", wells="5_3", datum="MSL")  # fmt: skip
+layout("NLWKN (Lower Saxony)", "nlwkn.csv", "DORF I;{d:%d.%m.%Y};{vc}",
+       "Messstelle;Datum;Grundwasserstand [NHN+m]", wells="DORF I", datum="NHN")  # fmt: skip
+layout("InfluxDB", "influx.csv", ",,0,{d:%Y-%m-%dT%H:%M:%SZ},{v},level,gw,P1",
+       "#group,false,false,true,false,true,true,true",
+       "#datatype,string,long,dateTime:RFC3339,double,string,string,string",
+       "#default,_result,,,,,,", ",result,table,_time,_value,_field,_measurement,well",
+       wells="P1")  # fmt: skip
+layout("decimal years", "x.csv", "{year:.4f},{v}", "year,level")
+layout("MATLAB datenum", "x.csv", "{matlab},{v}", "datenum,level")
+layout("modified Julian dates", "x.csv", "{mjd},{v}", "MJD,level")
+layout("days since a date", "x.csv", "{unix},{v}", "time (days since 1970-01-01),level")
+layout("unit and datum with a comma", "x.csv", "{d:%m/%d/%Y},{vf:.3f}",
+       'Date,"Water-level elevation (feet, NAVD 1988)"', datum="NAVD88")  # fmt: skip
+layout("unit and datum with underscores", "x.csv", "{d:%m/%d/%Y},{vf:.3f}", "Date,GWE_ft_navd88",
+       datum="NAVD88")  # fmt: skip
 
 # how people write their own tables ----------------------------------------------------------------
 
@@ -218,6 +294,43 @@ def records() -> list[Layout]:
             {},
         ),
         "Hub'Eau JSON": ({"count": 30, "data": hubeau}, "07548X0009/F", "NGF", {}),
+        "KiWIS JSON": (
+            [
+                {
+                    "station_name": "F7",
+                    "ts_unitsymbol": "m",
+                    "columns": "Timestamp,Value",
+                    "data": [[f"{d:%Y-%m-%d}T00:00:00.000+01:00", v] for d, v, _ in rows],
+                }
+            ],
+            "F7",
+            None,
+            {},
+        ),
+        "SensorThings": (
+            {
+                "value": [
+                    {"phenomenonTime": f"{d:%Y-%m-%dT%H:%M:%S}Z", "result": v, "@iot.id": k}
+                    for k, (d, v, _) in enumerate(rows)
+                ]
+            },
+            "x",
+            None,
+            {},
+        ),
+        "SensorThings, arrays": (
+            {
+                "value": [
+                    {
+                        "components": ["phenomenonTime", "result"],
+                        "dataArray": [[f"{d:%Y-%m-%dT%H:%M:%S}Z", v] for d, v, _ in rows],
+                    }
+                ]
+            },
+            "x",
+            None,
+            {},
+        ),
         "NVE HydAPI": ({"itemCount": 1, "data": [station]}, "2.271.0", None, {"at_step": "mean"}),
     }
     return [

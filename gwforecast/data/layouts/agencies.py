@@ -29,7 +29,10 @@ TEXT_NAMES = (
 """Columns that hold codes or text, also where these look like numbers."""
 
 MEAN = "00003"  # USGS' code of a daily mean
-_MEASURE = re.compile(r"^(?P<station>.+?)-gw-(?P<kind>logged|dipped)-.*?(?P<units>m[A-Z]*)-")
+_MEASURE = re.compile(
+    r"^(?P<station>.+?)-(?:gw-(?:logged|dipped)-.*?(?P<units>m[A-Z]*)-|"
+    r"groundwater-i-.*?-(?P<unit>m[A-Z]*)$)"
+)
 _LONG = {"monitoring_location_id", "parameter_code", "value"}
 
 
@@ -82,7 +85,7 @@ def plain_table(table: pd.DataFrame) -> pd.DataFrame:
         _check_usgs(table, names)
     elif {"measure", "value"} <= set(names) and {"datetime", "date"} & set(names):
         return _readings(table, names)
-    elif "tijdstip" in names:
+    elif "tijdstip" in names and any("waarde [m]" in name for name in names):
         return _series_of_bro(table, names)
     return table
 
@@ -143,11 +146,11 @@ def _readings(table: pd.DataFrame, names: dict[str, Any]) -> pd.DataFrame:
         found = _MEASURE.match(name)
         if found is None and "/" not in measures.iloc[0]:
             return table  # a column of that name in some other table
-        if found is None or found["units"] != "mAOD":
+        if found is None or "mAOD" not in (found["units"], found["unit"]):
             raise SchemaError(
                 "Readings of the Environment Agency must be groundwater levels in mAOD, measures "
-                f"named ...-gw-logged-...-mAOD-... or ...-gw-dipped-... Received {name!r}. Keep "
-                "the rows of such measures."
+                "named ...-gw-logged-...-mAOD-..., ...-gw-dipped-... or ...-groundwater-...-mAOD. "
+                f"Received {name!r}. Keep the rows of such measures."
             )
         stations[name] = found["station"]
     # dips and a logger of one station are two series

@@ -183,8 +183,8 @@ class Known:
         Columns that repeat others.
     others : str, optional
         Meaning of all columns that are not named.
-    missing : float, optional
-        Number that stands for a missing value.
+    missing : tuple of float
+        Numbers that stand for a missing value.
     note : str
         What is printed of it.
     """
@@ -194,7 +194,7 @@ class Known:
     columns: Mapping[str, tuple[str, str | None]]
     drop: tuple[str, ...] = ()
     others: str | None = None
-    missing: float | None = None
+    missing: tuple[float, ...] = ()
     note: str = ""
 
 
@@ -235,7 +235,11 @@ _KEYS = {word: fact for fact, words in _FACTS.items() for word in words}
 def _fact(key: str) -> str | None:
     """Return what a key of a header block names."""
     words = " ".join(fold(key).replace("_", " ").replace("-", " ").split())
-    return _KEYS.get(" ".join(words.strip(" #:.=*").replace(".", "").split()))
+    plain = " ".join(words.strip(" #:.=*").replace(".", "").split())
+    if plain in _KEYS or not plain or len(plain) > 40:
+        return _KEYS.get(plain)
+    header = read_header(key.strip(" #:.=*"))
+    return "well" if header.meaning == "well" and not header.rest else None
 
 
 def keep_facts(facts: dict[str, str], key: str, value: str) -> None:

@@ -22,6 +22,7 @@ from dataclasses import replace
 import pandas as pd
 
 from gwforecast.data.layouts.base import Known, RawTable
+from gwforecast.data.terms.vocabulary import Header
 from gwforecast.schema import SchemaError
 
 __all__ = ["WEATHER", "of_one_station"]
@@ -76,7 +77,8 @@ WEATHER: tuple[Known, ...] = (
          "upm": ("humidity", "%"), "rf tu": ("humidity", "%"), "fm": ("wind", "m/s"),
          "f": ("wind", "m/s"), "pm": ("pressure", "hPa"), "p": ("pressure", "hPa"),
          "mess datum": ("time", None), "vpgfao": ("evapotranspiration", "mm"), **_STATION},
-        others="quality", missing=-999.0, note="columns by the codes of the DWD; -999 is missing",
+        others="quality", missing=(-999.0,),
+        note="columns by the codes of the DWD; -999 is missing",
     ),
     Known("MeteoSwiss", ("station abbr", "reference timestamp"), _SWISS, others="quality",
           note="columns by the codes of MeteoSwiss; others are left out"),
@@ -85,12 +87,27 @@ WEATHER: tuple[Known, ...] = (
               note="columns by the codes of MeteoSwiss; others are left out")
         for code in ("rre150d0", "tre200d0")
     ),
+    Known(
+        "NOAA GSOD", ("station", "date", "temp", "prcp attributes", "frshtt"),
+        {"temp": ("temperature", "degF"), "max": ("temperature_max", "degF"),
+         "min": ("temperature_min", "degF"), "prcp": ("rain", "in"), "wdsp": ("wind", "knots"),
+         "sndp": ("snow", "in"), "date": ("time", None), **_STATION},
+        others="quality", missing=(99.99, 999.9, 9999.9),
+        note="units as NOAA publishes them (degF, inches); 99.99, 999.9 and 9999.9 are missing",
+    ),
+    Known(
+        "GHCN-Daily by year", ("station", "date", "element", "value", "q flag"),
+        {"element": ("parameter", None), "value": ("value", None), "date": ("time", None),
+         "obs time": ("quality", None), **_STATION},
+        others="quality", missing=(-9999.0,),
+        note="tenths of mm and degC, as GHCN publishes them",
+    ),
     *(
         Known("GHCN-Daily", ("station", "date", code, f"{code} attributes"),
-              {**_GHCN, **_STATION}, others="quality", missing=-9999.0)
+              {**_GHCN, **_STATION}, others="quality", missing=(-9999.0,))
         for code in ("prcp", "tmax", "tavg")
     ),
-    Known("ECA&D", ("souid", "date"), _ECAD, others="quality", missing=-9999.0,
+    Known("ECA&D", ("souid", "date"), _ECAD, others="quality", missing=(-9999.0,),
           note="units by the codes of ECA&D (0.1 mm, 0.1 degC); -9999 is missing"),
     Known(
         "Meteostat", ("date", "prcp", "wspd", "tsun"),
@@ -134,7 +151,7 @@ WEATHER: tuple[Known, ...] = (
         {"prectotcorr": ("rain", "mm"), "t2m": ("temperature", "degC"),
          "t2m max": ("temperature_max", "degC"), "t2m min": ("temperature_min", "degC"),
          "rh2m": ("humidity", "%"), "ws2m": ("wind", "m/s")},
-        missing=-999.0, note="units as NASA POWER publishes them; -999 is missing",
+        missing=(-999.0,), note="units as NASA POWER publishes them; -999 is missing",
     ),
     Known("ERA5", ("valid time", "tp"), _ERA5),
     Known("ERA5", ("t2m", "tp"), _ERA5),
@@ -151,9 +168,14 @@ def of_one_station(raw: RawTable, known: Known) -> RawTable:
         If the table holds several stations.
     """
     frame = raw.frame
-    if known.missing is not None:
+    if known.missing:
         numbers = frame.select_dtypes("number")
-        frame = frame.assign(**numbers.mask(numbers == known.missing))
+        frame = frame.assign(**numbers.mask(numbers.isin(known.missing)))
+    if known.name == "GHCN-Daily by year":
+        raw.headers.update({
+            code.upper(): Header(code, code, meaning, unit)
+            for code, (meaning, unit) in _GHCN.items()
+        })  # fmt: skip
     station = next((n for n, h in raw.headers.items() if h.meaning == "station"), None)
     if station in frame.columns and known in WEATHER:
         stations = frame[station].dropna().astype(str).str.strip().unique()

@@ -14,6 +14,7 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.text.block import is_date
 from gwforecast.data.text.cells import plain_numbers
 from gwforecast.data.text.encoding import decoded
 from gwforecast.schema import SchemaError
@@ -70,18 +71,59 @@ def _records(node: Any, above: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(node, dict):
         return []
     own = {k: v for k, v in node.items() if not isinstance(v, dict | list)}
-    lists = []
+    lists: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, dict):
             inner = {k: v for k, v in value.items() if not isinstance(v, dict | list)}
-            own |= {(f"{key} {k}" if k in own else k): v for k, v in inner.items()}
-            lists += [v for v in value.values() if isinstance(v, list)]
+            if not _has_dates(value):
+                own |= {(f"{key} {k}" if k in own else k): v for k, v in inner.items()}
+            rows = _rows(value, node.get(f"{key}_units"))
+            below = {f"{key} {k}": v for k, v in value.items() if isinstance(v, list)}
+            deeper = any(isinstance(v, dict) for v in value.values())
+            lists |= {key: rows or [value]} if rows or deeper else below
         elif isinstance(value, list):
-            lists.append(value)
+            lists[key] = value
+    if rows := _rows(node, None):
+        lists = {"": rows}
     said = above | {k: v for k, v in own.items() if _says_something(k, v)}
-    below = [_records(items, said) for items in lists]
-    longest = max(below, key=len, default=[])
+    found = {key: rows for key, items in lists.items() if (rows := _records(items, said))}
+    longest = max(found.values(), key=len, default=[])
+    alike = {k: rows for k, rows in found.items() if set(rows[0]) == set(longest[0])}
+    if len(alike) > 1 and not any(read_header(k).meaning == "well" for k in longest[0]):
+        return [{"well": key, **row} for key, rows in alike.items() for row in rows]
+    if len(alike) > 1:
+        return [row for rows in alike.values() for row in rows]
     return longest if longest else [above | own]
+
+
+def _rows(node: dict[str, Any], units: Any) -> list[dict[str, Any]]:
+    """Return the records of a table that is no list of records: by columns, by dates, or of rows.
+
+    The names of rows stand beside them (``columns`` of KiWIS, ``components`` of SensorThings).
+    """
+    units = units if isinstance(units, dict) else {}
+    columns = {k: v for k, v in node.items() if isinstance(v, list) and len(v) > 1}
+    plain = {k: v for k, v in columns.items() if not any(isinstance(x, dict | list) for x in v)}
+    if len(plain) > 1 and len(set(map(len, plain.values()))) == 1:
+        names = [f"{k} ({units[k]})" if units.get(k) and k != "time" else k for k in plain]
+        return [dict(zip(names, row, strict=True)) for row in zip(*plain.values(), strict=True)]
+    for rows in columns.values():
+        if not all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
+            continue
+        for names in node.values():
+            listed = names.split(",") if isinstance(names, str) else names
+            if isinstance(listed, list) and len(listed) == len(rows[0]) and listed is not rows:
+                return [dict(zip(map(str, listed), row, strict=True)) for row in rows]
+    dated = {k: v for k, v in node.items() if isinstance(v, dict) and _has_dates(v)}
+    if dated and len(dated) == len(node):
+        times = dict.fromkeys(time for series in dated.values() for time in series)
+        return [{"time": t, **{k: v.get(t) for k, v in dated.items()}} for t in times]
+    return []
+
+
+def _has_dates(node: dict[str, Any]) -> bool:
+    """Return whether the keys of an object are dates."""
+    return len(node) > 1 and all(is_date(str(key)) for key in node)
 
 
 def _says_something(key: str, value: Any) -> bool:

@@ -32,8 +32,18 @@ _SPELLINGS = {
         "метр",
         "метров",
         "米",
+        "公尺",
     ),
-    "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres", "zentimeter", "см"),
+    "cm": (
+        "cm",
+        "centimeter",
+        "centimeters",
+        "centimetre",
+        "centimetres",
+        "zentimeter",
+        "см",
+        "公分",
+    ),
     "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres", "мм", "毫米"),
     "dm": ("dm", "dezimeter", "decimeter", "decimetre"),
     "ft": ("ft", "feet", "foot", "pies", "fuss", "pieds", "piedi"),
@@ -52,13 +62,16 @@ _ABOVE = {
         "slm", "sulm", "snmm", "sobreelniveldelmar", "sullivellodelmare", "oeh", "oeverhavet",
         "oh", "overhavet", "aboveseelevel", "aboveMSL".lower(), "relativetomsl", "nivmer",
         "audessusdelamer", "acimadoniveldomar", "uems", "hoehe", "uemuem", "nm", "nadmorem",
-        "nv", "npm", "nadpoziomemmorza", "py", "mpy",
+        "nv", "npm", "nadpoziomemmorza", "py", "mpy", "el", "sea", "abovesea", "sealevel",
+        "meansealevel", "themeansealevel", "thesealevel",
     ),
     "NGF": ("ngf", "ngfign69", "ign69", "ngfcorse"),
     "ODN": ("aod", "od", "odn", "aodn", "aboveod", "aboveordnancedatum"),
     "AHD": ("ahd", "aboveahd"),
-    "NAVD88": ("navd88", "navd1988", "abovenavd88", "relativetonavd88"),
-    "NGVD29": ("ngvd29", "ngvd1929", "abovengvd29", "relativetongvd29"),
+    "NAVD88": ("navd88", "navd1988", "abovenavd88", "relativetonavd88", "navdof1988",
+               "northamericanverticaldatumof1988"),
+    "NGVD29": ("ngvd29", "ngvd1929", "abovengvd29", "relativetongvd29", "ngvdof1929",
+               "nationalgeodeticverticaldatumof1929"),
     "TAW": ("taw", "tovtaw"),
     "RH2000": ("rh2000", "oehrh2000"),
     "RH70": ("rh70",),
@@ -183,8 +196,9 @@ def parse_length(text: str) -> LengthUnit | None:
     plain = compact(written)
     if plain in ("masl", "mamsl", "mahd", "maod", "mod"):
         return LengthUnit("m", "above", _DATUM[plain[1:]])
-    if plain == "tpm":  # T.P.m, as the Japanese services write it
-        return LengthUnit("m", "above", "TP")
+    turned = re.fullmatch(r"(.*?\w)[\s.+-]+(m|cm|ft)", written)  # T.P.m in Japan, NHN+m
+    if turned and compact(turned[1]) in _DATUM and plain not in _CANONICAL:
+        return LengthUnit(turned[2], "above", _DATUM[compact(turned[1])])
     for word in _LONGEST_FIRST:
         if not plain.startswith(word) or not fold(written).lstrip().startswith(word):
             continue  # "m msl" begins with mm only without its blank

@@ -103,6 +103,9 @@ def read_header(text: str) -> Header:
     if alone is not None and alone.sense in ("above", "below"):  # mbgl, mNAP
         meaning = "depth" if alone.sense == "below" else "level"
         return Header(text, text, meaning, text, alone)
+    behind = re.search(r"[\])]\s*([^\[\]()]+)$", text)
+    if behind and _meaning(behind[1], tokens(behind[1]))[0] == "quality":
+        return Header(text, text, "quality")
     label, unit = _split_unit(text)
     words = tokens(label)
     length = parse_length(unit) if unit else None
@@ -112,9 +115,8 @@ def read_header(text: str) -> Header:
     rest = _rest(label, used)
     if meaning == "well" and rest and _meaning(rest, tokens(rest))[0] == "well":
         rest = ""  # the code of a piezometer, not a piezometer called Code
-    inside = [word for word in words if word in _INSIDE]
-    if unit is None and len(inside) == 1 and meaning in ("level", "depth", "value"):
-        unit, length = _INSIDE[inside[0]], parse_length(_INSIDE[inside[0]])
+    if length is None and meaning in _MEASURED:
+        unit, length = _of_words(words, meaning, unit)
     if unit is None and meaning.startswith("temperature") and rest in _DEGREES:
         unit, rest = rest, ""
     if unit and meaning in ("unknown", "value", "well", "screen"):
@@ -124,6 +126,21 @@ def read_header(text: str) -> Header:
     return _of_depth(Header(text, label, meaning, unit, length, rest))
 
 
+def _of_words(
+    words: list[str], meaning: str, unit: str | None
+) -> tuple[str | None, LengthUnit | None]:
+    """Return the unit that a word of a header is, with the datum in its brackets."""
+    inside = [_INSIDE[word] for word in words if word in _INSIDE]
+    if not inside and words[-1:] == ["m"] and meaning in ("level", "depth"):
+        inside = ["m"]
+    if len(inside) != 1:
+        return unit, None
+    whole = parse_length(f"{inside[0]} {unit or ''}".strip())
+    known = whole is not None and whole.unclear is None
+    return (f"{inside[0]} {unit or ''}".strip(), whole) if known else (unit, None)
+
+
+_MEASURED = ("level", "depth", "value", "unknown", "well")
 _DURATIONS = ("days", "day", "hours", "h", "minutes", "min", "count")
 _OF_UNITS = {
     "temperature": ("degc", "degf", "celsius", "degreesc", "degreesf", "degcelsius", "kelvin"),
@@ -185,9 +202,19 @@ def _split_unit(text: str) -> tuple[str, str | None]:
     """Return name and unit of a header such as ``rain [mm/d]``, ``Temp, °C`` or ``MW-1_ft``."""
     name = " ".join(text.split())
     several = re.findall(r"[\[(]\s*([^\[\]()]+?)\s*[\])]", name)
-    known = next((inner for inner in several if parse_length(inner)), None)
+    known = next((inner for inner in several if parse_length(inner) or _of_unit(inner)), None)
     if known is not None and known != several[0]:  # (E) [m]
-        return name[: name.index(several[0]) - 1].rstrip(" ,;:(["), known
+        head = name[: re.search(rf"[\[(]\s*{re.escape(known)}", name).start()]  # type: ignore[union-attr]
+        return re.sub(r"[\[(][^\[\]()]*[\])]\s*$", "", head).rstrip(" ,;:"), known
+    for inner in several:  # (feet, NAVD 1988)
+        plain = " ".join(inner.replace(",", " ").split())
+        if "," in inner and (length := parse_length(plain)) and not length.unclear:
+            return name[: name.index(inner)].rstrip(" ,;:(["), plain
+    parts = name.split("_")
+    for k in range(1, len(parts)):  # level_m_o.h., WATER_LEVEL_MASL
+        length = parse_length(tail := " ".join(parts[k:]))
+        if length is not None and length.sense and not length.unclear:
+            return "_".join(parts[:k]), tail
     bracket = re.match(r"^(.*?[^\s].*?)\s*[\[(<{]\s*(.+?)\s*[\])>}]*\s*$", name)
     if bracket and (head := bracket[1].rstrip(" ,;:")):
         inner = re.split(r"[\])]\s*[\[(]?", bracket[2])[0].strip(" ,")
@@ -338,7 +365,9 @@ _SINGLE = _RIVERS | frozenset({"prof", "id", "name", "code", "point", "site", "l
                      "put", "depth", "head", "wl", "level", "elevation", "cote", "hoehe",
                      "stand", "state", "valid", "source", "dry", "land", "file", "logged",
                      "event", "rio", "piezo", "region", "ec", "ph", "sn", "naam", "nom", "wse",
-                     "swl", "no", "measure", "tiefe", "druck", "usage", "note"})  # fmt: skip
+                     "swl", "no", "measure", "tiefe", "druck", "usage", "note", "creek",
+                     "brook", "ditch", "sloot", "arroyo", "ribeira", "arroio", "bach", "kreek",
+                     "beek", "pipe", "rohr", "identifier", "kaev", "rn", "ind"})  # fmt: skip
 
 
 def _fits(meaning: str, joined: str, phrase: str) -> bool:

@@ -12,7 +12,10 @@ __all__ = [
     "CALENDAR_WORDS",
     "CLOCK_WORDS",
     "DATUM_WORDS",
+    "EITHER_WORDS",
     "GENERIC",
+    "GROUND_WORDS",
+    "HEIGHT_WORDS",
     "KIND_MEANINGS",
     "TIME_WORDS",
     "WORDS",
@@ -21,7 +24,8 @@ __all__ = [
 
 WORDS: dict[str, str] = {
     "index": "unnamed, #, nr, no, row, record, record number, recordno, index, rownum, lfd nr, "
-    "objectid, fid, seq, sequence, ms, seconds, elapsed*, _id, wlm id, lev acy cd, date accuracy",
+    "objectid, fid, seq, sequence, ms, seconds, elapsed*, _id, wlm id, lev acy cd, date accuracy, "
+    "iot id, iot*",
     "zone": "tz, tz cd, time zone, timezone, utc offset, lev tz cd, zeitzone, zeitbezug, "
     "tijdzone, utc differenz, utcoffset",
     "quality": "*_source, *attributes, metadata, quality*, qual, *qual, qualitaet*, *status, "
@@ -43,7 +47,9 @@ WORDS: dict[str, str] = {
     "sensor type, serial*, seriennummer, sn, logger id, logger serial*, kvalitet*, jakosc, "
     "kvalita, stav, poznamka, uwagi, opomba, megjegyzes, laatu, kalite, revision date, "
     "*revision date, date revised, entry date, download date, *korrigert, corrected flag, "
-    "anomalous, infl, wl method, reading method, etat, tilstand, situation",
+    "anomalous, infl, wl method, reading method, etat, tilstand, situation, "
+    "ind, igmin, *品質*, *均質*, *現象なし*, fran datum tid utc, till datum tid utc, precipprob, "
+    "precipcover, preciptype, tidsutsnitt, n r",
     "area": "gemeinde, municipality, commune, county, kreis, provincie, province, region, "
     "district, land, country, bundesland",
     "unit": "unit, units, *einheit, einheit, eenheid, unite, unites, unidad*, unidade*, unita, "
@@ -79,9 +85,11 @@ WORDS: dict[str, str] = {
     "pet, et0, eto, epot, evapot*, evaporacion, evaporacao, evaporazione, avdunstning, "
     "fordampning, avdunstning*, evap, haihdunta, vypar, parowanie, 蒸発*, 蒸发*, испарение",
     "temperature_min": "tmmn, t min, tlmin, temperature min*, min temp*, tmin, tmin*, "
-    "minimum temp*, temp min*",
+    "minimum temp*, temp min*, "
+    "tempmin, mintp, *最低気温*",
     "temperature_max": "tmmx, t max, tlmax, temperature max*, max temp*, tmax, tmax*, "
-    "maximum temp*, temp max*",
+    "maximum temp*, temp max*, "
+    "tempmax, maxtp, *最高気温*",
     "temperature": "tl mittel, tmed, tas, *temperatur*, temp, temp*, tmean, tavg, temperatuur*, "
     "*temperatuur, t2m, teplota*, temperatura*, homerseklet*, lampotila*, sicaklik*, *気温*, "
     "*气温*, *水温*, *수온*, *기온*, температура*",
@@ -89,17 +97,19 @@ WORDS: dict[str, str] = {
     "*niederschlag*, regen, regen*, *neerslag*, pluie*, pluvio*, lluvia*, precipitac*, pioggia*, "
     "precipitaz*, chuva*, nederboerd*, nedboer*, sademaara*, prec, opad, opady, srazky, srazka, "
     "padavine, oborine, zrazky, csapadek*, sade, sadanta, yagis, *降水*, *降雨*, *雨量*, *강수*, "
-    "осадки",
+    "осадки, "
+    "curah hujan*, mua, luong mua*, ploaie, precipitatii, опади, валежи, sra, mm ploaie",
     "pressure": "*pressure*, *luftdruck*, luchtdruk*, druck, druck*, pression*, presion*, "
     "pressao*, pressione*, lufttryck*, lufttryk*, abs pres*, baro*, barometric*, pres, "
-    "wasserdruck, totalizador, *気圧*, *气压*, *기압*, давление, pbaro, p baro, tlak*, cisnienie",
+    "wasserdruck, cbl, totalizador, *気圧*, *气压*, *기압*, давление, pbaro, p baro, tlak*, cisnienie",
     "stage": "river*, *_river, stage, stage*, *stage, hydrometry*, stream*, flusspegel*, fluss*, "
     "rivier*, riviere*, rio, fiume*, lake*, seepegel, flodniva, vandloeb*, oppervlaktewater*, "
     "surface water*, oberflaechenwasser*, gauge height, streamflow, runoff, abfluss*, debiet*, "
     "debit*, caudal*, portata*, vazao*, vattenforing, vattenfoering, vandfoering, discharge*, "
     "sea level, tide, tidal, zeespiegel, *流量*, *河川水位*, vodostaj reke, prutok, przeplyw, "
     "pretok, debi, rhein, rhine, elbe, donau, danube, isar, neckar, weser, mosel, maas, waal, "
-    "ijssel, meuse, thames, seine, loire, rhone, ebro",
+    "ijssel, meuse, thames, seine, loire, rhone, ebro, "
+    "creek, *creek, brook, ditch, sloot, arroyo, stream level, ribeira, arroio, bach, kreek, beek",
     "pumping": "pump*, *pumpage, volume*, abstraction*, extraction*, *entnahme*, foerder*, "
     "onttrekking*, prelevement*, bombeo*, extraccion*, prelievo*, uttag, indvinding*, pompage*, "
     "pumpmenge*, pumprate*, injection*, infiltration*, irrigation*, bewaesserung*, withdrawal*",
@@ -121,7 +131,10 @@ WORDS: dict[str, str] = {
     "depth from lsd, tiefe zu wasser*, wasserstand unter *, globina*, hloubka*, glebokosc*, "
     "melyseg*, syvyys*, derinlik*, dubina*, *埋深*, *水深*, *심도*, глубина*, u gok, ugok, "
     "unter gok, u rok, u mp, bgl, mbgl, bgs, mbgs, bls, btoc, mbtoc, prof, prof *, prof nappe, "
-    "nivel estatico, nivel dinamico, nivel estatico *",
+    "nivel estatico, nivel dinamico, nivel estatico *, "
+    "dbns, depth below natural surface*, adancime*, *глибина*, дубина*, длабочина*, "
+    "дълбочина*, kedalaman*, do sau*, gylis*, dziluma*, *maapinnast*, *zemes virsmas*, "
+    "*zemes pavirsiaus*, *埋設深*, profundidad nivel*, prof nivel*",
     "level": "head, heads, head*, *head, hydraulic head, gwl, gwl*, gwlevel, groundwater level*, "
     "ground water level*, groundwaterlevel, water level*, waterlevel*, water elevation*, "
     "waterelevation, water level elevation, water table*, piezometric*, potentiometric*, "
@@ -134,11 +147,16 @@ WORDS: dict[str, str] = {
     "beoordeelde waarde, voorlopige waarde, controle waarde, onbekend waarde, hoehe, gw elev, "
     "piezo, rswl, wasserstd*, peil, peil *, nivell*, hladina*, zwierciadlo*, poziom*, razina*, "
     "gladina*, nivo*, vizszint*, talajviz*, vizallas*, pohjaveden*, pohjavesi*, pinnankorkeus*, "
-    "veetase*, su seviyesi*, *地下水位*, *水位*, *수위*, уровень*, *水头*, σταθμη*",
+    "veetase*, su seviyesi*, *地下水位*, *水位*, *수위*, уровень*, *水头*, σταθμη*, "
+    "gwe, *gwe, rwl, kote, kot, kotu, su kotu, muka air*, "
+    "tinggi muka air, kota muka air*, muc nuoc*, vandens lygis*, udens limenis*, рівень*, ниво*, "
+    "wasserspiegelhoehe*, gw spiegel*, gwsp*, taso*",
     "value": "value, values, val, original value, reading, reading value, result, waarde, valor, "
     "valeur, valore, vaerdi, vaerde, verdi, mean, average, dagwaarde, tagesmittel, daily mean, "
     "mittelwert, meting, mesure, messwert, tageswert, data value, wartosc, hodnota, vrednost, "
-    "ertek, arvo, deger, 観測値, 值, 값, значение, obs value",
+    "ertek, arvo, deger, 観測値, 值, 값, значение, obs value, "
+    "measurement, measurements, numeriekewaarde, numerieke waarde, alfanumeriekewaarde, "
+    "result value, observed value",
     "well": "well, wells, well id, well name, well no, well number, wellid, well*, *well, site, "
     "site no, site code, site id, site name, site number, siteno, siteid, sitename, sitecode, "
     "station, station *, stations*, stationid, stn, stn id, stationens namn, "
@@ -156,10 +174,14 @@ WORDS: dict[str, str] = {
     "hydroid, unit number, gw nummer, mkz, messstellenkennziffer, gwmst*, objekt, otwor*, vrt*, "
     "bunar, asema*, kut, kuyu*, nr punktu, stanice, postaja*, estacio*, clave, codi, dbkey, "
     "piezometr*, ujscie, *観測所*, *观测井*, *井号*, *井名*, *관측소*, *관측정*, скважина*, "
-    "γεωτρηση*",
+    "γεωτρηση*, "
+    "identifier, rn, monster identificatie, meetpunt identificatie, gw id, stazione*, "
+    "foraj*, sumur*, gieng*, kaev, grezinys, urbums, свердловина*, сондаж*, *測站代碼*, "
+    "*測站名稱*, *井編號*, cislo objektu, gwl id, permkey filter",
     "screen": "filternummer, filter nummer, filternr, filter nr, filter no, filter, tube, "
     "tube nr, tubenumber, tube number, buisnummer, screen, screen no, screen number, intag, "
-    "indtag, indtagsnr, layer, aquifer layer",
+    "indtag, indtagsnr, layer, aquifer layer, "
+    "pipe, pijp, rohr",
 }  # fmt: skip
 """Words by meaning, in the order in which they are looked for."""
 
@@ -181,7 +203,11 @@ _TIMES = (
     "measurement date and time, collect date, bore date, date read, reading dttm, zeitpunkt *, "
     "pejletidspunkt, datum pomiaru, data pomiaru, datum mereni, datum merania, datum meritve, "
     "paivamaara, kuupaev, tarih, ημερομηνια, дата, 日付, 日期, 日時, 时间, 年月日, 観測日*, "
-    "观测日期, 관측일*, 날짜, date yyyy mm dd, aaaammjj, dag *, dzien, den"
+    "观测日期, 관측일*, 날짜, date yyyy mm dd, aaaammjj, dag *, dzien, den, rdate, "
+    "representativt dygn, representativ manad, waarnemingdatum, waarnemingtijd, tanggal, ngay, "
+    "datums, датум, datenum, matlab datenum, serial, excel serial, mjd, decimal year, decyear, jd, "
+    "julian date, modified julian date, ordinal, days since *, hours since *, minutes since *, "
+    "seconds since *"
 )
 _CLOCKS = (
     "time, uhrzeit, zeit, heure, hora, ora, tijd, tid, klokkeslaet, klockslag, clock, hour, hh, "
@@ -220,5 +246,22 @@ _GENERIC = (
     "depth groundwater head table elevation piezometric stand nivel niveau relativ dans tov "
     "ueber unter boven onder reading code type no nr site datum sea local"
 )
+_HEIGHTS = (
+    "head heads hydraulic elevation elev altitude cote cota quota hoehe kote kota kot kotu wse rwl "
+    "stijghoogte potentiometric potentiometrico piezometric piezometrique piezometrico "
+    "piezometrica rswl gwe"
+)
+HEIGHT_WORDS = frozenset(_HEIGHTS.split())
+"""Words of a header that name a height."""
+_EITHER = "nivel nivell freatico freatica freatic da de del do la agua aigua"
+EITHER_WORDS = frozenset(_EITHER.split())
+"""Words of headers that providers write over heights and over depths alike: *nivel freático*."""
+_GROUND = (
+    "ground land surface elevation elev altitude altitud altitudine gelaende gelaendehoehe terreno "
+    "maaiveld maaiveldhoogte toc casing brocal boca sol rpe gse gok rok reference messpunkthoehe "
+    "rohroberkante gelaendeoberkante meetpunthoogte hoehe"
+)
+GROUND_WORDS = frozenset(_GROUND.split())
+"""Words of a header that names the height of the ground or of the measuring point."""
 GENERIC = frozenset(_GENERIC.split()) | frozenset(DATUM_WORDS)
 """Words that do not name a well."""

@@ -19,6 +19,7 @@ __all__ = [
     "is_clock",
     "is_date",
     "is_number",
+    "is_unit_row",
     "likely_header",
     "unique_names",
 ]
@@ -51,7 +52,7 @@ _NUMBER = re.compile(r"^\s*[<>~]?\s*[+-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[
 _CLOCK = re.compile(r"^\s*\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?\s*$")
 _FORMAT = re.compile(r"^\d{1,3}[sdnfcSDNFC]$")
 _UNIT_CELL = re.compile(
-    r"^[\[(]?(?:%|-|[dhst]$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
+    r"^[\[(]?(?:%|-|[dhst]$|days?$|hours?$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
     r"yyyy|dd|hh|tt|jjjj|text|date|datum|zeit|time|string|unit|einheit|number|datetime)",
     re.IGNORECASE,
 )
@@ -201,7 +202,7 @@ def _header(
             cells[0] = cells[0].lstrip("#").strip() if len(cells) > 1 or width == 1 else cells[0]
         if all(_FORMAT.match(cell) for cell in cells if cell):
             continue
-        if _is_unit_row(cells) and not units and _has_header(rows, i):
+        if is_unit_row(cells) and not units and _has_header(rows, i):
             units = {k: cell.strip("[]()") for k, cell in enumerate(cells) if cell}
             continue
         if _can_be_header(cells, dates, width):
@@ -209,7 +210,8 @@ def _header(
             if above is not None:
                 i, units = above
                 cells = [cell.strip() for cell in rows[i]]
-            return i, _stacked(rows, i, [" ".join(name.split()) for name in cells]), units, first
+            names = [" ".join(name.split()) for name in cells]
+            return i, _stacked(rows, i, _with_below(rows[i + 1 : first], names)), units, first
         if not _is_values(cells, dates):
             return None, _numbered(rows[first], dates), units, first
         first = i  # whose date will be refused
@@ -222,8 +224,9 @@ def _has_header(rows: Sequence[Sequence[str]], i: int) -> bool:
     return bool(above) and _filled(above[0]) > 1 and not any(map(is_date, above[0]))
 
 
-def _is_unit_row(cells: list[str]) -> bool:
-    filled = [cell for cell in cells if cell]
+def is_unit_row(cells: Sequence[str]) -> bool:
+    """Return whether a row below a header holds units."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
     if not filled:
         return False
     known = [bool(parse_length(c) or _UNIT_CELL.match(c)) for c in filled]
@@ -266,6 +269,18 @@ def _named_above(
             if parse_length(cell) or _UNIT_CELL.match(cell)
         } or units
     return None
+
+
+def _with_below(rows: Sequence[Sequence[str]], names: list[str]) -> list[str]:
+    """Return names of columns, repeated ones with what rows below the header say of them."""
+    below = [cells for cells in rows if _filled(cells) > 1 and not is_unit_row(cells)]
+    if not below:
+        return names
+    return [
+        " ".join([name, *(c[k].strip() for c in below if k < len(c) and c[k].strip())])
+        if name and names.count(name) > 1 else name
+        for k, name in enumerate(names)
+    ]  # fmt: skip
 
 
 def _stacked(rows: Sequence[Sequence[str]], i: int, names: list[str]) -> list[str]:
@@ -321,7 +336,7 @@ def unique_names(names: Sequence[str], where: str) -> list[str]:
     made: list[str] = []
     for place, name in enumerate(names):
         if name and name in made:
-            if read_header(name).meaning != "time":
+            if read_header(name).meaning not in ("time", "quality", "index"):
                 raise SchemaError(
                     f"Columns must have names of their own. Received {name!r} twice in {where}. "
                     "Rename one, or write the names of the wells into the row above."

@@ -15,10 +15,11 @@ from gwforecast.schema import SchemaError
 __all__ = ["plain_numbers"]
 
 
-TRACES = ("T", "Trace", "Tr", "trace")  # rain that was too little to be measured
+TRACES = ("T", "Trace", "Tr", "trace", "Ip")  # rain that was too little to be measured
 _SPACED = r"^[+-]?\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?$"
 _BOTH = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"}
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f\u2019])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
+_MARKED = r"[+-]?\d[\d.,]*\s?[*#$]"
 _TEXT_MEANINGS = ("time", "well", "screen", "quality", "unit", "zone", "parameter", "direction")
 
 
@@ -72,6 +73,13 @@ def _column(
     dry = folded.isin(DRY).to_numpy(bool)
     text = text.mask(dry)
     numbers = _parsed(text, decimal)
+    marked = text.where(numbers.isna()).str.fullmatch(_MARKED).fillna(False).astype(bool)
+    if marked.any() and marked.mean() < 0.5:  # of an estimate, 12.3*
+        raw.notes.append(
+            f"marks: {int(marked.sum())} numbers of {column.name!r} with a mark behind them, first "
+            f"{text[marked].iloc[0]!r}, are read without it"
+        )
+        numbers = numbers.fillna(_parsed(text.where(marked).str.rstrip(" *#$"), decimal))
     bad = (text.notna() & numbers.isna()).to_numpy()
     if not bad.any():
         return numbers, dry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.terms.units import fold
@@ -95,7 +96,9 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
     dates = [c for c in named if c not in clocks]
     if len(dates) > 1:
         certain = [c for c in dates if _has_dates(raw.frame[c])]
-        dates = certain if len(certain) == 1 else dates
+        dates = certain or dates
+    if len(dates) > 1:  # the day that a sum from morning to morning is of
+        dates = [c for c in dates if "representativ" in fold(c)] or dates
     if len(dates) > 1:
         raise SchemaError(
             f"A table must have one column of times. Received {dates} in {raw.path}. Choose one "
@@ -103,6 +106,11 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
         )
     if dates:
         return [dates[0], *_usable_clock(raw, clocks)]
+    for name in columns:  # 2003.5417
+        known = raw.frame[name].dropna()
+        years = " ".join(tokens(name)) in CALENDAR["year"] and is_numeric_dtype(known.dtype)
+        if years and known.between(1600, 2300).all() and (known % 1 != 0).any():
+            return [name]
     for name in columns[:3]:
         if _has_dates(raw.frame[name]):
             return [name, *_usable_clock(raw, clocks)]

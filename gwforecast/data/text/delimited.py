@@ -22,6 +22,7 @@ from gwforecast.data.text.block import (
     find_block,
     is_date,
     is_number,
+    is_unit_row,
     likely_header,
     unique_names,
 )
@@ -36,6 +37,11 @@ PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
 _TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
+_HEADERLESS = (
+    (r"[A-Z]{2}[A-Z0-9_-]{9},\d{8},[A-Z0-9]{4},-?\d+,",  # GHCN-Daily by year
+     "STATION,DATE,ELEMENT,VALUE,M FLAG,Q FLAG,S FLAG,OBS TIME"),
+)  # fmt: skip
+"""Names of the columns of files that are published without a header, by their first line."""
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
 
@@ -109,8 +115,11 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     decimal = dialect.decimal or _decimal(lines[layout.first :], layout.delimiter)
     facts = facts_of_lines(layout.above)
     facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
-    said = facts.get("columns", "").split(",")
-    names = said if layout.header is None and len(said) == len(layout.names) else layout.names
+    names = layout.names
+    if layout.header is None:
+        said = facts.get("columns", "").split(",")
+        said = _headerless(lines[layout.first]) or said
+        names = said if len(said) == len(names) else names
     names = unique_names(names, str(path))
     line = _lines_of(path, layout.first, text.encoding)
     made = _quickly(text, layout, names, decimal, dialect, dated)
@@ -135,6 +144,11 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     elif layout.header is None:
         raw.notes.append("header: none; the first column of values is taken")
     return _without_code(plain_numbers(raw, decimal, dated=dated, dialect=dialect))
+
+
+def _headerless(line: str) -> list[str]:
+    """Return the names of the columns of a known file without a header, or nothing."""
+    return next((n.split(",") for pattern, n in _HEADERLESS if re.match(pattern, line)), [])
 
 
 def _without_code(raw: RawTable) -> RawTable:
@@ -233,6 +247,10 @@ def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool)
         block = find_block([names, *rows])
         if block is not None and block.header == 0:
             first, units = start + block.first, block.units
+    elif dated and rows and is_unit_row(rows[0]):
+        shift = len(names) - len(rows[0]) if delimiter.isspace() and delimiter != "\t" else 0
+        first += 1
+        units = {k + shift: cell.strip("[]() ") for k, cell in enumerate(rows[0]) if cell.strip()}
     above = [_cells(line, delimiter) for line in lines[:start]]
     return _Layout(delimiter, names, units, start, first, above)
 
@@ -260,7 +278,7 @@ def _delimiter(header: str, lines: list[str], path: Path, given: str | None) -> 
         if given in header:
             return given
         raise _not_there(given, [header], path)
-    for candidate in DELIMITERS:
+    for candidate in (*DELIMITERS, "  "):
         if len(_cells(header, candidate)) > 1:
             return candidate
     try:

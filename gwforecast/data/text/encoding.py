@@ -24,7 +24,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LIKELY = ["cp1252", "cp1250", "cp850", "mac_roman", "cp1257", "iso8859_15", "cp1251", "cp932",
-           "gb18030", "euc_kr", "cp1253"]  # fmt: skip
+           "gb18030", "big5", "euc_kr", "cp1253", "cp1254", "cp1255"]  # fmt: skip
 _UNUSUAL = re.compile(
     r"[\u0080-\u00a6\u00a8-\u00af\u00b4\u00b6-\u00b8\u00bb-\u00bf\u00d0\u00d7\u00dd\u00de"
     r"\u00f0\u00f7\u00fe\u0192\u2018-\u203a]|(?<=[^\W\d])[\u00b2\u00b3\u00b9](?=[^\W\d])"
@@ -127,7 +127,9 @@ def _of_one_byte(raw: bytes, path: Path) -> str:
     strange = b"\n".join(line for line in raw.split(b"\n") if not line.isascii())[:20_000]
     if not _is_dense(strange):
         try:
-            if not _UNUSUAL.search(strange.decode("cp1252")):
+            western = strange.decode("cp1252")
+            central = _whole(strange, "cp1250") or ""
+            if not _UNUSUAL.search(western) and known_words(western) >= known_words(central):
                 return "cp1252"
         except UnicodeDecodeError:
             pass

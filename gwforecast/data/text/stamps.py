@@ -194,6 +194,9 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
             "remove the row."
         )
     low, high = float(column.min()), float(column.max())
+    counted = None if date_format is not None else _counted(column, low, high)
+    if counted is not None:
+        return counted
     if date_format is None and low > 15_000 and high < 90_000:
         days = np.round(column.to_numpy(float) * 86_400_000).astype("timedelta64[ms]")
         times = pd.DatetimeIndex(SERIAL_ORIGIN + pd.TimedeltaIndex(days)).round("s")
@@ -204,6 +207,65 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
     text = pd.Series([f"{value:.0f}" for value in column], index=column.index)
     reader = _Reader(text, where, source, None)
     return reader.given(date_format) if date_format is not None else reader.found()
+
+
+_COUNTS = {"mjd": 40_587, "modified": 40_587, "datenum": 719_529, "matlab": 719_529,
+           "ordinal": 719_163}  # fmt: skip
+"""Number of 1970-01-01 in counts of days, by a word of the header."""
+_LONG = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+
+
+def _counted(column: pd.Series, low: float, high: float) -> Stamps | None:
+    """Return times of years with decimals, or of days since the day that the header names."""
+    name = fold(str(column.name))
+    if low > 1600 and high < 2300 and bool((column % 1 != 0).any()):
+        return _of_years(column.to_numpy(float))
+    stated = re.search(r"\b(day|hour|minute|second)s? since (\d{4}-\d{1,2}-\d{1,2})", name)
+    word = next((w for w in re.split(r"[\W_]+", name) if w in _COUNTS), None)
+    long = 86_400
+    if stated:
+        zero = pd.Timestamp(stated[2])
+        long = _LONG[stated[1]]
+    elif low > 2_300_000 and high < 2_600_000:  # Julian dates
+        zero = pd.Timestamp("1970-01-01")
+        column = column - 2_440_587.5
+    elif word is not None:
+        zero = pd.Timestamp("1970-01-01")
+        column = column - _COUNTS[word]
+    else:
+        return None
+    seconds = np.round(column.to_numpy(float) * long)
+    if np.abs(seconds).max() > 1e11:
+        return None
+    times = zero.to_datetime64().astype("datetime64[s]") + seconds.astype("timedelta64[s]")
+    return Stamps(
+        pd.DatetimeIndex(times.astype("datetime64[us]")),
+        form=stated[0] if stated else f"days by {word or 'Julian date'}",
+    )
+
+
+def _of_years(years: np.ndarray) -> Stamps:
+    """Return times of years with decimals: months where they are twelfths, else days."""
+    whole = np.floor(years + 1e-6)
+    months = (years - whole) * 12
+    digits = max(len(f"{value:.8f}".rstrip("0").partition(".")[2]) for value in years[:1000])
+    near = 12 * 0.51 * 10.0**-digits + 1e-9
+    for shift, said in ((0.0, "first days of months"), (0.5, "months, by their middle")):
+        number = months - shift
+        if digits > 1 and (np.abs(number - np.round(number)) <= near).all():
+            count = (whole * 12 + np.round(number)).astype(np.int64) - 1970 * 12
+            index = pd.DatetimeIndex(count.astype("datetime64[M]").astype("datetime64[us]"))
+            return Stamps(index, form=f"years with decimals, {said}")
+    start = (whole.astype(np.int64) - 1970).astype("datetime64[Y]")
+    length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(float)
+    seconds = np.round((years - whole) * length * 86_400).astype("timedelta64[s]")
+    exact = pd.DatetimeIndex((start.astype("datetime64[s]") + seconds).astype("datetime64[us]"))
+    days = exact.round("D")
+    apart = np.abs((exact - days).total_seconds().to_numpy()) / (length * 86_400)
+    coarse = bool((apart <= 0.51 * 10.0**-digits + 1e-9).all())
+    return Stamps(
+        days if coarse else exact.round("min"), form="years with decimals, fractions of their days"
+    )
 
 
 def _since_1970(numbers: pd.Series) -> Stamps | None:
@@ -470,6 +532,9 @@ def _reordered(text: pd.Series) -> pd.Series:
     first = str(text.iloc[0])
     if re.match(r"^\d{1,2}:\d{2}(?::\d{2})? \d", first):
         return text.str.replace(r"^(\d{1,2}:\d{2}(?::\d{2})?) (\S+)$", r"\2 \1", regex=True)
+    if re.match(r"^\d{1,2}\.\s?\d{1,2}\.\s?\d{4}\.", first):  # 31. 1. 2020. of south-east Europe
+        form = r"^(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\.(.*)$"
+        return text.str.replace(form, r"\1.\2.\3\4", regex=True).str.strip()
     if re.match(r"^\d{4}(?:\.\s?|年)\d{1,2}(?:\.\s?|月)\d{1,2}[.日]", first):
         form = r"^(\d{4})(?:\.\s?|年)(\d{1,2})(?:\.\s?|月)(\d{1,2})[.日]\s?(.*)$"
         return text.str.replace(form, r"\1-\2-\3 \4", regex=True).str.strip()
