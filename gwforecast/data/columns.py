@@ -259,7 +259,7 @@ def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
         meaning = "depth" if of_code.is_depth else "level"
         return replace(header, meaning=meaning, unit=of_unit, length=parse_length(of_unit), rest="")
     if header.length is None and header.unit is None:
-        unit = _unit_column(raw) or raw.facts.get("unit")
+        unit = _unit_column(raw) or raw.facts.get("unit") or raw.facts.get("title unit")
         if roles.wide and header.meaning in ("unknown", "well"):
             header = replace(header, unit=unit, length=parse_length(unit) if unit else None)
         else:
@@ -306,7 +306,7 @@ def _from_lines_above(raw: RawTable, header: Header) -> Header:
 
 
 def _from_reference_column(raw: RawTable, header: Header) -> Header:
-    """Return a header as that of a depth, where a column says from which point it is measured."""
+    """Return a header with the point or the datum that a column says it is measured from."""
     if _is_depth(header) or header.datum:
         return header
     for name in raw.frame.columns:
@@ -318,6 +318,9 @@ def _from_reference_column(raw: RawTable, header: Header) -> Header:
             length = parse_length(f"m {texts[0]}")
             if length is not None and length.sense == "below":
                 return replace(header, meaning="depth")
+            known = length is not None and length.sense == "above" and texts[0].isupper()
+            if known and length and header.length and header.is_level | (header.meaning == "value"):
+                return replace(header, length=replace(length, name=header.length.name))
     return header
 
 

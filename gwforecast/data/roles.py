@@ -370,6 +370,7 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     letters = [n for n in unknown if _of_letters(headers[n])]
     others = [n for n in unknown if n not in letters]
     one = len(letters) > 1 and len(others) == 1  # H beside P and E0
+    one = one or [headers[n].label.lower() for n in others] == ["h"]
     if letters and others and (one or all(len(headers[n].label) > 1 for n in others)):
         for name in letters:  # P and T beside W1
             raw.headers[name] = replace(headers[name], meaning=str(_of_letters(headers[name])))

@@ -578,3 +578,21 @@ def test_years_with_decimals(years: list[str], first: str, said: str, tmp_path: 
     made = gw.read_observations(path)
     assert str(made["time"].values[0])[:10] == first
     assert said in " ".join(gw.understood(made)["what"])
+
+
+def test_a_row_for_each_year_and_a_column_for_each_month(tmp_path: Path) -> None:
+    months = "Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec"
+    rows = [f"{2010 + y}," + ",".join(f"{10 + y + m / 100:.2f}" for m in range(12)) + ",999"
+            for y in range(3)]  # fmt: skip
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([f"Year,{months},Annual", *rows]) + "\n")
+    level = gw.read_observations(path)["level"]
+    assert level["time"].size == 36
+    np.testing.assert_allclose(level.values[0, [0, 11, 12]], [10.0, 10.11, 11.0])
+
+
+def test_the_height_h_is_no_temperature(tmp_path: Path) -> None:
+    path = _weekly(tmp_path, "date,T,EC,H", "{d:%Y-%m-%d},11.2,540,{v}")
+    made = gw.read_observations(path)["level"]
+    assert made.sizes["well"] == 1
+    assert made.values[0, 0] == 8.0

@@ -239,6 +239,14 @@ layout("InfluxDB", "influx.csv", ",,0,{d:%Y-%m-%dT%H:%M:%SZ},{v},level,gw,P1",
        "#datatype,string,long,dateTime:RFC3339,double,string,string,string",
        "#default,_result,,,,,,", ",result,table,_time,_value,_field,_measurement,well",
        wells="P1")  # fmt: skip
+layout("French depths", "x.csv", "{d:%d/%m/%Y};{pc}", "Date;Profondeur de la nappe (m/sol)",
+       **DEPTH, **DAY_FIRST)  # fmt: skip
+layout("RWS (Netherlands)", "rws.csv", "MP1;GRONDWSTAND;{d:%d-%m-%Y};00:00;cm;NAP;{vx}",
+       "MEETPUNT_IDENTIFICATIE;GROOTHEID_CODE;WAARNEMINGDATUM;WAARNEMINGTIJD;EENHEID_CODE;"
+       "HOEDANIGHEID_CODE;NUMERIEKEWAARDE", wells="MP1", datum="NAP", **DAY_FIRST)  # fmt: skip
+layout("title that says unit and datum", "x.csv", "{d:%m/%d/%Y},{vf:.3f}",
+       "Water levels in feet above NAVD88", "", "Date,MW-1", wells="MW-1",
+       datum="NAVD88")  # fmt: skip
 layout("decimal years", "x.csv", "{year:.4f},{v}", "year,level")
 layout("MATLAB datenum", "x.csv", "{matlab},{v}", "datenum,level")
 layout("modified Julian dates", "x.csv", "{mjd},{v}", "MJD,level")
@@ -340,3 +348,50 @@ def records() -> list[Layout]:
 
 
 WORLD += records()
+
+
+def xml() -> list[Layout]:
+    """Return the XML of services."""
+    rows = list(zip(DAYS, LEVELS, DEPTHS, strict=True))
+    hilltop = (
+        '<?xml version="1.0"?><Hilltop><Agency>A</Agency><Measurement SiteName="Well 1391">'
+        '<DataSource Name="Groundwater Level"><ItemInfo ItemNumber="1"><Units>m</Units></ItemInfo>'
+        '</DataSource><Data DateFormat="Calendar">'
+        + "".join(f"<E><T>{d:%Y-%m-%dT%H:%M:%S}</T><I1>{v}</I1></E>" for d, v, _ in rows)
+        + "</Data></Measurement></Hilltop>"
+    )
+    second = (
+        '<?xml version="1.0"?><wml2:Collection xmlns:wml2="http://www.opengis.net/waterml/2.0" '
+        'xmlns:om="http://www.opengis.net/om/2.0" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        "<wml2:observationMember><om:OM_Observation><om:observedProperty "
+        'xlink:title="Groundwater level"/><om:featureOfInterest xlink:title="GW 77"/><om:result>'
+        '<wml2:MeasurementTimeseries><wml2:uom code="m"/>'
+        + "".join(
+            f"<wml2:point><wml2:MeasurementTVP><wml2:time>{d:%Y-%m-%dT%H:%M:%S}Z</wml2:time>"
+            f"<wml2:value>{v}</wml2:value></wml2:MeasurementTVP></wml2:point>"
+            for d, v, _ in rows
+        )
+        + "</wml2:MeasurementTimeseries></om:result></om:OM_Observation>"
+        "</wml2:observationMember></wml2:Collection>"
+    )
+    first = (
+        '<?xml version="1.0"?><n:timeSeriesResponse '
+        'xmlns:n="http://www.cuahsi.org/waterML/1.1/"><n:timeSeries><n:sourceInfo>'
+        "<n:siteName>WELL X</n:siteName><n:siteCode>4014</n:siteCode></n:sourceInfo><n:variable>"
+        "<n:variableName>Depth to water level, ft below land surface</n:variableName>"
+        "<n:unit><n:unitCode>ft</n:unitCode></n:unit><n:noDataValue>-999999.0</n:noDataValue>"
+        "</n:variable><n:values>"
+        + "".join(
+            f'<n:value dateTime="{d:%Y-%m-%dT%H:%M:%S.000}">{p / FEET:.3f}</n:value>'
+            for d, _, p in rows
+        )
+        + "</n:values></n:timeSeries></n:timeSeriesResponse>"
+    )
+    return [
+        Layout("Hilltop XML", "x.xml", lambda: hilltop, {}, ("Well 1391",)),
+        Layout("WaterML 2.0", "x.xml", lambda: second, {}, ("GW 77",)),
+        Layout("WaterML 1.1", "x.xml", lambda: first, dict(DEPTH), ("4014",)),
+    ]
+
+
+WORLD += xml()

@@ -263,6 +263,10 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
     for keys, values in itertools.pairwise(rows):
         for key, value in zip(keys, values, strict=False) if keys in of_keys else ():
             keep_facts(facts, key, value)
+    titles = [read_header(cell) for cells in rows for cell in cells if len(cell) > 12]
+    units = {h.unit for h in titles if h.is_level and h.length and not h.length.unclear}
+    if len(units) == 1:  # Water levels in feet above NAVD88
+        facts["title unit"] = str(next(iter(units)))
     for cells in rows:
         _keep_zrxp(facts, " ".join(cells))
         code = re.search(r"(?i)missing\b.*?(-9{2,}(?:\.\d+)?)\b", " ".join(cells))

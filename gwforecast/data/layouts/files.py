@@ -14,7 +14,7 @@ from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_wo
 from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
 from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read_xle
 from gwforecast.data.layouts.portals import recognise
-from gwforecast.data.layouts.records import JSON, read_json
+from gwforecast.data.layouts.records import JSON, read_json, read_xml_records
 from gwforecast.data.layouts.shapes import as_rows_of_times, series_of_pairs
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.delimited import (
@@ -77,7 +77,7 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
     with path.open("rb") as file:
         head = file.read(4096)
     if suffix in XML or head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml"):
-        return _of_xml(path)
+        return _of_xml(path, dialect)
     if is_mon(path, head.decode("latin-1")):
         return [adapt_logger(read_mon(path, dialect)).changed(layout="Van Essen Diver .MON")]
     return _with_hint(lambda *given: [read_delimited(*given)], hint_of_header, path, dialect)
@@ -139,16 +139,20 @@ def _without_counters(raw: RawTable) -> RawTable:
     return raw.changed(frame=frame)
 
 
-def _of_xml(path: Path) -> list[RawTable]:
+def _of_xml(path: Path, dialect: Dialect) -> list[RawTable]:
     root = parse_xml(path)
     tag = strip(root.tag)
     if tag == "TimeSeries":
         return read_pi_xml(path, root)
     if tag == "Body_xle":
         return [read_xle(path, root)]
+    raw = read_xml_records(path, root)
+    if raw is not None:
+        return _with_times(raw, dialect)
     raise SchemaError(
-        "An XML file of levels must be PI-XML of Delft-FEWS (TimeSeries) or a Solinst .xle "
-        f"(Body_xle). Received the element {tag!r} in {path}. Export it as CSV."
+        "An XML file of levels must be PI-XML of Delft-FEWS (TimeSeries), a Solinst .xle "
+        "(Body_xle), or hold elements with a time and a value, as WaterML and Hilltop do. Received "
+        f"the element {tag!r} in {path}. Export it as CSV."
     )
 
 

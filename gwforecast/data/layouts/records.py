@@ -1,4 +1,4 @@
-"""JSON of services: GeoJSON of the USGS, Hub'Eau, NVE, Environment Agency, and any list of records.
+"""JSON and XML of services: GeoJSON, SensorThings, WaterML, Hilltop, and any list of records.
 
 What stands beside a list of records (a station, a unit) is said of each of its records.
 """
@@ -14,12 +14,12 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.terms.vocabulary import read_header
-from gwforecast.data.text.block import is_date
+from gwforecast.data.text.block import is_date, is_number
 from gwforecast.data.text.cells import plain_numbers
 from gwforecast.data.text.encoding import decoded
 from gwforecast.schema import SchemaError
 
-__all__ = ["JSON", "read_json"]
+__all__ = ["JSON", "read_json", "read_xml_records"]
 
 
 JSON = (".json", ".geojson")
@@ -53,6 +53,86 @@ def read_json(path: Path, dialect: Dialect) -> RawTable:
     comma = any(re.fullmatch(r"[+-]?\d+,\d+", text) for text in texts)
     mark = dialect.decimal or ("," if comma else ".")
     return plain_numbers(raw, mark, dated=True, dialect=dialect)
+
+
+_OF_XML = {
+    "well": ("sitecode", "measurement sitename", "featureofinterest title", "monitoringpoint title",
+             "sitename", "locationid", "locationidentifier", "stationname"),
+    "parameter": ("variablename", "observedproperty title", "itemname", "datasource name",
+                  "parameter"),
+    "unit": ("unitcode", "uom code", "units", "unit", "unitabbreviation"),
+    "missing": ("nodatavalue",),
+}  # fmt: skip
+"""Names of elements, or of an element and its attribute, that say something of a series."""
+
+
+def read_xml_records(path: Path, root: Any) -> RawTable | None:
+    """Return the values of XML of services as a table; None where no element holds a time.
+
+    WaterML 1.1 and 2.0, Hilltop, and others alike: elements that hold a time and a value, within
+    elements that name the site, the parameter and the unit.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File.
+    root : xml.etree.ElementTree.Element
+        Its root.
+    """
+    records: list[dict[str, Any]] = []
+    _add_records(root, {}, records)
+    if len(records) < 2:
+        return None
+    frame = pd.DataFrame(records)
+    values = pd.to_numeric(frame["value"], errors="coerce")
+    if "missing" in frame:
+        codes = pd.to_numeric(frame.pop("missing"), errors="coerce")
+        values = values.mask(values == codes)
+    raw = RawTable(frame.assign(value=values), path, layout=f"XML, {_tag(root)}")
+    raw.notes.append(f"records: {len(records)}; messages count them as lines")
+    return raw.changed(line=lambda row: row + 1)
+
+
+def _add_records(node: Any, said: dict[str, str], records: list[dict[str, Any]]) -> None:
+    """Add the times and values below an element, with what stands beside them."""
+    point = _point(node)
+    if point is not None:
+        facts = {
+            fact: next((said[word] for word in words if said.get(word)), None)
+            for fact, words in _OF_XML.items()
+        }
+        known = {fact: text for fact, text in facts.items() if text is not None}
+        records.append({**known, "time": point[0], "value": point[1]})
+        return
+    inner: dict[str, str] = {}
+    with_points = [child for child in node if any(_point(e) is not None for e in child.iter())]
+    beside = [e for child in node if child not in with_points for e in child.iter()]
+    for element in (*beside, node):
+        inner.setdefault(_tag(element).lower(), (element.text or "").strip())
+        for name, value in element.attrib.items():
+            inner.setdefault(f"{_tag(element)} {_local(name)}".lower(), value)
+    for child in with_points:
+        _add_records(child, said | inner, records)
+
+
+def _point(element: Any) -> tuple[str, str] | None:
+    """Return time and value of an element that holds one of each."""
+    text = (element.text or "").strip()
+    dates = [v for v in element.attrib.values() if is_date(v)]
+    if dates and is_number(text):
+        return dates[0], text
+    inner = [(e.text or "").strip() for e in element]
+    if len(inner) < 2 or not is_date(inner[0]) or any(len(e) for e in element):
+        return None
+    return (inner[0], inner[1]) if is_number(inner[1]) or not inner[1] else None
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _tag(element: Any) -> str:
+    return _local(str(element.tag))
 
 
 def _column(values: pd.Series) -> pd.Series:

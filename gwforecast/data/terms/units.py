@@ -191,8 +191,11 @@ def parse_length(text: str) -> LengthUnit | None:
         return LengthUnit("ft")
     if written in ('"', "\u201d"):
         return LengthUnit("in")
-    if re.fullmatch(r"m\s?-\s?(?:mv|maaiveld|gok|gs|bgl|toc|mp)", written, re.IGNORECASE):
-        return LengthUnit("m", "below", point=written.split("-", 1)[1].strip())
+    short = re.fullmatch(
+        r"(m|cm)\s?[-/]\s?(mv|maaiveld|gok|gs|bgl|toc|mp|sol|tn|rep(?:ere)?)", fold(written)
+    )
+    if short:  # cm-mv, m/sol
+        return LengthUnit(short[1], "below", point=short[2])
     plain = compact(written)
     if plain in ("masl", "mamsl", "mahd", "maod", "mod"):
         return LengthUnit("m", "above", _DATUM[plain[1:]])

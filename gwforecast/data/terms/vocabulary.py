@@ -110,6 +110,8 @@ def read_header(text: str) -> Header:
     words = tokens(label)
     length = parse_length(unit) if unit else None
     meaning, used = _meaning(label, words)
+    if meaning == "place" and "below" in words[1:] and words[0] in _WATER:
+        meaning = "depth"  # level below ground level
     if meaning == "well" and used.startswith("pegel") and _RIVERS & set(words):
         meaning = "stage"
     rest = _rest(label, used)
@@ -140,6 +142,7 @@ def _of_words(
     return (f"{inside[0]} {unit or ''}".strip(), whole) if known else (unit, None)
 
 
+_WATER = ("level", "levels", "water", "wl", "gwl", "groundwater", "head", "distance", "swl")
 _MEASURED = ("level", "depth", "value", "unknown", "well")
 _DURATIONS = ("days", "day", "hours", "h", "minutes", "min", "count")
 _OF_UNITS = {

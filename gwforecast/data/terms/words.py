@@ -101,7 +101,8 @@ WORDS: dict[str, str] = {
     "curah hujan*, mua, luong mua*, ploaie, precipitatii, опади, валежи, sra, mm ploaie",
     "pressure": "*pressure*, *luftdruck*, luchtdruk*, druck, druck*, pression*, presion*, "
     "pressao*, pressione*, lufttryck*, lufttryk*, abs pres*, baro*, barometric*, pres, "
-    "wasserdruck, cbl, totalizador, *気圧*, *气压*, *기압*, давление, pbaro, p baro, tlak*, cisnienie",
+    "cbl, wasserdruck, totalizador, *気圧*, *气压*, *기압*, давление, pbaro, p baro, "
+    "tlak*, cisnienie",
     "stage": "river*, *_river, stage, stage*, *stage, hydrometry*, stream*, flusspegel*, fluss*, "
     "rivier*, riviere*, rio, fiume*, lake*, seepegel, flodniva, vandloeb*, oppervlaktewater*, "
     "surface water*, oberflaechenwasser*, gauge height, streamflow, runoff, abfluss*, debiet*, "

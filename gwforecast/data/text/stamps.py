@@ -19,7 +19,7 @@ from gwforecast.data.terms.units import fold
 from gwforecast.data.text.digits import FixedWidth, read_fixed_width
 from gwforecast.schema import SchemaError
 
-__all__ = ["Stamps", "local_times", "read_times", "times_of_index"]
+__all__ = ["Stamps", "local_times", "month_of", "read_times", "times_of_index"]
 
 
 _ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
@@ -44,6 +44,13 @@ _MONTHS: dict[int, str] = {
     12: "december dezember decembre diciembre dicembre dezembro dec dez dic des desember",
 }
 _MONTH = {word: number for number, words in _MONTHS.items() for word in words.split()}
+
+
+def month_of(name: str) -> int | None:
+    """Return the number of a month by its name, in any language; None where it is none."""
+    return _MONTH.get(fold(name).strip(" ."))
+
+
 _SAMPLED = 4000
 SERIAL_ORIGIN = pd.Timestamp("1899-12-30")
 
@@ -386,10 +393,10 @@ class _Reader:
             plain = year + "-" + (quarter * 3 - 2).map("{:02.0f}".format) + "-01"
             self.text = plain.fillna(self.text)
             return
-        if re.match(r"^\d{4}-?W\d{2}$", first):  # the Monday of a week of ISO 8601
-            weeks = pd.to_datetime(
-                self.text.str.replace("-", "") + "1", format="%GW%V%u", errors="coerce"
-            )
+        if re.match(r"^\d{4}-?W\d{2}(?:-?[1-7])?$", first):  # the Monday of a week of ISO 8601
+            plain = self.text.str.replace("-", "")
+            plain = plain.mask(plain.str.len() == 7, plain + "1")
+            weeks = pd.to_datetime(plain, format="%GW%V%u", errors="coerce")
             self.text = weeks.dt.strftime("%Y-%m-%d").fillna(self.text)
             return
         if not re.search(r"[A-Za-zéûä]{3}", re.sub(r"[TZ]", "", first)):
