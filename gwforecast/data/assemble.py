@@ -20,8 +20,6 @@ from gwforecast import schema, timeline
 from gwforecast.data.columns import Levels, series_by_well
 from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.terms.units import TO_METRES, parse_length
-from gwforecast.data.terms.vocabulary import tokens
-from gwforecast.data.terms.words import GROUND_WORDS
 from gwforecast.data.time_axis import (
     STAMP,
     AtStep,
@@ -35,7 +33,14 @@ from gwforecast.data.time_axis import (
     on_axis,
     step_stamp,
 )
-from gwforecast.data.understood import ATTRIBUTE, Understood, describe
+from gwforecast.data.understood import (
+    ASSUMED,
+    ATTRIBUTE,
+    Understood,
+    assumptions,
+    describe,
+    ground_of,
+)
 from gwforecast.data.weather import Weather, covariate_variables, weather_by_well
 from gwforecast.schema import SchemaError
 
@@ -105,10 +110,6 @@ def level_from_depth(
     return level.rename(schema.LEVEL)
 
 
-FAR_BELOW = 20.0
-"""Depth of a water table below the ground, m, from which a small level may be a depth."""
-ASSUMED = "assumed"
-"""Attribute of the level with what the data do not say: ``units``, ``height``."""
 WITHOUT_DATUM = ("water_level_above_site_datum_ft",)
 
 
@@ -218,8 +219,11 @@ def observations_from_frames(
     level = level * _factor(units, found)
     datum = _settled_datum(datum, found)
     level.attrs = _level_attrs(datum, found, at_step)
-    grounds = [found.ground, _ground_of(attributes)]
-    assumed = _assumed(level, found, reference_level, datum, units, grounds)
+    grounds = [found.ground, ground_of(attributes)]
+    stated = datum is not None or reference_level is not None
+    assumed = assumptions(
+        level, found, _columns(found), stated=stated, units=units, grounds=grounds
+    )
     level = _above_datum(level, found, reference_level, datum, depth_sign, notes)
     level.attrs |= {ASSUMED: " ".join(assumed)} if assumed else {}
     dataset = _joined(level, found, weather, covariate_units or {})
@@ -330,60 +334,6 @@ def _above_datum(
             "(--reference-level) in m above the datum, or 0 for levels relative to that point."
         )
     return values
-
-
-def _assumed(
-    values: xr.DataArray,
-    found: Levels,
-    reference_level: object,
-    datum: str | None,
-    units: str | None,
-    grounds: list[float | None],
-) -> list[str]:
-    """Return what the data do not say of the levels; refuse what may be a depth as well.
-
-    Raises
-    ------
-    SchemaError
-        If the name is written over depths too, or the values lie far below the ground.
-    """
-    assumed = [] if units or found.units else ["units"]
-    if found.is_depth or found.above or found.relative or found.stated_above or datum:
-        return assumed
-    if reference_level is not None:
-        return assumed
-    fix = (
-        "If it is a depth, give the height it is measured from with reference_level= "
-        "(--reference-level), in m above the datum, or 0 for levels relative to the measuring "
-        "point; if it is a height, name its datum with datum= (--datum), e.g. 'local'."
-    )
-    if found.named == "either":
-        raise SchemaError(
-            "A level must be known to be a height or a depth. Received the column "
-            f"{_columns(found)}, a name that is used for both. {fix}"
-        )
-    known = values.values[np.isfinite(values.values)]
-    ground = min((height for height in grounds if height is not None), default=None)
-    if ground is not None and known.size and known.min() >= 0:
-        highest = float(known.max())
-        if highest < min(ground / 2, ground - FAR_BELOW):
-            raise SchemaError(
-                "A level must be known to be a height or a depth. Received the column "
-                f"{_columns(found)} with {known.min():g} to {known.max():g} m, where the ground or "
-                f"the measuring point is at {ground:g} m. {fix}"
-            )
-    return [*assumed, *([] if found.named == "height" else ["height"])]
-
-
-def _ground_of(attributes: pd.DataFrame | None) -> float | None:
-    """Return the least height of the ground or the measuring point among static attributes, m."""
-    if not isinstance(attributes, pd.DataFrame):
-        return None
-    columns = [
-        attributes[name].dropna() for name in attributes.columns
-        if GROUND_WORDS & set(tokens(str(name))) and pd.api.types.is_numeric_dtype(attributes[name])
-    ]  # fmt: skip
-    return min((float(column.min()) for column in columns if len(column)), default=None)
 
 
 def _columns(found: Levels) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -34,8 +34,8 @@ from gwforecast.data.layouts.loggers import levels_from_pressure
 from gwforecast.data.roles import find_roles
 from gwforecast.data.stores import is_store, list_store, read_store
 from gwforecast.data.understood import ATTRIBUTE, Understood, describe
-from gwforecast.data.weather import joined_covariates
-from gwforecast.data.weather_table import table_of_covariates
+from gwforecast.data.weather import covariates_of_sheets, joined_covariates
+from gwforecast.data.weather_table import sheets_of_weather, table_of_covariates
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
@@ -288,6 +288,7 @@ class _Reader:
     well_column: str | None
     pressure: tuple[Any, Any] = (None, None)
     tables: Any = None
+    sheets: list[RawTable] = field(default_factory=list)
 
     def levels(self, *, wells: Sequence[str] | None, well: str | None) -> Levels:
         """Return the levels by well, only those that are wanted."""
@@ -306,7 +307,12 @@ class _Reader:
     def _tables(self, wells: Sequence[str] | None) -> tuple[Any, list[str]]:
         """Return the table of a file, or tables by well; and what was not read."""
         if not self.path.is_dir():
-            return _levels_of_parts(read_file(self.path, self.dialect), self.level_column), []
+            parts = read_file(self.path, self.dialect)
+            self.sheets = sheets_of_weather(parts)
+            names = ", ".join(repr(raw.part) for raw in self.sheets)
+            notes = [f"covariates: sheets {names} of the workbook"] if names else []
+            levels = [raw for raw in parts if all(raw is not other for other in self.sheets)]
+            return _levels_of_parts(levels, self.level_column), notes
         files, left, ending = _files(self.path)
         folder = next((p for p in self.weather if p.is_dir()), None)
         if folder is not None:
@@ -347,12 +353,20 @@ class _Reader:
         """Return the covariates for the wells: of their files, or those beside the levels."""
         wells = list(found.series)
         if not self.weather:
-            return _beside(self.tables, found)
+            sheets = self.sheets
+            return covariates_of_sheets(sheets, wells) if sheets else _beside(self.tables, found)
         joined: Any = None
         for path in self.weather:
             part = self._of_path(path, found, wells, static, grid)
             joined = part if joined is None else joined_covariates(joined, part, wells)
         return joined
+
+    def _other_sheets(self) -> list[RawTable]:
+        """Return the sheets of the workbook of the levels that hold weather."""
+        if self.dialect.sheet is None:
+            return self.sheets
+        parts = read_file(self.path, replace(self.dialect, sheet=None))
+        return [raw for raw in sheets_of_weather(parts) if raw.part != self.dialect.sheet]
 
     def _of_path(
         self, path: Path, found: Levels, wells: list[str], static: pd.DataFrame | None, grid: str
@@ -364,6 +378,8 @@ class _Reader:
             )
         if is_grid(path):
             return read_grids(path, wells, static, method=grid)
+        if path.resolve() == self.path.resolve() and (sheets := self._other_sheets()):
+            return covariates_of_sheets(sheets, wells)
         drop = _levels_beside(found) if path.resolve() == self.path.resolve() else ()
         plain = replace(self.dialect, time_column=(), text_columns=(), header_row=None,
                         skip_rows=None) if not drop else self.dialect  # fmt: skip
@@ -409,13 +425,7 @@ def _covariates_of_parts(parts: list[RawTable], wells: list[str], drop: tuple[st
     if len(parts) == 1 and parts[0].layout != "Delft-FEWS PI-XML":
         return table_of_covariates(parts[0], drop=drop, wells=wells)
     if parts[0].layout != "Delft-FEWS PI-XML":
-        by_well = {str(raw.part): table_of_covariates(raw, drop=drop) for raw in parts}
-        if set(wells) <= set(by_well):
-            return by_well
-        raise SchemaError(
-            "Sheets of covariates must be named as the wells, or be one. Received the sheets "
-            f"{list(by_well)[:6]} in {parts[0].path}. Choose one with sheet=."
-        )
+        return covariates_of_sheets(parts, wells, drop)
     parts = [raw for raw in parts if raw.header(raw.facts["parameter"]).meaning not in (
         "level", "depth")]  # fmt: skip
     if not parts:

@@ -11,12 +11,28 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.data.columns import Levels
+from gwforecast.data.terms.vocabulary import tokens
+from gwforecast.data.terms.words import GROUND_WORDS
+from gwforecast.schema import SchemaError
 
-__all__ = ["ATTRIBUTE", "Understood", "describe", "understood"]
+__all__ = [
+    "ASSUMED",
+    "ATTRIBUTE",
+    "Understood",
+    "assumptions",
+    "describe",
+    "ground_of",
+    "understood",
+]
 
 
 ATTRIBUTE = "understood"
 """Attribute of a Dataset that holds what was understood, as JSON."""
+FAR_BELOW = 20.0
+"""Depth of a water table below the ground, m, from which a small level may be a depth."""
+ASSUMED = "assumed"
+"""Attribute of the level with what the data do not say: ``units``, ``height``."""
 
 
 @dataclass
@@ -112,3 +128,71 @@ def _step(frequency: str) -> str:
     names = {"D": "daily", "MS": "monthly (first days)", "ME": "monthly (last days)",
              "QS": "quarterly (first days)", "QE": "quarterly (last days)"}  # fmt: skip
     return names.get(base, f"weekly ({frequency})")
+
+
+def assumptions(
+    values: xr.DataArray,
+    found: Levels,
+    columns: str,
+    *,
+    stated: bool,
+    units: str | None,
+    grounds: list[float | None],
+) -> list[str]:
+    """Return what the data do not say of the levels; refuse what may be a depth as well.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        Values in m as read, dims (well, time).
+    found : Levels
+        What the data say.
+    columns : str
+        Columns of the levels, for messages.
+    stated : bool
+        Whether a datum or a reference level is known.
+    units : str, optional
+        Units that are given.
+    grounds : list of float or None
+        Heights of the ground or of the measuring point that stand beside the levels, m.
+
+    Raises
+    ------
+    SchemaError
+        If the name is written over depths too, or the values lie far below the ground.
+    """
+    assumed = [] if units or found.units else ["units"]
+    if stated or found.is_depth or found.above or found.relative or found.stated_above:
+        return assumed
+    fix = (
+        "If it is a depth, give the height it is measured from with reference_level= "
+        "(--reference-level), in m above the datum, or 0 for levels relative to the measuring "
+        "point; if it is a height, name its datum with datum= (--datum), e.g. 'local'."
+    )
+    if found.named == "either":
+        raise SchemaError(
+            "A level must be known to be a height or a depth. Received the column "
+            f"{columns}, a name that is used for both. {fix}"
+        )
+    known = values.values[np.isfinite(values.values)]
+    ground = min((height for height in grounds if height is not None), default=None)
+    if ground is not None and known.size and known.min() >= 0:
+        highest = float(known.max())
+        if highest < min(ground / 2, ground - FAR_BELOW):
+            raise SchemaError(
+                "A level must be known to be a height or a depth. Received the column "
+                f"{columns} with {known.min():g} to {known.max():g} m, where the ground or "
+                f"the measuring point is at {ground:g} m. {fix}"
+            )
+    return [*assumed, *([] if found.named == "height" else ["height"])]
+
+
+def ground_of(attributes: pd.DataFrame | None) -> float | None:
+    """Return the least height of the ground or the measuring point among static attributes, m."""
+    if not isinstance(attributes, pd.DataFrame):
+        return None
+    columns = [
+        attributes[name].dropna() for name in attributes.columns
+        if GROUND_WORDS & set(tokens(str(name))) and pd.api.types.is_numeric_dtype(attributes[name])
+    ]  # fmt: skip
+    return min((float(column.min()) for column in columns if len(column)), default=None)

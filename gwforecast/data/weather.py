@@ -23,10 +23,16 @@ from gwforecast.data.time_axis import (
     level_axis,
     step_stamp,
 )
-from gwforecast.data.weather_table import Covariates
+from gwforecast.data.weather_table import Covariates, table_of_covariates
 from gwforecast.schema import SchemaError
 
-__all__ = ["Weather", "covariate_variables", "joined_covariates", "weather_by_well"]
+__all__ = [
+    "Weather",
+    "covariate_variables",
+    "covariates_of_sheets",
+    "joined_covariates",
+    "weather_by_well",
+]
 
 
 KNOWN_UNITS = {
@@ -425,6 +431,41 @@ def _split_units(name: str) -> tuple[str, str | None]:
         plain = (label.strip(), rest.rstrip("] ").strip())
         return plain if bracket and label.strip() and "]" not in rest else (name, None)
     return found[1].strip(), found[2].strip()
+
+
+def covariates_of_sheets(
+    parts: list[RawTable], wells: list[str], drop: tuple[str, ...] = ()
+) -> Any:
+    """Return the covariates of sheets: named as the wells, or for all wells and joined.
+
+    Parameters
+    ----------
+    parts : list of RawTable
+        A table a sheet.
+    wells : list of str
+        Names of the wells.
+    drop : tuple of str
+        Columns that are no covariates.
+
+    Raises
+    ------
+    SchemaError
+        If some sheets are named as wells and other wells have none.
+    """
+    tables = {str(raw.part): table_of_covariates(raw, drop=drop, wells=wells) for raw in parts}
+    if set(wells) <= set(tables):
+        return tables
+    if set(wells) & set(tables):
+        without = next(name for name in wells if name not in tables)
+        raise SchemaError(
+            "Sheets of covariates must be named as the wells, or be for all. Received the sheets "
+            f"{list(tables)[:6]} in {parts[0].path}, and none for {without!r}. Add it, or choose "
+            "one with sheet=."
+        )
+    joined: Any = None
+    for part in tables.values():
+        joined = part if joined is None else joined_covariates(joined, part, wells)
+    return joined
 
 
 def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:

@@ -21,11 +21,14 @@ from gwforecast.data.terms.vocabulary import Header, read_header, tokens
 from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.schema import SchemaError
 
-__all__ = ["Covariates", "table_of_covariates"]
+__all__ = ["Covariates", "sheets_of_weather", "table_of_covariates"]
 
 
 MOST_PARAMETERS = 30
 """Texts of a column that names the covariates of rows."""
+
+_WEATHER = ("rain", "temperature", "temperature_min", "temperature_max", "evapotranspiration")
+_OTHERS = ("level", "depth", "value", "unknown", "well")
 
 
 Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
@@ -87,6 +90,17 @@ def table_of_covariates(
         str(key): raw.changed(frame=frame[kept].iloc[rows])
         for key, rows in keys.reset_index(drop=True).groupby(keys.to_numpy()).indices.items()
     }
+
+
+def sheets_of_weather(parts: list[RawTable]) -> list[RawTable]:
+    """Return the sheets of a workbook that hold weather and no level, where others hold levels."""
+    found = [
+        raw for raw in parts
+        if raw.part is not None and raw.layout != "Delft-FEWS PI-XML"
+        and any(raw.header(c).kind in _WEATHER for c in raw.frame)
+        and not any(raw.header(c).meaning in _OTHERS for c in raw.frame if is_numeric(raw.frame[c]))
+    ]  # fmt: skip
+    return found if len(found) < len(parts) else []
 
 
 def _no_covariate(name: str, header: Header, column: pd.Series) -> str | None:

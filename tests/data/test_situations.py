@@ -596,3 +596,43 @@ def test_the_height_h_is_no_temperature(tmp_path: Path) -> None:
     made = gw.read_observations(path)["level"]
     assert made.sizes["well"] == 1
     assert made.values[0, 0] == 8.0
+
+
+def _book(folder: Path, **sheets: tuple[str, ...]) -> Path:
+    """Write a workbook: by sheet the columns, a level or weather each."""
+    days = pd.date_range("2016-01-04", periods=60)
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, columns in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.append(["Date", *columns])
+        for k, day in enumerate(days):
+            sheet.append([day.to_pydatetime(), *(k + len(column) for column in columns)])
+    book.save(folder / "x.xlsx")
+    return folder / "x.xlsx"
+
+
+LEVEL = ("Level (mAOD)",)
+
+
+@pytest.mark.parametrize(
+    ("sheets", "wells"),
+    [
+        ({"Levels": LEVEL, "Weather": ("Rain (mm)", "Temp (°C)")}, ["x"]),
+        ({"A": LEVEL, "B": LEVEL, "Weather": ("Rain (mm)", "Temp (°C)")}, ["A", "B"]),
+        ({"Levels": LEVEL, "Rain": ("Rain (mm)",), "T": ("Temp (°C)",)}, ["x"]),
+    ],
+)
+@pytest.mark.parametrize("again", [True, False])
+def test_levels_and_weather_are_sheets_of_one_workbook(
+    sheets: dict[str, tuple[str, ...]], wells: list[str], again: bool, tmp_path: Path
+) -> None:
+    path = _book(tmp_path, **sheets)
+    made = gw.read_observations(path, path if again else None)
+    assert made["well"].values.tolist() == wells
+    assert made["Rain"].values[0, 1] == 10.0
+    assert made["Temp"].attrs["kind"] == "temperature"
+    if len(wells) == 1:
+        chosen = gw.read_observations(path, path, sheet="Levels")
+        xr.testing.assert_allclose(chosen["level"], made["level"])
+        assert chosen["Rain"].values[0, 1] == 10.0
