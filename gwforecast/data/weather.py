@@ -52,6 +52,7 @@ MOST_STEPS = 0.9
 
 HOTTEST = 58.0
 """Highest temperature, degC, that a place on Earth can have."""
+MOST_FAHRENHEIT = 140.0
 
 _STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS": "QS", "QE": "QE"}
 
@@ -396,13 +397,17 @@ def _is_kelvin(values: np.ndarray) -> bool:
 
 
 def _refuse_fahrenheit(values: np.ndarray, label: str) -> None:
-    """Refuse temperatures without a unit that no place on Earth has in degC."""
-    highest = float(np.nanmax(values, initial=-np.inf))
-    if highest > HOTTEST:
+    """Refuse temperatures without a unit that are no degC but may well be degF.
+
+    Single values that no place has are left to the checks.
+    """
+    known = values[np.isfinite(values)]
+    hot = known > HOTTEST
+    if known.size and hot.mean() > 0.02 and known.max() < MOST_FAHRENHEIT:
         raise SchemaError(
-            f"A temperature without a unit is taken as degC. Received {highest:g} for {label!r}, "
-            f"which is none. Say its unit with covariate_units={{{label!r}: 'degF'}}, write it "
-            "into the header, or correct the value."
+            f"A temperature without a unit is taken as degC. Received {known.max():g} for "
+            f"{label!r}, which is none. Say its unit with covariate_units={{{label!r}: 'degF'}}, "
+            "write it into the header, or correct the value."
         )
 
 

@@ -636,3 +636,38 @@ def test_levels_and_weather_are_sheets_of_one_workbook(
         chosen = gw.read_observations(path, path, sheet="Levels")
         xr.testing.assert_allclose(chosen["level"], made["level"])
         assert chosen["Rain"].values[0, 1] == 10.0
+
+
+def _uvf(parameter: str, unit: str, centuries: str, *rows: str) -> str:
+    head = [f"{parameter:<15}{unit:<15}{centuries}", f"{'H1':<15}2516360.005678290.00"]
+    return "\n".join(["*Z", *head, "86110100150001010000", *rows, ""])
+
+
+def test_series_of_uvf_are_levels_and_weather(tmp_path: Path) -> None:
+    path = tmp_path / "x.uvf"
+    level = _uvf("Grundwasserst", "m NN", "1900 2000", "9912300000 10.5", "9912312400  -777",
+                 "0001020000 11.0")  # fmt: skip
+    rain = _uvf("Niederschlag", "mm", "1900 2000", *(f"99123{k}0000 {k}" for k in range(2)),
+                *(f"00010{k}0000 5" for k in range(1, 4)))  # fmt: skip
+    path.write_text(level + rain)
+    made = gw.read_observations(path)
+    assert made["well"].values.tolist() == ["H1"]
+    assert str(made["time"].values[0])[:10] == "1999-12-30"
+    assert made["level"].sel(time="2000-01-02").item() == 11.0
+    assert np.isnan(made["level"].sel(time="2000-01-01").item())
+    assert made["Niederschlag"].values[0].tolist() == [0.0, 1.0, 5.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (_uvf("GW", "m", "", "8611010000 10.5", "yesterday 1"), "YYMMDDhhmm and a value.*line 6"),
+        (_uvf("GW", "m", "", "8613010000 10.5", "8613020000 1"), "is YYMMDDhhmm.*'8613010000'"),
+        (_uvf("GW", "m", "", "$ no row"), "must hold values"),
+        ("*Z\nGW\n", "header of four lines"),
+    ],
+)
+def test_damaged_uvf_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "x.uvf").write_text(text)
+    with pytest.raises(SchemaError, match=said):
+        gw.read_observations(tmp_path / "x.uvf")

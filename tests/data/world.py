@@ -256,6 +256,9 @@ layout("unit and datum with a comma", "x.csv", "{d:%m/%d/%Y},{vf:.3f}",
 layout("unit and datum with underscores", "x.csv", "{d:%m/%d/%Y},{vf:.3f}", "Date,GWE_ft_navd88",
        datum="NAVD88")  # fmt: skip
 
+layout("UVF", "gwm12.uvf", "{d:%y%m%d%H%M}{v:10.3f}", "$ib Funktion-Interpretation: Linie", "*Z",
+       "Grundwasserst  m NN           2000 2000", "GWM 12         2516360.00567829000      10.0",
+       "16010400001607250000Zeit", wells="GWM 12", datum="NN")  # fmt: skip
 # how people write their own tables ----------------------------------------------------------------
 
 BOTH = ("W1", "W2")

@@ -151,7 +151,7 @@ WORDS: dict[str, str] = {
     "veetase*, su seviyesi*, *地下水位*, *水位*, *수위*, уровень*, *水头*, σταθμη*, "
     "gwe, *gwe, rwl, kote, kot, kotu, su kotu, muka air*, "
     "tinggi muka air, kota muka air*, muc nuoc*, vandens lygis*, udens limenis*, рівень*, ниво*, "
-    "wasserspiegelhoehe*, gw spiegel*, gwsp*, taso*",
+    "wasserspiegelhoehe*, grundwasserst, gw stand, gw spiegel*, gwsp*, taso*",
     "value": "value, values, val, original value, reading, reading value, result, waarde, valor, "
     "valeur, valore, vaerdi, vaerde, verdi, mean, average, dagwaarde, tagesmittel, daily mean, "
     "mittelwert, meting, mesure, messwert, tageswert, data value, wartosc, hodnota, vrednost, "
