@@ -352,19 +352,20 @@ def _datum(observations: xr.Dataset) -> list[Finding]:
 def _assumed(observations: xr.Dataset) -> Iterator[Finding]:
     """Yield what the files did not say, and was assumed: of the level a warning, else a note."""
     attrs = observations[schema.LEVEL].attrs
-    column = attrs.get("source_name", schema.LEVEL)
+    column = repr(attrs.get("source_name", schema.LEVEL))
+    column = "the columns of the wells" if "for each well" in column else column
     assumed = str(attrs.get("assumed", "")).split()
     if "units" in assumed:
         yield _about(
             "", schema.LEVEL, "assumed_units", "warning",
-            f"The unit of a level must be known. Received none for {column!r}; m was assumed. "
+            f"The unit of a level must be known. Received none for {column}; m was assumed. "
             "Give --units (units), e.g. m or ft, or write it into the header.",
         )  # fmt: skip
     if "height" in assumed:
         yield _about(
             "", schema.LEVEL, "assumed_height", "warning",
             "A level must be known to be a height or a depth. Received neither for "
-            f"{column!r}; a height was assumed. If it is one, give --datum (datum); if it is a "
+            f"{column}; a height was assumed. If it is one, give --datum (datum); if it is a "
             "depth to water, give --reference-level (reference_level).",
         )  # fmt: skip
     for name in schema.covariate_names(observations):
