@@ -160,7 +160,10 @@ def test_only_columns_of_levels_are_wells(
 @pytest.mark.parametrize(
     "header",
     ["GW_u_GOK", "Prof. nappe (m)", "Nivel estático (m)", "WL_mbgl", "mbtoc", "SWL (m)",
-     "Hloubka hladiny (m)", "Głębokość", "埋深", "Derinlik (m)", "Globina"],
+     "Hloubka hladiny (m)", "Głębokość", "埋深", "Derinlik (m)", "Globina", "DTGW_m", "Dip (m)",
+     "Grunnvannstand under terreng (m)", "Pohjaveden pinta maanpinnasta (m)", "地下水位(GL-m)",
+     "Livello falda da p.c. (m)", "Niveau / sol (m)", "Wasserstand ab OK Rohr (m)",
+     "Hladina pod odměrným bodem [m]", "Talajvízszint terep alatt (m)", "Dip depth (mbd)"],
 )  # fmt: skip
 def test_headers_of_depths_in_many_languages(header: str, tmp_path: Path) -> None:
     path = of_columns(tmp_path, f"date,{header}", "{d:%Y-%m-%d},{p}")

@@ -104,7 +104,7 @@ _BELOW_WORDS = re.compile(
     re.IGNORECASE,
 )
 _BELOW_COMPACT = re.compile(
-    r"^(?:b(?:gl|gs|ls|toc|mp|tc|ns|gsl)|below.*|beneath.*|unter.*|onder.*|beneden.*|sous.*|bajo.*|"
+    r"^(?:b(?:gl|gs|ls|toc|mp|tc|ns|gsl|d|nt)|below.*|beneath.*|unter.*|onder.*|beneden.*|sous.*|bajo.*|"
     r"sotto.*|abaixo.*|under.*|u(?:gok|gof|mp|mpkt|rok|pok|ok|my|markyta|roek|gelaende|t|terraen|"
     r"ter|messp|messpunkt|pkt|bkmp)|d?a?l?pc|dapc|dalpianocampagna|sousrepere|gok|gof|toc|"
     r"lsd|tocdown|dtw|ppt|pt|pob|pod(?:teren|odmern|urovn|povrch).*|maanpinnasta|maapinnast)$"
@@ -194,6 +194,8 @@ def parse_length(text: str) -> LengthUnit | None:
     short = re.fullmatch(
         r"(m|cm)\s?[-/]\s?(mv|maaiveld|gok|gs|bgl|toc|mp|sol|tn|rep(?:ere)?)", fold(written)
     )
+    if re.fullmatch(r"g\.?l\.?\s?-\s?m", fold(written)):  # of Japan
+        return LengthUnit("m", "below", point="GL")
     if short:  # cm-mv, m/sol
         return LengthUnit(short[1], "below", point=short[2])
     plain = compact(written)

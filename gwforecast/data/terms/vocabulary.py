@@ -112,6 +112,8 @@ def read_header(text: str) -> Header:
     meaning, used = _meaning(label, words)
     if meaning == "place" and "below" in words[1:] and words[0] in _WATER:
         meaning = "depth"  # level below ground level
+    if meaning == "level" and (length is None or not length.sense) and _BELOW.search(fold(label)):
+        meaning = "depth"  # Grunnvannstand under terreng
     if meaning == "well" and used.startswith("pegel") and _RIVERS & set(words):
         meaning = "stage"
     rest = _rest(label, used)
@@ -142,6 +144,11 @@ def _of_words(
     return (f"{inside[0]} {unit or ''}".strip(), whole) if known else (unit, None)
 
 
+_BELOW = re.compile(
+    r"\b(?:under|unter|unterhalb|below|beneath|onder|beneden|sous|bajo|sotto|abaixo|pod|ispod|alatt|"
+    r"ponizej|maanpinnasta|dal?\s+p\.?\s?c\b|dal\s+piano|ab\s+(?:ok|gok|rok|pok|mp))\b|/\s?(?:sol|tn)\b"
+)
+"""Words of a name of a level that say that it is below a point, in many languages."""
 _WATER = ("level", "levels", "water", "wl", "gwl", "groundwater", "head", "distance", "swl")
 _MEASURED = ("level", "depth", "value", "unknown", "well")
 _DURATIONS = ("days", "day", "hours", "h", "minutes", "min", "count")

@@ -117,7 +117,7 @@ WORDS: dict[str, str] = {
     "other": "batt*, voltage, volt, volts, *leitfaehigkeit*, conductivity*, *conductivity, ec, "
     "salinity, ph, chloride*, chlorid, nitrate, nitrat, tds, geleidbaarheid*, turbidity, oxygen, "
     "sauerstoff, redox, orp, water density, density, spec cond, specific conductance, o2, no3, "
-    "so4, nh4, hco3, doc, lf, fe, mn, ca, cl",
+    "drawdown*, absenkung*, rabattement*, so4, nh4, hco3, doc, lf, fe, mn, ca, cl",
     "column": "water column, wassersaeule, waterkolom, height above sensor, level above sensor, "
     "head above sensor, water above sensor, hauteur d eau, depth above sensor, height of water",
     "depth": "depth to water*, depth to groundwater*, depth to gw, depth to water level, "
@@ -133,7 +133,8 @@ WORDS: dict[str, str] = {
     "melyseg*, syvyys*, derinlik*, dubina*, *埋深*, *水深*, *심도*, глубина*, u gok, ugok, "
     "unter gok, u rok, u mp, bgl, mbgl, bgs, mbgs, bls, btoc, mbtoc, prof, prof *, prof nappe, "
     "nivel estatico, nivel dinamico, nivel estatico *, "
-    "dbns, depth below natural surface*, adancime*, *глибина*, дубина*, длабочина*, "
+    "dtgw*, dip, dip *, dipped *, dbns, depth below natural surface*, adancime*, *глибина*, "
+    "дубина*, длабочина*, "
     "дълбочина*, kedalaman*, do sau*, gylis*, dziluma*, *maapinnast*, *zemes virsmas*, "
     "*zemes pavirsiaus*, *埋設深*, profundidad nivel*, prof nivel*",
     "level": "head, heads, head*, *head, hydraulic head, gwl, gwl*, gwlevel, groundwater level*, "
