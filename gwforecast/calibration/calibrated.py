@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.bounds import bounds_of_record, within_bounds
 from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import forcing_from_state, forcing_to_state
@@ -144,7 +145,8 @@ class Calibrated:
         """Return forecasts for some issue times, and the last observation each of them used.
 
         As in a backtest, the quantiles of each issue time follow the outcomes of the earlier ones,
-        from the end of the fit on.
+        from the end of the fit on. Levels keep within the bounds that the record up to the end of
+        the fit shows, see :mod:`gwforecast.calibration.bounds`.
 
         Parameters
         ----------
@@ -178,10 +180,18 @@ class Calibrated:
         )
         schema.validate_forecast(issued)
         found = issued if members else self._quantiles(issued, observations, shift)
+        found = found.assign({schema.LEVEL: self._within_bounds(found[schema.LEVEL], observations)})
         last = last_observations(observations, found[schema.ISSUE_TIME].values)
         return found.assign(last_observation=last).assign_attrs(
             **forcing.attributes, model=self.name
         )
+
+    def _within_bounds(self, level: xr.DataArray, observations: xr.Dataset) -> xr.DataArray:
+        """Return levels within the bounds that the levels up to the end of the fit show."""
+        known = observations[schema.LEVEL].sel({schema.WELL: level[schema.WELL].values})
+        through = self.trained_through_.sel({schema.WELL: known[schema.WELL].values})
+        seen = known[schema.TIME] <= through.drop_vars(schema.WELL)
+        return within_bounds(level, bounds_of_record(known.where(seen)))
 
     def _quantiles(
         self, issued: xr.Dataset, observations: xr.Dataset, shift: np.ndarray | None

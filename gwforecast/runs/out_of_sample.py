@@ -15,6 +15,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.blending import blend_simulations, blend_weights
+from gwforecast.calibration.bounds import bounds_of_record, within_bounds
 from gwforecast.calibration.errors import error_reduction
 from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_held_out
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
@@ -118,8 +119,10 @@ def predict(
     Rows of the train and validation periods come from the fit on the train period, rows of the test
     period from a refit through the validation period, and later rows from a refit through the test
     period. The interval is estimated from the errors of the first fit on rows it was not fitted on;
-    for the later rows also from the errors of the first refit in the test period. If the fit fails
-    for all wells together, each well is tried alone, except for networks that all wells share.
+    for the later rows also from the errors of the first refit in the test period. Levels keep
+    within the bounds that the levels of the fit show, see :mod:`gwforecast.calibration.bounds`. If
+    the fit fails for all wells together, each well is tried alone, except for networks that all
+    wells share.
 
     Parameters
     ----------
@@ -279,6 +282,7 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     if held_out is not None:
         lasting = _lasting_errors(held_out, observations, split)
         level = (level + lasting).transpose(*level.dims).assign_attrs(level.attrs)
+        level = _within_bounds(level, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 
@@ -293,6 +297,16 @@ def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split
         end = split.end_through(period).sel({schema.WELL: errors[schema.WELL]})
         expected = expected.where(time <= end, lasting_error(known))
     return expected
+
+
+def _within_bounds(level: xr.DataArray, observations: xr.Dataset, split: Split) -> xr.DataArray:
+    """Return levels within the bounds that the levels of the fit behind each row show."""
+    source = fitted_through(observations, split)
+    for number, through in enumerate(PERIODS, start=1):
+        bounds = bounds_of_record(split.levels(observations, *PERIODS[:number]))
+        moved = within_bounds(level, bounds)
+        level = level.where(source != through, moved).transpose(*level.dims)
+    return level
 
 
 @dataclass(frozen=True)
@@ -323,7 +337,8 @@ def _predict(
     shares = [wells[first::number] for first in range(number)]
     parts = map_in_processes(work, shares, patience=SECONDS_PER_WELL * wells.size)
     made = parts[0] if number == 1 else _join_parts(parts, observations[schema.WELL])
-    level, failed = _quantiles(made.simulation, made.held_out, observations, split), made.failed
+    level = _quantiles(made.simulation, made.held_out, observations, split)
+    level, failed = _within_bounds(level, observations, split), made.failed
     failed |= {w: reason for w, reason in wells_without_values(level).items() if w not in failed}
     return Prediction(level, made.history, failed, made.simulation[SPREAD], made.held_out)
 
