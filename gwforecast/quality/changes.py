@@ -11,7 +11,9 @@ inference: Gourieroux et al. 1993, doi:10.1002/jae.3950080507).
 
 On 120 series of a first-order autoregression without any change, tests at 5 % reject 4 to 8 % for
 trends and 3 to 8 % for shifts, for 10 and 25 years of months and autocorrelations of 0 to 0.95. The
-exception are shifts in 10 years with an autocorrelation of 0.95, of which 12 % are rejected.
+exception are shifts in 10 years with an autocorrelation of 0.95, of which 12 % are rejected. The 95
+% interval of a slope holds the true one in 93 to 96 % of 400 series of 10 years, up to an
+autocorrelation of 0.9.
 """
 
 from __future__ import annotations
