@@ -55,7 +55,6 @@ def option(
     panel: str,
     flag: str | None = None,
     note: str = "",
-    least: int | None = None,
 ) -> Any:
     """Return the annotation of an option that stands for a setting.
 
@@ -71,17 +70,13 @@ def option(
         Name of the option, where it is not that of the parameter.
     note : str
         How the option is written, where it differs from the setting in a file.
-    least : int, optional
-        Lowest value.
     """
     names, help_text = [flag] if flag else [], f"{setting} {note}".strip()
-    return Annotated[
-        kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel, min=least)
-    ]
+    return Annotated[kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel)]
 
 
-Members = Annotated[int | None, typer.Option(help="models.members", rich_help_panel=MODELS, min=1)]
-Seed = Annotated[int | None, typer.Option(help="models.seed", rich_help_panel=MODELS, min=0)]
+Members = Annotated[int | None, typer.Option(help="models.members", rich_help_panel=MODELS)]
+Seed = Annotated[int | None, typer.Option(help="models.seed", rich_help_panel=MODELS)]
 Report = Annotated[
     bool,
     typer.Option(
@@ -129,18 +124,18 @@ OPTIONS: dict[str, Any] = {
     ],
     "validation_start": option("split.validation_start", panel=PERIODS),
     "test_start": option("split.test_start", panel=PERIODS),
-    "gap": option("split.gap", int, panel=PERIODS, least=0),
+    "gap": option("split.gap", int, panel=PERIODS),
     "models": _in_models("models.use", flag="--models", note="Separate them by commas."),
     "members": Members,
     "seed": Seed,
-    "workers": option("models.workers", int, panel=RUN, least=1),
-    "leave_wells_out": _in_models("models.leave_wells_out", int, least=2),
-    "cross_validate": _in_models("models.cross_validate", int, least=2),
+    "workers": option("models.workers", int, panel=RUN),
+    "leave_wells_out": _in_models("models.leave_wells_out", int),
+    "cross_validate": _in_models("models.cross_validate", int),
     "without_weather": _in_models("models.without_weather", bool, flag="--without-weather"),
     "dask": option("cluster.dask", panel=RUN),
-    "shard": option("cluster.shard", int, panel=RUN, least=1),
+    "shard": option("cluster.shard", int, panel=RUN),
     "out": option("output.folder", Path, panel=RESULTS, flag="--out"),
-    "figures": option("output.figures", int, panel=RESULTS, least=0),
+    "figures": option("output.figures", int, panel=RESULTS),
     "level_column": _how_read("data.level_column"),
     "well_column": _how_read("data.well_column"),
     "time_column": _how_read("data.time_column", list[str], note="May be repeated."),
@@ -162,8 +157,8 @@ OPTIONS: dict[str, Any] = {
     "encoding": _how_read("data.encoding"),
     "date_format": _how_read("data.date_format"),
     "sheet": _how_read("data.sheet"),
-    "skip_rows": _how_read("data.skip_rows", int, least=0),
-    "header_row": _how_read("data.header_row", int, least=1),
+    "skip_rows": _how_read("data.skip_rows", int),
+    "header_row": _how_read("data.header_row", int),
     "covariate_units": _how_read(
         "data.covariate_units", list[str], flag="--covariate-unit", note="rain=in; repeated."
     ),

@@ -27,7 +27,7 @@ SETTINGS = {
     "title": options.option("bulletin.title", panel=options.RESULTS),
     "contact": options.option("bulletin.contact", panel=options.RESULTS),
     "max_age": options.option("bulletin.max_age", panel=options.RESULTS),
-    "cards": options.option("bulletin.cards", int, panel=options.RESULTS, least=0),
+    "cards": options.option("bulletin.cards", int, panel=options.RESULTS),
 }
 Pages = Annotated[
     bool,

@@ -28,7 +28,6 @@ QUESTION = (*SIMULATION, "figures")
 Blocks = Annotated[
     int,
     typer.Option(
-        min=2,
         help="Blocks of years; each is simulated by models that have not seen its levels.",
         rich_help_panel=MODELS,
     ),
@@ -44,7 +43,6 @@ Out = Annotated[
 Longest = Annotated[
     int | None,
     typer.Option(
-        min=1,
         help="Longest gap that is filled, in time steps; by default all gaps are filled.",
         rich_help_panel=MODELS,
     ),

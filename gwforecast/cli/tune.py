@@ -22,7 +22,7 @@ SEARCH = "Hyperparameter search"
 
 TUNE = {
     "model": option("tune.model", panel=SEARCH),
-    "trials": option("tune.trials", int, panel=SEARCH, least=1),
+    "trials": option("tune.trials", int, panel=SEARCH),
     "metric": option("tune.metric", panel=SEARCH),
     "timeout": option("tune.timeout", float, panel=SEARCH),
     "out": option("tune.folder", Path, panel=RESULTS, flag="--out"),

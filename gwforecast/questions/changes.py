@@ -131,6 +131,8 @@ def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dat
     ------
     SchemaError
         If a covariate does not exist.
+    ValueError
+        If rain would be negative, or a value infinite.
     """
     names = schema.covariate_names(observations)
     kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
@@ -148,9 +150,23 @@ def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dat
             )
         for name in chosen:
             old = changed[name]
-            changed = changed.assign({name: old.copy(data=change.applied(old.values, month))})
+            new = change.applied(old.values, month)
+            _check_possible(name, kinds[name], old.values, new, change)
+            changed = changed.assign({name: old.copy(data=new)})
     _warn_of_evapotranspiration(kinds, observations, changed)
     return changed
+
+
+def _check_possible(name: str, kind: str, old: np.ndarray, new: np.ndarray, change: Change) -> None:
+    known = np.isfinite(old)
+    negative = kind == "rain" and (new[known] < 0).any() and not (old[known] < 0).any()
+    if negative or not np.isfinite(new[known]).all():
+        raise ValueError(
+            f"Changed {'rain is not negative' if negative else 'covariates are finite'}. Received "
+            f"{change}, after which {name!r} has values from {new[known].min():g} to "
+            f"{new[known].max():g}. Give a factor or a value instead of a shift, or correct the "
+            "number."
+        )
 
 
 def _warn_of_evapotranspiration(

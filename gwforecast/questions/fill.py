@@ -166,6 +166,8 @@ def fill(
     ------
     SchemaError
         If the observations are not valid, or no well can be used.
+    ValueError
+        If the longest gap is shorter than a step.
     RuntimeError
         If no model can simulate any well.
 
@@ -186,6 +188,11 @@ def fill(
     >>> bool(np.abs(error).mean() < 0.05)
     True
     """
+    if longest is not None and longest < 1:
+        raise ValueError(
+            f"The longest gap that is filled has at least 1 step. Received {longest}. Give a "
+            "number of steps, or leave it out to fill all gaps."
+        )
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,
         workers=workers, blocks=blocks, without_weather=without_weather,

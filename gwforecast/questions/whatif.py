@@ -172,6 +172,8 @@ def whatif(
     ------
     SchemaError
         If a covariate, well or time does not match the observations.
+    ValueError
+        If changed rain is negative, or a changed covariate infinite.
 
     Warns
     -----
@@ -194,15 +196,15 @@ def whatif(
     >>> bool(abs(mean + 0.1 / 12) < 0.001)  # 10 % of 10 mm in a month of twelve, by 0.1 m/mm
     True
     """
+    if isinstance(changes, xr.Dataset):
+        scenario = _matching(changes, observations)
+    else:
+        scenario = apply_changes(observations, changes)
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
         workers=workers, blocks=blocks, without_weather=without_weather,
         progress=as_callback(progress),
     )  # fmt: skip
-    if isinstance(changes, xr.Dataset):
-        scenario = _matching(changes, observations)
-    else:
-        scenario = apply_changes(observations, changes)
     used = fits.observations
     scenario = scenario.sel({schema.WELL: used[schema.WELL].values})
     ranges = trained_ranges(used, scenario)

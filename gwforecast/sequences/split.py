@@ -280,16 +280,17 @@ def split_by_date(
     Raises
     ------
     SchemaError
-        If the dates are not in order, or a well has no level in the train period.
+        If the dates are not in order or within the data, or a well has no level in the train
+        period.
     """
     first, second = _date(validation_start), _date(test_start)
     times = observations[schema.TIME].values
     stop = None if test_end is None else _date(test_end)
-    ordered = times[0] < first <= second and first <= times[-1]
+    ordered = times[0] < first <= second <= times[-1]
     if not ordered or (stop is not None and not second <= stop):
         raise SchemaError(
-            "The dates of a split must be in order, and validation_start within the data: start of "
-            "the data < validation_start <= test_start <= test_end. Received data from "
+            "The dates of a split must be in order and within the data: start of the data < "
+            "validation_start <= test_start <= end of the data and test_end. Received data from "
             f"{timeline.format_time(times[0])} to {timeline.format_time(times[-1])}, "
             f"{validation_start}, {test_start}, {test_end}. Correct the dates."
         )

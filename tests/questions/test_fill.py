@@ -172,3 +172,8 @@ def test_several_models_are_weighted_by_their_errors_in_other_blocks(valley: xr.
         expected = weights[0] * linear.values[0] + weights[1] * season.values[0]
         inside = (block == number) & np.isfinite(expected)
         np.testing.assert_allclose(both.level.values[0, inside], expected[inside], atol=1e-8)
+
+
+def test_a_longest_gap_of_no_step_is_refused(valley: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match=r"at least 1 step. Received -1\. Give a number"):
+        fill(valley, longest=-1)

@@ -93,6 +93,21 @@ def test_an_unknown_covariate_is_refused(observations: xr.Dataset) -> None:
         apply_changes(observations, [Change("river")])
 
 
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (Change("rain", factor=-3.0), "Changed rain is not negative"),
+        (Change("rain", shift=-1.0), "Changed rain is not negative"),
+        (Change("temperature", factor=1e308), "Changed covariates are finite"),
+    ],
+)
+def test_impossible_weather_is_refused_before_a_fit(
+    observations: xr.Dataset, change: Change, rule: str
+) -> None:
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match=rule):
+        whatif(observations, [change], models=["none, as nothing is fitted"])
+
+
 def test_leaving_the_trained_range_is_warned_of(observations: xr.Dataset) -> None:
     with pytest.warns(UserWarning, match="leaves it for rain; most of all the mean of a year"):
         whatif(observations, [Change("rain", factor=2.0)], models=["linear"])

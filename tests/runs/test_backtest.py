@@ -85,7 +85,10 @@ def test_a_configuration_with_refits_and_climatological_weather(folder: Path, gw
     ("option", "message"),
     [
         (["--forcing", "oracle"], "--forcing must be one of 'observed' or 'climatology'"),
-        (["--horizon", "0"], "Invalid value for '--horizon'"),
+        (
+            ["--horizon", "0"],
+            "--horizon must be at least 1. Received 0. Correct the option --horizon.",
+        ),
         (["--start", "2050-01-01"], "needs at least one issue time in the test period"),
         (["--models", "lstn"], "must be one of"),
     ],

@@ -113,7 +113,12 @@ def test_rows_follow_the_order_of_the_observations():
         (
             lambda o: split_by_date(o, validation_start="2021-01-08", test_start="2021-05-05"),
             SchemaError,
-            "validation_start within the data",
+            "in order and within the data",
+        ),
+        (
+            lambda o: split_by_date(o, validation_start="2020-01-04", test_start="2050-01-01"),
+            SchemaError,
+            "in order and within the data",
         ),
         (
             lambda o: split_by_date(
