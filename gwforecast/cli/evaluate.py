@@ -44,6 +44,11 @@ COLUMNS = {
 }
 """Metrics of the printed table and the headings of their columns."""
 
+SEEN = (
+    "Scores of the validation period are of fits on the train period, whose settings it chose; "
+    "those of the test period are of fits through the validation period, which have not seen it."
+)
+
 DemoOut = Annotated[
     Path | None,
     typer.Option(
