@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import hostile
 import implausible as kinds
 import kills
 import numpy as np
@@ -25,8 +26,12 @@ import pandas as pd
 
 from gwforecast.models.bundle import BundleError
 from gwforecast.service.archive import Archive, ArchiveError
+from gwforecast.service.archive.backup import back_up, restore
 from gwforecast.service.archive.catalogue import CATALOGUE
+from gwforecast.service.archive.head import check_head, read_head, write_head
+from gwforecast.service.archive.rollup import roll_up
 from gwforecast.service.champions import Champions
+from gwforecast.service.wells.acknowledge import read_acknowledgements
 
 KILLS = {
     kills.of_publication: 650,
@@ -296,8 +301,37 @@ def damage(folder: Path, number: int) -> list[Row]:
     def names() -> bool:
         return champions.table() == table
 
+    def record() -> bool:
+        return read_acknowledgements(archive.folder, strict=True) == changes
+
+    def head() -> bool:
+        check_head(archive, folder / "head.json")
+        return read_head(folder / "head.json") == first_head
+
+    def rolled() -> bool:
+        return all(packed.open(one).identical(kept) for one, kept in packed_products)
+
+    def backup() -> bool:
+        again = folder / "again"
+        shutil.rmtree(again, ignore_errors=True)
+        restore(folder / "backup.zip", archive=again / "a", models=again / "m", now=kinds_now)
+        return Archive(again / "a").chain() == archive.chain()
+
+    kinds_now = pd.Timestamp("2010-03-03")
+    run(folder, "acknowledge", "run.toml", "w1", "--real", "--since", "2009-01-05")
+    changes = read_acknowledgements(archive.folder, strict=True)
+    first_head = write_head(archive, folder / "head.json")
+    packed = Archive(folder / "packed")
+    shutil.copytree(archive.folder, packed.folder)
+    roll_up(packed, before=2010)
+    packed_products = [(one, packed.open(one)) for one in packed.issues()]
+    back_up(archive, folder / "models", folder / "backup.zip", now=kinds_now)
     rows = []
     files: list[tuple[Path, Callable[[], bool]]] = [
+        (archive.folder / "acknowledged.json", record),
+        (folder / "head.json", head),
+        (packed.folder / "2009.zip", rolled),
+        (folder / "backup.zip", backup),
         (archive.folder / CATALOGUE, catalogue),
         (archive.folder / lines[0].file, forecast),
         (bundle / "arrays.npz", model),
@@ -317,7 +351,7 @@ def damage(folder: Path, number: int) -> list[Row]:
                 spoilt[place] ^= 1 << int(rng.integers(8))
             path.write_bytes(spoilt)
             try:
-                silent += not right()
+                silent += not right() and bytes(spoilt) != whole
             except (ArchiveError, BundleError, FileNotFoundError):
                 refused += 1
         path.write_bytes(whole)
@@ -390,8 +424,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of it")
     parser.add_argument(
-        "--only", choices=("year", "nonsense", "real", "kills", "damage"),
-        help="the runs by a simulated clock, implausible input, real faults, kills or flipped bits",
+        "--only", choices=("year", "nonsense", "real", "kills", "damage", "hostile"),
+        help="the runs by a simulated clock, implausible input, real faults, kills, flipped bits "
+        "or hostile files",
     )  # fmt: skip
     quick = parser.parse_args().quick
     rows: list[Row] = []
@@ -409,6 +444,7 @@ def main() -> int:
             ),
             implausible,
             real_faults,
+            hostile.run,
             failing_writes,
             lambda folder: damage(folder, 30 if quick else 300),
             lambda folder: crowd(folder, 6 if quick else 20, 2 if quick else 10),
@@ -419,7 +455,8 @@ def main() -> int:
             number = len(KILLS)
             jobs = {
                 "year": jobs[-1:], "nonsense": [implausible], "real": [real_faults],
-                "kills": jobs[:number], "damage": jobs[number + 3 : number + 4],
+                "kills": jobs[:number], "damage": jobs[number + 4 : number + 5],
+                "hostile": [hostile.run],
             }[chosen]  # fmt: skip
         for number, job in enumerate(jobs):
             folder = base.parent / f"{base.name}-{number}"

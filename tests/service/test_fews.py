@@ -1,7 +1,8 @@
 """The module of Delft-FEWS by the real command line, on a run file with an ensemble.
 
-The published XSD cannot be kept here. Order, required elements, names and forms are tested as the
-description of the Published Interface states them, and ``fewsxml`` of Deltares reads the result.
+The published XSD cannot be kept here. Required elements, names, enumerations and forms are those of
+its published JSON form (Deltares, HYDROLIB-core, ``rtc/pi_timeseries``), the order that of the
+description of the Published Interface, and ``fewsxml`` of Deltares reads the result.
 With the environment variable ``PI_SCHEMAS``, a folder with ``pi_timeseries.xsd`` and so on, the
 files are validated against the schemas too.
 """
@@ -25,6 +26,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.calibration.intervals import QUANTILES
+from gwforecast.data.layouts.fews import parse_xml, read_pi_xml
 from gwforecast.schema import SchemaError
 from gwforecast.service.archive import Archive
 from gwforecast.service.fews.series import PiSeries, read_netcdf, read_pi, write_netcdf, write_pi
@@ -39,6 +41,7 @@ ORDER = [
 REQUIRED = {
     "type", "locationId", "parameterId", "timeStep", "startDate", "endDate", "missVal",
 }  # fmt: skip
+XSI = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 DATE, TIME = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"\d\d:\d\d:\d\d")
 CONFIG = """
 [data]
@@ -132,7 +135,8 @@ def check_series(path: Path) -> list[ET.Element]:
     """Check a file as the Published Interface describes it; return its series."""
     root = ET.parse(path).getroot()  # noqa: S314 - our own file
     assert root.tag == f"{NS}TimeSeries"
-    assert re.fullmatch(r"1\.([2-9]|1\d)", root.get("version", ""))
+    assert root.get("version") in {f"1.{k}" for k in range(2, 15)}
+    assert set(root.attrib) <= {"version", XSI}
     assert root[0].tag == f"{NS}timeZone"
     float(root[0].text or "x")
     series = list(root)[1:]
@@ -147,8 +151,12 @@ def check_series(path: Path) -> list[ET.Element]:
         step = header.find(f"{NS}timeStep").attrib
         assert step["unit"] in ("second", "nonequidistant")
         assert ("multiplier" in step) == (step["unit"] == "second")
+        assert int(step.get("multiplier", 1)) > 0
         if "ensembleId" in names:
-            assert "ensembleMemberIndex" in names
+            assert int(header.find(f"{NS}ensembleMemberIndex").text) >= 0
+        for name in ("missVal", "lat", "lon", "x", "y", "z"):
+            float(header.findtext(f"{NS}{name}", "0"))
+        assert all(names.count(name) == 1 for name in set(names) - {"qualifierId"})
         for name in ("startDate", "endDate", "forecastDate"):
             stamp = header.find(f"{NS}{name}").attrib
             assert DATE.fullmatch(stamp["date"])
@@ -157,7 +165,10 @@ def check_series(path: Path) -> list[ET.Element]:
         assert all(e.tag == f"{NS}event" for e in rest)
         for event in rest:
             assert set(event.attrib) == {"date", "time", "value", "flag"}
+            assert DATE.fullmatch(event.get("date"))
+            assert TIME.fullmatch(event.get("time"))
             float(event.get("value"))
+            int(event.get("flag"))
     validate(path, "pi_timeseries.xsd")
     return series
 
@@ -386,3 +397,16 @@ def test_series_come_back_as_they_were_written(tmp_path: Path) -> None:
     path.write_text(text.replace("NaN</missVal>", "-4</missVal>"), "utf-8")
     (kept,) = read_pi(path, zone=5.5)
     np.testing.assert_array_equal(kept.values, [1.0, np.nan, np.nan, np.nan, 0.0])
+
+
+def test_the_place_of_a_location_is_that_of_its_grid_or_of_the_globe(tmp_path: Path) -> None:
+    about = {"lat": "52.1", "lon": "5.4", "x": "155000.0", "y": "463000.0"}
+    times = np.arange("2020-01-01", "2020-01-04", dtype="datetime64[D]").astype("datetime64[s]")
+    for given, expected in (
+        (about, ("155000.0", "463000.0")),
+        ({n: about[n] for n in ("lat", "lon", "x")}, ("5.4", "52.1")),
+    ):
+        path = tmp_path / "levels.xml"
+        write_pi(path, [PiSeries("W1", "GW.meting", times, np.arange(3.0), about=given)], zone=1.0)
+        (table,) = read_pi_xml(path, parse_xml(path))
+        assert (table.facts["easting"], table.facts["northing"]) == expected

@@ -221,9 +221,18 @@ def test_an_old_copy_of_the_archive_is_noticed(archive: Archive, tmp_path: Path)
         check_head(Archive(old), place)
     with pytest.raises(ArchiveError, match="0 entries"):
         check_head(Archive(tmp_path / "empty"), place)
-    place.write_text("{", "utf-8")
-    with pytest.raises(ArchiveError, match="--accept"):
-        check_head(archive, place)
+    whole = place.read_text("utf-8")
+    entries = f'"entries": {head_of(archive).entries}'
+    later = head_of(archive).issue_time
+    for damaged in (
+        "{",
+        whole.replace(entries, '"entries": 0'),
+        whole.replace(later, "2030-01-01"),
+    ):
+        assert damaged != whole
+        place.write_text(damaged, "utf-8")
+        with pytest.raises(ArchiveError, match="--accept"):
+            check_head(archive, place)
 
 
 def test_nothing_is_published_into_an_old_copy(archive: Archive, tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ def _series(series: Any, said: dict[str, str], hours: float, path: Path) -> RawT
         kept = np.where(np.isclose(kept, float(missing)), np.nan, kept)
     name = said["parameterId"]
     facts = {"well": said["locationId"], "parameter": name}
-    for fact, key in (("easting", "lon"), ("northing", "lat"), ("unit", "units")):
+    east, north = ("x", "y") if said.get("x") and said.get("y") else ("lon", "lat")
+    for fact, key in (("easting", east), ("northing", north), ("unit", "units")):
         if said.get(key):
             facts[fact] = said[key]
     if said.get("qualifierId"):

@@ -61,6 +61,8 @@ def read_head(path: Path) -> Head | None:
     try:
         given = json.loads(path.read_text("utf-8"))
         head = Head(int(given["entries"]), str(given["seal"]), str(given["issue_time"]))
+        if head != Head() and (head.entries < 1 or not head.seal):
+            raise ValueError("its entries and its seal contradict each other")
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -84,7 +86,8 @@ def check_head(archive: Archive, path: Path) -> None:
     if head is None or head.entries == 0:
         return
     chain = archive.chain()
-    if len(chain) >= head.entries and chain[head.entries - 1].seal == head.seal:
+    there = chain[head.entries - 1] if len(chain) >= head.entries else None
+    if there is not None and (there.seal, there.issue.issue_time) == (head.seal, head.issue_time):
         return
     received = (
         f"{len(chain)} entries, the last of {chain[-1].issue.issue_time if chain else 'none'}"
