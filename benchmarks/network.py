@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 CATEGORIES = ["hyraum_gr", "huek250_ha", "clc2018"]
 ROWS: dict[str, tuple[str, dict[str, object], int | None]] = {
@@ -42,6 +43,18 @@ ROWS: dict[str, tuple[str, dict[str, object], int | None]] = {
 SECONDS, NSE = 600.0, 0.80
 
 
+def with_attributes(observations: xr.Dataset, folder: Path) -> xr.Dataset:
+    """Return the wells with their static attributes; categories are texts."""
+    table = pd.read_csv(folder / "features" / "envfeat.csv", sep=";", index_col=0)
+    found = observations.copy()
+    for name in table:
+        of_wells = table[name].reindex(observations["well"].values)
+        text = of_wells.where(of_wells.isna(), of_wells.astype(str)).fillna("unknown")
+        chosen = text.to_numpy(str) if name in CATEGORIES else of_wells.to_numpy(float)
+        found[name] = ("well", chosen)
+    return found
+
+
 def measure(row: str, folder: Path, wells: int, members: int) -> dict[str, float]:
     """Return scores, seconds and peak memory of a row, in this process."""
     import gwforecast
@@ -50,12 +63,7 @@ def measure(row: str, folder: Path, wells: int, members: int) -> dict[str, float
     start = time.perf_counter()
     observations = gwforecast.read_observations(folder / "gw", folder / "hyras")
     if settings.get("attributes", True):
-        table = pd.read_csv(folder / "features" / "envfeat.csv", sep=";", index_col=0)
-        for name in table:
-            of_wells = table[name].reindex(observations["well"].values)
-            text = of_wells.where(of_wells.isna(), of_wells.astype(str)).fillna("unknown")
-            chosen = text.to_numpy(str) if name in CATEGORIES else of_wells.to_numpy(float)
-            observations[name] = ("well", chosen)
+        observations = with_attributes(observations, folder)
     observations = observations.isel(well=slice(0, wells))
     split = gwforecast.split_by_date(
         observations, validation_start="2008-01-01", test_start="2012-01-01", test_end="2015-12-31"
