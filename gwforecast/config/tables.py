@@ -97,6 +97,7 @@ FilePath = Annotated[Path, BeforeValidator(_to_path)]
 Date = Annotated[str, BeforeValidator(_to_date)]
 Duration = Annotated[str, BeforeValidator(_to_duration)]
 Positive = Annotated[int, Field(ge=1)]
+MemberCount = Annotated[int, Field(ge=1, le=1000)]
 Horizon = Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -245,7 +246,7 @@ class ModelsSettings(Section):
     )
     baseline: ModelName = _say("climatology", "Model that skill is measured against.")
     seed: Annotated[int, Field(ge=0)] = _say(0, "Seed of all random numbers.")
-    members: Positive | None = _say(None, "Members of each ensemble of networks.")
+    members: MemberCount | None = _say(None, "Members of each ensemble of networks.")
     workers: Positive | None = _say(
         None,
         "Networks trained at once, and processes that fit other models well by well (on Linux); by "

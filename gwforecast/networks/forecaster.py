@@ -34,6 +34,7 @@ from gwforecast.networks.parts import (
     EngineName,
     Head,
     LossName,
+    MemberCount,
     NotNegative,
     OptimizerName,
     Positive,
@@ -153,7 +154,7 @@ class NeuralForecaster(TrainedNetworks):
     epochs: Positive = setting(150, search=("int", 50, 200, 25))
     batch_size: Positive = 8
     patience: Positive | None = None
-    members: Positive = 10
+    members: MemberCount = 10
     seed: Count = 0
     folds: Positive = FOLDS
     workers: Positive | None = None

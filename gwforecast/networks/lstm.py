@@ -16,6 +16,7 @@ from gwforecast.networks.parts import (
     Activation,
     Architecture,
     LayerSizes,
+    MemberCount,
     NotNegative,
     Positive,
     RecurrentArchitecture,
@@ -209,7 +210,7 @@ class GlobalLSTM(LSTM, GlobalForecaster):
     """LSTM networks that all wells share; settings of LSTM and :class:`GlobalForecaster`."""
 
     name: str = "global_lstm"
-    members: Positive = 5
+    members: MemberCount = 5
     units: LayerSizes = setting((64,), search=("choice", [32], [64], [128]))
     forget_bias: Annotated[Sequence[float], MinLen(1)] = setting((1.0,), search=FORGET_BIAS)
     dropout: Share = setting(0.4, search=DROPOUT)

@@ -25,7 +25,7 @@ from typing import (
 
 import numpy as np
 import xarray as xr
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from gwforecast.networks.engines.first_weights import glorot_uniform, normal, orthogonal
 
@@ -43,6 +43,7 @@ __all__ = [
     "LossName",
     "NotNegative",
     "OptimizerName",
+    "MemberCount",
     "Positive",
     "PositiveNumber",
     "RecurrentArchitecture",
@@ -75,6 +76,7 @@ EngineName = Literal["auto", "compiled", "keras"]
 
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Ge(1)]
+MemberCount = Annotated[int, Ge(1), Le(1000)]
 PositiveNumber = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Lt(1)]
