@@ -63,5 +63,5 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt $(KERNELS) | $(VENV)/bin
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf docs/modules docs/gallery docs/tutorial docs/settings.md docs/public.md build dist demo-results .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf docs/modules docs/notebooks docs/settings.md docs/public.md build dist demo-results .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,7 +1,5 @@
 """Sphinx: pages in MyST Markdown, reference from the docstrings."""
 
-import contextlib
-import io
 import re
 import shutil
 from importlib import import_module
@@ -13,8 +11,16 @@ project = "gwforecast"
 author = "the gwforecast developers"
 copyright = "the gwforecast developers, GPL-3.0-or-later"
 release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "templates"]
+# pages with code and notebooks are executed once for each change of their code
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parent.parent / "build" / "executed")
+nb_execution_in_temp = True
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_ipywidgets_js = {}
 html_theme = "furo"
 html_title = "gwforecast"
 suppress_warnings = ["ref.python"]  # short names of two classes in different rooms
@@ -151,33 +157,11 @@ def defined_elsewhere(name: str) -> list[str]:
     return found
 
 
-def draw_figures(app: object) -> None:
-    """Run the code of the pages with pictures, and draw the figure that each block leaves."""
+def copy_notebooks(app: object) -> None:
+    """Copy the notebooks beside the pages; they are executed like these."""
     del app
-    import matplotlib as mpl
-
-    mpl.use("agg")
     here = Path(__file__).parent
-    pages = [here / "gallery.md", here / "tutorial.md", *sorted((here / "howto").glob("*.md"))]
-    for page in pages:
-        if f"]({page.stem}/" in page.read_text("utf-8"):
-            draw_page(page)
-
-
-def draw_page(page: Path) -> None:
-    """Draw the figures of a page into the folder of its name, numbered by block of code."""
-    from matplotlib import pyplot as plt
-
-    folder, names = page.with_suffix(""), {}
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
-    for number, block in enumerate(blocks):
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(block, f"{page.name}, block {number}", "exec"), names)  # noqa: S102 - our page
-        if plt.get_fignums():
-            plt.gcf().savefig(folder / f"{number}.png", dpi=130, bbox_inches="tight")
-            plt.close("all")
+    shutil.copytree(here.parent / "notebooks", here / "notebooks", dirs_exist_ok=True)
 
 
 def number_references(
@@ -208,7 +192,7 @@ def resolve_public(app: object, env: object, node: object, contnode: object) -> 
 
 def setup(app: object) -> None:
     """Connect them to the start of a build."""
-    app.connect("builder-inited", draw_figures)  # type: ignore[attr-defined]
+    app.connect("builder-inited", copy_notebooks)  # type: ignore[attr-defined]
     app.connect("missing-reference", resolve_public)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_public)  # type: ignore[attr-defined]
     app.connect("builder-inited", write_settings)  # type: ignore[attr-defined]

@@ -81,9 +81,11 @@ def evaluate(
         evaluation = jobs.evaluate(settings, progress=progress)
     say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
     errors = print_findings(evaluation.findings, least="warning")
-    if report:
-        print_reports(evaluation, settings.output.folder, wells=settings.output.figures)
-    _print_evaluation(evaluation, settings.output.folder)
+    try:
+        _print_evaluation(evaluation, settings.output.folder)
+    finally:
+        if report:
+            print_reports(evaluation, settings.output.folder, wells=settings.output.figures)
     refuse_errors(errors, allowed=allow_errors)
 
 

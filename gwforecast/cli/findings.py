@@ -140,8 +140,8 @@ def _lines(findings: pd.DataFrame) -> Iterator[str]:
             of = f" of {variable}" if variable else ""
             yield f"{severity:<8} {check}{of}" + (f"  {count}{named}" if wells else "")
             yield from (f"         {part}" for part in _wrapped(str(group["message"].iloc[0]), 9))
-            if len(group) > 1:
-                yield f"         ... and {len(group) - 1} more findings of this check"
+            if (more := len(group) - 1) > 0:
+                yield f"         ... and {more} more finding{'s' * (more > 1)} of this check"
 
 
 def _wrapped(text: str, used: int) -> list[str]:

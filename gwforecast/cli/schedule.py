@@ -275,12 +275,18 @@ def status(
 def _print_health(health: Health) -> None:
     from gwforecast.service.monitor import AGES
 
-    hours = health.age.total_seconds() / 3600 if health.age is not None else 0.0
-    screen.print(f"Last issue time {health.issue.issue_time}, {hours:.1f} h ago.")  # type: ignore[union-attr]
+    age = _age(health.age.total_seconds() if health.age is not None else 0.0)
+    screen.print(f"Last issue time {health.issue.issue_time}, {age} ago.")  # type: ignore[union-attr]
     for name, seconds in health.ages.items():
         if name != "issue":
-            screen.print(f"{seconds / 3600:10.1f} h {AGES[name]}", soft_wrap=True)
+            screen.print(f"{_age(seconds):>12} {AGES[name]}", soft_wrap=True)
     _print_wells(health.wells)
+
+
+def _age(seconds: float) -> str:
+    """Return an age in hours, or in days from three days on."""
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
 
 
 def _start_light(context: typer.Context) -> None:

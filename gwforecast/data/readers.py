@@ -385,7 +385,10 @@ class _Reader:
                         skip_rows=None) if not drop else self.dialect  # fmt: skip
         plain = plain if path.suffix.lower() in (".xlsx", ".xlsm") else replace(plain, sheet=None)
         if not path.is_dir():
-            return _covariates_of_parts(read_file(path, plain), wells, drop)
+            parts = read_file(path, plain)
+            if not drop:
+                parts[0].notes.insert(0, f"weather file: {path}")
+            return _covariates_of_parts(parts, wells, drop)
         paired = self.path.is_dir()
         files = _paired(self.path, path)[1] if paired else _files(path)[0]
         without = [name for name in wells if name not in files]

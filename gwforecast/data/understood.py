@@ -35,6 +35,9 @@ ASSUMED = "assumed"
 """Attribute of the level with what the data do not say: ``units``, ``height``."""
 
 
+MOSTLY, YEAR_OF_WEEKS = 0.99, 52
+
+
 @dataclass
 class Understood:
     """What was understood, line by line.
@@ -103,6 +106,8 @@ def describe(observations: xr.Dataset, said: Understood) -> None:
         f"{_step(frequency)}, {timeline.format_time(times[0])} to "
         f"{timeline.format_time(times[-1])}, {times.size} steps",
     )
+    if frequency == "D" and (weekday := _weekly(level)):
+        said.say("axis", f"levels are weekly: --step W-{weekday} (step=) is several times faster")
     for k, well in enumerate(wells[:12]):
         values = level.values[k]
         known = np.flatnonzero(np.isfinite(values))
@@ -121,6 +126,17 @@ def describe(observations: xr.Dataset, said: Understood) -> None:
             f"covariate {name}",
             f"{attrs.get('kind', 'other')}, {attrs.get('units', 'unit not stated')}, {count} steps",
         )
+
+
+def _weekly(level: xr.DataArray) -> str:
+    """Return the weekday of levels that are weekly at all wells, e.g. ``"MON"``; else ``""``."""
+    steps, known = np.nonzero(level.notnull().transpose(schema.TIME, schema.WELL).values)
+    weekdays = pd.DatetimeIndex(level[schema.TIME].values[steps]).dayofweek.to_numpy()
+    counts = np.bincount(weekdays, minlength=7)
+    often = np.bincount(known, minlength=level.sizes[schema.WELL]).max(initial=0)
+    if often < YEAR_OF_WEEKS or counts.max() < MOSTLY * counts.sum():
+        return ""
+    return ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")[int(counts.argmax())]
 
 
 def _step(frequency: str) -> str:

@@ -268,11 +268,18 @@ def _aggregated(
     made.step = frequency
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
     made.notes.append(
-        f"step: covariates aggregated from {pd.Timedelta(shortest)} to {frequency}: {listed}; "
+        f"step: covariates aggregated from {_span(shortest)} to {frequency}: {listed}; "
         f"steps with fewer than {least:g} values are missing"
     )
     made.notes.append(_said_of_stamps(shortest, own))
     return result
+
+
+def _span(step: np.timedelta64) -> str:
+    """Return a time step in words."""
+    hours = pd.Timedelta(step) / pd.Timedelta(1, "h")
+    number, unit = (hours / 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{number:g} {unit}{'s' * (number != 1)}"
 
 
 def _said_of_stamps(step: np.timedelta64, own: StepStamp) -> str:
@@ -280,7 +287,7 @@ def _said_of_stamps(step: np.timedelta64, own: StepStamp) -> str:
     sides = ("begin", "beginning"), ("end", "end")
     (_, here), (other, there) = sides if own == "begin" else sides[::-1]
     return (
-        f"step: the stamps of the steps of {pd.Timedelta(step)} are their {here}; say "
+        f"step: the stamps of the steps of {_span(step)} are their {here}; say "
         f"covariate_stamp={other!r} if they are their {there}"
     )
 

@@ -60,7 +60,8 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
     ax.set(ylim=(len(medians) - 0.4, -0.6), xlabel="decrease in NSE with values of other years")
     wells = table["well"].unique()
     name = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
-    style.title(ax, prepare.whose(name, table.attrs.get("model")), note)
+    said = note or "bar: median; dot: weather of one other year"
+    style.title(ax, prepare.whose(name, table.attrs.get("model")), said)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 

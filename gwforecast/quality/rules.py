@@ -273,8 +273,8 @@ def _gaps(level: Series) -> Iterator[Finding]:
         "gaps", "warning" if longest > LONG_GAP else "note", positions=edges, value=share,
         n=int(wide.sum()), flagged=False,
         rule="Gaps in the levels remain gaps and are used neither for training nor for scores.",
-        received=f"{int(wide.sum())} gaps, {100 * share:.1f} % of the record, the longest "
-        f"{longest:.0f} days,",
+        received=f"{int(wide.sum())} gap{'s' * (int(wide.sum()) > 1)}, {100 * share:.1f} % of the "
+        f"record, the longest {longest:.0f} days,",
         fix="Add the missing records if they exist.",
     )  # fmt: skip
 

@@ -295,7 +295,10 @@ def step_responses(
     response.attrs = {"units": "m for one unit of the covariate", "step": STEP}
     units = {name: str(observations[name].attrs.get("units", "")) for name in names}
     whole = response.to_dataset(name="response").assign_coords(
-        covariate_units=(GROUP, [units[name] for name in names])
+        covariate_units=(GROUP, [units[name] for name in names]),
+        covariate_kind=(
+            GROUP, [schema.covariate_kind(name, observations[name].attrs) for name in names]
+        ),
     )
     whole[LAG].attrs = {"units": "days", "long_name": "time since the rise began"}
     return whole, pd.concat(tables, ignore_index=True)

@@ -145,6 +145,10 @@ _NEXT = """
 
 # [output]
 # folder = "results"
+
+# [schedule]                     # for gwforecast train, forecast, bulletin
+# models = ["lstm", "mlp"]
+# horizon = 90                   # time steps
 """
 
 

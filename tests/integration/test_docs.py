@@ -16,15 +16,16 @@ from gwforecast.cli.app import app
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     path for path in (ROOT / "docs").rglob("*.md")
-    if "modules" not in path.parts and path.name not in ("settings.md", "public.md")
+    if not {"modules", "notebooks"} & set(path.parts) and path.name not in ("settings.md", "public.md")
 )  # fmt: skip
-WITH_CODE = [page for page in PAGES if "```python" in page.read_text("utf-8")]
+CODE = re.compile(r"```\{code-cell\}\n(?:---\n.*?\n---\n)?(.*?)```", re.S)
+WITH_CODE = [page for page in PAGES if CODE.search(page.read_text("utf-8"))]
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S))
+    code = "\n".join(CODE.findall(page.read_text("utf-8")))
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(code, page.name, "exec"), {})  # noqa: S102
     plt.close("all")

@@ -134,5 +134,7 @@ def _respond(ax: Axes, response: xr.DataArray, name: str) -> None:
     units = units_label({"units": str(response["covariate_units"].values)}).strip(" []")
     ax.set_ylabel(f"m for 1 {units}" if units else "m for one unit")
     ax.set_xlim(0, days[-1])
-    style.title(ax, covariate_label(name), None)
+    kind = response.coords.get("covariate_kind")
+    attrs = None if kind is None else {"kind": str(kind.values)}
+    style.title(ax, covariate_label(name, attrs), None)
     style.finish(ax, grid="y")
