@@ -98,4 +98,7 @@ def init(context: typer.Context, file: File = Path("run.toml")) -> None:
     settings = load(context)
     stored = jobs.write_configuration(settings, file)
     print_understood(stored)
-    screen.print(clean(f"Written: {file}. Run it: gwforecast evaluate {file}"), soft_wrap=True)
+    screen.print(
+        clean(f"Written: {file}. Next: gwforecast check {file}, gwforecast evaluate {file}"),
+        soft_wrap=True,
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwforecast.cli.console import clean, print_table, progress_bars, screen
+from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
 from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, load, takes
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def fill(
         wells = filled.scores["well"].nunique()
         print_table(f"Artificial gaps, RMSE in m, mean of {wells} wells", table)
     _print_flags(filled.levels["level_flag"].to_series())
-    _finish(filled.paths, question.folder, filled.failed)
+    _finish(question.folder, filled.failed)
 
 
 @takes(*QUESTION)
@@ -135,7 +135,7 @@ def extend(
     with _asked(context, out or Path("extended"), blocks) as question:
         extended = run.extend(question)
     _print_flags(extended.levels["level_flag"].to_series())
-    _finish(extended.paths, question.folder, extended.failed)
+    _finish(question.folder, extended.failed)
 
 
 @takes(*SIMULATION)
@@ -158,7 +158,8 @@ def simulate(
 
     with _asked(context, out or Path("simulated"), blocks) as question:
         simulated, path = run.simulate(question)
-    _finish({path.name: path}, question.folder, simulated.failed)
+    screen.print(clean(str(path)), soft_wrap=True)
+    _finish(question.folder, simulated.failed)
 
 
 @takes(*QUESTION)
@@ -199,7 +200,9 @@ def whatif(
     folder = out or Path("whatif")
     with _asked(context, folder, blocks, defaults=DEFAULT_MODELS) as question:
         if change:
-            answer = run.what_if(question, changes=[parse_change(c) for c in change], name=name)
+            changes = [parse_change(text) for text in change]
+            screen.print(clean("Scenario: " + "; ".join(map(str, changes))), soft_wrap=True)
+            answer = run.what_if(question, changes=changes, name=name)
             table = answer.summary.replace({"month": {0: "year"}})
             print_table(f"{name}: mean difference of the level, m", table[table.month == "year"])
             failed = answer.failed
@@ -212,7 +215,7 @@ def whatif(
             )
             print_table(f"Change of the mean level from {reference}, m", projected.summary)
             failed = projected.failed
-    _finish({}, folder, failed)
+    _finish(folder, failed)
 
 
 @takes(*QUESTION)
@@ -237,7 +240,7 @@ def explain(
         answer = run.explain(question)
     columns = ["well", "covariate", "response", "error", "days_50", "days_90"]
     print_table("Response to one unit, m, and days to 50 and 90 % of it", answer.memory[columns])
-    _finish({}, question.folder, answer.failed)
+    _finish(question.folder, answer.failed)
 
 
 @takes(*QUESTION)
@@ -263,10 +266,12 @@ def trend(
     columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
     print_table("Trend, m a year", answer.trends.reindex(columns=columns))
     columns = ["well", "date", "size", "p_value", "reason"]
+    shifts = answer.shifts.reindex(columns=columns)
+    shifts["date"] = [f"{date:%Y-%m}" if date == date else "" for date in shifts["date"]]
     print_table(
-        "Largest shift of the weather-corrected level", answer.shifts.reindex(columns=columns)
+        "Largest shift of the weather-corrected level, m; chance if p is above 0.05", shifts
     )
-    _finish({}, question.folder, answer.failed)
+    _finish(question.folder, answer.failed)
 
 
 def _years(text: str, option: str) -> tuple[int, int]:
@@ -303,11 +308,12 @@ def _print_flags(flags: pd.Series) -> None:
     screen.print(clean(f"Time steps: {', '.join(said)}.".replace("_", " ")), soft_wrap=True)
 
 
-def _finish(paths: Mapping[str, Path], folder: Path, failed: Mapping[str, str]) -> None:
+def _finish(folder: Path, failed: Mapping[str, str]) -> None:
     """Print figures, the folder and failures; exit with 1 if there are failures."""
-    pictures = [str(path) for name, path in paths.items() if name.endswith(".png")]
+    pictures = sorted((folder / "figures").glob("*.png"))
+    screen.print()
     if pictures:
-        screen.print("\n".join(["", *map(clean, pictures)]), soft_wrap=True)
+        print_paths({f"figures/{path.name}": path for path in pictures})
     screen.print(clean(f"Results: {folder}"), soft_wrap=True)
     for well, reason in failed.items():
         screen.print(clean(f"failed: {well}: {reason}"), soft_wrap=True)

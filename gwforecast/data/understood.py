@@ -131,7 +131,7 @@ def describe(observations: xr.Dataset, said: Understood) -> None:
 def _weekly(level: xr.DataArray) -> str:
     """Return the weekday of levels that are weekly at all wells, e.g. ``"MON"``; else ``""``."""
     steps, known = np.nonzero(level.notnull().transpose(schema.TIME, schema.WELL).values)
-    weekdays = pd.DatetimeIndex(level[schema.TIME].values[steps]).dayofweek.to_numpy()
+    weekdays = pd.DatetimeIndex(level[schema.TIME].values[steps]).day_of_week.to_numpy()
     counts = np.bincount(weekdays, minlength=7)
     often = np.bincount(known, minlength=level.sizes[schema.WELL]).max(initial=0)
     if often < YEAR_OF_WEEKS or counts.max() < MOSTLY * counts.sum():

@@ -28,8 +28,10 @@ import xarray as xr
 from scipy.signal import lfilter
 
 from gwforecast import schema
+from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
+    "UNEXPLAINED",
     "Shift",
     "Trend",
     "find_shift",
@@ -37,8 +39,16 @@ __all__ = [
     "monthly_means",
     "shift_table",
     "trend_table",
+    "unexplained_changes",
 ]
 
+
+UNEXPLAINED = ("unexplained_shift", "unexplained_trend")
+"""Names of the findings of :func:`unexplained_changes`."""
+
+CERTAIN = 0.005  # probability by chance up to which a change is a finding
+FEWER_DRAWS = 199  # enough for it
+SMALL = 0.1  # share of the variance of the errors that a change must explain
 
 DRAWS = 999
 SHORTEST_YEARS = 5
@@ -193,6 +203,56 @@ def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
         months, start, end and reason, which is empty or says why there is no shift.
     """
     return _table(errors, partial(find_shift, draws=draws))
+
+
+def unexplained_changes(
+    level: Series, errors: np.ndarray, *, by: str, draws: int = FEWER_DRAWS
+) -> list[Finding]:
+    """Return a finding if a level changed against what is predicted of it, with date and size.
+
+    A shift and a trend of the monthly mean errors are tested; of two, the one is reported that
+    leaves less. A change is a finding if its probability by chance is at most 0.005.
+
+    Parameters
+    ----------
+    level : Series
+        The level of a well.
+    errors : numpy.ndarray
+        Shape (time,): observed - predicted, m, of rows that the prediction was not fitted on; NaN
+        where unknown.
+    by : str
+        What predicts, as it stands in the message, e.g. ``"the model 'linear'"``.
+    draws : int
+        Number of random series of each test.
+    """
+    months, means = monthly_means(errors[None], level.times)
+    known = np.flatnonzero(np.isfinite(means[0]))
+    if known.size < SHORTEST_YEARS * MONTHS or not np.nanstd(means) > 0:
+        return []
+    own, months = (one[known[0] : known[-1] + 1] for one in (means[0], months))
+    anomalies = _without_season(own[None])
+    left = [float(np.nanvar(clean(anomalies))) for clean in (_unshifted, _detrended)]
+    if min(left) > (1 - SMALL) * float(np.nanvar(anomalies)):
+        return []
+    shift, trend = find_shift(own, draws=draws), find_trend(own, draws=draws)
+    if min(shift.p_value, trend.p_value) > CERTAIN:
+        return []
+    is_shift = shift.p_value <= CERTAIN and (trend.p_value > CERTAIN or left[0] <= left[1])
+    at = months[shift.position if is_shift else 0]
+    what = (
+        f"a shift of {shift.size:+.2g} m" if is_shift else f"a trend of {trend.slope:+.2g} m a year"
+    )
+    return [
+        level.finding(
+            UNEXPLAINED[0 if is_shift else 1], "warning", flagged=False,
+            value=shift.size if is_shift else trend.slope,
+            positions=np.searchsorted(level.times, np.array([at])),
+            rule="Levels should not change over the years without a cause in the weather.",
+            received=f"{what} against {by} (p {(shift if is_shift else trend).p_value:.3f})",
+            fix="Look for a change of pumping, drainage, datum, sensor or river at that time, and "
+            "add it as a covariate; scores and forecasts of later years suffer from it.",
+        )
+    ]  # fmt: skip
 
 
 def _table(level: xr.DataArray, find: Callable[[np.ndarray], Trend | Shift]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.quality.changes import unexplained_changes
 from gwforecast.quality.rules import (
     Finding,
     Series,
@@ -22,6 +23,8 @@ from gwforecast.schema import SchemaError
 __all__ = [
     "COLUMNS",
     "FLAGS",
+    "change_findings",
+    "changes_by_regression",
     "check_levels",
     "check_observations",
     "check_series",
@@ -41,9 +44,14 @@ EXPLAINING = ("rain", "temperature", "evapotranspiration", "stage", "pumping")
 RELATED = 0.3  # correlation; of 61 real wells the lowest is 0.55
 _IN_MM = ("rain", "evapotranspiration")
 LEAST = 10  # values needed for a check
+FEWEST_REGRESSED = 60
+ALREADY = {"shift", "unit_change", "sign", "unit", "codes", "constant"}
+"""Findings that explain a change of the level."""
 
 
-def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.DataFrame:
+def check_observations(
+    observations: xr.Dataset, *, now: object = None, changes: bool = True
+) -> pd.DataFrame:
     """Check observations and return a table of findings; nothing is changed or filled.
 
     Parameters
@@ -52,6 +60,8 @@ def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.Da
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
     now : datetime_like, optional
         Levels after this time are an error. By default the times are not checked.
+    changes : bool
+        Test for shifts and trends that a regression on season and weather does not explain.
 
     Returns
     -------
@@ -73,7 +83,10 @@ def check_observations(observations: xr.Dataset, *, now: object = None) -> pd.Da
     today = None if now is None else timeline.to_times([now])[0]
     rows: list[Finding] = []
     for level, covariates in series_of(observations):
-        rows += well_findings(level, covariates, now=today)
+        own = well_findings(level, covariates, now=today)
+        rows += own
+        if changes and not ALREADY & {row.check for row in own}:
+            rows += _changes(level, covariates)
     rows += [*_early_ends(observations), *_datum(observations), *_assumed(observations)]
     unnamed = {row.well for row in rows}
     wells = [str(name) for name in observations[schema.WELL].values]
@@ -249,6 +262,60 @@ def well_findings(
         rows += shift_findings(level, lambda: _explaining(level, covariates, step))
         rows += _response(level, covariates, step)
     return rows
+
+
+def change_findings(level: xr.DataArray, predicted: xr.DataArray, *, by: str) -> pd.DataFrame:
+    """Return findings of shifts and trends of levels against their prediction.
+
+    Parameters
+    ----------
+    level, predicted : xarray.DataArray
+        Dimensions (well, time), m, on the same axes; NaN where unknown or where the prediction was
+        fitted.
+    by : str
+        What predicts, as it stands in the messages.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of :func:`check_observations`; no row for a well without a finding.
+    """
+    errors = (level - predicted).transpose(schema.WELL, schema.TIME).values
+    rows: list[Finding] = []
+    for (series, _), own in zip(
+        series_of(level.to_dataset(name=schema.LEVEL)), errors, strict=True
+    ):
+        rows += unexplained_changes(series, own, by=by)
+    return _table(rows)
+
+
+def changes_by_regression(observations: xr.Dataset) -> pd.DataFrame:
+    """Return findings of levels that changed against a regression on season and weather.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of :func:`check_observations`; no row for a well without a finding.
+    """
+    return _table([row for pair in series_of(observations) for row in _changes(*pair)])
+
+
+def _changes(level: Series, covariates: list[Series]) -> list[Finding]:
+    """Return a finding if a level changed against a regression on season and weather."""
+    steps = level.clean
+    if steps.size < FEWEST_REGRESSED or np.ptp(level.values[steps]) == 0:
+        return []
+    step = 365.25 / timeline.steps_per_year(timeline.infer_frequency(level.times))
+    columns = _explaining(level, covariates, step)[steps]
+    fitted = columns @ np.linalg.lstsq(columns, level.values[steps], rcond=None)[0]
+    errors = np.full(level.values.size, np.nan)
+    errors[steps] = level.values[steps] - fitted
+    return unexplained_changes(level, errors, by="a regression on season and weather")
 
 
 def _season(times: np.ndarray) -> np.ndarray:

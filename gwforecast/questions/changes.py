@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 import warnings
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ class Change:
     --------
     >>> Change("rain", factor=0.8, months=(6, 7, 8)).applied(np.array([2.0, 2.0]), np.array([5, 6]))
     array([2. , 1.6])
+    >>> print(Change("rain", factor=0.8, months=(6, 7)), "|", Change("rain", value=0.8), sep="")
+    rain times 0.8, in Jun, Jul|rain is 0.8 at every step (a factor is written *0.8)
     """
 
     covariate: str
@@ -53,6 +56,17 @@ class Change:
                 f"Months of a change are numbers from 1 to 12. Received {self.months}. "
                 "Correct them."
             )
+
+    def __str__(self) -> str:
+        """Return the change in words, for people to compare with what they meant."""
+        parts = [f"times {self.factor:g}"] * (self.factor != 1)
+        parts += [f"{'plus' if self.shift > 0 else 'minus'} {abs(self.shift):g}"] * bool(self.shift)
+        said = f"{self.covariate} {' '.join(parts) or 'as it is'}"
+        if self.value is not None:
+            said = f"{self.covariate} is {self.value:g} at every step"
+            said += f" (a factor is written *{self.value:g})" * bool(self.value)
+        when = ", ".join(calendar.month_abbr[month] for month in self.months)
+        return said + f", in {when}" * bool(when)
 
     def applied(self, values: np.ndarray, month: np.ndarray) -> np.ndarray:
         """Return changed values (..., time) of some months (time,)."""

@@ -297,7 +297,8 @@ def step_responses(
     whole = response.to_dataset(name="response").assign_coords(
         covariate_units=(GROUP, [units[name] for name in names]),
         covariate_kind=(
-            GROUP, [schema.covariate_kind(name, observations[name].attrs) for name in names]
+            GROUP,
+            [schema.covariate_kind(name, observations[name].attrs) for name in names],
         ),
     )
     whole[LAG].attrs = {"units": "days", "long_name": "time since the rise began"}

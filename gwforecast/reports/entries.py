@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.quality.changes import UNEXPLAINED
+from gwforecast.quality.checks import changes_by_regression
 from gwforecast.schema import WELL_STATUSES, SchemaError
 from gwforecast.verification.status import OUTLOOK_CLASSES, LevelStatus
 
@@ -72,6 +74,7 @@ class Entry:
     css: str = "cx"
     css_now: str = "cx"
     verification: str = "no forecast of it has been verified yet"
+    change: str = ""
     thresholds: list[str] = field(default_factory=list)
     crossing: bool = False
     anchor: str = ""
@@ -177,6 +180,8 @@ def _add_levels(entry: Entry, product: xr.Dataset, one: xr.Dataset) -> None:
         entry.last_time = timeline.format_time(known[schema.TIME].values[-1])
         entry.last_value = float(known.values[0, -1])
         entry.last_level = f"{entry.last_value:.2f}"
+    for row in changes_by_regression(one).to_dict("records"):
+        entry.change = _change(row)
     try:
         rows = xr.ones_like(one[schema.LEVEL], dtype=bool)
         table = LevelStatus().fit(one, rows=rows).table(one, product, latest=True)
@@ -191,6 +196,15 @@ def _add_levels(entry: Entry, product: xr.Dataset, one: xr.Dataset) -> None:
             last = months.iloc[-1]
             setattr(entry, name, f"{last['class']} ({last['time']:%b %Y})")
             setattr(entry, css, f"c{OUTLOOK_CLASSES.index(last['class'])}")
+
+
+def _change(row: dict[Any, Any]) -> str:
+    """Return a finding of a level that changed, with date and size, in words for the public."""
+    size = f"{abs(row['value']):.2g} m"
+    way = "fallen" if row["value"] < 0 else "risen"
+    if row["check"] == UNEXPLAINED[0]:
+        return f"the level has {way} by {size} since {row['first']:%B %Y}"
+    return f"the level has {way} by {size} a year since {row['first']:%Y}"
 
 
 def _threshold(row: dict[Any, Any], last: float) -> str:

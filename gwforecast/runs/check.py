@@ -30,20 +30,23 @@ _NAMING = (
 )  # fmt: skip
 
 
-def check(observations: xr.Dataset) -> pd.DataFrame:
+def check(observations: xr.Dataset, *, changes: bool = True) -> pd.DataFrame:
     """Check observations as of today and return the findings; nothing is changed.
 
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
+    changes : bool
+        Look for shifts and trends that the weather does not explain, which takes up to a quarter of
+        a second a well.
 
     Returns
     -------
     pandas.DataFrame
         The findings of :func:`gwforecast.quality.checks.check_observations`.
     """
-    found = checks.check_observations(observations, now=now())
+    found = checks.check_observations(observations, now=now(), changes=changes)
     found.attrs[ATTRIBUTE] = observations.attrs.get(ATTRIBUTE, "")
     return found
 

@@ -19,6 +19,7 @@ from gwforecast.calibration.leave_years_out import (
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress, ProgressOption, as_callback
+from gwforecast.quality.checks import change_findings
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters, suited
 from gwforecast.runs.check import check
@@ -35,9 +36,9 @@ from gwforecast.runs.out_of_sample import (
 from gwforecast.runs.results import Evaluation
 from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import Split, split_by_fraction
+from gwforecast.sequences.split import PERIODS, Split, split_by_fraction
 from gwforecast.verification.coverage import coverage_by_year
-from gwforecast.verification.scoring import score_table
+from gwforecast.verification.scoring import score_summary, score_table
 
 __all__ = ["TABLES", "evaluate", "split_wells", "usable_data"]
 
@@ -148,7 +149,7 @@ def evaluate(
         leave_wells_out=leave_wells_out,
     )
     with watch("check"):
-        findings = check(observations)
+        findings = check(observations, changes=False)
     with watch("split"):
         used, split, excluded = usable_data(
             forecasters, observations, split, simulates=True, without_weather=without_weather
@@ -164,6 +165,7 @@ def evaluate(
         if cross_validate:
             crossed = _cross_validated(forecasters, used, cross_validate, as_callback(progress))
             scores = _with_scores_of_record(scores, crossed, used, baseline)
+        findings = _with_changes(findings, scores, predicted, forecasters, used, split)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
     evaluation = Evaluation(
@@ -249,6 +251,30 @@ def _add_blend(predicted: dict[str, Prediction], observations: xr.Dataset, split
     blended = [predicted[name] for name in blended_among(predicted)]
     if len(blended) > 1:
         predicted[BLEND] = blend(blended, observations, split=split)
+
+
+def _with_changes(
+    findings: pd.DataFrame,
+    scores: pd.DataFrame,
+    predicted: Mapping[str, Prediction],
+    forecasters: Mapping[str, Forecaster],
+    observations: xr.Dataset,
+    split: Split,
+) -> pd.DataFrame:
+    """Add findings of levels that changed against the best prediction from weather."""
+    explains = {name for name, one in forecasters.items() if one.needs_weather != "never"} | {BLEND}
+    ranked = score_summary(scores, period="validation", metrics=["rmse"]).index
+    models = [name for name in [BLEND, *ranked] if name in predicted and name in explains]
+    if not models or not schema.covariate_names(observations):
+        return findings
+    held_out = predicted[models[0]].held_out
+    unseen = split.levels(observations, *(PERIODS if held_out is not None else PERIODS[1:]))
+    central = predicted[models[0]].simulation if held_out is None else held_out
+    found = change_findings(unseen, central[schema.LEVEL], by=f"the model {models[0]!r}")
+    kept = findings[~((findings["check"] == "all") & findings["well"].isin(found["well"]))]
+    both = pd.concat([kept, found], ignore_index=True) if len(found) else kept
+    both.attrs = findings.attrs
+    return both
 
 
 def _join_models(

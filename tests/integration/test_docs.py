@@ -16,7 +16,8 @@ from gwforecast.cli.app import app
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     path for path in (ROOT / "docs").rglob("*.md")
-    if not {"modules", "notebooks"} & set(path.parts) and path.name not in ("settings.md", "public.md")
+    if not {"modules", "notebooks"} & set(path.parts)
+    and path.name not in ("settings.md", "public.md")
 )  # fmt: skip
 CODE = re.compile(r"```\{code-cell\}\n(?:---\n.*?\n---\n)?(.*?)```", re.S)
 WITH_CODE = [page for page in PAGES if CODE.search(page.read_text("utf-8"))]

@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.quality.changes import _series, find_shift, find_trend, shift_table, trend_table
+import gwforecast as gw
+from gwforecast.quality.changes import (
+    _series,
+    find_shift,
+    find_trend,
+    shift_table,
+    trend_table,
+    unexplained_changes,
+)
+from gwforecast.quality.rules import Series
 
 SERIES, MONTHS = 100, 180
 
@@ -67,3 +76,59 @@ def test_results_are_the_same_at_each_call_and_of_any_unit() -> None:
     assert find_trend(values) == find_trend(values)
     assert find_shift(100 + 7 * values).p_value == find_shift(values).p_value
     assert find_trend(7 * values).slope == pytest.approx(7 * find_trend(values).slope)
+
+
+def weekly(years: int = 20, seed: int = 0) -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
+    """Return times, rain, and a level that a memory of the rain explains but for small errors."""
+    rng = np.random.default_rng(seed)
+    times = pd.date_range("2000-01-03", periods=52 * years, freq="W-MON")
+    rain = rng.gamma(1.5, 10.0, times.size)
+    memory = pd.Series(rain).ewm(com=13).mean().to_numpy()
+    errors = pd.Series(rng.normal(0, 0.02, times.size)).ewm(com=4).mean().to_numpy()
+    return times, rain, 20 + 0.05 * memory + errors
+
+
+CHANGED = {
+    "none": lambda years: 0.0 * years,
+    "shift": lambda years: np.where(years < 2015.5, 0.0, -0.4),
+    "trend": lambda years: -0.03 * (years - 2000),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_changes_against_a_prediction_are_findings_with_date_and_size(kind: str) -> None:
+    times, _, level = weekly()
+    years = 2000 + (times - times[0]).days.to_numpy() / 365.25
+    values = level + CHANGED[kind](years)
+    stamps = times.to_numpy().astype("datetime64[us]")
+    series = Series("a", "level", "level", stamps, values)
+    found = unexplained_changes(series, values - level, by="the truth", draws=199)
+    assert [row.check for row in found] == ([] if kind == "none" else [f"unexplained_{kind}"])
+    for row in found:
+        assert row.value == pytest.approx({"shift": -0.4, "trend": -0.03}[kind], rel=0.05)
+        assert row.severity == "warning"
+        assert not row.positions.size
+        assert f"a {kind} of -0." in row.message
+        assert "against the truth (p 0.005) from 20" in row.message
+    if kind == "shift":
+        assert abs(found[0].first - np.datetime64("2015-07-01")) < np.timedelta64(45, "D")
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_checks_and_evaluations_report_levels_that_the_weather_does_not_explain(kind: str) -> None:
+    times, rain, level = weekly()
+    years = 2000 + (times - times[0]).days.to_numpy() / 365.25
+    # a change within a year is no step that the other check would find
+    values = pd.Series(level + CHANGED[kind](years))
+    values = values.rolling(40, min_periods=1).mean() if kind == "shift" else values
+    observations = gw.observations_from_frames(
+        pd.Series(values.to_numpy(), times, name="a"), pd.DataFrame({"rain": rain}, times)
+    )
+    expected = [] if kind == "none" else [f"unexplained_{kind}"]
+    if kind != "trend":  # a part of which the regression takes for a slow answer to the rain
+        checked = gw.check(observations)
+        assert [one for one in checked["check"] if one.startswith("unexplained")] == expected
+    evaluation = gw.evaluate(observations, models=["linear", "climatology"])
+    found = evaluation.findings[evaluation.findings["check"].str.startswith("unexplained")]
+    assert found["check"].tolist() == expected
+    assert all("against the model 'linear'" in message for message in found["message"])

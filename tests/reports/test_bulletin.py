@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
+import re
 import shutil
 import subprocess
 from importlib import resources
@@ -152,6 +153,23 @@ def test_words_for_the_public_come_first() -> None:
     assert "c : the last measurements are too old; normal for the season." in page
     assert "d : there are no measurements; no forecast." in page
     assert page.index("Weather: past years") < page.index("weather after the issue time")
+
+
+def test_a_level_that_the_weather_does_not_explain_is_named_with_date_and_size() -> None:
+    product, observations = network(["mill", "quarry"])
+    shape = observations["level"].shape
+    noise = np.random.default_rng(0).normal(0, 0.05, shape)
+    late = np.arange(shape[1]) >= shape[1] // 2
+    level = noise - 0.4 * late * np.array([[0.0], [1.0]])
+    observations["level"] = ("well", "time"), 20 + level
+    page = Bulletin(product=product, observations=observations).page()
+    month = pd.Timestamp(observations["time"].values[shape[1] // 2])
+    assert page.count("Change that the weather does not explain") == 1
+    # the regression takes a part of the shift for season and weather
+    found = re.search(r"the level has fallen by (0\.\d+) m since \w+ (\d+)", page)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(0.4, rel=0.15)
+    assert int(found[2]) == month.year
 
 
 def test_thresholds_are_in_page_and_map() -> None:
