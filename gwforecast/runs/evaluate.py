@@ -173,11 +173,10 @@ def evaluate(
     )
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
-        settled = files.model_settings(forecasters)
         details = {"observations": describe_observations(observations)}
         record = files.run_record(
-            evaluation, watch=watch, models=settled, inputs=inputs, details=details,
-            setup={"baseline": baseline},
+            evaluation, watch=watch, models=files.model_settings(forecasters), inputs=inputs,
+            details=details, setup={"baseline": baseline},
         )  # fmt: skip
         evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
     return evaluation
