@@ -25,7 +25,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.signal import lfilter
 
 from gwforecast import schema
 from gwforecast.quality.rules import Finding, Series
@@ -443,6 +442,8 @@ def _autocorrelation(cleaned: np.ndarray, gaps: np.ndarray, clean: Clean) -> flo
 
 def _series(keep: float, size: int, draws: int, seed: int) -> np.ndarray:
     """Return stationary series of a first-order autoregression of variance 1, (draw, month)."""
+    from scipy.signal import lfilter  # slow to load, and not needed to issue forecasts
+
     shocks = np.random.default_rng(seed).standard_normal((draws, size))
     shocks[:, 1:] *= np.sqrt(1 - keep**2)
     return np.asarray(lfilter([1.0], [1.0, -keep], shocks, axis=1))

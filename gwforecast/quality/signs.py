@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import lfilter
+import pandas as pd
 
 from gwforecast import timeline
 from gwforecast.quality.gates import SAMPLES, Ranges
@@ -215,5 +215,6 @@ def _explaining(level: Series, covariates: Sequence[Series]) -> np.ndarray | Non
         centred = np.where(np.isfinite(centred), centred, 0.0)
         for memory in MEMORIES:
             keep = np.exp(-step / memory)
-            columns.append(lfilter([1 - keep], [1.0, -keep], centred)[:, None])
+            mean = pd.Series(np.r_[0.0, centred]).ewm(alpha=1 - keep, adjust=False).mean()
+            columns.append(mean.to_numpy()[1:, None])
     return np.hstack(columns) if len(columns) > 2 else None

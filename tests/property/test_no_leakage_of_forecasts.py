@@ -24,7 +24,7 @@ from gwforecast.models.pastas import Pastas
 from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
 from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
-from gwforecast.networks.lstm import LSTM
+from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.mlp import MLP
 from gwforecast.runs import out_of_sample
 from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, DEFAULT_MODELS, blended_among
@@ -51,6 +51,7 @@ FORECASTERS = {
     ),  # all candidates take four times as long
     "kernel_ridge": lambda: KernelRidge(rows=60),
     "lstm": lambda: LSTM(units=(4,), **SMALL),
+    "global_lstm": lambda: GlobalLSTM(units=(4,), **SMALL),
     "gru": lambda: GRU(units=(4,), **SMALL),
     "cnn": lambda: CNN(units=4, **SMALL),
     "mlp": lambda: MLP(units=(4,), members=2, epochs=2, lookback=12, workers=1),
