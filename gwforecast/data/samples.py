@@ -121,7 +121,10 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
         own = pumping.loc[pumping[schema.WELL] == well, "pumping"]
         rates = own.reindex(stations[station].index, method="ffill") if len(own) else 0.0
         covariates[str(well)] = stations[station].assign(pumping=rates)
-    observations = observations_from_frames(levels, covariates, attributes=attributes, datum=DATUM)
+    observations = observations_from_frames(
+        levels, covariates, attributes=attributes, datum=DATUM, units=schema.LEVEL_UNITS,
+        covariate_units={name: _LABELS[name][0] for name in next(iter(covariates.values()))},
+    )  # fmt: skip
     observations[schema.LEVEL].attrs = LEVEL_ATTRS
     for variable, (units, kind, long_name) in _LABELS.items():
         labels = {"units": units, "kind": kind, "long_name": long_name}
