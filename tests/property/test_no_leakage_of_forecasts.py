@@ -159,7 +159,7 @@ def test_an_evaluation_knows_no_later_level_and_no_later_weather() -> None:
                 for name in DEFAULT_MODELS
             }
         blended = [found[name] for name in blended_among(found)]
-        assert len(blended) == 4
+        assert len(blended) == 5
         found[BLEND] = out_of_sample.blend(blended, data, split=split)
         return {name: one.level for name, one in found.items()}
 
