@@ -123,7 +123,7 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
         covariates[str(well)] = stations[station].assign(pumping=rates)
     observations = observations_from_frames(
         levels, covariates, attributes=attributes, datum=DATUM, units=schema.LEVEL_UNITS,
-        covariate_units={name: _LABELS[name][0] for name in next(iter(covariates.values()))},
+        covariate_units={name: units for name, (units, kind, _) in _LABELS.items() if kind},
     )  # fmt: skip
     observations[schema.LEVEL].attrs = LEVEL_ATTRS
     for variable, (units, kind, long_name) in _LABELS.items():
