@@ -3,7 +3,7 @@
 Backtests of the test periods with default settings: each model is fitted on the train period,
 calibrated on the validation period, refitted through it, and issues forecasts at rolling origins.
 Perfect foresight of the weather and climatological weather are separate. The default forecaster
-is the blend of LSTM and MLP, corrected by the last levels.
+is the blend of LSTM, MLP and kernel regression, corrected by the last levels.
 
     python benchmarks/forecast_skill.py ../shared/data [--wells 20] [--members 10]
 """
@@ -25,6 +25,7 @@ import xarray as xr
 import gwforecast
 
 DEFAULT = "blend"
+OURS = (DEFAULT, "lstm", "mlp", "kernel_ridge")  # the others are baselines
 FORCINGS = ("observed", "climatology")
 SHOWN = {"daily": (1, 2, 7, 14, 30, 60, 90), "weekly": (1, 2, 4, 8, 13, 26)}
 HORIZON = {"daily": 90, "weekly": 26}
@@ -89,7 +90,7 @@ def show(
     print(f"{'lead':24s}" + "".join(f"{lead:>8d}" for lead in leads))
     for model in crps.mean(axis=1).sort_values().index:
         print(f"{model:24s}" + "".join(f"{crps.loc[model, lead]:8.3f}" for lead in leads))
-    others = crps.drop(index=[m for m in (DEFAULT, "lstm", "mlp") if m in crps.index])
+    others = crps.drop(index=[model for model in OURS if model in crps.index])
     ratio = crps.loc[DEFAULT] / others.min()
     worst = (table["rmse"].loc[DEFAULT] / unit).max()
     print(f"{'worst RMSE / persistence':24s}" + "".join(f"{worst[lead]:8.3f}" for lead in leads))
