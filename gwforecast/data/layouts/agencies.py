@@ -19,14 +19,8 @@ import pandas as pd
 
 from gwforecast.schema import SchemaError
 
-__all__ = ["OF_CODES", "TEXT_NAMES", "Meaning", "plain_table", "stated_code"]
+__all__ = ["OF_CODES", "Meaning", "plain_table", "stated_code"]
 
-
-TEXT_NAMES = (
-    "parameter_code", "statistic_id", "time_series_id", "qualifier", "qcode", "quality",
-    "completeness", "approval_status", "vertical_datum",
-)  # fmt: skip
-"""Columns that hold codes or text, also where these look like numbers."""
 
 MEAN = "00003"  # USGS' code of a daily mean
 _MEASURE = re.compile(
