@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from scipy.linalg import cholesky, solve_triangular
 
-from gwforecast import schema
+from gwforecast import schema, timeline
 
 __all__ = ["lasting_error"]
 
@@ -31,7 +31,6 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)  # of the variance that lasts; none is as 
 NOISE = 0.1  # share of the remaining variance, in a quarter with the usual number of errors
 BINS_PER_YEAR = 4
 FEWEST_BINS = 4
-YEAR = np.timedelta64(365 * 24 + 6, "h")
 
 
 def lasting_error(errors: xr.DataArray) -> xr.DataArray:
@@ -65,7 +64,8 @@ def lasting_error(errors: xr.DataArray) -> xr.DataArray:
     """
     by_well = errors.transpose(schema.WELL, schema.TIME)
     times = by_well[schema.TIME].values
-    bins = ((times - times[0]) / YEAR * BINS_PER_YEAR).astype(int)
+    days = (times - times[0]) / np.timedelta64(1, "D")
+    bins = (days / timeline.YEAR * BINS_PER_YEAR).astype(int)
     expected = np.zeros(by_well.shape)
     for number, own in enumerate(by_well.values):
         known = np.isfinite(own)

@@ -288,25 +288,35 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
 
 
 def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split) -> xr.DataArray:
-    """Return the errors expected in the period of each row from those of the periods before it."""
+    """Return the errors expected at each row from those of the periods behind its fit."""
     errors = observations[schema.LEVEL] - held_out[schema.LEVEL]
-    time = observations[schema.TIME]
-    expected = xr.zeros_like(errors)
-    for number, period in enumerate(PERIODS, start=1):
-        known = errors.where(split.rows(observations, *PERIODS[:number]))
-        end = split.end_through(period).sel({schema.WELL: errors[schema.WELL]})
-        expected = expected.where(time <= end, lasting_error(known))
-    return expected
+    return _by_fit(
+        lambda periods: lasting_error(errors.where(split.rows(observations, *periods))),
+        observations,
+        split,
+    )
 
 
 def _within_bounds(level: xr.DataArray, observations: xr.Dataset, split: Split) -> xr.DataArray:
     """Return levels within the bounds that the levels of the fit behind each row show."""
+    return _by_fit(
+        lambda periods: within_bounds(
+            level, bounds_of_record(split.levels(observations, *periods))
+        ),
+        observations,
+        split,
+    )
+
+
+def _by_fit(
+    made: Callable[[Sequence[Period]], xr.DataArray], observations: xr.Dataset, split: Split
+) -> xr.DataArray:
+    """Return for each row what is made of the periods that the fit behind it has seen."""
     source = fitted_through(observations, split)
-    for number, through in enumerate(PERIODS, start=1):
-        bounds = bounds_of_record(split.levels(observations, *PERIODS[:number]))
-        moved = within_bounds(level, bounds)
-        level = level.where(source != through, moved).transpose(*level.dims)
-    return level
+    found = made(PERIODS[:1])
+    for number, through in enumerate(PERIODS[1:], start=2):
+        found = found.where(source != through, made(PERIODS[:number]))
+    return found
 
 
 @dataclass(frozen=True)
