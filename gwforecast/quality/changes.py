@@ -48,6 +48,7 @@ UNEXPLAINED = ("unexplained_shift", "unexplained_trend")
 CERTAIN = 0.005  # probability by chance up to which a change is a finding
 FEWER_DRAWS = 199  # enough for it
 SMALL = 0.1  # share of the variance of the errors that a change must explain
+LARGE = 0.5  # standard deviations of the levels from which a change is a warning, below a note
 
 DRAWS = 999
 SHORTEST_YEARS = 5
@@ -210,7 +211,8 @@ def unexplained_changes(
     """Return a finding if a level changed against what is predicted of it, with date and size.
 
     A shift and a trend of the monthly mean errors are tested; of two, the one is reported that
-    leaves less. A change is a finding if its probability by chance is at most 0.005.
+    leaves less. A change is a finding if its probability by chance is at most 0.005: a warning if
+    levels changed by half of their standard deviation or more, otherwise a note.
 
     Parameters
     ----------
@@ -238,12 +240,14 @@ def unexplained_changes(
         return []
     is_shift = shift.p_value <= CERTAIN and (trend.p_value > CERTAIN or left[0] <= left[1])
     at = months[shift.position if is_shift else 0]
+    size = shift.size if is_shift else trend.slope * own.size / MONTHS
+    is_large = abs(size) >= LARGE * np.nanstd(level.values)
     what = (
         f"a shift of {shift.size:+.2g} m" if is_shift else f"a trend of {trend.slope:+.2g} m a year"
     )
     return [
         level.finding(
-            UNEXPLAINED[0 if is_shift else 1], "warning", flagged=False,
+            UNEXPLAINED[0 if is_shift else 1], "warning" if is_large else "note", flagged=False,
             value=shift.size if is_shift else trend.slope,
             positions=np.searchsorted(level.times, np.array([at])),
             rule="Levels should not change over the years without a cause in the weather.",

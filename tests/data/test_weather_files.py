@@ -244,7 +244,7 @@ def test_hours_begin_or_end_at_their_stamps(levels: Path) -> None:
     path = hours(levels)
     begin = gw.read_observations(levels, path, step="D")
     assert begin["rain"].sel(time=["2016-02-01", "2016-02-02"]).values[0].tolist() == [23, 1]
-    assert "0 days 01:00:00 are their beginning; say covariate_stamp='end'" in " ".join(
+    assert "the steps of 1 hour are their beginning; say covariate_stamp='end'" in " ".join(
         gw.understood(begin)["what"]
     )
     end = gw.read_observations(levels, path, step="D", covariate_stamp="end")

@@ -114,6 +114,16 @@ def test_changes_against_a_prediction_are_findings_with_date_and_size(kind: str)
         assert abs(found[0].first - np.datetime64("2015-07-01")) < np.timedelta64(45, "D")
 
 
+@pytest.mark.parametrize(("shift", "severity"), [(-0.05, "note"), (-0.4, "warning")])
+def test_changes_that_are_small_beside_the_levels_are_notes(shift: float, severity: str) -> None:
+    times, _, level = weekly()
+    stamps = times.to_numpy().astype("datetime64[us]")
+    change = np.where(np.arange(level.size) < 600, 0.0, shift)
+    series = Series("a", "level", "level", stamps, level + change)
+    (found,) = unexplained_changes(series, change + 0.01 * np.sin(np.arange(level.size)), by="it")
+    assert (found.check, found.severity) == ("unexplained_shift", severity)
+
+
 @pytest.mark.parametrize("kind", CHANGED)
 def test_checks_and_evaluations_report_levels_that_the_weather_does_not_explain(kind: str) -> None:
     times, rain, level = weekly()
