@@ -3,8 +3,8 @@
 Synthetic weekly wells in one NetCDF file; shards of 50 wells are handed to workers, each a process
 of its own, which read, work and write. `evaluate` trains, simulates and scores from tens to a
 thousand wells; `forecast` forecasts from stored models up to ten thousand wells. There are as many
-networks as by default, trained briefly: how time and memory grow is measured, not how good they
-are. The models of the forecasts were trained at a hundred wells and serve all others under their
+networks as by default, trained briefly: how time and memory grow is measured, not their
+skill. The models of the forecasts were trained at a hundred wells and serve all others under their
 names.
 
     python benchmarks/scale.py [--only evaluate|forecast] [--wells 10 100 1000] [--members 10]
@@ -39,6 +39,7 @@ import xarray as xr
 from scipy.signal import lfilter
 
 from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.networks.engines import compiled
 from gwforecast.runs.saved import restore
 from gwforecast.service.champions import Champions
 
@@ -232,6 +233,9 @@ def main() -> int:
     parser.add_argument("--against", metavar="COMMIT")
     parser.add_argument("--turns", type=int, default=1)
     arguments = parser.parse_args()
+    if not compiled.is_available():
+        parser.error(compiled.MISSING)
+    print(f"compiled kernels: {compiled.instruction_sets()[-1]}")
     if arguments.against:
         held = against(arguments.against, arguments.wells or [4, 12], arguments.turns)
         return 0 if held else 1

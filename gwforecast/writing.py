@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["dump_json", "load_json", "redact", "versions", "write_atomically", "write_text"]
+__all__ = [
+    "dump_json",
+    "load_json",
+    "plain",
+    "redact",
+    "versions",
+    "write_atomically",
+    "write_text",
+]
 
 
 _USER = re.compile(r"(://[^\s:/@'\"]*:)(?!\$)[^\s'\"]+@")
@@ -97,7 +105,7 @@ def dump_json(value: object) -> str:
       "when": "2020-01-01T00:00:00"
     }
     """
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -106,7 +114,8 @@ def load_json(path: Path) -> dict[str, Any]:
     return stored
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> Any:
+    """Return a value as JSON has it; numbers that are not finite become None."""
     if isinstance(value, np.generic):
         value = pd.Timestamp(value) if isinstance(value, np.datetime64) else value.item()
     if value is None or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
@@ -114,11 +123,11 @@ def _plain(value: object) -> object:
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     if isinstance(value, np.ndarray | list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value)
 
 

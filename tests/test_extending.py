@@ -98,18 +98,10 @@ class PerceptronArchitecture(Architecture):
         units = self.setting("units")
         return [(width, units), (units,)], units
 
-    def build(self, *, seed=0):
+    def hidden_layers(self, x, seed):
         import keras
 
-        given = dict(self.settings)
-        covariates, x = parts.input_layers(
-            self.inputs, noise=given["noise"], wells=0, embedding=0, seed=seed
-        )
-        x = keras.layers.Dense(given["units"], activation="tanh")(x)
-        x = parts.output_layer(
-            x, given["outputs"], activation=given["output_activation"], l2=given["l2"], seed=seed
-        )
-        return keras.Model(covariates, x, name="perceptron")
+        return keras.layers.Dense(self.setting("units"), activation="tanh")(x)
 
     def run_hidden(self, weights, inputs, state):
         kernel, bias = weights

@@ -24,7 +24,7 @@ from gwforecast.networks.shared import GlobalForecaster
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CNN", "CNNArchitecture", "GlobalCNN", "build_cnn", "dilations"]
+__all__ = ["CNN", "CNNArchitecture", "GlobalCNN", "dilations"]
 
 
 def dilations(lookback: int, kernel_size: int) -> list[int]:
@@ -43,61 +43,6 @@ def dilations(lookback: int, kernel_size: int) -> list[int]:
     return found
 
 
-def build_cnn(
-    inputs: int,
-    *,
-    lookback: int,
-    units: int = 32,
-    kernel_size: int = 3,
-    activation: str = "relu",
-    dropout: float = 0.0,
-    noise: float = 0.0,
-    l2: float = 0.0,
-    outputs: int = 1,
-    output_activation: str = "linear",
-    wells: int = 0,
-    embedding: int = 0,
-    seed: int = 0,
-) -> keras.Model:
-    """Return a Keras model of causal convolutions that together see ``lookback`` steps.
-
-    Parameters
-    ----------
-    inputs : int
-        Number of covariates.
-    lookback : int
-        Steps that the deepest layer sees, at least.
-    units : int
-        Number of filters of each layer.
-    kernel_size : int
-        Steps of each filter; the dilation grows by this factor from layer to layer.
-    activation, dropout, noise, l2, outputs, output_activation, wells, embedding, seed
-        As in :func:`gwforecast.networks.lstm.build_lstm`.
-
-    References
-    ----------
-    Van den Oord et al. (2016), arXiv:1609.03499; Bai et al. (2018), arXiv:1803.01271.
-    """
-    import keras
-
-    covariates, x = parts.input_layers(
-        inputs, noise=noise, wells=wells, embedding=embedding, seed=seed
-    )
-    for layer, rate in enumerate(dilations(lookback, kernel_size)):
-        x = keras.layers.Conv1D(
-            units,
-            kernel_size,
-            padding="causal",
-            dilation_rate=rate,
-            activation=activation,
-            kernel_initializer=keras.initializers.GlorotUniform(parts.part_seed(seed, layer)),
-            kernel_regularizer=parts.penalty(l2),
-        )(x)
-        x = parts.sequence_dropout(x, dropout, units)
-    x = parts.output_layer(x, outputs, activation=output_activation, l2=l2, seed=seed)
-    return keras.Model(covariates, x, name="cnn")
-
-
 @dataclass(frozen=True)
 class CNNArchitecture(Architecture):
     """Description of a network of causal convolutions."""
@@ -114,9 +59,23 @@ class CNNArchitecture(Architecture):
             width = units
         return shapes, width
 
-    def build(self, *, seed: int = 0) -> keras.Model:
-        """Return the Keras model."""
-        return build_cnn(self.inputs, **dict(self.settings), seed=seed)
+    def hidden_layers(self, x: keras.KerasTensor, seed: int) -> keras.KerasTensor:
+        """Return the outputs of the last convolution; each is followed by dropout."""
+        import keras
+
+        units, size = self.setting("units"), self.setting("kernel_size")
+        for layer, rate in enumerate(dilations(self.setting("lookback"), size)):
+            x = keras.layers.Conv1D(
+                units,
+                size,
+                padding="causal",
+                dilation_rate=rate,
+                activation=self.setting("activation"),
+                kernel_initializer=keras.initializers.GlorotUniform(parts.part_seed(seed, layer)),
+                kernel_regularizer=parts.penalty(self.setting("l2")),
+            )(x)
+            x = parts.sequence_dropout(x, self.setting("dropout"), units)
+        return x
 
     def run_hidden(
         self,
@@ -145,7 +104,7 @@ class CNNArchitecture(Architecture):
 
 @dataclass(kw_only=True, eq=False)
 class CNN(NeuralForecaster):
-    """Causal convolutions, trained on the same windows as :class:`gwforecast.networks.lstm.LSTM`.
+    """Causal convolutions [1]_, trained on the windows of :class:`gwforecast.networks.lstm.LSTM`.
 
     Parameters
     ----------
@@ -157,6 +116,10 @@ class CNN(NeuralForecaster):
         Activation of each layer.
     **settings
         Settings of :class:`gwforecast.networks.forecaster.NeuralForecaster`.
+
+    References
+    ----------
+    .. [1] Van den Oord et al. (2016), arXiv:1609.03499; Bai et al. (2018), arXiv:1803.01271.
     """
 
     architecture: ClassVar[type[Architecture]] = CNNArchitecture

@@ -71,10 +71,8 @@ class NeuralForecaster(TrainedNetworks):
         Covariates that the networks see; by default all.
     features : sequence of str
         Derived covariates, names from :data:`gwforecast.data.covariates.FEATURES`.
-    lookback : int, optional
-        Steps of weather before the first target of a window; by default one year.
-    targets : int, optional
-        Target steps after one warm-up; by default one year.
+    lookback, targets : int, optional
+        Steps of weather before the first target of a window, and target steps; by default one year.
     loss : {"mse", "mae", "huber", "nse"}
         Loss of scaled levels.
     optimizer : {"adam", "rmsprop", "sgd"}
@@ -92,43 +90,36 @@ class NeuralForecaster(TrainedNetworks):
     batch_size : int
         Windows in an update.
     patience : int, optional
-        Epochs without a lower validation loss after which training stops; by default it does not
-        stop early and keeps the weights of the last epoch, so that the validation levels choose
-        nothing. With early stopping the weights of the best epoch are kept, and scores of the
-        validation period flatter.
+        Epochs without a lower validation loss after which training stops and the weights of the
+        best epoch are kept, so that validation scores flatter; by default those of the last epoch.
     members : int
         Networks with their own first weights, shuffles and dropout. The prediction is their median,
         or, where they start in different ways, their mean weighted by ``member_weights_``.
     seed : int
         Seed of member 0; member k has ``seed + k``.
     folds : int
-        Parts of the train period, of which each member of a first fit leaves one out, so that there
-        are errors of unseen levels from all years, see :meth:`held_out`. A refit uses all.
+        Parts of the train period, of which each member of a first fit leaves one out for
+        :meth:`held_out`. A refit uses all.
     workers : int, optional
         Networks trained at the same time; by default the number of cores.
     engine : {"auto", "compiled", "keras"}
-        Engine that trains the networks: by default the compiled kernels of this package on a CPU,
-        where they support the network, and Keras otherwise and on a GPU. Both take the same steps,
-        but their random numbers for dropout and noise differ.
+        By default the compiled kernels where they support the network, and Keras otherwise and on a
+        GPU. Both take the same steps, with different random numbers for dropout and noise.
 
     Attributes
     ----------
     lookback_, targets_ : int
         Lookback and targets that were used.
-    wells_ : list of str
-        Wells that were fitted; others are NaN in a simulation.
+    wells_, inputs_, seeds_ : list
+        Fitted wells, inputs of the networks (covariates, derived ones included), and seeds.
     scaler_ : Scaler
         Scales of level and covariates, from the fitted rows.
-    inputs_ : list of str
-        Covariates that the networks see, derived ones included.
     weights_ : list of numpy.ndarray
         Weights in the order of the network's variables, each (well, member, ...).
     best_epochs_ : xarray.DataArray
         Epoch of the weights that are kept, dims (well, member); of the last fit, not stored.
     member_weights_ : numpy.ndarray or None
-        Weight of each member by its lowest validation loss, shape (well, member), where members
-        start in different ways, see :func:`gwforecast.networks.members.learn_member_weights`. A
-        refit keeps it.
+        Shape (well, member), see :func:`gwforecast.networks.members.learn_member_weights`.
     left_out_ : numpy.ndarray or None
         Fold of the train period that each member left out, shape (member,); None where none did.
     history_ : pandas.DataFrame
@@ -186,10 +177,7 @@ class NeuralForecaster(TrainedNetworks):
         through: Period = "validation",
         progress: ProgressOption = None,
     ) -> Self:
-        """Return a new forecaster trained on all rows through a period.
-
-        Each network is trained for the whole schedule; there is no validation and no choice.
-        """
+        """Return a new forecaster trained for the whole schedule, on all rows through a period."""
         again = copy.copy(self)
         return again._fit(
             observations, split, through_periods(through), False, as_callback(progress)
@@ -219,35 +207,36 @@ class NeuralForecaster(TrainedNetworks):
     ) -> Self:
         """Return a new forecaster whose training continues with all rows through a period.
 
-        Training starts from the present weights with the present scales, and the learning rate is a
-        tenth of that of a fit, so that new levels adjust the networks without replacing what they
-        have learnt. Wells that were not fitted before are left out. A forecaster that is read back
-        from a file can be updated as well.
-
-        The arguments are those of :meth:`refit`, with old and new rows; ``epochs`` is the number of
-        passes over them, by default a tenth of those of a fit.
+        Training starts from the present weights, with the present scales and a tenth of the
+        learning rate of a fit. Wells that were not fitted before are left out. The arguments are
+        those of :meth:`refit`; ``epochs`` is by default a tenth of those of a fit.
         """
         self._check_settings()
         again = copy.copy(self)
         again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
         again.learning_rate = UPDATE_RATE * self.learning_rate
-        wells = again._known(observations)
-        rows = split.rows(observations, *through_periods(through)).sel({schema.WELL: wells})
-        data = again._data(observations.sel({schema.WELL: wells}), rows, None)
-        positions = [self.wells_.index(well) for well in wells]
-        again.member_weights_ = self._member_weights_at(wells)
-        again.wells_, again.left_out_ = wells, None
-        again.weights_ = [weights[positions] for weights in self.weights_]
-        jobs = [
-            dataclasses.replace(
-                job, weights=[w[job.well, n % self.members] for w in again.weights_]
-            )
-            for n, job in enumerate(again._jobs(data))
-        ]
-        report = with_detail(as_callback(progress), self._details(wells))
-        again._keep(again._run_jobs(data, jobs, report), wells)
+        known = observations.sel({schema.WELL: self._known(observations)})
+        rows = split.rows(known, *through_periods(through))
+        again._continue(known, rows, as_callback(progress))
         again.epochs, again.learning_rate = self.epochs, self.learning_rate
         return again
+
+    def _continue(
+        self, observations: xr.Dataset, rows: xr.DataArray, progress: Progress | None
+    ) -> None:
+        """Train the networks of fitted wells on from their present weights."""
+        wells = schema.well_names(observations)
+        data = self._data(observations, rows, None)
+        positions = [self.wells_.index(well) for well in wells]
+        self.member_weights_ = self._member_weights_at(wells)
+        self.wells_, self.left_out_ = wells, None
+        self.weights_ = [weights[positions] for weights in self.weights_]
+        jobs = [
+            dataclasses.replace(job, weights=[w[job.well, n % self.members] for w in self.weights_])
+            for n, job in enumerate(self._jobs(data))
+        ]
+        report = with_detail(progress, self._details(wells))
+        self._keep(self._run_jobs(data, jobs, report), wells)
 
     def _fit(
         self,
@@ -369,7 +358,6 @@ class NeuralForecaster(TrainedNetworks):
         return self.architecture.of(inputs, {**self.network_settings(), **shared, **(more or {})})
 
     def _data(self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None) -> Data:
-
         inputs, complete = self._inputs(observations)
         level = observations[schema.LEVEL]
         target = self.scaler_.transform(level)
@@ -411,7 +399,6 @@ class NeuralForecaster(TrainedNetworks):
         return seeds, [self.architecture_.first_weights(seed=seed) for seed in seeds]
 
     def _jobs(self, data: Data) -> Iterator[Job]:
-
         seeds, first = self._first_weights()
         _, targets = self.window
         folds = self._left_out() % data.folds
@@ -430,7 +417,6 @@ class NeuralForecaster(TrainedNetworks):
                 yield Job(well, weights, starts, rates, validation, seed, fold)
 
     def _keep(self, trained: Sequence[Trained], wells: Sequence[str]) -> None:
-
         shape = (len(wells), self.members)
         self.seeds_ = list(range(self.seed, self.seed + self.members))
         self.weights_ = [
@@ -460,14 +446,9 @@ class NeuralForecaster(TrainedNetworks):
 
     @classmethod
     def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the forecaster that :meth:`to_state` described.
+        """Return the forecaster that :meth:`to_state` described; it simulates without TensorFlow.
 
-        It simulates without TensorFlow. It can be refitted and updated.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, has another type or shape, or is not finite.
+        Raises KeyError, TypeError or ValueError if an entry is not as it must be.
         """
         return stored.restore(cls, description, arrays)
 
@@ -475,15 +456,8 @@ class NeuralForecaster(TrainedNetworks):
     def join_members(parts: Sequence[NeuralForecaster]) -> NeuralForecaster:
         """Return one forecaster with the members of several, as if they were fitted together.
 
-        Parameters
-        ----------
-        parts : sequence of NeuralForecaster
-            Fitted to the same wells and rows, with the same settings except members and seed.
-
-        Returns
-        -------
-        NeuralForecaster
-            Its member weights are learnt from all members.
+        They were fitted to the same rows with the same settings except members and seed; the member
+        weights are learnt anew from all members.
         """
         joined = copy.copy(parts[0])
         joined.members = sum(part.members for part in parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -26,50 +26,7 @@ from gwforecast.networks.shared import GlobalForecaster
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["GRU", "GRUArchitecture", "GlobalGRU", "build_gru"]
-
-
-def build_gru(
-    inputs: int,
-    *,
-    units: Sequence[int] = (32,),
-    activation: str = "tanh",
-    dropout: float = 0.0,
-    noise: float = 0.0,
-    l2: float = 0.0,
-    outputs: int = 1,
-    output_activation: str = "linear",
-    wells: int = 0,
-    embedding: int = 0,
-    seed: int = 0,
-) -> keras.Model:
-    """Return a Keras model of GRU layers, each followed by dropout, and a dense output layer.
-
-    The reset gate acts before the recurrent product (``reset_after=False``). The arguments are
-    those of :func:`gwforecast.networks.lstm.build_lstm`.
-
-    References
-    ----------
-    Cho et al. (2014), doi:10.3115/v1/D14-1179.
-    """
-    import keras
-
-    from gwforecast.networks.layers import FusedGRU
-
-    covariates, x = parts.input_layers(
-        inputs, noise=noise, wells=wells, embedding=embedding, seed=seed
-    )
-    for layer, size in enumerate(units):
-        x = FusedGRU(
-            size,
-            activation=activation,
-            reset_after=False,
-            return_sequences=True,
-            **parts.recurrent_settings(seed, layer, l2),
-        )(x)
-        x = parts.sequence_dropout(x, dropout, size)
-    x = parts.output_layer(x, outputs, activation=output_activation, l2=l2, seed=seed)
-    return keras.Model(covariates, x, name="gru")
+__all__ = ["GRU", "GRUArchitecture", "GlobalGRU"]
 
 
 @dataclass(frozen=True)
@@ -79,9 +36,11 @@ class GRUArchitecture(RecurrentArchitecture):
     kind = "gru"
     gates = 3
 
-    def build(self, *, seed: int = 0) -> keras.Model:
-        """Return the Keras model."""
-        return build_gru(self.inputs, **dict(self.settings), seed=seed)
+    def recurrent_layer(self, units: int, **settings: Any) -> keras.Layer:
+        """Return a recurrent layer of Keras, whose reset gate acts before the product."""
+        from gwforecast.networks.layers import FusedGRU
+
+        return FusedGRU(units, reset_after=False, **settings)
 
     def run_hidden(
         self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
@@ -111,7 +70,7 @@ class GRUArchitecture(RecurrentArchitecture):
 
 @dataclass(kw_only=True, eq=False)
 class GRU(NeuralForecaster):
-    """GRU networks, trained on the same windows as :class:`gwforecast.networks.lstm.LSTM`.
+    """GRU networks [1]_, trained on the same windows as :class:`gwforecast.networks.lstm.LSTM`.
 
     Parameters
     ----------
@@ -121,6 +80,10 @@ class GRU(NeuralForecaster):
         Activation of the state.
     **settings
         Settings of :class:`gwforecast.networks.forecaster.NeuralForecaster`.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014), doi:10.3115/v1/D14-1179.
     """
 
     architecture: ClassVar[type[Architecture]] = GRUArchitecture

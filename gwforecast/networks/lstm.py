@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import MinLen
@@ -29,77 +29,10 @@ from gwforecast.networks.shared import GlobalForecaster
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["LSTM", "GlobalLSTM", "LSTMArchitecture", "build_lstm"]
+__all__ = ["LSTM", "GlobalLSTM", "LSTMArchitecture"]
 
 
 FORGET_BIAS = ("choice", [1.0, 3.0], [1.0], [3.0])
-
-
-def build_lstm(
-    inputs: int,
-    *,
-    units: Sequence[int] = (32,),
-    activation: str = "tanh",
-    dropout: float = 0.0,
-    noise: float = 0.0,
-    l2: float = 0.0,
-    outputs: int = 1,
-    output_activation: str = "linear",
-    wells: int = 0,
-    embedding: int = 0,
-    seed: int = 0,
-) -> keras.Model:
-    """Return a Keras model of LSTM layers, each followed by dropout, and a dense output layer.
-
-    It maps covariates (batch, step, input) to outputs (batch, step, output). An output depends on
-    its own and earlier steps only. ``compile`` and ``fit`` of Keras work on the model.
-
-    Parameters
-    ----------
-    inputs : int
-        Number of covariates.
-    units : sequence of int
-        Units of each layer.
-    activation : str
-        Activation of cell and state, by its name in Keras.
-    dropout : float
-        Share of the states that is set to zero in training, the same units at all steps of a
-        sequence (Gal and Ghahramani 2016, arXiv:1512.05287).
-    noise : float
-        Standard deviation of the Gaussian noise on the scaled inputs in training.
-    l2 : float
-        Weight of the squared kernels in the loss.
-    outputs : int
-        Number of outputs at each step: 1 level, or 3 classes.
-    output_activation : str
-        ``"linear"`` for a level, ``"softmax"`` for classes.
-    wells, embedding : int
-        Number of wells, and size of the vector that is learnt for each of them. With an embedding
-        the last input is the number of the well, from 0, and is replaced by the vector.
-    seed : int
-        Seed of the first weights.
-
-    References
-    ----------
-    Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
-    """
-    import keras
-
-    from gwforecast.networks.layers import FusedLSTM
-
-    covariates, x = parts.input_layers(
-        inputs, noise=noise, wells=wells, embedding=embedding, seed=seed
-    )
-    for layer, size in enumerate(units):
-        x = FusedLSTM(
-            size,
-            activation=activation,
-            return_sequences=True,
-            **parts.recurrent_settings(seed, layer, l2),
-        )(x)
-        x = parts.sequence_dropout(x, dropout, size)
-    x = parts.output_layer(x, outputs, activation=output_activation, l2=l2, seed=seed)
-    return keras.Model(covariates, x, name="lstm")
 
 
 @dataclass(frozen=True)
@@ -109,9 +42,11 @@ class LSTMArchitecture(RecurrentArchitecture):
     kind = "lstm"
     gates = 4
 
-    def build(self, *, seed: int = 0) -> keras.Model:
-        """Return the Keras model."""
-        return build_lstm(self.inputs, **dict(self.settings), seed=seed)
+    def recurrent_layer(self, units: int, **settings: Any) -> keras.Layer:
+        """Return a recurrent layer of Keras."""
+        from gwforecast.networks.layers import FusedLSTM
+
+        return FusedLSTM(units, **settings)
 
     def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
         """Return the first weights of the hidden layers; the bias of forget gates is one."""
@@ -158,7 +93,7 @@ class LSTMArchitecture(RecurrentArchitecture):
 
 @dataclass(kw_only=True, eq=False)
 class LSTM(NeuralForecaster):
-    """LSTM networks, trained on sequences with a warm-up and a target at every observed step.
+    """LSTM networks [1]_, trained on sequences with a warm-up and a target at every observed step.
 
     Parameters
     ----------
@@ -174,6 +109,10 @@ class LSTM(NeuralForecaster):
         each well, see ``member_weights_``.
     **settings
         Settings of :class:`gwforecast.networks.forecaster.NeuralForecaster`.
+
+    References
+    ----------
+    .. [1] Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
     """
 
     architecture: ClassVar[type[Architecture]] = LSTMArchitecture

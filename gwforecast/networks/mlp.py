@@ -26,43 +26,7 @@ from gwforecast.networks.shared import GlobalForecaster
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["MLP", "GlobalMLP", "MLPArchitecture", "build_mlp"]
-
-
-def build_mlp(
-    inputs: int,
-    *,
-    units: Sequence[int] = (64, 32),
-    activation: str = "relu",
-    dropout: float = 0.0,
-    noise: float = 0.0,
-    l2: float = 0.0,
-    outputs: int = 1,
-    output_activation: str = "linear",
-    wells: int = 0,
-    embedding: int = 0,
-    seed: int = 0,
-) -> keras.Model:
-    """Return a Keras model of dense layers, each of which sees a single step.
-
-    The inputs of a step are usually lagged covariates. The arguments are those of
-    :func:`gwforecast.networks.lstm.build_lstm`.
-    """
-    import keras
-
-    covariates, x = parts.input_layers(
-        inputs, noise=noise, wells=wells, embedding=embedding, seed=seed
-    )
-    for layer, size in enumerate(units):
-        x = keras.layers.Dense(
-            size,
-            activation=activation,
-            kernel_initializer=keras.initializers.GlorotUniform(parts.part_seed(seed, layer)),
-            kernel_regularizer=parts.penalty(l2),
-        )(x)
-        x = keras.layers.Dropout(dropout)(x) if dropout else x
-    x = parts.output_layer(x, outputs, activation=output_activation, l2=l2, seed=seed)
-    return keras.Model(covariates, x, name="mlp")
+__all__ = ["MLP", "GlobalMLP", "MLPArchitecture"]
 
 
 @dataclass(frozen=True)
@@ -79,9 +43,20 @@ class MLPArchitecture(Architecture):
             width = units
         return shapes, width
 
-    def build(self, *, seed: int = 0) -> keras.Model:
-        """Return the Keras model."""
-        return build_mlp(self.inputs, **dict(self.settings), seed=seed)
+    def hidden_layers(self, x: keras.KerasTensor, seed: int) -> keras.KerasTensor:
+        """Return the outputs of the last layer; each is followed by dropout."""
+        import keras
+
+        dropout = self.setting("dropout")
+        for layer, units in enumerate(self.setting("units")):
+            x = keras.layers.Dense(
+                units,
+                activation=self.setting("activation"),
+                kernel_initializer=keras.initializers.GlorotUniform(parts.part_seed(seed, layer)),
+                kernel_regularizer=parts.penalty(self.setting("l2")),
+            )(x)
+            x = keras.layers.Dropout(dropout)(x) if dropout else x
+        return x
 
     def compiled_layers(self) -> list[tuple[str, int, str]]:
         """Return kind, units and activation of each hidden layer for the compiled engine."""

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
-    "ACTIVATIONS",
     "Activation",
     "Architecture",
     "Count",
@@ -54,14 +53,11 @@ __all__ = [
     "by_step",
     "dense",
     "first_state",
-    "input_layers",
     "layer_sizes",
     "logistic",
-    "output_layer",
     "part_seed",
     "penalty",
     "quiet_start",
-    "recurrent_settings",
     "sequence_dropout",
 ]
 
@@ -99,6 +95,10 @@ _SHARED: dict[str, type | tuple[type, ...]] = {
     "output_activation": str,
 }
 _EMBEDDED: dict[str, type] = {"wells": int, "embedding": int}
+_DEFAULTS = {
+    "dropout": 0.0, "noise": 0.0, "l2": 0.0, "outputs": 1, "output_activation": "linear",
+    "wells": 0, "embedding": 0,
+}  # fmt: skip
 
 
 NO_MESSAGES = "3"  # level of TensorFlow's log
@@ -193,7 +193,7 @@ class Architecture(abc.ABC):
 
     def setting(self, name: str) -> Any:
         """Return a setting by its name."""
-        return dict(self.settings)[name]
+        return {**_DEFAULTS, **dict(self.settings)}[name]
 
     @property
     def outputs(self) -> int:
@@ -206,7 +206,7 @@ class Architecture(abc.ABC):
 
         With an embedding the last input is the number of the well, which selects the vector.
         """
-        return int(dict(self.settings).get("embedding", 0))
+        return int(self.setting("embedding"))
 
     def weight_shapes(self) -> list[tuple[int, ...]]:
         """Return the shapes of the weights, in the order of the network's variables.
@@ -214,7 +214,7 @@ class Architecture(abc.ABC):
         Examples
         --------
         >>> from gwforecast.networks.lstm import LSTMArchitecture
-        >>> LSTMArchitecture.of(3, {"outputs": 1, "units": (8,)}).weight_shapes()
+        >>> LSTMArchitecture.of(3, {"units": (8,)}).weight_shapes()
         [(3, 32), (8, 32), (32,), (8, 1), (1,)]
         """
         shapes: list[tuple[int, ...]] = []
@@ -229,15 +229,50 @@ class Architecture(abc.ABC):
     def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
         """Return the shapes of the hidden layers' weights, and the number of their outputs.
 
-        Parameters
-        ----------
-        width : int
-            Number of inputs of the first layer.
+        The first layer has ``width`` inputs.
         """
 
     @abc.abstractmethod
+    def hidden_layers(self, x: keras.KerasTensor, seed: int) -> keras.KerasTensor:
+        """Return the outputs of the hidden layers in Keras, from those of the input layers."""
+
     def build(self, *, seed: int = 0) -> keras.Model:
-        """Return the Keras model, with first weights that the seed determines."""
+        """Return the Keras model, with first weights that the seed determines.
+
+        It maps inputs (batch, step, input) to outputs (batch, step, output). An output depends on
+        its own and earlier steps only. ``compile`` and ``fit`` of Keras work on the model.
+        """
+        import keras
+
+        inputs = keras.Input((None, self.inputs))
+        output = keras.layers.Dense(
+            self.outputs,
+            activation=self.setting("output_activation"),
+            kernel_initializer=keras.initializers.GlorotUniform(part_seed(seed, HEAD_PART)),
+            kernel_regularizer=penalty(self.setting("l2")),
+        )
+        outputs = output(self.hidden_layers(self._input_layers(inputs, seed), seed))
+        return keras.Model(inputs, outputs, name=self.kind)
+
+    def _input_layers(self, inputs: keras.KerasTensor, seed: int) -> keras.KerasTensor:
+        """Return the inputs of the first hidden layer, with Gaussian noise in training.
+
+        With an embedding the last input, the number of the well, is replaced by its vector.
+        """
+        import keras
+
+        noise = self.setting("noise")
+        noisy = keras.layers.GaussianNoise(noise) if noise else lambda x: x
+        if not self.embedding:
+            return noisy(inputs)
+        well = keras.ops.cast(inputs[:, 0, -1], "int32")
+        first = keras.initializers.RandomNormal(0.0, 0.1, part_seed(seed, WELLS_PART))
+        # a matrix product instead of a look-up keeps the gradient dense, like all others
+        vectors = keras.layers.Dense(self.embedding, use_bias=False, kernel_initializer=first)
+        vector = vectors(keras.ops.one_hot(well, self.setting("wells")))
+        x = noisy(inputs[:, :, :-1])
+        along = keras.ops.ones_like(x[:, :, :1]) * keras.ops.expand_dims(vector, 1)
+        return keras.ops.concatenate([x, along], axis=-1)
 
     def first_weights(self, *, seed: int = 0) -> list[np.ndarray]:
         """Return the first weights of the Keras model that the seed determines, without Keras."""
@@ -249,7 +284,7 @@ class Architecture(abc.ABC):
         return [*vectors, *self.first_hidden(shapes[:-2], seed), head, np.zeros(shapes[-1], "f4")]
 
     def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
-        """Return the first weights of the hidden layers: of a kernel and a bias for each layer."""
+        """Return the first weights of the hidden layers, by default of a kernel and a bias each."""
         return [
             glorot_uniform(shape, part_seed(seed, number // 2))
             if len(shape) > 1
@@ -258,10 +293,7 @@ class Architecture(abc.ABC):
         ]
 
     def compiled_layers(self) -> list[tuple[str, int, str]] | None:
-        """Return kind, units and activation of each hidden layer for the compiled engine.
-
-        None where it has no such layers.
-        """
+        """Return kind, units and activation of each hidden layer, None if C does not know them."""
         return None
 
     @abc.abstractmethod
@@ -270,21 +302,9 @@ class Architecture(abc.ABC):
     ) -> tuple[np.ndarray, State]:
         """Return the outputs of the hidden layers in NumPy, and the state after the last step.
 
-        Parameters
-        ----------
-        weights : sequence of numpy.ndarray
-            Those of the hidden layers, each (network, ...), float32.
-        inputs : numpy.ndarray
-            Shape (network, sequence, step, input) or (1, sequence, step, input), float32.
-        state : list or None
-            State from which a recurrent network continues; None for the zero state.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (network, sequence, step, unit), float32.
-        list of tuple of numpy.ndarray
-            State of each recurrent layer; empty for a network without.
+        Weights have the shape (network, ...), inputs (network, sequence, step, input) or (1, ...)
+        and the result (network, sequence, step, unit), all float32. A recurrent network continues
+        from a state, or from the zero state; the state of others is empty.
         """
 
     def to_dict(self) -> dict[str, object]:
@@ -342,6 +362,29 @@ class RecurrentArchitecture(Architecture):
     gates: ClassVar[int]
     recurrent = True
 
+    @abc.abstractmethod
+    def recurrent_layer(self, units: int, **settings: Any) -> keras.Layer:
+        """Return a recurrent layer of Keras."""
+
+    def hidden_layers(self, x: keras.KerasTensor, seed: int) -> keras.KerasTensor:
+        """Return the states of the last layer; each layer is followed by dropout."""
+        import keras
+
+        l2 = self.setting("l2")
+        for layer, units in enumerate(self.setting("units")):
+            first, second = (part_seed(seed, 2 * layer + part) for part in (0, 1))
+            x = self.recurrent_layer(
+                units,
+                activation=self.setting("activation"),
+                return_sequences=True,
+                kernel_initializer=keras.initializers.GlorotUniform(first),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=second),
+                kernel_regularizer=penalty(l2),
+                recurrent_regularizer=penalty(l2),
+            )(x)
+            x = sequence_dropout(x, self.setting("dropout"), units)
+        return x
+
     def hidden_shapes(self, width: int) -> tuple[list[tuple[int, ...]], int]:
         """Return the shapes of kernel, recurrent kernel and bias of each layer."""
         shapes: list[tuple[int, ...]] = []
@@ -352,7 +395,7 @@ class RecurrentArchitecture(Architecture):
         return shapes, width
 
     def first_hidden(self, shapes: Sequence[tuple[int, ...]], seed: int) -> list[np.ndarray]:
-        """Return the first weights of :func:`recurrent_settings`, without Keras; biases are 0."""
+        """Return the first weights of the recurrent layers; biases are 0."""
         first = []
         for layer, (kernel, recurrent, bias) in enumerate(zip(*[iter(shapes)] * 3, strict=True)):
             first += [
@@ -386,68 +429,14 @@ def _check_stored(kind: str, name: str, value: Any, allowed: type | tuple[type, 
         )
 
 
-def input_layers(
-    inputs: int, *, noise: float, wells: int, embedding: int, seed: int
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return the Keras input of a network, and the input of its first hidden layer.
+def sequence_dropout(x: keras.KerasTensor, dropout: float, size: int) -> keras.KerasTensor:
+    """Return states (batch, step, unit) with dropout of the same units at all steps.
 
-    The second has Gaussian noise in training. With an embedding the last input, the number of the
-    well, is replaced by the vector of the well.
+    As Gal and Ghahramani (2016, arXiv:1512.05287) for recurrent networks.
     """
     import keras
 
-    covariates = x = keras.Input((None, inputs))
-    if not embedding:
-        return covariates, _noise(x, noise)
-    chosen = keras.ops.one_hot(keras.ops.cast(x[:, 0, -1], "int32"), wells)
-    # a matrix product instead of a look-up keeps the gradient dense, like all others
-    vector = keras.layers.Dense(
-        embedding,
-        use_bias=False,
-        kernel_initializer=keras.initializers.RandomNormal(0.0, 0.1, part_seed(seed, WELLS_PART)),
-    )(chosen)
-    x = _noise(x[:, :, :-1], noise)
-    along = keras.ops.ones_like(x[:, :, :1]) * keras.ops.expand_dims(vector, 1)
-    return covariates, keras.ops.concatenate([x, along], axis=-1)
-
-
-def _noise(x: keras.KerasTensor, noise: float) -> keras.KerasTensor:
-    import keras
-
-    return keras.layers.GaussianNoise(noise)(x) if noise else x
-
-
-def sequence_dropout(x: keras.KerasTensor, dropout: float, size: int) -> keras.KerasTensor:
-    """Return states (batch, step, unit) with dropout of the same units at all steps."""
-    import keras
-
     return keras.layers.Dropout(dropout, noise_shape=(None, 1, size))(x) if dropout else x
-
-
-def output_layer(
-    x: keras.KerasTensor, outputs: int, *, activation: str, l2: float, seed: int
-) -> keras.KerasTensor:
-    """Return the outputs of a network at each step from its last hidden states."""
-    import keras
-
-    return keras.layers.Dense(
-        outputs,
-        activation=activation,
-        kernel_initializer=keras.initializers.GlorotUniform(part_seed(seed, HEAD_PART)),
-        kernel_regularizer=penalty(l2),
-    )(x)
-
-
-def recurrent_settings(seed: int, layer: int, l2: float) -> dict[str, Any]:
-    """Return the initializers and penalties of a recurrent layer."""
-    import keras
-
-    return {
-        "kernel_initializer": keras.initializers.GlorotUniform(part_seed(seed, 2 * layer)),
-        "recurrent_initializer": keras.initializers.Orthogonal(seed=part_seed(seed, 2 * layer + 1)),
-        "kernel_regularizer": penalty(l2),
-        "recurrent_regularizer": penalty(l2),
-    }
 
 
 def penalty(l2: float) -> keras.Regularizer | None:

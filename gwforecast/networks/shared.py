@@ -89,16 +89,8 @@ class GlobalForecaster(NeuralForecaster):
         """Return a forecaster that also simulates further wells, which it was not trained on.
 
         Only the mean and standard deviation of their levels are used, from the rows through a
-        period; the networks do not change. Wells that are known already keep their scales.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time), with the covariates and attributes of the training.
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used for the scales.
+        period; the networks do not change. Wells that are known already keep their scales. The
+        observations have the covariates and attributes of the training.
 
         Raises
         ------
@@ -144,18 +136,8 @@ class GlobalForecaster(NeuralForecaster):
     ) -> Self:
         """Return a forecaster whose networks were trained further at each given well alone.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time), wells that are known, see :meth:`with_wells`.
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used. The weights of the last epoch are kept.
-        epochs : int
-            Passes over the rows of a well.
-        progress : Progress, optional
-            Callback for the number of networks trained.
+        Wells must be known, see :meth:`with_wells`. There are ``epochs`` passes over the rows of a
+        well through a period, and the weights of the last one are kept.
         """
         again = copy.copy(self)
         again._check_tuning(epochs)
@@ -170,35 +152,15 @@ class GlobalForecaster(NeuralForecaster):
         again._tune(data, epochs, as_callback(progress))
         return again
 
-    def update(
-        self,
-        observations: xr.Dataset,
-        *,
-        split: Split,
-        through: Period = "validation",
-        epochs: int | None = None,
-        progress: ProgressOption = None,
-    ) -> Self:
-        """Return a new forecaster whose training continues; arguments as of the base class."""
+    def _continue(
+        self, observations: xr.Dataset, rows: xr.DataArray, progress: Progress | None
+    ) -> None:
         if not self.shared_:
-            return super().update(
-                observations, split=split, through=through, epochs=epochs, progress=progress
-            )
-        self._check_settings()
-        again = copy.copy(self)
-        wells = again._known(observations)
-        observations = observations.sel({schema.WELL: wells})
-        rows = split.rows(observations, *through_periods(through))
-        again.epochs = max(1, self.epochs // 10) if epochs is None else epochs
-        again.learning_rate = UPDATE_RATE * self.learning_rate
-        again._train_shared(
-            again._data(observations, rows, None),
-            [again.wells_.index(well) for well in wells],
-            as_callback(progress),
-            first=[[weights[0, m] for weights in self.weights_] for m in range(self.members)],
-        )
-        again.epochs, again.learning_rate = self.epochs, self.learning_rate
-        return again
+            return super()._continue(observations, rows, progress)
+        data = self._data(observations, rows, None)
+        positions = [self.wells_.index(well) for well in schema.well_names(observations)]
+        first = [[weights[0, m] for weights in self.weights_] for m in range(self.members)]
+        return self._train_shared(data, positions, progress, first=first)
 
     def _fit_wells(self, observations: xr.Dataset, rows: xr.DataArray) -> list[str]:
         """Return the wells sorted by name, so that a fit does not depend on the input order."""
@@ -297,7 +259,6 @@ class GlobalForecaster(NeuralForecaster):
         recipe: Recipe,
         first: list[list[np.ndarray]] | None,
     ) -> Iterator[Job]:
-
         seeds, fresh = self._first_weights()
         validation = _validation_windows(data.validation_targets, recipe)
         validated = (validation[0] * joined.span + recipe.steps + validation[1]).astype(np.int32)

@@ -14,8 +14,10 @@ import numpy as np
 
 from gwforecast.data.covariates import FEATURES
 from gwforecast.models.settings import check_settings
+from gwforecast.models.state import read_text, read_whole
 from gwforecast.sequences.lags import lag_edges
 from gwforecast.sequences.scale import Scaler
+from gwforecast.writing import plain
 
 if TYPE_CHECKING:
     from gwforecast.networks.inference import TrainedNetworks
@@ -24,7 +26,6 @@ __all__ = ["describe", "restore"]
 
 
 Stored = TypeVar("Stored", bound="TrainedNetworks")
-LARGEST = 10**6
 
 _DESCRIBED = {
     "name", "covariates", "features", "lookback", "targets", "members", "seed", "workers", "engine",
@@ -33,13 +34,7 @@ _DESCRIBED = {
 
 
 def describe(one: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return fitted networks as plain JSON values, and their arrays by name.
-
-    Parameters
-    ----------
-    one : NeuralForecaster
-        Fitted. Its history of training is not part of the description.
-    """
+    """Return fitted networks as plain JSON values and arrays by name, without their history."""
     arrays = {f"weights.{n}": np.asarray(w, np.float32) for n, w in enumerate(one.weights_)}
     arrays |= {f"scaler.{name}": np.asarray(v) for name, v in one.scaler_.to_arrays().items()}
     if one.attributes_ is not None:
@@ -59,7 +54,7 @@ def describe(one: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "wells": list(one.wells_),
         "inputs": list(one.inputs_),
         "seeds": [int(seed) for seed in one.seeds_],
-        "settings": {n: _plain(v) for n, v in settings.items() if n not in _DESCRIBED},
+        "settings": {n: plain(v) for n, v in settings.items() if n not in _DESCRIBED},
     }
     return description, arrays
 
@@ -72,32 +67,23 @@ def restore(
     Descriptions without ``settings``, as written before there was an update of stored networks, are
     restored with those of the architecture, and defaults for the others.
 
-    Parameters
-    ----------
-    cls : type
-        Class of the forecaster.
-    stored : mapping
-        Description.
-    arrays : mapping of str to numpy.ndarray
-        Arrays by name.
-
     Raises
     ------
     KeyError, TypeError, ValueError
         If anything is missing, unknown, of another type or shape, or not finite.
     """
     architecture = cls.architecture.from_dict(stored["architecture"])  # type: ignore[attr-defined]
-    covariates = [_text(name) for name in stored["covariates"]]
-    features = [_text(name) for name in stored["features"]]
+    covariates = [read_text(name) for name in stored["covariates"]]
+    features = [read_text(name) for name in stored["features"]]
     if not set(features) <= set(FEATURES):
         raise ValueError(f"the features {features} must be among {sorted(FEATURES)}")
     seeds = [_seed(seed) for seed in stored["seeds"]]
     settings = _settings(cls, stored, dict(architecture.settings)) | {
-        "name": _text(stored["name"]),
+        "name": read_text(stored["name"]),
         "covariates": covariates,
         "features": features,
-        "lookback": _whole(stored["lookback"]),
-        "targets": _whole(stored["targets"]),
+        "lookback": read_whole(stored["lookback"]),
+        "targets": read_whole(stored["targets"]),
         "members": len(seeds),
         "seed": min(seeds),
     }
@@ -106,8 +92,8 @@ def restore(
     one.settings_known_ = "settings" in stored
     one.architecture_, one.covariates_of_fit_, one.seeds_ = architecture, covariates, seeds
     one.lookback_, one.targets_ = settings["lookback"], settings["targets"]
-    one.wells_ = [_text(well) for well in stored["wells"]]
-    one.inputs_ = [_text(name) for name in stored["inputs"]]
+    one.wells_ = [read_text(well) for well in stored["wells"]]
+    one.inputs_ = [read_text(name) for name in stored["inputs"]]
     one.scaler_ = Scaler.from_arrays(
         {n.removeprefix("scaler."): v for n, v in arrays.items() if n.startswith("scaler.")}
     )
@@ -173,27 +159,6 @@ def _member_weights(one: Any, weights: np.ndarray | None) -> np.ndarray | None:
             f"member weights of {weights.shape} must be {expected}, at least 0, with sums of 1"
         )
     return weights.astype(float)
-
-
-def _plain(value: Any) -> Any:
-    """Return a setting as JSON has it."""
-    if isinstance(value, str) or value is None:
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{value!r} must be a text that is not empty")
-    return value
-
-
-def _whole(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= LARGEST:
-        raise TypeError(f"{value!r} must be a whole number from 1 to {LARGEST}")
-    return value
 
 
 def _seed(value: object) -> int:

@@ -4,17 +4,17 @@ import keras
 import numpy as np
 import pytest
 
-from gwforecast.networks.cnn import CNNArchitecture, build_cnn
+from gwforecast.networks.cnn import CNNArchitecture
 from gwforecast.networks.gru import GRUArchitecture
-from gwforecast.networks.lstm import LSTMArchitecture, build_lstm
-from gwforecast.networks.mlp import MLPArchitecture, build_mlp
+from gwforecast.networks.lstm import LSTMArchitecture
+from gwforecast.networks.mlp import MLPArchitecture
 from gwforecast.networks.parts import Architecture
 
 SETTINGS: dict[type[Architecture], dict[str, object]] = {
-    LSTMArchitecture: {"units": (4, 3)},
-    GRUArchitecture: {"units": (4,)},
-    CNNArchitecture: {"lookback": 20, "units": 4},
-    MLPArchitecture: {"units": (5,)},
+    LSTMArchitecture: {"units": (4, 3), "activation": "tanh"},
+    GRUArchitecture: {"units": (4,), "activation": "tanh"},
+    CNNArchitecture: {"lookback": 20, "units": 4, "kernel_size": 3, "activation": "relu"},
+    MLPArchitecture: {"units": (5,), "activation": "relu"},
 }
 every_network = pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.kind)
 
@@ -48,7 +48,7 @@ def test_the_head_gives_classes(kind: type[Architecture]) -> None:
 
 
 def test_dropout_is_the_same_at_all_steps_of_a_sequence() -> None:
-    network = build_lstm(3, units=(50,), dropout=0.5)
+    network = architecture(LSTMArchitecture, units=(50,), dropout=0.5).build()
     dropout = next(layer for layer in network.layers if isinstance(layer, keras.layers.Dropout))
     dropped = np.asarray(dropout(np.ones((2, 7, 50), "float32"), training=True)) == 0
     assert (dropped == dropped[:, :1]).all()
@@ -56,7 +56,7 @@ def test_dropout_is_the_same_at_all_steps_of_a_sequence() -> None:
 
 
 def test_l2_penalises_kernels() -> None:
-    network = build_mlp(3, units=(4,), l2=0.5)
+    network = architecture(MLPArchitecture, units=(4,), l2=0.5).build()
     kernels = [w for w in network.get_weights() if w.ndim == 2]
     expected = 0.5 * sum(float((k**2).sum()) for k in kernels)
     assert float(sum(network.losses)) == pytest.approx(expected, rel=1e-5)
@@ -64,7 +64,9 @@ def test_l2_penalises_kernels() -> None:
 
 @pytest.mark.parametrize("lookback", [1, 5, 52, 365])
 def test_the_cnn_sees_the_lookback(lookback: int) -> None:
-    network = build_cnn(1, lookback=lookback, units=2, activation="linear")
+    network = CNNArchitecture.of(
+        1, {"lookback": lookback, "units": 2, "kernel_size": 3, "activation": "linear"}
+    ).build()
     x = np.zeros((1, lookback + 3, 1), "float32")
     changed = x.copy()
     changed[0, 3] = 1.0  # lookback - 1 steps before the last

@@ -14,7 +14,7 @@ from gwforecast.networks import training
 from gwforecast.networks.cnn import CNN
 from gwforecast.networks.engines.jobs import Data, Job, Recipe
 from gwforecast.networks.gru import GRU
-from gwforecast.networks.lstm import LSTM, LSTMArchitecture, build_lstm
+from gwforecast.networks.lstm import LSTM, LSTMArchitecture
 from gwforecast.networks.mlp import MLP
 from gwforecast.networks.training import LOSSES
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -96,7 +96,7 @@ def test_training_equals_that_of_keras() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(1, 40, 3)).astype("float32")
     targets = rng.normal(size=(1, 40)).astype("float32")
-    architecture = LSTMArchitecture.of(3, {"units": (4,)})
+    architecture = LSTMArchitecture.of(3, {"units": (4,), "activation": "tanh"})
     first = architecture.build().get_weights()
     starts = rng.integers(0, 32, size=(5, 2, 4)).astype("int32")
     job = Job(
@@ -111,7 +111,7 @@ def test_training_equals_that_of_keras() -> None:
     missing = np.full_like(targets, np.nan)
     (ours,) = training.train(architecture, recipe, Data(inputs, targets, missing), [job])
 
-    theirs = build_lstm(3, units=(4,))
+    theirs = architecture.build()
     theirs.set_weights(first)
     theirs.compile(optimizer=keras.optimizers.Adam(1e-2), loss="mse")
     padded = np.pad(inputs[0], ((5, 8), (0, 0)))
