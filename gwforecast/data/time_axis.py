@@ -509,23 +509,19 @@ def _reduced(
 ) -> np.ndarray:
     """Return the mean, first or last of the values of each step, shape (time,)."""
     made = np.full(times.size, np.nan)
-    if frequency == "D" and stamp == "begin":  # a day, whatever the hour of its stamp
-        first = int(times[0].astype("datetime64[D]").astype("datetime64[us]").astype(np.int64))
-        step = (stamps.view(np.int64) - first) // DAY_US
-    elif stamp == "begin":
-        step = np.searchsorted(times, stamps, side="right") - 1
+    edges = times.astype("datetime64[D]").astype(times.dtype) if frequency == "D" else times
+    if stamp == "begin":  # a day, whatever the hour of its stamp
+        starts = np.searchsorted(stamps, edges)
+        last = np.searchsorted(stamps, edges[-1:] + DAY) if frequency == "D" else [stamps.size]
+        stops = np.append(starts[1:], last)
     else:
-        step = np.searchsorted(times, stamps)
-    if step.size and (step[0] < 0 or step[-1] >= times.size):  # stamps are sorted
-        inside = (step >= 0) & (step < times.size)
-        step, values = step[inside], values[inside]
-    if not step.size:
-        return made
-    starts = np.append(0, np.flatnonzero(step[1:] != step[:-1]) + 1)
-    if how == "mean":
-        sizes = np.diff(np.append(starts, step.size))
-        made[step[starts]] = np.add.reduceat(values, starts) / sizes
-    else:
-        ends = np.append(starts[1:], step.size) - 1
-        made[step[starts]] = values[starts if how == "first" else ends]
+        stops = np.searchsorted(stamps, times, side="right")
+        starts = np.append(0, stops[:-1])
+    filled = np.flatnonzero(stops > starts)
+    if filled.size and how == "mean":
+        first, stop = starts[filled[0]], stops[filled[-1]]
+        sums = np.add.reduceat(values[first:stop], starts[filled] - first)
+        made[filled] = sums / (stops - starts)[filled]
+    elif filled.size:
+        made[filled] = values[(starts if how == "first" else stops - 1)[filled]]
     return made

@@ -55,7 +55,7 @@ def read_mon(path: Path, dialect: Dialect) -> RawTable:
     SchemaError
         If it has no data, or a row does not have its form.
     """
-    lines = re.split(r"\r\n|\n|\r", decoded(path, dialect.encoding).whole())
+    lines = decoded(path, dialect.encoding).lines()
     start = next((k for k, line in enumerate(lines) if line.strip() == "[Data]"), None)
     if start is None:
         raise SchemaError(

@@ -41,7 +41,7 @@ def read_uvf(path: Path, dialect: Dialect) -> list[RawTable]:
     SchemaError
         If a series has no values, or a line is none.
     """
-    lines = re.split(r"\r\n|\n|\r", decoded(path, dialect.encoding).whole())
+    lines = decoded(path, dialect.encoding).lines()
     starts = [k for k, line in enumerate(lines) if line.strip() == "*Z"]
     ends = [*starts[1:], len(lines)]
     return [_series(lines, k, end, path) for k, end in zip(starts, ends, strict=True)]

@@ -70,6 +70,7 @@ def is_date(cell: str) -> bool:
     return _DATE.match(cell) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_number(cell: str) -> bool:
     """Return whether a cell looks like a number, with any decimal mark."""
     return _NUMBER.match(cell) is not None and not is_date(cell)

@@ -27,7 +27,7 @@ from gwforecast.data.text.block import (
     unique_names,
 )
 from gwforecast.data.text.cells import plain_numbers
-from gwforecast.data.text.encoding import Text, decoded, sample_lines
+from gwforecast.data.text.encoding import Text, decoded
 from gwforecast.schema import SchemaError
 
 __all__ = ["PARQUET", "TABLES", "check_exists", "hint_of_header", "read_delimited", "read_parquet"]
@@ -105,14 +105,15 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         If the file can't be read as such a table: names file, line, column and value.
     """
     text = decoded(path, dialect.encoding)
-    lines = sample_lines(text.sample)
+    lines = text.sample()
     if not any(line.strip() for line in lines):
         raise SchemaError(
             f"A table must hold a header and rows. Received an empty file, {path}. "
             "Check the export."
         )
     layout = _find(lines, path, dialect, dated)
-    decimal = dialect.decimal or _decimal(lines[layout.first :], layout.delimiter)
+    rows = [_cells(line, layout.delimiter) for line in lines[layout.first :]]
+    decimal = dialect.decimal or _decimal(rows, layout.delimiter)
     facts = facts_of_lines(layout.above)
     facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
     names = layout.names
@@ -122,7 +123,7 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         names = said if len(said) == len(names) else names
     names = unique_names(names, str(path))
     line = _lines_of(path, layout.first, text.encoding)
-    made = _quickly(text, layout, names, decimal, dialect, dated)
+    made = _quickly(text, rows, layout, names, decimal, dialect, dated)
     if made is None:
         made = _parsed(path, path, layout, names, decimal, dialect, dated, text.encoding)
         made, line = _without_headers(made, line)
@@ -293,10 +294,10 @@ def _delimiter(header: str, lines: list[str], path: Path, given: str | None) -> 
     return sniffed
 
 
-def _decimal(lines: list[str], delimiter: str) -> str:
+def _decimal(rows: list[list[str]], delimiter: str) -> str:
     """Return the decimal mark; a comma between commas counts where its cell is quoted."""
     with_comma = re.compile(r"^[<>~]?[+-]?\d*(?:[ '.\u00a0\u202f]?\d{3})*,\d+$")
-    cells = [c.strip() for line in lines[:400] for c in _cells(line, delimiter)]
+    cells = [cell.strip() for row in rows for cell in row]
     commas = [cell for cell in cells if with_comma.match(cell)]
     points = [cell for cell in cells if re.match(r"^[+-]?\d+\.\d+$", cell) and not is_date(cell)]
     if delimiter == ",":  # "1,234" between quotes could be a thousand
@@ -307,29 +308,35 @@ def _decimal(lines: list[str], delimiter: str) -> str:
 
 
 def _quickly(
-    text: Text, layout: _Layout, names: list[str], decimal: str, dialect: Dialect, dated: bool
+    text: Text,
+    rows: list[list[str]],
+    layout: _Layout,
+    names: list[str],
+    decimal: str,
+    dialect: Dialect,
+    dated: bool,
 ) -> pd.DataFrame | None:
     """Return the rows as :func:`_parsed` does, by Arrow; None where a cell needs more care."""
     if not text.plain or layout.delimiter not in DELIMITERS:
         return None
     try:
         import pyarrow as pa  # absent from scheduled forecasts, which start without it
+        from pyarrow import compute
         from pyarrow import csv as arrow
     except ImportError:
         return None
     texts = _text_columns(names, dialect, dated)
     missing = [*MISSING, *dialect.missing]
-    rows = [_cells(line, layout.delimiter) for line in sample_lines(text.sample)[layout.first :]]
     kinds = {}
     for place, name in enumerate(names):
         cells = [row[place].strip() for row in rows if place < len(row)]
         numbers = name not in texts and all(is_number(c) or c in missing for c in cells)
         if (place == layout.date or read_header(name).meaning in ("time", "clock")) and numbers:
             return None
-        kinds[name] = pa.float64() if numbers else pa.string()
+        kinds[name] = pa.float64() if numbers else pa.large_string()
     try:
         table = arrow.read_csv(
-            text.path,
+            pa.memory_map(str(text.path)),
             read_options=arrow.ReadOptions(column_names=names, skip_rows=layout.first),
             parse_options=arrow.ParseOptions(delimiter=layout.delimiter, quote_char=False),
             convert_options=arrow.ConvertOptions(
@@ -344,7 +351,8 @@ def _quickly(
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     for name, kind in kinds.items():
         absent = _missing(name, texts, missing)
-        if kind == pa.string() and (len(absent) > 1 or (frame[name] == "").any()):
+        shortest = compute.min(compute.binary_length(table[name])) if kind == pa.large_string() else None
+        if shortest is not None and (len(absent) > 1 or shortest.as_py() == 0):
             frame[name] = frame[name].mask(frame[name].isin(absent))
     return frame
 
@@ -406,9 +414,8 @@ def _without_tail(
     dated: bool,
 ) -> pd.DataFrame | None:
     """Return the rows where the cells beyond the header are all empty: trailing delimiters."""
-    text = decoded(path, dialect.encoding).whole()
     kept, width = [], len(names)
-    for line in re.split(r"\r\n|\n|\r", text)[layout.first :]:
+    for line in decoded(path, dialect.encoding).lines()[layout.first :]:
         cells = _cells(line, layout.delimiter)
         if any(cell.strip() for cell in cells[width:]):
             return None
@@ -450,8 +457,7 @@ def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:
 
 def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:
     """Return the error of the first row that has more cells than the header."""
-    text = decoded(path, encoding).whole()
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = decoded(path, encoding).lines()
     width = len(layout.names)
     for number, line in enumerate(lines[layout.first :], layout.first + 1):
         cells = _cells(line, layout.delimiter)
@@ -469,7 +475,7 @@ def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:
 
 def hint_of_header(path: Path, dialect: Dialect) -> str:
     """Return which line looks like the header, where another was taken; else the empty text."""
-    lines = sample_lines(decoded(path, dialect.encoding).sample)
+    lines = decoded(path, dialect.encoding).sample()
     for delimiter in (dialect.delimiter,) if dialect.delimiter else DELIMITERS:
         k = likely_header([_cells(line, delimiter) for line in lines])
         if k is None:
@@ -487,7 +493,7 @@ def _lines_of(path: Path, first: int, encoding: str) -> Callable[[int], int]:
     """Return a function that gives the line of a row, blank lines counted; from 1."""
 
     def line(row: int) -> int:
-        lines = re.split(r"\r\n|\n|\r", path.read_bytes().decode(encoding, errors="replace"))
+        lines = Text(path, encoding, b"").lines()
         filled = (number for number, text in enumerate(lines, 1) if text.strip())
         after = (number for number in filled if number > first)
         return next((number for k, number in enumerate(after) if k == row), first + row + 1)

@@ -17,7 +17,6 @@ _ISO = re.compile(r"^(?P<Y>\d{4})(?P<sep>[-/.])(?P<m>\d\d)(?P=sep)(?P<d>\d\d)" +
 _TWO = re.compile(r"^(?P<a>\d\d)(?P<sep>[-/.])(?P<b>\d\d)(?P=sep)(?P<Y>\d{4})" + _CLOCK + "$")
 _PLAIN = re.compile(r"^(?P<Y>\d{4})(?P<m>\d\d)(?P<d>\d\d)$")
 _NONE = 255
-_DATE = 10  # letters of a date before a clock
 _MOST = {"m": 12, "d": 31, "a": 31, "b": 31, "H": 23, "M": 59, "S": 59}
 _DATE = 10  # letters of a date before a clock
 
@@ -118,8 +117,9 @@ def _part(letters: np.ndarray, first: str, found: re.Match[str]) -> _Part | None
     zone = found.groupdict().get("z")
     signs = groups["z"][0] if zone and zone != "Z" else -1
     dates, rows = _runs(letters, clocked="H" in groups)
+    period = _period(letters, rows) if "H" in groups else len(letters)
     for k, letter in enumerate(first):
-        column = dates[:, k] if k < _DATE else letters[:, k]
+        column = dates[:, k] if k < _DATE else letters[: period if k > _DATE else None, k]
         if k == signs:
             if not ((column == 43) | (column == 45)).all():
                 return None
@@ -128,17 +128,19 @@ def _part(letters: np.ndarray, first: str, found: re.Match[str]) -> _Part | None
     date = {n: _number(dates, *groups[n]) for n in "Ymdab" if n in groups}
     if any(part.max() > _MOST.get(name, 9999) for name, part in date.items()):
         return None
-    if "f" in groups and (letters[:, groups["f"][0] + 1 : groups["f"][1]] != 48).any():
+    if "f" in groups and (letters[:period, groups["f"][0] + 1 : groups["f"][1]] != 48).any():
         return None
     clock = None
     for name, seconds in (("H", 3600), ("M", 60), ("S", 1)):
         if name in groups:
-            part = _number(letters, *groups[name])
+            part = _number(letters[:period], *groups[name])
             if part.max() > _MOST[name]:
                 return None
             made = part * np.int32(seconds)
             clock = made if clock is None else clock + made
-    offsets = _offsets(letters, groups["z"][0], zone) if zone else None
+    clock = None if clock is None else np.resize(clock, len(letters))
+    offsets = _offsets(letters[:period], groups["z"][0], zone) if zone else None
+    offsets = None if offsets is None else np.resize(offsets, len(letters))
     return None if zone and offsets is None else (date, rows, clock, offsets)
 
 
@@ -157,6 +159,20 @@ def _runs(letters: np.ndarray, *, clocked: bool) -> tuple[np.ndarray, np.ndarray
     new = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
     starts = np.append(0, np.flatnonzero(new) + 1)
     return letters[starts], np.diff(np.append(starts, rows))
+
+
+def _period(letters: np.ndarray, rows: np.ndarray) -> int:
+    """Return after how many rows the clocks repeat, as a logger's do every day; else all rows."""
+    height, width = letters.shape
+    period = int(rows[1]) if len(rows) > 2 else height
+    if not period < height:
+        return height
+    for start in {*range(_DATE + 1, width - 8, 8), width - 8}:  # words of eight letters
+        word = np.ndarray((height,), "<u8", buffer=letters, offset=start, strides=(width,))
+        word = word >> np.uint64(16) if start < _DATE else word  # without those of the date
+        if (word[period:] != word[:-period]).any():
+            return height
+    return period
 
 
 def _number(letters: np.ndarray, start: int, stop: int) -> np.ndarray:

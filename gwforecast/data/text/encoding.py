@@ -8,14 +8,17 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from gwforecast.data.terms.vocabulary import known_words
 from gwforecast.schema import SchemaError
 
-__all__ = ["Text", "decoded", "sample_lines"]
+__all__ = ["LINE_ENDS", "Text", "decoded"]
 
 
 SAMPLED = 65_536  # bytes from which the layout is found
 LINES = 300  # of them
+LINE_ENDS = r"\r\n|\n|\r"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -33,33 +36,26 @@ _UNUSUAL = re.compile(
 
 @dataclass(frozen=True)
 class Text:
-    """Bytes of a file and their encoding.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File.
-    encoding : str
-        As Python names it.
-    sample : str
-        Its first lines.
-    plain : bool
-        Whether it is ASCII without quotation marks.
-    """
+    """A file, its encoding, its first bytes, and whether it is ASCII without quotation marks."""
 
     path: Path
     encoding: str
-    sample: str
+    start: bytes
     plain: bool = False
+
+    def lines(self) -> list[str]:
+        """Return all lines, ended as files end them."""
+        return re.split(LINE_ENDS, self.whole())
 
     def whole(self) -> str:
         """Return the text."""
         return self.path.read_bytes().decode(self.encoding, errors="replace")
 
-
-def sample_lines(text: str) -> list[str]:
-    """Return lines, ended as files end them; other separators of Unicode are part of a cell."""
-    return re.split(r"\r\n|\n|\r", text, maxsplit=LINES)[:LINES]
+    def sample(self) -> list[str]:
+        """Return the first lines, whole ones; other separators of Unicode are part of a cell."""
+        text = self.start[:SAMPLED].decode(self.encoding, errors="ignore")
+        whole = text[: max(text.rfind("\n"), 1)] if len(self.start) > SAMPLED else text
+        return re.split(LINE_ENDS, whole, maxsplit=LINES)[:LINES]
 
 
 def decoded(path: Path, encoding: str | None = None) -> Text:
@@ -70,37 +66,32 @@ def decoded(path: Path, encoding: str | None = None) -> Text:
     SchemaError
         If the file is not text, or not in the encoding that is given.
     """
-    if encoding is None and (start := _plain_start(path)) is not None:
-        return Text(path, "utf-8", _sampled(start, "utf-8"), plain=True)
+    with path.open("rb") as file:
+        start = file.read(SAMPLED + 1)
+    if encoding is None and _is_plain(path):
+        return Text(path, "utf-8", start, plain=True)
     raw = path.read_bytes()
-    found = encoding or _encoding(raw, path)
+    if encoding is None:
+        return Text(path, _encoding(raw, path), start)
     try:
-        if encoding is not None:
-            raw.decode(encoding)
+        raw.decode(encoding)
     except (UnicodeDecodeError, UnicodeError) as error:
         at = getattr(error, "start", 0)
         raise SchemaError(
-            f"A text must be in its encoding. Received byte {raw[at]:#x} in {path}, which {found} "
-            "does not have there. Correct encoding=, or leave it out."
+            f"A text must be in its encoding. Received byte {raw[at]:#x} in {path}, which "
+            f"{encoding} does not have there. Correct encoding=, or leave it out."
         ) from None
-    return Text(path, found, _sampled(raw[: SAMPLED + 1], found))
+    return Text(path, encoding, start)
 
 
-def _plain_start(path: Path) -> bytes | None:
-    """Return the first bytes of a file of ASCII without quotation marks; None of any other."""
-    start = b""
-    with path.open("rb") as file:
-        while part := file.read(1 << 20):  # in parts, which is faster than all at once
-            if not part.isascii() or b'"' in part or b"\x00" in part:
-                return None
-            start = start or part[: SAMPLED + 1]
-    return start
-
-
-def _sampled(start: bytes, encoding: str) -> str:
-    """Return the first lines of a file, whole ones where there are more."""
-    sample = start[:SAMPLED].decode(encoding, errors="ignore")
-    return sample[: max(sample.rfind("\n"), 1)] if len(start) > SAMPLED else sample
+def _is_plain(path: Path) -> bool:
+    """Return whether a file is ASCII without quotation marks and zeros."""
+    part = bytearray(1 << 18)  # reused, which is faster than all at once
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(part):
+            if np.frombuffer(part, np.int8, count).min() <= 0 or part.find(b'"', 0, count) >= 0:
+                return False
+    return True
 
 
 def _encoding(raw: bytes, path: Path) -> str:
