@@ -351,7 +351,9 @@ def _quickly(
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     for name, kind in kinds.items():
         absent = _missing(name, texts, missing)
-        shortest = compute.min(compute.binary_length(table[name])) if kind == pa.large_string() else None
+        shortest = (
+            compute.min(compute.binary_length(table[name])) if kind == pa.large_string() else None
+        )
         if shortest is not None and (len(absent) > 1 or shortest.as_py() == 0):
             frame[name] = frame[name].mask(frame[name].isin(absent))
     return frame

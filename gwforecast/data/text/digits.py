@@ -180,7 +180,9 @@ def _number(letters: np.ndarray, start: int, stop: int) -> np.ndarray:
     pairs = [_pair(letters, k) for k in range(start, stop, 2)]
     if len(pairs) == 1:
         return pairs[0]
-    return np.asarray(np.int16(100) * pairs[0] + np.where(pairs[1] == _NONE, np.int16(20_000), pairs[1]))
+    return np.asarray(
+        np.int16(100) * pairs[0] + np.where(pairs[1] == _NONE, np.int16(20_000), pairs[1])
+    )
 
 
 def _pair(letters: np.ndarray, start: int) -> np.ndarray:
