@@ -15,13 +15,8 @@ from gwforecast.data.layouts.portals import recognise
 from gwforecast.data.parameters import rows_of_levels
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.terms.units import LengthUnit, parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header, tokens
-from gwforecast.data.terms.words import (
-    EITHER_WORDS,
-    GROUND_WORDS,
-    HEIGHT_WORDS,
-    TIME_WORDS,
-)
+from gwforecast.data.terms.vocabulary import Header, read_header, sense_of, tokens
+from gwforecast.data.terms.words import GROUND_WORDS, TIME_WORDS
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.stamps import local_times, times_of_index
 from gwforecast.schema import SchemaError
@@ -57,8 +52,9 @@ class Levels:
         Whether the column is called a value, not a level or a depth.
     point : str, optional
         What depths are measured from, as the data say.
-    named : {"height", "either", ""}
-        Whether the words of the columns name a height, or one that is written over depths as well.
+    named : {"height", "plain", "either", ""}
+        Whether the words of the columns name a height, are plain (*level*), or are written over
+        depths as well.
     ground : float, optional
         Least height of the ground or of the measuring points that stands beside the levels, m.
     unclear : str, optional
@@ -86,7 +82,7 @@ class Levels:
     stated_above: bool = False
     is_generic: bool = False
     point: str | None = None
-    named: Literal["height", "either", ""] = ""
+    named: Literal["height", "plain", "either", ""] = ""
     ground: float | None = None
     unclear: str | None = None
     dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)
@@ -468,15 +464,10 @@ def _described(
     )  # fmt: skip
 
 
-def _named(headers: Iterable[Header]) -> Literal["height", "either", ""]:
-    """Return whether all headers name a height, or one of them what may be a depth as well."""
-    words = [set(tokens(header.label)) for header in headers]
-    if any(found and found <= EITHER_WORDS for found in words):
-        return "either"
-    plain = {"level", "levels", "gwl"}  # heights by our convention
-    return (
-        "height" if all(found & HEIGHT_WORDS or plain >= found > set() for found in words) else ""
-    )
+def _named(headers: Iterable[Header]) -> Literal["height", "plain", "either", ""]:
+    """Return the sense of the names of all headers, or that of one that may be a depth as well."""
+    senses = {sense_of(header.label) for header in headers}
+    return "either" if "either" in senses else senses.pop() if len(senses) == 1 else ""
 
 
 def _ground(raw: RawTable) -> float | None:

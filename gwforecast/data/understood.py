@@ -200,7 +200,9 @@ def assumptions(
                 f"{columns} with {known.min():g} to {known.max():g} m, where the ground or "
                 f"the measuring point is at {ground:g} m. {fix}"
             )
-    return [*assumed, *([] if found.named == "height" else ["height"])]
+    small = known.size and known.min() >= 0 and known.max() < FAR_BELOW
+    sure = found.named == "height" or (found.named == "plain" and not small)
+    return [*assumed, *([] if sure else ["height"])]
 
 
 def ground_of(attributes: pd.DataFrame | None) -> float | None:

@@ -63,12 +63,14 @@ LAYOUTS: list[Layout] = []
 def layout(
     name: str, file: str, form: str, *head: str, wells: tuple[str, ...] | str = (),
     datum: str | None = None, code: str = "utf-8", foot: str = "", said: str = "",
-    level: np.ndarray | None = None, to: list[Layout] = LAYOUTS, **settings: object,
+    level: np.ndarray | None = None, to: list[Layout] = LAYOUTS, given: str | None = None,
+    **settings: object,
 ) -> None:  # fmt: skip
-    """Add a layout; by default the well has the name of the file."""
+    """Add a layout; by default the well has the name of the file. ``given`` is a datum."""
+    settings |= {"datum": given} if given else {}
     named = (wells,) if isinstance(wells, str) else wells or (file.rpartition(".")[0],)
     text = lines(form, *head, foot=foot).encode(code)
-    to.append(Layout(name, file, lambda: text, settings, named, datum, level, said, atol=0.02))
+    to.append(Layout(name, file, lambda: text, settings, named, datum or given, level, said, atol=0.02))
 
 
 MON = (

@@ -506,10 +506,10 @@ def _weekly(folder: Path, header: str, form: str, name: str = "x.csv") -> Path:
 @pytest.mark.parametrize(
     ("header", "assumed"),
     [
-        ("date,level (m)", ""), ("date,head", "units"), ("date,level [m NAP]", ""),
-        ("date,Water level (m)", "height"), ("date,Su Seviyesi (m)", "height"),
+        ("date,level (m)", "height"), ("date,head", "units"), ("date,level [m NAP]", ""),
+        ("date,Water level (m)", "height"), ("date,vattennivå (m)", "height"),
         ("date,W1", "units height"), ("date,Wasserstand", "units height"),
-        ("date,Groundwater elevation (ft)", ""), ("date,GWL (m)", ""),
+        ("date,Groundwater elevation (ft)", ""), ("date,GWL (m)", "height"),
     ],
 )  # fmt: skip
 def test_what_a_file_does_not_say_is_a_warning(header: str, assumed: str, tmp_path: Path) -> None:
@@ -528,13 +528,32 @@ def test_settings_say_what_a_file_does_not(tmp_path: Path) -> None:
         assert "assumed" not in made["level"].attrs
 
 
-@pytest.mark.parametrize("name", ["Nivel freático (m)", "Nivel (m)", "Nível da água (m)"])
+@pytest.mark.parametrize(
+    "name",
+    "Nivel freático (m)|Nivel (m)|Nível da água (m)|Livello statico|Niveau de la nappe|Su Seviyesi (m)|"
+    "Rest Water Level|RWL|Static level|Poziom wody|Stan wody|Hladina (m)|Úroveň hladiny|Talajvízszint|"
+    "Στάθμη νερού (m)|Уровень воды, м|УГВ|地下水位(m)|지하수위(m)|Mực nước (m)|Muka air tanah|"
+    "ระดับน้ำบาดาล (ม.)|مستوى المياه (م)|מפלס|जल स्तर|Razina vode|Ruhewasserspiegel|Pejling".split("|"),
+)
 def test_a_name_that_is_used_for_heights_and_depths_is_refused(name: str, tmp_path: Path) -> None:
     path = _weekly(tmp_path, f"fecha,{name}", "{d:%Y-%m-%d},{v}")
     with pytest.raises(SchemaError, match=r"used for both.*reference_level=.*datum="):
         gw.read_observations(path)
     assert gw.read_observations(path, datum="local")["level"].values[0, 0] == 8.0
     assert gw.read_observations(path, reference_level=20)["level"].values[0, 0] == 12.0
+
+
+@pytest.mark.parametrize("name", "WTD|GWD|Tape down|عمق المياه|ความลึก|עומק|βάθος|Hĺbka|지하수심".split("|"))
+def test_depths_of_any_language_need_their_height(name: str, tmp_path: Path) -> None:
+    path = _weekly(tmp_path, f"date,{name} (m)", "{d:%Y-%m-%d},{v}")
+    with pytest.raises(SchemaError, match=r"^A depth to water needs the height"):
+        gw.read_observations(path)
+
+
+@pytest.mark.parametrize("name", "WTE|Reduced level|Rzędna zwierciadła|水面标高|水位標高|수위표고".split("|"))
+def test_heights_of_any_language_are_read(name: str, tmp_path: Path) -> None:
+    path = _weekly(tmp_path, f"date,{name} (m)", "{d:%Y-%m-%d},{v}")
+    assert "assumed" not in gw.read_observations(path)["level"].attrs
 
 
 def test_levels_far_below_the_ground_are_refused(tmp_path: Path) -> None:

@@ -31,6 +31,17 @@ def lines(form: str, *head: str) -> str:
     return "\n".join([*head, *body]) + "\n"
 
 
+def months(element: str, values: np.ndarray) -> str:
+    """Return an element in lines of months, as GHCN-Daily has them."""
+    days = pd.Series(values, TIMES)
+    return "".join(
+        f"USW00014739{month:%Y%m}{element}"
+        + "".join(f"{int(part.get(f'{month:%Y-%m}-{d:02d}', -9999)):5d}  W" for d in range(1, 32))
+        + "\n"
+        for month, part in days.groupby(days.index.to_period("M"))
+    )
+
+
 DAYMET = "year,yday,dayl (s),prcp (mm/day),srad (W/m^2),swe (kg/m^2),tmax (deg C),tmin (deg C)"
 SERVICES: dict[str, str] = {
     "KNMI": lines("  260,{d:%Y%m%d},{t10},{r10}", "# KNMI", "# STN,YYYYMMDD,   TG,   RH"),
@@ -107,6 +118,10 @@ SERVICES: dict[str, str] = {
     "SNOTEL": lines("{d:%Y-%m-%d},{inch:.3f},{f:.1f}", "#----", "# SNOTEL 302", "#",
                     "Date,Lake #2 (302) Precipitation Increment (in),"
                     "Lake #2 (302) Air Temperature Average (degF)"),
+    "GHCN-Daily by station": months("PRCP", RAIN * 10) + months("TMAX", WARM * 10 + 30),
+    "IMGW-PIB": lines('"249180010","PSZCZYNA","{d.year}","{d:%m}","{d:%d}",{x},,{n},,{t},,{n},,{r},'
+                      '"9","W",0,"9"'),
+    "IMGW-PIB rain": lines('249180020,"PSARY",{d.year},{d:%m},{d:%d},{r},"9","W",0,"9",0,"9",,"9",,"9"'),
     "traces of rain": lines("{d:%Y-%m-%d},{tr}", "date,precip (mm)"),
 }  # fmt: skip
 

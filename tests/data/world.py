@@ -63,7 +63,8 @@ layout("Alberta GOWN", "gown.csv", "{d:%Y-%m-%d},{v}", "Alberta Environment",
        wells="Milk River 0117", datum="MSL")  # fmt: skip
 layout("Quebec RSESQ", "rsesq.csv", "{d:%Y/%m/%d},{v},11.2,Validée",
        "Réseau de suivi des eaux souterraines du Québec", "Piézomètre no : 02000001",
-       "Date,Niveau d'eau (m),Température (°C),État", code="latin-1", wells="02000001")  # fmt: skip
+       "Date,Niveau d'eau (m),Température (°C),État", code="latin-1", wells="02000001",
+       given="CGVD28")  # fmt: skip
 layout("Aquarius", "aq.csv", "{d:%Y-%m-%d}T08:00:00Z,{d:%Y-%m-%d} 00:00:00,{vf:.2f},Approved,50,,",
        "# Time-series identifier: Groundwater Level.Telemetry@OW123", "# Location: Well 9",
        "# UTC offset: (UTC-08:00)", "# Value units: ft", "#",
@@ -148,9 +149,11 @@ layout("CGWB (India)", "cgwb.csv", "Gujarat,Kutch,W05,23.1,70.1,{d:%d-%m-%Y},{p}
        **DAY_FIRST)  # fmt: skip
 layout("Japan", "jp.csv", "{d:%Y/%m/%d},{v}", "観測所名,東", "記号,123", "日付,地下水位(T.P.m)",
        code="cp932", wells="東", datum="TP")  # fmt: skip
-layout("Korea", "kr.csv", "{d:%Y-%m-%d},{v},14.1", "관측일,지하수위(m),수온", code="euc_kr")
+layout("Korea", "kr.csv", "{d:%Y-%m-%d},{v},14.1", "관측일,지하수위(m),수온", code="euc_kr",
+       given="MSL")
 layout("China", "cn.csv", "{d:%Y/%m/%d},{p}", "日期,埋深(m)", code="gb18030", **DEPTH)
-layout("Russia", "ru.csv", "{d:%d.%m.%Y};{vc}", "Дата;Уровень воды (м)", code="cp1251")
+layout("Russia", "ru.csv", "{d:%d.%m.%Y};{vc}", "Дата;Уровень воды (м)", code="cp1251",
+       given="Baltic")
 
 # loggers ------------------------------------------------------------------------------------------
 
@@ -222,7 +225,7 @@ layout("Ukraine", "ua.csv", "{d:%d.%m.%Y};{pc}", "Дата;Глибина до �
 layout("Indonesia", "id.csv", "{d:%d/%m/%Y},S1,{p}", "Tanggal,Sumur,Kedalaman muka air (m)",
        wells="S1", **DEPTH, **DAY_FIRST)  # fmt: skip
 layout("WRA (Taiwan)", "tw.csv", "07010111,{d:%Y/%m/%d},{v}", "測站代碼,日期,地下水水位(公尺)",
-       code="big5", wells="07010111")  # fmt: skip
+       code="big5", wells="07010111", given="TWVD2001")  # fmt: skip
 layout("GIMS (Korea)", "gims.csv", "가평,{d:%Y-%m-%d},{v},14.1,210",
        "관측소명,관측일자,지하수위(el.m),수온(℃),전기전도도(㎲/㎝)", wells="가평",
        datum="MSL")  # fmt: skip

@@ -153,6 +153,13 @@ WEATHER: tuple[Known, ...] = (
          "rh2m": ("humidity", "%"), "ws2m": ("wind", "m/s")},
         missing=(-999.0,), note="units as NASA POWER publishes them; -999 is missing",
     ),
+    Known(
+        "IMGW-PIB", ("station", "year", "month", "day", "status smdb"),
+        {"smdb": ("rain", "mm"), "std": ("temperature", "degC"), "tmax": ("temperature_max", "degC"),
+         "tmin": ("temperature_min", "degC"), "pksn": ("snow", "cm"), **_STATION,
+         **dict.fromkeys(("year", "month", "day"), ("time", None))},
+        others="quality", note="columns as IMGW-PIB publishes them; a status of 8 is missing",
+    ),
     Known("ERA5", ("valid time", "tp"), _ERA5),
     Known("ERA5", ("t2m", "tp"), _ERA5),
 )  # fmt: skip
@@ -176,6 +183,14 @@ def of_one_station(raw: RawTable, known: Known) -> RawTable:
             code.upper(): Header(code, code, meaning, unit)
             for code, (meaning, unit) in _GHCN.items()
         })  # fmt: skip
+    if known.name == "GHCN-Daily by year" and "Q FLAG" in frame and frame["Q FLAG"].notna().any():
+        failed = frame["Q FLAG"].notna()
+        raw.notes.append(f"missing values: {int(failed.sum())} rows with a flag of quality")
+        frame = frame.assign(VALUE=frame["VALUE"].mask(failed))
+    if known.name == "IMGW-PIB":
+        for name in [n for n in frame if f"status {n}" in frame]:
+            status = pd.to_numeric(frame[f"status {name}"], errors="coerce")
+            frame = frame.assign(**{str(name): frame[name].mask(status == 8)})
     station = next((n for n, h in raw.headers.items() if h.meaning == "station"), None)
     if station in frame.columns and known in WEATHER:
         stations = frame[station].dropna().astype(str).str.strip().unique()

@@ -16,7 +16,7 @@ from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read
 from gwforecast.data.layouts.portals import recognise
 from gwforecast.data.layouts.records import JSON, read_json, read_xml_records
 from gwforecast.data.layouts.shapes import as_rows_of_times, series_of_pairs
-from gwforecast.data.layouts.uvf import is_uvf, read_uvf
+from gwforecast.data.layouts.uvf import is_dly, is_uvf, read_dly, read_uvf
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.delimited import (
     PARQUET,
@@ -32,7 +32,7 @@ __all__ = ["READABLE", "read_file", "read_named_rows"]
 
 
 XML = (".xml", ".xle")
-READABLE = (*TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx")
+READABLE = (*TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 """Suffixes of files that hold tables; upper case as well."""
 
 
@@ -81,6 +81,8 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
         return _of_xml(path, dialect)
     if is_uvf(head.decode("latin-1")):
         return [_without_counters(dated(raw, dialect)) for raw in read_uvf(path, dialect)]
+    if is_dly(head.decode("latin-1")):
+        return _with_times(_rows(read_dly(path, dialect)), dialect)
     if is_mon(path, head.decode("latin-1")):
         return [adapt_logger(read_mon(path, dialect)).changed(layout="Van Essen Diver .MON")]
     return _with_hint(lambda *given: [read_delimited(*given)], hint_of_header, path, dialect)

@@ -20,7 +20,7 @@ from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.text.encoding import decoded
 from gwforecast.schema import SchemaError
 
-__all__ = ["is_uvf", "read_uvf"]
+__all__ = ["is_dly", "is_uvf", "read_dly", "read_uvf"]
 
 
 MISSING = -777.0
@@ -107,3 +107,39 @@ def _times(texts: list[str], century: int | None, lines: list[int], path: Path) 
             "Correct the line."
         )
     return pd.DatetimeIndex(times + pd.to_timedelta(late.astype(int), unit="D"))
+
+
+_DLY = re.compile(r"^([A-Z]{2}[A-Z0-9_-]{9})(\d{4})(0[1-9]|1[0-2])([A-Z0-9]{4})(?=[ \d-]{5})")
+
+
+def is_dly(head: str) -> bool:
+    """Return whether a text begins like GHCN-Daily: a month of an element in each line."""
+    return _DLY.match(head) is not None
+
+
+def read_dly(path: Path, dialect: Dialect) -> RawTable:
+    """Return the days of a GHCN-Daily station file, with the columns of the files by year.
+
+    Raises
+    ------
+    SchemaError
+        If a line is no month of an element.
+    """
+    rows = []
+    for number, line in enumerate(decoded(path, dialect.encoding).lines(), 1):
+        found = _DLY.match(line)
+        if found is None and line.strip():
+            raise SchemaError(
+                "A line of GHCN-Daily is a month of an element. Received "
+                f"{line[:40]!r} in line {number} of {path}. Remove the line, or download it again."
+            )
+        if found is None or found[4] not in ("PRCP", "TMAX", "TMIN", "TAVG", "SNWD", "AWND"):
+            continue
+        month = pd.Period(f"{found[2]}-{found[3]}", "M")
+        for day in range(month.days_in_month):
+            cell = line[21 + 8 * day : 29 + 8 * day].ljust(8)
+            value = float(cell[:5]) if cell[:5].strip() else -9999.0
+            stamp = month.start_time + pd.Timedelta(day, "D")
+            rows.append((found[1], stamp, found[4], value, cell[6].strip() or None))
+    frame = pd.DataFrame(rows, columns=["STATION", "DATE", "ELEMENT", "VALUE", "Q FLAG"])
+    return RawTable(frame, path)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from gwforecast.data.terms.units import LengthUnit, compact, fold, parse_length
 from gwforecast.data.terms.words import (
     CLOCK_WORDS,
     DATUM_WORDS,
+    EITHER,
     GENERIC,
+    HEIGHT_WORDS,
     KIND_MEANINGS,
     TIME_WORDS,
     WORDS,
 )
 from gwforecast.schema import KINDS, covariate_kind
 
-__all__ = ["Header", "known_words", "read_header", "tokens"]
+__all__ = ["Header", "known_words", "read_header", "sense_of", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -247,26 +250,41 @@ def _looks_like_unit(text: str) -> bool:
     return parse_length(text) is not None or len(text) <= 8
 
 
+def _compiled(phrases: str) -> list[re.Pattern[str]]:
+    """Return the phrases of a line of a table as patterns over words, longest first."""
+    plain = sorted((" ".join(tokens_of_pattern(p)) for p in phrases.split(",")), key=len)
+    return [
+        re.compile(r"(?:^| )" + re.escape(phrase).replace(r"\*", "[^ ]*") + "(?= |$)")
+        for phrase in reversed(plain)
+        if phrase
+    ]
+
+
 @lru_cache(maxsize=1)
-def _patterns() -> list[tuple[str, list[tuple[int, re.Pattern[str]]]]]:
-    """Return for each meaning its phrases as patterns over words, longest first."""
-    table = []
-    for meaning, words in WORDS.items():
-        phrases = [" ".join(tokens_of_pattern(word)) for word in words.split(",")]
-        compiled = [
-            (
-                len(phrase.split()),
-                re.compile(
-                    r"(?:^| )"
-                    + re.escape(phrase).replace(r"\*", "[^ ]*").replace(r"\ ", " ")
-                    + "(?= |$)"
-                ),
-            )
-            for phrase in sorted(phrases, key=len, reverse=True)
-            if phrase
-        ]
-        table.append((meaning, compiled))
-    return table
+def _patterns() -> list[tuple[str, list[re.Pattern[str]]]]:
+    return [(meaning, _compiled(phrases)) for meaning, phrases in WORDS.items()]
+
+
+@lru_cache(maxsize=1)
+def _either() -> list[re.Pattern[str]]:
+    return _compiled(EITHER)
+
+
+def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
+    """Return whether a name is one of heights, the plain one of levels, or used for depths too.
+
+    Examples
+    --------
+    >>> sense_of("hydraulic head"), sense_of("Nivel freático"), sense_of("water level")
+    ('height', 'either', '')
+    """
+    words = set(tokens(label))
+    joined = " ".join(tokens(label))
+    if words & HEIGHT_WORDS or any(fold(w) in joined for w in HEIGHT_WORDS if not w.isascii()):
+        return "height"
+    if {"level", "levels", "gwl"} >= words > set():
+        return "plain"
+    return "either" if any(pattern.search(joined) for pattern in _either()) else ""
 
 
 @lru_cache(maxsize=1)
@@ -336,7 +354,7 @@ def _meaning(label: str, words: list[str]) -> tuple[str, str]:
     if whole.endswith(("_cd", "_qc")):
         return "quality", joined
     for meaning, patterns in _patterns():
-        for _, pattern in patterns:
+        for pattern in patterns:
             found = pattern.search(joined)
             if found is not None and _fits(meaning, joined, found[0].strip()):
                 return meaning, found[0].strip()
@@ -377,7 +395,7 @@ _SINGLE = _RIVERS | frozenset({"prof", "id", "name", "code", "point", "site", "l
                      "event", "rio", "piezo", "region", "ec", "ph", "sn", "naam", "nom", "wse",
                      "swl", "no", "measure", "tiefe", "druck", "usage", "note", "creek",
                      "brook", "ditch", "sloot", "arroyo", "ribeira", "arroio", "bach", "kreek",
-                     "beek", "pipe", "rohr", "identifier", "kaev", "rn", "ind"})  # fmt: skip
+                     "beek", "stav", "pipe", "rohr", "identifier", "kaev", "rn", "ind"})  # fmt: skip
 
 
 def _fits(meaning: str, joined: str, phrase: str) -> bool:

@@ -12,7 +12,7 @@ __all__ = [
     "CALENDAR_WORDS",
     "CLOCK_WORDS",
     "DATUM_WORDS",
-    "EITHER_WORDS",
+    "EITHER",
     "GENERIC",
     "GROUND_WORDS",
     "HEIGHT_WORDS",
@@ -73,7 +73,7 @@ WORDS: dict[str, str] = {
     "referensnivaa*, referensnivaer*, referensniva*, messpunkthoehe, rohroberkante, well depth, "
     "total depth, borehole depth, depth of well, well depth *, hole depth, depth of hole, "
     "screen top, screen bottom, filteroberkante, filterunterkante, cote sol, zone, "
-    "povrsina terena, maanpinta, ground altitude, land surface altitude, *altitude",
+    "井口*, 孔口标高*, 孔口高程*, 地面*, 地盤高*, 지반고*, povrsina terena, maanpinta, ground altitude, land surface altitude, *altitude",
     "snow": "snow*, schnee*, sneeuw*, neige, neve, nieve, snoe, snoedjup, swe, snwd, snih, "
     "snieg, sneg, lumi, kar, 積雪*, 积雪*",
     "wind": "wind*, *wind, windgeschwindigkeit, windsnelheid, vent, viento, vento, vind*",
@@ -130,7 +130,8 @@ WORDS: dict[str, str] = {
     "water level below surface m, profondeur nappe, pejling u*, niva under *, "
     "grundvattenniva under *, *depth to water*, *depth to groundwater*, depthfromlsd, "
     "depth from lsd, tiefe zu wasser*, wasserstand unter *, globina*, hloubka*, glebokosc*, "
-    "melyseg*, syvyys*, derinlik*, dubina*, *埋深*, *水深*, *심도*, глубина*, u gok, ugok, "
+    "melyseg*, syvyys*, derinlik*, dubina*, *埋深*, *水深*, *심도*, *수심*, wtd, wtd *, gwd, tape down, derinli*, *derinligi, hlbka*, βαθος*, "
+    "*عمق*, *עומק*, *ความลึก*, plopper,  глубина*, u gok, ugok, "
     "unter gok, u rok, u mp, bgl, mbgl, bgs, mbgs, bls, btoc, mbtoc, prof, prof *, prof nappe, "
     "nivel estatico, nivel dinamico, nivel estatico *, "
     "dtgw*, dip, dip *, dipped *, dbns, depth below natural surface*, adancime*, *глибина*, "
@@ -148,7 +149,11 @@ WORDS: dict[str, str] = {
     "sl lev va, lev elev, elevation, gw elevation, groundwater elevation, stand, stand *, "
     "beoordeelde waarde, voorlopige waarde, controle waarde, onbekend waarde, hoehe, gw elev, "
     "piezo, rswl, wasserstd*, peil, peil *, nivell*, hladina*, zwierciadlo*, poziom*, razina*, "
-    "gladina*, nivo*, vizszint*, talajviz*, vizallas*, pohjaveden*, pohjavesi*, pinnankorkeus*, "
+    "gladina*, nivo*, vizszint*, talajviz*, *vizallas*, *seviye*, seviyesi, uroven*, stav hladiny*, *ระดับน้ำ*, *مستوى*, *منسوب*, "
+    "*سطح*, *מפלס*, *जल स्तर*, угв, vodostaj*, cao do muc nuoc*, rzedna zwierciadla*, wte, rl, rest level*, ruhewasser*, "
+    "rwsp, pejling, pejling *, pejlet, lodning*, phreatic*, freatimetr*, hand reading, tape reading, *标高, *高程, *標高*, *표고, "
+    ""
+    "отметка уровня*, абсолютная отметка уровня*, υψομετρο σταθμης*, stan wody, pohjaveden*, pohjavesi*, pinnankorkeus*, "
     "veetase*, su seviyesi*, *地下水位*, *水位*, *수위*, уровень*, *水头*, σταθμη*, "
     "gwe, *gwe, rwl, kote, kot, kotu, su kotu, muka air*, "
     "tinggi muka air, kota muka air*, muc nuoc*, vandens lygis*, udens limenis*, рівень*, ниво*, "
@@ -249,15 +254,24 @@ _GENERIC = (
     "ueber unter boven onder reading code type no nr site datum sea local"
 )
 _HEIGHTS = (
-    "head heads hydraulic elevation elev altitude cote cota quota hoehe kote kota kot kotu wse rwl "
+    "head heads hydraulic elevation elev altitude cote cota quota hoehe kote kota kot kotu wse "
     "stijghoogte potentiometric potentiometrico piezometric piezometrique piezometrico "
-    "piezometrica rswl gwe"
+    "piezometrica rswl gwe wte reduced rl rzedna υψομετρο отметка абсолютная 标高 高程 "
+    "標高 표고 pinnankorkeus standrohrspiegelhoehe"
 )
 HEIGHT_WORDS = frozenset(_HEIGHTS.split())
 """Words of a header that name a height."""
-_EITHER = "nivel nivell freatico freatica freatic da de del do la agua aigua"
-EITHER_WORDS = frozenset(_EITHER.split())
-"""Words of headers that providers write over heights and over depths alike: *nivel freático*."""
+EITHER = (
+    "nivel*, nivell*, livello*, niveau statique, niveau dynamique, niveau d eau*, niveau nappe*, "
+    "niveau de la nappe*, phreatic*, freatic*, freatimetr*, piezo reading, rest water level*, rwl, "
+    "static level*, standing level*, rest level*, water table, tape reading, hand reading, "
+    "*ruhewasser*, rwsp, pejling, pejlet, lodning*, *seviye*, poziom*, stan wody*, zwierciadlo*, hladina*, "
+    "*uroven*, stav hladiny*, *vizszint*, *vizallas*, talajviz*, *hladiny*, razina*, nivo*, gladina*, "
+    "vodostaj*, уровень*, рівень*, ниво*, угв, *σταθμη*, *veetase*, *limenis*, *lygis*, "
+    "pohjavedenpinta*, vedenpinta*, *水位*, *수위*, muc nuoc*, muka air*, *ระดับน้ำ*, *مستوى*, "
+    "*منسوب*, *سطح*, *מפלס*, *जल स्तर*"
+)
+"""Names that providers write over heights and over depths alike: *nivel freático*."""
 _GROUND = (
     "ground land surface elevation elev altitude altitud altitudine gelaende gelaendehoehe terreno "
     "maaiveld maaiveldhoogte toc casing brocal boca sol rpe gse gok rok reference messpunkthoehe "

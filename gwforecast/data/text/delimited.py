@@ -40,6 +40,12 @@ _TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
 _HEADERLESS = (
     (r"[A-Z]{2}[A-Z0-9_-]{9},\d{8},[A-Z0-9]{4},-?\d+,",  # GHCN-Daily by year
      "STATION,DATE,ELEMENT,VALUE,M FLAG,Q FLAG,S FLAG,OBS TIME"),
+    (r'"?\d{9}"?,"[^"]+","?[12]\d{3}"?,"?\d\d"?,"?\d\d"?,(?:[^,]*,){12}[^,]*$',  # IMGW-PIB
+     "station,station name,year,month,day,TMAX,status TMAX,TMIN,status TMIN,STD,status STD,TMNG,"
+     "status TMNG,SMDB,status SMDB,kind of SMDB,PKSN,status PKSN"),
+    (r'"?\d{9}"?,"[^"]+","?[12]\d{3}"?,"?\d\d"?,"?\d\d"?,(?:[^,]*,){10}[^,]*$',
+     "station,station name,year,month,day,SMDB,status SMDB,kind of SMDB,PKSN,status PKSN,HSS,"
+     "status HSS,GATS,status GATS,RPSN,status RPSN"),
 )  # fmt: skip
 """Names of the columns of files that are published without a header, by their first line."""
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
@@ -188,6 +194,8 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         )
     if dialect.first_line is not None or not dated:
         return _at(lines, start, path, dialect, dated)
+    if names := _headerless(lines[0]):
+        return _Layout(",", [f"column {k}" for k in range(len(names))], {}, None, 0, [])
     text = "\n".join(lines)
     if dialect.delimiter is not None and dialect.delimiter not in text:
         raise _not_there(dialect.delimiter, lines, path)

@@ -163,7 +163,7 @@ def _runs(letters: np.ndarray, *, clocked: bool) -> tuple[np.ndarray, np.ndarray
 
 def _period(letters: np.ndarray, rows: np.ndarray) -> int:
     """Return after how many rows the clocks repeat, as a logger's do every day; else all rows."""
-    height, width = letters.shape
+    height, width = len(letters), letters.shape[1]
     period = int(rows[1]) if len(rows) > 2 else height
     if not period < height:
         return height
