@@ -70,7 +70,9 @@ def layout(
     settings |= {"datum": given} if given else {}
     named = (wells,) if isinstance(wells, str) else wells or (file.rpartition(".")[0],)
     text = lines(form, *head, foot=foot).encode(code)
-    to.append(Layout(name, file, lambda: text, settings, named, datum or given, level, said, atol=0.02))
+    to.append(
+        Layout(name, file, lambda: text, settings, named, datum or given, level, said, atol=0.02)
+    )
 
 
 MON = (

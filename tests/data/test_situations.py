@@ -530,10 +530,7 @@ def test_settings_say_what_a_file_does_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "Nivel freático (m)|Nivel (m)|Nível da água (m)|Livello statico|Niveau de la nappe|Su Seviyesi (m)|"
-    "Rest Water Level|RWL|Static level|Poziom wody|Stan wody|Hladina (m)|Úroveň hladiny|Talajvízszint|"
-    "Στάθμη νερού (m)|Уровень воды, м|УГВ|地下水位(m)|지하수위(m)|Mực nước (m)|Muka air tanah|"
-    "ระดับน้ำบาดาล (ม.)|مستوى المياه (م)|מפלס|जल स्तर|Razina vode|Ruhewasserspiegel|Pejling".split("|"),
+    ["Nivel freático (m)", "Nivel (m)", "Nível da água (m)", "Livello statico", "Niveau de la nappe", "Su Seviyesi (m)", "Rest Water Level", "RWL", "Static level", "Poziom wody", "Stan wody", "Hladina (m)", "Úroveň hladiny", "Talajvízszint", "Στάθμη νερού (m)", "Уровень воды, м", "УГВ", "地下水位(m)", "지하수위(m)", "Mực nước (m)", "Muka air tanah", "ระดับน้ำบาดาล (ม.)", "مستوى المياه (م)", "מפלס", "जल स्तर", "Razina vode", "Ruhewasserspiegel", "Pejling"],
 )
 def test_a_name_that_is_used_for_heights_and_depths_is_refused(name: str, tmp_path: Path) -> None:
     path = _weekly(tmp_path, f"fecha,{name}", "{d:%Y-%m-%d},{v}")
@@ -543,14 +540,18 @@ def test_a_name_that_is_used_for_heights_and_depths_is_refused(name: str, tmp_pa
     assert gw.read_observations(path, reference_level=20)["level"].values[0, 0] == 12.0
 
 
-@pytest.mark.parametrize("name", "WTD|GWD|Tape down|عمق المياه|ความลึก|עומק|βάθος|Hĺbka|지하수심".split("|"))
+@pytest.mark.parametrize(
+    "name", ["WTD", "GWD", "Tape down", "عمق المياه", "ความลึก", "עומק", "βάθος", "Hĺbka", "지하수심"]
+)
 def test_depths_of_any_language_need_their_height(name: str, tmp_path: Path) -> None:
     path = _weekly(tmp_path, f"date,{name} (m)", "{d:%Y-%m-%d},{v}")
     with pytest.raises(SchemaError, match=r"^A depth to water needs the height"):
         gw.read_observations(path)
 
 
-@pytest.mark.parametrize("name", "WTE|Reduced level|Rzędna zwierciadła|水面标高|水位標高|수위표고".split("|"))
+@pytest.mark.parametrize(
+    "name", ["WTE", "Reduced level", "Rzędna zwierciadła", "水面标高", "水位標高", "수위표고"]
+)
 def test_heights_of_any_language_are_read(name: str, tmp_path: Path) -> None:
     path = _weekly(tmp_path, f"date,{name} (m)", "{d:%Y-%m-%d},{v}")
     assert "assumed" not in gw.read_observations(path)["level"].attrs

@@ -149,11 +149,18 @@ layout("CGWB (India)", "cgwb.csv", "Gujarat,Kutch,W05,23.1,70.1,{d:%d-%m-%Y},{p}
        **DAY_FIRST)  # fmt: skip
 layout("Japan", "jp.csv", "{d:%Y/%m/%d},{v}", "観測所名,東", "記号,123", "日付,地下水位(T.P.m)",
        code="cp932", wells="東", datum="TP")  # fmt: skip
-layout("Korea", "kr.csv", "{d:%Y-%m-%d},{v},14.1", "관측일,지하수위(m),수온", code="euc_kr",
-       given="MSL")
+layout(
+    "Korea",
+    "kr.csv",
+    "{d:%Y-%m-%d},{v},14.1",
+    "관측일,지하수위(m),수온",
+    code="euc_kr",
+    given="MSL",
+)
 layout("China", "cn.csv", "{d:%Y/%m/%d},{p}", "日期,埋深(m)", code="gb18030", **DEPTH)
-layout("Russia", "ru.csv", "{d:%d.%m.%Y};{vc}", "Дата;Уровень воды (м)", code="cp1251",
-       given="Baltic")
+layout(
+    "Russia", "ru.csv", "{d:%d.%m.%Y};{vc}", "Дата;Уровень воды (м)", code="cp1251", given="Baltic"
+)
 
 # loggers ------------------------------------------------------------------------------------------
 
