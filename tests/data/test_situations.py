@@ -530,8 +530,15 @@ def test_settings_say_what_a_file_does_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Nivel freático (m)", "Nivel (m)", "Nível da água (m)", "Livello statico", "Niveau de la nappe", "Su Seviyesi (m)", "Rest Water Level", "RWL", "Static level", "Poziom wody", "Stan wody", "Hladina (m)", "Úroveň hladiny", "Talajvízszint", "Στάθμη νερού (m)", "Уровень воды, м", "УГВ", "地下水位(m)", "지하수위(m)", "Mực nước (m)", "Muka air tanah", "ระดับน้ำบาดาล (ม.)", "مستوى المياه (م)", "מפלס", "जल स्तर", "Razina vode", "Ruhewasserspiegel", "Pejling"],
-)
+    [
+        "Nivel freático (m)", "Nivel (m)", "Nível da água (m)", "Livello statico",
+        "Niveau de la nappe", "Su Seviyesi (m)", "Rest Water Level", "RWL", "Static level",
+        "Poziom wody", "Stan wody", "Hladina (m)", "Úroveň hladiny", "Talajvízszint",
+        "Στάθμη νερού (m)", "Уровень воды, м", "УГВ", "地下水位(m)", "지하수위(m)", "Mực nước (m)",
+        "Muka air tanah", "ระดับน้ำบาดาล (ม.)", "مستوى المياه (م)", "מפלס", "जल स्तर",
+        "Razina vode", "Ruhewasserspiegel", "Pejling",
+    ],
+)  # fmt: skip
 def test_a_name_that_is_used_for_heights_and_depths_is_refused(name: str, tmp_path: Path) -> None:
     path = _weekly(tmp_path, f"fecha,{name}", "{d:%Y-%m-%d},{v}")
     with pytest.raises(SchemaError, match=r"used for both.*reference_level=.*datum="):
@@ -541,7 +548,8 @@ def test_a_name_that_is_used_for_heights_and_depths_is_refused(name: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "name", ["WTD", "GWD", "Tape down", "عمق المياه", "ความลึก", "עומק", "βάθος", "Hĺbka", "지하수심"]
+    "name",
+    ["WTD", "GWD", "Tape down", "عمق المياه", "ความลึก", "עומק", "βάθος", "Hĺbka", "지하수심"],
 )
 def test_depths_of_any_language_need_their_height(name: str, tmp_path: Path) -> None:
     path = _weekly(tmp_path, f"date,{name} (m)", "{d:%Y-%m-%d},{v}")

@@ -155,8 +155,8 @@ WEATHER: tuple[Known, ...] = (
     ),
     Known(
         "IMGW-PIB", ("station", "year", "month", "day", "status smdb"),
-        {"smdb": ("rain", "mm"), "std": ("temperature", "degC"), "tmax": ("temperature_max", "degC"),
-         "tmin": ("temperature_min", "degC"), "pksn": ("snow", "cm"), **_STATION,
+        {"smdb": ("rain", "mm"), "std": ("temperature", "degC"), "pksn": ("snow", "cm"),
+         "tmax": ("temperature_max", "degC"), "tmin": ("temperature_min", "degC"), **_STATION,
          **dict.fromkeys(("year", "month", "day"), ("time", None))},
         others="quality", note="columns as IMGW-PIB publishes them; a status of 8 is missing",
     ),

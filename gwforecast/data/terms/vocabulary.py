@@ -15,6 +15,8 @@ from gwforecast.data.terms.words import (
     GENERIC,
     HEIGHT_WORDS,
     KIND_MEANINGS,
+    RIVERS,
+    SINGLE,
     TIME_WORDS,
     WORDS,
 )
@@ -117,7 +119,7 @@ def read_header(text: str) -> Header:
         meaning = "depth"  # level below ground level
     if meaning == "level" and (length is None or not length.sense) and _BELOW.search(fold(label)):
         meaning = "depth"  # Grunnvannstand under terreng
-    if meaning == "well" and used.startswith("pegel") and _RIVERS & set(words):
+    if meaning == "well" and used.startswith("pegel") and RIVERS & set(words):
         meaning = "stage"
     rest = _rest(label, used)
     if meaning == "well" and rest and _meaning(rest, tokens(rest))[0] == "well":
@@ -367,35 +369,6 @@ _INSIDE = {"ft": "ft", "feet": "ft", "foot": "ft", "cm": "cm", "mm": "mm", "inch
 _DEGREES = ("C", "F", "K", "degC", "degF", "c", "f", "degc", "degf")
 _WHOLE = frozenset({"index", "place", "zone", "unit", "parameter", "direction", "value", "screen",
                     "other"})  # fmt: skip
-_RIVERS = frozenset(
-    {
-        "rhein",
-        "rhine",
-        "elbe",
-        "donau",
-        "danube",
-        "isar",
-        "neckar",
-        "weser",
-        "mosel",
-        "maas",
-        "waal",
-        "ijssel",
-        "meuse",
-        "thames",
-        "seine",
-        "loire",
-        "rhone",
-        "ebro",
-    }
-)
-_SINGLE = _RIVERS | frozenset({"prof", "id", "name", "code", "point", "site", "loc", "ow", "mw",
-                     "put", "depth", "head", "wl", "level", "elevation", "cote", "hoehe",
-                     "stand", "state", "valid", "source", "dry", "land", "file", "logged",
-                     "event", "rio", "piezo", "region", "ec", "ph", "sn", "naam", "nom", "wse",
-                     "swl", "no", "measure", "tiefe", "druck", "usage", "note", "creek",
-                     "brook", "ditch", "sloot", "arroyo", "ribeira", "arroio", "bach", "kreek",
-                     "beek", "stav", "pipe", "rohr", "identifier", "kaev", "rn", "ind"})  # fmt: skip
 
 
 def _fits(meaning: str, joined: str, phrase: str) -> bool:
@@ -405,13 +378,13 @@ def _fits(meaning: str, joined: str, phrase: str) -> bool:
     if meaning in _WHOLE:
         return len(phrase.split()) > 1 or len(phrase) > 6
     if meaning == "well":
-        return False if phrase in _SINGLE else len(phrase) > 2
+        return False if phrase in SINGLE else len(phrase) > 2
     if meaning in ("quality", "area"):
-        return phrase not in _SINGLE
+        return phrase not in SINGLE
     others = set(joined.split()) - set(phrase.split())
     if phrase in ("head", "wl", "level", "depth", "levels", "dtw", "wse"):
         return True
-    return phrase not in _SINGLE or others <= GENERIC
+    return phrase not in SINGLE or others <= GENERIC
 
 
 def _rest(label: str, phrase: str) -> str:

@@ -37,16 +37,20 @@ PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
 _TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
-_HEADERLESS = (
-    (r"[A-Z]{2}[A-Z0-9_-]{9},\d{8},[A-Z0-9]{4},-?\d+,",  # GHCN-Daily by year
-     "STATION,DATE,ELEMENT,VALUE,M FLAG,Q FLAG,S FLAG,OBS TIME"),
-    (r'"?\d{9}"?,"[^"]+","?[12]\d{3}"?,"?\d\d"?,"?\d\d"?,(?:[^,]*,){12}[^,]*$',  # IMGW-PIB
-     "station,station name,year,month,day,TMAX,status TMAX,TMIN,status TMIN,STD,status STD,TMNG,"
-     "status TMNG,SMDB,status SMDB,kind of SMDB,PKSN,status PKSN"),
-    (r'"?\d{9}"?,"[^"]+","?[12]\d{3}"?,"?\d\d"?,"?\d\d"?,(?:[^,]*,){10}[^,]*$',
-     "station,station name,year,month,day,SMDB,status SMDB,kind of SMDB,PKSN,status PKSN,HSS,"
-     "status HSS,GATS,status GATS,RPSN,status RPSN"),
-)  # fmt: skip
+_IMGW = r'"?\d{9}"?,"[^"]+","?[12]\d{3}"?,"?\d\d"?,"?\d\d"?,'
+_HEADERLESS = {
+    r"[A-Z]{2}[A-Z0-9_-]{9},\d{8},[A-Z0-9]{4},-?\d+,": (  # GHCN-Daily by year
+        "STATION,DATE,ELEMENT,VALUE,M FLAG,Q FLAG,S FLAG,OBS TIME"
+    ),
+    _IMGW + r"(?:[^,]*,){12}[^,]*$": (
+        "station,station name,year,month,day,TMAX,status TMAX,TMIN,status TMIN,STD,status STD,"
+        "TMNG,status TMNG,SMDB,status SMDB,kind of SMDB,PKSN,status PKSN"
+    ),
+    _IMGW + r"(?:[^,]*,){10}[^,]*$": (
+        "station,station name,year,month,day,SMDB,status SMDB,kind of SMDB,PKSN,status PKSN,HSS,"
+        "status HSS,GATS,status GATS,RPSN,status RPSN"
+    ),
+}
 """Names of the columns of files that are published without a header, by their first line."""
 _ANY_THOUSANDS = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 
@@ -155,7 +159,7 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
 
 def _headerless(line: str) -> list[str]:
     """Return the names of the columns of a known file without a header, or nothing."""
-    return next((n.split(",") for pattern, n in _HEADERLESS if re.match(pattern, line)), [])
+    return next((n.split(",") for pattern, n in _HEADERLESS.items() if re.match(pattern, line)), [])
 
 
 def _without_code(raw: RawTable) -> RawTable:
