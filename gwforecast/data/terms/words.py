@@ -267,13 +267,13 @@ GROUND_WORDS = frozenset(_GROUND.split())
 """Words of a header that names the height of the ground or of the measuring point."""
 GENERIC = frozenset(_GENERIC.split()) | frozenset(DATUM_WORDS)
 """Words that do not name a well."""
-_RIVERS = """rhein rhine elbe donau danube isar neckar weser mosel maas waal ijssel meuse thames seine
-    loire rhone ebro"""
+_RIVERS = """rhein rhine elbe donau danube isar neckar weser mosel maas waal ijssel meuse
+    thames seine loire rhone ebro"""
 RIVERS = frozenset(_RIVERS.split())
 """Rivers whose gauges are called *Pegel*."""
-_SINGLE = """prof id name code point site loc ow mw put depth head wl level elevation cote hoehe stand
-    state valid source dry land file logged event rio piezo region ec ph sn naam nom wse swl no
-    measure tiefe druck usage note creek brook ditch sloot arroyo ribeira arroio bach kreek beek
-    stav pipe rohr identifier kaev rn ind"""
+_SINGLE = """prof id name code point site loc ow mw put depth head wl level elevation cote
+    hoehe stand state valid source dry land file logged event rio piezo region ec ph sn naam
+    nom wse swl no measure tiefe druck usage note creek brook ditch sloot arroyo ribeira arroio
+    bach kreek beek stav pipe rohr identifier kaev rn ind"""
 SINGLE = frozenset(_SINGLE.split()) | RIVERS
 """Words that give a meaning only where they are the whole header."""
