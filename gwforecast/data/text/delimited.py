@@ -128,8 +128,7 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
     names = layout.names
     if layout.header is None:
-        said = facts.get("columns", "").split(",")
-        said = _headerless(lines[layout.first]) or said
+        said = _headerless(lines[layout.first]) or facts.get("columns", "").split(",")
         names = said if len(said) == len(names) else names
     names = unique_names(names, str(path))
     line = _lines_of(path, layout.first, text.encoding)
