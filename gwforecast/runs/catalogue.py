@@ -198,7 +198,7 @@ def make_forecasters(
     models : sequence of str or Forecaster
         Names in :data:`MODELS`, or the user's own forecasters, which are used as they are.
     settings : mapping
-        Settings by model and name.
+        Settings by model and name; models without any may be among them.
     shared : mapping
         Settings by name that apply to each named model which has a setting of this name, unless
         ``settings`` gives it, e.g. ``seed``; None means the model's default.
@@ -239,7 +239,7 @@ def make_forecasters(
         raise ValueError(
             f"A run needs at least one model. Received none. Known are {', '.join(MODELS)}."
         )
-    unknown = [name for name in settings if name not in made]
+    unknown = [name for name, given in settings.items() if given and name not in made]
     if unknown:
         raise ValueError(
             f"Settings must be for models that are run: {', '.join(made)}. Received settings for "

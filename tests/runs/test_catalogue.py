@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.runs.catalogue import DEFAULT_MODELS, DEFAULT_SCHEDULE, one_well_each, suited
+from gwforecast.config.load import settings_from
+from gwforecast.runs.catalogue import (
+    DEFAULT_MODELS,
+    DEFAULT_SCHEDULE,
+    make_forecasters,
+    one_well_each,
+    suited,
+)
+from gwforecast.runs.inputs import evaluation_arguments
 
 
 def record(wells: int) -> xr.Dataset:
@@ -48,3 +56,13 @@ def test_without_weather_no_default_needs_it() -> None:
     assert suited(DEFAULT_SCHEDULE, level) == ["lstm", "mlp"]
     season = level.assign(season=level["level"].assign_attrs(kind="season"))
     assert suited(DEFAULT_SCHEDULE, season) == ["lstm", "mlp"]
+
+
+def test_a_default_that_is_left_out_is_none_of_the_users_settings() -> None:
+    given = evaluation_arguments(settings_from({"data": {"levels": "levels.csv"}}))
+    names = suited(given["models"], record(1))
+    made = make_forecasters(names, settings=given["settings"], shared={})
+    assert list(made) == names
+    assert "global_lstm" not in made
+    with pytest.raises(ValueError, match="Received settings for 'gru'"):
+        make_forecasters(["lstm"], settings={"gru": {"units": 4}}, shared={})
