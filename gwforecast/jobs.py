@@ -30,16 +30,9 @@ if TYPE_CHECKING:
     from gwforecast.service.schedule import Issued, Products
 
 __all__ = [
-    "backfill",
-    "backtest",
-    "check",
-    "demo",
-    "evaluate",
-    "forecast",
-    "train",
-    "tune",
+    "backfill", "backtest", "check", "demo", "evaluate", "forecast", "train", "tune",
     "write_configuration",
-]
+]  # fmt: skip
 
 
 DEMO_WELLS = ("fen",)
@@ -50,27 +43,7 @@ DEMO_SETTINGS: Mapping[str, Mapping[str, object]] = {
 
 
 def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluation:
-    """Evaluate models as the settings describe: read, split, fill, evaluate and write.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    progress : Progress, optional
-        Progress callback, called for models, members and wells.
-
-    Returns
-    -------
-    Evaluation
-        See :func:`gwforecast.runs.evaluate.evaluate`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is not there.
-    SchemaError
-        If the data do not have the required form.
-    """
+    """Evaluate models as the settings describe: read, split, fill, evaluate and write."""
     if settings.cluster.asked:
         from gwforecast.shards import evaluate as shards  # loaded only where it is used
 
@@ -91,20 +64,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
 
 
 def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtest:
-    """Backtest models as the settings describe: read, split, fill, issue hindcasts and write.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    progress : Progress, optional
-        Progress callback, called for models, members and wells.
-
-    Returns
-    -------
-    Backtest
-        See :func:`gwforecast.runs.backtest.backtest`.
-    """
+    """Backtest models as the settings describe: read, split, fill, issue hindcasts and write."""
     if settings.cluster.asked:
         from gwforecast.shards import backtest as shards
 
@@ -133,18 +93,6 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
 
     Settings given for the model itself are not searched. ``best.toml`` also contains the data and
     the periods, so it can be evaluated as it is.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    progress : Progress, optional
-        Progress callback, called for trials, and for members and wells within them.
-
-    Returns
-    -------
-    Tuning
-        See :func:`gwforecast.runs.tune.tune`.
     """
     from gwforecast.runs import tune as search
 
@@ -171,37 +119,16 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
 
 
 def check(settings: Settings) -> pd.DataFrame:
-    """Return the findings of the checks of the data; only the table ``data`` is used.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See :func:`gwforecast.runs.check.check_data`.
-    """
+    """Return the findings of the checks of the data; only the table ``data`` is used."""
     from gwforecast.runs.check import check_data
 
     return check_data(settings.data)
 
 
 def write_configuration(settings: Settings, file: Path) -> str:
-    """Read the data and write a configuration, with what was understood as comments.
+    """Write the table ``data`` to a new file, with what was understood of the data as comments.
 
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration; the table ``data`` is written.
-    file : pathlib.Path
-        File to write; it must not exist.
-
-    Returns
-    -------
-    str
-        Attribute ``understood`` of the observations.
+    The text of what was understood is returned.
     """
     from gwforecast.runs.check import write_template
 
@@ -214,17 +141,6 @@ def demo(
     """Evaluate the default models on a well of the embedded, synthetic data set.
 
     It has fewer networks with shorter training than by default, and takes a minute or two.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of the results.
-    members : int, optional
-        Members of each ensemble of networks.
-    seed : int
-        Seed of all random numbers.
-    progress : Progress, optional
-        Progress callback, called for models, members and wells.
     """
     from gwforecast.data.samples import DEFAULT_SAMPLE, load_sample, sample_path
     from gwforecast.runs import evaluate as whole

@@ -27,23 +27,12 @@ _INHERITED: dict[str, Callable[[Any], Any]] = {}  # set in each process when it 
 
 
 def count_processes(size: int, *, least: int, most: int | None = None) -> int:
-    """Return how many processes to use for some work, 1 where forking is not safe.
+    """Return how many processes to use for ``size`` items, at least ``least`` for each.
 
-    Parameters
-    ----------
-    size : int
-        Number of items to work on.
-    least : int
-        Number of items that justify a process.
-    most : int, optional
-        Greatest number of processes; by default the number of cores.
-
-    Returns
-    -------
-    int
-        1 on systems other than Linux, in a process that was forked or started for such work, and
-        if other threads run (as in notebooks and workers of Dask) or TensorFlow has been imported:
-        a forked process has no copies of the threads and may wait forever for a lock they hold.
+    At most as many as there are cores, and 1 where forking is not safe: on systems other than
+    Linux, in a process that was forked or started for such work, and if other threads run (as in
+    notebooks and workers of Dask) or TensorFlow has been imported. A forked process has no copies
+    of the threads and may wait forever for a lock they hold.
     """
     threads = [one for one in threading.enumerate() if type(one).__name__ not in DRAWING]
     safe = sys.platform == "linux" and len(threads) == 1
@@ -58,22 +47,10 @@ def map_in_processes(
 ) -> list[Result]:
     """Apply a task to each part: to the first in this process, to each other in a fork of it.
 
-    A part whose process fails, dies or does not end is processed again here, with a warning unless
-    the task itself raised an error. Warnings of the task are passed on.
-
-    Parameters
-    ----------
-    task : callable
-        Takes a part. It need not be picklable, but its result must be.
-    parts : sequence
-        At least one part.
-    patience : float, optional
-        Seconds to wait for another process after the first part is done; by default five minutes.
-
-    Returns
-    -------
-    list
-        Results in the order of the parts.
+    A part whose process fails, dies or does not end in five minutes (``patience``, s) after the
+    first is processed again here, with a warning unless the task itself raised an error. Warnings
+    of the task are passed on. It need not be picklable, but its results must be; they are in the
+    order of the parts.
     """
     if len(parts) == 1:
         return [task(parts[0])]

@@ -14,15 +14,9 @@ from typing import Any, Protocol
 from tqdm.std import tqdm
 
 __all__ = [
-    "DETAIL",
-    "Progress",
-    "ProgressOption",
-    "as_callback",
-    "further",
-    "stage",
-    "taking_progress",
+    "DETAIL", "Progress", "ProgressOption", "as_callback", "further", "stage", "taking_progress",
     "with_detail",
-]
+]  # fmt: skip
 
 
 logger = logging.getLogger(__name__)
@@ -62,11 +56,6 @@ ProgressOption = Progress | bool | None
 def as_callback(progress: ProgressOption) -> Progress | None:
     """Return the callback of an option: True stands for bars, or log lines without a terminal.
 
-    Parameters
-    ----------
-    progress : Progress or bool, optional
-        As users give it.
-
     Examples
     --------
     >>> as_callback(None) is None, as_callback(False) is None, as_callback(print) is print
@@ -80,14 +69,7 @@ def as_callback(progress: ProgressOption) -> Progress | None:
 def further(progress: Progress | None, before: int, total: int) -> Progress | None:
     """Return a callback for one of several stages that reports progress in all of them.
 
-    Parameters
-    ----------
-    progress : Progress, optional
-        Callback for all stages together.
-    before : int
-        Number of parts done in earlier stages.
-    total : int
-        Number of parts of all stages.
+    ``before`` parts of ``total`` were done in earlier stages.
 
     Examples
     --------
@@ -126,14 +108,7 @@ def stage(progress: Progress | None, name: str) -> Progress | None:
 
 
 def with_detail(progress: Progress | None, details: list[str]) -> Progress | None:
-    """Return a callback that adds to each report what was done last.
-
-    Parameters
-    ----------
-    progress : Progress, optional
-        Callback for the whole.
-    details : list of str
-        One text for each part, in their order.
+    """Return a callback that adds to each report what was done last: one text for each part.
 
     Examples
     --------
@@ -157,13 +132,7 @@ def with_detail(progress: Progress | None, details: list[str]) -> Progress | Non
 
 
 def taking_progress(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of a class as it is, or one that ignores ``progress`` if it does not take it.
-
-    Parameters
-    ----------
-    method : callable
-        Function in the body of a class.
-    """
+    """Return a method of a class, made to ignore ``progress`` if it does not take it."""
     arguments = inspect.signature(method).parameters.values()
     if any(one.name == "progress" or one.kind is one.VAR_KEYWORD for one in arguments):
         return method

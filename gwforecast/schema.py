@@ -14,19 +14,10 @@ from gwforecast import timeline
 from gwforecast.timeline import SchemaError
 
 __all__ = [
-    "KINDS",
-    "WELL_STATUSES",
-    "SchemaError",
-    "attribute_names",
-    "coordinate_names",
-    "covariate_kind",
-    "covariate_names",
-    "label_forecast",
-    "validate_forecast",
-    "validate_observations",
-    "validate_simulation",
-    "well_names",
-]
+    "KINDS", "WELL_STATUSES", "SchemaError", "attribute_names", "coordinate_names",
+    "covariate_kind", "covariate_names", "label_forecast", "validate_forecast",
+    "validate_observations", "validate_simulation", "well_names",
+]  # fmt: skip
 
 
 LEVEL = "level"
@@ -219,25 +210,11 @@ def validate_simulation(simulation: xr.Dataset) -> xr.Dataset:
 def label_forecast(
     level: np.ndarray, *, wells: Iterable[str], issue_times: np.ndarray, frequency: str
 ) -> xr.Dataset:
-    """Return forecast levels as a Dataset, ``level`` (well, issue_time, lead_time[, member]).
+    """Return forecast levels as a Dataset, ``level`` (well, issue_time, lead_time[, member]), m.
 
-    Parameters
-    ----------
-    level : numpy.ndarray
-        Shape (well, issue_time, lead_time) or (well, issue_time, lead_time, member), m; lead times
-        are the steps 1, 2, ... after the issue time.
-    wells : iterable of str
-        Names of the wells.
-    issue_times : numpy.ndarray
-        Shape (issue_time,), ``datetime64``, steps of the observations' time axis.
-    frequency : str
-        Frequency of the time axis, see :func:`gwforecast.timeline.infer_frequency`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``lead_time`` is a timedelta, or the number of months for monthly steps. The coordinate
-        ``valid_time`` (issue_time, lead_time) holds the time that is forecast.
+    Lead times are the steps 1, 2, ... after the issue time: timedeltas, or the number of months for
+    monthly steps. The coordinate ``valid_time`` (issue_time, lead_time) is the time that is
+    forecast.
 
     Examples
     --------

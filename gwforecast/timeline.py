@@ -9,27 +9,11 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "DAYS",
-    "SchemaError",
-    "YEAR",
-    "add_steps",
-    "circular_sum",
-    "day_of_year",
-    "days_per_step",
-    "days_since_epoch",
-    "format_time",
-    "harmonics",
-    "infer_frequency",
-    "lead_times",
-    "regular_times",
-    "step_at_or_before",
-    "steps_per_year",
-    "steps_since_epoch",
-    "time_positions",
-    "to_times",
-    "valid_times",
-    "years_back",
-]
+    "DAYS", "SchemaError", "YEAR", "add_steps", "circular_sum", "day_of_year", "days_per_step",
+    "days_since_epoch", "format_time", "harmonics", "infer_frequency", "lead_times",
+    "regular_times", "step_at_or_before", "steps_per_year", "steps_since_epoch", "time_positions",
+    "to_times", "valid_times", "years_back",
+]  # fmt: skip
 
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -183,19 +167,9 @@ def regular_times(
 
 
 def step_at_or_before(times: np.ndarray, moment: object) -> np.datetime64:
-    """Return the last step of a time axis, or of its continuation, at or before a moment.
+    """Return the last step of a regular time axis, or of its continuation, at or before a moment.
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (time,), regular.
-    moment : time
-        Any time from the first step on.
-
-    Raises
-    ------
-    ValueError
-        If the moment is before the first step.
+    A ValueError is raised if the moment is before the first step.
 
     Examples
     --------
@@ -259,21 +233,9 @@ def steps_since_epoch(time: np.datetime64 | pd.Timestamp, frequency: str) -> int
 
 
 def lead_times(steps: np.ndarray, frequency: str) -> tuple[np.ndarray, dict[str, str]]:
-    """Return lead times for numbers of steps, and their attributes.
+    """Return timedeltas for numbers of steps (lead_time,), and their attributes.
 
-    Parameters
-    ----------
-    steps : numpy.ndarray of int
-        Shape (lead_time,).
-    frequency : str
-        Of the time axis.
-
-    Returns
-    -------
-    numpy.ndarray
-        Timedeltas; for monthly steps, which vary in length, the number of months.
-    dict of str to str
-        ``long_name``, and ``units`` if the lead times are numbers.
+    For monthly steps, which vary in length, they are numbers of months, with ``units``.
 
     Examples
     --------
@@ -304,21 +266,9 @@ def valid_times(issue_times: np.ndarray, steps: np.ndarray, frequency: str) -> n
 
 
 def time_positions(times: np.ndarray, wanted: np.ndarray, *, name: str) -> np.ndarray:
-    """Return the positions of some times on a time axis, shape (wanted,).
+    """Return the positions of some times on an increasing time axis, shape (wanted,).
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (time,), increasing.
-    wanted : numpy.ndarray
-        Shape (wanted,).
-    name : str
-        What the times are, for the error message.
-
-    Raises
-    ------
-    SchemaError
-        If a time is not on the axis; the first one is named.
+    A SchemaError names the first time that is not on the axis, and by ``name`` what it is.
     """
     axis, wanted = to_times(times), to_times(wanted)
     positions = np.searchsorted(axis, wanted)
@@ -350,21 +300,10 @@ def day_of_year(times: np.ndarray) -> np.ndarray:
 
 
 def harmonics(times: np.ndarray, pairs: int, *, first_day: int = 1) -> np.ndarray:
-    """Return sines and cosines of the day of the year: the harmonics of the annual cycle.
+    """Return sines and cosines of the day of the year, shape (time, 2 * pairs).
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (time,), ``datetime64``.
-    pairs : int
-        Number of harmonics, 0 or more; harmonic k has k cycles in a year of 365.25 days.
-    first_day : int
-        Number of 1 January: 1 as in a calendar, or 0, which shifts the phase by one day.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (time, 2 * pairs): sine and cosine of the first harmonic, then of the second, ...
+    Harmonic k has k cycles in a year of 365.25 days; its sine is followed by its cosine. The number
+    of 1 January is 1 as in a calendar, or 0, which shifts the phase by one day.
 
     Examples
     --------

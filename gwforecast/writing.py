@@ -16,14 +16,8 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "dump_json",
-    "load_json",
-    "plain",
-    "redact",
-    "versions",
-    "write_atomically",
-    "write_text",
-]
+    "dump_json", "load_json", "plain", "redact", "versions", "write_atomically", "write_text",
+]  # fmt: skip
 
 
 _USER = re.compile(r"(://[^\s:/@'\"]*:)(?!\$)[^\s'\"]+@")
@@ -47,24 +41,9 @@ def redact(text: str) -> str:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file under a temporary name in its folder, then rename it in one step.
 
-    A reader sees the old file or the new one, never a part of it; a failure leaves the old one.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; its folder is created if it does not exist.
-    write : callable
-        Writes the complete file to the path that it is given.
-
-    Returns
-    -------
-    pathlib.Path
-        ``path``.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be created or the file cannot be written, e.g. on a full disk.
+    A reader sees the old file or the new one, never a part of it; a failure leaves the old one. The
+    folder is created if it does not exist. An OSError is raised if it cannot be written, e.g. on a
+    full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -16,7 +16,7 @@ from statsmodels.gam.api import BSplines, GLMGam
 
 from gwforecast import schema, timeline
 from gwforecast.models.base import setting
-from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
 from gwforecast.sequences.lags import lagged_means
 
@@ -26,7 +26,6 @@ __all__ = ["Additive", "Curves"]
 KNOTS = 6  # basis functions of each curve
 DEGREE = 3
 FEWEST_LEVELS = 60
-SMALLEST_SPAN = 1e-9  # m
 EDGES_YEARS = (0.0, 0.1, 0.35, 1.0, 2.0)  # edges of the periods over which weather is averaged
 LEAST_APART = 0.01  # between knots, as a share of the range of a column
 LEAST_OWN = 1e-3  # share of the variance of a column that the others and the season leave
@@ -90,14 +89,6 @@ class Additive(PerWell[Curves]):
 
     Attributes
     ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    covariates_ : tuple of str
-        The covariates that are used: all except those of kind ``"season"``.
-    fits_ : dict of str to Curves
-        The curves of each well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
     dropped_ : dict of str to list of str
         Columns of antecedent weather that are left out at a well, because they hardly vary or the
         others determine them, such as the snow storage of the last weeks in a mild climate.
@@ -231,11 +222,7 @@ def _check_enough(level: np.ndarray, covariates: int) -> None:
             f"An additive model needs a covariate and at least {FEWEST_LEVELS} levels. Received "
             f"{covariates} covariates and {level.size} levels. Use a longer record."
         )
-    if np.ptp(level) < SMALLEST_SPAN:
-        raise ValueError(
-            f"An additive model needs levels that vary. Received a span of {np.ptp(level):g} m. "
-            "Leave the model out at this well."
-        )
+    require_varying(level, "An additive model needs")
 
 
 def _check_error(level: np.ndarray, fitted: np.ndarray) -> None:

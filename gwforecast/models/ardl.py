@@ -18,18 +18,16 @@ from scipy.signal import lfilter
 from statsmodels.regression.linear_model import WLS, RegressionResults
 
 from gwforecast import schema, timeline
-from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
+from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.base import NeedOfWeather, setting
-from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
-from gwforecast.sequences.lags import antecedent_columns, lag_edges
-from gwforecast.sequences.origins import label_projection
+from gwforecast.sequences.lags import lag_edges
 
 __all__ = ["ARDL", "Autoregression", "autoregress"]
 
 
 FEWEST_PAIRS = 30
-SMALLEST_SPAN = 1e-9  # m
 LEFT = 0.01  # share of the memory of a gap in the weather below which levels are given again
 MOST_YEARS = 12  # of the fitted rows, the last ones
 LONGEST_YEARS = 10  # of the memory of the level
@@ -92,29 +90,15 @@ class Autoregression:
 
 
 def autoregress(
-    columns: np.ndarray,
-    level: np.ndarray,
-    *,
-    longest: float,
-    lookback: int,
-    before: np.ndarray,
+    columns: np.ndarray, level: np.ndarray, *, longest: float, lookback: int, before: np.ndarray
 ) -> Autoregression:
     """Fit ``y[t] = phi * y[t - 1] + c + b . x[t] + e[t]`` by likelihood, given the first level.
 
     Between two levels ``d`` steps apart the model implies ``y[t] = phi**d * y[t - d]`` plus the sum
     of ``phi**i * (c + b . x[t - i])``, with an error variance in proportion to the sum of
-    ``phi**(2 * i)``, ``i = 0 ... d - 1``. Given ``phi`` that is a weighted regression.
-
-    Parameters
-    ----------
-    columns : numpy.ndarray
-        Shape (time, column). Two levels between which a value is missing are no pair.
-    level : numpy.ndarray
-        Shape (time,), m; NaN where missing or not to be used.
-    longest : float
-        Longest memory ``-1 / log(phi)`` in steps.
-    lookback, before
-        Kept with the result, see :class:`Autoregression`.
+    ``phi**(2 * i)``, ``i = 0 ... d - 1``. Given ``phi`` that is a weighted regression. Two levels
+    between which a value of the columns (time, column) is missing are no pair; ``longest`` is the
+    longest memory ``-1 / log(phi)`` in steps.
 
     Raises
     ------
@@ -154,11 +138,7 @@ def _check_enough(level: np.ndarray, columns: int) -> None:
             f"Distributed lags of {columns} columns need at least {needed} pairs of levels with "
             f"weather between them. Received {level.size}. Use a longer record or fewer covariates."
         )
-    if np.ptp(level) < SMALLEST_SPAN:
-        raise ValueError(
-            f"Distributed lags need levels that vary. Received a span of {np.ptp(level):g} m. "
-            "Leave the model out at this well."
-        )
+    require_varying(level, "Distributed lags need")
 
 
 def _likeliest(
@@ -233,17 +213,6 @@ class ARDL(PerWell[Autoregression]):
     name : str
         Name in tables and files.
 
-    Attributes
-    ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    covariates_ : tuple of str
-        The covariates that are used.
-    fits_ : dict of str to Autoregression
-        The fit of each well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
-
     References
     ----------
     .. [1] Pesaran, M. H., Shin, Y., and Smith, R. J. (2001). Bounds testing approaches to the
@@ -276,7 +245,7 @@ class ARDL(PerWell[Autoregression]):
         lookbacks = self.lookbacks if previous is None else (previous.lookback,)
         found = [
             autoregress(
-                self._columns(weather[None], record.times, lookback, mean)[0],
+                self.antecedent(weather[None], record.times, lookback, mean)[0],
                 level,
                 longest=LONGEST_YEARS * year,
                 lookback=lookback,
@@ -290,7 +259,7 @@ class ARDL(PerWell[Autoregression]):
         self, fit: Autoregression, weather: np.ndarray, times: np.ndarray
     ) -> np.ndarray:
         """Return the mean of the model at one well, shape (version, time), m."""
-        columns = self._columns(weather, times, fit.lookback, fit.before)
+        columns = self.antecedent(weather, times, fit.lookback, fit.before)
         return np.stack([fit.simulate(version) for version in columns])
 
     def check_fit(self, fit: Autoregression) -> None:
@@ -303,44 +272,14 @@ class ARDL(PerWell[Autoregression]):
                 "columns and phi between 0 and 1"
             )
 
-    def project(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
-    ) -> xr.DataArray:
-        """Return the simulated levels after issue times, under all versions of the weather."""
-        if isinstance(forcing, ObservedWeather):
-            return super().project(
-                observations, issue_times=issue_times, horizon=horizon, forcing=forcing
-            )
+    def states_at(self, observations: xr.Dataset, issue_times: np.ndarray) -> list[np.ndarray]:
+        """Return the simulated levels at each issue time, shape (well,), m."""
         until = self.simulate(observations)[schema.LEVEL].values
-        issued = timeline.time_positions(
-            observations[schema.TIME].values, issue_times, name="issue time"
-        )
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        parts = []
-        for position, issue_time in zip(issued, timeline.to_times(issue_times), strict=True):
-            continued = continue_weather(
-                observations,
-                issue_time=issue_time,
-                horizon=horizon,
-                forcing=forcing,
-                covariates=self.covariates_,
-                history=self.memory(frequency),
-            )
-            parts.append(self._ahead(continued, until[:, position], horizon=horizon))
-        return label_projection(parts, observations, issue_times=issue_times)
+        times = observations[schema.TIME].values
+        return list(until[:, timeline.time_positions(times, issue_times, name="issue time")].T)
 
     def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time[, member]), m.
 
@@ -369,7 +308,7 @@ class ARDL(PerWell[Autoregression]):
             frequency=timeline.infer_frequency(times),
         )
 
-    def _ahead(self, continued: xr.Dataset, level: np.ndarray, *, horizon: int) -> np.ndarray:
+    def continue_from(self, state: np.ndarray, continued: xr.Dataset, horizon: int) -> np.ndarray:
         """Return levels after simulated ones (well,), (well, lead_time, forcing_member, 1), m."""
         weather = self.weather_of(continued)
         found = np.full((len(weather), horizon, weather.shape[1], 1), np.nan)
@@ -377,16 +316,9 @@ class ARDL(PerWell[Autoregression]):
         for number, well in enumerate(schema.well_names(continued)):
             if well in self.fits_:
                 fit = self.fits_[well]
-                columns = self._columns(weather[number], times, fit.lookback, fit.before)
-                ahead = fit.proceed(columns[:, -horizon:], level=float(level[number]))
+                columns = self.antecedent(weather[number], times, fit.lookback, fit.before)
+                ahead = fit.proceed(columns[:, -horizon:], level=float(state[number]))
                 found[number, :, :, 0] = ahead.T
             elif well in self.constant_:
                 found[number] = self.constant_[well]
         return found
-
-    def _columns(
-        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
-    ) -> np.ndarray:
-        return antecedent_columns(
-            weather, times, lookback=lookback, before=before, harmonics=self.harmonics
-        )

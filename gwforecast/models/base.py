@@ -5,39 +5,8 @@ A forecaster is a keyword-only dataclass whose fields are its settings. It is fi
 the forecaster itself. It never plots, reads files, or computes scores; :meth:`Forecaster.save`
 writes it to a folder, from which ``gwforecast.load`` reads it.
 
-Examples
---------
-A whole forecaster, the mean level of the fitted rows. One that is fitted well by well is shorter,
-see :mod:`gwforecast.models.per_well`.
-
->>> from dataclasses import dataclass, replace
->>> import numpy as np, xarray as xr
->>> from gwforecast.models.base import Forecaster
->>> @dataclass(kw_only=True, eq=False)
-... class MeanLevel(Forecaster):
-...     name: str = "mean"
-...
-...     def fit(self, observations, *, split, progress=None):
-...         self.mean_ = split.levels(observations, "train").mean("time")
-...         return self
-...
-...     def refit(self, observations, *, split, through="validation", progress=None):
-...         fitted = replace(self)
-...         periods = through_periods(through)
-...         fitted.mean_ = split.levels(observations, *periods).mean("time")
-...         return fitted
-...
-...     def simulate(self, observations):
-...         level = self.mean_ + xr.zeros_like(observations["level"]).fillna(0.0)
-...         return level.transpose("well", "time").to_dataset(name="level")
->>> times = np.datetime64("2001-01-01", "us") + np.arange(10) * np.timedelta64(1, "D")
->>> observations = xr.Dataset(
-...     {"level": (("well", "time"), np.arange(10.0)[None])}, {"well": ["a"], "time": times}
-... )
->>> from gwforecast.sequences.split import split_by_fraction
->>> model = MeanLevel().fit(observations, split=split_by_fraction(observations))
->>> float(model.simulate(observations)["level"][0, -1])
-2.5
+``docs/howto/own_model.md`` has a whole forecaster as an example. One that is fitted well by well is
+shorter, see :mod:`gwforecast.models.per_well`.
 """
 
 from __future__ import annotations
@@ -66,16 +35,9 @@ from gwforecast.sequences.origins import gather_forecast, label_projection
 from gwforecast.sequences.split import FOLDS, PERIODS, Period, Split, train_folds
 
 __all__ = [
-    "ALL_WELLS",
-    "Forecaster",
-    "HeldOut",
-    "NeedOfWeather",
-    "check_settings",
-    "setting",
-    "through_periods",
-    "well_positions",
-    "with_members",
-]
+    "ALL_WELLS", "Forecaster", "HeldOut", "NeedOfWeather", "check_settings", "setting",
+    "through_periods", "well_positions", "with_members",
+]  # fmt: skip
 
 
 def with_members(level: xr.DataArray) -> xr.DataArray:
@@ -108,7 +70,7 @@ class Forecaster(Displayed, abc.ABC):
     Attributes
     ----------
     name : str
-        Short name for tables, figures and files, e.g. ``"lstm"``.
+        Short name for tables, figures and files.
     neural : bool
         Whether it is a neural network.
     blended : bool
@@ -165,7 +127,7 @@ class Forecaster(Displayed, abc.ABC):
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
-        """Fit on the train rows; where there is a choice, the validation rows decide.
+        """Fit on the train rows and return itself; the validation rows decide what is chosen.
 
         Parameters
         ----------
@@ -175,11 +137,6 @@ class Forecaster(Displayed, abc.ABC):
             The periods of each well.
         progress : Progress or bool, optional
             Progress callback, called after each well or member; True shows bars.
-
-        Returns
-        -------
-        Forecaster
-            Itself, fitted.
         """
 
     @abc.abstractmethod
@@ -193,18 +150,8 @@ class Forecaster(Displayed, abc.ABC):
     ) -> Self:
         """Return a new forecaster, fitted on all rows through the end of a period.
 
-        What :meth:`fit` chose (number of updates, orders, lookbacks) is kept.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used.
-        progress : Progress or bool, optional
-            Progress callback, called after each well or member; True shows bars.
+        What :meth:`fit` chose (number of updates, orders, lookbacks) is kept, and the other
+        arguments are those of :meth:`fit`.
         """
 
     def update(
@@ -225,36 +172,16 @@ class Forecaster(Displayed, abc.ABC):
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted forecaster as plain JSON values and arrays by name.
 
-        Returns
-        -------
-        dict
-            Description: text, numbers, booleans, None, and lists and dicts of these.
-        dict of str to numpy.ndarray
-            Arrays by name, of numbers, times or text.
-
-        Raises
-        ------
-        NotImplementedError
-            If forecasters of this class cannot be stored, see :attr:`storable`.
+        Arrays hold numbers, times or text. NotImplementedError is raised by classes that cannot be
+        stored, see :attr:`storable`.
         """
         raise NotImplementedError(_NOT_STORABLE.format(self.name))
 
     @classmethod
-    def from_state(
-        cls,
-        description: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray],
-    ) -> Self:
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the fitted forecaster that :meth:`to_state` described.
 
         It simulates and forecasts as the original does, to the last bit.
-
-        Parameters
-        ----------
-        description : mapping
-            First result of :meth:`to_state`.
-        arrays : mapping of str to numpy.ndarray
-            Second result of :meth:`to_state`.
 
         Raises
         ------
@@ -269,19 +196,14 @@ class Forecaster(Displayed, abc.ABC):
         """Save the fitted forecaster to a folder, from which ``gwforecast.load`` reads it.
 
         The folder holds a manifest (JSON), the arrays and their checksums, and nothing that can be
-        executed. It is the form in which scheduled forecasts store their models.
+        executed, as scheduled forecasts store their models. Files of an earlier model are replaced.
 
         Parameters
         ----------
         path : pathlib.Path or str
-            The folder; files of an earlier model in it are replaced.
+            The folder.
         observations : xarray.Dataset, optional
             Data of the fit; names and units of their covariates, frequency and datum are stored.
-
-        Returns
-        -------
-        pathlib.Path
-            The folder.
 
         Raises
         ------
@@ -298,14 +220,7 @@ class Forecaster(Displayed, abc.ABC):
 
         Prediction intervals are estimated from the errors on these rows: the validation period,
         and for a quick forecaster also the folds of the train period, each predicted by a fit
-        without it.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time), as fitted; no level after the validation period is used.
-        split : Split
-            The periods of the fit.
+        without it. No level after the validation period is used.
         """
         parts = [HeldOut(split.rows(observations, "validation"), self)]
         return parts + (_held_out_by_fits(self, observations, split) if self.quick else [])
@@ -323,12 +238,7 @@ class Forecaster(Displayed, abc.ABC):
         return ""
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step for which covariates exist.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time). Covariates are used, levels are not.
+        """Return the level of every step for which covariates exist; no level is used.
 
         Returns
         -------
@@ -358,25 +268,11 @@ class Forecaster(Displayed, abc.ABC):
         return round(4 * timeline.steps_per_year(frequency))
 
     def project(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.DataArray:
-        """Return the simulated levels of the steps after each issue time.
+        """Return the simulated levels of the steps after each issue time; no level is used.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time). No level is used.
-        issue_times : numpy.ndarray
-            Shape (issue_time,), steps of the time axis.
-        horizon : int
-            Number of lead times.
-        forcing : Forcing
-            Where the covariates after the issue time come from.
+        The arguments are those of :meth:`forecast`.
 
         Returns
         -------
@@ -389,20 +285,35 @@ class Forecaster(Displayed, abc.ABC):
             level = with_members(self.simulate(observations)[schema.LEVEL])
             gathered = gather_forecast(level, issue_times=issue_times, horizon=horizon)
             return gathered[schema.LEVEL].expand_dims({schema.FORCING_MEMBER: ["observed"]}, axis=3)
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        steps = self.memory(frequency)
+        history = self.history(timeline.infer_frequency(observations[schema.TIME].values))
+        states = self.states_at(observations, issue_times)
         parts = []
-        for issue_time in timeline.to_times(issue_times):
+        for issue_time, state in zip(timeline.to_times(issue_times), states, strict=True):
             continued = weather.continue_weather(
                 observations,
                 issue_time=issue_time,
                 horizon=horizon,
                 forcing=forcing,
                 covariates=self.covariates_of(observations),
-                history=steps,
+                history=history,
             )
-            parts.append(self.simulate_versions(continued).values[:, -horizon:])
+            parts.append(self.continue_from(state, continued, horizon))
         return label_projection(parts, observations, issue_times=issue_times)
+
+    def history(self, frequency: str) -> int:
+        """Return how many steps of weather before an issue time a projection needs."""
+        return self.memory(frequency)
+
+    def states_at(self, observations: xr.Dataset, issue_times: np.ndarray) -> Sequence[Any]:  # noqa: ARG002
+        """Return what a projection continues from at each issue time; by default nothing."""
+        return [None] * len(issue_times)
+
+    def continue_from(self, state: Any, continued: xr.Dataset, horizon: int) -> np.ndarray:  # noqa: ARG002
+        """Return the last levels, (well, lead_time, forcing_member, member), m.
+
+        The covariates (well, forcing_member, time) continue beyond an issue time.
+        """
+        return np.asarray(self.simulate_versions(continued).values[:, -horizon:])
 
     def covariates_of(self, observations: xr.Dataset) -> list[str]:
         """Return the names of the covariates that are used; by default all."""
@@ -411,25 +322,14 @@ class Forecaster(Displayed, abc.ABC):
     def covariates_to_fit(self, observations: xr.Dataset) -> list[str]:
         """Return the names of the covariates that a fit would use; by default all.
 
-        Raises
-        ------
-        SchemaError
-            If the observations lack a covariate that it needs.
+        A SchemaError is raised if the observations lack one that it needs.
         """
         return self.covariates_of(observations)
 
     def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the levels under each of several versions of the weather.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            ``level`` (well, time) and covariates (well, forcing_member, time).
-
-        Returns
-        -------
-        xarray.DataArray
-            Dimensions (well, time, forcing_member, member), m.
+        From covariates (well, forcing_member, time) to (well, time, forcing_member, member), m.
         """
         versions = [
             with_members(self.simulate(observations.isel({schema.FORCING_MEMBER: i}))[schema.LEVEL])
@@ -440,12 +340,7 @@ class Forecaster(Displayed, abc.ABC):
         )
 
     def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.Dataset:
         """Return the levels of the steps after each issue time, from what was known then.
 
@@ -459,14 +354,13 @@ class Forecaster(Displayed, abc.ABC):
         horizon : int
             Number of steps to forecast: lead times 1 to horizon.
         forcing : Forcing
-            Where the covariates after the issue time come from; not used by a forecaster without
-            covariates.
+            Where the covariates after the issue time come from, if any are used.
 
         Returns
         -------
         xarray.Dataset
-            ``level`` (well, issue_time, lead_time) or (well, issue_time, lead_time, member), m;
-            NaN where there is no forecast, e.g. before the first observed level.
+            ``level`` (well, issue_time, lead_time[, member]), m; NaN where there is no forecast,
+            e.g. before the first observed level.
 
         Raises
         ------
@@ -514,19 +408,7 @@ def through_periods(through: Period) -> tuple[Period, ...]:
 def well_positions(observations: xr.Dataset, fitted: np.ndarray, *, name: str) -> np.ndarray:
     """Return where each well of the observations stands among the fitted wells, shape (well,).
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        With the coordinate ``well``.
-    fitted : numpy.ndarray of str
-        Wells that a forecaster was fitted on, shape (well,).
-    name : str
-        Name of the forecaster, for the message.
-
-    Raises
-    ------
-    SchemaError
-        If a well was not fitted.
+    A SchemaError that names the forecaster is raised if a well was not fitted.
     """
     index = {well: i for i, well in enumerate(fitted.tolist())}
     wells = observations[schema.WELL].values.tolist()

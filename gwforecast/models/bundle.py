@@ -27,17 +27,9 @@ from gwforecast.quality.gates import Ranges, training_ranges
 from gwforecast.writing import dump_json, versions, write_atomically, write_text
 
 __all__ = [
-    "ARRAYS",
-    "MANIFEST",
-    "SUMS",
-    "BundleError",
-    "Stored",
-    "check_fits",
-    "describe",
-    "kind_of",
-    "read_bundle",
-    "write_bundle",
-]
+    "ARRAYS", "MANIFEST", "SUMS", "BundleError", "Stored", "check_fits", "describe", "kind_of",
+    "read_bundle", "write_bundle",
+]  # fmt: skip
 
 
 FORMAT = 1
@@ -82,12 +74,7 @@ def kind_of(cls: type) -> str:
 def describe(forecaster: Stored, *, prefix: str = "forecaster") -> tuple[dict[str, Any], Arrays]:
     """Return a fitted forecaster and its parts as plain JSON values and arrays by name.
 
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Fitted.
-    prefix : str
-        Beginning of the names of the arrays; those of part 0 begin with ``prefix.part0``.
+    Names of arrays begin with the prefix; those of part 0 with ``prefix.part0``.
 
     Raises
     ------
@@ -120,25 +107,12 @@ def write_bundle(
     observations: xr.Dataset | None = None,
     card: Mapping[str, object] | None = None,
 ) -> str:
-    """Write the state of a forecaster to a folder; return the checksum of the bundle.
+    """Write the state of a forecaster to a folder; return the sha256 of the manifest.
 
-    Parameters
-    ----------
-    folder : pathlib.Path or str
-        Target folder. The checksums are written last, so an unfinished folder is not a bundle.
-    state : tuple of mapping
-        Plain JSON values, and arrays by name.
-    observations : xarray.Dataset, optional
-        Observations it was fitted on; names and units of covariates, frequency and datum are
-        stored, so that :func:`check_fits` can compare later data with them, and their ranges, see
-        :mod:`gwforecast.quality.gates`.
-    card : mapping, optional
-        Model card: scores, intended use, limits; plain JSON.
-
-    Returns
-    -------
-    str
-        The sha256 of the manifest, which contains the sha256 of the arrays.
+    The checksums are written last, so an unfinished folder is not a bundle. Of the observations
+    that it was fitted on, names and units of covariates, frequency and datum are stored, so that
+    :func:`check_fits` can compare later data with them, and their ranges, see
+    :mod:`gwforecast.quality.gates`. The card holds scores, intended use and limits as plain JSON.
     """
     folder = Path(folder)
     description, arrays = state
@@ -175,18 +149,10 @@ def read_bundle(
     restore: Callable[[Mapping[str, Any], Arrays], Restored],
     expected: str | None = None,
 ) -> tuple[Restored, dict[str, Any]]:
-    """Read a bundle; return the forecaster and the manifest.
+    """Read a bundle; return the forecaster that ``restore`` makes of its state, and the manifest.
 
-    Neither TensorFlow nor Keras is imported: trained networks run in NumPy.
-
-    Parameters
-    ----------
-    folder : pathlib.Path or str
-        Folder written by :func:`write_bundle`.
-    restore : callable
-        Returns the forecaster from its state.
-    expected : str, optional
-        Checksum that :func:`write_bundle` returned; by default any bundle is read.
+    Neither TensorFlow nor Keras is imported: trained networks run in NumPy. Where a checksum is
+    expected, it must be the one that :func:`write_bundle` returned.
 
     Raises
     ------
@@ -242,13 +208,10 @@ def _ranges(manifest: Mapping[str, Any], arrays: Arrays) -> Ranges | None:
 
 
 def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
-    """Raise if observations have another form than those that a bundle was trained on.
+    """Raise a BundleError if observations have another form than those a bundle was trained on.
 
-    Raises
-    ------
-    BundleError
-        If a covariate is missing or has other units, or frequency or datum differ; the message
-        shows both forms.
+    That is, a covariate is missing or has other units, or frequency or datum differ; the message
+    shows both forms.
     """
     given = _schema(observations)
     trained = _schema_of(manifest)

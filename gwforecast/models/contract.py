@@ -41,8 +41,7 @@ def check_forecaster(
     model : Forecaster or type
         Not fitted, or its class. It is copied and stays as it is.
     observations : xarray.Dataset, optional
-        Dimensions (well, time), at least two wells; by default a made-up weekly record of four
-        years with rain and temperature.
+        At least two wells; by default four made-up years of weekly levels, rain and temperature.
     split : Split, optional
         By default the first 60 % of the levels for training, and 20 % for validation.
 

@@ -21,12 +21,10 @@ from threadpoolctl import threadpool_limits
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import find_covariate
 from gwforecast.data.water_balance import EVAPORATION_FACTOR, snow_and_liquid_water, soil_recharge
-from gwforecast.forcings.base import Forcing, ObservedWeather, continue_weather
 from gwforecast.models.base import setting
-from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import label_projection
 
 __all__ = ["KernelRegression", "KernelRidge"]
 
@@ -163,17 +161,6 @@ class KernelRidge(PerWell[KernelRegression]):
     name : str
         Name in tables and files.
 
-    Attributes
-    ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    covariates_ : tuple of str
-        The covariates that are used: all except those of kind ``"season"``.
-    fits_ : dict of str to KernelRegression
-        The regression of each well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
-
     References
     ----------
     .. [1] Saunders, C., Gammerman, A., and Vovk, V. (1998). Ridge regression learning algorithm in
@@ -258,72 +245,52 @@ class KernelRidge(PerWell[KernelRegression]):
         values = np.where(np.isfinite(weather).all(axis=-1), values, np.nan)
         return self._labelled(values[:, 0], observations)
 
-    def project(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
-    ) -> xr.DataArray:
-        """Return the simulated levels of the steps after each issue time, as the base class does.
+    def history(self, frequency: str) -> int:  # noqa: ARG002
+        """Return one step: earlier weather is in the state at the issue time."""
+        return 1
+
+    def states_at(
+        self, observations: xr.Dataset, issue_times: np.ndarray
+    ) -> list[tuple[int, Storages | None, dict[str, np.ndarray]]]:
+        """Return the position of each issue time, and what soils and memories hold there.
 
         The weather before the issue times is run through once, whatever their number.
         """
-        if isinstance(forcing, ObservedWeather):
-            return super().project(
-                observations, issue_times=issue_times, horizon=horizon, forcing=forcing
-            )
         self._check_simulated(observations)
         times = observations[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")
         past = observations.isel({schema.TIME: slice(0, int(issued.max()) + 1)})
         histories, held = self._inputs(past.expand_dims({schema.FORCING_MEMBER: 1}))
-        wells = [str(well) for well in observations[schema.WELL].values]
-        states = {
+        memories = {
             well: self._memories_at(history, past[schema.TIME].values, issued, self.fits_[well])
-            for well, history in zip(wells, histories, strict=True)
+            for well, history in zip(schema.well_names(observations), histories, strict=True)
             if well in self.fits_
         }
-        parts = []
-        for number, issue_time in enumerate(timeline.to_times(issue_times)):
-            continued = continue_weather(
-                observations,
-                issue_time=issue_time,
-                horizon=horizon,
-                forcing=forcing,
-                covariates=self.covariates_of(observations),
-                history=1,
-            ).isel({schema.TIME: slice(1, None)})
-            start = held and held.at(issued[number], continued.sizes[schema.FORCING_MEMBER])
-            levels = self._project(continued, start, {w: s[:, [number]] for w, s in states.items()})
-            parts.append(levels.transpose(0, 2, 1)[..., None])
-        return label_projection(parts, observations, issue_times=issue_times)
+        return [
+            (at, held, {well: state[:, [number]] for well, state in memories.items()})
+            for number, at in enumerate(issued.tolist())
+        ]
 
-    def _project(
-        self, continued: xr.Dataset, start: Storages | None, states: dict[str, np.ndarray]
+    def continue_from(
+        self,
+        state: tuple[int, Storages | None, dict[str, np.ndarray]],
+        continued: xr.Dataset,
+        horizon: int,  # noqa: ARG002
     ) -> np.ndarray:
-        """Return the levels (well, version, time) after an issue time, m.
-
-        Parameters
-        ----------
-        continued : xarray.Dataset
-            Covariates (well, forcing_member, time) of the steps after it.
-        start : Storages, optional
-            What snow and soils hold at it.
-        states : dict of str to numpy.ndarray
-            For each well the memories at it, shape (memory, 1, series).
-        """
-        times = continued[schema.TIME].values
-        weather, _ = self._inputs(continued, start)
+        """Return the levels after an issue time, (well, lead_time, forcing_member, 1), m."""
+        at, held, memories = state
+        later = continued.isel({schema.TIME: slice(1, None)})
+        times = later[schema.TIME].values
+        weather, _ = self._inputs(later, held and held.at(at, later.sizes[schema.FORCING_MEMBER]))
 
         def simulate(well: str, own: np.ndarray) -> np.ndarray:
-            state = np.repeat(states[well], len(own), axis=1)
+            start = np.repeat(memories[well], len(own), axis=1)
             fit = self.fits_[well]
-            return self._levels(fit, self._features(own, times, fit.before, state))
+            return self._levels(fit, self._features(own, times, fit.before, start))
 
-        levels = self._levels_by_well(continued, weather, simulate)
-        return np.where(np.isfinite(weather).all(axis=-1), levels, np.nan)
+        levels = self._levels_by_well(later, weather, simulate)
+        levels = np.where(np.isfinite(weather).all(axis=-1), levels, np.nan)
+        return np.asarray(levels.transpose(0, 2, 1)[..., None])
 
     def _memories_at(
         self, history: np.ndarray, times: np.ndarray, rows: np.ndarray, fit: KernelRegression
@@ -501,16 +468,8 @@ def choose_kernels(
 ) -> list[Kernel]:
     """Return the best kernels by the error on blocks of rows left out, with their weights.
 
-    Parameters
-    ----------
-    support : numpy.ndarray
-        Standardised features, shape (row, feature), in the order of time.
-    target : numpy.ndarray
-        Levels less their mean, shape (row,), m.
-    days : numpy.ndarray
-        Memory of each feature, shape (feature,).
-    longest : float
-        Longest memory to choose from, days.
+    Standardised features (row, feature) are in the order of time, levels (row,) less their mean, m;
+    ``days`` are the memory of each feature and ``longest`` the longest one to choose from.
     """
     thinned = slice(None, None, -(-len(target) // JUDGED_ROWS))
     support, target = support[thinned], target[thinned]
@@ -559,8 +518,4 @@ def _check_enough(level: np.ndarray) -> None:
             f"A kernel regression needs at least {FEWEST_LEVELS} levels with weather. Received "
             f"{level.size}. Use a longer record, or leave the model out."
         )
-    if np.ptp(level) <= 1e-9:
-        raise ValueError(
-            f"A kernel regression needs levels that vary. Received a span of {np.ptp(level):g} m. "
-            "Leave the model out at this well."
-        )
+    require_varying(level, "A kernel regression needs")

@@ -18,7 +18,7 @@ from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import antecedent_columns, lag_edges
+from gwforecast.sequences.lags import lag_edges
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import OLS
@@ -46,9 +46,6 @@ class Regression:
         standard deviation, shape (column,).
     intercept : float
         Mean fitted level, m.
-    n_rows, n_without_level, n_without_covariates : int
-        Rows used, and rows of the fitted periods that were dropped because the level, or else a
-        covariate within the lookback, is missing.
     """
 
     lookback: int
@@ -58,9 +55,6 @@ class Regression:
     scale: Annotated[np.ndarray, Shape("column")]
     coefficients: Annotated[np.ndarray, Shape("column")]
     intercept: float
-    n_rows: int
-    n_without_level: int
-    n_without_covariates: int
 
     def predict(self, columns: np.ndarray) -> np.ndarray:
         """Return the level in m of columns (..., column), shape (...,)."""
@@ -72,25 +66,14 @@ def ridge(
     columns: np.ndarray,
     level: np.ndarray,
     *,
-    rows: np.ndarray,
     strengths: tuple[float, ...],
     lookback: int,
     before: np.ndarray,
 ) -> list[Regression]:
-    """Fit one well's level on standardised columns, once for each ridge strength.
+    """Fit one well's level on standardised columns (time, column), once for each ridge strength.
 
-    Parameters
-    ----------
-    columns : numpy.ndarray
-        Shape (time, column); a row with a missing value is dropped.
-    level : numpy.ndarray
-        Shape (time,), m; NaN where missing or not to be used.
-    rows : numpy.ndarray of bool
-        Shape (time,): the fitted periods, for counting the rows that were dropped.
-    strengths : tuple of float
-        Weights of the penalty ``strength / 2 * sum(coefficients ** 2)`` beside ``RSS / (2 n)``.
-    lookback, before
-        Kept with the result, see :class:`Regression`.
+    A row with a missing value is dropped; the level (time,), m, is NaN where it is missing or not
+    to be used. The penalty is ``strength / 2 * sum(coefficients ** 2)`` beside ``RSS / (2 n)``.
 
     Raises
     ------
@@ -111,22 +94,10 @@ def ridge(
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
     intercept = float(y[0] + (y - y[0]).mean())
     Z, deviation = (X - center) / scale, y - intercept
+    found = zip(strengths, _coefficients(Z, deviation, strengths), strict=True)
     return [
-        Regression(
-            lookback=lookback,
-            strength=strength,
-            before=before,
-            center=center,
-            scale=scale,
-            coefficients=coefficients,
-            intercept=intercept,
-            n_rows=n,
-            n_without_level=int((rows & ~observed).sum()),
-            n_without_covariates=int(observed.sum()) - n,
-        )
-        for strength, coefficients in zip(
-            strengths, _coefficients(Z, deviation, strengths), strict=True
-        )
+        Regression(lookback, strength, before, center, scale, coefficients, intercept)
+        for strength, coefficients in found
     ]
 
 
@@ -195,17 +166,6 @@ class Linear(PerWell[Regression]):
     name : str
         Name in tables and files.
 
-    Attributes
-    ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    covariates_ : tuple of str
-        The covariates that are used.
-    fits_ : dict of str to Regression
-        The regression of each well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
-
     References
     ----------
     .. [1] Almon, S. (1965). The distributed lag between capital appropriations and expenditures.
@@ -253,14 +213,9 @@ class Linear(PerWell[Regression]):
         best: Regression | None = None
         smallest = np.inf
         for lookback, strengths in self._choices(record, previous):
-            columns = self._columns(record.weather[None], record.times, lookback, before)[0]
+            columns = self.antecedent(record.weather[None], record.times, lookback, before)[0]
             for regression in ridge(
-                columns,
-                record.level,
-                rows=record.rows,
-                strengths=strengths,
-                lookback=lookback,
-                before=before,
+                columns, record.level, strengths=strengths, lookback=lookback, before=before
             ):
                 error = np.square(regression.predict(columns) - record.validation)
                 usable = np.isfinite(error)
@@ -272,7 +227,7 @@ class Linear(PerWell[Regression]):
 
     def simulate_well(self, fit: Regression, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return the levels of one well, shape (version, time), m."""
-        return fit.predict(self._columns(weather, times, fit.lookback, fit.before))
+        return fit.predict(self.antecedent(weather, times, fit.lookback, fit.before))
 
     def check_fit(self, fit: Regression) -> None:
         """Raise a ValueError if a stored regression has another number of columns."""
@@ -291,13 +246,6 @@ class Linear(PerWell[Regression]):
         if record.refit or not np.isfinite(record.validation).any():
             return [(lookbacks[0], (strengths[len(strengths) // 2],))]
         return [(lookback, strengths) for lookback in lookbacks]
-
-    def _columns(
-        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
-    ) -> np.ndarray:
-        return antecedent_columns(
-            weather, times, lookback=lookback, before=before, harmonics=self.harmonics
-        )
 
 
 def _means_on(weather: np.ndarray, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:

@@ -48,34 +48,17 @@ class _Naive(FittedOnRows):
         return []
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step, NaN where the forecaster has none.
+        """Return the level of every step, (well, time), m; NaN where the forecaster has none.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time); only the wells and the times are used.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``level`` (well, time), m above the datum of the levels that were fitted.
-
-        Raises
-        ------
-        SchemaError
-            If a well was not fitted.
+        Only wells and times of the observations are used. A SchemaError is raised if a well was not
+        fitted.
         """
         positions = well_positions(observations, self.wells_, name=self.name)
         times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)
         return self._labelled(self._levels(positions, times), observations)
 
     def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time), m.
 
@@ -172,7 +155,8 @@ class Persistence(_Naive):
     """Hold the last fitted level.
 
     In a simulation the level of the last fitted row is held for every later step; NaN up to the end
-    of the fitted rows. Known as the naive or random walk forecast [1]_.
+    of the fitted rows. Known as the naive or random walk forecast
+    (Hyndman and Athanasopoulos 2021, section 5.2, https://otexts.com/fpp3/simple-methods.html).
 
     Parameters
     ----------
@@ -183,11 +167,6 @@ class Persistence(_Naive):
     ----------
     last_ : numpy.ndarray
         Last fitted level, shape (well,), m.
-
-    References
-    ----------
-    .. [1] Hyndman, R. J., and Athanasopoulos, G. (2021). Forecasting: principles and practice, 3rd
-       edition, section 5.2. https://otexts.com/fpp3/simple-methods.html
     """
 
     name: str = "persistence"
@@ -215,9 +194,10 @@ class Persistence(_Naive):
 
 @dataclass(kw_only=True, eq=False)
 class RandomWalkDrift(_Naive):
-    """Extend the line through the first and the last fitted level [1]_.
+    """Extend the line through the first and the last fitted level.
 
-    NaN up to the end of the fitted rows. A well needs two fitted levels.
+    NaN up to the end of the fitted rows. A well needs two fitted levels
+    (Hyndman and Athanasopoulos 2021, section 5.2, https://otexts.com/fpp3/simple-methods.html).
 
     Parameters
     ----------
@@ -226,17 +206,8 @@ class RandomWalkDrift(_Naive):
 
     Attributes
     ----------
-    last_ : numpy.ndarray
-        Last fitted level, shape (well,), m.
-    last_day_ : numpy.ndarray
-        Its days since 1 January 1970, shape (well,).
-    slope_ : numpy.ndarray
-        Slope of the line, shape (well,), m per day.
-
-    References
-    ----------
-    .. [1] Hyndman, R. J., and Athanasopoulos, G. (2021). Forecasting: principles and practice, 3rd
-       edition, section 5.2. https://otexts.com/fpp3/simple-methods.html
+    last_, last_day_, slope_ : numpy.ndarray
+        Last fitted level, m, its days since 1 January 1970, and slope, m per day, shape (well,).
     """
 
     name: str = "drift"
@@ -329,7 +300,7 @@ class Climatology(_Naive):
 
 @dataclass(kw_only=True, eq=False)
 class SeasonalNaive(_Naive):
-    """Repeat the last fitted year [1]_.
+    """Repeat the last fitted year (Hyndman and Athanasopoulos 2021, section 5.2).
 
     Each step is given the level of the same date, the fewest years back that lie in the fitted
     rows; where that date has no level (weekly or irregular levels, gaps), the nearest fitted level
@@ -347,11 +318,6 @@ class SeasonalNaive(_Naive):
     ----------
     times_, levels_ : numpy.ndarray
         The time axis and the fitted levels, NaN outside the fitted rows, shape (well, time), m.
-
-    References
-    ----------
-    .. [1] Hyndman, R. J., and Athanasopoulos, G. (2021). Forecasting: principles and practice, 3rd
-       edition, section 5.2. https://otexts.com/fpp3/simple-methods.html
     """
 
     tolerance: Annotated[int, Ge(0)] = setting(15, search=("int", 0, 60))

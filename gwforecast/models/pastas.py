@@ -42,10 +42,8 @@ class Response:
         Response to one unit of recharge by lag in steps, from 0; shape (lag,).
     factor : float
         Share of the demand that is taken from the rain, negative; 0 with a root zone.
-    base : float
-        m.
-    before : float
-        Mean recharge of the fitted rows, used for the time before the data.
+    base, before : float
+        Level without recharge, m; mean recharge of the fitted rows, for the time before the data.
     noise : bool
         Whether it was fitted with a noise model.
     root_zone : numpy.ndarray
@@ -160,17 +158,6 @@ class Pastas(PerWell[Response]):
         Estimate with a noise model, or without; by default both are candidates.
     name : str
         Name in tables and files.
-
-    Attributes
-    ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    covariates_ : tuple of str
-        The covariates that are used.
-    fits_ : dict of str to Response
-        The response of each well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
 
     References
     ----------
@@ -354,13 +341,7 @@ class Pastas(PerWell[Response]):
             model.set_parameter("recharge_k", initial=initial, pmin=low, pmax=high)
 
     def _response(
-        self,
-        model: Any,
-        scales: Scales,
-        weather: pd.DataFrame,
-        *,
-        noise: bool,
-        linear: bool,
+        self, model: Any, scales: Scales, weather: pd.DataFrame, *, noise: bool, linear: bool
     ) -> Response:
         optimal = model.parameters["optimal"].astype(float)
         weights = pastas_objective.block_response(model)

@@ -29,14 +29,9 @@ Key = tuple[float, ...]
 def solve(model: Any, *, initial: bool = True, max_nfev: int | None = None) -> None:
     """Estimate the parameters of a model as its method ``solve`` does.
 
-    Parameters
-    ----------
-    model : pastas.Model
-        With one stress model, of recharge, a constant, and an ``ArNoiseModel`` or none.
-    initial : bool
-        Begin with the initial values; False for the last optimal values.
-    max_nfev : int, optional
-        Most evaluations, those of numerical derivatives not counted.
+    It has one stress model, of recharge, a constant, and an ``ArNoiseModel`` or none.
+    ``initial=False`` begins with the last optimal values; numerical derivatives do not count as
+    evaluations.
     """
     import pastas as ps
 
@@ -66,17 +61,10 @@ def _step(model: Any) -> float:
 
 
 class ArrayObjective:
-    """The residuals, or the weighted noise, of a model by its parameters.
+    """The residuals, or the weighted noise, of a model by its parameters, see :func:`solve`.
 
     It evaluates the model by pastas too when it is first called, and goes on with arrays only if
     both give the same.
-
-    Parameters
-    ----------
-    model : pastas.Model
-        See :func:`solve`.
-    by_pastas : callable
-        The objective of its solver.
     """
 
     def __init__(self, model: Any, by_pastas: Callable[..., np.ndarray]) -> None:

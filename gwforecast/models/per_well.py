@@ -11,7 +11,7 @@ A whole new baseline, the level as a straight line of the rain of the last steps
 
 >>> from dataclasses import dataclass
 >>> from typing import Annotated
->>> import numpy as np, pandas as pd, xarray as xr
+>>> import numpy as np
 >>> from annotated_types import Ge
 >>> from gwforecast.models import state
 >>> from gwforecast.models.base import setting
@@ -44,23 +44,6 @@ A whole new baseline, the level as a straight line of the rain of the last steps
 ...         means = np.mean(rolled, axis=0)
 ...         means[..., : self.window - 1, :] = np.nan
 ...         return means
-
-It is fitted, simulates, and can be stored as any other:
-
->>> times = pd.date_range("2000-01-03", periods=200, freq="W-MON")
->>> rain = np.random.default_rng(0).gamma(2.0, 5.0, (1, 200))
->>> level = 10.0 + 0.1 * pd.DataFrame(rain.T).rolling(4).mean().to_numpy().T
->>> observations = xr.Dataset(
-...     {"level": (("well", "time"), level), "rain": (("well", "time"), rain)},
-...     {"well": ["a"], "time": times},
-... )
->>> from gwforecast.sequences.split import split_by_fraction
->>> model = RecentMean().fit(observations, split=split_by_fraction(observations))
->>> round(float(model.fits_["a"].slopes[0]), 3)
-0.1
->>> again = RecentMean.from_state(*model.to_state())
->>> bool(again.simulate(observations).equals(model.simulate(observations)))
-True
 """
 
 from __future__ import annotations
@@ -87,9 +70,10 @@ from gwforecast.models.base import (
 )
 from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.schema import SchemaError
+from gwforecast.sequences.lags import antecedent_columns
 from gwforecast.sequences.split import Period, Split, require_sequential
 
-__all__ = ["FittedOnRows", "PerWell", "WellRecord"]
+__all__ = ["FittedOnRows", "PerWell", "WellRecord", "require_varying"]
 
 
 Fit = TypeVar("Fit")
@@ -103,19 +87,15 @@ class WellRecord:
 
     Parameters
     ----------
-    well : str
-        Its name.
-    times : numpy.ndarray
-        Shape (time,), ``datetime64``.
-    level : numpy.ndarray
-        Shape (time,), m; NaN where not observed and outside the fitted rows.
+    well, times
+        Its name, and the time axis, shape (time,), ``datetime64``.
+    level, validation : numpy.ndarray
+        Shape (time,), m: levels of the fitted rows, and those of the validation rows, which are for
+        choosing and not for fitting; NaN elsewhere.
     rows : numpy.ndarray of bool
         Shape (time,): the rows of the fitted periods.
     weather : numpy.ndarray
         Shape (time, covariate).
-    validation : numpy.ndarray
-        Levels of the validation rows, shape (time,), m; NaN elsewhere. They are for choosing, not
-        for fitting.
     refit : bool
         It is a refit, in which nothing new is chosen.
     """
@@ -132,6 +112,16 @@ class WellRecord:
         """Return whether there are enough levels, all of them the same."""
         known = self.level[np.isfinite(self.level)]
         return bool(known.size >= FEWEST_CONSTANT and np.ptp(known) <= SMALLEST_SPAN)
+
+
+def require_varying(level: np.ndarray, what: str, *, where: str = "") -> None:
+    """Refuse levels that are constant, for a model that ``what`` names."""
+    span = float(np.nanmax(level) - np.nanmin(level))
+    if span < SMALLEST_SPAN:
+        raise ValueError(
+            f"{what} levels that vary. Received a span of {span:g} m{where}. Leave the model out "
+            "at this well."
+        )
 
 
 class FittedOnRows(Forecaster):
@@ -160,20 +150,8 @@ class FittedOnRows(Forecaster):
     ) -> Self:
         """Fit on the train rows; where there is a choice, the validation rows decide.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        progress : Progress or bool, optional
-            Progress callback, called after each well; True shows bars.
-
-        Raises
-        ------
-        SchemaError
-            If a covariate is missing or the frequency does not suit. A well that cannot be fitted
-            is a warning, and its reason is in ``failed_``.
+        A SchemaError is raised if a covariate is missing or the frequency does not suit. A well
+        that cannot be fitted is a warning, and its reason is in ``failed_``.
         """
         self._learn(
             observations, split, through="train", previous=None, progress=as_callback(progress)
@@ -188,20 +166,9 @@ class FittedOnRows(Forecaster):
         through: Period = "validation",
         progress: ProgressOption = None,
     ) -> Self:
-        """Return a new forecaster, fitted on all rows through the end of a period.
+        """Return a new forecaster, fitted on all rows through a period with the choices of a fit.
 
-        What :meth:`fit` chose for a well is kept.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The periods of each well.
-        through : {"train", "validation", "test"}
-            Last period whose rows are used.
-        progress : Progress or bool, optional
-            Progress callback, called after each well; True shows bars.
+        The arguments are those of :meth:`gwforecast.models.base.Forecaster.refit`.
         """
         fitted = copy.copy(self)
         fitted._learn(
@@ -269,14 +236,10 @@ class PerWell(FittedOnRows, Generic[Fit]):
 
     Attributes
     ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
     covariates_ : tuple of str
         The covariates that are used.
     fits_ : dict of str to object
         The fit of each well that could be fitted.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
     constant_ : dict of str to float
         Wells whose level is constant where it is fitted. They have no fit, and are simulated and
         forecast as that level, m.
@@ -296,33 +259,17 @@ class PerWell(FittedOnRows, Generic[Fit]):
 
     @abc.abstractmethod
     def fit_well(self, record: WellRecord, previous: Fit | None) -> Fit:
-        """Return the fit of one well.
+        """Return the fit of one well; in a refit the choices of the previous fit are kept.
 
-        Parameters
-        ----------
-        record : WellRecord
-            Its levels and weather.
-        previous : object, optional
-            In a refit the fit before, whose choices are kept; None where there is none.
-
-        Raises
-        ------
-        ValueError, RuntimeError
-            If it cannot be fitted: the rule, what was received, how to fix it.
+        A ValueError or RuntimeError says why a well cannot be fitted: the rule, what was received,
+        how to fix it.
         """
 
     @abc.abstractmethod
     def simulate_well(self, fit: Fit, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Return the levels of one well, shape (version, time), m; NaN where there is none.
 
-        Parameters
-        ----------
-        fit : object
-            The fit of the well.
-        weather : numpy.ndarray
-            Shape (version, time, covariate): one or several versions of the weather.
-        times : numpy.ndarray
-            Shape (time,), ``datetime64``.
+        The weather has the shape (version, time, covariate), one or several versions of it.
         """
 
     def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
@@ -346,6 +293,14 @@ class PerWell(FittedOnRows, Generic[Fit]):
         shape = tuple(observations.sizes[dim] for dim in dims)
         return np.stack(series, axis=-1).astype(float) if series else np.empty((*shape, 0))
 
+    def antecedent(
+        self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
+    ) -> np.ndarray:
+        """Return lagged means of weather (version, time, covariate), and harmonics of the year."""
+        return antecedent_columns(
+            weather, times, lookback=lookback, before=before, harmonics=self.harmonics
+        )
+
     def target_of(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the series that is fitted, dims (well, time), m: here the levels."""
         return observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
@@ -367,11 +322,6 @@ class PerWell(FittedOnRows, Generic[Fit]):
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step, (well, time), m; NaN where the weather is not known.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time), with the covariates that were fitted. No level is used.
-
         Raises
         ------
         SchemaError
@@ -381,18 +331,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return self._labelled(values[:, 0], observations)
 
     def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the levels under each of several versions of the weather, all at once.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            ``level`` (well, time) and covariates (well, forcing_member, time).
-
-        Returns
-        -------
-        xarray.DataArray
-            Dimensions (well, time, forcing_member, member), m.
-        """
+        """Return the levels under each of several versions of the weather, all at once."""
         dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         values = self._simulate_arrays(observations)
         coords = {name: observations[name] for name in dims if name in observations.coords}
@@ -410,10 +349,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return list(self.covariates_)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the fitted forecaster as plain JSON values and arrays by name.
-
-        The arrays of the first fitted well have names that begin with ``0.``, and so on.
-        """
+        """Return plain JSON values and arrays, those of the first fitted well named ``0.``..."""
         arrays: dict[str, np.ndarray] = {}
         fits = {}
         for number, (well, fit) in enumerate(self.fits_.items()):
@@ -514,17 +450,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
         weather: np.ndarray,
         simulate: Callable[[str, np.ndarray], np.ndarray],
     ) -> np.ndarray:
-        """Return the levels of all wells (well, version, time), m, from a function of one well.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            With the wells.
-        weather : numpy.ndarray
-            Shape (well, version, time, series).
-        simulate : callable
-            Takes the name and the weather of a well, and returns its levels (version, time), m.
-        """
+        """Return the levels (well, version, time), m, by a function of a well and its weather."""
         values = np.full(weather.shape[:-1], np.nan)
         for i, well in enumerate(schema.well_names(observations)):
             if well in self.fits_:

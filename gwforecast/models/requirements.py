@@ -24,25 +24,15 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
-    "HIGHEST_LEVEL",
-    "check_horizon",
-    "check_lookbacks",
-    "check_memory",
-    "impossible_levels",
-    "memory",
-    "missing_weather",
-    "require_inputs",
-    "require_weather",
-    "require_weather_at",
-    "usable_wells",
-    "used_covariates",
-    "warn_of_short_weather",
-    "with_weather_to_the_end",
-]
+    "HIGHEST_LEVEL", "check_horizon", "check_lookbacks", "check_memory", "impossible_levels",
+    "memory", "missing_weather", "require_inputs", "require_weather", "require_weather_at",
+    "usable_wells", "used_covariates", "warn_of_short_weather", "with_weather_to_the_end",
+]  # fmt: skip
 
 
 HIGHEST_LEVEL = 20_000.0
 """Greatest distance of a groundwater level from its datum, m."""
+_DIMS = (schema.WELL, schema.TIME)
 _STEPS = ("lookback", "lookbacks", "targets")
 _COPIES = 3  # of the forecasts of all models that are in memory at once
 
@@ -58,20 +48,8 @@ def require_inputs(
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Check all that a run needs; return the wells that can be used, and why the others cannot.
 
-    Parameters
-    ----------
-    forecasters : mapping of str to Forecaster
-        Forecasters by name, not fitted.
-    observations : xarray.Dataset
-        Dimensions (well, time), containing only what the run may see.
-    split : Split, optional
-        The periods.
-    simulates : bool
-        Whether levels are simulated.
-    without_weather : bool
-        Whether a run without weather is requested.
-    stacklevel : int
-        Of the warnings.
+    The observations contain only what the run may see. ``simulates`` says that levels are
+    simulated, ``without_weather`` that a run without weather is requested.
 
     Raises
     ------
@@ -109,21 +87,8 @@ def require_weather(
 ) -> None:
     """Refuse forecasters that need the weather if there is none, unless this is requested.
 
-    Parameters
-    ----------
-    forecasters : mapping of str to Forecaster
-        Forecasters by name.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    simulates : bool
-        Whether levels are simulated; forecasters of recent levels then need the weather as well.
-    without_weather : bool
-        Whether a run without weather is requested.
-
-    Raises
-    ------
-    SchemaError
-        If there is no covariate but the season, and a forecaster needs one.
+    Forecasters of recent levels need it as well where levels are simulated. A SchemaError is raised
+    if there is no covariate but the season, and a forecaster needs one.
     """
     if without_weather or _has_weather(observations):
         return
@@ -153,21 +118,8 @@ def usable_wells(
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Return the wells that can be used, and why the others cannot; warn of these.
 
-    Parameters
-    ----------
-    forecasters : iterable of Forecaster
-        Forecasters of the run, not fitted.
-    observations : xarray.Dataset
-        Dimensions (well, time), containing only what the run may see.
-    split : Split, optional
-        The periods; each needs levels with all covariates.
-    stacklevel : int
-        Of the warning.
-
-    Raises
-    ------
-    SchemaError
-        If no well can be used: the reason of the first.
+    Each period of a split needs levels with all covariates. A SchemaError with the reason of the
+    first well is raised if no well can be used.
     """
     reasons = impossible_levels(observations)
     reasons |= missing_weather(forecasters, observations, split)
@@ -207,14 +159,7 @@ def missing_weather(
 ) -> dict[str, str]:
     """Return the wells whose weather has a gap or misses a period, and the message for each.
 
-    Parameters
-    ----------
-    forecasters : iterable of Forecaster
-        Only the covariates that they use are checked.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split, optional
-        The periods; each needs levels with all covariates.
+    Only covariates that the forecasters use are checked.
     """
     names = used_covariates(forecasters, observations)
     found = gaps_in_covariates(observations, names=names)
@@ -226,14 +171,17 @@ def missing_weather(
     return found
 
 
+def _complete(observations: xr.Dataset, names: list[str]) -> np.ndarray:
+    """Return where all covariates are known, shape (well, time)."""
+    known = [observations[name].notnull().transpose(*_DIMS).values for name in names]
+    return np.asarray(np.logical_and.reduce(known))
+
+
 def _without_covariates(
     observations: xr.Dataset, split: Split, names: list[str]
 ) -> Iterator[tuple[str, Period, np.ndarray, np.ndarray]]:
     """Yield well, period, its levels (as positions in time), and which of them lack a covariate."""
-    dims = (schema.WELL, schema.TIME)
-    complete = np.logical_and.reduce(
-        [observations[name].notnull().transpose(*dims).values for name in names]
-    )
+    dims, complete = _DIMS, _complete(observations, names)
     level = observations[schema.LEVEL].notnull().transpose(*dims).values
     for period in PERIODS:
         rows = split.rows(observations, period).transpose(*dims).values & level
@@ -297,24 +245,11 @@ def warn_of_short_weather(
 def with_weather_to_the_end(
     forecasters: Iterable[Forecaster], observations: xr.Dataset, *, stacklevel: int = 3
 ) -> xr.Dataset:
-    """Return the observations without the levels after the last weather of their well; warn.
-
-    Parameters
-    ----------
-    forecasters : iterable of Forecaster
-        Forecasters that are to be trained.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    stacklevel : int
-        Of the warning.
-    """
+    """Return the observations without the levels after the last weather of their well; warn."""
     names = used_covariates(forecasters, observations)
     if not names:
         return observations
-    dims = (schema.WELL, schema.TIME)
-    complete = np.logical_and.reduce(
-        [observations[name].notnull().transpose(*dims).values for name in names]
-    )
+    dims, complete = _DIMS, _complete(observations, names)
     covered = np.logical_or.accumulate(complete[:, ::-1], axis=1)[:, ::-1]
     level = observations[schema.LEVEL].transpose(*dims)
     late = level.notnull().values & ~covered
@@ -339,25 +274,13 @@ def with_weather_to_the_end(
 def require_weather_at(
     forecasters: Iterable[Forecaster], observations: xr.Dataset, issue_time: np.datetime64
 ) -> None:
-    """Refuse an issue time after the end of the weather, before anything is fitted.
-
-    Raises
-    ------
-    SchemaError
-        If a covariate that is used ends before the issue time.
-    """
+    """Refuse an issue time after the end of the weather, before anything is fitted."""
     known = observations.sel({schema.TIME: slice(None, issue_time)})
     check_present(known, used_covariates(forecasters, known))
 
 
 def check_lookbacks(forecasters: Mapping[str, Forecaster], observations: xr.Dataset) -> None:
-    """Refuse lookbacks and target steps, where they are set, that are longer than the record.
-
-    Raises
-    ------
-    ValueError
-        If one is longer than the time axis.
-    """
+    """Refuse lookbacks and target steps, where they are set, that are longer than the record."""
     steps = observations.sizes[schema.TIME]
     for name, forecaster in forecasters.items():
         one = getattr(forecaster, "forecaster", forecaster)  # of wells left out in turn
@@ -375,22 +298,7 @@ def check_lookbacks(forecasters: Mapping[str, Forecaster], observations: xr.Data
 
 
 def check_horizon(horizon: int, *, available: int | None = None, what: str = "") -> None:
-    """Refuse a horizon that no forecast can have.
-
-    Parameters
-    ----------
-    horizon : int
-        Number of lead times.
-    available : int, optional
-        Number of steps that it must not exceed.
-    what : str
-        What has this number of steps, e.g. ``"the test period"``.
-
-    Raises
-    ------
-    ValueError
-        If the horizon is less than 1, more than 10,000 steps or more than is available.
-    """
+    """Refuse a horizon below 1, above 10,000 steps, or above those available in ``what``."""
     if horizon < 1:
         raise ValueError(
             f"The horizon of a forecast is at least 1 step. Received {horizon}. Correct it."
@@ -416,18 +324,7 @@ def memory() -> int | None:
 
 
 def check_memory(values: Mapping[str, int]) -> None:
-    """Refuse hindcasts that do not fit into memory.
-
-    Parameters
-    ----------
-    values : mapping of str to int
-        Size of each dimension of the hindcasts, by name.
-
-    Raises
-    ------
-    ValueError
-        If three copies of 64-bit numbers do not fit.
-    """
+    """Refuse hindcasts, by the size of each dimension, of which three copies do not fit."""
     needed = 8 * _COPIES * int(np.prod([float(size) for size in values.values()]))
     available = memory()
     if available is not None and needed > available:

@@ -26,20 +26,9 @@ T = TypeVar("T")
 def setting(default: T, *, search: tuple[Any, ...] | None = None) -> T:
     """Return a field of a forecaster's dataclass, with the range of a hyperparameter search.
 
-    Parameters
-    ----------
-    default : object
-        Default of the setting, immutable.
-    search : tuple, optional
-        Kind of the range, then its bounds or choices: ``("int", low, high[, step])``,
-        ``("float", low, high)``, ``("log", low, high)``, ``("choice", a, b, ...)``, or
-        ``("choice_years", a, b, ...)`` for numbers of steps that are given in years. A setting
-        without a range is not searched by default.
-
-    Returns
-    -------
-    dataclasses.Field
-        Typed as its default for type checkers; ``metadata["search"]`` is the range.
+    The range is a tuple: ``("int", low, high[, step])``, ``("float", low, high)``, ``("log", low,
+    high)``, ``("choice", a, b, ...)``, or ``("choice_years", a, b, ...)`` for numbers of steps that
+    are given in years. A setting without a range is not searched by default.
 
     Examples
     --------
@@ -56,16 +45,8 @@ def setting(default: T, *, search: tuple[Any, ...] | None = None) -> T:
 def check_settings(forecaster: Any) -> None:
     """Check the settings of a forecaster against their type hints; lists become tuples.
 
-    Parameters
-    ----------
-    forecaster : Forecaster
-        An instance of a dataclass. Bounds are ``Annotated[int, Ge(1)]`` and the like, choices are
-        ``Literal``.
-
-    Raises
-    ------
-    ValueError
-        If a setting has another type, is out of its bounds or none of its choices.
+    Bounds are ``Annotated[int, Ge(1)]`` and the like, choices are ``Literal``. A ValueError is
+    raised if a setting has another type, is out of its bounds or none of its choices.
 
     Examples
     --------

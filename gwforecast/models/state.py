@@ -22,30 +22,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    TypeVar,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 __all__ = [
-    "Shape",
-    "fit_from_state",
-    "fit_to_state",
-    "read_array",
-    "read_number",
-    "read_text",
-    "read_texts",
-    "read_whole",
-    "with_prefix",
-    "without_prefix",
-]
+    "Shape", "fit_from_state", "fit_to_state", "read_array", "read_number", "read_text",
+    "read_texts", "read_whole", "with_prefix", "without_prefix",
+]  # fmt: skip
 
 
 Fit = TypeVar("Fit")
@@ -94,15 +78,7 @@ def fit_from_state(
     """Return the fit that :func:`fit_to_state` described.
 
     Fields with a default may be missing: fits that were stored before the field was added lack it.
-
-    Parameters
-    ----------
-    cls : type
-        Class of the fit, a dataclass.
-    values, arrays : mapping
-        By name of the field.
-    sizes : mapping of str to int
-        Sizes of dimensions that are known beforehand, e.g. the number of covariates.
+    ``sizes`` are those of dimensions that are known beforehand, e.g. the number of covariates.
 
     Raises
     ------

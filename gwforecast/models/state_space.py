@@ -22,7 +22,7 @@ from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, NeedOfWeather, setting, well_positions
 from gwforecast.models.linear import Linear
-from gwforecast.models.per_well import PerWell, WellRecord
+from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape, with_prefix, without_prefix
 from gwforecast.sequences.split import Period, Split
 
@@ -31,7 +31,6 @@ __all__ = ["ETS", "ARMARegression", "StateSpace", "StateSpaceFit", "UnobservedCo
 
 MOST_YEARS = 12  # of the fitted rows, the last ones, from which the parameters are estimated
 FEWEST_LEVELS = 30
-SMALLEST_SPAN = 1e-9  # m
 ITERATIONS = 200  # of the optimiser, far more than a sound fit needs
 
 
@@ -52,17 +51,7 @@ class StateSpaceFit:
 
 
 class StateSpace(PerWell[StateSpaceFit]):
-    """A model of one series for each well, in state space form.
-
-    Attributes
-    ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    fits_ : dict of str to StateSpaceFit
-        Parameters and orders of each well.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their forecasts are NaN.
-    """
+    """A model of one series for each well, in state space form."""
 
     fit_type = StateSpaceFit
     needs_weather: ClassVar[NeedOfWeather] = "never"
@@ -100,12 +89,7 @@ class StateSpace(PerWell[StateSpaceFit]):
         return []
 
     def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time), m.
 
@@ -218,12 +202,7 @@ def _last_years(values: np.ndarray, year: float) -> np.ndarray:
         )
     first = max(known[0], known[-1] + 1 - round(MOST_YEARS * year))
     values = values[first : known[-1] + 1]
-    span = float(np.nanmax(values) - np.nanmin(values))
-    if span < SMALLEST_SPAN:
-        raise ValueError(
-            f"A state space model needs levels that vary. Received a span of {span:g} m in the "
-            f"last {MOST_YEARS} years. Leave the model out at this well."
-        )
+    require_varying(values, "A state space model needs", where=f" in the last {MOST_YEARS} years")
     return values
 
 
@@ -311,12 +290,7 @@ class ARMARegression(StateSpace):
         return self.mean_.simulate(observations)
 
     def forecast(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
+        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.Dataset:
         """Return the levels after each issue time, (well, issue_time, lead_time[, member]), m.
 

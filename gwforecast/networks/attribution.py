@@ -19,11 +19,7 @@ __all__ = ["integrated_gradients"]
 
 
 def integrated_gradients(
-    forecaster: TrainedNetworks,
-    observations: xr.Dataset,
-    *,
-    times: np.ndarray,
-    steps: int = 32,
+    forecaster: TrainedNetworks, observations: xr.Dataset, *, times: np.ndarray, steps: int = 32
 ) -> xr.Dataset:
     """Return the contribution of each input at each lag to the levels of some times.
 
@@ -52,16 +48,12 @@ def integrated_gradients(
 
     Raises
     ------
-    SchemaError
-        If a time is not on the time axis.
     ValueError
-        If there is less than one lookback before a time.
+        If there is less than one lookback before a time, or a time is not on the time axis.
 
     References
     ----------
-    .. [1] Sundararajan, M., Taly, A., and Yan, Q. (2017). Axiomatic attribution for deep networks.
-       Proceedings of the 34th International Conference on Machine Learning, 3319-3328.
-       https://doi.org/10.48550/arXiv.1703.01365
+    .. [1] Sundararajan, Taly and Yan (2017), https://doi.org/10.48550/arXiv.1703.01365.
     """
     axis = observations[schema.TIME].values
     wanted = timeline.time_positions(axis, np.asarray(times), name="time")
@@ -110,11 +102,7 @@ def _check_reach(times: np.ndarray, positions: np.ndarray, lookback: int) -> Non
 
 
 def _of_well(
-    network: keras.Model,
-    forecaster: TrainedNetworks,
-    well: str,
-    windows: np.ndarray,
-    steps: int,
+    network: keras.Model, forecaster: TrainedNetworks, well: str, windows: np.ndarray, steps: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the result of :func:`_of_member` for each member."""
     weights = forecaster.weights_of(well)

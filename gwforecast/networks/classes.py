@@ -59,17 +59,7 @@ class NormalClassifier:
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
-        """Learn the limits of the classes and train the networks, both on the train rows.
-
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        split : Split
-            The validation rows are not used.
-        progress : Progress or bool, optional
-            Callback for the number of networks trained; True shows bars.
-        """
+        """Learn the limits of the classes and train the networks, both on the train rows."""
         self.normal_ = Normal().fit(observations, rows=split.rows(observations, "train"))
         network = copy.copy(self.network)
         network.folds = 1  # no refit follows that would use the levels left out of a first fit
@@ -95,13 +85,7 @@ class NormalClassifier:
         *,
         parts: Sequence[NeuralForecaster],
     ) -> Self:
-        """Return the fitted classifier that :meth:`to_state` described.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, has another type or shape, or is not finite.
-        """
+        """Return the fitted classifier that :meth:`to_state` described; each entry is checked."""
         (network,) = parts
         if network.architecture_.outputs != len(CLASSES):
             raise ValueError(f"the networks must have an output for each of {CLASSES}")
@@ -113,17 +97,7 @@ class NormalClassifier:
     def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
         """Save the fitted classifier to a folder, from which ``gwforecast.load`` reads it.
 
-        Parameters
-        ----------
-        path : pathlib.Path or str
-            The folder; files of an earlier model in it are replaced.
-        observations : xarray.Dataset, optional
-            Data of the fit, whose names and units are stored.
-
-        Raises
-        ------
-        ValueError
-            If it is not fitted.
+        See :meth:`gwforecast.Forecaster.save`.
         """
         write_bundle(path, describe(self), observations=observations)
         return Path(path)

@@ -12,13 +12,7 @@ from annotated_types import Ge
 from gwforecast.models.settings import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import WEIGHT_DECAY, NeuralForecaster
-from gwforecast.networks.parts import (
-    Activation,
-    Architecture,
-    NotNegative,
-    Positive,
-    State,
-)
+from gwforecast.networks.parts import Activation, Architecture, NotNegative, Positive, State
 from gwforecast.networks.shared import GlobalForecaster
 
 if TYPE_CHECKING:

@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import derive_features, require_covariates
-from gwforecast.forcings import base as weather
-from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.base import Forecaster, NeedOfWeather
 from gwforecast.networks.members import centre_members, member_weights_at, normalised
 from gwforecast.networks.parts import Architecture, State, activate, dense
 from gwforecast.sequences.lags import lag_edges, lagged_means
-from gwforecast.sequences.origins import label_projection
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import tile_starts
 
@@ -43,29 +40,25 @@ def run_networks(
     *,
     state: State | None = None,
 ) -> tuple[np.ndarray, State]:
-    """Return the outputs of networks at each step of some sequences.
+    """Return the outputs of networks at each step of some sequences, and the state at their end.
 
     Many networks of one architecture run together on a leading axis. Weights and formulas are those
     of Keras, layer by layer, without dropout and noise.
 
     Parameters
     ----------
-    architecture : Architecture
-        Description of all the networks.
     weights : sequence of numpy.ndarray
         In the order of the network's variables, each (network, ...), float32.
     inputs : numpy.ndarray
         Shape (network, sequence, step, input) or (1, sequence, step, input), float32.
     state : list, optional
-        State at the end of an earlier run of a recurrent network; by default the zero state.
+        State of each recurrent layer, (network, sequence, units), at the end of an earlier run; by
+        default the zero state.
 
     Returns
     -------
-    numpy.ndarray
-        Shape (network, sequence, step, output), float32.
-    list of tuple of numpy.ndarray
-        State of each recurrent layer after the last step, (network, sequence, units); empty for a
-        network without.
+    outputs, state
+        Shape (network, sequence, step, output), float32; state after the last step.
 
     Raises
     ------
@@ -113,26 +106,14 @@ class TrainedNetworks(Forecaster):
 
     Attributes
     ----------
-    covariates : sequence of str or None
-        Covariates that the networks see; None for all.
-    features : sequence of str
-        Derived covariates.
     architecture_ : Architecture
         Description of all the networks.
     lookback_, targets_ : int
         Warm-up steps of a window, and the target steps after them.
     lagged : bool
         The inputs are means over lags, and each step is a window of its own.
-    wells_ : list of str
-        Wells that were fitted; others are NaN in a simulation.
-    scaler_ : Scaler
-        Scales of level and covariates, from the fitted rows.
-    covariates_of_fit_ : list of str
-        Observed covariates from which the inputs are derived.
-    inputs_ : list of str
-        Covariates that the networks see, derived ones included.
-    seeds_ : list of int
-        Seed of each member.
+    covariates_of_fit_, inputs_ : list of str
+        Observed covariates, and what is derived from them for the networks to see.
     weights_ : list of numpy.ndarray
         Weights in the order of the network's variables, each (well, member, ...); (1, member, ...)
         where all wells share the networks.
@@ -233,35 +214,8 @@ class TrainedNetworks(Forecaster):
         )
         return labelled.reindex({schema.WELL: observations[schema.WELL].values})
 
-    def project(
-        self,
-        observations: xr.Dataset,
-        *,
-        issue_times: np.ndarray,
-        horizon: int,
-        forcing: Forcing,
-    ) -> xr.DataArray:
-        """Return the simulated levels after issue times; all forcing members are run together."""
-        if isinstance(forcing, ObservedWeather):
-            return super().project(
-                observations, issue_times=issue_times, horizon=horizon, forcing=forcing
-            )
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        parts = []
-        for issue_time in timeline.to_times(issue_times):
-            continued = weather.continue_weather(
-                observations,
-                issue_time=issue_time,
-                horizon=horizon,
-                forcing=forcing,
-                covariates=self.covariates_of(observations),
-                history=self.memory(frequency),
-            )
-            parts.append(self._versions(continued, horizon=horizon))
-        return label_projection(parts, observations, issue_times=issue_times)
-
-    def _versions(self, continued: xr.Dataset, *, horizon: int) -> np.ndarray:
-        """Return the last steps, shape (well, lead_time, forcing_member, member), m."""
+    def continue_from(self, state: Any, continued: xr.Dataset, horizon: int) -> np.ndarray:  # noqa: ARG002
+        """Return the last levels, (well, lead_time, forcing_member, member), m, all in one run."""
         wells = self._known(continued)
         kept = continued.sel({schema.WELL: wells})
         names = [str(name) for name in kept.data_vars if schema.FORCING_MEMBER in kept[name].dims]
@@ -352,23 +306,10 @@ class TrainedNetworks(Forecaster):
     def _run(
         self, inputs: np.ndarray, starts: np.ndarray, *, wells: list[str], shared: int = 0
     ) -> np.ndarray:
-        """Return the outputs of all tiles, NaN before the first.
+        """Return the scaled outputs (well, version, time, member, output), NaN before all tiles.
 
-        Parameters
-        ----------
-        inputs : numpy.ndarray
-            Shape (well, version, time, input), scaled.
-        starts : numpy.ndarray
-            Positions of the tiles, ``targets_`` apart; the first may be negative.
-        wells : list of str
-            Names of the wells.
-        shared : int
-            Number of first steps that all versions have in common.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (well, version, time, member, output), scaled.
+        Inputs are (well, version, time, input), of which all versions have ``shared`` first steps
+        in common. Tiles start at positions ``targets_`` apart, the first of which may be negative.
         """
         lookback, targets = self.window
         n_wells, versions, steps, _ = inputs.shape

@@ -13,22 +13,12 @@ LEAST_LOSS = 1e-6  # of scaled levels; keeps the weight of a perfect fit finite
 
 
 def learn_member_weights(losses: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
-    """Return the weight of each member, from losses of levels that it was not fitted on.
+    """Return the weight of each member, (well, member), from losses of levels it was not fitted on.
 
     Members that start in the same way share one weight: that of the inverse square of their mean
-    loss (Bates and Granger 1969, doi:10.1057/jors.1969.103).
-
-    Parameters
-    ----------
-    losses : numpy.ndarray
-        Shape (well, member); NaN where a network has none.
-    starts : numpy.ndarray
-        Shape (member,), number of the way in which each member starts.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        Shape (well, member), sums 1; None where all members start in the same way.
+    loss (Bates and Granger 1969, doi:10.1057/jors.1969.103). ``losses`` (well, member) are NaN
+    where a network has none, ``starts`` (member,) the number of the way in which each member
+    starts. The result is None where all members start in the same way.
 
     Examples
     --------
@@ -55,17 +45,7 @@ def normalised(weights: np.ndarray) -> np.ndarray:
 def member_weights_at(
     wells: Sequence[str], weights: np.ndarray | None, *, fitted: Sequence[str]
 ) -> np.ndarray | None:
-    """Return the member weights of some wells; equal ones at wells that were not fitted.
-
-    Parameters
-    ----------
-    wells : sequence of str
-        Wells of the rows that are returned.
-    weights : numpy.ndarray or None
-        Shape (well, member), for the fitted wells; None is returned as it is.
-    fitted : sequence of str
-        Wells of the rows of ``weights``.
-    """
+    """Return the rows (well, member) of some wells; equal weights at wells that were not fitted."""
     if weights is None:
         return None
     equal = np.full(weights.shape[1], 1 / weights.shape[1])
@@ -74,14 +54,9 @@ def member_weights_at(
 
 
 def centre_members(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Return members shifted so that their median is their weighted mean.
+    """Return members (well, ..., member) shifted so that their median is their weighted mean.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (well, ..., member).
-    weights : numpy.ndarray or None
-        Shape (well, member), sums 1; None leaves the members as they are.
+    Weights None leave the members as they are.
 
     Examples
     --------

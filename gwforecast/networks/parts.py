@@ -13,15 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    ClassVar,
-    Literal,
-    Self,
-    get_args,
-)
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import xarray as xr
@@ -33,33 +25,12 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
-    "Activation",
-    "Architecture",
-    "Count",
-    "EngineName",
-    "Head",
-    "LayerSizes",
-    "LossName",
-    "NotNegative",
-    "OptimizerName",
-    "MemberCount",
-    "Positive",
-    "PositiveNumber",
-    "RecurrentArchitecture",
-    "Share",
-    "State",
-    "activate",
-    "by_sequence",
-    "by_step",
-    "dense",
-    "first_state",
-    "layer_sizes",
-    "logistic",
-    "part_seed",
-    "penalty",
-    "quiet_start",
+    "Activation", "Architecture", "Count", "EngineName", "Head", "LayerSizes", "LossName",
+    "NotNegative", "OptimizerName", "MemberCount", "Positive", "PositiveNumber",
+    "RecurrentArchitecture", "Share", "State", "activate", "by_sequence", "by_step", "dense",
+    "first_state", "layer_sizes", "logistic", "part_seed", "penalty", "quiet_start",
     "sequence_dropout",
-]
+]  # fmt: skip
 
 
 Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus"]

@@ -24,19 +24,9 @@ UNROLLED = 4  # steps in one iteration of a loop of the backward pass
 def lstm_sequence(
     sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
-    """Return the states of an LSTM at each step, from a zero state.
+    """Return the states of an LSTM at each step, (step, batch, units), from a zero state.
 
-    Parameters
-    ----------
-    sequences : tensorflow.Tensor
-        Shape (step, batch, input).
-    kernel, recurrent_kernel, bias : tensorflow.Tensor
-        Shapes (input, 4 units), (units, 4 units) and (4 units,), gates in Keras' order i, f, c, o.
-
-    Returns
-    -------
-    tensorflow.Tensor
-        Shape (step, batch, units).
+    Sequences are (step, batch, input); kernels have the gates i, f, c, o of Keras as columns.
     """
     twice = tf.repeat(tf.constant([1, 1, 2, 1], kernel.dtype), recurrent_kernel.shape[0])
     projected = _projected(sequences, kernel * twice, bias * twice)
@@ -46,20 +36,10 @@ def lstm_sequence(
 def gru_sequence(
     sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
-    """Return the states of a GRU at each step, from a zero state.
+    """Return the states of a GRU at each step, (step, batch, units), from a zero state.
 
-    Parameters
-    ----------
-    sequences : tensorflow.Tensor
-        Shape (step, batch, input).
-    kernel, recurrent_kernel, bias : tensorflow.Tensor
-        Shapes (input, 3 units), (units, 3 units) and (3 units,), gates in Keras' order z, r, h; the
-        reset gate is applied before the product.
-
-    Returns
-    -------
-    tensorflow.Tensor
-        Shape (step, batch, units).
+    Sequences are (step, batch, input); kernels have the gates z, r, h of Keras as columns, and the
+    reset gate is applied before the product.
     """
     return _recurrence(*_gru_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
 

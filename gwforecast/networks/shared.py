@@ -253,11 +253,7 @@ class GlobalForecaster(NeuralForecaster):
             self.weights_[0][:, :, -1] = self.weights_[0][:, :, :-1].mean(axis=2)
 
     def _shared_jobs(
-        self,
-        data: Data,
-        joined: Data,
-        recipe: Recipe,
-        first: list[list[np.ndarray]] | None,
+        self, data: Data, joined: Data, recipe: Recipe, first: list[list[np.ndarray]] | None
     ) -> Iterator[Job]:
         seeds, fresh = self._first_weights()
         validation = _validation_windows(data.validation_targets, recipe)

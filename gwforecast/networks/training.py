@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, in_threads, pad
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, cores, in_threads, pad
 from gwforecast.networks.parts import Architecture, quiet_start
 from gwforecast.progress import Progress
 
@@ -32,16 +32,9 @@ with quiet_start():
     import tensorflow as tf
 
 __all__ = [
-    "LOSSES",
-    "OPTIMIZERS",
-    "Loss",
-    "choose_workers",
-    "clip_by_norm",
-    "compiled_job",
-    "no_moments",
-    "require_own_process",
-    "train",
-]
+    "LOSSES", "OPTIMIZERS", "Loss", "choose_workers", "clip_by_norm", "compiled_job", "no_moments",
+    "require_own_process", "train",
+]  # fmt: skip
 
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -332,8 +325,7 @@ def choose_workers(workers: int | None) -> int:
     require_own_process()
     if tf.config.list_physical_devices("GPU"):
         return workers or 1
-    workers = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
-    workers = workers or os.cpu_count() or 1
+    workers = workers or cores()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(workers)

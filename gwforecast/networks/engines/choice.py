@@ -7,17 +7,16 @@ and for all other networks, Keras' engine does.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from gwforecast.networks.engines import compiled
-from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained
+from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, cores
 from gwforecast.networks.parts import Architecture, EngineName, quiet_start
 from gwforecast.progress import Progress
 
-__all__ = ["cores", "takes_compiled", "train"]
+__all__ = ["takes_compiled", "train"]
 
 
 LOG = logging.getLogger(__name__)
@@ -36,27 +35,8 @@ def train(
 ) -> list[Trained]:
     """Train each job's network: the weights of the last epoch, or of the best if it stops early.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        Description of all the networks.
-    recipe : Recipe
-        Settings of the training.
-    data : Data
-        Inputs and targets.
-    jobs : sequence of Job
-        One for each network.
-    engine : {"auto", "compiled", "keras"}
-        Engine that trains them.
-    workers : int, optional
-        Networks trained at the same time; by default the number of cores, or one on a GPU.
-    progress : Progress, optional
-        Callback for the number of networks trained.
-
-    Returns
-    -------
-    list of Trained
-        In the order of the jobs.
+    Results are in the order of the jobs. By default as many networks as cores are trained at the
+    same time, or one on a GPU.
 
     Raises
     ------
@@ -84,12 +64,6 @@ def takes_compiled(architecture: Architecture, recipe: Recipe) -> bool:
         _report_missing()
         return False
     return True
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    return len(allowed) or os.cpu_count() or 1
 
 
 @cache

@@ -122,10 +122,7 @@ def train(
 ) -> list[Trained]:
     """Train each job's network; arguments as of :func:`gwforecast.networks.training.train`.
 
-    Parameters
-    ----------
-    instructions : str, optional
-        One of :func:`instruction_sets`; by default the best. The name is for tests.
+    ``instructions`` is one of :func:`instruction_sets` for tests; by default it is the best.
     """
     losses: dict[int, np.ndarray] = {}  # of each job; the library writes them epoch by epoch
 

@@ -6,6 +6,7 @@ the other jobs, their order or the number of workers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -16,16 +17,9 @@ import pandas as pd
 from gwforecast.progress import DETAIL, Progress
 
 __all__ = [
-    "Data",
-    "Job",
-    "Recipe",
-    "Trained",
-    "concatenate_wells",
-    "cosine_rates",
-    "history_of",
-    "in_threads",
-    "pad",
-]
+    "Data", "Job", "Recipe", "Trained", "concatenate_wells", "cores", "cosine_rates", "history_of",
+    "in_threads", "pad",
+]  # fmt: skip
 
 
 REPORTED_EVERY = 0.5  # seconds
@@ -161,15 +155,7 @@ def cosine_rates(peak: float, updates: int) -> np.ndarray:
 
 
 def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) -> pd.DataFrame:
-    """Return the losses of networks by well, member and epoch.
-
-    Parameters
-    ----------
-    labels : sequence of (str, int)
-        Well and member of each network.
-    trained : sequence of Trained
-        Result of each.
-    """
+    """Return the losses of networks, whose labels are well and member, by epoch."""
     parts = [
         pd.DataFrame(
             {
@@ -212,6 +198,12 @@ def concatenate_wells(data: Data, recipe: Recipe) -> Data:
     )
 
 
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return len(allowed) or os.cpu_count() or 1
+
+
 def in_threads(
     work: Callable[[Job], Trained],
     jobs: Sequence[Job],
@@ -221,20 +213,8 @@ def in_threads(
 ) -> list[Trained]:
     """Return the result of each job in order, worked on by some threads.
 
-    Progress is reported after each network, and by epochs for the first one that is not ready.
-
-    Parameters
-    ----------
-    work : callable
-        Trains a job.
-    jobs : sequence of Job
-        One for each network.
-    workers : int
-        Number of threads.
-    progress : Progress, optional
-        Callback for the number of networks trained.
-    epochs : callable
-        Returns how many epochs of a job are done; called while it is trained by another thread.
+    Progress is reported after each network, and by epochs for the first one that is not ready:
+    ``epochs`` returns how many epochs of a job are done, while another thread trains it.
     """
     results = []
     with ThreadPoolExecutor(workers) as pool:
