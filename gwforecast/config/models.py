@@ -29,11 +29,6 @@ def model_table(name: str) -> type[Section] | None:
     Every setting may be left out and is None then, which stands for the default of the class. A
     setting that TOML cannot hold, such as the head of a network, is for Python alone.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`gwforecast.runs.catalogue.MODELS`.
-
     Examples
     --------
     >>> list(model_table("climatology").model_fields)
@@ -57,11 +52,6 @@ def model_table(name: str) -> type[Section] | None:
 
 def describe(cls: type) -> dict[str, str]:
     """Return what each parameter of a class means, from the docstrings of the class and its bases.
-
-    Parameters
-    ----------
-    cls : type
-        With a section ``Parameters`` in NumPy form.
 
     Examples
     --------
@@ -133,13 +123,6 @@ def with_tables(base: type[S], names: Iterable[str]) -> type[S]:
     """Return the settings of a file with the tables of models that are in it.
 
     Only these are derived, as a class must be imported for its table.
-
-    Parameters
-    ----------
-    base : type
-        Settings without tables of models.
-    names : iterable of str
-        All tables in the file; those that are no models with settings are left out.
     """
     made: type[S] = _with_tables(base, tuple(name for name in MODELS if name in set(names)))
     return made

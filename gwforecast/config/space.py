@@ -37,13 +37,6 @@ _YEARS = "choice_years"
 def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
     """Return the space that is searched where the user gives none.
 
-    Parameters
-    ----------
-    model : str
-        Name in :data:`gwforecast.runs.catalogue.MODELS`.
-    frequency : str
-        Of the time axis. It sets how many steps a year has, for lookbacks given in years.
-
     Raises
     ------
     ValueError
@@ -94,15 +87,6 @@ def _in_steps(given: tuple[Any, ...], frequency: str) -> tuple[Any, ...]:
 def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dict[str, list[Any]]:
     """Return a space as plain lists, or raise if it cannot be searched.
 
-    Parameters
-    ----------
-    space : mapping
-        Range by setting, see :data:`Space`.
-    model : str
-        Whose settings they are.
-    fixed : mapping
-        Settings by name that are not searched.
-
     Raises
     ------
     TypeError
@@ -140,15 +124,6 @@ def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dic
 def start(model: str, space: Space, frequency: str) -> dict[str, Any]:
     """Return the model's own defaults that lie in the space, as parameters of a trial.
 
-    Parameters
-    ----------
-    model : str
-        Whose defaults.
-    space : mapping
-        Checked by :func:`check_space`.
-    frequency : str
-        Of the time axis; a lookback without a default is one year of it.
-
     Examples
     --------
     >>> start("climatology", {"window": ["int", 0, 60]}, "D")
@@ -183,16 +158,7 @@ def _default(model: str, name: str, frequency: str) -> Any:
 
 
 def suggest(trial: Any, space: Space) -> dict[str, Any]:
-    """Return the settings that a trial of optuna takes from a space, by name.
-
-    Parameters
-    ----------
-    trial : optuna.trial.Trial
-        It suggests each setting in the order of the space. Choices are passed as JSON text, as
-        optuna stores no lists.
-    space : mapping
-        Checked by :func:`check_space`.
-    """
+    """Return the settings that a trial of optuna takes from a space, by name."""
     settings: dict[str, Any] = {}
     for name, (kind, *values) in space.items():
         if kind == "choice":
@@ -213,8 +179,6 @@ def shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
     ----------
     params : mapping
         Of a trial of optuna; a setting that it did not reach is None.
-    space : mapping
-        Checked by :func:`check_space`.
     """
     shown = {}
     for name, given in space.items():

@@ -261,10 +261,7 @@ def _dry_flag(
 
 
 def _axis(
-    levels: dict[str, pd.Series],
-    weather: Weather,
-    at_step: AtStep | None,
-    stamp: StepStamp | None,
+    levels: dict[str, pd.Series], weather: Weather, at_step: AtStep | None, stamp: StepStamp | None
 ) -> np.ndarray:
     indexes = [pd.DatetimeIndex(series.index) for series in levels.values()]
     if not weather.frames:
@@ -275,10 +272,7 @@ def _axis(
 
 
 def _stacked(
-    levels: dict[str, pd.Series],
-    times: np.ndarray,
-    at_step: AtStep | None,
-    stamp: StepStamp | None,
+    levels: dict[str, pd.Series], times: np.ndarray, at_step: AtStep | None, stamp: StepStamp | None
 ) -> xr.DataArray:
     rows = [
         on_axis(series, times, well=name, at_step=at_step, stamp=stamp)
@@ -314,10 +308,12 @@ def _above_datum(
         down = _positive_down(values, found, sign, notes)
         return level_from_depth(down, reference_level=reference_level, datum=datum)
     if found.is_depth:
+        beside = f"; {found.ground:g} m stands beside it" if found.ground is not None else ""
         raise SchemaError(
             f"A depth to water needs the height it is measured from. Received the column "
-            f"{_columns(found)}{point} without one. Give reference_level= (--reference-level) in m "
-            "above the datum, or 0 for levels relative to the measuring point."
+            f"{_columns(found)}{point} without one{beside}. Give reference_level= "
+            "(--reference-level) in m above the datum, or 0 for levels relative to the measuring "
+            "point."
         )
     known = values.values[np.isfinite(values.values)]
     if found.is_generic and not datum and known.size and (known < 0).all():

@@ -106,17 +106,6 @@ def series_by_well(
     Frames of hydropandas (``GroundwaterObs``, ``ObsCollection``) and of USGS dataretrieval are
     known by their attributes and columns.
 
-    Parameters
-    ----------
-    levels : pandas.Series, pandas.DataFrame, RawTable, or mapping of str to these
-        Levels of one or more wells; the keys of a mapping are the names of the wells.
-    well : str, optional
-        Name of the only well, whatever the data call it.
-    default : str
-        Name of the only well, where the data do not name it.
-    level_column, well_column : str, optional
-        Column of the level, and of the names of the wells.
-
     Raises
     ------
     SchemaError
@@ -280,13 +269,7 @@ def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
 
 
 def _from_lines_above(raw: RawTable, header: Header) -> Header:
-    """Return a header of a value with what the lines above the table say of it.
-
-    Raises
-    ------
-    SchemaError
-        If they say that the values are no level.
-    """
+    """Return a header of a value with what the lines above the table say of it."""
     said = raw.facts.get("parameter")
     if said is None or header.is_level or raw.layout == "Delft-FEWS PI-XML":
         return header
@@ -564,8 +547,5 @@ def _checked(found: Levels, well: str | None) -> Levels:
         first = next(iter(plain))
         plain = {well: plain[first]}
         dry = {well: dry[first]} if first in dry else {}
-        found = replace(
-            found,
-            relative=frozenset([well]) if found.relative else frozenset(),
-        )
+        found = replace(found, relative=frozenset([well]) if found.relative else frozenset())
     return replace(found, series=plain, time_zone=zone, dry=dry)

@@ -31,11 +31,6 @@ READING = "to read observations"
 def connect(url: str) -> Engine:
     """Return an engine for a database; a password ``$NAME`` is read from the environment.
 
-    Parameters
-    ----------
-    url : str
-        In the form that SQLAlchemy expects, e.g. ``"postgresql+psycopg://me:$PASSWORD@host/wells"``.
-
     Raises
     ------
     ImportError
@@ -128,15 +123,6 @@ def shown(url: str) -> str:
 @contextmanager
 def available(engine: Engine, what: str, *, fix: str = "Run again.") -> Iterator[None]:
     """Turn errors of a database into a ConnectionError that says what to do.
-
-    Parameters
-    ----------
-    engine : sqlalchemy.Engine
-        Of the database.
-    what : str
-        What it is needed for, e.g. ``"to read observations"``.
-    fix : str
-        What to do when it can be reached again.
 
     Raises
     ------

@@ -192,15 +192,6 @@ def read_levels(
 ) -> dict[str, pd.Series]:
     """Return the levels of each well as a file holds them: in its order, with all duplicates.
 
-    Parameters
-    ----------
-    levels : path
-        As in :func:`read_observations`; of a NetCDF file nothing is returned, its axis is in order.
-    well, level_column, well_column
-        As in :func:`read_observations`.
-    **writing
-        How the text is written, as in :func:`read_observations`.
-
     Raises
     ------
     FileNotFoundError
@@ -242,13 +233,6 @@ def list_wells(
     **writing: Any,
 ) -> list[str]:
     """Return the names of the wells; of a folder its files are not opened.
-
-    Parameters
-    ----------
-    levels, covariates, well, level_column, well_column
-        As in :func:`read_observations`.
-    **writing
-        How the text is written, as in :func:`read_observations`.
 
     Raises
     ------

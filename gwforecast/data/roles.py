@@ -105,13 +105,6 @@ def find_roles(
 ) -> Roles:
     """Return what the columns of a table of levels are.
 
-    Parameters
-    ----------
-    raw : RawTable
-        Its frame has times as its index.
-    level_column, well_column : str, optional
-        Columns that are given, not to be found.
-
     Raises
     ------
     SchemaError
@@ -318,7 +311,7 @@ def _one_of(frame: pd.DataFrame, names: Sequence[str], roles: Roles) -> str:
     """Return the finest of columns that divide the rows alike; refuse columns that cross."""
     counts = {n: frame[n].nunique() for n in names}
     finest = max(names, key=lambda n: (counts[n], -list(names).index(n)))
-    for name in names:
+    for name in [n for n in names if n != finest]:
         pairs = len(frame[[name, finest]].drop_duplicates())
         if pairs > counts[finest]:
             examples = ", ".join(
@@ -329,8 +322,7 @@ def _one_of(frame: pd.DataFrame, names: Sequence[str], roles: Roles) -> str:
                 f"One column must name the well. Received two that could be it: {examples}. "
                 "Choose one with well_column=."
             )
-        if name != finest:
-            roles.left[name] = f"divides the rows no finer than {finest!r}"
+        roles.left[name] = f"divides the rows no finer than {finest!r}"
     alike = [n for n in names if counts[n] == counts[finest]]
     if alike[0] != finest:
         roles.left[finest] = f"another name of {alike[0]!r}"
@@ -351,10 +343,9 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
     values = [n for n, h in numeric.items() if h.meaning == "value"]
     unknown = [n for n, h in numeric.items() if h.meaning in ("unknown", "well", "screen")]
     long = bool(roles.wells) and roles.name is None
-    if len(values) == 1:
-        for name in [n for n in unknown if is_code(frame[n])]:
-            unknown.remove(name)
-            roles.left[name] = "a code, the same in all rows"
+    codes = [n for n in unknown if is_code(frame[n])] if len(values) == 1 else []
+    roles.left.update(dict.fromkeys(codes, "a code, the same in all rows"))
+    unknown = [n for n in unknown if n not in codes]
     if len(values) == 1 and (long or not unknown or roles.name is not None):
         roles.levels = values
         return
@@ -376,8 +367,18 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
             raw.headers[name] = replace(headers[name], meaning=str(_of_letters(headers[name])))
         roles.covariates += letters
         unknown = others
+    states = [n for n in unknown if set(tokens(headers[n].label)) <= STATES]
+    if states and not long and len(unknown) > 1:
+        raise _several([*values, *unknown])
     roles.levels = [*values, *unknown]
     roles.wide = not long
+
+
+_STATES = """observed obs simulated sim modelled modeled predicted forecast fitted raw corrected
+    uncorrected compensated uncompensated manual logger min max mean median average upper lower
+    minimum maximum original adjusted filtered smoothed interpolated provisional approved"""
+STATES = frozenset(_STATES.split())
+"""Words of columns that are states of one level, not wells."""
 
 
 def _of_letters(header: Header) -> str | None:
@@ -406,7 +407,10 @@ def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list
     if len(names) == 1:
         return names
     rests = [known[n].rest for n in names]
+    states = any(set(tokens(rest)) <= STATES for rest in rests if rest)
     if (not roles.wells or roles.name) and all(rests) and len(set(rests)) == len(rests):
+        if states:
+            raise _several(names)
         roles.wide = True
         return names
     above = [n for n in names if known[n].datum or _is_above(known[n])]

@@ -67,21 +67,6 @@ def clean_series(
 ) -> pd.Series:
     """Return a series in order, each time once and codes NaN, or say what is wrong with it.
 
-    Parameters
-    ----------
-    series : pandas.Series
-        Numbers over times.
-    what : str
-        Its name in messages.
-    sort : bool
-        Sort times that are not in order.
-    sentinels : tuple of float
-        Numbers that become NaN.
-    duplicates : {"first", "last", "mean"}, optional
-        What to do with different values of one time; equal values are kept once.
-    notes : list of str, optional
-        What was done is added to it.
-
     Returns
     -------
     pandas.Series
@@ -228,17 +213,6 @@ def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
 def weather_steps(observations: xr.Dataset) -> dict[str, str]:
     """Return which steps of weather a prediction may see, for records and audits.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        With ``time``; the attribute ``step_stamp`` says whether a step begins or ends at its stamp,
-        by default see :func:`step_stamp`.
-
-    Returns
-    -------
-    dict of str to str
-        ``step``, ``stamp`` and ``seen``, a sentence.
-
     Examples
     --------
     >>> weeks = pd.date_range("2020-01-06", periods=5, freq="W-MON")
@@ -271,11 +245,6 @@ def covariate_axis(
     ----------
     covariates, levels : iterable of pandas.DatetimeIndex
         Times of each frame of covariates and of each well's levels, sorted.
-    stamp : {"begin", "end"}, optional
-        Whether a step begins or ends at its stamp.
-    reduced : bool
-        Whether the levels of each step become one; a month that begins with its stamp then holds
-        all of its levels, and none after the last one is needed.
 
     Returns
     -------
@@ -313,12 +282,7 @@ def covariate_axis(
 
 
 def _extended(
-    axis: np.ndarray,
-    first: np.datetime64,
-    last: np.datetime64,
-    frequency: str,
-    *,
-    inside: bool,
+    axis: np.ndarray, first: np.datetime64, last: np.datetime64, frequency: str, *, inside: bool
 ) -> np.ndarray:
     """Return the axis from the step at or before the first level to that at or after the last.
 
@@ -346,8 +310,6 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
     ----------
     levels : iterable of pandas.DatetimeIndex
         Times of each well's levels, sorted.
-    at_step : {"mean", "last", "first", "nearest"}, optional
-        With it, levels of any hour of a day are put on that day.
 
     Returns
     -------
@@ -429,17 +391,8 @@ def on_axis(
 
     Parameters
     ----------
-    levels : pandas.Series
-        Sorted, each time once.
     times : numpy.ndarray
         Shape (time,), regular, from at or before the first level to at or after the last.
-    well : str
-        Name of the well, for messages.
-    at_step : {"mean", "last", "first", "nearest"}, optional
-        What to do with levels that do not fall on a step: the mean, last or first of those of the
-        step, or the level nearest to the stamp.
-    stamp : {"begin", "end"}, optional
-        Whether a step begins or ends at its stamp, see :func:`step_stamp`.
 
     Returns
     -------

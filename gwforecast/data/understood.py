@@ -69,17 +69,6 @@ class Understood:
 def understood(observations: xr.Dataset) -> pd.DataFrame:
     """Return what was understood when observations were read.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        As ``gwforecast.read_observations`` returns them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``about`` (levels, wells, unit, time, covariate, left out, ...) and ``what``; empty
-        where the observations were not read by this package.
-
     Examples
     --------
     >>> days = pd.date_range("2020-01-01", periods=3)
@@ -161,14 +150,8 @@ def assumptions(
     ----------
     values : xarray.DataArray
         Values in m as read, dims (well, time).
-    found : Levels
-        What the data say.
-    columns : str
-        Columns of the levels, for messages.
     stated : bool
         Whether a datum or a reference level is known.
-    units : str, optional
-        Units that are given.
     grounds : list of float or None
         Heights of the ground or of the measuring point that stand beside the levels, m.
 

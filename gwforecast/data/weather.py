@@ -16,13 +16,7 @@ from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.data.terms.vocabulary import Header, read_header
 from gwforecast.data.text.stamps import local_times, times_of_index
-from gwforecast.data.time_axis import (
-    Duplicates,
-    StepStamp,
-    clean_series,
-    level_axis,
-    step_stamp,
-)
+from gwforecast.data.time_axis import Duplicates, StepStamp, clean_series, level_axis, step_stamp
 from gwforecast.data.weather_table import Covariates, table_of_covariates
 from gwforecast.schema import SchemaError
 
@@ -96,27 +90,6 @@ def weather_by_well(
     own_stamp: StepStamp | None = None,
 ) -> Weather:
     """Return a frame of covariates for each well; all have the same columns.
-
-    Parameters
-    ----------
-    covariates : pandas.DataFrame, RawTable, or mapping of str to these, optional
-        Shared by all wells (each then has the same object), or by well.
-    wells : list of str
-        Wells that need covariates.
-    source : str
-        Column of the level, which may not be a covariate.
-    sort : bool
-        Sort times that are not in order.
-    sentinels : tuple of float
-        Numbers that become NaN.
-    duplicates : {"first", "last", "mean"}, optional
-        What to do with different values of one time.
-    step : str, optional
-        Frequency to which covariates of shorter steps are aggregated.
-    stamp : {"begin", "end"}, optional
-        Whether a step begins or ends at its stamp.
-    own_stamp : {"begin", "end"}, optional
-        Whether the shorter steps that are aggregated begin (default) or end at their stamps.
 
     Raises
     ------
@@ -449,15 +422,6 @@ def covariates_of_sheets(
     parts: list[RawTable], wells: list[str], drop: tuple[str, ...] = ()
 ) -> Any:
     """Return the covariates of sheets: named as the wells, or for all wells and joined.
-
-    Parameters
-    ----------
-    parts : list of RawTable
-        A table a sheet.
-    wells : list of str
-        Names of the wells.
-    drop : tuple of str
-        Columns that are no covariates.
 
     Raises
     ------

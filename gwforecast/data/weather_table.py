@@ -39,15 +39,6 @@ def table_of_covariates(
 ) -> Covariates:
     """Return the covariates of a file: its columns of numbers, by well where it names wells.
 
-    Parameters
-    ----------
-    raw : RawTable
-        With times.
-    drop : tuple of str
-        Columns that are no covariates: the level, for instance.
-    wells : sequence of str
-        Names of the wells: columns that are named after them are those of one covariate.
-
     Raises
     ------
     SchemaError

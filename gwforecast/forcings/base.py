@@ -56,12 +56,6 @@ class Forcing(abc.ABC):
         ----------
         observations : xarray.Dataset
             Dimensions (well, time); only :class:`ObservedWeather` uses values after the issue time.
-        issue_time : numpy.datetime64
-            A step of the time axis.
-        horizon : int
-            Number of steps.
-        covariates : sequence of str
-            Names of the covariates.
 
         Returns
         -------
@@ -117,16 +111,6 @@ def continue_weather(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    issue_time : numpy.datetime64
-        A step of the time axis.
-    horizon : int
-        Number of steps after it.
-    forcing : Forcing
-        Origin of the covariates of these steps.
-    covariates : sequence of str
-        Names of the covariates.
-    history : int
-        Number of steps up to and including the issue time; fewer if the record starts later.
 
     Returns
     -------

@@ -42,18 +42,6 @@ def yearly_trends(values: np.ndarray, *, year: int) -> np.ndarray:
     where ``t`` is the ratio of the slope to its standard error: the empirical Bayes estimate for a
     prior mean of 0 (Efron and Morris 1973, doi:10.1080/01621459.1973.10481350).
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (..., time), in order of time. Years with NaN are ignored.
-    year : int
-        Number of steps in a year.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (...,), in units of the values; 0 with fewer than ten complete years.
-
     Examples
     --------
     >>> warming = 9.0 + 0.03 * np.arange(20 * 365) / 365
@@ -172,19 +160,7 @@ def _sound(found: Mapping[str, np.ndarray], years: int) -> np.ndarray:
 def _as_today(
     futures: xr.Dataset, known: Mapping[str, np.ndarray], *, ago: np.ndarray, year: int
 ) -> xr.Dataset:
-    """Return the weather of past years, adjusted by its trend since then.
-
-    Parameters
-    ----------
-    futures : xarray.Dataset
-        Covariates (well, forcing_member, time) of past years.
-    known : mapping
-        Each covariate up to the issue time, shape (well, time).
-    ago : numpy.ndarray
-        Shape (forcing_member,), years since the weather of each member.
-    year : int
-        Steps of a year.
-    """
+    """Return the weather of past years, adjusted by its trend since then."""
     moved = {}
     for name, values in known.items():
         if schema.covariate_kind(name, futures[name].attrs) not in TRENDING:

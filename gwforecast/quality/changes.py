@@ -116,10 +116,6 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
     ----------
     values : numpy.ndarray
         Shape (month,), m, of consecutive months; NaN where there is none.
-    draws : int
-        Number of random series that the test is made with.
-    seed : int
-        Seed of the random series.
 
     Raises
     ------
@@ -171,8 +167,6 @@ def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
     ----------
     level : xarray.DataArray
         Dimensions (well, time), m.
-    draws : int
-        Number of random series of a test.
 
     Returns
     -------
@@ -193,8 +187,6 @@ def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
     ----------
     errors : xarray.DataArray
         Dimensions (well, time), m; NaN where unknown.
-    draws : int
-        Number of random series of a test.
 
     Returns
     -------
@@ -216,15 +208,9 @@ def unexplained_changes(
 
     Parameters
     ----------
-    level : Series
-        The level of a well.
     errors : numpy.ndarray
         Shape (time,): observed - predicted, m, of rows that the prediction was not fitted on; NaN
         where unknown.
-    by : str
-        What predicts, as it stands in the message, e.g. ``"the model 'linear'"``.
-    draws : int
-        Number of random series of each test.
     """
     months, means = monthly_means(errors[None], level.times)
     known = np.flatnonzero(np.isfinite(means[0]))
@@ -322,19 +308,7 @@ def _enough(values: np.ndarray) -> int:
 def _without_change(
     values: np.ndarray, cleaned: np.ndarray, clean: Clean, draws: int, seed: int
 ) -> tuple[float, np.ndarray]:
-    """Return the autocorrelation of a series without its change, and random series with it.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (month,), NaN where there is none; the random series (draw, month) have the same gaps.
-    cleaned : numpy.ndarray
-        The series without season and change, shape (1, month).
-    clean : callable
-        What removed the change.
-    draws, seed : int
-        Number and seed of the random series.
-    """
+    """Return the autocorrelation of a series without its change, and random series with it."""
     gaps = ~np.isfinite(values)
     keep = _autocorrelation(cleaned, gaps, clean)
     return keep, _with_gaps(_series(keep, values.size, draws, seed), gaps)

@@ -58,17 +58,6 @@ def check_observations(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
-    now : datetime_like, optional
-        Levels after this time are an error. By default the times are not checked.
-    changes : bool
-        Test for shifts and trends that a regression on season and weather does not explain.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each finding: well, variable, check, severity (``"ok"``, ``"note"``,
-        ``"warning"``, ``"error"``), n, first, last, value, message. A well without findings has one
-        row with check ``"all"`` and severity ``"ok"``.
 
     Raises
     ------
@@ -102,10 +91,6 @@ def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.Data
     ----------
     levels : pandas.Series
         Shape (time,), m: levels by time, in any order.
-    well : str
-        Name of the well in the table.
-    now : datetime_like, optional
-        Times after it are an error. By default this is not checked.
 
     Returns
     -------
@@ -158,13 +143,6 @@ def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.
     levels : pandas.Series or pandas.DataFrame
         Levels by time, m, in any order. The columns of a DataFrame are wells; the name of a Series
         is the well.
-    now : datetime_like, optional
-        Times after it are an error. By default this is not checked.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of :func:`check_series` for each well.
 
     Raises
     ------
@@ -272,13 +250,6 @@ def change_findings(level: xr.DataArray, predicted: xr.DataArray, *, by: str) ->
     level, predicted : xarray.DataArray
         Dimensions (well, time), m, on the same axes; NaN where unknown or where the prediction was
         fitted.
-    by : str
-        What predicts, as it stands in the messages.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of :func:`check_observations`; no row for a well without a finding.
     """
     errors = (level - predicted).transpose(schema.WELL, schema.TIME).values
     rows: list[Finding] = []
@@ -296,11 +267,6 @@ def changes_by_regression(observations: xr.Dataset) -> pd.DataFrame:
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of :func:`check_observations`; no row for a well without a finding.
     """
     return _table([row for pair in series_of(observations) for row in _changes(*pair)])
 

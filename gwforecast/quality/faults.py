@@ -79,18 +79,6 @@ def natural_change(days: np.ndarray, values: np.ndarray) -> float:
 def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
     """Return which values are codes for missing values that lie far from all other values.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (n,).
-    zero : bool
-        Whether 0 may be such a code.
-
-    Returns
-    -------
-    numpy.ndarray of bool
-        Shape (n,).
-
     Examples
     --------
     >>> find_sentinels(np.array([98.2, 99.0, 99.9, -9999.0, 98.7])).tolist()
@@ -117,16 +105,6 @@ def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
     Both the step to the spike and the step back must exceed five times the natural change, scaled
     by the square root of their durations, so that sampling may be irregular. The values before and
     after must agree. These are the additive outliers of Chen and Liu, for a random walk.
-
-    Parameters
-    ----------
-    days, values : numpy.ndarray
-        Shape (n,).
-
-    Returns
-    -------
-    numpy.ndarray of bool
-        Shape (n,).
 
     References
     ----------
@@ -183,16 +161,6 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
     length is at least six times the resolution of the series and 3 % of its spread. It is also too
     long if it has at least twelve steps and three times the length expected by chance, given how
     often values are repeated around it.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (n,).
-
-    Returns
-    -------
-    numpy.ndarray of bool
-        Shape (n,).
     """
     found = np.zeros(values.size, bool)
     starts, lengths = longest_runs(values)
@@ -230,18 +198,7 @@ def _improbable(values: np.ndarray, start: int, length: int) -> bool:
 
 
 def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift, str]]:
-    """Return the steps at which a level changes by the ratio of two units, or its sign.
-
-    Parameters
-    ----------
-    days, values : numpy.ndarray
-        Shape (n,).
-
-    Returns
-    -------
-    list of (Shift, str)
-        Each step, and the change of unit that its ratio suggests.
-    """
+    """Return the steps at which a level changes by the ratio of two units, or its sign."""
     changes = []
     for position in _steps(days, values, limit=2 * SHIFT, most=10):
         before = float(np.median(values[max(position - 5, 0) : position]))
@@ -267,8 +224,6 @@ def find_shifts(
 
     Parameters
     ----------
-    days, values : numpy.ndarray
-        Shape (n,).
     explain : callable
         Returns the explanatory variables, shape (n, k): intercept, season, antecedent weather. It
         is only called if there are candidates.

@@ -168,16 +168,7 @@ def training_ranges(observations: xr.Dataset) -> Ranges:
 
 
 def physical_limits(kind: str, step: float) -> tuple[float, float]:
-    """Return the least and the greatest possible value of a kind of variable.
-
-    Parameters
-    ----------
-    kind : str
-        ``"level"`` or the kind of a covariate.
-    step : float
-        Length of a step, d. The greatest observed rain grows with the square root of the duration
-        (Jennings 1950, doi:10.1175/1520-0493(1950)078<0004:WGORR>2.0.CO;2).
-    """
+    """Return the least and the greatest possible value of a kind of variable."""
     if kind in TEMPERATURES:
         return -95.0, 65.0
     limits = {
@@ -198,14 +189,8 @@ def covariate_gate(
 
     Parameters
     ----------
-    series : Series
-        The covariate up to the issue time, or after it.
     bounds : numpy.ndarray or None
         Shape (window, month, 2), see :class:`Ranges`; None if the range in training is unknown.
-    issue_time : numpy.datetime64
-        Means are compared in the two years before it.
-    ahead : bool
-        Whether the series is a forecast of the weather.
     """
     if not series.known.size:
         return []
@@ -251,17 +236,7 @@ def allowed_levels(trained: LevelRange, *, times: float = 1.0) -> tuple[float, f
 
 
 def level_gate(level: Series, trained: LevelRange, *, since: np.datetime64) -> list[Finding]:
-    """Return findings of levels that are too far outside the range of those of the training.
-
-    Parameters
-    ----------
-    level : Series
-        Levels up to the issue time.
-    trained : LevelRange
-        Range of the levels of the training.
-    since : numpy.datetime64
-        Earlier levels are not compared.
-    """
+    """Return findings of levels that are too far outside the range of those of the training."""
     low, high = allowed_levels(trained)
     late = np.flatnonzero(level.times > since)
     bad = late[(level.values[late] < low) | (level.values[late] > high)]
@@ -285,10 +260,6 @@ def record_gate(series: Series, ranges: Ranges, *, moved: float = 0.0) -> list[F
 
     Parameters
     ----------
-    series : Series
-        Levels or a covariate up to the issue time.
-    ranges : Ranges
-        Some values of the training.
     moved : float
         Change of the datum since the training that was acknowledged, m; 0 for covariates.
     """
@@ -338,8 +309,6 @@ def forecast_gate(
     ----------
     level : numpy.ndarray
         Shape (lead_time, quantile), m, the median in the middle.
-    observed : LevelRange
-        Range of the observed levels, and the ends of the well.
     last : float, optional
         Last known level, m.
     """

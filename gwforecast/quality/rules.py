@@ -204,8 +204,6 @@ def shift_findings(level: Series, explain: Callable[[], np.ndarray]) -> Iterator
 
     Parameters
     ----------
-    level : Series
-        The level.
     explain : callable
         Returns variables that explain a level without faults, shape (time, k), finite.
     """
@@ -316,15 +314,7 @@ NOT_NEGATIVE = ("rain", "humidity", "radiation", "wind", "snow", "pressure", "an
 
 
 def covariate_findings(covariate: Series, *, step: float) -> Iterator[Finding]:
-    """Yield findings about the values of one covariate.
-
-    Parameters
-    ----------
-    covariate : Series
-        The covariate.
-    step : float
-        Mean length of a step, d.
-    """
+    """Yield findings about the values of one covariate."""
     if not covariate.known.size:
         yield covariate.finding(
             "empty", "error", n=0,
@@ -342,15 +332,7 @@ def covariate_findings(covariate: Series, *, step: float) -> Iterator[Finding]:
 
 
 def coverage_findings(covariates: list[Series], span: slice) -> Iterator[Finding]:
-    """Yield findings of missing covariates; one for all that lack the same values.
-
-    Parameters
-    ----------
-    covariates : list of Series
-        The covariates.
-    span : slice
-        Steps from the first to the last observed level.
-    """
+    """Yield findings of missing covariates; one for all that lack the same values."""
     alike: dict[bytes, list[Series]] = {}
     for covariate in covariates:
         if covariate.known.size:

@@ -92,15 +92,6 @@ def find_repeated(series: Series) -> Finding | None:
 def repeats(values: np.ndarray, last: np.ndarray, *, kinds: int) -> int | None:
     """Return where some values occur before the last of a series; None if they do not.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (n,), finite.
-    last : numpy.ndarray
-        Shape (k,): the last values of the series, or values that follow it.
-    kinds : int
-        Number of different steps that must be among them; fewer may recur by chance.
-
     Examples
     --------
     >>> rain = np.array([0.0, 3.1, 0.4, 7.5, 2.2, 0.0, 9.3])
@@ -125,10 +116,6 @@ def find_other_record(level: Series, ranges: Ranges, *, moved: float = 0.0) -> F
 
     Parameters
     ----------
-    level : Series
-        Levels up to the issue time.
-    ranges : Ranges
-        Some levels of the training.
     moved : float
         Acknowledged change of the datum since then, m.
     """
@@ -162,13 +149,6 @@ def find_unexplained(
 
     Levels of the training are explained by season and exponential means of the weather, by least
     squares.
-
-    Parameters
-    ----------
-    level, covariates : Series
-        Levels and covariates up to the issue time.
-    trained_through : numpy.datetime64
-        Last step of the training.
     """
     known = level.clean
     early = known[level.times[known] <= trained_through]

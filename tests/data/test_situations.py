@@ -187,6 +187,23 @@ READ: dict[str, tuple[str, dict[str, object], dict[str, float], str | None]] = {
         {}, {"MW-1": 12, "MW-2": 13}, "AHD"),
     "a name and units above": (
         plain("Station Name: Hill 5\nUnits: feet above NAVD88\n\nDate,Value"), {}, {"Hill 5": 3.6576}, "NAVD88"),
+    "heights of wells below the header": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v},{v + 1}", "Date,P1,P2", "Elevation (m),45.2,46.1"),
+        {}, {"P1": 12, "P2": 13}, None),
+    "a mean with its year below the table": (
+        rows(lambda d, v: f"{d:%d.%m.%Y};{comma(v)}", "Datum;Stand [m NHN]", foot="Mittelwert 2016;12,5"),
+        {}, {"x": 12}, "NHN"),
+    "a second header": (
+        "date,level\n2020-01-01,12\n2020-01-02,12.1\ndate,level\n2020-01-03,12.2\n", {}, {"x": 12}, None),
+    "blanks and a decimal comma": (
+        rows(lambda d, v: f"{d:%d.%m.%Y} 00:00 {comma(v)}", "Datum Uhrzeit Stand[mNN]"), {}, {"x": 12}, "NN"),
+    "thousands with and without decimals": (
+        "date;head\n2020-01-01;1.234\n2020-01-02;1.235,5\n", {}, {"x": 1234}, None),
+    "whole thousands": ("date;head;t\n2020-01-01;1.234;1,5\n2020-01-02;1.235;1,5\n",
+                        {"decimal": ",", "level_column": "head"}, {"x": 1234}, None),
+    "depth, level and ground beside each other": (
+        rows(lambda d, v: f"S,{d:%Y-%m-%d},{20 - v:.2f},20,{v}", "SITE,DATE,DTW (m),LSE (m NAP),GWE (m NAP)"),
+        {}, {"S": 12}, "NAP"),
     # 7. duplicates
     "equal values twice": (
         rows(lambda d, v: f"{d:%Y-%m-%d},{v}\n{d:%Y-%m-%d},{v}", "date,level"), {}, {"x": 12}, None),
@@ -232,6 +249,22 @@ REFUSED: dict[str, tuple[str, dict[str, object], str]] = {
         rows(lambda d, v: f"A,{d:%Y-%m-%d},{v},Down", "site,date,value,direction"), {}, "reference_level"),
     "a point in a column": (
         rows(lambda d, v: f"A,{d:%Y-%m-%d},{v},TOC", "site,date,reading,reference"), {}, "reference_level"),
+    "observed and simulated": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v},{v}", "date,Observed (m),Simulated (m)"), {}, "level_column="),
+    "raw and corrected": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v},{v}", "date,Raw,Corrected"), {}, "level_column="),
+    "an anomaly": (plain("date,GWL anomaly (m)"), {}, "column of numbers that is the level"),
+    "a head above ground": (plain("date,Head above ground (m)"), {}, "datum="),
+    "names of wells in merged cells": (
+        "Well,Date,Head\n" + "".join(f"{'' if k % 20 else k},{d:%Y-%m-%d},{v}\n" for k, (d, v) in enumerate(
+            zip(DAYS, LEVELS, strict=True))), {}, "needs a well. Received none in column 'Well'"),
+    "a point of thousands or of decimals": (
+        plain("date,level (mm)", level=lambda v: f"{v:.3f}"), {}, r"'12\.000'.*decimal="),
+    "a point among decimal commas": (
+        "date;head\n2020-01-01;131,5\n2020-01-02;1.235\n2020-01-03;131,5\n", {}, r"'1\.235'.*decimal="),
+    "a compressed file": ("PK\x03\x04abc", {}, "compressed file"),
+    "a height that stands beside a depth": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v},1250.25", "date,DTW (m),TOC elev (m)"), {}, "1250.25 m stands beside"),
     "mostly negative depths": (
         plain("date,DTW (m)", level=lambda v: f"{12.1 - v:.2f}"), {"reference_level": 1}, "both signs"),
 }  # fmt: skip

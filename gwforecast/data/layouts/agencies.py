@@ -56,11 +56,6 @@ OF_CODES = {
 def plain_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table of a known service as any table of levels; others as they are.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns as the service names them; it is not changed.
-
     Raises
     ------
     SchemaError

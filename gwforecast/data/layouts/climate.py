@@ -29,8 +29,7 @@ __all__ = ["WEATHER", "of_one_station"]
 
 
 _STATION: dict[str, tuple[str, str | None]] = dict.fromkeys(
-    ("stn", "stations id", "station abbr", "station", "staid", "num poste", "id"),
-    ("station", None),
+    ("stn", "stations id", "station abbr", "station", "staid", "num poste", "id"), ("station", None)
 )
 _GHCN = {
     "prcp": ("rain", "0.1 mm"), "tmax": ("temperature_max", "0.1 degC"),

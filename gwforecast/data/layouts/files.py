@@ -39,18 +39,6 @@ READABLE = (*TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
     """Return the tables of a file, with times.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        Text, workbook, Parquet, XML, or file of a logger.
-    dialect : Dialect
-        How it is written, where that is given.
-
-    Returns
-    -------
-    list of RawTable
-        One of most files; of a workbook one a sheet, of PI-XML one a series.
-
     Raises
     ------
     FileNotFoundError

@@ -64,17 +64,6 @@ def read_grids(
 ) -> dict[str, RawTable]:
     """Return gridded weather at the wells.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        NetCDF file, or a folder of them.
-    wells : list of str
-        Names.
-    attributes : pandas.DataFrame, optional
-        By well, with longitude and latitude in degrees (or lon and lat).
-    method : {"nearest", "bilinear"}
-        The nearest cell, or an interpolation between the four around the well.
-
     Raises
     ------
     SchemaError

@@ -217,14 +217,8 @@ def levels_from_pressure(
 
     Parameters
     ----------
-    raw : RawTable
-        Of a logger, with times.
-    barometer : RawTable, optional
-        Air pressure; needed where the logger measures the absolute pressure.
     sensor_depth : float or mapping of str to float
         Depth of the sensor below the measuring point, m.
-    well : str
-        Name of the well, for a mapping and for messages.
 
     Returns
     -------

@@ -22,7 +22,7 @@ from gwforecast.schema import SchemaError
 __all__ = ["JSON", "read_json", "read_xml_records"]
 
 
-JSON = (".json", ".geojson")
+JSON = (".json", ".geojson", ".jsonl", ".ndjson")
 
 
 def read_json(path: Path, dialect: Dialect) -> RawTable:
@@ -34,7 +34,10 @@ def read_json(path: Path, dialect: Dialect) -> RawTable:
         If it is no JSON, or holds no list of records.
     """
     try:
-        tree = json.loads(decoded(path, dialect.encoding).whole())
+        text = decoded(path, dialect.encoding)
+        rows = [line for line in text.lines() if line.strip()]
+        apart = len(rows) > 1 and all(line.strip()[0] + line.strip()[-1] == "{}" for line in rows)
+        tree = [json.loads(line) for line in rows] if apart else json.loads(text.whole())
     except ValueError as error:
         raise SchemaError(
             f"A .json file must be JSON. Received {path}: {error}. Export it again, or as CSV."
@@ -71,13 +74,6 @@ def read_xml_records(path: Path, root: Any) -> RawTable | None:
 
     WaterML 1.1 and 2.0, Hilltop, and others alike: elements that hold a time and a value, within
     elements that name the site, the parameter and the unit.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File.
-    root : xml.etree.ElementTree.Element
-        Its root.
     """
     records: list[dict[str, Any]] = []
     _add_records(root, {}, records)

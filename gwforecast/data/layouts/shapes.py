@@ -22,13 +22,7 @@ LEAST_DATES = 4  # columns named by dates of a table that has dates in its heade
 
 
 def as_rows_of_times(raw: RawTable) -> RawTable:
-    """Return a table whose columns are dates as a long one; others as they are.
-
-    Parameters
-    ----------
-    raw : RawTable
-        Columns as named by the file, without times.
-    """
+    """Return a table whose columns are dates as a long one; others as they are."""
     names = [str(name) for name in raw.frame.columns]
     by_year = _of_months(raw, names)
     if by_year is not None:
@@ -64,18 +58,7 @@ def _of_months(raw: RawTable, names: list[str]) -> RawTable | None:
 
 
 def series_of_pairs(raw: RawTable) -> list[RawTable]:
-    """Return the tables of a file in which each well has its own column of dates.
-
-    Parameters
-    ----------
-    raw : RawTable
-        Columns as named by the file, without times.
-
-    Returns
-    -------
-    list of RawTable
-        The table itself, or one for each column of dates with the columns behind it.
-    """
+    """Return the tables of a file in which each well has its own column of dates."""
     names = [str(name) for name in raw.frame.columns]
     dates = [k for k, name in enumerate(names) if _names_time(name)]
     dates = [k for k in dates if _holds_dates(raw.frame.iloc[:, k])]

@@ -283,10 +283,6 @@ def convert_weather(kind: str, unit: str, *, days: float = 1.0) -> tuple[float, 
 
     Parameters
     ----------
-    kind : str
-        Kind of the covariate.
-    unit : str
-        As written.
     days : float
         Length of a step, d; for amounts that are given as rates.
 

@@ -272,6 +272,11 @@ def _either() -> list[re.Pattern[str]]:
     return _compiled(EITHER)
 
 
+_ABOVE_POINT = re.compile(
+    r"\b(?:above|over|ueber|boven) (?:the )?(?:ground|land|surface|gok|toc|gl|gelaende)"
+)
+
+
 def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
     """Return whether a name is one of heights, the plain one of levels, or used for depths too.
 
@@ -282,6 +287,10 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
     """
     words = set(tokens(label))
     joined = " ".join(tokens(label))
+    if re.search(
+        r"\b(?:above|over|ueber|boven) (?:the )?(?:ground|land|surface|gok|toc|gl|gelaende)", joined
+    ):
+        return "either"
     if words & HEIGHT_WORDS or any(fold(w) in joined for w in HEIGHT_WORDS if not w.isascii()):
         return "height"
     if {"level", "levels", "gwl"} >= words > set():

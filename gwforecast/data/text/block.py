@@ -118,11 +118,6 @@ class Block:
 def find_block(rows: Sequence[Sequence[str]]) -> Block | None:
     """Return where a table with dates begins; None where no column holds dates.
 
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        Cells by row; the first rows of a file are enough.
-
     Examples
     --------
     >>> rows = [["Station", "7"], [], ["date", "level"], ["", "m"], ["2020-01-01", "1.5"]]
@@ -206,6 +201,8 @@ def _header(
         if is_unit_row(cells) and not units and _has_header(rows, i):
             units = {k: cell.strip("[]()") for k, cell in enumerate(cells) if cell}
             continue
+        if _is_row_of_facts(rows, i, dates):
+            continue
         if _can_be_header(cells, dates, width):
             above = None if dates < len(cells) and cells[dates] else _named_above(rows, i, dates)
             if above is not None:
@@ -217,6 +214,19 @@ def _header(
             return None, _numbered(rows[first], dates), units, first
         first = i  # whose date will be refused
     return None, _numbered(rows[first], dates), units, first
+
+
+def _is_row_of_facts(rows: Sequence[Sequence[str]], i: int, dates: int) -> bool:
+    """Return whether a row below the header holds a number for each column, as heights of wells."""
+    above = [rows[k] for k in range(i - 1, max(i - 8, -1), -1) if _filled(rows[k])]
+    rest = [cell for k, cell in enumerate(rows[i]) if k != dates and cell.strip()]
+    name = rows[i][dates].strip() if dates < len(rows[i]) else ""
+    named = read_header(name).meaning == "time" or is_number(name) or is_date(name) or not name
+    headers = any(
+        dates < len(cells) and read_header(cells[dates].strip("# ")).meaning == "time"
+        and _filled(cells) == len(rest) + 1 for cells in above
+    )  # fmt: skip
+    return bool(rest) and not named and all(map(is_number, rest)) and headers
 
 
 def _has_header(rows: Sequence[Sequence[str]], i: int) -> bool:

@@ -18,6 +18,7 @@ __all__ = ["plain_numbers"]
 TRACES = ("T", "Trace", "Tr", "trace", "Ip")  # rain that was too little to be measured
 _SPACED = r"^[+-]?\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?$"
 _BOTH = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"}
+_WHOLE = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+$"}
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f\u2019])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 _MARKED = r"[+-]?\d[\d.,]*\s?[*#$]"
 _TEXT_MEANINGS = ("time", "well", "screen", "quality", "unit", "zone", "parameter", "direction")
@@ -65,6 +66,8 @@ def _column(
 ) -> tuple[pd.Series, np.ndarray]:
     """Return a column as numbers and where it says dry; or as it is where it holds only text."""
     text = column.astype("str").str.strip()
+    if dialect.decimal == "," and text.dropna().str.match(_WHOLE[","]).any():
+        text = text.mask(text.str.match(_WHOLE[","]), text.str.replace(".", ""))
     if read_header(str(column.name)).kind in ("rain", "snow") and text.isin(TRACES).any():
         raw.notes.append(f"trace: {column.name!r} of {', '.join(TRACES)} is read as 0")
         text = text.mask(text.isin(TRACES), "0")
@@ -95,6 +98,11 @@ def _parsed(text: pd.Series, decimal: str) -> pd.Series:
     """Return text as numbers, NaN where it is none; groups of thousands where they are certain."""
     plain = text.str.replace("\u2212", "-", regex=False)
     both = plain.str.match(_BOTH[decimal]).fillna(False).astype(bool)
+    whole = plain.str.match(_WHOLE[decimal]).fillna(False).astype(bool)
+    if both.any():
+        both |= whole  # 1.131 beside 1.131,5 has a mark of thousands too
+    elif whole.any() and decimal == ",":
+        plain = plain.mask(whole)  # 1.131 beside 131,5 is not certain
     if both.any():
         plain = plain.mask(both, plain.str.replace("." if decimal == "," else ",", "", regex=False))
     spaced = plain.str.match(_SPACED).fillna(False).astype(bool)

@@ -24,18 +24,6 @@ _SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "
 def dated(raw: RawTable, dialect: Dialect) -> RawTable:
     """Return a table with its times; the columns that held them are dropped.
 
-    Parameters
-    ----------
-    raw : RawTable
-        As a layout gives it.
-    dialect : Dialect
-        Its time column, form of dates and order of day and month, where they are given.
-
-    Returns
-    -------
-    RawTable
-        ``times`` is set, ``zone`` where the stamps have one; rows without anything are left out.
-
     Raises
     ------
     SchemaError
@@ -191,7 +179,7 @@ def _tail(times: pd.Series, empty: np.ndarray) -> int | None:
         cell = times.iloc[row - 1]
         text = "" if pd.isna(cell) else str(cell).strip()
         is_row = is_date(text.removesuffix(".0"))
-        summary = fold(text).strip(": ") in _SUMMARIES
+        summary = any(word.strip(":") in _SUMMARIES for word in fold(text).split()[:1])
         if is_row or not (empty[row - 1] or len(text) > 24 or summary):
             break
         row -= 1

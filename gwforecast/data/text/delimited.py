@@ -102,12 +102,8 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
 
     Parameters
     ----------
-    path : pathlib.Path
-        Any text of columns.
     dialect : Dialect
         How the text is written; what is None is found out.
-    dated : bool
-        Whether the rows have a time.
 
     Raises
     ------
@@ -132,10 +128,11 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         names = said if len(said) == len(names) else names
     names = unique_names(names, str(path))
     line = _lines_of(path, layout.first, text.encoding)
+    _refuse_thousands(rows, names, dialect, path)
     made = _quickly(text, rows, layout, names, decimal, dialect, dated)
     if made is None:
         made = _parsed(path, path, layout, names, decimal, dialect, dated, text.encoding)
-        made, line = _without_headers(made, line)
+    made, line, repeats = _without_headers(made, line)
     frame, footer = _without_footer(made, layout)
     if frame.shape[0] == 0:
         raise SchemaError(
@@ -145,15 +142,47 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     for place, unit in layout.units.items():
         if place < len(names) and (header := read_header(names[place])).unit is None:
             raw.headers[names[place]] = header.with_unit(unit)
-    if footer:
-        raw.notes.append(f"left out: {len(footer)} lines below the table ({footer[0][:40]!r})")
-    if text.encoding not in ("utf-8", "utf-8-sig"):
-        raw.notes.append(f"text: encoding {text.encoding}")
-    if layout.header is not None and layout.header > 0:
-        raw.notes.append(f"header: line {layout.header + 1}")
-    elif layout.header is None:
-        raw.notes.append("header: none; the first column of values is taken")
+    raw.notes.extend(_notes(text, lines, layout, repeats, footer))
     return _without_code(plain_numbers(raw, decimal, dated=dated, dialect=dialect))
+
+
+def _notes(
+    text: Text, lines: list[str], layout: _Layout, repeats: int, footer: list[str]
+) -> list[str]:
+    """Return what was left out of a text, and where its header is."""
+    start = layout.first if layout.header is None else layout.header + 1
+    notes = [
+        f"left out: the line {line[:60]!r} below the header"
+        for line in lines[start : layout.first]
+        if any(map(is_number, _cells(line, layout.delimiter)))
+    ]
+    if repeats:
+        notes.append(f"left out: {repeats} lines that repeat the header")
+    if footer:
+        notes.append(f"left out: {len(footer)} lines below the table ({footer[0][:40]!r})")
+    if text.encoding not in ("utf-8", "utf-8-sig"):
+        notes.append(f"text: encoding {text.encoding}")
+    if layout.header is None:
+        notes.append("header: none; the first column of values is taken")
+    elif layout.header > 0:
+        notes.append(f"header: line {layout.header + 1}")
+    return notes
+
+
+def _refuse_thousands(
+    rows: list[list[str]], names: list[str], dialect: Dialect, path: Path
+) -> None:
+    """Refuse millimetres that all have three decimals: they may be whole, with thousands."""
+    for place, name in enumerate(names):
+        length = read_header(name).length
+        cells = [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
+        whole = all(re.fullmatch(r"-?\d{1,3}\.\d{3}", cell) for cell in cells)
+        if length and length.name == "mm" and not dialect.decimal and len(cells) > 1 and whole:
+            raise SchemaError(
+                f"The decimal mark must be known. Received {cells[0]!r} in the column {name!r} of "
+                f"{path}, whose point may be one of thousands. Say decimal='.' (--decimal .) if it "
+                "is a decimal mark, or decimal=','."
+            )
 
 
 def _headerless(line: str) -> list[str]:
@@ -173,18 +202,18 @@ def _without_code(raw: RawTable) -> RawTable:
 
 def _without_headers(
     frame: pd.DataFrame, line: Callable[[int], int]
-) -> tuple[pd.DataFrame, Callable[[int], int]]:
-    """Return the rows without those that repeat the header."""
+) -> tuple[pd.DataFrame, Callable[[int], int], int]:
+    """Return the rows without those that repeat the header, and how many did."""
     first = frame.columns[0]
     kind = frame[first].dtype
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
-        return frame, line
+        return frame, line, 0
     suspects = np.flatnonzero((frame[first] == first).to_numpy(bool, na_value=False))
     repeats = [k for k in suspects if frame.iloc[k].astype(str).tolist() == list(frame.columns)]
     if not repeats:
-        return frame, line
+        return frame, line, 0
     kept = np.setdiff1d(np.arange(len(frame)), repeats)
-    return frame.iloc[kept].reset_index(drop=True), lambda row: line(int(kept[row]))
+    return frame.iloc[kept].reset_index(drop=True), lambda row: line(int(kept[row])), len(repeats)
 
 
 def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layout:
@@ -209,7 +238,14 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
             continue
         rows = [_cells(line, delimiter) for line in lines]
         block = find_block(rows)
-        if block is not None and (len(block.names) > 1 or len(rows[block.first]) > 1):
+        if (
+            block is None
+            or (  # a comma below lines without any is a decimal mark
+                delimiter == "," and block.first > 0 and "," not in "".join(lines[: block.first])
+            )
+        ):
+            continue
+        if len(block.names) > 1 or len(rows[block.first]) > 1:
             found.append(((block.numbers, block.count, -rank), delimiter, block, rows))
     if not found or max(found)[0][0] == 0:
         return _at(lines, _likely_header(lines, candidates[:5]), path, dialect, dated)
@@ -419,12 +455,7 @@ def _missing(name: str, texts: list[str], missing: list[str]) -> list[str]:
 
 
 def _without_tail(
-    path: Path,
-    layout: _Layout,
-    names: list[str],
-    decimal: str,
-    dialect: Dialect,
-    dated: bool,
+    path: Path, layout: _Layout, names: list[str], decimal: str, dialect: Dialect, dated: bool
 ) -> pd.DataFrame | None:
     """Return the rows where the cells beyond the header are all empty: trailing delimiters."""
     kept, width = [], len(names)

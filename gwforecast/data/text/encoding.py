@@ -68,6 +68,11 @@ def decoded(path: Path, encoding: str | None = None) -> Text:
     """
     with path.open("rb") as file:
         start = file.read(SAMPLED + 1)
+    if start.startswith((b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf")):
+        raise SchemaError(
+            f"A table must be text or .parquet. Received a compressed file, {path}. Unpack it, or "
+            "give a workbook its suffix, .xlsx."
+        )
     if encoding is None and _is_plain(path):
         return Text(path, "utf-8", start, plain=True)
     raw = path.read_bytes()

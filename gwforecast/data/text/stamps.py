@@ -91,14 +91,6 @@ def read_times(
     ----------
     column : pandas.Series
         Text, numbers (days since 1899-12-30, YYYYMMDD, or milliseconds since 1970), or dates.
-    day_first : bool, optional
-        Order of 03/04/2020.
-    date_format : str, optional
-        As of ``datetime.strftime``; nothing is found out then.
-    where : callable
-        Returns the place of a row for messages, e.g. ``"line 7"``.
-    source : str
-        File, for messages.
 
     Raises
     ------
