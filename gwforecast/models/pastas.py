@@ -6,6 +6,7 @@ A fitted response is plain arrays, so that simulating does not need pastas.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ __all__ = ["RESPONSES", "Pastas", "Response", "Scales"]
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """A fitted transfer function: the level is ``base`` plus the sum of responses to recharge.
+    """A fitted transfer function: ``base`` plus the responses to recharge and to each driver.
 
     Recharge is rain plus a factor times the demand, or that of a root zone, see
     :func:`gwforecast.data.water_balance.root_zone_recharge`.
@@ -48,6 +49,10 @@ class Response:
         Whether it was fitted with a noise model.
     root_zone : numpy.ndarray
         Parameters of the root zone, shape (parameter,); empty for linear recharge.
+    drivers : numpy.ndarray
+        Response to one unit of each driver by lag, shape (driver, step); 0 for one without effect.
+    usual : numpy.ndarray
+        Mean of each driver over the fitted rows, shape (driver,), from which its effect is counted.
     """
 
     weights: Annotated[np.ndarray, Shape("lag")]
@@ -58,6 +63,15 @@ class Response:
     root_zone: Annotated[np.ndarray, Shape("parameter")] = field(
         default_factory=lambda: np.empty(0)
     )
+    drivers: Annotated[np.ndarray, Shape("driver", "step")] = field(
+        default_factory=lambda: np.empty((0, 0))
+    )
+    usual: Annotated[np.ndarray, Shape("driver")] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def memory(self) -> int:
+        """Number of steps of the longest response."""
+        return max(len(self.weights), len(self.drivers.T))
 
     def recharge(self, weather: np.ndarray) -> np.ndarray:
         """Return the recharge of weather without gaps (time, series), shape (time,)."""
@@ -70,19 +84,25 @@ class Response:
     def levels(self, weather: np.ndarray) -> np.ndarray:
         """Return the levels under weather (time, series), shape (time,), m.
 
-        NaN where the weather is missing within the response.
+        The last series are the drivers. NaN where the weather is missing within the response.
         """
         known = np.isfinite(weather).all(axis=1)
         lags = self.weights.size
         recharge = np.full(lags + known.size, self.before)
+        drivers = np.zeros((self.usual.size, known.size))
         if known.any():
             filled = np.where(known[:, None], weather, np.nanmean(weather[known], axis=0))
-            recharge[lags:] = np.where(known, self.recharge(filled), 0.0)
+            water, other = np.split(filled, [weather.shape[1] - self.usual.size], axis=1)
+            recharge[lags:] = np.where(known, self.recharge(water), 0.0)
+            drivers = np.where(known, other.T - self.usual[:, None], 0.0)
         levels = np.convolve(recharge, self.weights)[lags : lags + known.size] + self.base
+        for series, weights in zip(drivers, self.drivers, strict=True):
+            if weights.any():
+                levels += np.convolve(series, weights)[: known.size]
         if not known.all():
             missing = np.concatenate([[0], np.cumsum(~known)])
             ends = np.arange(1, known.size + 1)
-            levels[missing[ends] > missing[np.maximum(ends - lags, 0)]] = np.nan
+            levels[missing[ends] > missing[np.maximum(ends - self.memory, 0)]] = np.nan
         return np.asarray(levels)
 
 
@@ -133,6 +153,10 @@ RESPONSES = {
 _STEPS = {"D": "D", "W": "7D"}
 _DEMANDS = (("evapotranspiration",), ("temperature",), ("temperature_min", "temperature_max"))
 _FEWEST = 20
+DRIVERS = {"stage": ("Exponential", None), "pumping": ("Hantush", False)}
+"""Kinds of series that act beside recharge: their response function, that of Hantush for a well in
+a leaky aquifer, and whether levels rise with them, None for either."""
+LONGEST = 1000.0  # days, mean memory of the effect of a stage; without it a trend can pass for one
 _ROOT_ZONE = ("srmax", "lp", "ks", "gamma", "kv", "simax", "tt", "k")
 
 
@@ -143,10 +167,11 @@ class Pastas(PerWell[Response]):
     The level is the convolution of recharge with a response function [2]_. Linear recharge is rain
     plus a factor times the potential evapotranspiration, or times the mean temperature where there
     is none. Nonlinear recharge is that below a root zone, with snow where there is temperature
-    [3]_. The parameters are estimated by least squares, and then, starting from these, with an
-    autoregressive noise model. Of the candidates the one with the smallest error on the validation
-    rows is kept; where there are no validation levels, the last one. The simulation uses the
-    response alone.
+    [3]_. Stages of rivers and the sea, and pumping, act through responses of their own, which are
+    kept only where the validation rows are better with them. The parameters are estimated by least
+    squares, and then, starting from these, with an autoregressive noise model. Of the candidates
+    the one with the smallest error on the validation rows is kept; where there are no validation
+    levels, the last one. The simulation uses the response alone.
 
     Parameters
     ----------
@@ -181,24 +206,27 @@ class Pastas(PerWell[Response]):
     quick = True
     blended = True
     fit_type = Response
+    _kinds: list[str] = field(init=False, repr=False, default_factory=list)  # of the drivers
 
     def memory(self, frequency: str) -> int:  # noqa: ARG002 - that of the fit
         """Return the longest response of the wells, in steps."""
-        return max((fit.weights.size for fit in self.fits_.values()), default=1)
+        return max((fit.memory for fit in self.fits_.values()), default=1)
 
     def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
-        """Return the names of rain and of evapotranspiration or temperature.
+        """Return the names of rain, of evapotranspiration or temperature, and of drivers.
 
         Raises
         ------
         SchemaError
             If one of them is missing.
         """
-        by_kind = self._by_kind(observations, schema.covariate_names(observations))
+        names = schema.covariate_names(observations)
+        by_kind = self._by_kind(observations, names)
         for demand in _DEMANDS:
             if "rain" in by_kind and set(demand) <= set(by_kind):
                 warmth = next((t for t in _DEMANDS[1:] if set(t) <= set(by_kind)), ())
-                return tuple(by_kind[kind] for kind in dict.fromkeys(("rain", *demand, *warmth)))
+                chosen = [by_kind[kind] for kind in dict.fromkeys(("rain", *demand, *warmth))]
+                return (*chosen, *self._drivers(observations, names))
         raise SchemaError(
             "A transfer function needs rain, and evapotranspiration or temperature. Received the "
             f"covariates {schema.covariate_names(observations)}. Add the series, or set "
@@ -210,10 +238,19 @@ class Pastas(PerWell[Response]):
         kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
         return {kind: name for name, kind in reversed(kinds.items()) if kind is not None}
 
-    def weather_of(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the series (well, version, time, series) of linear and nonlinear recharge.
+    def _drivers(self, observations: xr.Dataset, names: Sequence[str]) -> list[str]:
+        """Return the names of all series that act beside recharge."""
+        return [
+            name
+            for name in names
+            if schema.covariate_kind(name, observations[name].attrs) in DRIVERS
+        ]
 
-        They are rain, its demand, the potential evapotranspiration and, if known, the temperature.
+    def weather_of(self, observations: xr.Dataset) -> np.ndarray:
+        """Return the series (well, version, time, series) of recharge and drivers.
+
+        They are rain, its demand, the potential evapotranspiration, the temperature if it is known,
+        and the drivers.
         """
         given = super().weather_of(observations)
         by_kind = self._by_kind(observations, self.covariates_)
@@ -221,22 +258,26 @@ class Pastas(PerWell[Response]):
         mean = series.get("temperature")
         if mean is None and "temperature_min" in series:
             mean = 0.5 * (series["temperature_min"] + series["temperature_max"])
+        drivers = self._drivers(observations, self.covariates_)
+        others = [given[..., self.covariates_.index(name)] for name in drivers]
         if mean is None:
             demand = series["evapotranspiration"]
-            return np.stack([series["rain"], demand, demand], axis=-1)
+            return np.stack([series["rain"], demand, demand, *others], axis=-1)
         days = timeline.days_per_step(self._frequency)
         potential = EVAPORATION_FACTOR * days * np.maximum(mean, 0.0)
         demand, potential = (series.get("evapotranspiration", v) for v in (mean, potential))
-        return np.stack([series["rain"], demand, potential, mean], axis=-1)
+        return np.stack([series["rain"], demand, potential, mean, *others], axis=-1)
 
     def fit_well(self, record: WellRecord, previous: Response | None) -> Response:
         """Return the response with the smallest error on the validation rows.
 
-        In a refit it is estimated with the recharge and with or without noise as before.
+        In a refit it is estimated with the recharge, with or without noise, and with or without
+        drivers as before.
         """
         noise, recharge = self.noise, [self.recharge] if self.recharge else ["linear", "flex"]
+        driven = [False, True] if self._kinds else [False]
         if previous is not None:
-            noise = previous.noise
+            noise, driven = previous.noise, [bool(previous.drivers.any())]
             recharge = ["flex" if previous.root_zone.size else "linear"]
         rows = np.flatnonzero(np.isfinite(record.level))
         if rows.size < _FEWEST:
@@ -248,7 +289,11 @@ class Pastas(PerWell[Response]):
         index = pd.DatetimeIndex(record.times[first:last])
         weather = pd.DataFrame(record.weather[first:last], index)
         head = pd.Series(record.level[first:last], index, name="level").dropna()
-        found = [one for kind in recharge for one in self._solve(head, weather, kind, noise=noise)]
+        found = [
+            one
+            for kind, drive in itertools.product(recharge, driven)
+            for one in self._solve(head, weather, kind, noise=noise, driven=drive)
+        ]
         errors = [np.square(one.levels(record.weather) - record.validation) for one in found]
         usable = [np.isfinite(error) for error in errors]
         if len(found) == 1 or not usable[-1].any():
@@ -279,8 +324,12 @@ class Pastas(PerWell[Response]):
         self, observations: xr.Dataset, split: Split, *, through: Period, previous: Self | None
     ) -> None:
         """Check that pastas is installed and that the steps are daily or weekly."""
-        del observations, split, through, previous
+        del split, through, previous
         _pastas()
+        self._kinds = [
+            schema.covariate_kind(name, observations[name].attrs)
+            for name in self._drivers(observations, self.covariates_)
+        ]
         if self._frequency[0] not in _STEPS:
             raise SchemaError(
                 "A transfer function is fitted to daily or weekly steps. Received the frequency "
@@ -293,36 +342,68 @@ class Pastas(PerWell[Response]):
             raise ValueError("a response has at least one lag")
 
     def _solve(
-        self, head: pd.Series, weather: pd.DataFrame, recharge: str, *, noise: bool | None
+        self,
+        head: pd.Series,
+        weather: pd.DataFrame,
+        recharge: str,
+        *,
+        noise: bool | None,
+        driven: bool,
     ) -> Iterator[Response]:
         """Yield the requested responses: without noise, then with it.
 
-        The initial values and bounds of pastas suit series in mm and m. Linear recharge is fitted
-        to scaled series, so that units and datum do not matter.
+        The initial values and bounds of pastas suit series in mm and m. Drivers and the series of
+        linear recharge are scaled, so that units and datum do not matter.
         """
         ps = _pastas()
-        linear = recharge == "linear"
-        scales = Scales.of(head, weather[0], weather[1])
-        scaled = scales.apply(head, weather[0], weather[1])
+        water = weather.iloc[:, : weather.shape[1] - len(self._kinds)]
+        drivers = weather.iloc[:, water.shape[1] :]
+        usual, spread = drivers.mean().to_numpy(), drivers.std().to_numpy()
+        acting = [k for k, one in enumerate(spread) if driven and one > 0]
+        scales = Scales.of(head, water[0], water[1])
+        scaled = scales.apply(head, water[0], water[1])
+
+        def response(*, noise: bool) -> Response:
+            found = self._response(model, scales, water, noise=noise, linear=recharge == "linear")
+            blocks = {
+                k: scales.level[1] / spread[k] * pastas_objective.block_response(model, _driver(k))
+                for k in acting
+            }
+            length = max((one.size for one in blocks.values()), default=1)
+            padded = np.zeros((usual.size, length))
+            for k, one in blocks.items():
+                padded[k, : one.size] = one
+            return replace(found, drivers=padded, usual=usual)
+
         with _quiet():
             model = ps.Model(scaled[0], freq=_STEPS[self._frequency[0]])
-            response = getattr(ps, RESPONSES[self.response])()
-            if linear:
-                stress = ps.RechargeModel(
-                    *scaled[1:], rfunc=response, recharge=ps.rch.Linear(), name="recharge"
-                )
-                model.add_stressmodel(stress)
+            if recharge == "linear":
+                self._add_recharge(model, *scaled[1:])
             else:
-                self._add_root_zone(model, weather, response)
+                self._add_root_zone(model, water)
+            for k in acting:
+                self._add_driver(model, (drivers.iloc[:, k] - usual[k]) / spread[k], k)
             pastas_objective.solve(model)
             if not noise:
-                yield self._response(model, scales, weather, noise=False, linear=linear)
+                yield response(noise=False)
             if noise is not False:
                 model.add_noisemodel(ps.ArNoiseModel())
                 pastas_objective.solve(model, initial=False)
-                yield self._response(model, scales, weather, noise=True, linear=linear)
+                yield response(noise=True)
 
-    def _add_root_zone(self, model: Any, weather: pd.DataFrame, response: Any) -> None:
+    def _add_recharge(self, model: Any, rain: pd.Series, demand: pd.Series) -> None:
+        """Add linear recharge."""
+        ps = _pastas()
+        stress = ps.RechargeModel(
+            rain,
+            demand,
+            rfunc=getattr(ps, RESPONSES[self.response])(),
+            recharge=ps.rch.Linear(),
+            name="recharge",
+        )
+        model.add_stressmodel(stress)
+
+    def _add_root_zone(self, model: Any, weather: pd.DataFrame) -> None:
         """Add the nonlinear recharge; the degree-day factor of pastas is that of a day."""
         ps = _pastas()
         snow = weather.shape[1] > 3
@@ -330,7 +411,7 @@ class Pastas(PerWell[Response]):
             weather[0],
             weather[2],
             temp=weather[3] if snow else None,
-            rfunc=response,
+            rfunc=getattr(ps, RESPONSES[self.response])(),
             recharge=ps.rch.FlexModel(snow=snow),
             name="recharge",
         )
@@ -340,11 +421,26 @@ class Pastas(PerWell[Response]):
             initial, low, high = (days * value for value in (2.0, 1.0, 20.0))
             model.set_parameter("recharge_k", initial=initial, pmin=low, pmax=high)
 
+    def _add_driver(self, model: Any, series: pd.Series, number: int) -> None:
+        """Add the response to a driver, scaled."""
+        ps = _pastas()
+        shape, rises = DRIVERS[self._kinds[number]]
+        stress = ps.StressModel(
+            series,
+            rfunc=getattr(ps, shape)(),
+            name=_driver(number),
+            up=rises,
+            settings="waterlevel",  # the mean before the series
+        )
+        model.add_stressmodel(stress)
+        if shape == "Exponential":
+            model.set_parameter(f"{_driver(number)}_a", pmax=LONGEST)
+
     def _response(
         self, model: Any, scales: Scales, weather: pd.DataFrame, *, noise: bool, linear: bool
     ) -> Response:
         optimal = model.parameters["optimal"].astype(float)
-        weights = pastas_objective.block_response(model)
+        weights = pastas_objective.block_response(model, "recharge")
         base = float(optimal["constant_d"])
         if not (np.isfinite(weights).all() and np.isfinite(base)):
             raise SchemaError(
@@ -358,6 +454,11 @@ class Pastas(PerWell[Response]):
         zone = optimal[names].to_numpy()
         found = Response(weights * height, 0.0, mean + height * base, 0.0, noise, zone)
         return replace(found, before=float(found.recharge(weather.to_numpy()).mean()))
+
+
+def _driver(number: int) -> str:
+    """Return the name of a driver in a model of pastas."""
+    return f"driver {number}"
 
 
 def _known_span(weather: np.ndarray, rows: np.ndarray, times: np.ndarray) -> tuple[int, int]:

@@ -29,9 +29,9 @@ Key = tuple[float, ...]
 def solve(model: Any, *, initial: bool = True, max_nfev: int | None = None) -> None:
     """Estimate the parameters of a model as its method ``solve`` does.
 
-    It has one stress model, of recharge, a constant, and an ``ArNoiseModel`` or none.
-    ``initial=False`` begins with the last optimal values; numerical derivatives do not count as
-    evaluations.
+    It has a stress model of recharge and then any of single series, a constant, and an
+    ``ArNoiseModel`` or none. ``initial=False`` begins with the last optimal values; numerical
+    derivatives do not count as evaluations.
     """
     import pastas as ps
 
@@ -46,11 +46,11 @@ def _nothing_to_report(**_: Any) -> list[str]:
     return []
 
 
-def block_response(model: Any) -> np.ndarray:
-    """Return the response of a solved model to one unit of recharge, shape (lag,)."""
-    (stress,) = model.stressmodels.values()
-    optimal = model.parameters["optimal"].to_numpy(float)[: stress.rfunc.nparam]
-    found: np.ndarray = stress.rfunc.block(optimal, _step(model))
+def block_response(model: Any, name: str) -> np.ndarray:
+    """Return the response of a solved model to one unit of a stress model, shape (lag,)."""
+    response = model.stressmodels[name].rfunc
+    optimal = model.get_parameters(name)[: response.nparam]
+    found: np.ndarray = response.block(optimal, _step(model))
     return found
 
 
@@ -97,14 +97,14 @@ def _on_arrays(model: Any) -> Callable[[np.ndarray], np.ndarray] | None:
     """Return the objective of a model that pastas has just evaluated; None for other models."""
     observed, axis = model.observations(), model.sim_index
     rows = axis.get_indexer(observed.index)
-    if len(model.stressmodels) != 1 or axis.size < 2 or (rows < 0).any():
+    if axis.size < 2 or (rows < 0).any():
         return None
-    (stress,) = model.stressmodels.values()
+    stress, *others = model.stressmodels.values()
     step, span = _step(model), (model.settings["tmax"] - axis[0]) / DAY
     rain, demand, *warmth = (one.series.to_numpy() for one in stress.stresses)
     response, zone = stress.rfunc.nparam, stress.nparam - stress.recharge.nparam
-    level = observed.to_numpy()
     passed = np.diff(observed.index.to_numpy()) / DAY
+    driven = [(_effect(one, step, span), one.nparam) for one in others]
 
     @lru_cache(KEPT)
     def block(parameters: Key) -> np.ndarray:
@@ -124,13 +124,29 @@ def _on_arrays(model: Any) -> Callable[[np.ndarray], np.ndarray] | None:
 
     def residuals(p: np.ndarray) -> np.ndarray:
         own = tuple(p[: stress.nparam].tolist())
-        simulated = contribution(own[:response], own[zone:]) + p[stress.nparam]
-        return np.asarray(level - simulated[rows])
+        simulated = contribution(own[:response], own[zone:])
+        first = stress.nparam
+        for effect, count in driven:
+            simulated = simulated + effect(tuple(p[first : first + count].tolist()))
+            first += count
+        return np.asarray(observed.to_numpy() - (simulated + p[first])[rows])
 
     def noise(p: np.ndarray) -> np.ndarray:
         return _weighted_noise(residuals(p), passed, float(p[-1]))
 
     return residuals if model.noisemodel is None else noise
+
+
+def _effect(stress: Any, step: float, span: float) -> Callable[[Key], np.ndarray]:
+    """Return the contribution of a single series by the parameters of its response."""
+    series = stress.stress.series.to_numpy()
+
+    @lru_cache(KEPT)
+    def effect(shape: Key) -> np.ndarray:
+        weights = stress.rfunc.block(np.array(shape), step, maxtmax=span)
+        return np.asarray(fftconvolve(series, weights)[: series.size])
+
+    return effect
 
 
 def _weighted_noise(residual: np.ndarray, days: np.ndarray, alpha: float) -> np.ndarray:

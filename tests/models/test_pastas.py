@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast import SchemaError, backtest, evaluate, split_by_fraction
+from gwforecast import SchemaError, backtest, evaluate, load, split_by_fraction
 from gwforecast.models import pastas_objective
 from gwforecast.models.pastas import Pastas, Response
 
@@ -78,6 +79,86 @@ def with_snow() -> xr.Dataset:
     days = 7 * np.arange(observations.sizes["time"])
     warmth = 6.0 + 10.0 * np.sin(2 * np.pi * days / 365.25)
     return observations.assign(tg=(("well", "time"), warmth[None], {"units": "degC"}))
+
+
+def driven(*, effect: float = 1.0) -> xr.Dataset:
+    """Return the aquifer beside a river, with a well that began to pump halfway."""
+    observations = aquifer(noise=0.02)
+    steps = observations.sizes["time"]
+    rng = np.random.default_rng(7)
+    river = 100 + pd.Series(rng.normal(0, 2.0, steps)).ewm(com=6).mean().to_numpy()
+    pumped = np.where(np.arange(steps) > 0.4 * steps, 500.0, 0.0) * rng.uniform(0.5, 1.0, steps)
+    lags = np.arange(200)
+    quick, slow = (np.exp(-lags / m) * (1 - np.exp(-1 / m)) for m in (3.0, 20.0))
+    change = effect * np.convolve(river - river.mean(), 0.5 * quick)[:steps]
+    change -= effect * np.convolve(pumped, 0.004 * slow)[:steps]
+    dims = ("well", "time")
+    return observations.assign(
+        level=observations["level"] + change,
+        river=(dims, river[None], {"kind": "stage", "units": "m"}),
+        pumping=(dims, pumped[None], {"units": "m3/d"}),
+        works=(dims, np.zeros((1, steps)), {"kind": "pumping"}),  # never in use
+    )
+
+
+def test_rivers_and_pumping_act_beside_the_recharge() -> None:
+    observations = driven()
+    split = split_by_fraction(observations)
+    fitted = Pastas(response="exponential", recharge="linear").fit(observations, split=split)
+    river, pumping, works = fitted.fits_["a"].drivers.sum(axis=1)
+    assert river == pytest.approx(0.5, rel=0.15)
+    assert pumping == pytest.approx(-0.004, rel=0.15)
+    assert works == 0.0
+    test = split.levels(observations, "test")
+    error = fitted.simulate(observations)["level"] - test
+    assert float((error**2).mean()) < 0.05 * float(test.var())
+    without = observations.drop_vars(["river", "pumping", "works"])
+    plain = Pastas(response="exponential", recharge="linear").fit(without, split=split)
+    assert float((error**2).mean()) < 0.5 * float(
+        ((plain.simulate(without)["level"] - test) ** 2).mean()
+    )
+    again = fitted.refit(observations, split=split)
+    assert again.fits_["a"].drivers.sum(axis=1) == pytest.approx([0.5, -0.004, 0.0], rel=0.15)
+
+
+def test_drivers_that_do_not_help_on_unseen_rows_are_left_out() -> None:
+    observations = driven(effect=0.0)
+    split = split_by_fraction(observations)
+    fitted = Pastas(response="exponential", recharge="linear").fit(observations, split=split)
+    assert not fitted.fits_["a"].drivers.any()
+    assert not fitted.refit(observations, split=split).fits_["a"].drivers.any()
+
+
+@pytest.mark.filterwarnings("ignore")  # of pastas and pandas
+def test_levels_with_drivers_are_those_of_pastas_and_are_stored(tmp_path: Path) -> None:
+    observations = driven().drop_vars("works")
+    split = split_by_fraction(observations)
+    fitted = Pastas(response="exponential", recharge="linear", noise=False)
+    fitted = fitted.fit(observations, split=split)
+    frame = observations.isel(well=0).to_dataframe()
+    last = np.flatnonzero(split.rows(observations, "train").values[0])[-1] + 1
+    part = frame.iloc[:last]
+    model = ps.Model(part["level"], freq="7D")
+    for stress in (
+        ps.RechargeModel(part["rr"], part["et"], rfunc=ps.Exponential(), name="recharge"),
+        ps.StressModel(
+            part["river"] - part["river"].mean(), rfunc=ps.Exponential(), name="river", up=None,
+            settings="waterlevel",
+        ),
+        ps.StressModel(
+            part["pumping"] - part["pumping"].mean(), rfunc=ps.Hantush(), name="pumping", up=False,
+            settings="waterlevel",
+        ),
+    ):  # fmt: skip
+        model.add_stressmodel(stress)
+    model.solve(report=False)
+    theirs = model.simulate(tmin=frame.index[0], tmax=frame.index[last - 1])
+    ours = fitted.simulate(observations)["level"].values[0].squeeze()[:last]
+    assert np.sqrt(np.mean((ours - theirs.to_numpy())[100:] ** 2)) < 0.02
+    again = load(fitted.save(tmp_path / "model"))
+    np.testing.assert_array_equal(
+        again.simulate(observations)["level"], fitted.simulate(observations)["level"]
+    )
 
 
 def test_a_root_zone_with_snow_is_that_of_pastas() -> None:
@@ -178,8 +259,9 @@ def test_it_stands_beside_the_others() -> None:
 @pytest.mark.filterwarnings("ignore")  # of pastas and pandas
 @pytest.mark.parametrize("response", ["Gamma", "Exponential", "DoubleExponential", "FourParam"])
 @pytest.mark.parametrize("zone", [False, True], ids=["linear", "flex"])
+@pytest.mark.parametrize("pumped", [False, True], ids=["plain", "pumped"])
 def test_estimating_on_arrays_gives_the_parameters_of_pastas_to_the_last_digit(
-    response: str, *, zone: bool
+    response: str, *, zone: bool, pumped: bool
 ) -> None:
     frame = aquifer(noise=0.05, steps=300).isel(well=0).to_dataframe()
     frame["temperature"] = 8 + 12 * np.sin(2 * np.pi * np.arange(300) / 52.18)
@@ -193,6 +275,11 @@ def test_estimating_on_arrays_gives_the_parameters_of_pastas_to_the_last_digit(
             model, frame["rr"], frame["et"], rfunc=getattr(ps, response)(), recharge=kind,
             name="recharge", **extra,
         )  # fmt: skip
+        if pumped:
+            ps.StressModel(
+                model, frame["rr"] - 10.0, rfunc=ps.Hantush(), name="pumping", up=False,
+                settings="waterlevel",
+            )  # fmt: skip
         return model
 
     expected, model = made(), made()
@@ -206,7 +293,7 @@ def test_estimating_on_arrays_gives_the_parameters_of_pastas_to_the_last_digit(
     pd.testing.assert_series_equal(
         model.parameters["optimal"], expected.parameters["optimal"], check_exact=True
     )
-    weights = pastas_objective.block_response(model)
+    weights = pastas_objective.block_response(model, "recharge")
     np.testing.assert_array_equal(weights, expected.get_block_response("recharge").to_numpy())
 
 
