@@ -78,18 +78,10 @@ def _plain(value: Any) -> Any:
 
 
 _PATHS = (
-    ("data", "levels"),
-    ("data", "covariates"),
-    ("data", "attributes"),
-    ("data", "barometer"),
-    ("output", "folder"),
-    ("backtest", "folder"),
-    ("tune", "folder"),
-    ("schedule", "bundles"),
-    ("schedule", "archive"),
-    ("schedule", "weather_forecast"),
-    ("schedule", "head"),
-)
+    ("data", "levels"), ("data", "covariates"), ("data", "attributes"), ("data", "barometer"),
+    ("output", "folder"), ("backtest", "folder"), ("tune", "folder"), ("schedule", "bundles"),
+    ("schedule", "archive"), ("schedule", "weather_forecast"), ("schedule", "head"),
+)  # fmt: skip
 
 
 class Settings(Section):
@@ -214,29 +206,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 _RULES = {
-    "missing": "be given",
-    "int_type": "be a whole number",
-    "int_from_float": "be a whole number",
-    "float_type": "be a number",
-    "string_type": "be text in quotes",
-    "bool_type": "be true or false",
-    "list_type": "be a list in brackets",
-    "dict_type": "be a table",
+    "missing": "be given", "int_type": "be a whole number",
+    "int_from_float": "be a whole number", "float_type": "be a number",
+    "string_type": "be text in quotes", "bool_type": "be true or false",
+    "list_type": "be a list in brackets", "dict_type": "be a table",
     "model_type": "be a table in brackets, like [data]",
     "model_attributes_type": "be a table in brackets, like [data]",
-    "is_instance_of": "be a path in quotes",
-    "path_type": "be a path in quotes",
-    "finite_number": "be a finite number",
-    "greater_than": "be greater than {gt}",
+    "is_instance_of": "be a path in quotes", "path_type": "be a path in quotes",
+    "finite_number": "be a finite number", "greater_than": "be greater than {gt}",
     "greater_than_equal": "be at least {ge}",
-    "string_pattern_mismatch": "have the form {pattern}",
-    "less_than": "be less than {lt}",
-    "less_than_equal": "be at most {le}",
-    "literal_error": "be one of {expected}",
+    "string_pattern_mismatch": "have the form {pattern}", "less_than": "be less than {lt}",
+    "less_than_equal": "be at most {le}", "literal_error": "be one of {expected}",
     "too_short": "have at least {min_length} item",
-    "too_long": "have at most {max_length} items",
-    "value_error": "be {error}",
-}
+    "too_long": "have at most {max_length} items", "value_error": "be {error}",
+}  # fmt: skip
 
 
 def _without_alternatives(found: Sequence[Any]) -> list[Any]:

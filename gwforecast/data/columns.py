@@ -26,71 +26,29 @@ __all__ = ["Levels", "as_table", "series_by_well"]
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels as found, not yet checked.
+    """Levels as found, not yet checked."""
 
-    Parameters
-    ----------
-    series : dict of str to pandas.Series
-        By well, over naive times.
-    source : str
-        Name of the column that they were taken from.
-    units : str, optional
-        Units that the data state, a name of :data:`gwforecast.data.terms.units.TO_METRES`.
-    is_depth : bool
-        Whether the values are depths.
-    time_zone : str, optional
-        Time zone of the stamps, and what was made of it.
-    datum : str, optional
-        Vertical datum that the data state.
-    above : frozenset of str
-        Wells whose values are levels, where those of the others are depths.
-    relative : frozenset of str
-        Wells whose values are from a point, with a sign that the data do not give.
-    stated_above : bool
-        Whether the data say that the values are above a datum.
-    is_generic : bool
-        Whether the column is called a value, not a level or a depth.
-    point : str, optional
-        What depths are measured from, as the data say.
-    named : {"height", "plain", "either", ""}
-        Whether the words of the columns name a height, are plain (*level*), or are written over
-        depths as well.
-    ground : float, optional
-        Least height of the ground or of the measuring points that stands beside the levels, m.
-    unclear : str, optional
-        A unit that was not understood.
-    dry : dict of str to pandas.DatetimeIndex
-        Times at which a well had no water.
-    covariates, columns : tuple of str
-        Columns of covariates beside the levels, and those of the levels.
-    left : dict of str to str
-        Why other columns were left out.
-    notes : tuple of str
-        What was decided, and what was left out.
-    layout : str
-        What the data were recognised as.
-    """
-
-    series: dict[str, pd.Series]
-    source: str
-    units: str | None = None
-    is_depth: bool = False
-    time_zone: str | None = None
-    datum: str | None = None
-    above: frozenset[str] = frozenset()
-    relative: frozenset[str] = frozenset()
-    stated_above: bool = False
-    is_generic: bool = False
-    point: str | None = None
+    series: dict[str, pd.Series]  # by well, over naive times
+    source: str  # name of the column that they were taken from
+    units: str | None = None  # units that the data state, a name of TO_METRES
+    is_depth: bool = False  # whether the values are depths
+    time_zone: str | None = None  # time zone of the stamps, and what was made of it
+    datum: str | None = None  # vertical datum that the data state
+    above: frozenset[str] = frozenset()  # wells of levels, where the others are of depths
+    relative: frozenset[str] = frozenset()  # wells measured from a point, sign not known
+    stated_above: bool = False  # whether the data say that the values are above a datum
+    is_generic: bool = False  # whether the column is called a value, not a level or a depth
+    point: str | None = None  # what depths are measured from, as the data say
+    # what the words of the columns name: "plain" is *level*, "either" a depth as well
     named: Literal["height", "plain", "either", ""] = ""
-    ground: float | None = None
-    unclear: str | None = None
-    dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)
-    covariates: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    left: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    layout: str = "table"
+    ground: float | None = None  # least height of ground or measuring points beside them, m
+    unclear: str | None = None  # a unit that was not understood
+    dry: dict[str, pd.DatetimeIndex] = field(default_factory=dict)  # times without water
+    covariates: tuple[str, ...] = ()  # columns of covariates beside the levels
+    columns: tuple[str, ...] = ()  # columns of the levels
+    left: dict[str, str] = field(default_factory=dict)  # why other columns were left out
+    notes: tuple[str, ...] = ()  # what was decided, and what was left out
+    layout: str = "table"  # what the data were recognised as
 
 
 def series_by_well(

@@ -480,9 +480,6 @@ def _zero(row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bo
 
 
 RULES: dict[str, Filler] = {
-    "interpolate": _interpolate,
-    "climatology": _climatology,
-    "forward": _forward,
-    "zero": _zero,
-}
+    "interpolate": _interpolate, "climatology": _climatology, "forward": _forward, "zero": _zero,
+}  # fmt: skip
 """Filling rules by name."""

@@ -27,25 +27,13 @@ __all__ = [
 
 
 REASONS = {
-    "index": "a counter",
-    "quality": "quality, method or remark",
-    "place": "coordinate or height of the site",
-    "area": "area of the site",
-    "zone": "time zone",
-    "unit": "units",
-    "direction": "direction",
-    "parameter": "parameter",
-    "time": "another time",
-    "clock": "a clock",
-    "other": "another measurement",
-    "copy": "repeats another column",
-    "station": "station",
-    "pressure": "a pressure",
-    "value": "not the level",
-    "datum": "datum",
-    "screen": "number of the screen",
-    "column": "height of water above the sensor",
-}
+    "index": "a counter", "quality": "quality, method or remark",
+    "place": "coordinate or height of the site", "area": "area of the site", "zone": "time zone",
+    "unit": "units", "direction": "direction", "parameter": "parameter", "time": "another time",
+    "clock": "a clock", "other": "another measurement", "copy": "repeats another column",
+    "station": "station", "pressure": "a pressure", "value": "not the level", "datum": "datum",
+    "screen": "number of the screen", "column": "height of water above the sensor",
+}  # fmt: skip
 """Why a column of a meaning is neither a level nor a covariate."""
 
 _VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "punkt", "ror"})
@@ -56,30 +44,15 @@ _ALIKE = 0.9  # share of the values that a level above a datum must have of thos
 
 @dataclass
 class Roles:
-    """What the columns of a table are.
+    """What the columns of a table are."""
 
-    Parameters
-    ----------
-    levels : list of str
-        Columns of levels: one of a long table, or of one well; several where each is a well.
-    wells : list of str
-        Columns whose texts together name the well.
-    name : str or None
-        Name of the only well, where the table gives it.
-    wide : bool
-        Whether each level column is a well.
-    covariates : list of str
-        Columns of weather and other inputs.
-    left : dict of str to str
-        Why the others are left out.
-    """
-
+    # columns of levels: one of a long table, or of one well; several where each is a well
     levels: list[str] = field(default_factory=list)
-    wells: list[str] = field(default_factory=list)
-    name: str | None = None
-    wide: bool = False
-    covariates: list[str] = field(default_factory=list)
-    left: dict[str, str] = field(default_factory=dict)
+    wells: list[str] = field(default_factory=list)  # columns whose texts together name the well
+    name: str | None = None  # name of the only well, where the table gives it
+    wide: bool = False  # whether each level column is a well
+    covariates: list[str] = field(default_factory=list)  # columns of weather and other inputs
+    left: dict[str, str] = field(default_factory=dict)  # why the others are left out
 
 
 def is_numeric(column: pd.Series) -> bool:

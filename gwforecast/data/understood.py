@@ -40,14 +40,9 @@ MOSTLY, YEAR_OF_WEEKS = 0.99, 52
 
 @dataclass
 class Understood:
-    """What was understood, line by line.
+    """What was understood, line by line."""
 
-    Parameters
-    ----------
-    lines : list of tuple of str and str
-        What it is about, and what was understood.
-    """
-
+    # what it is about, and what was understood
     lines: list[tuple[str, str]] = field(default_factory=list)
 
     def say(self, about: str, text: str) -> None:

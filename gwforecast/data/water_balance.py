@@ -45,15 +45,10 @@ METHODS: dict[str, str] = {
 """Methods by name, with their sources."""
 
 ARGUMENTS: dict[str, str] = {
-    "temperature": "tmean",
-    "temperature_min": "tmin",
-    "temperature_max": "tmax",
-    "radiation": "rs",
-    "humidity": "rh",
-    "wind": "wind",
-    "latitude": "lat",
+    "temperature": "tmean", "temperature_min": "tmin", "temperature_max": "tmax",
+    "radiation": "rs", "humidity": "rh", "wind": "wind", "latitude": "lat",
     "elevation": "elevation",
-}
+}  # fmt: skip
 """Names of the inputs in pyet."""
 
 WATT_TO_MEGAJOULE = 0.0864  # W/m2 to MJ/m2/d

@@ -62,51 +62,25 @@ Clean = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Trend:
-    """A trend of a monthly series.
+    """A trend of a monthly series."""
 
-    Parameters
-    ----------
-    slope, lower, upper : float
-        Seasonal Sen slope and its 95 % interval, m a year.
-    p_value : float
-        Probability of a Kendall statistic as large without any trend.
-    autocorrelation : float
-        Correlation of neighbouring months without trend and season.
-    months : int
-        Number of months with a value.
-    """
-
-    slope: float
-    lower: float
+    slope: float  # seasonal Sen slope, m a year
+    lower: float  # of its 95 % interval
     upper: float
-    p_value: float
-    autocorrelation: float
-    months: int
+    p_value: float  # probability of a Kendall statistic as large without any trend
+    autocorrelation: float  # correlation of neighbouring months without trend and season
+    months: int  # number of months with a value
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A shift of a monthly series.
+    """A shift of a monthly series."""
 
-    Parameters
-    ----------
-    position : int
-        First month after the shift, from 0.
-    size : float
-        Mean after the shift less that before it, m.
-    p_value : float
-        Probability of a shift as large anywhere in a series without any.
-    autocorrelation : float
-        Correlation of neighbouring months without shift and season.
-    months : int
-        Number of months with a value.
-    """
-
-    position: int
-    size: float
-    p_value: float
-    autocorrelation: float
-    months: int
+    position: int  # first month after the shift, from 0
+    size: float  # mean after the shift less that before it, m
+    p_value: float  # probability of a shift as large anywhere in a series without any
+    autocorrelation: float  # correlation of neighbouring months without shift and season
+    months: int  # number of months with a value
 
 
 def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Trend:

@@ -29,14 +29,9 @@ __all__ = [
 
 
 SCALES = {
-    100.0: "m to cm",
-    0.01: "cm to m",
-    1000.0: "m to mm",
-    0.001: "mm to m",
-    3.28084: "m to ft",
-    0.3048: "ft to m",
-    -1.0: "level to depth to water, or back",
-}
+    100.0: "m to cm", 0.01: "cm to m", 1000.0: "m to mm", 0.001: "mm to m", 3.28084: "m to ft",
+    0.3048: "ft to m", -1.0: "level to depth to water, or back",
+}  # fmt: skip
 """Ratios of the levels after and before a change of unit or sign."""
 
 MAX_SPIKE = 3  # steps; a longer change is an event or a shift

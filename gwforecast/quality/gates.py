@@ -63,26 +63,15 @@ class LevelRange:
 
 @dataclass(frozen=True, eq=False)
 class Ranges:
-    """What the series of some wells were like in training.
-
-    Parameters
-    ----------
-    wells, variables : list of str
-        Names of wells, and of the level and the covariates.
-    bounds : numpy.ndarray
-        Shape (well, variable, window, month, 2): lowest and highest mean over each of
-        :data:`WINDOWS`, in the calendar month and those beside it; NaN where there is none.
-    times : numpy.ndarray
-        Shape (well, sample): times of some levels, NaT where there are fewer.
-    samples : numpy.ndarray
-        Shape (well, variable, sample): levels and covariates at these times.
-    """
+    """What the series of some wells were like in training."""
 
     wells: list[str]
-    variables: list[str]
+    variables: list[str]  # the level and the covariates
+    # shape (well, variable, window, month, 2): lowest and highest mean over each of
+    # :data:`WINDOWS`, in the calendar month and those beside it; NaN where there is none
     bounds: np.ndarray
-    times: np.ndarray
-    samples: np.ndarray
+    times: np.ndarray  # shape (well, sample): times of some levels, NaT where there are fewer
+    samples: np.ndarray  # shape (well, variable, sample): levels and covariates at these times
 
     def level(self, well: str) -> LevelRange | None:
         """Return the range of the levels of a well; None without levels."""

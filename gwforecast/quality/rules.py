@@ -28,57 +28,29 @@ GAUGES = ("level", "pressure", "stage")  # kinds whose values are not 0 in pract
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A finding about one series.
+    """A finding about one series."""
 
-    Parameters
-    ----------
-    well, variable, check : str
-        Well and variable of the finding, and the check that found it.
-    severity : str
-        ``"ok"``, ``"note"``, ``"warning"`` or ``"error"``.
-    n : int
-        Number of values, or of gaps, concerned.
-    first, last : numpy.datetime64
-        First and last time concerned; NaT for the whole series.
-    value : float
-        Value of the statistic that was compared with a limit.
-    message : str
-        The rule, what was received, and how to fix it.
-    positions : numpy.ndarray of int
-        Steps to flag.
-    """
-
-    well: str
-    variable: str
-    check: str
-    severity: str
-    n: int
-    first: np.datetime64
-    last: np.datetime64
-    value: float
-    message: str
-    positions: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    well: str  # well and variable of the finding, and the check that found it
+    variable: str  # well and variable of the finding, and the check that found it
+    check: str  # well and variable of the finding, and the check that found it
+    severity: str  # ``"ok"``, ``"note"``, ``"warning"`` or ``"error"``
+    n: int  # number of values, or of gaps, concerned
+    first: np.datetime64  # first and last time concerned; NaT for the whole series
+    last: np.datetime64  # first and last time concerned; NaT for the whole series
+    value: float  # value of the statistic that was compared with a limit
+    message: str  # the rule, what was received, and how to fix it
+    positions: np.ndarray = field(default_factory=lambda: np.empty(0, int))  # steps to flag
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One variable of one well: values (time,) on the axis of the observations.
-
-    Parameters
-    ----------
-    well, variable, kind : str
-        ``kind`` is ``"level"`` or the kind of a covariate.
-    times : numpy.ndarray
-        Shape (time,), ``datetime64[us]``.
-    values : numpy.ndarray
-        Shape (time,), NaN where missing.
-    """
+    """One variable of one well: values (time,) on the axis of the observations."""
 
     well: str
     variable: str
-    kind: str
-    times: np.ndarray
-    values: np.ndarray
+    kind: str  # ``kind`` is ``"level"`` or the kind of a covariate
+    times: np.ndarray  # shape (time,), ``datetime64[us]``
+    values: np.ndarray  # shape (time,), NaN where missing
 
     @cached_property
     def days(self) -> np.ndarray:

@@ -40,16 +40,12 @@ class Meaning:
 
 
 OF_CODES = {
-    "72019": Meaning("ft", None, is_depth=True),
-    "61055": Meaning("ft", None, is_depth=True),
-    "30210": Meaning("m", None, is_depth=True),
-    "62610": Meaning("ft", "NGVD29"),
-    "62611": Meaning("ft", "NAVD88"),
-    "62612": Meaning("m", "NGVD29"),
-    "62613": Meaning("m", "NAVD88"),
-    "72020": Meaning("ft", "NGVD29"),
+    "72019": Meaning("ft", None, is_depth=True), "61055": Meaning("ft", None, is_depth=True),
+    "30210": Meaning("m", None, is_depth=True), "62610": Meaning("ft", "NGVD29"),
+    "62611": Meaning("ft", "NAVD88"), "62612": Meaning("m", "NGVD29"),
+    "62613": Meaning("m", "NAVD88"), "72020": Meaning("ft", "NGVD29"),
     "72150": Meaning("ft", "MSL"),
-}
+}  # fmt: skip
 """USGS' parameter codes of groundwater levels (https://help.waterdata.usgs.gov/codes-and-parameters)."""
 
 

@@ -31,45 +31,19 @@ DRY = ("dry", "trocken", "droog", "sec", "a sec", "seco", "asciutto", "secco", "
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written; None is found out from the file.
+    """How a file is written; None is found out from the file."""
 
-    Parameters
-    ----------
-    delimiter : str, optional
-        Between the columns.
-    decimal : str, optional
-        Decimal mark, ``.`` or ``,``.
-    day_first : bool, optional
-        Order of 03/04/2020.
-    encoding : str, optional
-        Of the text, e.g. ``"cp1252"``.
-    skip_rows : int, optional
-        Lines above the header that are not read.
-    header_row : int, optional
-        Line of the header, counted from 1.
-    date_format : str, optional
-        Of the times, as of ``datetime.strftime``.
-    sheet : str, optional
-        Sheet of a workbook.
-    time_column : tuple of str
-        Column of the times, or those of date and clock.
-    text_columns : tuple of str
-        Columns that hold text whatever it looks like.
-    missing : tuple of str
-        Texts that stand for a missing value, besides the common ones.
-    """
-
-    delimiter: str | None = None
-    decimal: str | None = None
-    day_first: bool | None = None
-    encoding: str | None = None
-    skip_rows: int | None = None
-    header_row: int | None = None
-    date_format: str | None = None
-    sheet: str | None = None
-    time_column: tuple[str, ...] = ()
-    text_columns: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    delimiter: str | None = None  # between the columns
+    decimal: str | None = None  # decimal mark, ``.`` or ``,``
+    day_first: bool | None = None  # order of 03/04/2020
+    encoding: str | None = None  # of the text, e.g. ``"cp1252"``
+    skip_rows: int | None = None  # lines above the header that are not read
+    header_row: int | None = None  # line of the header, counted from 1
+    date_format: str | None = None  # of the times, as of ``datetime.strftime``
+    sheet: str | None = None  # sheet of a workbook
+    time_column: tuple[str, ...] = ()  # column of the times, or those of date and clock
+    text_columns: tuple[str, ...] = ()  # columns that hold text whatever it looks like
+    missing: tuple[str, ...] = ()  # texts that stand for a missing value, besides the common ones
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -169,33 +143,16 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Known:
-    """A layout that is known by its columns.
+    """A layout that is known by its columns."""
 
-    Parameters
-    ----------
-    name : str
-        Provider.
-    needs : tuple of str
-        Words of the columns that it has, folded.
-    columns : mapping of str to tuple of str and (str or None)
-        Meaning and unit by folded column, where the header does not say them.
-    drop : tuple of str
-        Columns that repeat others.
-    others : str, optional
-        Meaning of all columns that are not named.
-    missing : tuple of float
-        Numbers that stand for a missing value.
-    note : str
-        What is printed of it.
-    """
-
-    name: str
-    needs: tuple[str, ...]
+    name: str  # provider
+    needs: tuple[str, ...]  # words of the columns that it has, folded
+    # meaning and unit by folded column, where the header does not say them
     columns: Mapping[str, tuple[str, str | None]]
-    drop: tuple[str, ...] = ()
-    others: str | None = None
-    missing: tuple[float, ...] = ()
-    note: str = ""
+    drop: tuple[str, ...] = ()  # columns that repeat others
+    others: str | None = None  # meaning of all columns that are not named
+    missing: tuple[float, ...] = ()  # numbers that stand for a missing value
+    note: str = ""  # what is printed of it
 
 
 _FACTS: dict[str, tuple[str, ...]] = {

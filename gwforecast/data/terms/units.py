@@ -18,40 +18,15 @@ TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "dm": 0.1, "ft": 0.3048, "in": 0
 """Factor to metres by the names of the units of a level."""
 
 _SPELLINGS = {
-    "m": (
-        "m",
-        "meter",
-        "meters",
-        "metre",
-        "metres",
-        "mtr",
-        "metros",
-        "metri",
-        "metro",
-        "м",
-        "метр",
-        "метров",
-        "米",
-        "公尺",
-        "ม",
-        "م",
-        "מ",
-    ),
-    "cm": (
-        "cm",
-        "centimeter",
-        "centimeters",
-        "centimetre",
-        "centimetres",
-        "zentimeter",
-        "см",
-        "公分",
-    ),
+    "m": ("m", "meter", "meters", "metre", "metres", "mtr", "metros", "metri", "metro", "м",
+        "метр", "метров", "米", "公尺", "ม", "م", "מ"),
+    "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres", "zentimeter", "см",
+        "公分"),
     "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres", "мм", "毫米"),
     "dm": ("dm", "dezimeter", "decimeter", "decimetre"),
     "ft": ("ft", "feet", "foot", "pies", "fuss", "pieds", "piedi"),
     "in": ("in", "inch", "inches", "zoll", "pulgadas", "pollici", "pouces"),
-}
+}  # fmt: skip
 _CANONICAL = {word: name for name, words in _SPELLINGS.items() for word in words}
 _LONGEST_FIRST = sorted(_CANONICAL, key=len, reverse=True)
 
@@ -123,28 +98,15 @@ Sense = Literal["above", "below", "relative"]
 
 @dataclass(frozen=True)
 class LengthUnit:
-    """The unit of a level as it is written.
+    """The unit of a level as it is written."""
 
-    Parameters
-    ----------
-    name : str
-        A name of :data:`TO_METRES`.
-    sense : {"above", "below", "relative"}, optional
-        Whether values are heights above a datum, depths below a point, or heights or depths from
-        a point with a sign that the text does not give.
-    datum : str, optional
-        Vertical datum.
-    point : str, optional
-        What a depth is measured from, as written.
-    unclear : str, optional
-        What is written behind the unit and was not understood.
-    """
-
-    name: str
+    name: str  # a name of :data:`TO_METRES`
+    # whether values are heights above a datum, depths below a point, or heights or depths from a
+    # point with a sign that the text does not give
     sense: Sense | None = None
-    datum: str | None = None
-    point: str | None = None
-    unclear: str | None = None
+    datum: str | None = None  # vertical datum
+    point: str | None = None  # what a depth is measured from, as written
+    unclear: str | None = None  # what is written behind the unit and was not understood
 
     @property
     def factor(self) -> float:

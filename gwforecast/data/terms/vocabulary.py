@@ -27,31 +27,16 @@ __all__ = ["Header", "known_words", "read_header", "sense_of", "tokens"]
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a column says.
+    """What the header of a column says."""
 
-    Parameters
-    ----------
-    text : str
-        As the file has it.
-    label : str
-        Without units.
-    meaning : str
-        ``"time"``, a meaning of :data:`WORDS`, a kind of covariate (then ``kind`` is the same), or
-        ``"unknown"``.
-    unit : str, optional
-        As written.
-    length : LengthUnit, optional
-        The unit, where it is one of a level.
-    rest : str
-        What names one of several alike, e.g. the well of ``Depth_to_Groundwater_W1``.
-    """
-
-    text: str
-    label: str
+    text: str  # as the file has it
+    label: str  # without units
+    # ``"time"``, a meaning of :data:`WORDS`, a kind of covariate (then ``kind`` is the same), or
+    # ``"unknown"``
     meaning: str = "unknown"
-    unit: str | None = None
-    length: LengthUnit | None = None
-    rest: str = ""
+    unit: str | None = None  # as written
+    length: LengthUnit | None = None  # the unit, where it is one of a level
+    rest: str = ""  # what names one of several alike, e.g. the well of ``Depth_to_Groundwater_W1``
 
     @property
     def kind(self) -> str | None:

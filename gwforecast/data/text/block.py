@@ -88,31 +88,15 @@ def _is_value(cell: str) -> bool:
 
 @dataclass(frozen=True)
 class Block:
-    """A table in rows of cells; all numbers count rows from 0.
+    """A table in rows of cells; all numbers count rows from 0."""
 
-    Parameters
-    ----------
-    header : int or None
-        Row of the header; None where there is none.
-    names : list of str
-        Names of the columns.
-    units : dict of int to str
-        Units by column, from a row below the header.
-    first : int
-        First row of values.
-    date : int
-        Column of the dates.
-    count, numbers : int
-        Rows with a date, and with a value too, among those that were looked at.
-    """
-
-    header: int | None
-    names: list[str]
-    units: dict[int, str]
-    first: int
-    date: int
-    count: int
-    numbers: int
+    header: int | None  # row of the header; None where there is none
+    names: list[str]  # names of the columns
+    units: dict[int, str]  # units by column, from a row below the header
+    first: int  # first row of values
+    date: int  # column of the dates
+    count: int  # rows with a date, among those that were looked at
+    numbers: int  # those with a value too
 
 
 def find_block(rows: Sequence[Sequence[str]]) -> Block | None:

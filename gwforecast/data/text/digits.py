@@ -34,27 +34,15 @@ _PAIRS = _table_of_pairs()
 
 @dataclass(frozen=True)
 class FixedWidth:
-    """Digits of times that are all written alike.
+    """Digits of times that are all written alike."""
 
-    Parameters
-    ----------
-    date : dict of str to numpy.ndarray
-        Y, and either m and d, or a and b, whose order is to be found; shape (run,), a run being
-        rows of the same date.
-    rows : numpy.ndarray
-        Number of rows of each run, shape (run,).
-    clock : numpy.ndarray, optional
-        Seconds since midnight, shape (time,).
-    separator : str
-        Between the parts of the date.
-    offsets : numpy.ndarray, optional
-        Minutes from UTC, shape (time,); None where there are no time zones.
-    """
-
+    # Y, and either m and d, or a and b, whose order is to be found; shape (run,), a run being rows
+    # of the same date
     date: dict[str, np.ndarray]
-    rows: np.ndarray
-    clock: np.ndarray | None
-    separator: str
+    rows: np.ndarray  # number of rows of each run, shape (run,)
+    clock: np.ndarray | None  # seconds since midnight, shape (time,)
+    separator: str  # between the parts of the date
+    # minutes from UTC, shape (time,); None where there are no time zones
     offsets: np.ndarray | None
 
     def times(self, *, day_first: bool = True) -> np.ndarray | None:

@@ -57,21 +57,11 @@ SERIAL_ORIGIN = pd.Timestamp("1899-12-30")
 
 @dataclass(frozen=True)
 class Stamps:
-    """Times as read.
+    """Times as read."""
 
-    Parameters
-    ----------
-    times : pandas.DatetimeIndex
-        Naive.
-    zone : str, optional
-        Time zone that the stamps had, and what was made of it.
-    form : str
-        How they were written.
-    """
-
-    times: pd.DatetimeIndex
-    zone: str | None = None
-    form: str = ""
+    times: pd.DatetimeIndex  # naive
+    zone: str | None = None  # time zone that the stamps had, and what was made of it
+    form: str = ""  # how they were written
 
 
 Where = Callable[[int], str]
@@ -490,19 +480,12 @@ class _Reader:
 
 
 _FORMS = (
-    (r"^\d{8}$", "%Y%m%d"),
-    (r"^\d{8}[T ]\d{2}:\d{2}:\d{2}$", "%Y%m%d %H:%M:%S"),
-    (r"^\d{8} \d{2}:\d{2}$", "%Y%m%d %H:%M"),
-    (r"^\d{14}$", "%Y%m%d%H%M%S"),
-    (r"^\d{12}$", "%Y%m%d%H%M"),
-    (r"^\d{10}$", "%Y%m%d%H"),
-    (r"^\d{4}-\d{2}$", "%Y-%m"),
-    (r"^\d{4}/\d{2}$", "%Y/%m"),
-    (r"^\d{4}\.\d{2}$", "%Y.%m"),
-    (r"^\d{1,2}/\d{4}$", "%m/%Y"),
-    (r"^\d{1,2}\.\d{4}$", "%m.%Y"),
-    (r"^\d{1,2}-\d{4}$", "%m-%Y"),
-)
+    (r"^\d{8}$", "%Y%m%d"), (r"^\d{8}[T ]\d{2}:\d{2}:\d{2}$", "%Y%m%d %H:%M:%S"),
+    (r"^\d{8} \d{2}:\d{2}$", "%Y%m%d %H:%M"), (r"^\d{14}$", "%Y%m%d%H%M%S"),
+    (r"^\d{12}$", "%Y%m%d%H%M"), (r"^\d{10}$", "%Y%m%d%H"), (r"^\d{4}-\d{2}$", "%Y-%m"),
+    (r"^\d{4}/\d{2}$", "%Y/%m"), (r"^\d{4}\.\d{2}$", "%Y.%m"), (r"^\d{1,2}/\d{4}$", "%m/%Y"),
+    (r"^\d{1,2}\.\d{4}$", "%m.%Y"), (r"^\d{1,2}-\d{4}$", "%m-%Y"),
+)  # fmt: skip
 
 
 def _clock(first: str) -> str:
