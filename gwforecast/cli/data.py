@@ -41,7 +41,7 @@ def datasets(
 
     Example: gwforecast datasets nl --to data/nl
     """
-    from gwforecast.data.public import fetch_public, list_public
+    from gwforecast.data.samples import fetch_public, list_public
 
     if name is None:
         for row in list_public().to_dict("records"):

@@ -12,13 +12,13 @@ import pandas as pd
 from gwforecast.data.layouts.agencies import OF_CODES, plain_table, stated_code
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.portals import recognise
-from gwforecast.data.parameters import rows_of_levels
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.terms.units import LengthUnit, parse_length
 from gwforecast.data.terms.vocabulary import Header, read_header, sense_of, tokens
 from gwforecast.data.terms.words import GROUND_WORDS, TIME_WORDS
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.stamps import local_times, times_of_index
+from gwforecast.data.weather_table import rows_of_levels
 from gwforecast.schema import SchemaError
 
 __all__ = ["Levels", "as_table", "series_by_well"]

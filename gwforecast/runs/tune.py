@@ -18,7 +18,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.config.load import dump_toml
-from gwforecast.config.space import Space, check_space, default_space, shown, start, suggest
+from gwforecast.config.models import Space, check_space, default_space, shown, start, suggest
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress, ProgressOption, as_callback
@@ -232,8 +232,8 @@ def tune(
     model : str
         Name in :data:`gwforecast.runs.catalogue.MODELS`.
     space : mapping, optional
-        Range by setting, see :data:`gwforecast.config.space.Space`; by default that of
-        :func:`gwforecast.config.space.default_space` without the fixed settings.
+        Range by setting, see :data:`gwforecast.config.models.Space`; by default that of
+        :func:`gwforecast.config.models.default_space` without the fixed settings.
     settings : mapping, optional
         Settings of the model that are not searched, by name.
     split : Split, optional

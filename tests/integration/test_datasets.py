@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gwforecast.data.public import fetch_public, list_public
+from gwforecast.data.samples import fetch_public, list_public
 
 FILES = {"gw/a.csv": b"Date,GWL\n01.01.2001,4.5\n", "notes on it.txt": b"two words\n"}
 
@@ -140,7 +140,7 @@ def test_the_sums_that_are_known_are_those_of_the_data_at_hand() -> None:
     data = Path(__file__).resolve().parents[3] / "shared" / "data"
     if not data.is_dir():
         pytest.skip(f"the real data are not beside the repository: {data}")
-    from gwforecast.data.public import _known
+    from gwforecast.data.samples import _known
 
     for name, folder in (("challenge", "challenge"), ("kit", "germany_weekly")):
         for file, total in _known()[name]["files"].items():

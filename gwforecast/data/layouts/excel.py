@@ -11,8 +11,7 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, facts_of_lines
 from gwforecast.data.terms.vocabulary import read_header
-from gwforecast.data.text.block import find_block, likely_header, unique_names
-from gwforecast.data.text.cells import plain_numbers
+from gwforecast.data.text.block import find_block, likely_header, plain_numbers, unique_names
 from gwforecast.schema import SchemaError
 
 __all__ = ["EXCEL", "hint_of_row", "read_workbook"]

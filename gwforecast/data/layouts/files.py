@@ -12,11 +12,18 @@ from gwforecast.data.layouts.agencies import plain_table
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_workbook
 from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
-from gwforecast.data.layouts.loggers import adapt_logger, is_mon, read_mon, read_xle
-from gwforecast.data.layouts.portals import recognise
+from gwforecast.data.layouts.loggers import (
+    adapt_logger,
+    is_dly,
+    is_mon,
+    is_uvf,
+    read_dly,
+    read_mon,
+    read_uvf,
+    read_xle,
+)
+from gwforecast.data.layouts.portals import as_rows_of_times, recognise, series_of_pairs
 from gwforecast.data.layouts.records import JSON, read_json, read_xml_records
-from gwforecast.data.layouts.shapes import as_rows_of_times, series_of_pairs
-from gwforecast.data.layouts.uvf import is_dly, is_uvf, read_dly, read_uvf
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.delimited import (
     PARQUET,

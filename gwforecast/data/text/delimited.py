@@ -24,9 +24,9 @@ from gwforecast.data.text.block import (
     is_number,
     is_unit_row,
     likely_header,
+    plain_numbers,
     unique_names,
 )
-from gwforecast.data.text.cells import plain_numbers
 from gwforecast.data.text.encoding import Text, decoded
 from gwforecast.schema import SchemaError
 
