@@ -127,6 +127,10 @@ def _ahead(edit: Callable[[xr.Dataset], xr.Dataset], *, age: int = 0) -> Change:
     return lambda place: weather_forecast(place, edit, age=age)
 
 
+def _ahead_swapped(one: str, other: str) -> Change:
+    return _ahead(lambda made: made.rename({one: other, other: one}))
+
+
 def _file(edit: Callable[[Path], None]) -> Change:
     def change(place: Path) -> None:
         weather_forecast(place)
@@ -358,6 +362,8 @@ AHEAD: dict[str, Change] = {
         lambda made: made.assign(rain=made["rain"] * 0, temperature=made["temperature"] * 0)
     ),
     "forecast rain in m": _ahead(lambda made: made.assign(rain=made["rain"] / 1000)),
+    "forecast rain and temperature swapped": _ahead_swapped("rain", "temperature"),
+    "forecast rain and evapotranspiration swapped": _ahead_swapped("rain", "evapotranspiration"),
     "forecast without temperature": _ahead(lambda made: made.drop_vars("temperature")),
     "forecast without time": _ahead(lambda made: made.rename(time="hour")),
     "forecast file missing": _file(lambda path: path.unlink()),

@@ -1,8 +1,8 @@
 """Kills aimed at publication, training, repair and retention: nothing may be corrupt or lost.
 
 Each kill is a real SIGKILL of a real process, a fork of one that has imported everything, so that
-nearly every kill hits the work itself. Half of them come after a random time, half at a random
-moment where a file is opened, renamed or removed, which random times seldom hit.
+nearly every kill hits the work itself. Half of them come after a random processor time, half at a
+random moment where a file is opened, renamed or removed, which random times seldom hit.
 """
 
 from __future__ import annotations
@@ -42,22 +42,29 @@ class Killer:
         self.work, self.folder = work, folder
         self.rng = np.random.default_rng(seed)
         self.said = folder / "said"
-        begun = time.perf_counter()
         if failed := [line for line in self.run() if line.startswith("failed")]:
             raise RuntimeError(failed[0])
-        self.seconds = time.perf_counter() - begun
         self.events = max(int(self.said.read_text().splitlines()[-1]), 1)
 
     def run(self, *, at: int = 0, after: float = 0.0) -> list[str]:
-        """Run the work in a fork, killed at an event or after some seconds; return what it said."""
+        """Run the work in a fork, killed at an event or after some seconds of its processor time.
+
+        The time is the fork's own, so that a busy machine moves no kill. Returns what it said.
+        """
         self.said.write_bytes(b"")
         child = os.fork()
         if child == 0:
             self._in_child(at)
         if after:
-            time.sleep(after)
+            ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while time.clock_gettime(~child << 3 | 2) < after and not os.waitid(
+                os.P_PID, child, ended
+            ):
+                time.sleep(0.001)
             os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        _, _, used = os.wait4(child, 0)
+        if not (at or after):
+            self.seconds = used.ru_utime + used.ru_stime
         return [line for line in self.said.read_text().split("\n")[:-1] if line]
 
     def kill(self) -> list[str]:

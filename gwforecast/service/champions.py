@@ -34,18 +34,10 @@ class ChampionsBusyError(RuntimeError):
 
 @dataclass(frozen=True)
 class Champion:
-    """Checksums of the bundles of one well.
+    """Checksums of the bundles of one well."""
 
-    Parameters
-    ----------
-    bundle : str
-        Checksum of the bundle that forecasts the well.
-    previous : str
-        Checksum of the previous one; empty if there is none.
-    """
-
-    bundle: str
-    previous: str = ""
+    bundle: str  # checksum of the bundle that forecasts the well
+    previous: str = ""  # checksum of the previous one; empty if there is none
 
 
 class Champions:

@@ -48,8 +48,6 @@ def issue_times_after(data: xr.Dataset, start: np.datetime64) -> np.ndarray:
     ----------
     data : xarray.Dataset
         Dimensions (well, time), of one well.
-    start : numpy.datetime64
-        First possible issue time.
     """
     times = data[schema.TIME].values
     observed = times[data[schema.LEVEL].notnull().values[0]]
@@ -75,8 +73,6 @@ def compare(
         Dimensions (well, time), of one well.
     issue_times : numpy.ndarray
         Shape (issue_time,).
-    recipe : TrainingRecipe
-        Horizon and forcing.
     """
     both = {"candidate": candidate, "champion": champion}
     made = {name: _issue(one, data, issue_times, recipe) for name, one in both.items()}

@@ -83,8 +83,6 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     ----------
     url, table : str
         See :func:`write_forecast`.
-    issue_time : time
-        Issue time of the forecast.
 
     Raises
     ------
@@ -120,8 +118,6 @@ def write_observations(observations: xr.Dataset, url: str, *, levels: str, covar
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    url : str
-        URL of the database.
     levels, covariates : str
         Names of the tables, which must not exist.
 

@@ -36,10 +36,6 @@ class Following:
 
     Parameters
     ----------
-    archive : Archive
-        The archived forecasts.
-    champions : Champions
-        Bundles of each well.
     observations : xarray.Dataset
         Dimensions (well, time), with all levels that are known.
     """

@@ -49,32 +49,14 @@ BEYOND_STEPS, BEYOND = 2, np.timedelta64(10, "D")  # an issue time further beyon
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Observations that could be read, and the wells that could not.
+    """Observations that could be read, and the wells that could not."""
 
-    Parameters
-    ----------
-    observations : xarray.Dataset or None
-        Dimensions (well, time); None if no well could be read.
-    refused : dict of str to (str, str)
-        Status and reason of each well that could not be read.
-    """
-
-    observations: xr.Dataset | None
-    refused: dict[str, tuple[str, str]]
+    observations: xr.Dataset | None  # dimensions (well, time); None if no well could be read
+    refused: dict[str, tuple[str, str]]  # status and reason of each well that could not be read
 
 
 def read_wells(data: DataSettings) -> Inputs:
     """Read all wells together, or one by one if that fails.
-
-    Parameters
-    ----------
-    data : DataSettings
-        Location and format of the data.
-
-    Returns
-    -------
-    Inputs
-        Observations of the wells that could be read, and the reason for each of the others.
 
     Raises
     ------
@@ -187,8 +169,6 @@ def require_observations(inputs: Inputs, what: str) -> xr.Dataset:
 
     Parameters
     ----------
-    inputs : Inputs
-        Result of :func:`read_wells`.
     what : str
         Subject of the message, e.g. ``"A forecast"``.
 
@@ -223,12 +203,8 @@ def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestam
 
     Parameters
     ----------
-    given : time or None
-        The requested time.
     observations : xarray.Dataset
         Dimensions (well, time).
-    now : pandas.Timestamp
-        The current time, naive UTC.
 
     Raises
     ------
@@ -255,10 +231,6 @@ def check_clock(observations: xr.Dataset, moment: np.datetime64, *, now: pd.Time
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    moment : numpy.datetime64
-        The issue time.
-    now : pandas.Timestamp
-        The current time, naive UTC.
 
     Raises
     ------
@@ -301,10 +273,6 @@ def known_and_filled(
         Dimensions (well, time).
     issue_time : numpy.datetime64
         A step of the time axis or of its continuation. Nothing is filled from later values.
-    data : DataSettings
-        Contains the rules for filling.
-    keep_weather : bool
-        Keep the covariates after the issue time.
     """
     known = known_at(observations, issue_time, keep_weather=keep_weather, extend=True)
     if data.fill is None:

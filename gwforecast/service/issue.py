@@ -77,21 +77,10 @@ def make_product(
 
     Parameters
     ----------
-    inputs : Inputs
-        Observations, and the wells that could not be read.
-    settings : Settings
-        Settings of the configuration file.
     issue_time : time or None
         By default the last complete time step.
     following : Following, optional
         Replays of the archived forecasts; by default new ones.
-    now : pandas.Timestamp
-        The current time, naive UTC.
-
-    Returns
-    -------
-    xarray.Dataset
-        See :func:`gwforecast.service.product.to_product`.
     """
     observations = require_observations(inputs, "A forecast")
     moment = resolve_issue_time(issue_time, observations, now)
@@ -158,21 +147,7 @@ def finish_product(
     checksums: dict[str, str],
     frequency: str,
 ) -> xr.Dataset:
-    """Join the forecasts of all wells, and add the wells that have none.
-
-    Parameters
-    ----------
-    parts : sequence of xarray.Dataset
-        Forecasts of different wells.
-    settings : Settings
-        Settings of the configuration file.
-    refused : dict of str to (str, str)
-        Status and reason of the wells that could not be read.
-    checksums : dict of str to str
-        Checksum of each well's inputs.
-    frequency : str
-        Frequency of the lead times.
-    """
+    """Join the forecasts of all wells, and add the wells that have none."""
     listed = {str(well) for part in parts for well in part[schema.WELL].values} | set(refused)
     return join_products(
         parts,
@@ -204,25 +179,12 @@ def issue(
         :func:`gwforecast.sequences.origins.known_at`.
     issue_time : numpy.datetime64
         A step of the time axis.
-    champions : Champions
-        Bundle of each well.
-    horizon : int
-        Number of lead times.
-    weather : Weather
-        Weather after the issue time.
-    ages : AgeLimits, optional
-        Greatest age of levels and weather.
     shifts : dict, optional
         Shifts of the quantiles by bundle and well, from the outcomes of archived forecasts.
     acknowledged : mapping, optional
         Changes of the levels that a person has acknowledged, by well.
     limits : mapping, optional
         Bottom and top of wells, m above the datum.
-
-    Returns
-    -------
-    xarray.Dataset
-        See :func:`gwforecast.service.product.to_product`.
     """
     past, changes = known_at(observations, issue_time), acknowledged or {}
     wells = [

@@ -42,32 +42,15 @@ AGES = {
 
 @dataclass(frozen=True, eq=False)
 class Health:
-    """Health of the scheduled forecasts.
+    """Health of the scheduled forecasts."""
 
-    Parameters
-    ----------
-    issue : Issue or None
-        The standing forecast.
-    age : pandas.Timedelta or None
-        Time from its issue time to now.
-    wells : pandas.DataFrame
-        Columns well, status, reason and model of the standing forecast.
-    problems : list of str
-        Damage found in the archive, and an issue time in the future.
-    code : int
-        Exit code.
-    issues : int
-        Number of forecasts in the archive.
-    ages : dict of str to float
-        Seconds, by the names of :data:`AGES`; those that are unknown are left out.
-    """
-
-    issue: Issue | None
-    age: pd.Timedelta | None
-    wells: pd.DataFrame
-    problems: list[str]
-    code: int
-    issues: int = 0
+    issue: Issue | None  # the standing forecast
+    age: pd.Timedelta | None  # time from its issue time to now
+    wells: pd.DataFrame  # columns well, status, reason and model of the standing forecast
+    problems: list[str]  # damage found in the archive, and an issue time in the future
+    code: int  # exit code
+    issues: int = 0  # number of forecasts in the archive
+    # seconds, by the names of AGES; those that are unknown are left out
     ages: dict[str, float] = field(default_factory=dict)
 
 
@@ -78,12 +61,8 @@ def check_health(
 
     Parameters
     ----------
-    settings : Settings
-        Settings of the configuration file.
     max_age : pandas.Timedelta, optional
         Greatest age of the last issue time; if it is older, or there is none, the code is 4.
-    now : pandas.Timestamp
-        The current time, naive UTC.
     """
     archive = Archive(settings.schedule.archive)
     problems = archive.problems(deep=False)

@@ -40,12 +40,6 @@ def to_product(
     ----------
     wells : sequence of WellForecast
         Forecasts of one issue time, some of them possibly without levels.
-    issue_time : numpy.datetime64
-        Issue time of the forecasts.
-    horizon : int
-        Number of lead times.
-    frequency : str
-        Frequency of the lead times.
 
     Returns
     -------
@@ -105,14 +99,8 @@ def join_products(
     ----------
     parts : sequence of xarray.Dataset
         Forecasts of different wells as :func:`to_product` returns them.
-    frequency : str
-        Frequency of the lead times.
-    refused : mapping, optional
-        Status and reason of the wells without a forecast.
     checksums : mapping, optional
         Checksum of each well's inputs, see :func:`checksum_inputs`.
-    attrs : mapping, optional
-        Attributes to add.
 
     Returns
     -------

@@ -58,65 +58,40 @@ NEVER = np.datetime64("NaT", "us")
 
 @dataclass(frozen=True)
 class AgeLimits:
-    """Greatest age of data that a model may forecast from.
+    """Greatest age of data that a model may forecast from."""
 
-    Parameters
-    ----------
-    level_age, weather_age : float
-        Days from the last level, or from the last step with all covariates, to the issue time. A
-        series with longer waits between its values may be one and a half of these old.
-    """
-
+    # days from the last level, or from the last step with all covariates, to the issue time. A
+    # series with longer waits between its values may be one and a half of these old
     level_age: float = 45.0
     weather_age: float = 45.0
 
 
 @dataclass
 class WellForecast:
-    """Forecast of one well at one issue time, and how it was made.
-
-    Parameters
-    ----------
-    name : str
-        Name of the well.
-    status : str
-        One of :data:`gwforecast.schema.WELL_STATUSES`.
-    reasons : list of str
-        Reasons for the status.
-    model, forcing, bundle : str
-        Forecaster, origin of the future weather and checksum of the bundle; empty if unused.
-    last_observation, last_covariate, trained_through : numpy.datetime64
-        Last level, last step with all covariates, and end of the levels that the model was fitted
-        on; NaT if there is none.
-    origin : numpy.datetime64
-        Step that the model forecasts from: the end of the weather, at most the issue time.
-    level : numpy.ndarray or None
-        Shape (lead_time, quantile), m.
-    series, covariates : Series, list of Series
-        Levels (m) and covariates up to the issue time; None before the well is checked.
-    found : list of Finding
-        Findings about the last three years.
-    rejected : numpy.ndarray
-        Times of levels that failed a check. No forecast uses them.
-    barred : bool
-        Whether the inputs failed a check, so that no model may forecast the well.
-    """
+    """Forecast of one well at one issue time, and how it was made."""
 
     name: str
-    status: str = "ok"
+    status: str = "ok"  # one of WELL_STATUSES
     reasons: list[str] = field(default_factory=list)
+    # forecaster, origin of the future weather and checksum of the bundle; empty if unused
     model: str = ""
     forcing: str = ""
     bundle: str = ""
+    # last level, last step with all covariates, and end of the levels that the model was fitted on;
+    # NaT if there is none
     last_observation: np.datetime64 = NEVER
     last_covariate: np.datetime64 = NEVER
     trained_through: np.datetime64 = NEVER
+    # step that the model forecasts from: the end of the weather, at most the issue time
     origin: np.datetime64 = NEVER
-    level: np.ndarray | None = None
+    level: np.ndarray | None = None  # shape (lead_time, quantile), m
+    # levels (m) and covariates up to the issue time; None before the well is checked
     series: Series | None = None
     covariates: list[Series] = field(default_factory=list)
-    found: list[Finding] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)  # findings about the last three years
+    # times of levels that failed a check. No forecast uses them
     rejected: np.ndarray = field(default_factory=lambda: np.empty(0, "datetime64[us]"))
+    # whether the inputs failed a check, so that no model may forecast the well
     barred: bool = False
 
     def reject(self, times: np.ndarray) -> None:
@@ -149,10 +124,6 @@ def check_well(
     ----------
     level, covariates : Series
         Levels (m) and covariates of the well up to the issue time.
-    issue_time : numpy.datetime64
-        Issue time of the forecast.
-    limits : AgeLimits
-        Greatest age of levels and weather.
     changes : sequence of Acknowledgement
         Changes of the levels that a person has acknowledged; they are not flagged.
     """
@@ -293,8 +264,6 @@ def find_jump(
 
     Parameters
     ----------
-    level : Series
-        Levels of a well, m.
     since : numpy.datetime64
         Steps from this time on are compared with those before it.
     lasting : bool
@@ -374,10 +343,6 @@ def forecast_by_climatology(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time), of one well.
-    issue_time : numpy.datetime64
-        Later values are not used.
-    horizon : int
-        Number of lead times.
 
     Returns
     -------

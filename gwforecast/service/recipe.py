@@ -20,31 +20,18 @@ __all__ = ["TrainingRecipe", "recipe_of"]
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Models and settings of the forecaster of each well.
+    """Models and settings of the forecaster of each well."""
 
-    Parameters
-    ----------
-    models : sequence of str or Forecaster
-        Names of models, or forecasters. The mean of several is forecast.
-    settings : mapping
-        Settings by model and name.
-    horizon : int
-        Number of lead times.
-    forcing : str
-        ``"climatology"`` or ``"observed"``.
-    seed, members, workers : int, optional
-        See :func:`gwforecast.runs.forecast.forecast`.
-    without_weather : bool
-        Allow models that derive levels from the weather to be trained without weather.
-    """
-
+    # names of models, or forecasters. The mean of several is forecast
     models: Sequence[str | Forecaster]
-    settings: Mapping[str, Mapping[str, object]]
-    horizon: int
-    forcing: str = "climatology"
+    settings: Mapping[str, Mapping[str, object]]  # settings by model and name
+    horizon: int  # number of lead times
+    forcing: str = "climatology"  # ``"climatology"`` or ``"observed"``
+    # see forecast
     seed: int = 0
     members: int | None = None
     workers: int | None = None
+    # allow models that derive levels from the weather to be trained without weather
     without_weather: bool = False
 
     @property

@@ -1,4 +1,8 @@
-"""Scheduled runs: train, forecast, backfill missed issue times, and report health to a monitor."""
+"""Scheduled runs: train, forecast, backfill missed issue times, and step back.
+
+In the whole service ``now`` is the current time, naive UTC, and ``wait`` or ``timeout`` are the
+seconds to wait for another run that holds a lock.
+"""
 
 from __future__ import annotations
 
@@ -55,53 +59,27 @@ EXIT_CODES = {
 
 @dataclass(frozen=True, eq=False)
 class Issued:
-    """A forecast and the result of publishing it.
+    """A forecast and the result of publishing it."""
 
-    Parameters
-    ----------
-    product : xarray.Dataset
-        The forecast, whether it was published or not.
-    outcome : str
-        ``"new"``, ``"unchanged"``, ``"kept"`` or ``"revised"``, see :meth:`Archive.publish`;
-        ``"dry"`` for a dry run, ``"empty"`` if no well has a forecast.
-    issue : Issue or None
-        Its entry in the catalogue.
-    code : int
-        One of :data:`EXIT_CODES`.
-    """
-
-    product: xr.Dataset
+    product: xr.Dataset  # the forecast, whether it was published or not
+    # ``"new"``, ``"unchanged"``, ``"kept"`` or ``"revised"``, see :meth:`Archive.publish`;
+    # ``"dry"`` for a dry run, ``"empty"`` if no well has a forecast
     outcome: str
-    issue: Issue | None
-    code: int
+    issue: Issue | None  # its entry in the catalogue
+    code: int  # one of EXIT_CODES
 
 
 @dataclass(frozen=True, eq=False)
 class Products:
-    """Where the forecasts of a run come from.
+    """Where the forecasts of a run come from."""
 
-    Parameters
-    ----------
-    make : callable
-        Takes an issue time, None for the last complete step, and returns the forecast of all wells.
-    inputs : callable
-        Returns data with the time axis of the wells.
-    """
-
+    # takes an issue time, None for the last complete step, and returns the forecast of all wells
     make: Callable[[object], xr.Dataset]
-    inputs: Callable[[], Inputs]
+    inputs: Callable[[], Inputs]  # returns data with the time axis of the wells
 
 
 def products_here(settings: Settings, *, now: pd.Timestamp) -> Products:
-    """Return forecasts that are made in this process and its forks, from data that are read once.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of the configuration file.
-    now : pandas.Timestamp
-        The current time, naive UTC.
-    """
+    """Return forecasts made in this process and its forks, from data that are read once."""
     inputs = read_wells(settings.data)
     following = None
     if inputs.observations is not None:
@@ -123,18 +101,12 @@ def train(
 
     Parameters
     ----------
-    settings : Settings
-        Settings of the configuration file.
     through : time, optional
         Last time step that is used; by default the last complete one.
     replace : bool
         Make new models champions without a comparison.
     update : bool
         Continue the training of the champions instead of fitting new models.
-    now : pandas.Timestamp
-        The current time, naive UTC.
-    progress : Progress, optional
-        Progress callback, called for members and wells.
 
     Returns
     -------
@@ -177,16 +149,10 @@ def acknowledge(
 
     Parameters
     ----------
-    settings : Settings
-        Settings of the configuration file.
-    well : str
-        Name of the well.
     shift : float or None
         Change of the levels by the new datum, m; None for a real step.
     since : time, optional
         First level after the change; by default that after the largest jump of the last year.
-    now : pandas.Timestamp
-        The current time, naive UTC.
 
     Raises
     ------
@@ -219,18 +185,10 @@ def forecast(
 
     Parameters
     ----------
-    settings : Settings
-        Settings of the configuration file.
     issue_time : time, optional
         By default the last complete time step.
     force : bool
         Publish a revision if the archive has another forecast of the issue time.
-    dry : bool
-        Publish nothing.
-    wait : float
-        Seconds to wait for another run that holds the lock of the archive.
-    now : pandas.Timestamp
-        The current time, naive UTC.
     products : Products, optional
         Where forecasts come from; by default they are made here.
 
@@ -270,8 +228,6 @@ def backfill(
         First and last issue time, both included.
     stride : int
         Time steps from one issue time to the next.
-    progress : Progress, optional
-        Progress callback, called for issue times.
     """
     products = products or products_here(settings, now=now)
     times = require_observations(products.inputs(), "A backfill")[schema.TIME].values

@@ -75,10 +75,6 @@ def train(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time), containing only what is known at the time of training.
-    recipe : TrainingRecipe
-        Models and their settings.
-    champions : Champions
-        Where the champions are stored.
     group : int
         Greatest number of wells that are trained together and share a bundle. A model of all wells
         is always trained on all of them.
@@ -87,8 +83,6 @@ def train(
     update : bool
         Continue the training of the champions with the levels known since, instead of fitting
         challengers, see :func:`gwforecast.service.update.update_champions`.
-    progress : Progress, optional
-        Progress callback, called for members and wells.
 
     Returns
     -------

@@ -61,8 +61,6 @@ def update_champions(
         Where champions are read from, and where the updated ones are stored.
     compared : bool
         Compare the updated version with the champion before it takes its place.
-    progress : Progress, optional
-        Progress callback.
 
     Returns
     -------

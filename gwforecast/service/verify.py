@@ -25,30 +25,14 @@ RECENT = 120  # number of the last issue times that are checked for drift
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """Verification of the forecasts of an archive.
+    """Verification of the forecasts of an archive."""
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        See :func:`gwforecast.verification.archived.verified_scores`.
-    drift : pandas.DataFrame
-        See :func:`gwforecast.verification.drift.drift` and ``outside``.
-    recommendations : pandas.DataFrame
-        Columns well, recommendation, reason.
-    damaged : list of str
-        Messages about forecasts that could not be read.
-    issues : int
-        Number of forecasts.
-    unscored : pandas.DataFrame
-        Columns issue_time and reason, of the forecasts that are not scored.
-    """
-
-    scores: pd.DataFrame
-    drift: pd.DataFrame
-    recommendations: pd.DataFrame
-    damaged: list[str]
-    issues: int
-    unscored: pd.DataFrame
+    scores: pd.DataFrame  # see verified_scores
+    drift: pd.DataFrame  # see drift and ``outside``
+    recommendations: pd.DataFrame  # columns well, recommendation, reason
+    damaged: list[str]  # messages about forecasts that could not be read
+    issues: int  # number of forecasts
+    unscored: pd.DataFrame  # columns issue_time and reason, of the forecasts that are not scored
 
 
 def verify(

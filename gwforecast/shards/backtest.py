@@ -51,13 +51,6 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     Reliability and the best baseline are computed over all wells. An interrupted run resumes if it
     is started again with the same settings and data.
 
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    progress : Progress, optional
-        Callback for progress: wells done.
-
     Returns
     -------
     Backtest

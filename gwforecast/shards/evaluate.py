@@ -34,13 +34,6 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
     Global models are trained first, on all wells together, by one worker. An interrupted run
     resumes if it is started again with the same settings and data.
 
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    progress : Progress, optional
-        Callback for progress: wells done.
-
     Returns
     -------
     Evaluation

@@ -59,29 +59,14 @@ TIME_COLUMNS = ("time", "issue_time", "first_10", "first_50", "first_90")
 
 @dataclass(frozen=True)
 class ShardedRun:
-    """An evaluation or a backtest in shards, whose results are joined in the folder of the run.
+    """An evaluation or a backtest in shards, whose results are joined in the folder of the run."""
 
-    Parameters
-    ----------
-    settings : Settings
-        Settings of the run, with absolute paths.
-    folder : pathlib.Path
-        Folder of the run.
-    models : sequence of str
-        Names of the models.
-    wells : list of str
-        Names of all wells.
-    watch : Stopwatch
-        Stopwatch of the run.
-    ended : list of ShardOutcome
-        Outcomes of the shards whose results are joined.
-    """
-
-    settings: Settings
-    folder: Path
-    models: Sequence[str]
-    wells: list[str]
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    settings: Settings  # settings of the run, with absolute paths
+    folder: Path  # folder of the run
+    models: Sequence[str]  # names of the models
+    wells: list[str]  # names of all wells
+    watch: Stopwatch = field(default_factory=Stopwatch)  # stopwatch of the run
+    # outcomes of the shards whose results are joined
     ended: list[ShardOutcome] = field(default_factory=list)
 
     @classmethod
@@ -276,8 +261,6 @@ def refused_wells(ended: Sequence[ShardOutcome], status: str) -> dict[str, tuple
 
     Parameters
     ----------
-    ended : sequence of ShardOutcome
-        Outcomes of shards.
     status : str
         Status of the wells of a shard that failed.
     """

@@ -64,21 +64,11 @@ DATA_ERRORS = (ValueError, TypeError, RuntimeError, KeyError, ImportError)
 
 @dataclass(frozen=True)
 class Shard:
-    """Wells that are worked on together.
+    """Wells that are worked on together."""
 
-    Parameters
-    ----------
-    wells : tuple of str
-        Names of the wells.
-    folder : pathlib.Path
-        Folder of its results.
-    key : str
-        Hash of everything that the results depend on.
-    """
-
-    wells: tuple[str, ...]
-    folder: Path
-    key: str
+    wells: tuple[str, ...]  # names of the wells
+    folder: Path  # folder of its results
+    key: str  # hash of everything that the results depend on
 
 
 Task = Callable[[Settings, Shard], Result]
@@ -87,21 +77,11 @@ Task = Callable[[Settings, Shard], Result]
 
 @dataclass(frozen=True)
 class ShardOutcome:
-    """The outcome of a shard.
+    """The outcome of a shard."""
 
-    Parameters
-    ----------
-    shard : Shard
-        The shard.
-    result : dict or None
-        The value returned by its task; None if it failed.
-    reason : str
-        Why it failed; empty if it did not.
-    """
-
-    shard: Shard
-    result: Result | None
-    reason: str = ""
+    shard: Shard  # the shard
+    result: Result | None  # the value returned by its task; None if it failed
+    reason: str = ""  # why it failed; empty if it did not
 
 
 def make_shards(
@@ -117,16 +97,8 @@ def make_shards(
 
     Parameters
     ----------
-    wells : sequence of str
-        Names of all wells.
     size : int
         Largest number of wells in a shard.
-    folder : pathlib.Path
-        Parent of the shards' folders.
-    settings : Settings
-        Settings of the run.
-    purpose : str
-        Name of the work; results of other work are not reused for it.
     depends_on : callable, optional
         Returns, as JSON, what else the results of some wells depend on.
     """
@@ -231,10 +203,6 @@ def on_wells(settings: Settings, shard: Shard, work: Callable[[xr.Dataset], Resu
 
     Parameters
     ----------
-    settings : Settings
-        Settings of the run.
-    shard : Shard
-        The shard.
     work : callable
         Takes the observations (well, time) of the wells that could be read; not called if none
         could.
@@ -279,15 +247,8 @@ def run_shards(
         Settings of the run; the table ``cluster`` says where the work is done.
     shards : sequence of Shard
         Shards that were finished earlier are not repeated.
-    progress : Progress, optional
-        Callback for progress: wells done.
     when_done : callable, optional
         Receives the outcome of each shard as it ends, in this process.
-
-    Returns
-    -------
-    list of ShardOutcome
-        In the order of the shards.
 
     Raises
     ------

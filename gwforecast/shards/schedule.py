@@ -86,8 +86,6 @@ def train(
     ----------
     settings, through, replace, update, now, progress
         As of :func:`gwforecast.service.schedule.train`.
-    champions : Champions
-        The store of champions.
 
     Returns
     -------
@@ -166,14 +164,8 @@ def make_product(
 
     Parameters
     ----------
-    settings : Settings
-        Settings of a configuration.
     issue_time : time or None
         By default the last complete step.
-    wait : float
-        Seconds to wait for another run that has locked the archive.
-    now : pandas.Timestamp
-        The current time, naive UTC.
 
     Returns
     -------

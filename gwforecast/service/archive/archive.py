@@ -88,11 +88,6 @@ class Archive:
 
         The holder may acquire the lock again, for example to publish.
 
-        Parameters
-        ----------
-        timeout : float
-            Seconds to wait for another run.
-
         Raises
         ------
         ArchiveBusyError
@@ -115,12 +110,8 @@ class Archive:
 
         Parameters
         ----------
-        product : xarray.Dataset
-            A forecast of one issue time.
         revise : bool
             Add a revision if the archive has another forecast of the same issue time.
-        timeout : float
-            Seconds to wait for another run.
 
         Returns
         -------
@@ -169,12 +160,6 @@ class Archive:
 
         Parameters
         ----------
-        issue_time : time
-            Issue time of the forecast.
-        reason : str
-            Why.
-        now : pandas.Timestamp
-            The current time, naive UTC.
         revision : int, optional
             By default the last revision that stands.
 
@@ -263,8 +248,6 @@ class Archive:
 
         Parameters
         ----------
-        issue_time : time
-            Issue time of the forecast.
         revision : int, optional
             By default the last revision.
 

@@ -37,27 +37,13 @@ LEFT_OUT = (LOCK, "alerts.lock")
 
 @dataclass(frozen=True)
 class Backup:
-    """What a backup holds.
+    """What a backup holds."""
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file, or the folder that was restored.
-    files : int
-        Files in it.
-    entries : int
-        Entries of the catalogue.
-    issue_time : str
-        Issue time of the last one.
-    bytes : int
-        Size of the file.
-    """
-
-    path: Path
-    files: int
-    entries: int
-    issue_time: str
-    bytes: int
+    path: Path  # the file, or the folder that was restored
+    files: int  # files in it
+    entries: int  # entries of the catalogue
+    issue_time: str  # issue time of the last one
+    bytes: int  # size of the file
 
 
 def back_up(
@@ -69,14 +55,8 @@ def back_up(
     ----------
     archive : Archive
         The archive; its lock is held meanwhile.
-    models : pathlib.Path
-        Folder of the trained models.
     target : pathlib.Path
         The file; complete or absent.
-    now : pandas.Timestamp
-        The current time, naive UTC; it is noted.
-    timeout : float
-        Seconds to wait for another run.
 
     Raises
     ------
@@ -132,12 +112,6 @@ def restore(
 
     Parameters
     ----------
-    source : pathlib.Path
-        The backup.
-    archive, models : pathlib.Path
-        Folders.
-    now : pandas.Timestamp
-        The current time, naive UTC.
     replace : bool
         Replace folders that have files; by default they must be empty or absent.
 

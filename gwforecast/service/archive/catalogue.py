@@ -65,11 +65,6 @@ class Catalogue:
 
     Every method that reads raises :class:`ArchiveError` if an entry was changed or an earlier entry
     is missing. The lock of the archive must be held to write.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of the archive.
     """
 
     def __init__(self, folder: Path) -> None:

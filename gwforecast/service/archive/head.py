@@ -18,21 +18,11 @@ __all__ = ["Head", "check_head", "head_of", "read_head", "write_head"]
 
 @dataclass(frozen=True)
 class Head:
-    """The last entry of a catalogue.
+    """The last entry of a catalogue."""
 
-    Parameters
-    ----------
-    entries : int
-        Number of entries.
-    seal : str
-        Seal of the last one.
-    issue_time : str
-        Its issue time.
-    """
-
-    entries: int = 0
-    seal: str = ""
-    issue_time: str = ""
+    entries: int = 0  # number of entries
+    seal: str = ""  # seal of the last one
+    issue_time: str = ""  # its issue time
 
 
 def head_of(archive: Archive) -> Head:

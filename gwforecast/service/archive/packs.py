@@ -52,8 +52,6 @@ def read_packed(folder: Path, name: str, *, size: int) -> bytes | None:
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Folder of the archive.
     name : str
         Path of the file, relative to the archive.
     size : int
@@ -78,8 +76,6 @@ def write_pack(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
 
     Parameters
     ----------
-    path : pathlib.Path
-        The pack.
     files : iterable of (str, bytes)
         Names and contents, in the order in which they are stored.
     """

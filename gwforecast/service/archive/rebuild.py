@@ -28,11 +28,6 @@ def rebuild_catalogue(archive: Archive) -> list[str]:
 
     The old catalogue is kept beside it. Files that cannot be read are moved to ``lost+found``. The
     lock must be held.
-
-    Parameters
-    ----------
-    archive : Archive
-        Its catalogue is lost, empty or damaged.
     """
     done, entries = [], []
     for name in sorted(archive.files()):

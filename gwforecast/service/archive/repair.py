@@ -21,26 +21,15 @@ __all__ = ["Repaired", "find_damage", "repair"]
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair did, and the damage that it left.
+    """What a repair did, and the damage that it left."""
 
-    Parameters
-    ----------
-    done, left : list of str
-        Messages.
-    """
-
+    # messages
     done: list[str]
     left: list[str]
 
 
 def find_damage(settings: Settings) -> list[str]:
-    """Return messages about all damage of the archive and of the models; every file is read.
-
-    Parameters
-    ----------
-    settings : Settings
-        Settings of the configuration file.
-    """
+    """Return messages about all damage of the archive and of the models; every file is read."""
     archive, champions = Archive(settings.schedule.archive), Champions(settings.schedule.bundles)
     found = archive.problems()
     if not found:
@@ -76,12 +65,8 @@ def repair(
 
     Parameters
     ----------
-    settings : Settings
-        Settings of the configuration file.
     from_files : bool
         Rebuild the catalogue from the seals in the files first.
-    now : pandas.Timestamp
-        The current time, naive UTC.
     products : Products, optional
         Where forecasts come from; by default they are made here.
 

@@ -21,51 +21,27 @@ __all__ = ["Keep", "Packed", "prune", "roll_up", "to_prune"]
 
 @dataclass(frozen=True)
 class Packed:
-    """A pack that was written.
+    """A pack that was written."""
 
-    Parameters
-    ----------
-    year : str
-        Its year.
-    files : int
-        Files that it holds.
-    before, after : int
-        Bytes of these files, and of the pack.
-    """
-
-    year: str
-    files: int
+    year: str  # its year
+    files: int  # files that it holds
+    # bytes of these files, and of the pack
     before: int
     after: int
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Which forecasts are kept; the others are pruned. What any rule keeps is kept.
+    """Which forecasts are kept; the others are pruned. What any rule keeps is kept."""
 
-    Parameters
-    ----------
-    days : int, optional
-        Those of the last days before the last issue time.
-    last : int, optional
-        The last so many issue times.
-    monthly, yearly : bool
-        The first of each month or year.
-    """
-
-    days: int | None = None
-    last: int | None = None
+    days: int | None = None  # those of the last days before the last issue time
+    last: int | None = None  # the last so many issue times
+    # the first of each month or year
     monthly: bool = False
     yearly: bool = False
 
     def keeps(self, issues: Sequence[Issue]) -> set[str]:
-        """Return the issue times that are kept; the last one always is.
-
-        Parameters
-        ----------
-        issues : sequence of Issue
-            At least one.
-        """
+        """Return the issue times that are kept; the last one always is."""
         times = sorted({issue.issue_time for issue in issues})
         kept = {times[-1]}
         if self.days is not None:
@@ -84,15 +60,6 @@ def roll_up(archive: Archive, *, before: int, timeout: float = 0.0) -> list[Pack
     """Put the files of each year before a given one into a pack, a zip file.
 
     The catalogue is not changed, and forecasts are read from packs as from files.
-
-    Parameters
-    ----------
-    archive : Archive
-        The archive.
-    before : int
-        The first year that is not rolled up.
-    timeout : float
-        Seconds to wait for another run.
 
     Raises
     ------
@@ -144,24 +111,7 @@ def to_prune(archive: Archive, keep: Keep) -> list[Issue]:
 
 
 def prune(archive: Archive, keep: Keep, *, now: pd.Timestamp, timeout: float = 0.0) -> list[Issue]:
-    """Remove the files of old forecasts; their entries and seals stay in the catalogue.
-
-    Parameters
-    ----------
-    archive : Archive
-        The archive.
-    keep : Keep
-        What is kept.
-    now : pandas.Timestamp
-        The current time, naive UTC; it is noted.
-    timeout : float
-        Seconds to wait for another run.
-
-    Returns
-    -------
-    list of Issue
-        What was removed.
-    """
+    """Remove the files of old forecasts; their entries and seals stay in the catalogue."""
     with archive.locked(timeout=timeout):
         archive.sweep()
         gone = to_prune(archive, keep)

@@ -52,50 +52,26 @@ class ArchiveError(RuntimeError):
 
 @dataclass(frozen=True)
 class Issue:
-    """One entry of the catalogue.
+    """One entry of the catalogue."""
 
-    Parameters
-    ----------
-    issue_time : str
-        Last time whose level was known, ISO 8601, naive UTC.
-    revision : int
-        1, or more if the forecast was published again with ``--force``.
-    file : str
-        Path of the file, relative to the archive.
-    bytes : int
-        Size of the file.
-    sha256 : str
-        Checksum of the file.
-    content : str
-        Checksum of names, values and attributes, independent of the library that wrote the file.
-    """
-
-    issue_time: str
-    revision: int
-    file: str
-    bytes: int
-    sha256: str
+    issue_time: str  # last time whose level was known, ISO 8601, naive UTC
+    revision: int  # 1, or more if the forecast was published again with ``--force``
+    file: str  # path of the file, relative to the archive
+    bytes: int  # size of the file
+    sha256: str  # checksum of the file
+    # checksum of names, values and attributes, independent of the library that wrote the file
     content: str
 
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """An issue that was taken out of the standing forecasts.
+    """An issue that was taken out of the standing forecasts."""
 
-    Parameters
-    ----------
-    issue_time, revision
-        Of the issue.
-    reason : str
-        Why it was withdrawn.
-    made : str
-        When, UTC.
-    """
-
+    # of the issue
     issue_time: str
     revision: int
-    reason: str
-    made: str
+    reason: str  # why it was withdrawn
+    made: str  # when, UTC
 
 
 @dataclass(frozen=True)
@@ -122,13 +98,6 @@ def seal_after(previous: str, issue: Issue) -> str:
 
 def read_sealed(written: bytes, name: str) -> Sealed:
     """Return the entry of a file from the seal in the file itself.
-
-    Parameters
-    ----------
-    written : bytes
-        Content of the file.
-    name : str
-        File, relative to the archive.
 
     Raises
     ------

@@ -63,8 +63,6 @@ def run(path: Path, *, describe: Callable[[Exception], str] = str) -> tuple[int,
 
     Parameters
     ----------
-    path : pathlib.Path
-        The run file of the General Adapter.
     describe : callable
         Returns the message of an error.
 

@@ -82,10 +82,6 @@ def write_state(path: Path, *, time: np.datetime64, zone: float, files: tuple[st
 
     Parameters
     ----------
-    path : pathlib.Path
-        The description.
-    time : numpy.datetime64
-        Time of the state.
     zone : float
         Hours that it is ahead of UTC.
     files : tuple of str

@@ -38,41 +38,26 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class RunFile:
-    """What the General Adapter asks for.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The run file.
-    zone : float
-        Hours that its times are ahead of UTC.
-    start, end, now : numpy.datetime64
-        startDateTime, endDateTime and time0, in the time zone of the file.
-    work : pathlib.Path
-        workDir; relative paths start there.
-    series, netcdf : tuple of pathlib.Path
-        Input time series.
-    out_series, out_netcdf : tuple of pathlib.Path
-        Output time series.
-    diagnostics, state, out_state : pathlib.Path or None
-        Diagnostics, and descriptions of the states read and written.
-    properties : mapping of str to str
-        Properties by key, see :data:`PROPERTIES`.
-    """
+    """What the General Adapter asks for."""
 
     path: Path
-    zone: float
+    zone: float  # hours that its times are ahead of UTC
+    # startDateTime, endDateTime and time0, in the time zone of the file
     start: np.datetime64
     end: np.datetime64
     now: np.datetime64
-    work: Path
+    work: Path  # workDir; relative paths start there
+    # input time series
     series: tuple[Path, ...] = ()
     netcdf: tuple[Path, ...] = ()
+    # output time series
     out_series: tuple[Path, ...] = ()
     out_netcdf: tuple[Path, ...] = ()
+    # diagnostics, and descriptions of the states read and written
     diagnostics: Path | None = None
     state: Path | None = None
     out_state: Path | None = None
+    # properties by key, see PROPERTIES
     properties: Mapping[str, str] = field(default_factory=dict)
 
     @property

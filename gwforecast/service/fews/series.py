@@ -33,43 +33,21 @@ PLACE = ("longName", "stationName", "lat", "lon", "x", "y", "z", "units")
 
 @dataclass(frozen=True, eq=False)
 class PiSeries:
-    """One time series.
+    """One time series."""
 
-    Parameters
-    ----------
-    location, parameter : str
-        locationId and parameterId.
-    times : numpy.ndarray
-        Shape (event,), in the time zone of the file.
-    values : numpy.ndarray
-        Shape (event,); NaN where missing.
-    qualifiers : tuple of str
-        Further identification.
-    member : int, optional
-        ensembleMemberIndex.
-    ensemble : str, optional
-        ensembleId.
-    kind : str
-        ``"instantaneous"``, ``"accumulative"`` or ``"mean"``.
-    issued : numpy.datetime64, optional
-        forecastDate.
-    about : mapping of str to str
-        Further elements of the header: units, stationName, x, y, lat, lon, ...
-    flag : int
-        Quality of all events, 0 reliable, 3 doubtful.
-    """
-
+    # locationId and parameterId
     location: str
     parameter: str
-    times: np.ndarray
-    values: np.ndarray
-    qualifiers: tuple[str, ...] = ()
-    member: int | None = None
-    ensemble: str | None = None
-    kind: str = "instantaneous"
-    issued: np.datetime64 | None = None
+    times: np.ndarray  # shape (event,), in the time zone of the file
+    values: np.ndarray  # shape (event,); NaN where missing
+    qualifiers: tuple[str, ...] = ()  # further identification
+    member: int | None = None  # ensembleMemberIndex
+    ensemble: str | None = None  # ensembleId
+    kind: str = "instantaneous"  # ``"instantaneous"``, ``"accumulative"`` or ``"mean"``
+    issued: np.datetime64 | None = None  # forecastDate
+    # further elements of the header: units, stationName, x, y, lat, lon, ..
     about: Mapping[str, str] = field(default_factory=dict)
-    flag: int = 0
+    flag: int = 0  # quality of all events, 0 reliable, 3 doubtful
 
     def shifted(self, hours: float) -> PiSeries:
         """Return the series with its times moved to another time zone."""
@@ -96,8 +74,6 @@ def read_pi(path: Path, *, zone: float) -> list[PiSeries]:
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file.
     zone : float
         Time zone of the result, hours ahead of UTC; a file without one has it as well.
 

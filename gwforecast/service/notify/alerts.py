@@ -38,21 +38,11 @@ MOST = 5000  # events that wait for a channel; the oldest are dropped beyond
 
 @dataclass
 class Alerts:
-    """What a run found and sent.
+    """What a run found and sent."""
 
-    Parameters
-    ----------
-    events : list of Event
-        New events.
-    sent : dict of str to int
-        Number of events accepted by each channel.
-    errors : list of str
-        Messages of channels that failed.
-    """
-
-    events: list[Event] = field(default_factory=list)
-    sent: dict[str, int] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)  # new events
+    sent: dict[str, int] = field(default_factory=dict)  # number of events accepted by each channel
+    errors: list[str] = field(default_factory=list)  # messages of channels that failed
 
 
 @dataclass
@@ -63,13 +53,6 @@ class _State:
 
 def send_alerts(settings: Settings, *, dry: bool = False) -> Alerts:
     """Find new events and send them.
-
-    Parameters
-    ----------
-    settings : Settings
-        Contains the archive, the thresholds and the channels.
-    dry : bool
-        Neither send nor note anything.
 
     Returns
     -------

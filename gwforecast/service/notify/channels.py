@@ -113,13 +113,6 @@ def mail_server(settings: AlertSettings) -> SplitResult:
 def send_webhook(events: Sequence[dict[str, Any]], settings: AlertSettings) -> None:
     """Post events as JSON, signed where the environment has a secret.
 
-    Parameters
-    ----------
-    events : sequence of dict
-        Events as JSON.
-    settings : AlertSettings
-        Contains the address.
-
     Raises
     ------
     DeliveryError
@@ -150,15 +143,6 @@ def send_webhook(events: Sequence[dict[str, Any]], settings: AlertSettings) -> N
 
 def send_mail(events: Sequence[dict[str, Any]], settings: AlertSettings, *, title: str) -> None:
     """Send events as one mail in plain text.
-
-    Parameters
-    ----------
-    events : sequence of dict
-        Events as JSON.
-    settings : AlertSettings
-        Contains the server, sender and receivers.
-    title : str
-        Begins the subject.
 
     Raises
     ------

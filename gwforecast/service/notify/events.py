@@ -30,26 +30,14 @@ OVER = 0.8
 
 @dataclass(frozen=True)
 class Event:
-    """Something to report.
+    """Something to report."""
 
-    Parameters
-    ----------
-    kind : str
-        ``"crossing"``, ``"crossing_over"``, ``"status"``, ``"run_failed"`` or ``"run_recovered"``.
-    text : str
-        One sentence.
-    issue_time : str
-        Issue time of the forecast, or the start of the run.
-    well : str
-        Well; empty for a run.
-    details : dict
-        Numbers and words: threshold, probability, status, reason ...
-    """
-
+    # ``"crossing"``, ``"crossing_over"``, ``"status"``, ``"run_failed"`` or ``"run_recovered"``
     kind: str
-    text: str
-    issue_time: str
-    well: str = ""
+    text: str  # one sentence
+    issue_time: str  # issue time of the forecast, or the start of the run
+    well: str = ""  # well; empty for a run
+    # numbers and words: threshold, probability, status, reason ..
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -65,21 +53,12 @@ class Event:
 
 @dataclass
 class Reported:
-    """What has been reported.
+    """What has been reported."""
 
-    Parameters
-    ----------
-    crossings : dict
-        By well and side, the issue time since which a crossing is likely.
-    statuses : dict
-        Last status of each well.
-    failed : str
-        Start of the run whose failure was reported, empty if the last one succeeded.
-    """
-
+    # by well and side, the issue time since which a crossing is likely
     crossings: dict[str, dict[str, str]] = field(default_factory=dict)
-    statuses: dict[str, str] = field(default_factory=dict)
-    failed: str = ""
+    statuses: dict[str, str] = field(default_factory=dict)  # last status of each well
+    failed: str = ""  # start of the run whose failure was reported, empty if the last one succeeded
 
 
 def new_events(

@@ -26,27 +26,15 @@ PUBLISHED = (0, 5)
 
 @dataclass
 class LastRun:
-    """How a scheduled forecast ended.
+    """How a scheduled forecast ended."""
 
-    Parameters
-    ----------
-    started, ended : str
-        Times, ISO 8601 in UTC.
-    code : int
-        Exit code.
-    message : str
-        Message of the error, or the outcome.
-    issue_time : str
-        Issue time of the forecast, if there is one.
-    last_success : str
-        When a run last published a forecast, or found that it had been published.
-    """
-
+    # times, ISO 8601 in UTC
     started: str = ""
     ended: str = ""
-    code: int = 0
-    message: str = ""
-    issue_time: str = ""
+    code: int = 0  # exit code
+    message: str = ""  # message of the error, or the outcome
+    issue_time: str = ""  # issue time of the forecast, if there is one
+    # when a run last published a forecast, or found that it had been published
     last_success: str = ""
     keep: bool = field(default=True, repr=False)
 
@@ -57,13 +45,7 @@ class LastRun:
 
 
 def read_last_run(archive: Path) -> LastRun | None:
-    """Return the record of the last run; None if there is none that can be read.
-
-    Parameters
-    ----------
-    archive : pathlib.Path
-        Folder of the archive.
-    """
+    """Return the record of the last run; None if there is none that can be read."""
     try:
         given = json.loads((archive / NAME).read_text("utf-8"))
         names = {one.name for one in fields(LastRun)} - {"keep"}
@@ -80,11 +62,6 @@ def recorded(archive: Path) -> Iterator[LastRun]:
 
     A record that cannot be written, e.g. on a full disk, does not change how the run ends. Where
     ``keep`` is False nothing is written.
-
-    Parameters
-    ----------
-    archive : pathlib.Path
-        Folder of the archive.
     """
     run = LastRun(started=_stamp(), code=70)
     try:

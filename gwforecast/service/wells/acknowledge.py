@@ -40,29 +40,16 @@ STEP_CHECKS = ("jump", "shift", "unit_change", "range", "spikes")
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """A change of the levels of a well that a person has acknowledged.
+    """A change of the levels of a well that a person has acknowledged."""
 
-    Parameters
-    ----------
-    well : str
-        Name of the well.
-    kind : {"datum", "real"}
-        Whether the datum changed or the level itself.
-    since, until : str
-        First level after the change, and last level that was known when it was acknowledged;
-        ISO 8601, naive UTC.
-    shift : float
-        Change of the levels by the new datum, m; 0 for a real change.
-    made : str
-        When it was acknowledged, UTC.
-    """
-
-    well: str
-    kind: Literal["datum", "real"]
+    well: str  # name of the well
+    kind: Literal["datum", "real"]  # whether the datum changed or the level itself
+    # first level after the change, and last level that was known when it was acknowledged; ISO
+    # 8601, naive UTC
     since: str
     until: str
-    shift: float
-    made: str
+    shift: float  # change of the levels by the new datum, m; 0 for a real change
+    made: str  # when it was acknowledged, UTC
 
     @property
     def first(self) -> np.datetime64:
@@ -84,8 +71,6 @@ def read_acknowledgements(archive: Path | str, *, strict: bool = False) -> Ackno
 
     Parameters
     ----------
-    archive : pathlib.Path or str
-        Folder of the archive.
     strict : bool
         Raise if the file is damaged; by default that is logged, and no change is acknowledged.
 
@@ -131,20 +116,12 @@ def acknowledge(
 
     Parameters
     ----------
-    archive : pathlib.Path or str
-        Folder of the archive.
     observations : xarray.Dataset
         Dimensions (well, time).
-    well : str
-        Name of the well.
     shift : float or None
         Change of the levels by the new datum, m; None if the level itself has changed.
     since : time, optional
         First level after the change; by default that after the jump.
-    jump : Finding, optional
-        The largest jump in the levels.
-    now : pandas.Timestamp
-        The current time, naive UTC.
 
     Raises
     ------

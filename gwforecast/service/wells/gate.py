@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import xarray as xr
@@ -78,21 +79,11 @@ def well_limits(
 
 @dataclass(frozen=True)
 class Gate:
-    """The gate of one bundle.
+    """The gate of one bundle."""
 
-    Parameters
-    ----------
-    ranges : Ranges or None
-        Of the training data; None for bundles of earlier versions.
-    issue_time : numpy.datetime64
-        Issue time of the forecasts.
-    limits : mapping of str to (float, float)
-        Bottom and top by well, m.
-    """
-
-    ranges: Ranges | None
-    issue_time: np.datetime64
-    limits: Mapping[str, tuple[float, float]]
+    ranges: Ranges | None  # of the training data; None for bundles of earlier versions
+    issue_time: np.datetime64  # issue time of the forecasts
+    limits: Mapping[str, tuple[float, float]]  # bottom and top by well, m
 
     def check(
         self,
@@ -101,17 +92,7 @@ class Gate:
         trained_through: np.datetime64,
         changes: Sequence[Acknowledgement] = (),
     ) -> None:
-        """Bar a well whose inputs are impossible, and reject the levels that no one may use.
-
-        Parameters
-        ----------
-        well : WellForecast
-            A well of the bundle.
-        trained_through : numpy.datetime64
-            Last step that the model was trained on.
-        changes : sequence of Acknowledgement
-            Acknowledged changes of its levels.
-        """
+        """Bar a well whose inputs are impossible, and reject the levels that no one may use."""
         if well.series is None:
             return
         if self.ranges is None:
@@ -140,17 +121,25 @@ class Gate:
             well.lower("degraded", reason)
         return ""
 
-    def check_ahead(self, well: WellForecast, ahead: Sequence[Series]) -> str:
-        """Return why the weather forecast of a well is impossible; empty if it is possible."""
+    def check_ahead(self, well: WellForecast, ahead: Sequence[Sequence[Series]]) -> str:
+        """Return why the weather forecast of a well is impossible; empty if it is possible.
+
+        ``ahead`` holds the members of each covariate after the issue time.
+        """
         past = {series.variable: series for series in well.covariates}
-        for series in ahead:
-            bounds = None if self.ranges is None else self.ranges.of(well.name, series.variable)
-            found = covariate_gate(series, bounds, issue_time=self.issue_time, ahead=True)
-            if found:
-                return found[0].message
-            if reason := _unlike_the_past(series, past[series.variable]):
-                return reason
-        return ""
+        for members in ahead:
+            values = np.array([one.values for one in members])
+            bounds = None
+            if self.ranges is not None:
+                bounds = self.ranges.of(well.name, members[0].variable)
+            for extreme in (np.fmin.reduce(values), np.fmax.reduce(values))[: len(members)]:
+                series = replace(members[0], values=extreme)
+                found = covariate_gate(series, bounds, issue_time=self.issue_time, ahead=True)
+                if found:
+                    return found[0].message
+                if reason := _unlike_the_past(series, past[series.variable]):
+                    return reason
+        return _exchanged(ahead, past)
 
     def observed(self, well: WellForecast, *, moved: float = 0.0) -> LevelRange | None:
         """Return the range of the levels of the training and of the accepted levels since, m."""
@@ -303,6 +292,55 @@ def _unlike_the_past(ahead: Series, past: Series) -> str:
     return ""
 
 
+def _exchanged(ahead: Sequence[Sequence[Series]], past: Mapping[str, Series]) -> str:
+    """Return which two covariates of a weather forecast are exchanged; empty if none are.
+
+    Two are if their values are far more likely with the names exchanged, in that season.
+    """
+    coming = {m[0].variable: m for m in ahead if m[0].kind != "season"}
+    seasons = {name: _of_season(past[name], m[0].times) for name, m in coming.items()}
+    for one, other in combinations(coming, 2):
+        pair = seasons[one], seasons[other]
+        if min(known.size for known in pair) < LEAST_OF_SEASON:
+            continue
+        chances = [
+            _chance(coming[a], seasons[b], np.concatenate(pair))
+            for a, b in ((one, other), (other, one), (one, one), (other, other))
+        ]
+        if chances[0] + chances[1] - chances[2] - chances[3] > EXCHANGED:
+            return (
+                f"the values of {one!r} and {other!r} in the forecast are far more likely with "
+                "their names exchanged"
+            )
+    return ""
+
+
+def _of_season(past: Series, times: np.ndarray) -> np.ndarray:
+    """Return the values within 45 days of the season of some times, in all years."""
+    known = past.measured
+    apart = np.abs(timeline.day_of_year(past.times[known]) - timeline.day_of_year(times[:1]))
+    near = np.minimum(apart, timeline.DAYS - apart) <= SEASON
+    return np.asarray(past.values[known][near][-MOST_OF_SEASON:])
+
+
+def _chance(members: Sequence[Series], known: np.ndarray, scale: np.ndarray) -> float:
+    """Return the mean log density of the members' values among known ones, times the steps.
+
+    The density is that of a Gaussian kernel (Silverman 1986, ISBN 978-0-412-24620-3), with a small
+    share spread evenly. No more steps count than are independent of each other.
+    """
+    values = np.array([one.values for one in members[:MOST_MEMBERS]])
+    values = values[:, np.isfinite(values).all(axis=0)]
+    width = max(1.06 * float(known.std()) * known.size**-0.2, 1e-3 * float(np.ptp(scale)), 1e-9)
+    z = (values[..., None] - known) / width
+    density = np.exp(-0.5 * z**2).mean(axis=-1) / (width * np.sqrt(2 * np.pi))
+    least = 0.01 / max(float(np.ptp(scale)), 1e-9)
+    return float(np.log(density + least).mean()) * min(values.shape[1], MOST_STEPS)
+
+
+EXCHANGED = 6.0  # log of how much more likely two covariates are with their names exchanged
+SEASON, LEAST_OF_SEASON, MOST_OF_SEASON = 45, 30, 400
+MOST_MEMBERS, MOST_STEPS = 10, 6
 REPEATED = 8  # steps of a weather forecast that are compared with the past
 STEPS = 1.5  # times the largest step that was observed
 _CENTURIES = np.timedelta64(500 * 365, "D")

@@ -23,24 +23,15 @@ __all__ = ["Weather", "read_weather"]
 
 @dataclass(frozen=True, eq=False)
 class Weather:
-    """Weather after the issue time.
+    """Weather after the issue time."""
 
-    Parameters
-    ----------
-    forcing : Forcing
-        Where the weather comes from if no weather forecast is used.
-    forecast : xarray.Dataset or None
-        The newest weather forecast issued up to the issue time: covariates over time, and well and
-        member if they vary with these.
-    vintage : numpy.datetime64
-        When it was issued; NaT without one.
-    reason : str
-        Why a weather forecast that the settings name is not used, or only a part of its members.
-    """
-
-    forcing: Forcing
+    forcing: Forcing  # where the weather comes from if no weather forecast is used
+    # the newest weather forecast issued up to the issue time: covariates over time, and well and
+    # member if they vary with these
     forecast: xr.Dataset | None = None
+    # when it was issued; NaT without one
     vintage: np.datetime64 = np.datetime64("NaT", "us")  # noqa: RUF009 - immutable
+    # why a weather forecast that the settings name is not used, or only a part of its members
     reason: str = ""
 
     def at(self, origin: np.datetime64) -> Forcing:
@@ -64,8 +55,8 @@ class Weather:
         issue_time: np.datetime64,
         covariates: Sequence[str],
         kinds: Sequence[str],
-    ) -> list[Series]:
-        """Return lowest and highest members of the weather forecast of a well after a time."""
+    ) -> list[list[Series]]:
+        """Return the members of the weather forecast of a well after a time, by covariate."""
         if self.forecast is None:
             return []
         times = timeline.to_times(self.forecast[schema.TIME].values)
@@ -75,10 +66,8 @@ class Weather:
             values = self.forecast[name]
             if schema.WELL in values.dims:
                 values = values.sel({schema.WELL: well})
-            other = [dim for dim in values.dims if dim != schema.TIME]
-            for extreme in (values.min(other), values.max(other)) if other else (values,):
-                series = np.asarray(extreme.values, float)[later]
-                found.append(Series(well, name, kind, times[later], series))
+            members = values.transpose(..., schema.TIME).values.reshape(-1, times.size)[:, later]
+            found.append([Series(well, name, kind, times[later], one) for one in members])
         return found
 
 
@@ -89,10 +78,6 @@ def read_weather(
 
     Parameters
     ----------
-    schedule : ScheduleSettings
-        Settings of the table ``schedule``.
-    issue_time : numpy.datetime64
-        Later weather forecasts are not used.
     observations : xarray.Dataset
         Dimensions (well, time), whose covariates the weather forecast must continue.
     """
