@@ -118,10 +118,17 @@ class Champions:
         building = self.folder / BUNDLES / ".building"
         shutil.rmtree(building, ignore_errors=True)
         name = bundle.save_bundle(fitted, building, observations, card=card)
-        if self.path(name).exists():
-            shutil.rmtree(self.path(name))  # the same bundle, possibly incomplete
-        building.replace(self.path(name))
+        self._place(building, name)
         return name
+
+    def _place(self, made: Path, name: str) -> None:
+        """Move a bundle to its place, unless it is there: a champion is there all the time."""
+        try:
+            self.open(name)
+        except (BundleError, OSError):
+            shutil.rmtree(self.path(name), ignore_errors=True)  # damaged, or absent
+            self.path(name).parent.mkdir(parents=True, exist_ok=True)
+            made.replace(self.path(name))
 
     def promote(self, wells: Iterable[str], name: str) -> None:
         """Make a bundle the champion of some wells, and keep their previous champions."""
@@ -143,9 +150,7 @@ class Champions:
         given = other.table()
         for name in sorted({pair.bundle for pair in given.values()}):
             if other.path(name).exists():
-                shutil.rmtree(self.path(name), ignore_errors=True)
-                self.path(name).parent.mkdir(parents=True, exist_ok=True)
-                other.path(name).replace(self.path(name))
+                self._place(other.path(name), name)
             self.promote([well for well, pair in given.items() if pair.bundle == name], name)
 
     def step_back(self, wells: Iterable[str]) -> None:

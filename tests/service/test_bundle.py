@@ -400,3 +400,18 @@ def test_bundles_of_earlier_versions_forecast_what_they_did(
     )
     expected = np.load(folder / "expected.npz", allow_pickle=False)["level"]
     np.testing.assert_allclose(issued["level"].values, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_champion_stays_in_its_place_while_the_same_bundle_is_trained_again(
+    record: xr.Dataset, tmp_path: Path
+) -> None:
+    champions = Champions(tmp_path)
+    fitted = fit_calibrated([Climatology()], record, horizon=3, forcing=ClimatologyWeather())
+    name = champions.add(fitted, record, card={})
+    sums = champions.path(name) / SUMS
+    before = sums.stat().st_ino
+    assert champions.add(fitted, record, card={}) == name
+    assert sums.stat().st_ino == before  # a kill at any moment leaves it whole
+    sums.unlink()
+    assert champions.add(fitted, record, card={}) == name  # what is damaged is replaced
+    champions.open(name)
