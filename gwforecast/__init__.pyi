@@ -9,8 +9,8 @@ from .data.covariates import derive_features as derive_features
 from .data.covariates import fill_covariates as fill_covariates
 from .data.covariates import require_covariates as require_covariates
 from .data.database import read_sql as read_sql
-from .data.public import fetch_public as fetch_public
 from .data.readers import read_observations as read_observations
+from .data.samples import fetch_public as fetch_public
 from .data.samples import load_sample as load_sample
 from .data.samples import load_truth as load_truth
 from .data.understood import understood as understood

@@ -335,7 +335,8 @@ def _chance(members: Sequence[Series], known: np.ndarray, scale: np.ndarray) -> 
     z = (values[..., None] - known) / width
     density = np.exp(-0.5 * z**2).mean(axis=-1) / (width * np.sqrt(2 * np.pi))
     least = 0.01 / max(float(np.ptp(scale)), 1e-9)
-    return float(np.log(density + least).mean()) * min(values.shape[1], MOST_STEPS)
+    mean = float(np.log(density + least).mean())
+    return mean * min(int(values.shape[1]), MOST_STEPS)
 
 
 EXCHANGED = 6.0  # log of how much more likely two covariates are with their names exchanged
