@@ -1,4 +1,4 @@
-"""Divide work among forked processes, which share what was read before they started."""
+"""Divide work among forked processes, which share what was read before, and threads of BLAS."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
-__all__ = ["count_processes", "map_in_processes"]
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["count_processes", "map_in_processes", "one_blas_thread"]
 
 
 PATIENCE = 300.0  # s to wait for a process after the first part is done; a fork may deadlock
@@ -67,6 +70,20 @@ def map_in_processes(
             for message, category in warned:
                 warnings.warn(message, category, stacklevel=2)
     return results
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Return a context in which NumPy multiplies matrices on one thread.
+
+    Small matrices take no less time on two threads, and many times as long where other processes
+    keep the cores busy. The results are the same bits.
+    """
+    return _blas().limit(limits=1, user_api="blas")
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # of the libraries that are loaded, NumPy's among them
 
 
 @contextmanager

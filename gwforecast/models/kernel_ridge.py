@@ -24,6 +24,7 @@ from gwforecast.data.water_balance import EVAPORATION_FACTOR, snow_and_liquid_wa
 from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
+from gwforecast.processes import one_blas_thread
 from gwforecast.schema import SchemaError
 
 __all__ = ["KernelRegression", "KernelRidge"]
@@ -417,7 +418,9 @@ class KernelRidge(PerWell[KernelRegression]):
     def _levels(self, fit: KernelRegression, features: np.ndarray) -> np.ndarray:
         """Return the levels of features (version, time, feature), m, shape (version, time)."""
         flat = features.reshape(-1, features.shape[-1])
-        return fit.predict(flat, self._days(fit.before.size)).reshape(features.shape[:-1])
+        with one_blas_thread():
+            levels = fit.predict(flat, self._days(fit.before.size))
+        return levels.reshape(features.shape[:-1])
 
 
 def standardised(features: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:

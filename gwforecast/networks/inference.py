@@ -23,6 +23,7 @@ from gwforecast.data.covariates import derive_features, require_covariates
 from gwforecast.models.base import Forecaster, NeedOfWeather
 from gwforecast.networks.members import centre_members, member_weights_at, normalised
 from gwforecast.networks.parts import Architecture, State, activate, dense
+from gwforecast.processes import one_blas_thread
 from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import tile_starts
@@ -76,8 +77,9 @@ def run_networks(
     inputs = inputs.astype(np.float32, copy=False)
     if architecture.embedding:
         inputs, weights = _embedded(inputs, weights[0]), weights[1:]
-    hidden, ended = architecture.run_hidden(weights[:-2], inputs, state)
-    outputs = dense(hidden, weights[-2], weights[-1])
+    with one_blas_thread():
+        hidden, ended = architecture.run_hidden(weights[:-2], inputs, state)
+        outputs = dense(hidden, weights[-2], weights[-1])
     outputs = activate(outputs, architecture.setting("output_activation"))
     return np.broadcast_to(outputs, (networks, *outputs.shape[1:])), ended
 
