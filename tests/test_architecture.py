@@ -60,7 +60,7 @@ HOMES: dict[str, frozenset[str]] = {
 }
 """Rooms that may import a library; none where the set is empty."""
 
-TENSORFLOW_AT_THE_TOP = frozenset({"networks.layers", "networks.training", "networks.recurrences"})
+TENSORFLOW_AT_THE_TOP = frozenset({"networks.layers", "networks.training"})
 """Modules of ``networks`` that import Keras or TensorFlow at their top.
 
 They are themselves imported inside functions, so that no class needs either to be defined.

@@ -10,6 +10,7 @@ import xarray as xr
 
 import gwforecast as gw
 from gwforecast.models.base import through_periods
+from gwforecast.models.contract import check_forecaster
 
 MODELS = {
     "linear": lambda: gw.Linear(lookbacks=(8,), strengths=(0.1,)),
@@ -50,18 +51,18 @@ class MeanLevel(gw.Forecaster):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_of_the_package_keep_the_contract(name: str) -> None:
-    table = gw.check_forecaster(MODELS[name]())
+    table = check_forecaster(MODELS[name]())
     assert table["passed"].all()
     assert len(table) >= 9
 
 
 def test_a_model_of_ones_own_keeps_it_as_a_class_or_an_object() -> None:
-    assert gw.check_forecaster(MeanLevel).equals(gw.check_forecaster(MeanLevel()))
+    assert check_forecaster(MeanLevel).equals(check_forecaster(MeanLevel()))
 
 
 def test_it_can_be_checked_on_the_users_data() -> None:
     data = gw.load_sample().isel(well=[0, 2], time=slice(3000, 3600))
-    gw.check_forecaster(MeanLevel(), data, split=gw.split_by_fraction(data, train=0.5))
+    check_forecaster(MeanLevel(), data, split=gw.split_by_fraction(data, train=0.5))
 
 
 class LooksAhead(MeanLevel):
@@ -132,10 +133,10 @@ class TakesNoProgress(MeanLevel):
 
 
 def test_a_model_need_not_take_a_progress_callback() -> None:
-    assert gw.check_forecaster(TakesNoProgress)["passed"].all()
+    assert check_forecaster(TakesNoProgress)["passed"].all()
 
 
 @pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
 def test_a_broken_rule_is_found_and_named(cls: type[gw.Forecaster]) -> None:
     with pytest.raises(ValueError, match=BROKEN[cls]):
-        gw.check_forecaster(cls)
+        check_forecaster(cls)

@@ -14,6 +14,7 @@ from gwforecast.models.ardl import ARDL
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
+from gwforecast.models.settings import settings_table
 from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
 
 MODELS = [
@@ -75,3 +76,7 @@ def test_lists_become_tuples_and_numbers_of_numpy_are_numbers() -> None:
     assert ARMARegression(orders=[[1, 0]]).orders == ((1, 0),)
     assert Climatology(window=np.int64(3)).window == 3
     assert Linear(strengths=[np.float64(0.1), 0]).strengths == (0.1, 0)
+
+
+def test_a_table_shows_settings_beside_their_defaults() -> None:
+    assert settings_table(Climatology(window=3)).loc["window"].tolist() == [3, 15]

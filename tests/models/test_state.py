@@ -25,6 +25,7 @@ from gwforecast.models.kernel_ridge import KernelRidge
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
+from gwforecast.models.state import read_number, read_text, read_texts, read_whole
 from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
 from gwforecast.sequences.split import split_by_fraction
 
@@ -234,3 +235,15 @@ def test_no_restored_forecaster_needs_tensorflow_or_pastas() -> None:
         text=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("read", "wrong"),
+    [
+        (read_number, True), (read_number, np.nan), (read_number, "1"), (read_whole, 1.0),
+        (read_whole, 0), (read_text, ""), (read_texts, ["a", "a"]), (read_texts, "ab"),
+    ],
+)  # fmt: skip
+def test_stored_values_of_another_type_are_refused(read: Callable[[Any], Any], wrong: Any) -> None:
+    with pytest.raises(TypeError, match="is no"):
+        read(wrong)

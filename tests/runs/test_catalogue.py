@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.config.load import settings_from
+from gwforecast.networks.shared import FEWEST_WELLS
 from gwforecast.runs.catalogue import (
     DEFAULT_MODELS,
     DEFAULT_SCHEDULE,
@@ -35,7 +36,7 @@ def test_a_network_for_all_wells_is_a_default_from_twenty_wells_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="gwforecast"):
-        assert "global_lstm" not in suited(DEFAULT_MODELS, record(19))
+        assert "global_lstm" not in suited(DEFAULT_MODELS, record(FEWEST_WELLS - 1))
     assert "from 20 wells on" in caplog.text
     assert tuple(suited(DEFAULT_MODELS, record(20))) == DEFAULT_MODELS
 
