@@ -78,7 +78,8 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     Small matrices take no less time on two threads, and many times as long where other processes
     keep the cores busy. The results are the same bits.
     """
-    return _blas().limit(limits=1, user_api="blas")
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit
 
 
 @cache

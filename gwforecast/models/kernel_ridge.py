@@ -83,17 +83,13 @@ class KernelRegression:
     ----------
     before : numpy.ndarray
         Mean of each input series on the fitted rows, shape (series,).
-    center, scale : numpy.ndarray
-        Mean and standard deviation of the features on the fitted rows, shape (feature,).
-    support : numpy.ndarray
-        Standardised features of the fitted rows, shape (row, feature).
+    center, scale, support : numpy.ndarray
+        Mean and standard deviation of the features on the fitted rows, shape (feature,), and the
+        standardised features of these rows, shape (row, feature).
     longest, length, linear, strength, weight : numpy.ndarray
-        Of each kernel: longest memory in days, length scale, share of the linear kernel, ridge
-        strength, and weight in the mean, shape (kernel,).
-    coefficients : numpy.ndarray
-        Shape (kernel, row), m.
-    intercept : float
-        Mean fitted level, m.
+        Of each kernel, see :class:`Kernel`, shape (kernel,).
+    coefficients, intercept
+        Shape (kernel, row), m, and mean fitted level, m.
     """
 
     before: Annotated[np.ndarray, Shape("series")]

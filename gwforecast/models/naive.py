@@ -32,10 +32,7 @@ __all__ = ["Climatology", "Persistence", "RandomWalkDrift", "SeasonalNaive"]
 class _Naive(FittedOnRows):
     """The base of the naive forecasters, which are fitted to all wells at once.
 
-    Attributes
-    ----------
-    end_ : numpy.ndarray
-        Last step of the fitted rows, shape (well,), ``datetime64``.
+    ``end_`` is the last step of the fitted rows of each well.
     """
 
     end_: np.ndarray
@@ -243,7 +240,7 @@ class Climatology(_Naive):
     For each day of a calendar of 366 days (29 February has its own place) it is the mean over all
     fitted levels within ``window`` days of it, also across the turn of the year. Where there is
     none, the window is doubled until there is one, at most to the whole year. Fitted rows have a
-    prediction as well.
+    prediction as well. ``climatology_`` has the shape (well, 366), m.
 
     Parameters
     ----------
@@ -251,11 +248,6 @@ class Climatology(_Naive):
         Days before and after the day of the year, 0 or more.
     name : str
         Name in tables and files.
-
-    Attributes
-    ----------
-    climatology_ : numpy.ndarray
-        Shape (well, 366), m; first 1 January, last 31 December.
 
     References
     ----------
@@ -313,11 +305,6 @@ class SeasonalNaive(_Naive):
         Days before or after the date, 0 or more. Monthly levels always match their month.
     name : str
         Name in tables and files.
-
-    Attributes
-    ----------
-    times_, levels_ : numpy.ndarray
-        The time axis and the fitted levels, NaN outside the fitted rows, shape (well, time), m.
     """
 
     tolerance: Annotated[int, Ge(0)] = setting(15, search=("int", 0, 60))

@@ -36,11 +36,6 @@ class NormalClassifier:
         Limits of the classes in each month, from the train rows.
     network_ : NeuralForecaster
         The fitted networks.
-
-    Examples
-    --------
-    ``classifier = NormalClassifier(LSTM()).fit(observations, split=split)``, then
-    ``classifier.predict_classes(observations)``.
     """
 
     kind: ClassVar[str] = "normal_classifier"

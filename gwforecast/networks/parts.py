@@ -113,17 +113,8 @@ def layer_sizes(units: int | Sequence[int]) -> tuple[int, ...]:
 class Head:
     """Outputs of a network at each step, and the targets that they are compared with.
 
-    Parameters
-    ----------
-    outputs : int
-        Number of outputs.
-    activation : str
-        Activation of the outputs.
-    loss : str, optional
-        Name of the loss; by default the forecaster's setting.
-    target : callable, optional
-        Maps level (well, time) to targets (well, time), NaN where there is none; by default the
-        scaled level.
+    Loss and target are by default the forecaster's setting and the scaled level. A target maps
+    levels to targets, both (well, time), NaN where there is none.
     """
 
     outputs: int = 1

@@ -56,11 +56,9 @@ class GlobalForecaster(NeuralForecaster):
 
     Attributes
     ----------
-    trained_at_ : list of str
-        Wells whose levels the networks were trained on; ``wells_`` also has those of
-        :meth:`with_wells`. Not stored.
-    encoder_ : AttributeEncoder
-        Conversion of static attributes to numbers. Not stored.
+    trained_at_, encoder_
+        Wells whose levels the networks were trained on (``wells_`` also has those of
+        :meth:`with_wells`) and conversion of attributes to numbers; not stored.
     failed_ : dict of str to str
         Reason for each well that could not be used.
 

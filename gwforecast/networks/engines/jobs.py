@@ -31,23 +31,20 @@ class Recipe:
 
     Parameters
     ----------
-    loss : {"mse", "mae", "huber", "nse", "crossentropy"}
-        Name of a loss: a mean over the observed targets of a batch.
-    optimizer : str
-        Name of an optimizer.
+    loss, optimizer : str
+        Names; a loss is a mean over the observed targets of a batch.
     weight_decay : float
         Share of each kernel that is subtracted in an update, times the learning rate (Loshchilov
         and Hutter 2019, arXiv:1711.05101).
     clip_norm : float
         Largest global norm of a gradient.
-    patience : int
-        Epochs without a lower validation loss after which training stops.
+    patience, stops_early : int, bool
+        Epochs without a lower validation loss after which training stops and the weights of the
+        best epoch are kept, otherwise those of the last.
     lookback, targets : int
         Warm-up and target steps of a window.
     attributes : bool
         Whether the inputs of each window are followed by the attributes of its well.
-    stops_early : bool
-        Keep the weights of the best epoch, otherwise those of the last.
     """
 
     loss: str
@@ -105,8 +102,8 @@ class Job:
 
     Parameters
     ----------
-    well : int
-        Row of the data.
+    well, fold : int
+        Row of the data, and number of the row of the well's targets that it is trained on.
     weights : list of numpy.ndarray
         First weights, in the order of ``network.trainable_variables``.
     starts : numpy.ndarray
@@ -114,12 +111,9 @@ class Job:
     rates : numpy.ndarray
         Learning rate of each update, shape (epoch * update,), float32.
     validation : numpy.ndarray
-        Positions of the first target of the validation windows, int32; without any, the last
-        weights are kept.
+        Positions of the first target of the validation windows, int32; may be none.
     seed : int
         Seed of dropout and noise.
-    fold : int
-        Number of the row of the well's targets that it is trained on.
     """
 
     well: int
