@@ -95,10 +95,8 @@ class Additive(PerWell[Curves]):
 
     References
     ----------
-    .. [1] Hastie, T., and Tibshirani, R. (1986). Generalized additive models. Statistical Science
-       1, 297-310. https://doi.org/10.1214/ss/1177013604
-    .. [2] Wood, S. N. (2017). Generalized additive models: an introduction with R, 2nd edition.
-       Chapman and Hall/CRC. https://doi.org/10.1201/9781315370279
+    .. [1] Hastie, T., and Tibshirani, R. (1986), https://doi.org/10.1214/ss/1177013604.
+    .. [2] Wood, S. N. (2017), https://doi.org/10.1201/9781315370279.
     """
 
     penalty: Annotated[float, Ge(0)] = setting(10.0, search=("log", 0.1, 1000.0))

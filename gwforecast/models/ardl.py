@@ -92,13 +92,11 @@ class Autoregression:
 def autoregress(
     columns: np.ndarray, level: np.ndarray, *, longest: float, lookback: int, before: np.ndarray
 ) -> Autoregression:
-    """Fit ``y[t] = phi * y[t - 1] + c + b . x[t] + e[t]`` by likelihood, given the first level.
+    """Fit the model of :class:`ARDL` by likelihood, given the first level.
 
-    Between two levels ``d`` steps apart the model implies ``y[t] = phi**d * y[t - d]`` plus the sum
-    of ``phi**i * (c + b . x[t - i])``, with an error variance in proportion to the sum of
-    ``phi**(2 * i)``, ``i = 0 ... d - 1``. Given ``phi`` that is a weighted regression. Two levels
-    between which a value of the columns (time, column) is missing are no pair; ``longest`` is the
-    longest memory ``-1 / log(phi)`` in steps.
+    Two levels between which a value of the columns (time, column) is missing are no pair. The error
+    variance of a pair ``d`` steps apart is proportional to the sum of ``phi**(2 * i)`` for ``i``
+    below ``d``; ``longest`` is the longest memory ``-1 / log(phi)`` in steps.
 
     Raises
     ------
@@ -215,9 +213,7 @@ class ARDL(PerWell[Autoregression]):
 
     References
     ----------
-    .. [1] Pesaran, M. H., Shin, Y., and Smith, R. J. (2001). Bounds testing approaches to the
-       analysis of level relationships. Journal of Applied Econometrics 16, 289-326.
-       https://doi.org/10.1002/jae.616
+    .. [1] Pesaran, M. H., Shin, Y., and Smith, R. J. (2001), https://doi.org/10.1002/jae.616.
     """
 
     lookbacks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = setting((1, 4, 16, 64))

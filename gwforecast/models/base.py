@@ -240,11 +240,8 @@ class Forecaster(Displayed, abc.ABC):
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step for which covariates exist; no level is used.
 
-        Returns
-        -------
-        xarray.Dataset
-            ``level`` (well, time) or (well, time, member), m above the datum of the levels that
-            were fitted; NaN where the forecaster has no prediction.
+        It is ``level`` (well, time) or (well, time, member), m above the datum of the levels that
+        were fitted; NaN where there is no prediction.
 
         Raises
         ------
@@ -272,14 +269,10 @@ class Forecaster(Displayed, abc.ABC):
     ) -> xr.DataArray:
         """Return the simulated levels of the steps after each issue time; no level is used.
 
-        The arguments are those of :meth:`forecast`.
-
-        Returns
-        -------
-        xarray.DataArray
-            Dimensions (well, issue_time, lead_time, forcing_member, member), m: one forcing member
-            for observed weather, and one member for a forecaster without members. Forcing members
-            are numbered if they differ between issue times.
+        The arguments are those of :meth:`forecast`. The result has the dimensions (well,
+        issue_time, lead_time, forcing_member, member), m: one forcing member for observed weather,
+        and one member for a forecaster without members. Forcing members are numbered if they differ
+        between issue times.
         """
         if isinstance(forcing, ObservedWeather):
             level = with_members(self.simulate(observations)[schema.LEVEL])

@@ -168,11 +168,8 @@ class Linear(PerWell[Regression]):
 
     References
     ----------
-    .. [1] Almon, S. (1965). The distributed lag between capital appropriations and expenditures.
-       Econometrica 33, 178-196. https://doi.org/10.2307/1911894
-    .. [2] Hoerl, A. E., and Kennard, R. W. (1970). Ridge regression: biased estimation for
-       nonorthogonal problems. Technometrics 12, 55-67.
-       https://doi.org/10.1080/00401706.1970.10488634
+    .. [1] Almon, S. (1965), https://doi.org/10.2307/1911894.
+    .. [2] Hoerl, A. E., and Kennard, R. W. (1970), https://doi.org/10.1080/00401706.1970.10488634.
     """
 
     strengths: Annotated[Sequence[Annotated[float, Ge(0)]], MinLen(1)] = setting(

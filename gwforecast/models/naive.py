@@ -251,9 +251,7 @@ class Climatology(_Naive):
 
     References
     ----------
-    .. [1] Pappenberger, F., et al. (2015). How do I know if my forecasts are better? Using
-       benchmarks in hydrological ensemble prediction. Journal of Hydrology 522, 697-713.
-       https://doi.org/10.1016/j.jhydrol.2015.01.024
+    .. [1] Pappenberger, F., et al. (2015), https://doi.org/10.1016/j.jhydrol.2015.01.024.
     """
 
     window: Annotated[int, Ge(0)] = setting(15, search=("int", 0, 60))

@@ -186,14 +186,9 @@ class Pastas(PerWell[Response]):
 
     References
     ----------
-    .. [1] Collenteur et al. (2019). Pastas: open source software for the analysis of groundwater
-       time series. Groundwater 57, 877-885. https://doi.org/10.1111/gwat.12925
-    .. [2] Von Asmuth et al. (2002). Transfer function-noise modeling in continuous time using
-       predefined impulse response functions. Water Resources Research 38, 1287.
-       https://doi.org/10.1029/2001WR001136
-    .. [3] Collenteur et al. (2021). Estimation of groundwater recharge from groundwater levels
-       using nonlinear transfer function noise models and comparison to lysimeter data. Hydrology
-       and Earth System Sciences 25, 2931-2949. https://doi.org/10.5194/hess-25-2931-2021
+    .. [1] Collenteur et al. (2019), https://doi.org/10.1111/gwat.12925.
+    .. [2] Von Asmuth et al. (2002), https://doi.org/10.1029/2001WR001136.
+    .. [3] Collenteur et al. (2021), https://doi.org/10.5194/hess-25-2931-2021.
     """
 
     response: Literal["gamma", "exponential", "double_exponential", "four_param"] = setting(

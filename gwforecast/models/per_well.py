@@ -127,12 +127,8 @@ def require_varying(level: np.ndarray, what: str, *, where: str = "") -> None:
 class FittedOnRows(Forecaster):
     """A forecaster that is fitted on all rows through the end of a period, by one method.
 
-    Attributes
-    ----------
-    wells_ : numpy.ndarray of str
-        The wells of the data it was fitted to.
-    failed_ : dict of str to str
-        Wells that could not be fitted and why; their levels are NaN.
+    ``wells_`` are the wells of the data, ``failed_`` those that could not be fitted and why; their
+    levels are NaN.
     """
 
     stored_settings: ClassVar[tuple[str, ...]] = ()

@@ -94,11 +94,6 @@ class StateSpace(PerWell[StateSpaceFit]):
         """Return the levels after each issue time, (well, issue_time, lead_time), m.
 
         The forcing is not used: these models use no weather.
-
-        Raises
-        ------
-        SchemaError
-            If a well was not fitted, the frequency is another, or an issue time is no step.
         """
         del forcing
         level = self._issue(observations, issue_times=issue_times, horizon=horizon)
@@ -393,8 +388,7 @@ class UnobservedComponents(StateSpace):
 
     References
     ----------
-    .. [1] Harvey, A. C. (1989). Forecasting, structural time series models and the Kalman filter.
-       Cambridge University Press. https://doi.org/10.1017/CBO9781107049994
+    .. [1] Harvey, A. C. (1989), https://doi.org/10.1017/CBO9781107049994.
     """
 
     harmonics: Annotated[int, Ge(1)] = 2
