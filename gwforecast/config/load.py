@@ -143,11 +143,6 @@ def load_settings(
         Option of the command line by table and name of each of the ``overrides``, which messages
         then name.
 
-    Returns
-    -------
-    Settings
-        All settings; those that were not given have their defaults.
-
     Raises
     ------
     FileNotFoundError

@@ -24,17 +24,9 @@ from gwforecast.config.tables import Section
 from gwforecast.runs.catalogue import MODELS, model_class, settings_of
 
 __all__ = [
-    "RESERVED",
-    "Space",
-    "check_space",
-    "default_space",
-    "describe",
-    "model_table",
-    "shown",
-    "start",
-    "suggest",
-    "with_tables",
-]
+    "RESERVED", "Space", "check_space", "default_space", "describe", "model_table", "shown",
+    "start", "suggest", "with_tables",
+]  # fmt: skip
 
 
 @lru_cache
@@ -172,10 +164,7 @@ _YEARS = "choice_years"
 def default_space(model: str, frequency: str) -> dict[str, tuple[Any, ...]]:
     """Return the space that is searched where the user gives none.
 
-    Raises
-    ------
-    ValueError
-        If the model is unknown, or none of its settings has a range.
+    Raises ValueError if the model is unknown, or none of its settings has a range.
 
     Examples
     --------
@@ -222,12 +211,8 @@ def _in_steps(given: tuple[Any, ...], frequency: str) -> tuple[Any, ...]:
 def check_space(space: Space, *, model: str, fixed: Mapping[str, object]) -> dict[str, list[Any]]:
     """Return a space as plain lists, or raise if it cannot be searched.
 
-    Raises
-    ------
-    TypeError
-        If the model has no such setting.
-    ValueError
-        If a setting is fixed or reserved, a range is malformed, or nothing is left to search.
+    Raises TypeError if the model has no such setting, and ValueError if a setting is fixed or
+    reserved, a range is malformed, or nothing is left to search.
     """
     known = _known_settings(model)
     for name, given in space.items():

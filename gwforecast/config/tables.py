@@ -17,18 +17,10 @@ from gwforecast.models.settings import LONGEST_HORIZON
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
 
 __all__ = [
-    "AlertSettings",
-    "BacktestSettings",
-    "BulletinSettings",
-    "ClusterSettings",
-    "DataSettings",
-    "ModelsSettings",
-    "OutputSettings",
-    "ScheduleSettings",
-    "Section",
-    "SplitSettings",
+    "AlertSettings", "BacktestSettings", "BulletinSettings", "ClusterSettings", "DataSettings",
+    "ModelsSettings", "OutputSettings", "ScheduleSettings", "Section", "SplitSettings",
     "TuneSettings",
-]
+]  # fmt: skip
 
 
 if TYPE_CHECKING:

@@ -45,13 +45,9 @@ from gwforecast.data.weather import Weather, covariate_variables, weather_by_wel
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "AtStep",
-    "DepthSign",
-    "Duplicates",
-    "StepStamp",
-    "level_from_depth",
+    "AtStep", "DepthSign", "Duplicates", "StepStamp", "level_from_depth",
     "observations_from_frames",
-]
+]  # fmt: skip
 
 
 DepthSign = Literal["positive_down", "negative_down"]

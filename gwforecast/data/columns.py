@@ -64,11 +64,8 @@ def series_by_well(
     Frames of hydropandas (``GroundwaterObs``, ``ObsCollection``) and of USGS dataretrieval are
     known by their attributes and columns.
 
-    Raises
-    ------
-    SchemaError
-        If no column or more than one could be the level or the well, the index holds no times, or
-        a name is given for more than one well.
+    Raises SchemaError if no column or more than one could be the level or the well, the index
+    holds no times, or a name is given for more than one well.
     """
     if isinstance(levels, pd.Series):
         return _checked(_from_series(levels, well, default), well)
@@ -97,10 +94,7 @@ def series_by_well(
 def as_table(frame: pd.DataFrame) -> RawTable:
     """Return a DataFrame in memory as a table with times.
 
-    Raises
-    ------
-    SchemaError
-        If it has no times, or names a column twice.
+    Raises SchemaError if it has no times, or names a column twice.
     """
     repeated = frame.columns[frame.columns.map(str).duplicated()]
     if len(repeated):

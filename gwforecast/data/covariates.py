@@ -28,21 +28,10 @@ from gwforecast.data.water_balance import (
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "BY_KIND",
-    "DEFAULT_FEATURES",
-    "FEATURES",
-    "RULES",
-    "add_antecedent",
-    "add_evapotranspiration",
-    "add_season",
-    "add_snow",
-    "derive_features",
-    "fill_covariates",
-    "find_covariate",
-    "gaps_in_covariates",
-    "mean_temperature",
-    "require_covariates",
-]
+    "BY_KIND", "DEFAULT_FEATURES", "FEATURES", "RULES", "add_antecedent",
+    "add_evapotranspiration", "add_season", "add_snow", "derive_features", "fill_covariates",
+    "find_covariate", "gaps_in_covariates", "mean_temperature", "require_covariates",
+]  # fmt: skip
 
 
 DEFAULT_FEATURES = ("season", "snow")
@@ -99,10 +88,7 @@ def add_season(observations: xr.Dataset) -> xr.Dataset:
 def mean_temperature(observations: xr.Dataset) -> xr.DataArray | None:
     """Return the mean temperature, or that of minimum and maximum, (well, time), degC.
 
-    Raises
-    ------
-    SchemaError
-        If the median of its first year lies outside -60 to 60 degC.
+    Raises SchemaError if the median of its first year lies outside -60 to 60 degC.
     """
     name = find_covariate(observations, "temperature")
     low = find_covariate(observations, "temperature_min")
@@ -206,8 +192,6 @@ def add_antecedent(observations: xr.Dataset, *, years: Iterable[float] = (0.25, 
     ----------
     observations : xarray.Dataset
         Dimensions (well, time). Without a covariate of kind rain it is returned as it is.
-    years : iterable of float
-        Time constants of the memory.
     """
     rain = find_covariate(observations, "rain")
     if rain is None:
@@ -268,8 +252,6 @@ def require_covariates(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    names : iterable of str, optional
-        Covariates; by default all.
 
     Raises
     ------
@@ -292,8 +274,6 @@ def gaps_in_covariates(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    names : iterable of str, optional
-        Covariates; by default all.
 
     Raises
     ------

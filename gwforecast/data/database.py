@@ -31,13 +31,8 @@ READING = "to read observations"
 def connect(url: str) -> Engine:
     """Return an engine for a database; a password ``$NAME`` is read from the environment.
 
-    Raises
-    ------
-    ImportError
-        If SQLAlchemy or the driver is not installed.
-    ValueError
-        If it is not a URL, or the environment variable of the password is not set. Messages never
-        contain passwords.
+    Raises ImportError if SQLAlchemy or the driver is not installed, and ValueError if it is not a
+    URL, or the environment variable of the password is not set. Messages never contain passwords.
     """
     try:
         import sqlalchemy
@@ -124,10 +119,8 @@ def shown(url: str) -> str:
 def available(engine: Engine, what: str, *, fix: str = "Run again.") -> Iterator[None]:
     """Turn errors of a database into a ConnectionError that says what to do.
 
-    Raises
-    ------
-    ConnectionError
-        If the database cannot be reached, refuses, is locked, lacks a right or is cut off.
+    Raises ConnectionError if the database cannot be reached, refuses, is locked, lacks a right or
+    is cut off.
     """
     from sqlalchemy import exc
 

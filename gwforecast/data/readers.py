@@ -192,12 +192,8 @@ def read_levels(
 ) -> dict[str, pd.Series]:
     """Return the levels of each well as a file holds them: in its order, with all duplicates.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the file or folder does not exist.
-    SchemaError
-        If a file can't be read as levels.
+    Raises FileNotFoundError if the file or folder does not exist, and SchemaError if a file can't
+    be read as levels.
     """
     path = Path(levels)
     if is_store(path):
@@ -234,12 +230,8 @@ def list_wells(
 ) -> list[str]:
     """Return the names of the wells; of a folder its files are not opened.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the file or folder does not exist.
-    SchemaError
-        If a table cannot be read as levels.
+    Raises FileNotFoundError if the file or folder does not exist, and SchemaError if a table
+    cannot be read as levels.
     """
     path = Path(levels)
     if is_store(path):

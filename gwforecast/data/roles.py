@@ -16,14 +16,9 @@ from gwforecast.data.text.block import is_date
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "Roles",
-    "find_roles",
-    "is_code",
-    "is_constant",
-    "is_numeric",
-    "refuse_numbers_as_text",
+    "Roles", "find_roles", "is_code", "is_constant", "is_numeric", "refuse_numbers_as_text",
     "text_of",
-]
+]  # fmt: skip
 
 
 REASONS = {
@@ -78,10 +73,8 @@ def find_roles(
 ) -> Roles:
     """Return what the columns of a table of levels are.
 
-    Raises
-    ------
-    SchemaError
-        If no column or more than one could be the level, or several could name the well.
+    Raises SchemaError if no column or more than one could be the level, or several could name the
+    well.
     """
     frame = raw.frame
     headers = {str(c): _in_frame(raw.header(c), frame[c]) for c in frame.columns}

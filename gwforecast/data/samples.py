@@ -21,15 +21,9 @@ from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "DEFAULT_SAMPLE",
-    "datasets_folder",
-    "fetch_public",
-    "list_public",
-    "load_sample",
-    "load_truth",
-    "sample_names",
-    "sample_path",
-]
+    "DEFAULT_SAMPLE", "datasets_folder", "fetch_public", "list_public", "load_sample",
+    "load_truth", "sample_names", "sample_path",
+]  # fmt: skip
 
 
 DEFAULT_SAMPLE = "synthetic_valley"
@@ -74,10 +68,7 @@ def sample_names() -> list[str]:
 def sample_path(name: str = DEFAULT_SAMPLE) -> Path:
     """Return the folder that holds the files of an embedded data set.
 
-    Raises
-    ------
-    ValueError
-        If there is no data set of that name.
+    Raises ValueError if there is no data set of that name.
     """
     return datasets_folder() / str(_entry(name)["folder"])
 
@@ -228,12 +219,6 @@ SECONDS = 60  # without an answer of the server
 def list_public() -> pd.DataFrame:
     """Return the known public data sets.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns name, title, citation, doi, licence, home, files (number of files with
-        known checksums; if it is 0, a registry must be given).
-
     Examples
     --------
     >>> list_public()["name"].tolist()
@@ -269,11 +254,6 @@ def fetch_public(
         that the package contains.
     progress : Progress or bool, optional
         Progress callback, called for files.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files, in the order of the registry.
 
     Raises
     ------

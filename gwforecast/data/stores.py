@@ -40,14 +40,6 @@ def is_store(path: Path) -> bool:
 def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
     """Read the observations of a store, with dimensions (well, time) and a time axis in UTC.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A NetCDF file or a Zarr store with the dimensions time and well (or station, site,
-        timeseries, location).
-    wells : sequence of str, optional
-        Only these wells; the others are not read.
-
     Returns
     -------
     xarray.Dataset
@@ -84,17 +76,8 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
 def open_netcdf(path: Path) -> xr.Dataset:
     """Read a NetCDF file into memory; files that refer to data elsewhere are refused.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    SchemaError
-        If it is not NetCDF 4, refers to data outside the file, or uses unknown filters.
+    Raises FileNotFoundError if the file does not exist, and SchemaError if it is not NetCDF 4,
+    refers to data outside the file, or uses unknown filters.
     """
     with _opened(path) as dataset:
         return dataset.load()
@@ -103,12 +86,8 @@ def open_netcdf(path: Path) -> xr.Dataset:
 def list_store(path: Path) -> list[str]:
     """Return the names of the wells of a store, without reading levels or covariates.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the store does not exist.
-    SchemaError
-        If it does not have dimensions of wells and times.
+    Raises FileNotFoundError if the store does not exist, and SchemaError if it does not have
+    dimensions of wells and times.
     """
     with _opened(path) as dataset:
         return _names(dataset, _well_dimension(dataset, path))

@@ -16,19 +16,9 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "STAMP",
-    "AtStep",
-    "Duplicates",
-    "StepStamp",
-    "checked_duplicates",
-    "checked_sentinels",
-    "clean_series",
-    "covariate_axis",
-    "level_axis",
-    "on_axis",
-    "step_stamp",
-    "weather_steps",
-]
+    "STAMP", "AtStep", "Duplicates", "StepStamp", "checked_duplicates", "checked_sentinels",
+    "clean_series", "covariate_axis", "level_axis", "on_axis", "step_stamp", "weather_steps",
+]  # fmt: skip
 
 
 Duplicates = Literal["first", "last", "mean"]
@@ -190,10 +180,8 @@ def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
     By default a day, and a month or quarter that is stamped with its first day, begin at the
     stamp; weeks, and months or quarters that are stamped with their last day, end at it.
 
-    Raises
-    ------
-    ValueError
-        If the choice is none, or days and first days of months are said to end a step.
+    Raises ValueError if the choice is none, or days and first days of months are said to end a
+    step.
 
     Examples
     --------

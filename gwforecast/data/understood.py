@@ -17,14 +17,8 @@ from gwforecast.data.terms.words import GROUND_WORDS
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "ASSUMED",
-    "ATTRIBUTE",
-    "Understood",
-    "assumptions",
-    "describe",
-    "ground_of",
-    "understood",
-]
+    "ASSUMED", "ATTRIBUTE", "Understood", "assumptions", "describe", "ground_of", "understood",
+]  # fmt: skip
 
 
 ATTRIBUTE = "understood"

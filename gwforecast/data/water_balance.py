@@ -14,14 +14,9 @@ from gwforecast import timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "INPUTS",
-    "METHODS",
-    "EvapotranspirationMethod",
-    "potential_evapotranspiration",
-    "root_zone_recharge",
-    "snow_and_liquid_water",
-    "soil_recharge",
-]
+    "INPUTS", "METHODS", "EvapotranspirationMethod", "potential_evapotranspiration",
+    "root_zone_recharge", "snow_and_liquid_water", "soil_recharge",
+]  # fmt: skip
 
 EvapotranspirationMethod = Literal["oudin", "hargreaves", "makkink", "penman_monteith"]
 
@@ -183,8 +178,6 @@ def snow_and_liquid_water(
         Precipitation of each step, shape (series, time), mm.
     temperature : numpy.ndarray
         Shape (series, time), degC.
-    days : float
-        Length of a step.
     degree_day_factor : float
         mm/degC/d.
     start : numpy.ndarray, optional

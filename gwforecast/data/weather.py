@@ -21,12 +21,9 @@ from gwforecast.data.weather_table import Covariates, table_of_covariates
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "Weather",
-    "covariate_variables",
-    "covariates_of_sheets",
-    "joined_covariates",
+    "Weather", "covariate_variables", "covariates_of_sheets", "joined_covariates",
     "weather_by_well",
-]
+]  # fmt: skip
 
 
 KNOWN_UNITS = {
@@ -91,10 +88,8 @@ def weather_by_well(
 ) -> Weather:
     """Return a frame of covariates for each well; all have the same columns.
 
-    Raises
-    ------
-    SchemaError
-        If a well has none, wells have different ones, or a column is not a covariate.
+    Raises SchemaError if a well has none, wells have different ones, or a column is not a
+    covariate.
     """
     made = Weather()
     if covariates is None:
@@ -333,10 +328,7 @@ def covariate_variables(
 ) -> dict[str, xr.Variable]:
     """Return the covariates on the axis with kind, name and units, dims (well, time).
 
-    Raises
-    ------
-    SchemaError
-        If units are given for a name that is no covariate.
+    Raises SchemaError if units are given for a name that is no covariate.
     """
     frames = weather.frames
     columns = list(next(iter(frames.values())).columns) if frames else []
@@ -423,10 +415,7 @@ def covariates_of_sheets(
 ) -> Any:
     """Return the covariates of sheets: named as the wells, or for all wells and joined.
 
-    Raises
-    ------
-    SchemaError
-        If some sheets are named as wells and other wells have none.
+    Raises SchemaError if some sheets are named as wells and other wells have none.
     """
     tables = {str(raw.part): table_of_covariates(raw, drop=drop, wells=wells) for raw in parts}
     if set(wells) <= set(tables):

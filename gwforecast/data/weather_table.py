@@ -41,10 +41,7 @@ def table_of_covariates(
 ) -> Covariates:
     """Return the covariates of a file: its columns of numbers, by well where it names wells.
 
-    Raises
-    ------
-    SchemaError
-        If no column is a covariate, or columns have no names.
+    Raises SchemaError if no column is a covariate, or columns have no names.
     """
     frame = raw.frame.drop(columns=[c for c in drop if c in raw.frame])
     raw = _one_column_each(raw.changed(frame=frame))

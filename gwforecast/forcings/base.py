@@ -180,10 +180,7 @@ def check_present(past: xr.Dataset, covariates: Sequence[str]) -> None:
 def complete_futures(futures: xr.Dataset, *, issue_time: np.datetime64) -> xr.Dataset:
     """Check that covariates (well, forcing_member, time) are complete; return them unchanged.
 
-    Raises
-    ------
-    SchemaError
-        If a value is missing; covariate, well, member and first time are named.
+    Raises SchemaError if a value is missing; covariate, well, member and first time are named.
     """
     for name in futures.data_vars:
         values = futures[name].transpose(schema.WELL, schema.FORCING_MEMBER, schema.TIME)

@@ -87,10 +87,7 @@ class Scenario(Forcing):
 def make_forcing(forcing: str | Forcing) -> Forcing:
     """Return the forcing with a name, ``"observed"`` or ``"climatology"``, or a given forcing.
 
-    Raises
-    ------
-    ValueError
-        If there is no forcing of this name.
+    Raises ValueError if there is no forcing of this name.
     """
     known: dict[str, type[Forcing]] = {
         "observed": ObservedWeather,

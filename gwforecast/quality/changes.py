@@ -30,16 +30,9 @@ from gwforecast import schema
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
-    "UNEXPLAINED",
-    "Shift",
-    "Trend",
-    "find_shift",
-    "find_trend",
-    "monthly_means",
-    "shift_table",
-    "trend_table",
-    "unexplained_changes",
-]
+    "UNEXPLAINED", "Shift", "Trend", "find_shift", "find_trend", "monthly_means", "shift_table",
+    "trend_table", "unexplained_changes",
+]  # fmt: skip
 
 
 UNEXPLAINED = ("unexplained_shift", "unexplained_trend")

@@ -21,17 +21,9 @@ from gwforecast.quality.rules import (
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "COLUMNS",
-    "FLAGS",
-    "change_findings",
-    "changes_by_regression",
-    "check_levels",
-    "check_observations",
-    "check_series",
-    "quality_flags",
-    "series_of",
-    "well_findings",
-]
+    "COLUMNS", "FLAGS", "change_findings", "changes_by_regression", "check_levels",
+    "check_observations", "check_series", "quality_flags", "series_of", "well_findings",
+]  # fmt: skip
 
 
 COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]

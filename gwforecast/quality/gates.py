@@ -19,17 +19,9 @@ from gwforecast.quality.checks import series_of
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
-    "LevelRange",
-    "Ranges",
-    "allowed_levels",
-    "covariate_gate",
-    "forecast_gate",
-    "level_gate",
-    "physical_limits",
-    "plausible_range",
-    "record_gate",
-    "training_ranges",
-]
+    "LevelRange", "Ranges", "allowed_levels", "covariate_gate", "forecast_gate", "level_gate",
+    "physical_limits", "plausible_range", "record_gate", "training_ranges",
+]  # fmt: skip
 
 
 WINDOWS = (0, 30, 90, 365)  # d; means over these periods have ranges, 0 is a single step

@@ -12,15 +12,9 @@ from gwforecast import timeline
 from gwforecast.quality import faults
 
 __all__ = [
-    "Finding",
-    "Series",
-    "coded_findings",
-    "covariate_findings",
-    "coverage_findings",
-    "flat_findings",
-    "level_findings",
-    "shift_findings",
-]
+    "Finding", "Series", "coded_findings", "covariate_findings", "coverage_findings",
+    "flat_findings", "level_findings", "shift_findings",
+]  # fmt: skip
 
 
 GAUGES = ("level", "pressure", "stage")  # kinds whose values are not 0 in practice

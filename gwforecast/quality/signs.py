@@ -18,13 +18,8 @@ from gwforecast.quality.gates import SAMPLES, Ranges
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
-    "MEASURED",
-    "find_other_record",
-    "find_repeated",
-    "find_still",
-    "find_unexplained",
-    "repeats",
-]
+    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_unexplained", "repeats",
+]  # fmt: skip
 
 
 MEASURED = ("level", "rain", "temperature", "temperature_min", "temperature_max")  # not computed

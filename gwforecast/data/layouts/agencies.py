@@ -62,11 +62,8 @@ OF_CODES = {
 def plain_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table of a known service as any table of levels; others as they are.
 
-    Raises
-    ------
-    SchemaError
-        If the table holds several parameters or statistics, something else than groundwater
-        levels, or units that are not those of its parameter.
+    Raises SchemaError if the table holds several parameters or statistics, something else than
+    groundwater levels, or units that are not those of its parameter.
 
     Examples
     --------
@@ -329,10 +326,7 @@ WEATHER: tuple[Known, ...] = (
 def of_one_station(raw: RawTable, known: Known) -> RawTable:
     """Return the weather of one station, without codes for missing values and for traces of rain.
 
-    Raises
-    ------
-    SchemaError
-        If the table holds several stations.
+    Raises SchemaError if the table holds several stations.
     """
     frame = raw.frame
     if known.missing:

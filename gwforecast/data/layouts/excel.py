@@ -25,10 +25,7 @@ _SAMPLED = 400  # rows
 def read_workbook(path: Path, dialect: Dialect, *, dated: bool = True) -> list[RawTable]:
     """Return the tables of a workbook, one a sheet.
 
-    Raises
-    ------
-    SchemaError
-        If it can't be opened, lacks the sheet that is named, or holds no table.
+    Raises SchemaError if it can't be opened, lacks the sheet that is named, or holds no table.
     """
     book = _opened(path)
     try:

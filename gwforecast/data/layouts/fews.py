@@ -33,10 +33,7 @@ _FIRST_WORDS = {
 def parse_xml(path: Path) -> Any:
     """Return the root element of an XML file.
 
-    Raises
-    ------
-    SchemaError
-        If it is not well-formed, or defines entities.
+    Raises SchemaError if it is not well-formed, or defines entities.
     """
     from defusedxml import ElementTree  # loaded only where it is needed
     from defusedxml.common import DefusedXmlException
@@ -62,10 +59,7 @@ def strip(tag: str) -> str:
 def read_pi_xml(path: Path, root: Any) -> list[RawTable]:
     """Return the series of a PI-XML file, a table each, with location and parameter.
 
-    Raises
-    ------
-    SchemaError
-        If a series has no location, no parameter, or a value that is no number.
+    Raises SchemaError if a series has no location, no parameter, or a value that is no number.
     """
     zone = next((e.text for e in root if strip(e.tag) == "timeZone"), None)
     hours = _hours(zone, path)

@@ -46,12 +46,8 @@ READABLE = (*TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
     """Return the tables of a file, with times.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file.
-    SchemaError
-        If it can't be read as tables with times.
+    Raises FileNotFoundError if there is no file, and SchemaError if it can't be read as tables
+    with times.
     """
     check_exists(path)
     suffix = path.suffix.lower()
@@ -159,12 +155,7 @@ def _of_xml(path: Path, dialect: Dialect) -> list[RawTable]:
 def read_named_rows(path: Path, dialect: Dialect) -> pd.DataFrame:
     """Return a table with a row for each well, its names as the index.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file.
-    SchemaError
-        If it can't be read as a table.
+    Raises FileNotFoundError if there is no file, and SchemaError if it can't be read as a table.
     """
     check_exists(path)
     plain = Dialect(decimal=dialect.decimal, encoding=dialect.encoding)  # delimiter is its own

@@ -64,12 +64,8 @@ def read_grids(
 ) -> dict[str, RawTable]:
     """Return gridded weather at the wells.
 
-    Raises
-    ------
-    SchemaError
-        If a file is no grid, a well has no coordinates, or lies off the grid.
-    ValueError
-        If the method is not known.
+    Raises SchemaError if a file is no grid, a well has no coordinates, or lies off the grid, and
+    ValueError if the method is not known.
     """
     if method not in ("nearest", "bilinear"):
         raise ValueError(f"grid must be 'nearest' or 'bilinear'. Received {method!r}. Correct it.")

@@ -29,16 +29,9 @@ from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "adapt_logger",
-    "is_dly",
-    "is_mon",
-    "is_uvf",
-    "levels_from_pressure",
-    "read_dly",
-    "read_mon",
-    "read_uvf",
-    "read_xle",
-]
+    "adapt_logger", "is_dly", "is_mon", "is_uvf", "levels_from_pressure", "read_dly", "read_mon",
+    "read_uvf", "read_xle",
+]  # fmt: skip
 
 
 METRES_OF_WATER = {
@@ -63,10 +56,7 @@ def is_mon(path: Path, head: str) -> bool:
 def read_mon(path: Path, dialect: Dialect) -> RawTable:
     """Return the table of a Diver's ``.MON`` file.
 
-    Raises
-    ------
-    SchemaError
-        If it has no data, or a row does not have its form.
+    Raises SchemaError if it has no data, or a row does not have its form.
     """
     lines = decoded(path, dialect.encoding).lines()
     start = next((k for k, line in enumerate(lines) if line.strip() == "[Data]"), None)
@@ -136,10 +126,7 @@ def _sections(lines: list[str]) -> tuple[dict[str, str], list[str]]:
 def read_xle(path: Path, root: Any) -> RawTable:
     """Return the table of a Solinst ``.xle`` file.
 
-    Raises
-    ------
-    SchemaError
-        If it holds no channels or readings.
+    Raises SchemaError if it holds no channels or readings.
     """
     by_name = {strip(e.tag): e for e in root.iter()}
     names = []
@@ -339,10 +326,7 @@ def is_uvf(head: str) -> bool:
 def read_uvf(path: Path, dialect: Dialect) -> list[RawTable]:
     """Return the series of a UVF file, a table each.
 
-    Raises
-    ------
-    SchemaError
-        If a series has no values, or a line is none.
+    Raises SchemaError if a series has no values, or a line is none.
     """
     lines = decoded(path, dialect.encoding).lines()
     starts = [k for k, line in enumerate(lines) if line.strip() == "*Z"]
@@ -423,10 +407,7 @@ def is_dly(head: str) -> bool:
 def read_dly(path: Path, dialect: Dialect) -> RawTable:
     """Return the days of a GHCN-Daily station file, with the columns of the files by year.
 
-    Raises
-    ------
-    SchemaError
-        If a line is no month of an element.
+    Raises SchemaError if a line is no month of an element.
     """
     rows = []
     for number, line in enumerate(decoded(path, dialect.encoding).lines(), 1):

@@ -128,10 +128,8 @@ KNOWN: tuple[Known, ...] = (
 def recognise(raw: RawTable) -> RawTable:
     """Return a table with the meaning of the columns that its provider publishes.
 
-    Raises
-    ------
-    SchemaError
-        If its columns contradict each other, e.g. several stations of weather in one table.
+    Raises SchemaError if its columns contradict each other, e.g. several stations of weather in
+    one table.
     """
     names = {compact(str(c)): str(c) for c in raw.frame.columns}
     names |= {" ".join(tokens(str(c))): str(c) for c in raw.frame.columns}

@@ -27,10 +27,7 @@ JSON = (".json", ".geojson", ".jsonl", ".ndjson")
 def read_json(path: Path, dialect: Dialect) -> RawTable:
     """Return the records of a JSON file as a table.
 
-    Raises
-    ------
-    SchemaError
-        If it is no JSON, or holds no list of records.
+    Raises SchemaError if it is no JSON, or holds no list of records.
     """
     try:
         text = decoded(path, dialect.encoding)

@@ -17,16 +17,9 @@ from gwforecast.data.terms.vocabulary import read_header, tokens
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "Block",
-    "find_block",
-    "is_clock",
-    "is_date",
-    "is_number",
-    "is_unit_row",
-    "likely_header",
-    "plain_numbers",
-    "unique_names",
-]
+    "Block", "find_block", "is_clock", "is_date", "is_number", "is_unit_row", "likely_header",
+    "plain_numbers", "unique_names",
+]  # fmt: skip
 
 
 _MONTHS = (
@@ -327,10 +320,7 @@ def _numbered(cells: Sequence[str], dates: int) -> list[str]:
 def unique_names(names: Sequence[str], where: str) -> list[str]:
     """Return names of columns; empty ones are numbered, and so are repeated ones of times.
 
-    Raises
-    ------
-    SchemaError
-        If two columns have the same name.
+    Raises SchemaError if two columns have the same name.
     """
     made: list[str] = []
     for place, name in enumerate(names):
@@ -377,10 +367,7 @@ def plain_numbers(raw: RawTable, decimal: str, *, dated: bool, dialect: Dialect)
 
     A word for a dry well is a missing value that is kept in ``dry``.
 
-    Raises
-    ------
-    SchemaError
-        If a column of numbers holds a cell that is none; names line and column.
+    Raises SchemaError if a column of numbers holds a cell that is none; names line and column.
     """
     frame, dry, made = raw.frame, {}, {}
     for place, name in enumerate(map(str, frame.columns)):

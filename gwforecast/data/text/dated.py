@@ -24,10 +24,7 @@ _SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "
 def dated(raw: RawTable, dialect: Dialect) -> RawTable:
     """Return a table with its times; the columns that held them are dropped.
 
-    Raises
-    ------
-    SchemaError
-        If no column holds times, or more than one does.
+    Raises SchemaError if no column holds times, or more than one does.
     """
     if raw.times is not None:
         return raw.changed(frame=raw.frame.set_axis(raw.times, axis=0))

@@ -67,10 +67,7 @@ def check_exists(path: Path) -> None:
 def read_parquet(path: Path) -> RawTable:
     """Return the table of a Parquet file.
 
-    Raises
-    ------
-    SchemaError
-        If it is no Parquet file.
+    Raises SchemaError if it is no Parquet file.
     """
     try:
         table = pd.read_parquet(path)

@@ -61,10 +61,7 @@ class Text:
 def decoded(path: Path, encoding: str | None = None) -> Text:
     """Return the text of a file; its encoding is found out where it is not given.
 
-    Raises
-    ------
-    SchemaError
-        If the file is not text, or not in the encoding that is given.
+    Raises SchemaError if the file is not text, or not in the encoding that is given.
     """
     with path.open("rb") as file:
         start = file.read(SAMPLED + 1)
