@@ -107,8 +107,8 @@ class Section(BaseModel):
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
 
 
-def _say(default: Any, description: str) -> Any:
-    """Return a setting with its default and its meaning."""
+def _say(description: str, default: Any = None) -> Any:
+    """Return a setting with its meaning and its default."""
     return Field(default, description=description)
 
 
@@ -116,88 +116,78 @@ class DataSettings(Section):
     """Where the data are and how their files are written."""
 
     database: str | None = _say(
-        None,
         "Address of an SQL database, as SQLAlchemy has it; 'levels', 'covariates' and 'attributes' "
-        "are then names of tables.",
+        "are then names of tables."
     )
     levels: FilePath = Field(description="File of levels, or folder with one file per well.")
     covariates: Annotated[Path | list[Path] | None, BeforeValidator(_to_paths)] = _say(
-        None,
         "File or folder of the weather and other covariates, or several files; gridded NetCDF is "
-        "read at the wells' coordinates.",
+        "read at the wells' coordinates."
     )
-    attributes: FilePath | None = _say(None, "File of static attributes of the wells.")
-    wells: list[str] | None = _say(None, "Only these wells.")
-    well: str | None = _say(None, "Name of the well, where the file has none.")
-    level_column: str | None = _say(None, "Column of the levels, where the file has several.")
-    well_column: str | None = _say(None, "Column that names the wells, where several could be it.")
-    time_column: str | list[str] | None = _say(
-        None, "Column of the times, or those of date and clock."
-    )
+    attributes: FilePath | None = _say("File of static attributes of the wells.")
+    wells: list[str] | None = _say("Only these wells.")
+    well: str | None = _say("Name of the well, where the file has none.")
+    level_column: str | None = _say("Column of the levels, where the file has several.")
+    well_column: str | None = _say("Column that names the wells, where several could be it.")
+    time_column: str | list[str] | None = _say("Column of the times, or those of date and clock.")
     reference_level: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        None,
         "Height that a depth to water is measured from, m above the datum: one height, or a table "
-        "of heights by well.",
+        "of heights by well."
     )
     depth_sign: Literal["positive_down", "negative_down"] | None = _say(
-        None, "Sign of depths to water, where the data do not show it."
+        "Sign of depths to water, where the data do not show it."
     )
     sensor_depth: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        None,
         "Depth of a logger's sensor below the measuring point, m, from which its pressure becomes "
-        "a level: one depth, or a table of depths by well.",
+        "a level: one depth, or a table of depths by well."
     )
     barometer: FilePath | None = _say(
-        None, "File of the air pressure, for loggers that measure the absolute pressure."
+        "File of the air pressure, for loggers that measure the absolute pressure."
     )
-    datum: str | None = _say(None, "Vertical datum of the levels, e.g. NAP.")
+    datum: str | None = _say("Vertical datum of the levels, e.g. NAP.")
     units: Literal["m", "cm", "mm", "dm", "ft", "in"] | None = _say(
-        None, "Unit of the levels in the file, where it does not say it."
+        "Unit of the levels in the file, where it does not say it."
     )
-    covariate_units: dict[str, str] | None = _say(None, "Unit of each covariate, by name.")
-    day_first: bool | None = _say(None, "Dates like 03/04/2020 begin with the day.")
-    decimal: Literal[".", ","] | None = _say(None, "Decimal mark in text files.")
-    delimiter: str | None = _say(None, "Character between the columns of text files.")
-    encoding: str | None = _say(None, "Encoding of text files, e.g. cp1252.")
-    date_format: str | None = _say(None, "Form of the dates, as of strftime, e.g. %d.%m.%Y %H:%M.")
-    sheet: str | None = _say(None, "Sheet of a workbook.")
+    covariate_units: dict[str, str] | None = _say("Unit of each covariate, by name.")
+    day_first: bool | None = _say("Dates like 03/04/2020 begin with the day.")
+    decimal: Literal[".", ","] | None = _say("Decimal mark in text files.")
+    delimiter: str | None = _say("Character between the columns of text files.")
+    encoding: str | None = _say("Encoding of text files, e.g. cp1252.")
+    date_format: str | None = _say("Form of the dates, as of strftime, e.g. %d.%m.%Y %H:%M.")
+    sheet: str | None = _say("Sheet of a workbook.")
     skip_rows: Annotated[int, Field(ge=0)] | None = _say(
-        None, "Lines above the header that are not read."
+        "Lines above the header that are not read."
     )
-    header_row: Positive | None = _say(None, "Line of the header, from 1.")
+    header_row: Positive | None = _say("Line of the header, from 1.")
     at_step: Literal["mean", "last", "first", "nearest"] | None = _say(
-        None, "Which level stands for a time step that has several."
+        "Which level stands for a time step that has several."
     )
     step: str | None = _say(
-        None,
         "Step of the axis, D, W-SUN, MS, ME, QS or QE: covariates of shorter steps are aggregated, "
-        "rain by its sum, temperature by its mean.",
+        "rain by its sum, temperature by its mean."
     )
     step_stamp: Literal["begin", "end"] | None = _say(
-        None, "Whether a stamp stands at the beginning or the end of its step."
+        "Whether a stamp stands at the beginning or the end of its step."
     )
     covariate_stamp: Literal["begin", "end"] | None = _say(
-        None,
         "Whether stamps of covariates that are aggregated to a longer step, e.g. hourly rain, are "
-        "the beginnings of their own steps (default) or their ends.",
+        "the beginnings of their own steps (default) or their ends."
     )
     grid: Literal["nearest", "bilinear"] | None = _say(
-        None, "How gridded weather is read at a well; by default the nearest cell."
+        "How gridded weather is read at a well; by default the nearest cell."
     )
     duplicates: Literal["first", "last", "mean"] | None = _say(
-        None,
         "Which value is kept of a time with different values, of levels and covariates; by default "
-        "it is an error.",
+        "it is an error."
     )
-    sort: bool = _say(False, "Sort times that are out of order; by default they are an error.")
+    sort: bool = _say("Sort times that are out of order; by default they are an error.", False)
     missing_values: list[float | str] = Field(
         default_factory=list,
         description="Numbers and texts that stand for a missing value, e.g. -9999 or 'defekt'.",
     )
     fill: Annotated[Any, BeforeValidator(_to_rules)] = _say(
-        None,
         "Fill gaps in covariates: 'by_kind', or a table of rules by covariate or kind, e.g. "
-        "temperature = 'interpolate'.",
+        "temperature = 'interpolate'."
     )
     derive: list[str] = Field(
         default_factory=list,
@@ -222,40 +212,38 @@ class DataSettings(Section):
 class SplitSettings(Section):
     """The train, validation and test periods, by shares of the observed levels or by dates."""
 
-    train: Annotated[float, Field(gt=0, lt=1)] = _say(0.6, "Share of the train period.")
-    validation: Share = _say(0.2, "Share of the validation period; the rest is the test period.")
-    validation_start: Date | None = _say(None, "First day of the validation period.")
-    test_start: Date | None = _say(None, "First day of the test period.")
-    test_end: Date | None = _say(None, "Last day of the test period; by default that of the data.")
-    gap: Annotated[int, Field(ge=0)] = _say(0, "Steps left out between the periods.")
+    train: Annotated[float, Field(gt=0, lt=1)] = _say("Share of the train period.", 0.6)
+    validation: Share = _say("Share of the validation period; the rest is the test period.", 0.2)
+    validation_start: Date | None = _say("First day of the validation period.")
+    test_start: Date | None = _say("First day of the test period.")
+    test_end: Date | None = _say("Last day of the test period; by default that of the data.")
+    gap: Annotated[int, Field(ge=0)] = _say("Steps left out between the periods.", 0)
 
 
 class ModelsSettings(Section):
     """Which models are evaluated, and what they share."""
 
     use: Annotated[list[ModelName], Field(min_length=1)] = _say(
-        list(DEFAULT_MODELS), "Models by name."
+        "Models by name.", list(DEFAULT_MODELS)
     )
-    baseline: ModelName = _say("climatology", "Model that skill is measured against.")
-    seed: Annotated[int, Field(ge=0)] = _say(0, "Seed of all random numbers.")
-    members: MemberCount | None = _say(None, "Members of each ensemble of networks.")
+    baseline: ModelName = _say("Model that skill is measured against.", "climatology")
+    seed: Annotated[int, Field(ge=0)] = _say("Seed of all random numbers.", 0)
+    members: MemberCount | None = _say("Members of each ensemble of networks.")
     workers: Positive | None = _say(
-        None,
         "Networks trained at once, and processes that fit other models well by well (on Linux); by "
-        "default as many as there are cores.",
+        "default as many as there are cores."
     )
     without_weather: bool = _say(
-        False,
         "Allow models that derive levels from the weather to be fitted on the season alone, where "
         "there is no weather.",
+        False,
     )
     leave_wells_out: Annotated[int, Field(ge=2)] | None = _say(
-        None, "Cross-validate global models over wells, in this number of groups."
+        "Cross-validate global models over wells, in this number of groups."
     )
     cross_validate: Annotated[int, Field(ge=2)] | None = _say(
-        None,
         "Cross-validate models over this number of blocks of years, each simulated by models that "
-        "have not seen it.",
+        "have not seen it."
     )
 
 
@@ -263,80 +251,77 @@ class BacktestSettings(Section):
     """Rolling origins: when forecasts are issued, how far, and with what weather."""
 
     models: Annotated[list[ModelName], Field(min_length=1)] = _say(
-        list(DEFAULT_BACKTEST), "Models by name."
+        "Models by name.", list(DEFAULT_BACKTEST)
     )
     forcing: Literal["observed", "climatology"] = _say(
-        "observed", "Weather after the issue time: observed or climatology."
+        "Weather after the issue time: observed or climatology.", "observed"
     )
-    horizon: Horizon | None = _say(None, "Number of lead times, in steps; by default 3 months.")
+    horizon: Horizon | None = _say("Number of lead times, in steps; by default 3 months.")
     stride: Positive | None = _say(
-        None, "Steps from one issue time to the next; by default a week or one step."
+        "Steps from one issue time to the next; by default a week or one step."
     )
-    start: Date | None = _say(None, "First issue time, e.g. 2015-01-01.")
-    end: Date | None = _say(None, "Last issue time.")
+    start: Date | None = _say("First issue time, e.g. 2015-01-01.")
+    end: Date | None = _say("Last issue time.")
     refit_every: Positive | None = _say(
-        None, "Issue times from one refit to the next; by default the models are not refitted."
+        "Issue times from one refit to the next; by default the models are not refitted."
     )
     sliding: bool = _say(
-        False, "Refit on a window of constant length; by default on all earlier levels."
+        "Refit on a window of constant length; by default on all earlier levels.", False
     )
     threshold: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        None,
         "Score the event of a level below this threshold, m; by default the lower tercile of each "
-        "well.",
+        "well."
     )
-    folder: FilePath = _say(Path("backtest"), "Folder of the results.")
+    folder: FilePath = _say("Folder of the results.", Path("backtest"))
 
 
 class ScheduleSettings(Section):
     """Scheduled forecasts: by which models, how far, with what weather, and where they are kept."""
 
     models: Annotated[list[ModelName], Field(min_length=1)] = _say(
-        list(DEFAULT_SCHEDULE), "Models by name; their forecasts are averaged."
+        "Models by name; their forecasts are averaged.", list(DEFAULT_SCHEDULE)
     )
-    horizon: Horizon | None = _say(None, "Number of lead times, in steps; by default 3 months.")
+    horizon: Horizon | None = _say("Number of lead times, in steps; by default 3 months.")
     forcing: Literal["climatology", "observed"] = _say(
-        "climatology", "Weather after the issue time."
+        "Weather after the issue time.", "climatology"
     )
     weather_forecast: FilePath | None = _say(
-        None, "NetCDF file of a weather forecast; climatology continues it."
+        "NetCDF file of a weather forecast; climatology continues it."
     )
     oldest: NotNegative = _say(
-        10.0, "Greatest age of the weather forecast at the issue time, days; then climatology."
+        "Greatest age of the weather forecast at the issue time, days; then climatology.", 10.0
     )
     limits: Annotated[Any, BeforeValidator(_to_limits)] = _say(
-        None,
         "Bottom and top of wells, m above the datum, a table of [bottom, top] by well: no level or "
-        "forecast may pass them. By default the attributes well_bottom and ground_level.",
+        "forecast may pass them. By default the attributes well_bottom and ground_level."
     )
-    bundles: FilePath = _say(Path("models"), "Folder of the trained models.")
-    archive: FilePath = _say(Path("archive"), "Folder of the published forecasts.")
-    level_age: NotNegative = _say(45.0, "Greatest age of the last level of a well, days.")
-    weather_age: NotNegative = _say(45.0, "Greatest age of the last covariates, days.")
+    bundles: FilePath = _say("Folder of the trained models.", Path("models"))
+    archive: FilePath = _say("Folder of the published forecasts.", Path("archive"))
+    level_age: NotNegative = _say("Greatest age of the last level of a well, days.", 45.0)
+    weather_age: NotNegative = _say("Greatest age of the last covariates, days.", 45.0)
     failed_share: Annotated[float, Field(ge=0, le=1)] = _say(
-        0.1, "Share of wells that may fail before a run ends with an error."
+        "Share of wells that may fail before a run ends with an error.", 0.1
     )
-    group: Positive = _say(50, "Wells that are trained together.")
-    sql: str | None = _say(None, "Address of a database that forecasts are also written to.")
+    group: Positive = _say("Wells that are trained together.", 50)
+    sql: str | None = _say("Address of a database that forecasts are also written to.")
     head: FilePath | None = _say(
-        None,
         "File, on another disk, with the head of the archive: an old copy of the archive is then "
-        "noticed before anything is published.",
+        "noticed before anything is published."
     )
 
 
 class BulletinSettings(Section):
     """The bulletin: its heading, whom to ask, and when it is old."""
 
-    title: str = _say("Groundwater levels", "Heading of the page.")
+    title: str = _say("Heading of the page.", "Groundwater levels")
     contact: str | None = _say(
-        None, "Whom to ask, e.g. 'Groundwater desk, gw@office.example, +49 30 1234'."
+        "Whom to ask, e.g. 'Groundwater desk, gw@office.example, +49 30 1234'."
     )
     max_age: Duration | None = _say(
-        None, "A page whose forecast is older says so in a banner, e.g. '48h' or '8d'."
+        "A page whose forecast is older says so in a banner, e.g. '48h' or '8d'."
     )
     cards: Annotated[int, Field(ge=0)] = _say(
-        40, "Greatest number of wells with a figure and a table on the page itself."
+        "Greatest number of wells with a figure and a table on the page itself.", 40
     )
 
 
@@ -344,28 +329,26 @@ class AlertSettings(Section):
     """Levels of alert by well, and whom to tell of crossings and changes of status."""
 
     below: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        None, "A level below this is an event, m: one for all wells, or a table by well."
+        "A level below this is an event, m: one for all wells, or a table by well."
     )
     above: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        None, "A level above this is an event, m: one for all wells, or a table by well."
+        "A level above this is an event, m: one for all wells, or a table by well."
     )
     probability: Annotated[float, Field(gt=0, lt=1)] = _say(
-        0.5, "Probability of a crossing within the horizon from which it is reported."
+        "Probability of a crossing within the horizon from which it is reported.", 0.5
     )
-    status: bool = _say(True, "Report changes of the status of a well.")
+    status: bool = _say("Report changes of the status of a well.", True)
     webhook: str | None = _say(
-        None,
         "Address that events are posted to as JSON, http(s)://...; signed where the environment "
-        "has GWFORECAST_WEBHOOK_SECRET.",
+        "has GWFORECAST_WEBHOOK_SECRET."
     )
     mail_to: list[str] = Field(default_factory=list, description="Addresses of the mail.")
-    mail_from: str | None = _say(None, "Sender of the mail.")
+    mail_from: str | None = _say("Sender of the mail.")
     smtp: str | None = _say(
-        None,
         "Mail server, smtp://host:25, smtp+starttls://user@host:587 or smtps://user@host:465; its "
-        "password is GWFORECAST_SMTP_PASSWORD in the environment.",
+        "password is GWFORECAST_SMTP_PASSWORD in the environment."
     )
-    timeout: Annotated[float, Field(gt=0)] = _say(20.0, "Seconds to wait for a server.")
+    timeout: Annotated[float, Field(gt=0)] = _say("Seconds to wait for a server.", 20.0)
 
 
 SHARD = 50  # wells, by default
@@ -375,13 +358,13 @@ class ClusterSettings(Section):
     """Runs with many wells: shards, and the Dask workers that compute them."""
 
     dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls|ws|wss)://.+)$")] | None = _say(
-        None, "Dask workers: 'local', or the address of a scheduler, tcp://..."
+        "Dask workers: 'local', or the address of a scheduler, tcp://..."
     )
-    shard: Positive | None = _say(None, "Wells in a shard; 50 by default where there are shards.")
-    workers: Positive | None = _say(None, "Dask workers of a local cluster.")
-    retries: Annotated[int, Field(ge=0)] = _say(2, "Times that a failed shard is tried again.")
+    shard: Positive | None = _say("Wells in a shard; 50 by default where there are shards.")
+    workers: Positive | None = _say("Dask workers of a local cluster.")
+    retries: Annotated[int, Field(ge=0)] = _say("Times that a failed shard is tried again.", 2)
     timeout: Annotated[float, Field(gt=0)] = _say(
-        30.0, "Seconds to wait for the scheduler of a cluster."
+        "Seconds to wait for the scheduler of a cluster.", 30.0
     )
 
     @property
@@ -398,22 +381,21 @@ class ClusterSettings(Section):
 class OutputSettings(Section):
     """Where the results go, and for how many wells figures are drawn."""
 
-    folder: FilePath = _say(Path("results"), "Folder of the results.")
-    figures: Annotated[int, Field(ge=0)] = _say(12, "Number of wells to draw figures for.")
+    folder: FilePath = _say("Folder of the results.", Path("results"))
+    figures: Annotated[int, Field(ge=0)] = _say("Number of wells to draw figures for.", 12)
 
 
 class TuneSettings(Section):
     """The hyperparameter search of one model."""
 
-    model: ModelName = _say("lstm", "Model by name.")
-    trials: Positive = _say(30, "Trials in all.")
-    metric: str = _say("nse", "Metric that is optimised in the validation period.")
+    model: ModelName = _say("Model by name.", "lstm")
+    trials: Positive = _say("Trials in all.", 30)
+    metric: str = _say("Metric that is optimised in the validation period.", "nse")
     timeout: Annotated[float, Field(gt=0)] | None = _say(
-        None, "Seconds after which no further trial is started."
+        "Seconds after which no further trial is started."
     )
-    folder: FilePath = _say(Path("tuning"), "Folder of the search.")
+    folder: FilePath = _say("Folder of the search.", Path("tuning"))
     space: dict[str, list[Any]] | None = _say(
-        None,
         'Range of each setting to search, e.g. dropout = ["float", 0.0, 0.5]; by default that of '
-        "the model.",
+        "the model."
     )
