@@ -46,6 +46,9 @@ class Regression:
         standard deviation, shape (column,).
     intercept : float
         Mean fitted level, m.
+    n_rows, n_without_level, n_without_covariates : int
+        Rows used, and rows of the fitted periods that were dropped because the level, or else a
+        covariate within the lookback, is missing.
     """
 
     lookback: int
@@ -55,6 +58,9 @@ class Regression:
     scale: Annotated[np.ndarray, Shape("column")]
     coefficients: Annotated[np.ndarray, Shape("column")]
     intercept: float
+    n_rows: int
+    n_without_level: int
+    n_without_covariates: int
 
     def predict(self, columns: np.ndarray) -> np.ndarray:
         """Return the level in m of columns (..., column), shape (...,)."""
@@ -66,6 +72,7 @@ def ridge(
     columns: np.ndarray,
     level: np.ndarray,
     *,
+    rows: np.ndarray,
     strengths: tuple[float, ...],
     lookback: int,
     before: np.ndarray,
@@ -73,12 +80,8 @@ def ridge(
     """Fit one well's level on standardised columns (time, column), once for each ridge strength.
 
     A row with a missing value is dropped; the level (time,), m, is NaN where it is missing or not
-    to be used. The penalty is ``strength / 2 * sum(coefficients ** 2)`` beside ``RSS / (2 n)``.
-
-    Raises
-    ------
-    SchemaError
-        If there are fewer than 20 rows.
+    to be used; ``rows`` are the fitted periods. See :class:`Linear` for the objective. Fewer than
+    20 rows are a SchemaError.
     """
     observed = np.isfinite(level)
     complete = observed & np.isfinite(columns).all(axis=1)
@@ -95,8 +98,9 @@ def ridge(
     intercept = float(y[0] + (y - y[0]).mean())
     Z, deviation = (X - center) / scale, y - intercept
     found = zip(strengths, _coefficients(Z, deviation, strengths), strict=True)
+    counts = n, int((rows & ~observed).sum()), int(observed.sum()) - n
     return [
-        Regression(lookback, strength, before, center, scale, coefficients, intercept)
+        Regression(lookback, strength, before, center, scale, coefficients, intercept, *counts)
         for strength, coefficients in found
     ]
 
@@ -212,7 +216,12 @@ class Linear(PerWell[Regression]):
         for lookback, strengths in self._choices(record, previous):
             columns = self.antecedent(record.weather[None], record.times, lookback, before)[0]
             for regression in ridge(
-                columns, record.level, strengths=strengths, lookback=lookback, before=before
+                columns,
+                record.level,
+                rows=record.rows,
+                strengths=strengths,
+                lookback=lookback,
+                before=before,
             ):
                 error = np.square(regression.predict(columns) - record.validation)
                 usable = np.isfinite(error)

@@ -234,11 +234,6 @@ class ARMARegression(StateSpace):
     name : str
         Name in tables and files.
 
-    Attributes
-    ----------
-    mean_ : Linear
-        The mean.
-
     References
     ----------
     .. [1] Clark, S., Hyndman, R. J., Pagendam, D., and Ryan, L. M. (2020). Modern strategies for

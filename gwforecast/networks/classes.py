@@ -32,10 +32,8 @@ class NormalClassifier:
 
     Attributes
     ----------
-    normal_ : Normal
-        Limits of the classes in each month, from the train rows.
-    network_ : NeuralForecaster
-        The fitted networks.
+    normal_, network_
+        Limits of the classes in each month, from the train rows, and the fitted networks.
     """
 
     kind: ClassVar[str] = "normal_classifier"

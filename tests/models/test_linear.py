@@ -47,6 +47,8 @@ def test_an_exactly_linear_well_is_found_exactly():
     np.testing.assert_allclose(
         regression.coefficients / regression.scale, [0.1, 0.3, 0.8, 1.5], rtol=1e-8
     )
+    assert regression.n_rows == int(split.levels(observations, "train")[0].notnull().sum())
+    assert regression.n_without_level == 8
 
 
 def test_the_ridge_is_that_of_statsmodels_on_all_rows():
@@ -74,7 +76,7 @@ def test_the_validation_rows_choose_the_lookback():
     for well, regression in fitted.fits_.items():
         assert again.fits_[well].lookback == regression.lookback
         assert again.fits_[well].strength == regression.strength
-        assert again.fits_[well].intercept != regression.intercept
+        assert again.fits_[well].n_rows > regression.n_rows
 
 
 def test_without_validation_levels_the_first_lookback_and_middle_strength_are_taken():
@@ -94,11 +96,13 @@ def test_the_usual_lookbacks_are_one_two_and_four_years(freq, lookbacks):
     assert {r.lookback for r in fitted.fits_.values()} <= lookbacks
 
 
-def test_missing_covariates_are_dropped_and_never_filled():
+def test_missing_covariates_are_dropped_and_counted_and_never_filled():
     observations = linear_wells()
     observations["rr"][0, 50] = np.nan
     split = split_by_fraction(observations)
     fitted = Linear(lookbacks=[8]).fit(observations, split=split)
+    assert fitted.fits_["a"].n_without_covariates == 8
+    assert fitted.fits_["b"].n_without_covariates == 0
     level = fitted.simulate(observations)["level"].values
     assert np.flatnonzero(np.isnan(level[0])).tolist() == list(range(50, 58))
     assert np.isfinite(level[1]).all()
