@@ -94,9 +94,13 @@ def fill(url: str, folder: Path) -> None:
     engine.dispose()
 
 
-def cutting(port: int, after: int) -> int:
-    """Return the port of a proxy that cuts each connection after some bytes of the server."""
+def cutting(port: int, after: int, *, mute: bool = False) -> int:
+    """Return the port of a proxy that cuts each connection after some bytes of the server.
+
+    With ``mute`` it stays open, and nothing more comes.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    kept: list[socket.socket] = []
 
     def serve() -> None:
         while True:
@@ -117,7 +121,10 @@ def cutting(port: int, after: int) -> int:
                     left -= len(data)
             except OSError:
                 pass
-            near.close()
+            if mute:
+                kept.append(near)
+                continue
+            near.shutdown(socket.SHUT_RDWR)
             far.close()
 
     threading.Thread(target=serve, daemon=True).start()
@@ -164,6 +171,7 @@ def cases(port: int, running: subprocess.Popen[bytes]) -> list[Case]:
         ("cut at once", url(at=cutting(port, 20)), "heads", 4, None),
         ("cut while signing in", url(at=cutting(port, 300)), "heads", 4, None),
         ("cut mid-read", url(at=cutting(port, 30_000)), "heads", 4, None),
+        ("mute mid-read", url(at=cutting(port, 30_000, mute=True)), "heads", 4, None),
         ("writable", url("owner"), "", 0, None),
         ("no right to write", url("reader"), "", 6, None),
         ("no server to write to", url(at=free_port()), "", 6, None),

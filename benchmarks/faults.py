@@ -227,6 +227,12 @@ def real_faults(folder: Path) -> Row:
     return f"{len(cases)} real faults", len(cases), wrong, "documented code, no traceback"
 
 
+HASTY = (
+    "import gwforecast.data.database as database; database.QUERY = database.CONNECT = 5; "
+    "from gwforecast.cli.app import main; main()"
+)
+
+
 def _as_documented(folder: Path, name: str, line: str, code: int, text: str | None = None) -> bool:
     """Return whether a line of the shell in a copy of a place ends as documented, within 60 s."""
     with tempfile.TemporaryDirectory() as here:
@@ -234,7 +240,10 @@ def _as_documented(folder: Path, name: str, line: str, code: int, text: str | No
         shutil.copytree(folder, place)
         if text is not None:
             (place / "run.toml").write_text(text, "utf-8")
-        script = f'gw() {{ "{sys.executable}" -m gwforecast "$@"; }}; {line}'
+        program = (
+            f'"{sys.executable}" -c "{HASTY}"' if text else f'"{sys.executable}" -m gwforecast'
+        )
+        script = f'gw() {{ {program} "$@"; }}; {line}'
         done = subprocess.run(
             ["bash", "-c", script], cwd=place, env=environment(), capture_output=True,
             check=False, timeout=300,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,6 +29,7 @@ SECRET = re.compile(r"(?i)pass|pwd|secret|token|key|odbc_connect")
 """Names of parts of a URL's query that may hold a password."""
 CONNECT, QUERY, WAIT = 10, 300, 30  # s until a server answers, a query ends, a lock is released
 READING = "to read observations"
+OPEN: weakref.WeakSet[Any] = weakref.WeakSet()  # connections of drivers
 
 
 def connect(url: str) -> Engine:
@@ -57,7 +61,7 @@ def connect(url: str) -> Engine:
         if secret:
             expanded = {k: _expanded(v) for k, v in secret.items() if isinstance(v, str)}
             parsed = parsed.update_query_dict(expanded)
-        return sqlalchemy.create_engine(parsed, connect_args=_limits(parsed))
+        engine = sqlalchemy.create_engine(parsed, connect_args=_limits(parsed))
     except sqlalchemy.exc.ArgumentError:
         raise ValueError(
             f"A database is named by a URL. Received {shown(url)}, for which SQLAlchemy has no "
@@ -68,6 +72,9 @@ def connect(url: str) -> Engine:
             f"A database needs its driver. Received none: {error}. Install it, for PostgreSQL with "
             "pip install 'gwforecast[sql]'."
         ) from None
+    if engine.dialect.name != "sqlite":  # which has no line that could be cut
+        sqlalchemy.event.listen(engine, "connect", lambda opened, _: OPEN.add(opened))
+    return engine
 
 
 def _limits(url: Any) -> dict[str, Any]:
@@ -77,6 +84,7 @@ def _limits(url: Any) -> dict[str, Any]:
         return {"timeout": WAIT}
     if kind == "postgresql" and url.get_driver_name() in ("psycopg", "psycopg2"):
         limits = {"connect_timeout": CONNECT, "tcp_user_timeout": 1000 * QUERY,
+                  "keepalives_idle": WAIT, "keepalives_interval": CONNECT, "keepalives_count": 3,
                   "options": f"-c statement_timeout={1000 * QUERY}"}  # fmt: skip
         return {name: value for name, value in limits.items() if name not in url.query}
     if kind in ("mysql", "mariadb") and url.get_driver_name() in ("pymysql", "mysqldb"):
@@ -124,6 +132,9 @@ def available(engine: Engine, what: str, *, fix: str = "Run again.") -> Iterator
     """
     from sqlalchemy import exc
 
+    watch = threading.Timer(QUERY + CONNECT, _cut)  # for a server that no longer answers
+    watch.daemon = True
+    watch.start()
     try:
         yield
     except exc.SQLAlchemyError as error:
@@ -134,6 +145,15 @@ def available(engine: Engine, what: str, *, fix: str = "Run again.") -> Iterator
             f"{type(original).__name__} from {shown(str(engine.url))}: {redact(lines[0][:300])}. "
             f"Check that it runs and that the user has the rights. {fix}"
         ) from None
+    finally:
+        watch.cancel()
+
+
+def _cut() -> None:
+    """Cut the connections that are open, so that waiting for them ends with an error."""
+    for opened in list(OPEN):
+        with suppress(Exception), socket.socket(fileno=os.dup(opened.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)  # also where it is closed meanwhile
 
 
 def _expanded(password: str) -> str:
