@@ -28,9 +28,8 @@ import pandas as pd
 
 from gwforecast.models.bundle import BundleError
 from gwforecast.service.archive import Archive, ArchiveError
-from gwforecast.service.archive.backup import back_up, restore
+from gwforecast.service.archive.backup import back_up, check_head, read_head, restore, write_head
 from gwforecast.service.archive.catalogue import CATALOGUE
-from gwforecast.service.archive.head import check_head, read_head, write_head
 from gwforecast.service.archive.rollup import roll_up
 from gwforecast.service.champions import Champions
 from gwforecast.service.wells.acknowledge import read_acknowledgements

@@ -27,8 +27,7 @@ from gwforecast.models.bundle import ARRAYS, MANIFEST, SUMS, BundleError
 from gwforecast.schema import SchemaError
 from gwforecast.service.archive import ArchiveError
 from gwforecast.service.archive.backup import restore
-from gwforecast.service.bundle import load_bundle
-from gwforecast.service.champions import Champions
+from gwforecast.service.champions import Champions, load_bundle
 
 MEMORY, SECONDS = 3 * 2**30, 60
 REFUSALS = (BundleError, SchemaError, ArchiveError, FileNotFoundError)

@@ -154,8 +154,7 @@ def restore(
     settings = options.load(context)
     with schedule.codes():
         from gwforecast.runs.files import now
-        from gwforecast.service.archive.backup import restore
-        from gwforecast.service.archive.head import check_head
+        from gwforecast.service.archive.backup import check_head, restore
 
         wanted = settings.schedule
         made = restore(source, wanted.archive, wanted.bundles, now=now(), replace=replace)
@@ -175,7 +174,7 @@ def head(context: typer.Context, config: schedule.Config, accept: Accept = False
     """
     settings = options.load(context)
     with schedule.codes():
-        from gwforecast.service.archive.head import check_head, head_of, write_head
+        from gwforecast.service.archive.backup import check_head, head_of, write_head
 
         kept, place = _archive(settings), settings.schedule.head
         if place is None:

@@ -131,7 +131,7 @@ def _observations(settings: Settings) -> xr.Dataset | None:
 
 def _failed_run(settings: Settings) -> FailedRun | None:
     from gwforecast.reports.bulletin import FailedRun
-    from gwforecast.service.notify.last_run import read_last_run
+    from gwforecast.service.notify.events import read_last_run
     from gwforecast.service.schedule import EXIT_CODES
 
     run = read_last_run(settings.schedule.archive)
@@ -194,7 +194,7 @@ def fews(run_info: RunFile) -> None:
     Example: gwforecast fews run_info.xml
     """
     from gwforecast.service.fews.adapter import run
-    from gwforecast.service.fews.diagnostics import ERROR, WARNING
+    from gwforecast.service.fews.run_file import ERROR, WARNING
 
     code, messages = run(run_info, describe=in_words)
     for level, text in messages.lines:

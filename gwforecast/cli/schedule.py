@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gwforecast.config.load import Settings
     from gwforecast.service.monitor import Health
-    from gwforecast.service.notify.last_run import LastRun
+    from gwforecast.service.notify.events import LastRun
     from gwforecast.service.schedule import Issued
 
 __all__ = [
@@ -175,7 +175,7 @@ def forecast(
     with codes():
         from gwforecast import jobs
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service.notify.last_run import recorded
+        from gwforecast.service.notify.events import recorded
 
         with recorded(settings.schedule.archive) as run, _into(run):
             run.keep = not dry_run

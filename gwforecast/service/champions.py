@@ -1,4 +1,4 @@
-"""The champion of each well, the bundle that forecasts it, and the previous one."""
+"""Bundles of calibrated forecasters, and the champion of each well and the previous one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,21 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast.calibration.calibrated import Calibrated
-from gwforecast.models.bundle import BundleError
+from gwforecast.calibration.forecaster import Corrected
+from gwforecast.models.base import Forecaster
+from gwforecast.models.bundle import BundleError, read_bundle, write_bundle
+from gwforecast.runs.catalogue import MODELS, model_class
 from gwforecast.runs.files import write_text
-from gwforecast.service import bundle
+from gwforecast.runs.saved import restore
 
-__all__ = ["Champion", "Champions", "ChampionsBusyError"]
+__all__ = [
+    "Champion",
+    "Champions",
+    "ChampionsBusyError",
+    "check_storable",
+    "load_bundle",
+    "save_bundle",
+]
 
 
 TABLE, LOCK, BUNDLES = "champions.json", "champions.lock", "bundles"
@@ -43,10 +53,7 @@ class Champion:
 class Champions:
     """A folder of bundles, and a table of the bundle that forecasts each well.
 
-    Parameters
-    ----------
-    folder : pathlib.Path or str
-        Created with the first bundle.
+    ``folder``: created with the first bundle.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -109,7 +116,7 @@ class Champions:
         BundleError
             If it is damaged, or is another bundle.
         """
-        return bundle.load_bundle(self.path(name), expected=name)
+        return load_bundle(self.path(name), expected=name)
 
     def add(
         self, fitted: Calibrated, observations: xr.Dataset, *, card: Mapping[str, object]
@@ -117,7 +124,7 @@ class Champions:
         """Store a forecaster without making it a champion; return the checksum of its bundle."""
         building = self.folder / BUNDLES / ".building"
         shutil.rmtree(building, ignore_errors=True)
-        name = bundle.save_bundle(fitted, building, observations, card=card)
+        name = save_bundle(fitted, building, observations, card=card)
         self._place(building, name)
         return name
 
@@ -142,10 +149,7 @@ class Champions:
     def adopt(self, other: Champions) -> None:
         """Move the bundles of another folder here, and make them the champions of its wells.
 
-        Parameters
-        ----------
-        other : Champions
-            On the same file system; its bundles are moved.
+        ``other``: on the same file system; its bundles are moved.
         """
         given = other.table()
         for name in sorted({pair.bundle for pair in given.values()}):
@@ -199,3 +203,98 @@ def _is_sound(pair: Champion) -> bool:
 def _sum(table: Mapping[str, Champion]) -> str:
     rows = [[well, pair.bundle, pair.previous] for well, pair in sorted(table.items())]
     return hashlib.sha256(json.dumps(rows).encode("ascii")).hexdigest()
+
+
+def save_bundle(
+    fitted: Calibrated,
+    folder: Path | str,
+    observations: xr.Dataset,
+    *,
+    card: Mapping[str, object] | None = None,
+) -> str:
+    """Write a fitted and calibrated forecaster to a folder; return the checksum of the bundle.
+
+    Parameters
+    ----------
+    fitted : Calibrated
+        Its forecasters must be of classes in the catalogue.
+    folder : pathlib.Path or str
+        Target folder. The checksums are written last, so an unfinished folder is not a bundle.
+    observations : xarray.Dataset
+        Observations it was fitted on; names and units of covariates, frequency and datum are
+        stored.
+    card : mapping, optional
+        Model card: scores, intended use, limits; plain JSON.
+
+    Returns
+    -------
+    str
+        The sha256 of the manifest, which contains the sha256 of the arrays.
+
+    Raises
+    ------
+    BundleError
+        If the class of a forecaster is not in the catalogue.
+    """
+    try:
+        check_storable(fitted.forecaster)
+        state = fitted.whole_state()
+    except TypeError as error:
+        raise BundleError(str(error)) from None
+    return write_bundle(folder, state, observations=observations, card=card)
+
+
+def load_bundle(
+    folder: Path | str, *, expected: str | None = None
+) -> tuple[Calibrated, dict[str, Any]]:
+    """Read a bundle; return the forecaster and the manifest.
+
+    Neither TensorFlow nor Keras is imported: trained networks run in NumPy.
+
+    ``folder``: folder written by :func:`save_bundle`; ``expected``: checksum that
+    :func:`save_bundle` returned; by default any bundle is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or one of its files does not exist.
+    BundleError
+        If a checksum does not match, anything in it has another form than declared, or the
+        forecaster in it is not calibrated.
+    """
+    fitted, manifest = read_bundle(folder, restore=restore, expected=expected)
+    if not isinstance(fitted, Calibrated):
+        raise BundleError(
+            f"A scheduled forecast needs a calibrated model. Received {str(folder)!r}, which holds "
+            f"{fitted.name!r} without intervals. Fit it with gwforecast.fit_calibrated."
+        )
+    return fitted, manifest
+
+
+def check_storable(forecaster: Forecaster) -> None:
+    """Raise if a forecaster cannot be stored; to be called before fitting.
+
+    ``forecaster``: fitted or not. The parts of a :class:`Corrected` are checked.
+
+    Raises
+    ------
+    TypeError
+        If its class is not in the catalogue, or has no ``to_state``. A subclass of a class in the
+        catalogue is refused too, because it would be read back as its parent.
+    """
+    if type(forecaster) is Corrected:
+        for part in forecaster.parts:
+            check_storable(part)
+    elif not type(forecaster).storable or _model_of(forecaster) is None:
+        raise TypeError(
+            f"A bundle stores models of the catalogue: {', '.join(MODELS)}. Received "
+            f"{forecaster.name!r}, whose class {type(forecaster).__name__} is not one of them. Add "
+            "the class to the catalogue, or use a model that is in it."
+        )
+
+
+def _model_of(forecaster: Forecaster) -> str | None:
+    """Return the name in the catalogue of the exact class of a forecaster."""
+    cls = type(forecaster)
+    names = (name for name, path in MODELS.items() if path.endswith(f":{cls.__name__}"))
+    return next((name for name in names if model_class(name) is cls), None)

@@ -114,12 +114,8 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
 def write_observations(observations: xr.Dataset, url: str, *, levels: str, covariates: str) -> None:
     """Write levels and covariates as two long tables, as they are read from a database.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    levels, covariates : str
-        Names of the tables, which must not exist.
+    ``observations``: dimensions (well, time); ``levels``, ``covariates``: names of the tables,
+    which must not exist.
 
     Raises
     ------

@@ -34,10 +34,7 @@ LOG = logging.getLogger(__name__)
 class Following:
     """Replays of the archived forecasts of some wells; later issue times continue earlier ones.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time), with all levels that are known.
+    ``observations``: dimensions (well, time), with all levels that are known.
     """
 
     def __init__(self, archive: Archive, champions: Champions, observations: xr.Dataset) -> None:
@@ -49,10 +46,8 @@ class Following:
     def at(self, issue_time: np.datetime64) -> Shifts:
         """Return the shifts of the quantiles at an issue time.
 
-        Parameters
-        ----------
-        issue_time : numpy.datetime64
-            Outcomes up to this time are used, of archived forecasts that were issued before it.
+        ``issue_time``: outcomes up to this time are used, of archived forecasts that were issued
+        before it.
 
         Raises
         ------

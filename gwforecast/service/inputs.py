@@ -167,10 +167,7 @@ def _alike(parts: list[xr.Dataset]) -> tuple[list[xr.Dataset], dict[str, tuple[s
 def require_observations(inputs: Inputs, what: str) -> xr.Dataset:
     """Return the observations that could be read.
 
-    Parameters
-    ----------
-    what : str
-        Subject of the message, e.g. ``"A forecast"``.
+    ``what``: subject of the message, e.g. ``"A forecast"``.
 
     Raises
     ------
@@ -201,10 +198,7 @@ def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestam
 
     A time that is no step becomes the last step before it, and a warning says so.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
+    ``observations``: dimensions (well, time).
 
     Raises
     ------
@@ -227,10 +221,7 @@ def resolve_issue_time(given: object, observations: xr.Dataset, now: pd.Timestam
 def check_clock(observations: xr.Dataset, moment: np.datetime64, *, now: pd.Timestamp) -> None:
     """Raise if an issue time is beyond all data, as of a clock that is ahead or a dead feed.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
+    ``observations``: dimensions (well, time).
 
     Raises
     ------
@@ -267,12 +258,8 @@ def known_and_filled(
 
     Covariates that end before the issue time are not filled there: the forcing continues them.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    issue_time : numpy.datetime64
-        A step of the time axis or of its continuation. Nothing is filled from later values.
+    ``observations``: dimensions (well, time); ``issue_time``: a step of the time axis or of its
+    continuation. Nothing is filled from later values.
     """
     known = known_at(observations, issue_time, keep_weather=keep_weather, extend=True)
     if data.fill is None:

@@ -75,12 +75,8 @@ def make_product(
 ) -> xr.Dataset:
     """Return the forecast of all wells; many wells are divided among processes.
 
-    Parameters
-    ----------
-    issue_time : time or None
-        By default the last complete time step.
-    following : Following, optional
-        Replays of the archived forecasts; by default new ones.
+    ``issue_time``: by default the last complete time step; ``following``: replays of the archived
+    forecasts; by default new ones.
     """
     observations = require_observations(inputs, "A forecast")
     moment = resolve_issue_time(issue_time, observations, now)

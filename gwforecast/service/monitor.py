@@ -20,7 +20,7 @@ from gwforecast.schema import WELL_STATUSES
 from gwforecast.service.archive import Archive, ArchiveError, Issue
 from gwforecast.service.archive.sealed import read_sealed
 from gwforecast.service.champions import TABLE
-from gwforecast.service.notify.last_run import read_last_run
+from gwforecast.service.notify.events import read_last_run
 from gwforecast.service.readiness import BY_MODEL
 from gwforecast.service.wells.acknowledge import read_acknowledgements
 
@@ -59,10 +59,8 @@ def check_health(
 ) -> Health:
     """Report ages, the statuses of the wells and damage; the standing forecast is always given.
 
-    Parameters
-    ----------
-    max_age : pandas.Timedelta, optional
-        Greatest age of the last issue time; if it is older, or there is none, the code is 4.
+    ``max_age``: greatest age of the last issue time; if it is older, or there is none, the code is
+    4.
     """
     archive = Archive(settings.schedule.archive)
     problems = archive.problems(deep=False)

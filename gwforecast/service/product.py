@@ -36,10 +36,7 @@ def to_product(
 ) -> xr.Dataset:
     """Return the forecasts of some wells as one Dataset.
 
-    Parameters
-    ----------
-    wells : sequence of WellForecast
-        Forecasts of one issue time, some of them possibly without levels.
+    ``wells``: forecasts of one issue time, some of them possibly without levels.
 
     Returns
     -------
@@ -95,12 +92,8 @@ def join_products(
 ) -> xr.Dataset:
     """Join forecasts of one issue time, sorted by well.
 
-    Parameters
-    ----------
-    parts : sequence of xarray.Dataset
-        Forecasts of different wells as :func:`to_product` returns them.
-    checksums : mapping, optional
-        Checksum of each well's inputs, see :func:`checksum_inputs`.
+    ``parts``: forecasts of different wells as :func:`to_product` returns them; ``checksums``:
+    checksum of each well's inputs, see :func:`checksum_inputs`.
 
     Returns
     -------
@@ -135,10 +128,7 @@ def join_products(
 def checksum_inputs(observations: xr.Dataset) -> dict[str, str]:
     """Return the sha256 of the observations of each well, from its first value on.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
+    ``observations``: dimensions (well, time).
     """
     known = xr.concat(
         [v.notnull() for v in observations.data_vars.values() if schema.TIME in v.dims], "variable"

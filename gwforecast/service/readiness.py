@@ -120,12 +120,8 @@ def check_well(
 ) -> WellForecast:
     """Return a well with the ages of its data and the status that they allow.
 
-    Parameters
-    ----------
-    level, covariates : Series
-        Levels (m) and covariates of the well up to the issue time.
-    changes : sequence of Acknowledgement
-        Changes of the levels that a person has acknowledged; they are not flagged.
+    ``level``, ``covariates``: levels (m) and covariates of the well up to the issue time;
+    ``changes``: changes of the levels that a person has acknowledged; they are not flagged.
     """
     well = WellForecast(level.well, series=level, covariates=covariates)
     observed = level.known
@@ -307,12 +303,8 @@ def find_jump(
 def clean_levels(data: xr.Dataset, rejected: np.ndarray) -> xr.Dataset:
     """Return the data of one well without levels that were rejected or are far from all others.
 
-    Parameters
-    ----------
-    data : xarray.Dataset
-        Dimensions (well, time), of one well.
-    rejected : numpy.ndarray
-        Times of levels that failed a check.
+    ``data``: dimensions (well, time), of one well; ``rejected``: times of levels that failed a
+    check.
     """
     ((level, _),) = checks.series_of(data[[schema.LEVEL]])
     good = np.zeros(level.values.size, bool)
@@ -339,10 +331,7 @@ def forecast_by_climatology(
     The interval is as wide as the past errors of the climatology, and at each date it also covers
     the levels of all years in that season.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time), of one well.
+    ``observations``: dimensions (well, time), of one well.
 
     Returns
     -------

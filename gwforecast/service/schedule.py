@@ -20,7 +20,7 @@ from gwforecast.progress import Progress
 from gwforecast.quality.checks import series_of
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive, Issue
-from gwforecast.service.archive.head import check_head, write_head
+from gwforecast.service.archive.backup import check_head, write_head
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
 from gwforecast.service.issue import follow_archive, make_product
@@ -147,12 +147,8 @@ def acknowledge(
 ) -> Acknowledgement:
     """Acknowledge a change of the levels of a well: a new datum, or a step that is real.
 
-    Parameters
-    ----------
-    shift : float or None
-        Change of the levels by the new datum, m; None for a real step.
-    since : time, optional
-        First level after the change; by default that after the largest jump of the last year.
+    ``shift``: change of the levels by the new datum, m; None for a real step; ``since``: first
+    level after the change; by default that after the largest jump of the last year.
 
     Raises
     ------

@@ -28,15 +28,15 @@ from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.champions import Champion, Champions
-from gwforecast.service.compare import (
+from gwforecast.service.inputs import known_and_filled
+from gwforecast.service.recipe import (
     FEWEST_ORIGINS,
+    TrainingRecipe,
     card_of,
     compare,
     issue_times_after,
     scores_for_card,
 )
-from gwforecast.service.inputs import known_and_filled
-from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.update import update_champions
 from gwforecast.service.wells.acknowledge import in_new_datum, read_acknowledgements
 
@@ -123,12 +123,8 @@ def train_into(
 ) -> pd.DataFrame:
     """Train as :func:`train` does, and store new champions elsewhere; nothing is locked.
 
-    Parameters
-    ----------
-    target : Champions
-        Where new champions are stored.
-    observations, recipe, champions, group, replace, update, progress
-        See :func:`train`; ``champions`` is only read.
+    ``target``: where new champions are stored; ``observations``, ``recipe``, ``champions``,
+    ``group``, ``replace``, ``update``, ``progress``: see :func:`train`; ``champions`` is only read.
     """
     recipe = dataclasses.replace(recipe, models=suited(recipe.models, observations))
     recipe.check()

@@ -26,8 +26,7 @@ from gwforecast.runs.forecast import TRAIN, VALIDATION
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.champions import Champion, Champions
-from gwforecast.service.compare import FEWEST_ORIGINS, compare, issue_times_after
-from gwforecast.service.recipe import TrainingRecipe
+from gwforecast.service.recipe import FEWEST_ORIGINS, TrainingRecipe, compare, issue_times_after
 
 __all__ = ["update_champions"]
 

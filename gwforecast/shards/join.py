@@ -259,10 +259,7 @@ def run_result(result: Evaluation | Backtest, levels: xr.Dataset) -> dict[str, o
 def refused_wells(ended: Sequence[ShardOutcome], status: str) -> dict[str, tuple[str, str]]:
     """Return status and reason of wells that could not be read or whose shard failed.
 
-    Parameters
-    ----------
-    status : str
-        Status of the wells of a shard that failed.
+    ``status``: status of the wells of a shard that failed.
     """
     refused: dict[str, tuple[str, str]] = {}
     for outcome in ended:

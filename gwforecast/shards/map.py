@@ -95,12 +95,8 @@ def make_shards(
 ) -> list[Shard]:
     """Divide wells into shards, in their order.
 
-    Parameters
-    ----------
-    size : int
-        Largest number of wells in a shard.
-    depends_on : callable, optional
-        Returns, as JSON, what else the results of some wells depend on.
+    ``size``: largest number of wells in a shard; ``depends_on``: returns, as JSON, what else the
+    results of some wells depend on.
     """
     given = settings.model_dump(exclude_unset=True, mode="json", exclude=UNRELATED)
     state = [__version__, purpose, given, *_file_stamps(settings)]
@@ -201,11 +197,8 @@ def read_subset(settings: Settings, wells: Sequence[str]) -> Inputs:
 def on_wells(settings: Settings, shard: Shard, work: Callable[[xr.Dataset], Result]) -> Result:
     """Read the wells of a shard and do work on them.
 
-    Parameters
-    ----------
-    work : callable
-        Takes the observations (well, time) of the wells that could be read; not called if none
-        could.
+    ``work``: takes the observations (well, time) of the wells that could be read; not called if
+    none could.
 
     Returns
     -------

@@ -82,10 +82,8 @@ def train(
 
     The new champions of a shard are adopted as soon as it ends, so interrupted runs resume.
 
-    Parameters
-    ----------
-    settings, through, replace, update, now, progress
-        As of :func:`gwforecast.service.schedule.train`.
+    ``settings``, ``through``, ``replace``, ``update``, ``now``, ``progress``: as of
+    :func:`gwforecast.service.schedule.train`.
 
     Returns
     -------
@@ -162,10 +160,7 @@ def make_product(
 ) -> xr.Dataset:
     """Forecast in shards, over Dask if requested; the archive is locked meanwhile.
 
-    Parameters
-    ----------
-    issue_time : time or None
-        By default the last complete step.
+    ``issue_time``: by default the last complete step.
 
     Returns
     -------

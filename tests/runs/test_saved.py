@@ -106,7 +106,7 @@ def test_a_model_that_is_not_fitted_is_not_saved(tmp_path: Path) -> None:
 def test_scheduled_forecasts_need_a_calibrated_model(
     observations: xr.Dataset, tmp_path: Path
 ) -> None:
-    from gwforecast.service.bundle import load_bundle
+    from gwforecast.service.champions import load_bundle
 
     gw.Climatology().fit(observations, split=gw.split_by_fraction(observations)).save(tmp_path)
     with pytest.raises(gw.BundleError, match="holds 'climatology' without intervals"):

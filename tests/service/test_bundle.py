@@ -29,8 +29,7 @@ from gwforecast.networks.mlp import MLP
 from gwforecast.runs.catalogue import MODELS, make_forecasters, model_class
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.sequences.split import split_by_fraction
-from gwforecast.service.bundle import load_bundle, save_bundle
-from gwforecast.service.champions import Champions
+from gwforecast.service.champions import Champions, load_bundle, save_bundle
 from gwforecast.service.recipe import TrainingRecipe
 from gwforecast.service.train import train
 
@@ -117,7 +116,7 @@ def test_a_forecast_from_a_bundle_needs_no_tensorflow(record: xr.Dataset, tmp_pa
 import sys
 import numpy as np, xarray as xr
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.service.bundle import load_bundle
+from gwforecast.service.champions import load_bundle
 data = xr.load_dataset("data.nc", engine="h5netcdf")
 fitted, _ = load_bundle("x")
 found = fitted.forecast(data, issue_times=data["time"].values[[-1]],
@@ -137,7 +136,7 @@ for name in ("tensorflow", "keras"):
     sys.modules[name] = None  # an import of it fails
 import numpy as np, xarray as xr
 from gwforecast.forcings.climatology import ClimatologyWeather
-from gwforecast.service.bundle import load_bundle
+from gwforecast.service.champions import load_bundle
 data = xr.load_dataset("data.nc", engine="h5netcdf")
 for name in sys.argv[1:]:
     fitted, _ = load_bundle(name)

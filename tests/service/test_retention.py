@@ -21,11 +21,17 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import settings_from
 from gwforecast.service.archive import Archive, ArchiveError
-from gwforecast.service.archive.backup import back_up, restore
-from gwforecast.service.archive.head import check_head, head_of, read_head, write_head
-from gwforecast.service.archive.packs import packed_files, read_packed
-from gwforecast.service.archive.rebuild import rebuild_catalogue
+from gwforecast.service.archive.backup import (
+    back_up,
+    check_head,
+    head_of,
+    read_head,
+    restore,
+    write_head,
+)
+from gwforecast.service.archive.repair import rebuild_catalogue
 from gwforecast.service.archive.rollup import Keep, prune, roll_up, to_prune
+from gwforecast.service.archive.sealed import packed_files, read_packed
 from gwforecast.service.schedule import _publish
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,7 +26,6 @@ from filelock import FileLock, Timeout
 
 from gwforecast import timeline
 from gwforecast.service.archive.catalogue import CATALOGUE, ArchiveBusyError, Catalogue
-from gwforecast.service.archive.packs import packed_files, read_packed
 from gwforecast.service.archive.sealed import (
     ArchiveError,
     Issue,
@@ -38,6 +37,8 @@ from gwforecast.service.archive.sealed import (
     file_of,
     from_bytes,
     iso,
+    packed_files,
+    read_packed,
     seal_after,
     stamp_of,
 )

@@ -1,7 +1,8 @@
-"""Backups of an archive and its models in one file, and their restoration.
+"""Backups of an archive and its models in one file, their restoration, and the head of the chain.
 
 A backup is made while no run writes. Each of its files has a checksum, and a backup is restored
-only if all of them and the seals of the catalogue are right.
+only if all of them and the seals of the catalogue are right. The head of the chain, kept elsewhere,
+shows that an old copy was restored: such a copy is sound in itself, but lacks the last entries.
 """
 
 from __future__ import annotations
@@ -23,11 +24,19 @@ import pandas as pd
 from gwforecast.service.archive import Archive, ArchiveError
 from gwforecast.service.archive.archive import LOCK
 from gwforecast.service.archive.catalogue import CATALOGUE
-from gwforecast.service.archive.head import head_of
-from gwforecast.service.archive.packs import BROKEN
-from gwforecast.writing import write_atomically
+from gwforecast.service.archive.sealed import BROKEN
+from gwforecast.writing import write_atomically, write_text
 
-__all__ = ["Backup", "back_up", "restore"]
+__all__ = [
+    "Backup",
+    "Head",
+    "back_up",
+    "check_head",
+    "head_of",
+    "read_head",
+    "restore",
+    "write_head",
+]
 
 
 MANIFEST = "manifest.json"
@@ -51,12 +60,7 @@ def back_up(
 ) -> Backup:
     """Write archive and models to one file, a zip.
 
-    Parameters
-    ----------
-    archive : Archive
-        The archive; its lock is held meanwhile.
-    target : pathlib.Path
-        The file; complete or absent.
+    ``archive``: the archive; its lock is held meanwhile; ``target``: the file; complete or absent.
 
     Raises
     ------
@@ -110,10 +114,7 @@ def restore(
     Everything is checked before anything is replaced; what was there is kept beside it under a
     name that ends with ``.before-restore-`` and the time.
 
-    Parameters
-    ----------
-    replace : bool
-        Replace folders that have files; by default they must be empty or absent.
+    ``replace``: replace folders that have files; by default they must be empty or absent.
 
     Raises
     ------
@@ -188,4 +189,80 @@ def _damaged(source: Path, what: str) -> ArchiveError:
     return ArchiveError(
         f"A backup must be as it was written. Received {str(source)!r} with damage: {what}. "
         "Nothing was restored; use another backup."
+    )
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last entry of a catalogue."""
+
+    entries: int = 0  # number of entries
+    seal: str = ""  # seal of the last one
+    issue_time: str = ""  # its issue time
+
+
+def head_of(archive: Archive) -> Head:
+    """Return the head of an archive."""
+    chain = archive.chain()
+    if not chain:
+        return Head()
+    return Head(len(chain), chain[-1].seal, chain[-1].issue.issue_time)
+
+
+def write_head(archive: Archive, path: Path) -> Head:
+    """Write the head of an archive to a file; return it."""
+    head = head_of(archive)
+    write_text(path, json.dumps(asdict(head), indent=1) + "\n")
+    return head
+
+
+def read_head(path: Path) -> Head | None:
+    """Return a head that was written; None if there is none.
+
+    Raises
+    ------
+    ArchiveError
+        If the file cannot be understood.
+    """
+    try:
+        given = json.loads(path.read_text("utf-8"))
+        head = Head(int(given["entries"]), str(given["seal"]), str(given["issue_time"]))
+        if head != Head() and (head.entries < 1 or not head.seal):
+            raise ValueError("its entries and its seal contradict each other")
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(
+            f"The head of an archive is a JSON file of gwforecast. Received {str(path)!r}, which "
+            f"cannot be read: {error}. Compare the archive with a backup, and rewrite the head: "
+            "gwforecast archive head run.toml --accept."
+        ) from None
+    return head
+
+
+def check_head(archive: Archive, path: Path) -> None:
+    """Raise if an archive lacks entries that it had when its head was written.
+
+    Raises
+    ------
+    ArchiveError
+        If it has fewer entries, or another entry in the place of the head.
+    """
+    head = read_head(path)
+    if head is None or head.entries == 0:
+        return
+    chain = archive.chain()
+    there = chain[head.entries - 1] if len(chain) >= head.entries else None
+    if there is not None and (there.seal, there.issue.issue_time) == (head.seal, head.issue_time):
+        return
+    received = (
+        f"{len(chain)} entries, the last of {chain[-1].issue.issue_time if chain else 'none'}"
+        if len(chain) < head.entries
+        else f"another entry in place {head.entries}"
+    )
+    raise ArchiveError(
+        f"An archive must have all entries up to its head in {str(path)!r}: {head.entries}, the "
+        f"last of {head.issue_time}. Received {received}: an old backup was restored, or the "
+        "archive was replaced. Restore a newer backup; or accept the loss with gwforecast archive "
+        "head run.toml --accept."
     )

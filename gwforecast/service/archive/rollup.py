@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from gwforecast.service.archive import Archive, ArchiveError, Issue
-from gwforecast.service.archive.packs import pack_of, packed_files, read_packed, write_pack
+from gwforecast.service.archive.sealed import pack_of, packed_files, read_packed, write_pack
 
 __all__ = ["Keep", "Packed", "prune", "roll_up", "to_prune"]
 

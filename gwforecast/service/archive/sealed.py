@@ -1,6 +1,8 @@
 """One forecast of the archive as the bytes of a NetCDF file, with its checksums and seals.
 
-The bytes depend only on the forecast, its revision and the seal of the entry before it.
+The bytes depend only on the forecast, its revision and the seal of the entry before it. The files
+of a past year may lie in a pack, a zip file that holds them byte for byte, so that checksums and
+seals remain valid; files outside of packs take precedence.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ from xarray.backends import H5NetCDFStore
 
 from gwforecast import schema
 from gwforecast.runs import files
+from gwforecast.writing import write_atomically
 
 __all__ = [
     "ArchiveError",
@@ -37,9 +42,13 @@ __all__ = [
     "followed_from_bytes",
     "from_bytes",
     "iso",
+    "pack_of",
+    "packed_files",
+    "read_packed",
     "read_sealed",
     "seal_after",
     "stamp_of",
+    "write_pack",
 ]
 
 
@@ -243,3 +252,75 @@ def _times(stored: np.ndarray) -> np.ndarray:
     never = seconds == np.iinfo("int64").min
     times = np.where(never, 0, seconds).astype("datetime64[s]").astype(schema.TIME_DTYPE)
     return np.where(never, np.datetime64("NaT", "us"), times)
+
+
+SUFFIX = ".zip"
+
+
+DATE = (1980, 1, 1, 0, 0, 0)  # of all members, so that equal files give equal packs
+
+
+BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, EOFError)
+
+
+def pack_of(folder: Path, name: str) -> Path:
+    """Return the pack of a file, whose path in the archive begins with its year.
+
+    Examples
+    --------
+    >>> pack_of(Path("archive"), "2023/20230102T000000.nc").as_posix()
+    'archive/2023.zip'
+    """
+    return folder / f"{name.partition('/')[0]}{SUFFIX}"
+
+
+def packed_files(folder: Path) -> dict[str, int]:
+    """Return the names of the files in the packs of an archive, and their sizes.
+
+    Packs that cannot be read are left out; their files are missing then.
+    """
+    found: dict[str, int] = {}
+    for path in sorted(folder.glob(f"[0-9][0-9][0-9][0-9]{SUFFIX}")):
+        try:
+            with zipfile.ZipFile(path) as pack:
+                found |= {info.filename: info.file_size for info in pack.infolist()}
+        except (OSError, *BROKEN):
+            continue
+    return found
+
+
+def read_packed(folder: Path, name: str, *, size: int) -> bytes | None:
+    """Return a file from its pack.
+
+    ``name``: path of the file, relative to the archive; ``size``: size that it must have; nothing
+    else is read.
+
+    Returns
+    -------
+    bytes or None
+        None if there is no pack, the pack does not have the file in this size, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(pack_of(folder, name)) as pack:
+            if pack.getinfo(name).file_size != size:
+                return None
+            return pack.read(name)
+    except (OSError, *BROKEN):
+        return None
+
+
+def write_pack(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
+    """Write a pack; it is complete or absent.
+
+    ``files``: names and contents, in the order in which they are stored.
+    """
+
+    def write(target: Path) -> None:
+        with zipfile.ZipFile(target, "w", allowZip64=True) as pack:
+            for name, content in files:
+                info = zipfile.ZipInfo(name, DATE)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = 0o644 << 16
+                pack.writestr(info, content, compresslevel=9)
+
+    return write_atomically(path, write)

@@ -25,15 +25,17 @@ from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.inputs import read_data
 from gwforecast.schema import SchemaError
 from gwforecast.service.archive import Archive
-from gwforecast.service.fews.diagnostics import (
+from gwforecast.service.fews.run_file import (
     ERROR,
     FATAL,
     INFO,
     WARNING,
     Diagnostics,
+    RunFile,
+    diagnostics_of,
+    read_run_file,
     write_state,
 )
-from gwforecast.service.fews.run_file import RunFile, diagnostics_of, read_run_file
 from gwforecast.service.fews.series import (
     PiSeries,
     read_netcdf,
@@ -61,10 +63,7 @@ DOUBTFUL = 3
 def run(path: Path, *, describe: Callable[[Exception], str] = str) -> tuple[int, Diagnostics]:
     """Run a forecast as the run file says.
 
-    Parameters
-    ----------
-    describe : callable
-        Returns the message of an error.
+    ``describe``: returns the message of an error.
 
     Returns
     -------

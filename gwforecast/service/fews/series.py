@@ -72,10 +72,7 @@ class PiSeries:
 def read_pi(path: Path, *, zone: float) -> list[PiSeries]:
     """Read the series of a PI-XML file.
 
-    Parameters
-    ----------
-    zone : float
-        Time zone of the result, hours ahead of UTC; a file without one has it as well.
+    ``zone``: time zone of the result, hours ahead of UTC; a file without one has it as well.
 
     Raises
     ------
@@ -164,13 +161,8 @@ def _stamp(element: Any) -> np.datetime64 | None:
 def read_netcdf(path: Path, *, zone: float) -> list[PiSeries]:
     """Read the scalar time series of a NetCDF file as the General Adapter exports it.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        Variables over (time, station), and realization for an ensemble; ``station_id`` names the
-        locations.
-    zone : float
-        Time zone of the result; times in the file are UTC.
+    ``path``: variables over (time, station), and realization for an ensemble; ``station_id`` names
+    the locations; ``zone``: time zone of the result; times in the file are UTC.
 
     Raises
     ------

@@ -24,8 +24,7 @@ from gwforecast.service.notify.channels import (
     send_webhook,
     webhook_address,
 )
-from gwforecast.service.notify.events import Event, Reported, new_events
-from gwforecast.service.notify.last_run import read_last_run
+from gwforecast.service.notify.events import Event, Reported, new_events, read_last_run
 from gwforecast.verification.thresholds import Thresholds
 from gwforecast.writing import write_text
 

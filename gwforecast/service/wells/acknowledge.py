@@ -69,10 +69,8 @@ Acknowledged = Mapping[str, Sequence[Acknowledgement]]
 def read_acknowledgements(archive: Path | str, *, strict: bool = False) -> Acknowledged:
     """Return the acknowledgements of an archive by well.
 
-    Parameters
-    ----------
-    strict : bool
-        Raise if the file is damaged; by default that is logged, and no change is acknowledged.
+    ``strict``: raise if the file is damaged; by default that is logged, and no change is
+    acknowledged.
 
     Raises
     ------

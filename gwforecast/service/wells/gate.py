@@ -49,13 +49,9 @@ def well_limits(
 ) -> dict[str, tuple[float, float]]:
     """Return the bottom and the top that the levels of each well cannot pass, m above the datum.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Its attributes ``well_bottom`` (or ``screen_bottom``) and ``ground_level`` are used; levels
-        may stand 5 m above the ground, in artesian wells.
-    given : mapping, optional
-        Bottom and top by well; these are used as they are.
+    ``observations``: its attributes ``well_bottom`` (or ``screen_bottom``) and ``ground_level`` are
+    used; levels may stand 5 m above the ground, in artesian wells; ``given``: bottom and top by
+    well; these are used as they are.
     """
     found = {}
     names = {name.lower(): name for name in schema.attribute_names(observations)}

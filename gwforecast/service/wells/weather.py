@@ -37,10 +37,7 @@ class Weather:
     def at(self, origin: np.datetime64) -> Forcing:
         """Return the weather after a step, the end of the observed weather.
 
-        Parameters
-        ----------
-        origin : numpy.datetime64
-            A weather forecast may have been issued after it, but not after the issue time.
+        ``origin``: a weather forecast may have been issued after it, but not after the issue time.
         """
         if self.forecast is None:
             return self.forcing
@@ -76,10 +73,7 @@ def read_weather(
 ) -> Weather:
     """Return the weather after an issue time; without a usable weather forecast, climatology.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time), whose covariates the weather forecast must continue.
+    ``observations``: dimensions (well, time), whose covariates the weather forecast must continue.
     """
     path = schedule.weather_forecast
     if path is None:
