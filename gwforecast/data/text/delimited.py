@@ -7,7 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,8 @@ class _Layout:
     first: int  # line of the first values
     above: list[list[str]]
     date: int | None = None  # column
+    decimal: str = "."
+    texts: tuple[str, ...] = ()  # columns of names and codes, which stay text
 
 
 def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTable:
@@ -116,7 +118,6 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         )
     layout = _find(lines, path, dialect, dated)
     rows = [_cells(line, layout.delimiter) for line in lines[layout.first :]]
-    decimal = dialect.decimal or _decimal(rows, layout.delimiter)
     facts = facts_of_lines(layout.above)
     facts["above"] = " ".join(" ".join(cells) for cells in layout.above)[:4000]
     names = layout.names
@@ -124,11 +125,15 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         said = _headerless(lines[layout.first]) or facts.get("columns", "").split(",")
         names = said if len(said) == len(names) else names
     names = unique_names(names, str(path))
+    layout = replace(
+        layout, names=names, decimal=dialect.decimal or _decimal(rows, layout.delimiter),
+        texts=_text_columns(names, dialect, dated),
+    )  # fmt: skip
     line = _lines_of(path, layout.first, text.encoding)
     _refuse_thousands(rows, names, dialect, path)
-    made = _quickly(text, rows, layout, names, decimal, dialect, dated)
+    made = _quickly(text, rows, layout, dialect)
     if made is None:
-        made = _parsed(path, path, layout, names, decimal, dialect, dated, text.encoding)
+        made = _parsed(path, path, layout, dialect, text.encoding)
     made, line, repeats = _without_headers(made, line)
     frame, footer = _without_footer(made, layout)
     if frame.shape[0] == 0:
@@ -140,7 +145,7 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
         if place < len(names) and (header := read_header(names[place])).unit is None:
             raw.headers[names[place]] = header.with_unit(unit)
     raw.notes.extend(_notes(text, lines, layout, repeats, footer))
-    return _without_code(plain_numbers(raw, decimal, dated=dated, dialect=dialect))
+    return _without_code(plain_numbers(raw, layout.decimal, dated=dated, dialect=dialect))
 
 
 def _notes(
@@ -352,13 +357,7 @@ def _decimal(rows: list[list[str]], delimiter: str) -> str:
 
 
 def _quickly(
-    text: Text,
-    rows: list[list[str]],
-    layout: _Layout,
-    names: list[str],
-    decimal: str,
-    dialect: Dialect,
-    dated: bool,
+    text: Text, rows: list[list[str]], layout: _Layout, dialect: Dialect
 ) -> pd.DataFrame | None:
     """Return the rows as :func:`_parsed` does, by Arrow; None where a cell needs more care."""
     if not text.plain or layout.delimiter not in DELIMITERS:
@@ -369,58 +368,47 @@ def _quickly(
         from pyarrow import csv as arrow
     except ImportError:
         return None
-    texts = _text_columns(names, dialect, dated)
     missing = [*MISSING, *dialect.missing]
     kinds = {}
-    for place, name in enumerate(names):
+    for place, name in enumerate(layout.names):
         cells = [row[place].strip() for row in rows if place < len(row)]
-        numbers = name not in texts and all(is_number(c) or c in missing for c in cells)
+        numbers = name not in layout.texts and all(is_number(c) or c in missing for c in cells)
         if (place == layout.date or read_header(name).meaning in ("time", "clock")) and numbers:
             return None
         kinds[name] = pa.float64() if numbers else pa.large_string()
     try:
         table = arrow.read_csv(
             pa.memory_map(str(text.path)),
-            read_options=arrow.ReadOptions(column_names=names, skip_rows=layout.first),
+            read_options=arrow.ReadOptions(column_names=layout.names, skip_rows=layout.first),
             parse_options=arrow.ParseOptions(delimiter=layout.delimiter, quote_char=False),
-            convert_options=arrow.ConvertOptions(
+            convert_options=arrow.ConvertOptions(  # without a check of UTF-8, as it is ASCII
                 column_types=kinds,
                 null_values=missing,
-                decimal_point=decimal,
-                check_utf8=False,  # it is ASCII
+                decimal_point=layout.decimal,
+                check_utf8=False,
             ),
         )
     except pa.ArrowInvalid:
         return None
     frame: pd.DataFrame = table.to_pandas(split_blocks=True)
-    for name, kind in kinds.items():
-        absent = _missing(name, texts, missing)
-        shortest = (
-            compute.min(compute.binary_length(table[name])) if kind == pa.large_string() else None
-        )
-        if shortest is not None and (len(absent) > 1 or shortest.as_py() == 0):
+    for name in [name for name, kind in kinds.items() if kind == pa.large_string()]:
+        absent = _missing(name, layout, missing)
+        if len(absent) > 1 or compute.min(compute.binary_length(table[name])).as_py() == 0:
             frame[name] = frame[name].mask(frame[name].isin(absent))
     return frame
 
 
 def _parsed(
-    buffer: io.BytesIO | Path,
-    path: Path,
-    layout: _Layout,
-    names: list[str],
-    decimal: str,
-    dialect: Dialect,
-    dated: bool,
-    encoding: str,
+    buffer: io.BytesIO | Path, path: Path, layout: _Layout, dialect: Dialect, encoding: str
 ) -> pd.DataFrame:
     """Return the rows as a frame: numbers where a column holds nothing else, text otherwise."""
-    texts = _text_columns(names, dialect, dated)
+    names = layout.names
     missing = [text for text in (*MISSING, *dialect.missing) if text]
     settings: dict[str, Any] = {
         "header": None, "names": names, "skiprows": layout.first, "index_col": False,
         "encoding": encoding, "keep_default_na": False, "skipinitialspace": True,
-        "na_values": {name: _missing(name, texts, missing) for name in names},
-        "dtype": dict.fromkeys(texts, str), "skip_blank_lines": True,
+        "na_values": {name: _missing(name, layout, missing) for name in names},
+        "dtype": dict.fromkeys(layout.texts, str), "skip_blank_lines": True,
     }  # fmt: skip
     try:
         with warnings.catch_warnings():
@@ -428,7 +416,11 @@ def _parsed(
             if layout.delimiter in ("  ", " "):
                 settings |= {"sep": rf"\s{{{len(layout.delimiter)},}}", "engine": "python"}
             else:
-                settings |= {"sep": layout.delimiter, "decimal": decimal, "low_memory": False}
+                settings |= {
+                    "sep": layout.delimiter,
+                    "decimal": layout.decimal,
+                    "low_memory": False,
+                }
             made: pd.DataFrame = pd.read_csv(buffer, **settings)
             return made
     except UnicodeDecodeError as error:
@@ -437,7 +429,7 @@ def _parsed(
             f"{path}, which {encoding} does not have. Name it with encoding=."
         ) from None
     except (pd.errors.ParserError, pd.errors.ParserWarning):
-        frame = _without_tail(path, layout, names, decimal, dialect, dated)
+        frame = _without_tail(path, layout, dialect)
         if frame is None:
             raise _ragged(path, layout, encoding) from None
         return frame
@@ -445,17 +437,15 @@ def _parsed(
         return pd.DataFrame(columns=names)
 
 
-def _missing(name: str, texts: list[str], missing: list[str]) -> list[str]:
+def _missing(name: str, layout: _Layout, missing: list[str]) -> list[str]:
     """Return the texts that stand for a missing value in a column; in one of times few do."""
-    plain = name in texts or read_header(name).meaning == "time"
+    plain = name in layout.texts or read_header(name).meaning == "time"
     return ["", *([] if plain else missing)]
 
 
-def _without_tail(
-    path: Path, layout: _Layout, names: list[str], decimal: str, dialect: Dialect, dated: bool
-) -> pd.DataFrame | None:
+def _without_tail(path: Path, layout: _Layout, dialect: Dialect) -> pd.DataFrame | None:
     """Return the rows where the cells beyond the header are all empty: trailing delimiters."""
-    kept, width = [], len(names)
+    kept, width = [], len(layout.names)
     for line in decoded(path, dialect.encoding).lines()[layout.first :]:
         cells = _cells(line, layout.delimiter)
         if any(cell.strip() for cell in cells[width:]):
@@ -463,9 +453,8 @@ def _without_tail(
         kept.append(cells[:width])
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=layout.delimiter).writerows(kept)
-    plain = _Layout(layout.delimiter, names, {}, None, 0, [])
     made = io.BytesIO(buffer.getvalue().encode())
-    return _parsed(made, path, plain, names, decimal, dialect, dated, "utf-8")
+    return _parsed(made, path, replace(layout, first=0), dialect, "utf-8")
 
 
 def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame, list[str]]:
@@ -484,16 +473,16 @@ def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame,
     return (frame.iloc[: len(frame) - len(found)] if found else frame), found[::-1]
 
 
-def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> list[str]:
+def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> tuple[str, ...]:
     """Return the columns of names and codes, which stay text whatever they look like."""
-    return [
+    return tuple(
         name
         for place, name in enumerate(names)
         if (not dated and place == 0)
         or name in dialect.text_columns
         or ((header := read_header(name)).meaning in _TEXT_MEANINGS
             and not (header.meaning == "well" and header.rest))
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:
