@@ -252,6 +252,8 @@ def require_covariates(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
+    names : iterable of str, optional
+        Covariates; by default all.
 
     Raises
     ------

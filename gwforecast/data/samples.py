@@ -255,6 +255,11 @@ def fetch_public(
     progress : Progress or bool, optional
         Progress callback, called for files.
 
+    Returns
+    -------
+    list of pathlib.Path
+        The files, in the order of the registry.
+
     Raises
     ------
     ValueError

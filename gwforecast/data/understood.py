@@ -58,6 +58,17 @@ class Understood:
 def understood(observations: xr.Dataset) -> pd.DataFrame:
     """Return what was understood when observations were read.
 
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        As ``gwforecast.read_observations`` returns them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``about`` (levels, wells, unit, time, covariate, left out, ...) and ``what``; empty
+        where the observations were not read by this package.
+
     Examples
     --------
     >>> days = pd.date_range("2020-01-01", periods=3)

@@ -56,6 +56,12 @@ class Forcing(abc.ABC):
         ----------
         observations : xarray.Dataset
             Dimensions (well, time); only :class:`ObservedWeather` uses values after the issue time.
+        issue_time : numpy.datetime64
+            A step of the time axis.
+        horizon : int
+            Number of steps.
+        covariates : sequence of str
+            Names of the covariates.
 
         Returns
         -------

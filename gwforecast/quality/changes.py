@@ -83,6 +83,10 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
     ----------
     values : numpy.ndarray
         Shape (month,), m, of consecutive months; NaN where there is none.
+    draws : int
+        Number of random series that the test is made with.
+    seed : int
+        Seed of the random series.
 
     Raises
     ------
@@ -134,6 +138,8 @@ def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
     ----------
     level : xarray.DataArray
         Dimensions (well, time), m.
+    draws : int
+        Number of random series of a test.
 
     Returns
     -------
@@ -154,6 +160,8 @@ def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
     ----------
     errors : xarray.DataArray
         Dimensions (well, time), m; NaN where unknown.
+    draws : int
+        Number of random series of a test.
 
     Returns
     -------
