@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import os
 import subprocess
@@ -353,6 +354,8 @@ def main() -> int:
         engine, task = arguments.work
         print(json.dumps(work(engine, json.loads(task))))
         return 0
+    if importlib.util.find_spec("torch") is None:
+        parser.error("PyTorch is missing: pip install 'gwforecast[benchmark]'")
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "torch")}
     print(", ".join(f"{name} {version}" for name, version in versions.items()))
     print("seconds of the processor" if arguments.threads else "seconds by the clock")

@@ -173,10 +173,7 @@ def train(
 ) -> pd.DataFrame:
     """Train the models of scheduled forecasts as the settings describe.
 
-    Parameters
-    ----------
-    settings, through, replace, update, now, progress
-        See :func:`gwforecast.service.schedule.train`.
+    The arguments are those of :func:`gwforecast.service.schedule.train`.
     """
     from gwforecast.service import schedule
 
@@ -209,10 +206,7 @@ def forecast(
 ) -> Issued:
     """Forecast as the settings describe, and publish the forecast to the archive.
 
-    Parameters
-    ----------
-    settings, issue_time, force, dry, wait, now
-        See :func:`gwforecast.service.schedule.forecast`.
+    The arguments are those of :func:`gwforecast.service.schedule.forecast`.
     """
     from gwforecast.service import schedule
 
@@ -240,10 +234,7 @@ def backfill(
 ) -> Iterator[Issued]:
     """Yield forecasts of the issue times that the archive does not have.
 
-    Parameters
-    ----------
-    settings, start, end, stride, force, wait, now, progress
-        See :func:`gwforecast.service.schedule.backfill`.
+    The arguments are those of :func:`gwforecast.service.schedule.backfill`.
     """
     from gwforecast.service import schedule
 
