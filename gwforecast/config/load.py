@@ -35,6 +35,8 @@ __all__ = ["Settings", "dump_toml", "load_settings", "settings_from"]
 def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") -> str:
     """Return tables of settings as TOML text; a setting that is None is left out.
 
+    Raises TypeError if a value is of another type.
+
     Parameters
     ----------
     tables : mapping
@@ -42,11 +44,6 @@ def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") 
         them.
     comment : str
         One line above the tables.
-
-    Raises
-    ------
-    TypeError
-        If a value is of another type.
 
     Examples
     --------
@@ -132,6 +129,10 @@ def load_settings(
 ) -> Settings:
     """Read and check the settings of a run.
 
+    Raises FileNotFoundError if the file is not there, and ValueError if the file is not TOML, or a
+    setting is unknown or has a value that it cannot have; each message names the table and the
+    setting, what was received and what is allowed.
+
     Parameters
     ----------
     path : pathlib.Path, optional
@@ -142,14 +143,6 @@ def load_settings(
     options : mapping, optional
         Option of the command line by table and name of each of the ``overrides``, which messages
         then name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file is not there.
-    ValueError
-        If the file is not TOML, or a setting is unknown or has a value that it cannot have; each
-        message names the table and the setting, what was received and what is allowed.
     """
     tables: dict[str, Any] = {} if path is None else _read(path)
     for table, values in (overrides or {}).items():

@@ -154,6 +154,8 @@ def add_evapotranspiration(
 ) -> xr.Dataset:
     """Add ``potential_evapotranspiration`` from the covariates and static attributes there are.
 
+    Raises SchemaError if a method is named and an input of it is missing.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -162,11 +164,6 @@ def add_evapotranspiration(
         The method; see :func:`gwforecast.data.water_balance.potential_evapotranspiration`. By
         default ``"oudin"``; the observations are then returned as they are where they have a
         covariate of kind evapotranspiration already, or no temperature or latitude.
-
-    Raises
-    ------
-    SchemaError
-        If a method is named and an input of it is missing.
     """
     inputs = {
         kind: observations[name]
@@ -272,15 +269,12 @@ def gaps_in_covariates(
 ) -> dict[str, str]:
     """Return the wells with a gap in a covariate, and the message for each.
 
+    Raises SchemaError if a covariate is not in the observations.
+
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-
-    Raises
-    ------
-    SchemaError
-        If a covariate is not in the observations.
     """
     there = schema.covariate_names(observations)
     found: dict[str, str] = {}

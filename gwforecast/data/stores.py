@@ -40,17 +40,13 @@ def is_store(path: Path) -> bool:
 def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
     """Read the observations of a store, with dimensions (well, time) and a time axis in UTC.
 
+    Raises FileNotFoundError if the store does not exist, and SchemaError if it cannot be read as
+    observations, or does not hold a requested well.
+
     Returns
     -------
     xarray.Dataset
         Observations, dims (well, time), in memory.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the store does not exist.
-    SchemaError
-        If it cannot be read as observations, or does not hold a requested well.
     """
     with _opened(path) as dataset:
         dimension = _well_dimension(dataset, path)

@@ -57,15 +57,13 @@ def clean_series(
 ) -> pd.Series:
     """Return a series in order, each time once and codes NaN, or say what is wrong with it.
 
+    Raises SchemaError if times are missing, out of order, repeated or impossible, or a value looks
+    like a code.
+
     Returns
     -------
     pandas.Series
         float64 over naive UTC times.
-
-    Raises
-    ------
-    SchemaError
-        If times are missing, out of order, repeated or impossible, or a value looks like a code.
     """
     times = timeline.to_times(series.index)
     _check_times(times, what)
@@ -229,6 +227,8 @@ def covariate_axis(
 ) -> np.ndarray:
     """Return the regular axis of the covariates, extended by whole steps to hold all levels.
 
+    Raises SchemaError if the covariates are not regular, or not of one frequency.
+
     Parameters
     ----------
     covariates, levels : iterable of pandas.DatetimeIndex
@@ -238,11 +238,6 @@ def covariate_axis(
     -------
     numpy.ndarray
         Shape (time,), ``datetime64[us]``.
-
-    Raises
-    ------
-    SchemaError
-        If the covariates are not regular, or not of one frequency.
     """
     axes = [timeline.to_times(index) for index in covariates]
     frequencies = {timeline.infer_frequency(axis) for axis in axes}
@@ -294,6 +289,9 @@ def _extended(
 def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = None) -> np.ndarray:
     """Return the regular axis that holds all levels: monthly, weekly, else daily.
 
+    Raises SchemaError if the levels have no common hour, and no way to put them on a step is
+    given.
+
     Parameters
     ----------
     levels : iterable of pandas.DatetimeIndex
@@ -303,11 +301,6 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
     -------
     numpy.ndarray
         Shape (time,), ``datetime64[us]``.
-
-    Raises
-    ------
-    SchemaError
-        If the levels have no common hour, and no way to put them on a step is given.
 
     Examples
     --------
@@ -377,6 +370,9 @@ def on_axis(
 ) -> np.ndarray:
     """Return the levels of a well on a regular axis, NaN where there is none.
 
+    Raises SchemaError if a level does not fall on a step and ``at_step`` is not given, and
+    ValueError if ``at_step`` is unknown.
+
     Parameters
     ----------
     times : numpy.ndarray
@@ -386,13 +382,6 @@ def on_axis(
     -------
     numpy.ndarray
         Shape (time,), float64.
-
-    Raises
-    ------
-    SchemaError
-        If a level does not fall on a step and ``at_step`` is not given.
-    ValueError
-        If ``at_step`` is unknown.
     """
     if at_step is not None and at_step not in get_args(AtStep):
         raise ValueError(

@@ -146,6 +146,9 @@ def assumptions(
 ) -> list[str]:
     """Return what the data do not say of the levels; refuse what may be a depth as well.
 
+    Raises SchemaError if the name is written over depths too, or the values lie far below the
+    ground.
+
     Parameters
     ----------
     values : xarray.DataArray
@@ -154,11 +157,6 @@ def assumptions(
         Whether a datum or a reference level is known.
     grounds : list of float or None
         Heights of the ground or of the measuring point that stand beside the levels, m.
-
-    Raises
-    ------
-    SchemaError
-        If the name is written over depths too, or the values lie far below the ground.
     """
     assumed = [] if units or found.units else ["units"]
     if stated or found.is_depth or found.above or found.relative or found.stated_above:

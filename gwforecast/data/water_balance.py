@@ -55,6 +55,9 @@ def potential_evapotranspiration(
 ) -> xr.DataArray:
     """Return the potential evapotranspiration of each step, (well, time), mm per step.
 
+    Raises ValueError if the method is unknown, and SchemaError if an input of the method is
+    missing, or a maximum temperature is below the minimum.
+
     Parameters
     ----------
     inputs : mapping of str to xarray.DataArray
@@ -64,13 +67,6 @@ def potential_evapotranspiration(
         ``latitude`` in degrees north, ``elevation`` in m. :data:`INPUTS` says which a method needs.
     method : {"oudin", "hargreaves", "makkink", "penman_monteith"}
         The method.
-
-    Raises
-    ------
-    ValueError
-        If the method is unknown.
-    SchemaError
-        If an input of the method is missing, or a maximum temperature is below the minimum.
 
     References
     ----------

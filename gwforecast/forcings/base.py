@@ -52,6 +52,8 @@ class Forcing(abc.ABC):
     ) -> xr.Dataset:
         """Return the covariates of the steps after an issue time.
 
+        Raises SchemaError if a series ends before the horizon; series, well and date are named.
+
         Parameters
         ----------
         observations : xarray.Dataset
@@ -69,11 +71,6 @@ class Forcing(abc.ABC):
             Each covariate over (well, forcing_member, time), without NaN. ``forcing_member``
             identifies the members of a weather ensemble, ``time`` holds the ``horizon`` steps after
             the issue time.
-
-        Raises
-        ------
-        SchemaError
-            If a series ends before the horizon; series, well and date are named.
         """
 
 
@@ -113,6 +110,8 @@ def continue_weather(
 ) -> xr.Dataset:
     """Return observed covariates up to an issue time, followed by those of each forcing member.
 
+    Raises SchemaError if a covariate ends before the issue time; series, well and date are named.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -123,11 +122,6 @@ def continue_weather(
     xarray.Dataset
         Covariates (well, forcing_member, time); ``level`` (well, time), NaN after the issue time;
         static attributes unchanged.
-
-    Raises
-    ------
-    SchemaError
-        If a covariate ends before the issue time; series, well and date are named.
     """
     issue_time = np.datetime64(timeline.to_times([issue_time])[0])
     past = known_at(observations, issue_time)

@@ -46,15 +46,12 @@ def check_observations(
 ) -> pd.DataFrame:
     """Check observations and return a table of findings; nothing is changed or filled.
 
+    Raises SchemaError if the observations do not have the required form.
+
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
-
-    Raises
-    ------
-    SchemaError
-        If the observations do not have the required form.
 
     References
     ----------
@@ -79,6 +76,9 @@ def check_observations(
 def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.DataFrame:
     """Check the times of one series of levels as read, and return a table of findings.
 
+    Raises TypeError if the levels are not a Series, and SchemaError if the index does not contain
+    times, or the values are not numbers.
+
     Parameters
     ----------
     levels : pandas.Series
@@ -89,13 +89,6 @@ def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.Data
     pandas.DataFrame
         The columns of :func:`check_observations`. Findings are duplicates with equal and with
         conflicting values, unsorted, missing and future times, and infinite values.
-
-    Raises
-    ------
-    TypeError
-        If the levels are not a Series.
-    SchemaError
-        If the index does not contain times, or the values are not numbers.
 
     Examples
     --------
@@ -130,18 +123,14 @@ def check_series(levels: pd.Series, *, well: str, now: object = None) -> pd.Data
 def check_levels(levels: pd.Series | pd.DataFrame, *, now: object = None) -> pd.DataFrame:
     """Check the times of the levels of one or more wells as read, and return the findings.
 
+    Raises TypeError if the levels are neither a Series nor a DataFrame, and SchemaError if the
+    index does not contain times, or the values are not numbers.
+
     Parameters
     ----------
     levels : pandas.Series or pandas.DataFrame
         Levels by time, m, in any order. The columns of a DataFrame are wells; the name of a Series
         is the well.
-
-    Raises
-    ------
-    TypeError
-        If the levels are neither a Series nor a DataFrame.
-    SchemaError
-        If the index does not contain times, or the values are not numbers.
     """
     if not isinstance(levels, pd.Series | pd.DataFrame):
         raise TypeError(

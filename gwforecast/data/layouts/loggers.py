@@ -215,6 +215,9 @@ def levels_from_pressure(
 ) -> RawTable:
     """Return depths to water from the pressure, or the height of water, above a sensor.
 
+    Raises SchemaError if there is no pressure, no unit, no depth of the sensor for the well, or no
+    air pressure.
+
     Parameters
     ----------
     sensor_depth : float or mapping of str to float
@@ -225,11 +228,6 @@ def levels_from_pressure(
     RawTable
         With a column ``depth to water [m]``: sensor depth - height of water above the sensor. The
         air pressure is interpolated in time between readings of at most three hours.
-
-    Raises
-    ------
-    SchemaError
-        If there is no pressure, no unit, no depth of the sensor for the well, or no air pressure.
     """
     depth = sensor_depth.get(well) if isinstance(sensor_depth, Mapping) else sensor_depth
     if depth is None:

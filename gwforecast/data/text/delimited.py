@@ -99,15 +99,13 @@ class _Layout:
 def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTable:
     """Return the table of a text file, its header found by itself.
 
+    Raises SchemaError if the file can't be read as such a table: names file, line, column and
+    value.
+
     Parameters
     ----------
     dialect : Dialect
         How the text is written; what is None is found out.
-
-    Raises
-    ------
-    SchemaError
-        If the file can't be read as such a table: names file, line, column and value.
     """
     text = decoded(path, dialect.encoding)
     lines = text.sample()

@@ -77,15 +77,13 @@ def read_times(
 ) -> Stamps:
     """Return the times of a column.
 
+    Raises SchemaError if a row has no time, the order of day and month is not known, or a stamp
+    has another form.
+
     Parameters
     ----------
     column : pandas.Series
         Text, numbers (days since 1899-12-30, YYYYMMDD, or milliseconds since 1970), or dates.
-
-    Raises
-    ------
-    SchemaError
-        If a row has no time, the order of day and month is not known, or a stamp has another form.
     """
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         index = pd.DatetimeIndex(column)
