@@ -131,7 +131,7 @@ def _observations(settings: Settings) -> xr.Dataset | None:
 
 def _failed_run(settings: Settings) -> FailedRun | None:
     from gwforecast.reports.bulletin import FailedRun
-    from gwforecast.service.notify.events import read_last_run
+    from gwforecast.service.monitor import read_last_run
     from gwforecast.service.schedule import EXIT_CODES
 
     run = read_last_run(settings.schedule.archive)

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gwforecast.config.load import Settings
-    from gwforecast.service.monitor import Health
-    from gwforecast.service.notify.events import LastRun
+    from gwforecast.service.monitor import Health, LastRun
     from gwforecast.service.schedule import Issued
 
 __all__ = [
@@ -175,7 +174,7 @@ def forecast(
     with codes():
         from gwforecast import jobs
         from gwforecast.runs.files import Stopwatch
-        from gwforecast.service.notify.events import recorded
+        from gwforecast.service.monitor import recorded
 
         with recorded(settings.schedule.archive) as run, _into(run):
             run.keep = not dry_run

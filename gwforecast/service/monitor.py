@@ -1,4 +1,4 @@
-"""The state of scheduled forecasts for a monitor: ages, statuses of the wells, and damage.
+"""The state of scheduled forecasts for a monitor: ages, statuses of the wells, damage, last run.
 
 Only the catalogue, the sizes of the files and the last forecast are read, so that it takes the same
 time however long the archive is. :func:`gwforecast.service.archive.repair.find_damage` reads all.
@@ -6,8 +6,10 @@ time however long the archive is. :func:`gwforecast.service.archive.repair.find_
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,25 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast.config.load import Settings
+from gwforecast.runs.files import now
 from gwforecast.schema import WELL_STATUSES
 from gwforecast.service.archive import Archive, ArchiveError, Issue
 from gwforecast.service.archive.sealed import read_sealed
 from gwforecast.service.champions import TABLE
-from gwforecast.service.notify.events import read_last_run
 from gwforecast.service.readiness import BY_MODEL
 from gwforecast.service.wells.acknowledge import read_acknowledgements
+from gwforecast.writing import write_text
 
-__all__ = ["Health", "as_json", "as_prometheus", "check_health", "exit_code"]
+__all__ = [
+    "Health",
+    "LastRun",
+    "as_json",
+    "as_prometheus",
+    "check_health",
+    "exit_code",
+    "read_last_run",
+    "recorded",
+]
 
 
 COLUMNS = ["well", "status", "reason", "model"]
@@ -202,3 +214,66 @@ def _changed(path: Path) -> float:
         return max((file.stat().st_mtime for file in inside if file.exists()), default=0.0)
     except OSError:
         return 0.0
+
+
+LAST_RUN = "last_run.json"
+PUBLISHED = (0, 5)
+"""Codes of a run that published its forecast."""
+
+
+@dataclass
+class LastRun:
+    """How a scheduled forecast ended."""
+
+    # times, ISO 8601 in UTC
+    started: str = ""
+    ended: str = ""
+    code: int = 0  # exit code
+    message: str = ""  # message of the error, or the outcome
+    issue_time: str = ""  # issue time of the forecast, if there is one
+    # when a run last published a forecast, or found that it had been published
+    last_success: str = ""
+    keep: bool = field(default=True, repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run published nothing."""
+        return self.code not in PUBLISHED
+
+
+def read_last_run(archive: Path) -> LastRun | None:
+    """Return the record of the last run; None if there is none that can be read."""
+    try:
+        given = json.loads((archive / LAST_RUN).read_text("utf-8"))
+        names = {one.name for one in fields(LastRun)} - {"keep"}
+        found = LastRun(**{name: value for name, value in given.items() if name in names})
+        pd.Timestamp(found.ended)
+        return found if isinstance(found.code, int) else None
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+@contextmanager
+def recorded(archive: Path) -> Iterator[LastRun]:
+    """Yield a record to fill in, and write it when the run ends, however it ends.
+
+    A record that cannot be written, e.g. on a full disk, does not change how the run ends. Where
+    ``keep`` is False nothing is written.
+    """
+    run = LastRun(started=_stamp(), code=70)
+    try:
+        yield run
+    finally:
+        run.ended = _stamp()
+        before = read_last_run(archive)
+        run.last_success = "" if before is None else before.last_success
+        if not run.failed:
+            run.last_success = run.ended
+        if run.keep:
+            values = {name: value for name, value in asdict(run).items() if name != "keep"}
+            with suppress(OSError):
+                write_text(archive / LAST_RUN, json.dumps(values, indent=1) + "\n")
+
+
+def _stamp() -> str:
+    return now().isoformat(timespec="seconds")

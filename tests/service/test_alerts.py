@@ -21,9 +21,9 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings, settings_from
 from gwforecast.service.archive import Archive, ArchiveBusyError, ArchiveError
+from gwforecast.service.monitor import recorded
 from gwforecast.service.notify.alerts import send_alerts
 from gwforecast.service.notify.channels import SECRET, SMTP_PASSWORD
-from gwforecast.service.notify.events import recorded
 
 WELLS = ["brook", "fen\r\nBcc: x@example.org"]
 

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from gwforecast.config.load import Settings
 from gwforecast.service.archive import Archive, ArchiveBusyError, ArchiveError
+from gwforecast.service.monitor import read_last_run
 from gwforecast.service.notify.channels import (
     DeliveryError,
     mail_server,
@@ -24,7 +25,7 @@ from gwforecast.service.notify.channels import (
     send_webhook,
     webhook_address,
 )
-from gwforecast.service.notify.events import Event, Reported, new_events, read_last_run
+from gwforecast.service.notify.events import Event, Reported, new_events
 from gwforecast.verification.thresholds import Thresholds
 from gwforecast.writing import write_text
 
