@@ -6,7 +6,6 @@ TensorFlow is imported only where that engine needs it; trained networks forecas
 
 from __future__ import annotations
 
-import abc
 import copy
 import dataclasses
 import warnings
@@ -40,6 +39,7 @@ from gwforecast.networks.parts import (
     Positive,
     PositiveNumber,
     Share,
+    layer_sizes,
 )
 from gwforecast.progress import Progress, ProgressOption, as_callback, further, with_detail
 from gwforecast.sequences.scale import Scaler
@@ -154,9 +154,10 @@ class NeuralForecaster(TrainedNetworks):
     left_out_ = None
     settings_known_ = True  # unless read back from a file that does not have them
 
-    @abc.abstractmethod
     def network_settings(self) -> dict[str, object]:
-        """Return the settings of the network's own layers."""
+        """Return the settings of the network's own layers, by default its units and activation."""
+        own: Any = self
+        return {"units": layer_sizes(own.units), "activation": own.activation}
 
     @property
     def starts(self) -> int:

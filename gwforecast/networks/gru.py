@@ -19,7 +19,6 @@ from gwforecast.networks.parts import (
     Positive,
     RecurrentArchitecture,
     State,
-    layer_sizes,
 )
 from gwforecast.networks.shared import GlobalForecaster
 
@@ -90,10 +89,6 @@ class GRU(NeuralForecaster):
     name: str = "gru"
     units: LayerSizes = setting((32,), search=("choice", [16], [32], [64]))
     activation: Activation = "tanh"
-
-    def network_settings(self) -> dict[str, object]:
-        """Return the settings of the network's layers."""
-        return {"units": layer_sizes(self.units), "activation": self.activation}
 
 
 @dataclass(kw_only=True, eq=False)

@@ -22,7 +22,6 @@ from gwforecast.networks.parts import (
     RecurrentArchitecture,
     Share,
     State,
-    layer_sizes,
 )
 from gwforecast.networks.shared import GlobalForecaster
 
@@ -122,10 +121,6 @@ class LSTM(NeuralForecaster):
     forget_bias: Annotated[Sequence[float], MinLen(1)] = setting((1.0, 3.0), search=FORGET_BIAS)
     dropout: Share = setting(0.1, search=DROPOUT)
     noise: NotNegative = setting(0.1, search=NOISE)
-
-    def network_settings(self) -> dict[str, object]:
-        """Return the settings of the network's layers."""
-        return {"units": layer_sizes(self.units), "activation": self.activation}
 
     @property
     def starts(self) -> int:

@@ -19,7 +19,6 @@ from gwforecast.networks.parts import (
     Positive,
     Share,
     State,
-    layer_sizes,
 )
 from gwforecast.networks.shared import GlobalForecaster
 
@@ -99,10 +98,6 @@ class MLP(NeuralForecaster):
     noise: NotNegative = setting(0.1, search=NOISE)
     epochs: Positive = setting(60, search=("int", 20, 100, 10))
     batch_size: Positive = 64
-
-    def network_settings(self) -> dict[str, object]:
-        """Return the settings of the network's layers."""
-        return {"units": layer_sizes(self.units), "activation": self.activation}
 
 
 @dataclass(kw_only=True, eq=False)
