@@ -220,17 +220,12 @@ def _without_alternatives(found: Sequence[Any]) -> list[Any]:
         place = tuple(item["loc"])
         named = any("[" in str(part) or "(" in str(part) for part in place)
         place = place[:2] if named else place
-        rule = _rule(item)
+        rule = _RULES.get(item["type"], "have another value").format(**item.get("ctx", {}))
         if place not in kept:
             kept[place] = {**item, "loc": place, "rule": rule}
         elif rule not in kept[place]["rule"]:
             kept[place]["rule"] += f" or {rule}"
     return list(kept.values())
-
-
-def _rule(item: Any) -> str:
-    """Return what a value must be, for one error of pydantic."""
-    return _RULES.get(item["type"], "have another value").format(**item.get("ctx", {}))
 
 
 def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:

@@ -131,28 +131,20 @@ def _from_series(series: pd.Series, well: str | None, default: str) -> Levels:
     length = header.length if known else None
     times = times_of_index(series.index)
     plain = series if times is None else series.set_axis(times)
+    name = well or (default if known or not label else label)
+    relative = header.length is not None and header.length.sense == "relative"
     return Levels(
-        {well or (default if known or not label else label): plain},
+        {name: plain},
         label or "unnamed",
         length.name if length else None,
         _is_depth(header),
         datum=header.datum if known else None,
         stated_above=bool(length and length.sense == "above"),
         named=_named([header]),
-        relative=_relative(header, [well or (default if known or not label else label)]),
-        unclear=length.unclear if length else _strange(header, known),
+        relative=frozenset([name] if relative else ()),
+        unclear=length.unclear if length else header.unit if known and not header.length else None,
         point=length.point if length else None,
     )
-
-
-def _relative(header: Header, wells: list[str]) -> frozenset[str]:
-    relative = header.length is not None and header.length.sense == "relative"
-    return frozenset(wells if relative else ())
-
-
-def _strange(header: Header, known: bool) -> str | None:
-    """Return a unit of a level that is no length."""
-    return header.unit if known and header.unit and header.length is None else None
 
 
 def _from_table(

@@ -356,7 +356,8 @@ class _Reader:
             return read_grids(path, wells, static, method=grid)
         if path.resolve() == self.path.resolve() and (sheets := self._other_sheets()):
             return covariates_of_sheets(sheets, wells)
-        drop = _levels_beside(found) if path.resolve() == self.path.resolve() else ()
+        same = path.resolve() == self.path.resolve()  # its columns of levels are no covariates
+        drop = (found.source, *found.left, *found.columns) if same else ()
         plain = replace(self.dialect, time_column=(), text_columns=(), header_row=None,
                         skip_rows=None) if not drop else self.dialect  # fmt: skip
         plain = plain if path.suffix.lower() in (".xlsx", ".xlsm") else replace(plain, sheet=None)
@@ -416,11 +417,6 @@ def _covariates_of_parts(parts: list[RawTable], wells: list[str], drop: tuple[st
     if set(wells) <= set(places):
         return {w: side_by_side([r for r in parts if r.facts["well"] == w], False) for w in wells}
     return side_by_side(parts, len(places) > 1)
-
-
-def _levels_beside(found: Levels) -> tuple[str, ...]:
-    """Return the columns of a table of levels that are no covariates."""
-    return (found.source, *found.left, *found.columns)
 
 
 def _beside(tables: Any, found: Levels) -> Any:

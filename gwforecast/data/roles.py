@@ -381,8 +381,9 @@ def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list
         return names
     above = [n for n in names if known[n].datum or _is_above(known[n])]
     others = [n for n in names if n not in above]
+    senses = {n: length.sense if (length := known[n].length) else None for n in others}
     if len(above) == 1 and all(
-        known[n].meaning == "depth" or _from_point(known[n]) for n in others
+        known[n].meaning == "depth" or senses[n] == "relative" for n in others
     ):
         count = {n: int(raw.frame[n].notna().sum()) for n in names}
         if count[above[0]] >= _ALIKE * max(count.values()):
@@ -397,10 +398,6 @@ def _is_above(header: Header) -> bool:
     if header.meaning == "level" and words & set(tokens(header.label)):
         return True
     return header.length is not None and header.length.sense == "above"
-
-
-def _from_point(header: Header) -> bool:
-    return header.length is not None and header.length.sense == "relative"
 
 
 def _several(names: list[str]) -> SchemaError:

@@ -341,7 +341,7 @@ def covariate_variables(
         )
     index = pd.DatetimeIndex(times)
     on_axis = {id(frame): frame.reindex(index) for frame in frames.values()}
-    days = _days(times) if columns else 1.0
+    days = timeline.days_per_step(timeline.infer_frequency(times)) if columns else 1.0
     made = {}
     for name in columns:
         stacked = np.stack([on_axis[id(frames[w])][name].to_numpy(float) for w in wells])
@@ -381,10 +381,6 @@ def _refuse_fahrenheit(values: np.ndarray, label: str) -> None:
             f"{label!r}, which is none. Say its unit with covariate_units={{{label!r}: 'degF'}}, "
             "write it into the header, or correct the value."
         )
-
-
-def _days(times: np.ndarray) -> float:
-    return timeline.days_per_step(timeline.infer_frequency(times))
 
 
 def _converted(

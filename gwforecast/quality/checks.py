@@ -68,7 +68,10 @@ def check_observations(
     rows += [*_early_ends(observations), *_datum(observations), *_assumed(observations)]
     unnamed = {row.well for row in rows}
     wells = [str(name) for name in observations[schema.WELL].values]
-    rows += [_nothing(well) for well in wells if well not in unnamed]
+    rows += [
+        _about(well, schema.LEVEL, "all", "ok", "All checks passed. Received no finding.")
+        for well in wells if well not in unnamed
+    ]  # fmt: skip
     order = {well: position for position, well in enumerate(["", *wells])}
     return _table(sorted(rows, key=lambda row: order[row.well]))
 
@@ -390,10 +393,6 @@ def _assumed(observations: xr.Dataset) -> Iterator[Finding]:
                 f"The unit of {kind} must be known. Received none for {name!r}; mm was assumed. "
                 f"Give covariate_units, e.g. {{{name!r}: 'mm'}}, or write it into the header.",
             )  # fmt: skip
-
-
-def _nothing(well: str) -> Finding:
-    return _about(well, schema.LEVEL, "all", "ok", "All checks passed. Received no finding.")
 
 
 def _about(well: str, variable: str, check: str, severity: str, message: str) -> Finding:

@@ -142,11 +142,18 @@ def _header(name: str, unit: str | None) -> Header:
 def levels_of_series(parts: list[RawTable], level_column: str | None) -> Any:
     """Return the series of PI-XML that are levels, by location."""
     names = list(dict.fromkeys(raw.facts["parameter"] for raw in parts))
+    headers = {(n := raw.facts["parameter"]): raw.header(n) for raw in reversed(parts)}
     levels = [n for n in names if n == level_column] if level_column else [
-        n for n in names if _meaning(parts, n) in ("level", "depth")
+        n for n in names if headers[n].meaning in ("level", "depth")
     ]  # fmt: skip
     if not levels and level_column is None:
-        levels = names if len(names) == 1 else [n for n in names if _is_height(parts, n)]
+        levels = (
+            names
+            if len(names) == 1
+            else [
+                n for n in names if headers[n].meaning == "stage" and headers[n].length is not None
+            ]
+        )
     if len(levels) != 1:
         raise SchemaError(
             f"One parameter must be the level. Received the parameters {names[:8]} in "
@@ -163,15 +170,6 @@ def levels_of_series(parts: list[RawTable], level_column: str | None) -> Any:
     if left:
         first.notes.append(f"left out: series of the parameters {', '.join(left[:8])} (no levels)")
     return found
-
-
-def _is_height(parts: list[RawTable], name: str) -> bool:
-    header = next(raw for raw in parts if raw.facts["parameter"] == name).header(name)
-    return header.meaning == "stage" and header.length is not None
-
-
-def _meaning(parts: list[RawTable], name: str) -> str:
-    return next(raw for raw in parts if raw.facts["parameter"] == name).header(name).meaning
 
 
 def side_by_side(parts: list[RawTable], named: bool) -> RawTable:

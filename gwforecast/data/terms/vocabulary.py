@@ -219,8 +219,8 @@ def _split_unit(text: str) -> tuple[str, str | None]:
     if bracket and (head := bracket[1].rstrip(" ,;:")):
         inner = re.split(r"[\])]\s*[\[(]?", bracket[2])[0].strip(" ,")
         if not re.match(r"^(?:LGR|SEN|S/N|\d{4,})", inner) and "," not in inner.rstrip(","):
-            before = _PHRASE.search(head) if not _looks_like_unit(inner) else None
-            if before is None:
+            unit = parse_length(inner) is not None or len(inner) <= 8
+            if unit or _PHRASE.search(head) is None:
                 return head, inner
         name = head
     for pattern in (_COMMA, _PHRASE, _SUFFIX, _BARE):
@@ -231,10 +231,6 @@ def _split_unit(text: str) -> tuple[str, str | None]:
             if label.strip(" ,_-"):
                 return label.strip(" ,_-"), whole.replace("_", " ")
     return name, None
-
-
-def _looks_like_unit(text: str) -> bool:
-    return parse_length(text) is not None or len(text) <= 8
 
 
 def _compiled(phrases: str) -> list[re.Pattern[str]]:
