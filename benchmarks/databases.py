@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import xarray as xr
+
+from gwforecast import schema
 from gwforecast.data.database import connect
 from gwforecast.data.readers import read_observations
-from gwforecast.service.database import write_observations
 
 SECRET = "s3cr3t"  # noqa: S105 - of no one
 SETUP = f"""
@@ -72,6 +74,22 @@ def server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         running.send_signal(signal.SIGINT)
         running.wait(timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_observations(observations: xr.Dataset, url: str, *, levels: str, covariates: str) -> None:
+    """Write levels and covariates (well, time) as two long tables, which must not exist."""
+    engine = connect(url)
+    try:
+        with engine.begin() as connection:
+            for name, columns in (
+                (levels, [schema.LEVEL]),
+                (covariates, schema.covariate_names(observations)),
+            ):
+                frame = observations[columns].to_dataframe().reset_index()
+                kept = frame[["well", "time", *columns]].dropna(subset=columns, how="all")
+                kept.to_sql(name, connection, index=False, chunksize=5000)
+    finally:
+        engine.dispose()
 
 
 def fill(url: str, folder: Path) -> None:

@@ -13,7 +13,7 @@ from gwforecast import schema, timeline
 from gwforecast.data.database import available, connect
 from gwforecast.runs import files
 
-__all__ = ["read_forecast", "write_forecast", "write_observations"]
+__all__ = ["read_forecast", "write_forecast"]
 
 
 AGAIN = "The forecast is in the archive; issue it again when the database can be reached."
@@ -24,15 +24,9 @@ TIMES = ("last_observation", "last_covariate", "trained_through")
 def write_forecast(product: xr.Dataset, url: str, *, table: str = "forecast") -> int:
     """Write a forecast; an existing forecast of the same issue time is replaced.
 
-    Parameters
-    ----------
-    product : xarray.Dataset
-        A forecast of one issue time, as archived.
-    url : str
-        URL of the database, see :func:`gwforecast.data.database.connect`.
-    table : str
-        Prefix of the tables ``<table>_issues``, ``<table>_wells`` and ``<table>_levels``, which
-        are created if they do not exist.
+    ``product``: a forecast of one issue time, as archived; ``url``: URL of the database, see
+    :func:`gwforecast.data.database.connect`; ``table``: prefix of the tables ``<table>_issues``,
+    ``<table>_wells`` and ``<table>_levels``, which are created if they do not exist.
 
     Returns
     -------
@@ -109,29 +103,6 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
             f"Only forecasts in the database can be read. Received the issue time {moment}."
         )
     return _product(found[0][0], pd.DataFrame(found[1]), pd.DataFrame(found[2]))
-
-
-def write_observations(observations: xr.Dataset, url: str, *, levels: str, covariates: str) -> None:
-    """Write levels and covariates as two long tables, as they are read from a database.
-
-    ``observations``: dimensions (well, time); ``levels``, ``covariates``: names of the tables,
-    which must not exist.
-
-    Raises
-    ------
-    ValueError
-        If a table exists; nothing is overwritten.
-    """
-    engine = connect(url)
-    names = schema.covariate_names(observations)
-    try:
-        with engine.begin() as connection:
-            for name, columns in ((levels, [schema.LEVEL]), (covariates, names)):
-                frame = observations[columns].to_dataframe().reset_index()
-                kept = frame[["well", "time", *columns]].dropna(subset=columns, how="all")
-                kept.to_sql(name, connection, index=False, chunksize=5000)
-    finally:
-        engine.dispose()
 
 
 def _tables(name: str) -> tuple[Any, Any, Any]:

@@ -34,12 +34,7 @@ from gwforecast.service.inputs import (
     require_observations,
     resolve_issue_time,
 )
-from gwforecast.service.product import (
-    checksum_inputs,
-    checksum_settings,
-    join_products,
-    to_product,
-)
+from gwforecast.service.product import checksum_inputs, checksum_settings, join_products, to_product
 from gwforecast.service.readiness import (
     BY_MODEL,
     FALLBACK,
@@ -106,11 +101,7 @@ def follow_archive(settings: Settings, observations: xr.Dataset) -> Following:
 
 
 def forecast_wells(
-    observations: xr.Dataset,
-    issue_time: np.datetime64,
-    *,
-    settings: Settings,
-    shifts: Shifts,
+    observations: xr.Dataset, issue_time: np.datetime64, *, settings: Settings, shifts: Shifts
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Return the forecast of some wells, and the checksum of each well's inputs."""
     wanted = settings.schedule

@@ -16,12 +16,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import Climatology
 from gwforecast.quality import checks
-from gwforecast.quality.gates import (
-    LevelRange,
-    forecast_gate,
-    physical_limits,
-    plausible_range,
-)
+from gwforecast.quality.gates import LevelRange, forecast_gate, physical_limits, plausible_range
 from gwforecast.quality.rules import Finding, Series
 from gwforecast.runs.forecast import fit_calibrated
 from gwforecast.schema import SchemaError
@@ -247,25 +242,15 @@ def _check_last_step(
 
 
 def find_jump(
-    level: Series,
-    since: np.datetime64,
-    *,
-    lasting: bool,
-    changes: Sequence[Acknowledgement] = (),
+    level: Series, since: np.datetime64, *, lasting: bool, changes: Sequence[Acknowledgement] = ()
 ) -> Finding | None:
     """Return a finding of the largest step that no earlier levels explain, None without one.
 
     Steps are compared after division by the square root of their durations, because a level can
     change more in a longer time.
 
-    Parameters
-    ----------
-    since : numpy.datetime64
-        Steps from this time on are compared with those before it.
-    lasting : bool
-        Only find a jump after which the levels have not returned.
-    changes : sequence of Acknowledgement
-        Changes whose steps are not jumps.
+    ``since``: steps from this time on are compared with those before it; ``lasting``: only find a
+    jump after which the levels have not returned; ``changes``: changes whose steps are not jumps.
 
     Returns
     -------

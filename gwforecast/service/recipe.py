@@ -161,14 +161,8 @@ def compare(
 ) -> tuple[float, float]:
     """Return the mean CRPS (m) of a candidate and of the champion on the same pairs.
 
-    Parameters
-    ----------
-    candidate, champion : Calibrated
-        Neither of them fitted on levels after the first issue time.
-    data : xarray.Dataset
-        Dimensions (well, time), of one well.
-    issue_times : numpy.ndarray
-        Shape (issue_time,).
+    ``candidate``, ``champion``: neither of them fitted on levels after the first issue time;
+    ``data``: dimensions (well, time), of one well; ``issue_times``: shape (issue_time,).
     """
     both = {"candidate": candidate, "champion": champion}
     made = {name: _issue(one, data, issue_times, recipe) for name, one in both.items()}

@@ -99,14 +99,9 @@ def train(
 ) -> pd.DataFrame:
     """Train champions on what is known, as the settings describe.
 
-    Parameters
-    ----------
-    through : time, optional
-        Last time step that is used; by default the last complete one.
-    replace : bool
-        Make new models champions without a comparison.
-    update : bool
-        Continue the training of the champions instead of fitting new models.
+    ``through``: last time step that is used; by default the last complete one; ``replace``: make
+    new models champions without a comparison; ``update``: continue the training of the champions
+    instead of fitting new models.
 
     Returns
     -------
@@ -179,14 +174,9 @@ def forecast(
 ) -> Issued:
     """Forecast from what was known at an issue time, and publish the forecast to the archive.
 
-    Parameters
-    ----------
-    issue_time : time, optional
-        By default the last complete time step.
-    force : bool
-        Publish a revision if the archive has another forecast of the issue time.
-    products : Products, optional
-        Where forecasts come from; by default they are made here.
+    ``issue_time``: by default the last complete time step; ``force``: publish a revision if the
+    archive has another forecast of the issue time; ``products``: where forecasts come from; by
+    default they are made here.
 
     Raises
     ------
@@ -216,14 +206,9 @@ def backfill(
     The current models are used. Where a model was trained on levels after the issue time, the
     status of the well is ``"degraded"`` and the reason says so. Interrupted runs resume.
 
-    Parameters
-    ----------
-    settings, force, wait, now, products
-        See :func:`forecast`.
-    start, end : time
-        First and last issue time, both included.
-    stride : int
-        Time steps from one issue time to the next.
+    ``settings``, ``force``, ``wait``, ``now``, ``products``: see :func:`forecast`; ``start``,
+    ``end``: first and last issue time, both included; ``stride``: time steps from one issue time to
+    the next.
     """
     products = products or products_here(settings, now=now)
     times = require_observations(products.inputs(), "A backfill")[schema.TIME].values

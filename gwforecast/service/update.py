@@ -145,9 +145,7 @@ def _wells_to_update(
         return list(chosen)
     known = part.sel({schema.WELL: list(chosen)})
     ends = xr.DataArray(
-        np.array([end for end, _ in chosen.values()]),
-        {schema.WELL: list(chosen)},
-        (schema.WELL,),
+        np.array([end for end, _ in chosen.values()]), {schema.WELL: list(chosen)}, (schema.WELL,)
     )
     level = known[schema.LEVEL].where(known[schema.TIME] <= ends)
     earlier = known.assign({schema.LEVEL: level.transpose(*known[schema.LEVEL].dims)})

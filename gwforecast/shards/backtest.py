@@ -27,13 +27,7 @@ from gwforecast.runs.inputs import backtest_arguments, prepare
 from gwforecast.runs.results import Backtest, Origins, StatusForecast, Verification
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
-from gwforecast.shards.join import (
-    ShardedRun,
-    read_table,
-    refuse_pooled,
-    rows_of,
-    run_result,
-)
+from gwforecast.shards.join import ShardedRun, read_table, refuse_pooled, rows_of, run_result
 from gwforecast.shards.map import Result, Shard, ShardOutcome, networks_at_once, on_wells
 from gwforecast.verification.events import reliability_counts, reliability_of_counts
 from gwforecast.verification.significance import compare
@@ -161,12 +155,7 @@ def _origins(settings: Settings, outcomes: Sequence[ShardOutcome]) -> Origins:
         longest = runs.longest_test(axes, split)
         check_horizon(wanted.horizon, available=longest, what="the test period")
     issue_times = issue_times_of(
-        axes,
-        split,
-        period="test",
-        stride=stride,
-        start=wanted.start,
-        end=wanted.end,
+        axes, split, period="test", stride=stride, start=wanted.start, end=wanted.end
     )
     weather = [np.datetime64(time) for one in found for time in cast("list[str]", one["weather"])]
     issue_times = runs.with_known_weather(issue_times, max(weather, default=None))

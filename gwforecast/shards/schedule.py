@@ -173,11 +173,7 @@ def make_product(
     check_clock(observations, moment, now=now)
     with _work_folder(placed.schedule.archive, wait) as work:
         shards = make_shards(
-            wells,
-            size=settings.cluster.size,
-            folder=work,
-            settings=placed,
-            purpose="forecast",
+            wells, size=settings.cluster.size, folder=work, settings=placed, purpose="forecast"
         )
         ended = run_shards(partial(forecast_shard, issue_time=str(moment)), placed, shards)
         warn_of_workers(ended, stacklevel=5)

@@ -20,7 +20,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.data.database import connect, list_wells_sql, read_sql, without_password
-from gwforecast.service.database import read_forecast, write_forecast, write_observations
+from gwforecast.service.database import read_forecast, write_forecast
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 NAMES = ["a", "'; DROP TABLE forecast_wells; --", 'quo"te', "ü \u202e", "%s", "100%", "a.b"]
@@ -38,6 +38,22 @@ def execute(url: str, *statements: str, **values: object) -> None:
         for statement in statements:
             connection.execute(sqlalchemy.text(statement), values)
     engine.dispose()
+
+
+def write_observations(observations: xr.Dataset, url: str, *, levels: str, covariates: str) -> None:
+    """Write levels and covariates (well, time) as two long tables, which must not exist."""
+    engine = connect(url)
+    try:
+        with engine.begin() as connection:
+            for name, columns in (
+                (levels, [schema.LEVEL]),
+                (covariates, schema.covariate_names(observations)),
+            ):
+                frame = observations[columns].to_dataframe().reset_index()
+                kept = frame[["well", "time", *columns]].dropna(subset=columns, how="all")
+                kept.to_sql(name, connection, index=False, chunksize=5000)
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")

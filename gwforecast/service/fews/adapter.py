@@ -36,13 +36,7 @@ from gwforecast.service.fews.run_file import (
     read_run_file,
     write_state,
 )
-from gwforecast.service.fews.series import (
-    PiSeries,
-    read_netcdf,
-    read_pi,
-    write_netcdf,
-    write_pi,
-)
+from gwforecast.service.fews.series import PiSeries, read_netcdf, read_pi, write_netcdf, write_pi
 from gwforecast.service.inputs import read_wells, require_observations
 from gwforecast.service.issue import make_product
 from gwforecast.service.readiness import BY_MODEL
@@ -144,8 +138,7 @@ def _configured(asked: RunFile, folder: Path) -> Settings:
     if config is None or asked.properties.get("models"):
         schedule["bundles"] = str(asked.folder("models") or asked.work / "models")
     return load_settings(
-        config,
-        overrides={"schedule": dict(schedule), "data": {"levels": Path("observed.xml")}},
+        config, overrides={"schedule": dict(schedule), "data": {"levels": Path("observed.xml")}}
     )
 
 
@@ -375,15 +368,9 @@ def _forecast_series(
 def members_of(level: np.ndarray, quantiles: np.ndarray, count: int) -> np.ndarray:
     """Return equally likely members, each of which is one quantile at all lead times.
 
-    Parameters
-    ----------
-    level : numpy.ndarray
-        Shape (lead_time, quantile), m.
-    quantiles : numpy.ndarray
-        Shape (quantile,).
-    count : int
-        Number of members; member k is the quantile (k + 0.5) / count, interpolated linearly in
-        normal scores, and extrapolated beyond the outermost quantiles.
+    ``level``: shape (lead_time, quantile), m; ``quantiles``: shape (quantile,); ``count``: number
+    of members; member k is the quantile (k + 0.5) / count, interpolated linearly in normal scores,
+    and extrapolated beyond the outermost quantiles.
 
     Examples
     --------

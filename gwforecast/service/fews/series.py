@@ -241,14 +241,8 @@ def _about(data: xr.Dataset, values: xr.DataArray, stations: int) -> list[dict[s
 def write_pi(path: Path, series: Iterable[PiSeries], *, zone: float) -> Path:
     """Write series as PI-XML.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; complete or absent.
-    series : iterable of PiSeries
-        Times in the given zone.
-    zone : float
-        Hours ahead of UTC.
+    ``path``: the file; complete or absent; ``series``: times in the given zone; ``zone``: hours
+    ahead of UTC.
     """
 
     def write(target: Path) -> None:
@@ -325,14 +319,8 @@ def _step(times: np.ndarray) -> str:
 def write_netcdf(path: Path, series: Sequence[PiSeries], *, zone: float) -> Path:
     """Write series of equal times as NetCDF: (time, realization, stations) by parameter.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; complete or absent.
-    series : sequence of PiSeries
-        Of one ensemble, or with a single series for each location.
-    zone : float
-        Hours that their times are ahead of UTC; the file has UTC.
+    ``path``: the file; complete or absent; ``series``: of one ensemble, or with a single series for
+    each location; ``zone``: hours that their times are ahead of UTC; the file has UTC.
     """
     locations = list(dict.fromkeys(one.location for one in series))
     members = sorted({one.member or 0 for one in series})

@@ -112,14 +112,9 @@ def acknowledge(
 ) -> Acknowledgement:
     """Acknowledge a change of the levels of a well.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    shift : float or None
-        Change of the levels by the new datum, m; None if the level itself has changed.
-    since : time, optional
-        First level after the change; by default that after the jump.
+    ``observations``: dimensions (well, time); ``shift``: change of the levels by the new datum, m;
+    None if the level itself has changed; ``since``: first level after the change; by default that
+    after the jump.
 
     Raises
     ------

@@ -175,10 +175,7 @@ class Gate:
                 well.bar(row.message)
 
     def _check_record(
-        self,
-        well: WellForecast,
-        trained_through: np.datetime64,
-        changes: Sequence[Acknowledgement],
+        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
     ) -> None:
         if self.ranges is None or well.series is None:
             return
@@ -191,10 +188,7 @@ class Gate:
                 well.bar(row.message)
 
     def _check_levels(
-        self,
-        well: WellForecast,
-        trained_through: np.datetime64,
-        changes: Sequence[Acknowledgement],
+        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
     ) -> None:
         """Reject levels outside the accepted range; recent ones bar the well."""
         assert well.series is not None  # noqa: S101 - set by check_well
@@ -219,10 +213,7 @@ class Gate:
                 well.bar(row.message)
 
     def _check_steps(
-        self,
-        well: WellForecast,
-        trained_through: np.datetime64,
-        changes: Sequence[Acknowledgement],
+        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
     ) -> None:
         """Bar a well for a jump since the training, for as long as no one has acknowledged it."""
         assert well.series is not None  # noqa: S101 - set by check_well
@@ -244,10 +235,7 @@ class Gate:
                 )
 
     def _check_signs(
-        self,
-        well: WellForecast,
-        trained_through: np.datetime64,
-        changes: Sequence[Acknowledgement],
+        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
     ) -> None:
         """Lower the status of a well for signs that recent values are no measurements."""
         assert well.series is not None  # noqa: S101 - set by check_well
