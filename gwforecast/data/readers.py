@@ -32,7 +32,8 @@ from gwforecast.data.layouts.files import READABLE, read_file, read_named_rows
 from gwforecast.data.layouts.grids import is_grid, read_grids
 from gwforecast.data.layouts.loggers import levels_from_pressure
 from gwforecast.data.roles import find_roles
-from gwforecast.data.stores import is_store, list_store, read_store
+from gwforecast.data.stores import is_store, known_wells, list_store, read_store
+from gwforecast.data.text.delimited import check_exists
 from gwforecast.data.understood import ATTRIBUTE, Understood, describe
 from gwforecast.data.weather import covariates_of_sheets, joined_covariates
 from gwforecast.data.weather_table import sheets_of_weather, table_of_covariates
@@ -293,7 +294,7 @@ class _Reader:
         folder = next((p for p in self.weather if p.is_dir()), None)
         if folder is not None:
             files, _ = _paired(self.path, folder)
-        wanted = list(files) if wells is None else _known(wells, list(files), self.path)
+        wanted = list(files) if wells is None else known_wells(wells, list(files), self.path)
         notes = [f"left out: file {name!r} ({why})" for name, why in left.items()]
         notes.append(f"wells: {len(wanted)} files of the folder, by their names{ending}")
         return {
@@ -347,11 +348,7 @@ class _Reader:
     def _of_path(
         self, path: Path, found: Levels, wells: list[str], static: pd.DataFrame | None, grid: str
     ) -> Any:
-        if not path.exists():
-            raise FileNotFoundError(
-                f"A file of data must exist. Received {path}, which does not. Correct the path; "
-                "relative ones start at the folder of the configuration or of the command."
-            )
+        check_exists(path)
         if is_grid(path):
             return read_grids(path, wells, static, method=grid)
         if path.resolve() == self.path.resolve() and (sheets := self._other_sheets()):
@@ -508,18 +505,8 @@ def _well_name(path: Path) -> str:
 def _wanted(found: Levels, wells: Sequence[str] | None, path: Path) -> Levels:
     if wells is None:
         return found
-    known = _known(wells, list(found.series), path)
+    known = known_wells(wells, list(found.series), path)
     return replace(found, series={name: found.series[name] for name in known})
-
-
-def _known(wells: Sequence[str], there: list[str], path: Path) -> list[str]:
-    unknown = [name for name in wells if name not in there]
-    if unknown:
-        raise SchemaError(
-            f"Requested wells must be in the data. Received {unknown[0]!r}; {path} holds "
-            f"{len(there)} wells, {there[:3]} first. Correct the name."
-        )
-    return list(wells)
 
 
 def _check_idle(given: tuple[object, ...], path: Path) -> None:

@@ -15,7 +15,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
-__all__ = ["NETCDF", "is_store", "list_store", "open_netcdf", "read_store"]
+__all__ = ["NETCDF", "is_store", "known_wells", "list_store", "open_netcdf", "read_store"]
 
 
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
@@ -218,12 +218,17 @@ def _names(dataset: xr.Dataset, dimension: str) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in np.asarray(source.values)]
 
 
-def _positions(wells: Sequence[str], names: Sequence[str], path: Path) -> np.ndarray:
-    places = {name: k for k, name in enumerate(names)}
-    unknown = [well for well in wells if well not in places]
+def known_wells(wells: Sequence[str], there: Sequence[str], path: Path) -> list[str]:
+    """Return the requested wells; raises SchemaError if one is not there."""
+    unknown = [name for name in wells if name not in there]
     if unknown:
         raise SchemaError(
             f"Requested wells must be in the data. Received {unknown[0]!r}; {path} holds "
-            f"{len(names)} wells, {list(names)[:3]} first. Correct the name."
+            f"{len(there)} wells, {list(there)[:3]} first. Correct the name."
         )
-    return np.array([places[well] for well in wells])
+    return list(wells)
+
+
+def _positions(wells: Sequence[str], names: Sequence[str], path: Path) -> np.ndarray:
+    places = {name: k for k, name in enumerate(names)}
+    return np.array([places[well] for well in known_wells(wells, list(places), path)])

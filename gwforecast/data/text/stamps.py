@@ -99,11 +99,7 @@ def read_times(
             return fast
     text = column.astype("str").str.strip()
     if column.isna().any() or (text == "").any():
-        row = int(np.flatnonzero((column.isna() | (text == "")).to_numpy())[0])
-        raise SchemaError(
-            f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
-            "remove the row."
-        )
+        raise _without_time(column.isna() | (text == ""), where, source)
     if date_format is None and text.str.fullmatch(r"-?\d{9,13}").all():
         since = _since_1970(pd.to_numeric(text))
         if since is not None:
@@ -173,13 +169,17 @@ def _of_objects(column: pd.Series) -> pd.DatetimeIndex | None:
     return None
 
 
+def _without_time(missing: pd.Series, where: Where, source: str) -> SchemaError:
+    row = int(np.flatnonzero(missing.to_numpy())[0])
+    return SchemaError(
+        f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
+        "remove the row."
+    )
+
+
 def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str | None) -> Stamps:
     if column.isna().any():
-        row = int(np.flatnonzero(column.isna().to_numpy())[0])
-        raise SchemaError(
-            f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
-            "remove the row."
-        )
+        raise _without_time(column.isna(), where, source)
     low, high = float(column.min()), float(column.max())
     counted = None if date_format is not None else _counted(column, low, high)
     if counted is not None:
