@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -37,7 +36,7 @@ from gwforecast.service.recipe import (
     issue_times_after,
     scores_for_card,
 )
-from gwforecast.service.update import update_champions
+from gwforecast.service.update import TrainingJob, update_champions
 from gwforecast.service.wells.acknowledge import in_new_datum, read_acknowledgements
 
 __all__ = ["COLUMNS", "DECISIONS", "known_for_training", "refused_rows", "train", "train_into"]
@@ -130,18 +129,11 @@ def train_into(
     recipe.check()
     held = champions.table()
     observations, rows = _usable(observations, recipe, held)
+    job = TrainingJob(recipe, champions, target, replace, progress)
     if update and observations.sizes[schema.WELL]:
-        rows += update_champions(
-            observations,
-            recipe=recipe,
-            champions=champions,
-            target=target,
-            compared=not replace,
-            progress=progress,
-        )
+        rows += update_champions(observations, job)
         new = [str(well) for well in observations[schema.WELL].values if str(well) not in held]
         observations = observations.sel({schema.WELL: new})
-    job = _Job(recipe, champions, target, replace, progress)
     group = max(1, observations.sizes[schema.WELL]) if recipe.pooled else group
     rows += [row for part in _groups(observations, group) for row in _train_group(part, job, held)]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("well", ignore_index=True)
@@ -191,24 +183,13 @@ def refused_rows(refused: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """TrainingRecipe of the models, and the stores of old and new champions."""
-
-    recipe: TrainingRecipe
-    champions: Champions
-    target: Champions
-    replace: bool
-    progress: Progress | None
-
-
 def _groups(observations: xr.Dataset, size: int) -> Iterator[xr.Dataset]:
     for first in range(0, observations.sizes[schema.WELL], size):
         yield observations.isel({schema.WELL: slice(first, first + size)})
 
 
 def _train_group(
-    part: xr.Dataset, job: _Job, held: Mapping[str, Champion]
+    part: xr.Dataset, job: TrainingJob, held: Mapping[str, Champion]
 ) -> list[dict[str, object]]:
     """Train the wells of a group together, or one by one if that fails."""
     wells = [str(well) for well in part[schema.WELL].values]
@@ -233,7 +214,7 @@ def _train_group(
     return list(rows.values())
 
 
-def _judge(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[str, object]:
+def _judge(data: xr.Dataset, job: TrainingJob, held: Mapping[str, Champion]) -> dict[str, object]:
     """Return the row of a well, whose decision says whether to train a model."""
     well = str(data[schema.WELL].values[0])
     if well in held and not job.replace:
@@ -241,7 +222,9 @@ def _judge(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[st
     return {"well": well, "decision": "replaced" if well in held else "first", "reason": ""}
 
 
-def _judge_pooled(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> dict[str, object]:
+def _judge_pooled(
+    data: xr.Dataset, job: TrainingJob, held: Mapping[str, Champion]
+) -> dict[str, object]:
     """Return the row of a well for models of all wells, which one bad well must not stop."""
     well = str(data[schema.WELL].values[0])
     if held and not job.replace:
@@ -256,7 +239,7 @@ def _judge_pooled(data: xr.Dataset, job: _Job, held: Mapping[str, Champion]) -> 
     return {"well": well, "decision": "replaced" if well in held else "first", "reason": ""}
 
 
-def _store(part: xr.Dataset, job: _Job) -> str:
+def _store(part: xr.Dataset, job: TrainingJob) -> str:
     """Fit wells, store the bundle with its model card and return its checksum."""
     recipe = job.recipe
     calibrated, split = calibrate(
@@ -277,7 +260,7 @@ def _store(part: xr.Dataset, job: _Job) -> str:
     return job.target.add(fitted, part, card=card_of(recipe, scores))
 
 
-def _challenge(data: xr.Dataset, job: _Job, held: Champion) -> dict[str, object]:
+def _challenge(data: xr.Dataset, job: TrainingJob, held: Champion) -> dict[str, object]:
     """Compare the champion with a challenger that has not seen the last levels."""
     recipe = job.recipe
     well = str(data[schema.WELL].values[0])

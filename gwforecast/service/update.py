@@ -28,69 +28,45 @@ from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.champions import Champion, Champions
 from gwforecast.service.recipe import FEWEST_ORIGINS, TrainingRecipe, compare, issue_times_after
 
-__all__ = ["update_champions"]
+__all__ = ["TrainingJob", "update_champions"]
 
 
 ERRORS = (SchemaError, ValueError, RuntimeError, KeyError)
 
 
-def update_champions(
-    observations: xr.Dataset,
-    *,
-    recipe: TrainingRecipe,
-    champions: Champions,
-    target: Champions,
-    compared: bool = True,
-    progress: Progress | None = None,
-) -> list[dict[str, object]]:
+@dataclass(frozen=True)
+class TrainingJob:
+    """What is trained, and the stores of old and new champions."""
+
+    recipe: TrainingRecipe
+    champions: Champions  # only read
+    target: Champions
+    replace: bool  # without a comparison with the champions
+    progress: Progress | None
+
+
+def update_champions(observations: xr.Dataset, job: TrainingJob) -> list[dict[str, object]]:
     """Update the champions of the wells that have one; return the rows of the training table.
 
     The wells of one bundle are updated together. Half of the issue times since the champion was
     trained, and at least 20, are kept for the comparison; if there are not more than 20, the
     champion stays as it is. Where the updated version has the lower mean CRPS, the champion is
-    updated with all levels.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time), containing only what is known at the time of the update.
-    recipe : TrainingRecipe
-        Models and settings, which must be those the champions were trained with.
-    champions, target : Champions
-        Where champions are read from, and where the updated ones are stored.
-    compared : bool
-        Compare the updated version with the champion before it takes its place.
-
-    Returns
-    -------
-    list of dict
-        One row for each well that has a champion, see :func:`gwforecast.service.train.train`.
+    updated with all levels. The observations (well, time) hold only what is known at the time of
+    the update, and the recipe must be that of the champions.
     """
-    held = champions.table()
+    held = job.champions.table()
     bundles: dict[str, list[str]] = {}
     for well in observations[schema.WELL].values.tolist():
         if well in held:
             bundles.setdefault(held[well].bundle, []).append(well)
-    job = _Job(recipe, champions, target, compared, progress)
     rows: list[dict[str, object]] = []
     for name, wells in bundles.items():
         rows += _update_bundle(observations.sel({schema.WELL: wells}), name, job, held)
     return rows
 
 
-@dataclass(frozen=True)
-class _Job:
-    """TrainingRecipe of the models, and the stores of old and new champions."""
-
-    recipe: TrainingRecipe
-    champions: Champions
-    target: Champions
-    compared: bool
-    progress: Progress | None
-
-
 def _update_bundle(
-    part: xr.Dataset, name: str, job: _Job, held: Mapping[str, Champion]
+    part: xr.Dataset, name: str, job: TrainingJob, held: Mapping[str, Champion]
 ) -> list[dict[str, object]]:
     """Update the wells of one bundle, and store those that became better as a new bundle."""
     wells = [str(well) for well in part[schema.WELL].values]
@@ -123,7 +99,7 @@ def _update_bundle(
 
 
 def _wells_to_update(
-    champion: Calibrated, part: xr.Dataset, job: _Job, rows: dict[str, dict[str, object]]
+    champion: Calibrated, part: xr.Dataset, job: TrainingJob, rows: dict[str, dict[str, object]]
 ) -> list[str]:
     """Return the wells to update, and write into the rows why others are not."""
     chosen: dict[str, tuple[np.datetime64, np.ndarray]] = {}
@@ -131,7 +107,7 @@ def _wells_to_update(
         data = part.sel({schema.WELL: [well]})
         issued = issue_times_after(data, champion.trained_through(well))
         most = issued.size - max(FEWEST_ORIGINS, issued.size // 2)
-        if job.compared and most < 1:
+        if not job.replace and most < 1:
             row |= {
                 "reason": f"the champion has seen all but {issued.size} issue times; more than "
                 f"{FEWEST_ORIGINS} are needed to update it and to compare",
@@ -141,7 +117,7 @@ def _wells_to_update(
             chosen[well] = issued[max(most, 0)], issued[max(most, 0) :]
         else:
             row["reason"] = "there is no level that the champion has not seen"
-    if not job.compared or not chosen:
+    if job.replace or not chosen:
         return list(chosen)
     known = part.sel({schema.WELL: list(chosen)})
     ends = xr.DataArray(
@@ -162,7 +138,7 @@ def _is_better(
     champion: Calibrated,
     data: xr.Dataset,
     issued: np.ndarray,
-    job: _Job,
+    job: TrainingJob,
     row: dict[str, object],
 ) -> bool:
     """Compare an updated version with its champion, and write the result into the row."""
