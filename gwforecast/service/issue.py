@@ -304,11 +304,7 @@ def _gate_others(
         gate = Gate(manifest.get("ranges"), request.issue_time, request.limits)
         for well in group:
             if well.name in fitted.trained_through_[schema.WELL].values:
-                gate.check(
-                    well,
-                    trained_through=fitted.trained_through(well.name),
-                    changes=request.changes.get(well.name, ()),
-                )
+                gate.check(well, trained_through=fitted.trained_through(well.name))
 
 
 def _forecast_group(
@@ -326,11 +322,7 @@ def _forecast_group(
     gate = Gate(manifest.get("ranges"), request.issue_time, request.limits)
     for well in group:
         if well.name in fitted.trained_through_[schema.WELL].values:
-            gate.check(
-                well,
-                trained_through=fitted.trained_through(well.name),
-                changes=request.changes.get(well.name, ()),
-            )
+            gate.check(well, trained_through=fitted.trained_through(well.name))
     good = [well for well in group if not well.barred]
     for usable, part in _by_weather(good, request, gate):
         _forecast_part(part, request, fitted, name=name, gate=gate, usable=usable)

@@ -88,6 +88,7 @@ class WellForecast:
     rejected: np.ndarray = field(default_factory=lambda: np.empty(0, "datetime64[us]"))
     # whether the inputs failed a check, so that no model may forecast the well
     barred: bool = False
+    changes: Sequence[Acknowledgement] = ()  # acknowledged changes of its levels
 
     def reject(self, times: np.ndarray) -> None:
         """Leave the levels at some times out of all forecasts."""
@@ -118,7 +119,7 @@ def check_well(
     ``level``, ``covariates``: levels (m) and covariates of the well up to the issue time;
     ``changes``: changes of the levels that a person has acknowledged; they are not flagged.
     """
-    well = WellForecast(level.well, series=level, covariates=covariates)
+    well = WellForecast(level.well, series=level, covariates=covariates, changes=changes)
     observed = level.known
     if not observed.size:
         well.lower("no_data", "there is no level up to the issue time")
@@ -133,8 +134,8 @@ def check_well(
     well.origin = level.times[np.flatnonzero(complete)[-1]]
     well.last_covariate = well.origin if covariates else NEVER
     _check_ages(well, issue_time, limits)
-    _check_findings(well, level, covariates, issue_time=issue_time, changes=changes)
-    _check_last_step(well, level, issue_time=issue_time, changes=changes)
+    _check_findings(well, level, issue_time)
+    _check_last_step(well, level, issue_time)
     return well
 
 
@@ -172,19 +173,14 @@ def _usual_wait(series: Series) -> float:
     return float(np.quantile(waits, 0.9, method="higher"))
 
 
-def _check_findings(
-    well: WellForecast,
-    level: Series,
-    covariates: list[Series],
-    *,
-    issue_time: np.datetime64,
-    changes: Sequence[Acknowledgement],
-) -> None:
+def _check_findings(well: WellForecast, level: Series, issue_time: np.datetime64) -> None:
     """Lower the status for errors in the last year and for suspicious recent levels."""
     start = int(np.searchsorted(level.times, issue_time - CHECKED))
     recent = level.since(start)
     try:
-        found = checks.well_findings(recent, [covariate.since(start) for covariate in covariates])
+        found = checks.well_findings(
+            recent, [covariate.since(start) for covariate in well.covariates]
+        )
     except (SchemaError, ValueError) as error:
         well.bar(str(error))
         return
@@ -192,7 +188,8 @@ def _check_findings(
     found = [
         row
         for row in found
-        if not is_acknowledged(row, changes) and not (row.check == "shift" and _usual(row, level))
+        if not is_acknowledged(row, well.changes)
+        and not (row.check == "shift" and _usual(row, level))
     ]
     well.found = found
     late = [row for row in found if row.variable == schema.LEVEL and row.last >= issue_time - LATE]
@@ -227,15 +224,9 @@ def _usual(shift: Finding, level: Series) -> bool:
     return bool(speeds[at] <= UNUSUAL * largest)
 
 
-def _check_last_step(
-    well: WellForecast,
-    level: Series,
-    *,
-    issue_time: np.datetime64,
-    changes: Sequence[Acknowledgement],
-) -> None:
+def _check_last_step(well: WellForecast, level: Series, issue_time: np.datetime64) -> None:
     """Lower the status for a jump in the last levels, where a spike cannot be recognised yet."""
-    jump = find_jump(level, issue_time - LATE, lasting=False, changes=changes)
+    jump = find_jump(level, issue_time - LATE, lasting=False, changes=well.changes)
     if jump is not None:
         well.bar(jump.message)
         well.reject(level.times[jump.positions])

@@ -30,7 +30,7 @@ from gwforecast.quality.signs import (
     repeats,
 )
 from gwforecast.service.readiness import LATE, WellForecast, find_jump
-from gwforecast.service.wells.acknowledge import Acknowledgement, datum_since, is_acknowledged
+from gwforecast.service.wells.acknowledge import datum_since, is_acknowledged
 
 __all__ = ["Gate", "well_limits"]
 
@@ -81,24 +81,18 @@ class Gate:
     issue_time: np.datetime64  # issue time of the forecasts
     limits: Mapping[str, tuple[float, float]]  # bottom and top by well, m
 
-    def check(
-        self,
-        well: WellForecast,
-        *,
-        trained_through: np.datetime64,
-        changes: Sequence[Acknowledgement] = (),
-    ) -> None:
+    def check(self, well: WellForecast, *, trained_through: np.datetime64) -> None:
         """Bar a well whose inputs are impossible, and reject the levels that no one may use."""
         if well.series is None:
             return
         if self.ranges is None:
             well.reasons.append(GATE_OFF)
         self._check_covariates(well)
-        self._check_record(well, trained_through, changes)
-        self._check_levels(well, trained_through, changes)
-        self._check_steps(well, trained_through, changes)
+        self._check_record(well, trained_through)
+        self._check_levels(well, trained_through)
+        self._check_steps(well, trained_through)
         if not well.barred:
-            self._check_signs(well, trained_through, changes)
+            self._check_signs(well, trained_through)
 
     def check_forecast(self, well: WellForecast, level: np.ndarray, *, moved: float) -> str:
         """Return why a forecast (lead_time, quantile), m, is impossible; empty if it is possible.
@@ -174,12 +168,10 @@ class Gate:
             for row in covariate_gate(covariate, bounds, issue_time=self.issue_time):
                 well.bar(row.message)
 
-    def _check_record(
-        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
-    ) -> None:
+    def _check_record(self, well: WellForecast, trained_through: np.datetime64) -> None:
         if self.ranges is None or well.series is None:
             return
-        moved = datum_since(changes, trained_through)
+        moved = datum_since(well.changes, trained_through)
         for row in record_gate(well.series, self.ranges, moved=moved):
             well.bar(row.message)
             well.reject(well.series.times)  # which part of the record is right is not known
@@ -187,15 +179,13 @@ class Gate:
             for row in record_gate(covariate, self.ranges):
                 well.bar(row.message)
 
-    def _check_levels(
-        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
-    ) -> None:
+    def _check_levels(self, well: WellForecast, trained_through: np.datetime64) -> None:
         """Reject levels outside the accepted range; recent ones bar the well."""
         assert well.series is not None  # noqa: S101 - set by check_well
-        trained = self._trained(well, datum_since(changes, trained_through))
+        trained = self._trained(well, datum_since(well.changes, trained_through))
         if trained is None:
             return
-        real = [c for c in changes if c.kind == "real"]
+        real = [c for c in well.changes if c.kind == "real"]
         accepted = np.zeros(well.series.times.size, bool)
         for change in real:
             accepted |= (well.series.times >= change.first) & (well.series.times <= change.last)
@@ -212,21 +202,19 @@ class Gate:
             if (times > late).any():
                 well.bar(row.message)
 
-    def _check_steps(
-        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
-    ) -> None:
+    def _check_steps(self, well: WellForecast, trained_through: np.datetime64) -> None:
         """Bar a well for a jump since the training, for as long as no one has acknowledged it."""
         assert well.series is not None  # noqa: S101 - set by check_well
         if trained_through < self.issue_time - LATE:
-            jump = find_jump(well.series, trained_through, lasting=True, changes=changes)
+            jump = find_jump(well.series, trained_through, lasting=True, changes=well.changes)
             if jump is not None:
                 well.bar(jump.message)
                 well.reject(well.series.times[jump.positions])
             old = [r for r in well.found if trained_through < r.last < self.issue_time - LATE]
             for row in old:
-                if row.check == "shift" and not is_acknowledged(row, changes):
+                if row.check == "shift" and not is_acknowledged(row, well.changes):
                     well.lower("degraded", row.message)
-        for change in changes:
+        for change in well.changes:
             if change.kind == "real" and change.first > trained_through:
                 well.lower(
                     "degraded",
@@ -234,19 +222,17 @@ class Gate:
                     "and the model was trained before that; train it again",
                 )
 
-    def _check_signs(
-        self, well: WellForecast, trained_through: np.datetime64, changes: Sequence[Acknowledgement]
-    ) -> None:
+    def _check_signs(self, well: WellForecast, trained_through: np.datetime64) -> None:
         """Lower the status of a well for signs that recent values are no measurements."""
         assert well.series is not None  # noqa: S101 - set by check_well
-        moved = datum_since(changes, trained_through)
+        moved = datum_since(well.changes, trained_through)
         level = self._good(well)
         found = [
             sign(one) for one in (level, *well.covariates) for sign in (find_still, find_repeated)
         ]
         if self.ranges is not None:
             found.append(find_other_record(level, self.ranges, moved=moved))
-        if not changes:
+        if not well.changes:
             found.append(find_unexplained(level, well.covariates, trained_through=trained_through))
         for row in found:
             if row is not None:
