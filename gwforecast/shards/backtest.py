@@ -62,24 +62,20 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
     """
     refuse_pooled(settings.backtest.models, "A backtest")
     with files.own_folder(settings.backtest.folder):
-        return _backtest_all(settings, progress)
-
-
-def _backtest_all(settings: Settings, progress: Progress | None) -> Backtest:
-    run = ShardedRun.begin(settings, settings.backtest.folder, settings.backtest.models)
-    origins = _origins(settings, run.map(read_periods, "periods"))
-    times = tuple(map(str, origins.issue_times))
-    task = partial(backtest_shard, issue_times=times, horizon=origins.horizon)
-    run.ended.extend(run.map(task, "backtest", progress=progress))
-    result = _join(run, origins)
-    run.finish(
-        result,
-        result.hindcasts[schema.WELL].values,
-        draw=partial(_draw, result, run.folder),
-        setup={},
-        details=runs.describe(result),
-    )
-    return result
+        run = ShardedRun.begin(settings, settings.backtest.folder, settings.backtest.models)
+        origins = _origins(settings, run.map(read_periods, "periods"))
+        times = tuple(map(str, origins.issue_times))
+        task = partial(backtest_shard, issue_times=times, horizon=origins.horizon)
+        run.ended.extend(run.map(task, "backtest", progress=progress))
+        result = _join(run, origins)
+        run.finish(
+            result,
+            result.hindcasts[schema.WELL].values,
+            draw=partial(_draw, result, run.folder),
+            setup={},
+            details=runs.describe(result),
+        )
+        return result
 
 
 def read_periods(settings: Settings, shard: Shard) -> Result:

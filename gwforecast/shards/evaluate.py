@@ -48,24 +48,20 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         If no shard gave a result.
     """
     with files.own_folder(settings.output.folder):
-        return _evaluate_all(settings, progress)
-
-
-def _evaluate_all(settings: Settings, progress: Progress | None) -> Evaluation:
-    settings = _defaults_of_shards(settings)
-    run = ShardedRun.begin(settings, settings.output.folder, settings.models.use)
-    if any(is_pooled(model) for model in run.models):
-        run.ended.extend(run.map(train_pooled, POOLED, size=len(run.wells), progress=progress))
-    run.ended.extend(run.map(evaluate_shard, "evaluate", progress=progress))
-    evaluation = _join(run)
-    run.finish(
-        evaluation,
-        evaluation.predictions[schema.WELL].values,
-        draw=partial(_draw, evaluation, run.folder),
-        setup={"baseline": settings.models.baseline},
-        details={},
-    )
-    return evaluation
+        settings = _defaults_of_shards(settings)
+        run = ShardedRun.begin(settings, settings.output.folder, settings.models.use)
+        if any(is_pooled(model) for model in run.models):
+            run.ended.extend(run.map(train_pooled, POOLED, size=len(run.wells), progress=progress))
+        run.ended.extend(run.map(evaluate_shard, "evaluate", progress=progress))
+        evaluation = _join(run)
+        run.finish(
+            evaluation,
+            evaluation.predictions[schema.WELL].values,
+            draw=partial(_draw, evaluation, run.folder),
+            setup={"baseline": settings.models.baseline},
+            details={},
+        )
+        return evaluation
 
 
 def _defaults_of_shards(settings: Settings) -> Settings:
