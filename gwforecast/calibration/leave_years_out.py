@@ -54,7 +54,7 @@ def blocks_of_years(observations: xr.Dataset, *, blocks: int = BLOCKS) -> xr.Dat
     Raises
     ------
     ValueError
-        If there are fewer than two blocks.
+        If there are fewer than two blocks, or more than levels.
 
     Examples
     --------
@@ -74,6 +74,12 @@ def blocks_of_years(observations: xr.Dataset, *, blocks: int = BLOCKS) -> xr.Dat
         )
     level = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
     known = level.notnull().values
+    most = int(known.sum(axis=1).max(initial=0))
+    if blocks > most:
+        raise ValueError(
+            f"Each block of a cross-validation needs a level. Received {blocks} blocks, and at "
+            f"most {most} levels of a well. Choose e.g. {BLOCKS}."
+        )
     before = np.maximum(known.cumsum(axis=1) - 1, 0)
     of_all = np.maximum(known.sum(axis=1, keepdims=True), 1)
     return level.copy(data=before * blocks // of_all).drop_attrs().rename("block")

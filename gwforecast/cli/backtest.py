@@ -46,6 +46,10 @@ __all__ = ["backtest"]
 
 METRICS = ("crps", "skill_crps_persistence", "skill_crps_climatology", "rmse", "coverage_95")
 COLUMNS = 8  # lead times that are printed
+SEEN = (
+    "Each forecast has seen levels up to its issue time, by models fitted through the validation "
+    "period{refits}. All scores are of the test period, whose levels chose nothing."
+)
 
 ORIGINS = "Issue times and lead times"
 
@@ -105,6 +109,8 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     _print_scores(scores)
     note = coverage_note(result.verification.coverage)
     screen.print(clean(note), soft_wrap=True)
+    refits = ", and later the last refit before it" if origins.refit_every else ""
+    screen.print(SEEN.format(refits=refits), soft_wrap=True)
     print_paths(result.paths)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)
     print_failures(result.outcomes)

@@ -48,6 +48,10 @@ SEEN = (
     "Scores of the validation period are of fits on the train period, whose settings it chose; "
     "those of the test period are of fits through the validation period, which have not seen it."
 )
+SEEN_CROSSED = (
+    " Those of the cross-validation are of fits on all other blocks of years; only the weights of "
+    "the blend are from errors of fits that have seen the block."
+)
 
 DemoOut = Annotated[
     Path | None,
@@ -137,6 +141,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))
     screen.print(clean(coverage_note(evaluation.coverage)), soft_wrap=True)
+    screen.print(SEEN + SEEN_CROSSED * bool(crossed), soft_wrap=True)
     choice = evaluation.choice
     if len(choice) > 1:
         counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())

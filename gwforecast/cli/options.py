@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = [
     "Members",
     "Report",
     "Seed",
+    "finite",
     "load",
     "option",
     "takes",
@@ -296,6 +298,15 @@ def load(context: typer.Context) -> Settings:
     )
 
 
+def finite(value: float | None) -> float | None:
+    """Return the number of an option, which is a callback of typer; refuse NaN and infinity."""
+    if value is not None and not math.isfinite(value):
+        raise ValueError(
+            f"An option that is a number takes a finite one. Received {value}. Give for example 60."
+        )
+    return value
+
+
 def _as_it_is(value: Any) -> object:
     return list(value) if isinstance(value, list | tuple) else value
 
@@ -364,9 +375,10 @@ def _one_or_several(items: list[Path]) -> object:
 
 def _number_or_text(item: str) -> float | str:
     try:
-        return float(item)
+        number = float(item)
     except ValueError:
         return item
+    return number if math.isfinite(number) else item  # nan and inf are texts of the file
 
 
 _READ: dict[str, Callable[[Any], object]] = {

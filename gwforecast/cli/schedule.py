@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,7 @@ missing or too old for all wells; 5 if the share of wells without a forecast by 
 setting 'failed_share'; 6 if nothing was published, or not to the database; 7 if the archive or the
 models are damaged; 70 for an internal error of gwforecast."""
 SHOWN = 20  # wells that are listed
+_DURATION = re.compile(r"\d+(\.\d+)? ?(min|h|d|days?)")  # as in config.tables, which loads pydantic
 PARQUET = (".parquet", ".pq")  # as in data.text.delimited, which loads pandas
 
 Config = Annotated[
@@ -68,7 +70,10 @@ Force = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Compute the forecast, but do not publish it.")
 ]
-Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for another run to end.")]
+Wait = Annotated[
+    float,
+    typer.Option(min=0, help="Seconds to wait for another run to end.", callback=options.finite),
+]
 TRAINING = "Training"
 Through = Annotated[
     str | None, typer.Option(help="Last time step to train on.", rich_help_panel=TRAINING)
@@ -130,6 +135,11 @@ def train(
         from gwforecast.service import schedule
 
         if step_back:
+            if replace or update or through is not None:
+                raise ValueError(
+                    "--step-back trains nothing. Received it together with --replace, --update or "
+                    "--through. Leave these out, or leave out --step-back."
+                )
             names = schedule.step_back(settings)
             screen.print(f"{len(names)} wells returned to their previous champion.")
             return
@@ -247,6 +257,10 @@ def status(
     _start_light(context)
     settings = options.load(context)
     with codes():
+        if as_json and prometheus:
+            raise ValueError(
+                "The status has one form. Received both --json and --prometheus. Leave one out."
+            )
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service import monitor
         from gwforecast.writing import dump_json
@@ -325,12 +339,13 @@ def duration(text: str) -> pd.Timedelta:
     import pandas as pd
 
     try:
-        found = pd.Timedelta(text.replace("d", "D") if text.endswith("d") else text)
+        if not _DURATION.fullmatch(text):
+            raise ValueError
+        return pd.Timedelta(text.replace("d", "D") if text.endswith("d") else text)
     except ValueError:
         raise ValueError(
             f"--max-age needs a number and a unit. Received {text!r}. Use for example 48h or 8d."
         ) from None
-    return found
 
 
 @contextmanager

@@ -16,7 +16,10 @@ __all__ = ["acknowledge", "fsck", "repair", "withdraw"]
 WellName = Annotated[str, typer.Argument(help="Name of the well.", metavar="WELL")]
 NewDatum = Annotated[
     float | None,
-    typer.Option(help="The datum has changed, and levels are higher by this much since then, m."),
+    typer.Option(
+        help="The datum has changed, and levels are higher by this much since then, m.",
+        callback=options.finite,
+    ),
 ]
 Real = Annotated[bool, typer.Option("--real", help="The level itself has changed.")]
 Since = Annotated[

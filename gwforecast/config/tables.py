@@ -7,6 +7,7 @@ description of a setting is also the help of its option on the command line.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -52,18 +53,22 @@ def _to_date(value: object) -> object:
 
 
 def _to_heights(value: object) -> object:
-    whole = isinstance(value, int | float) and not isinstance(value, bool)
-    by_well = isinstance(value, dict) and all(isinstance(v, int | float) for v in value.values())
-    if not (value is None or whole or by_well):
+    by_well = isinstance(value, dict) and all(map(_is_height, value.values()))
+    if not (value is None or _is_height(value) or by_well):
         raise ValueError("a height in m, or a table of heights by well")
     return value
+
+
+def _is_height(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _to_limits(value: object) -> object:
     pairs = isinstance(value, dict) and all(
         isinstance(pair, list | tuple)
         and len(pair) == 2
-        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair)
+        and all(map(_is_height, pair))
         and pair[0] < pair[1]
         for pair in value.values()
     )
@@ -227,7 +232,7 @@ class ModelsSettings(Section):
         "Models by name.", list(DEFAULT_MODELS)
     )
     baseline: ModelName = _say("Model that skill is measured against.", "climatology")
-    seed: Annotated[int, Field(ge=0)] = _say("Seed of all random numbers.", 0)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = _say("Seed of all random numbers.", 0)
     members: MemberCount | None = _say("Members of each ensemble of networks.")
     workers: Positive | None = _say(
         "Networks trained at once, and processes that fit other models well by well (on Linux); by "

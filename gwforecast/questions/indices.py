@@ -15,6 +15,7 @@ __all__ = ["drought_table", "gxg_table"]
 
 FEWEST_YEARS = 8
 FEWEST_LEVELS = 16  # of the 24 levels of a hydrological year
+FEWEST_SPRING = 2  # of its three levels
 EXTREMES = 3
 NEAR = pd.Timedelta("7D")  # a level this near stands for that of the 14th or 28th
 SPRING = ((3, 14), (3, 28), (4, 14))
@@ -24,10 +25,11 @@ DROUGHT = -1.0
 def gxg_table(level: xr.DataArray) -> pd.DataFrame:
     """Return mean highest, lowest and spring levels of each well: GHG, GLG and GVG.
 
-    Levels are taken on the 14th and 28th of each month, from at most seven days away. GHG and GLG
-    are the means, over hydrological years from April to March, of the mean of the three highest and
-    lowest of them; GVG is the mean level on 14 March, 28 March and 14 April (van der Sluijs and de
-    Gruijter 1985, Agricultural Water Management 10). Years with fewer than 16 levels do not count.
+    Levels are taken on the 14th and 28th of each month, from at most seven days away; each level
+    stands for one date. GHG and GLG are the means, over hydrological years from April to March, of
+    the mean of the three highest and lowest of them; GVG is the mean level on 14 March, 28 March
+    and 14 April (van der Sluijs and de Gruijter 1985, Agricultural Water Management 10). Years with
+    fewer than 16 levels do not count, nor do springs with fewer than two.
 
     Parameters
     ----------
@@ -61,20 +63,26 @@ def gxg_table(level: xr.DataArray) -> pd.DataFrame:
 
 
 def _gxg(series: pd.Series) -> dict[str, float]:
-    first, last = series.index[0], series.index[-1]
+    first, last = series.index[0] - NEAR, series.index[-1] + NEAR
     months = pd.date_range(first.normalize().replace(day=1), last, freq="MS")
     days = pd.DatetimeIndex(
         sorted([m + pd.Timedelta(d - 1, "D") for m in months for d in (14, 28)])
     )
-    sampled = series.reindex(days, method="nearest", tolerance=NEAR).dropna()
-    dates = pd.DatetimeIndex(sampled.index)
+    times = pd.DatetimeIndex(series.index)
+    nearest = days.get_indexer(times, method="nearest")
+    found = pd.DataFrame({"away": abs(times - days[nearest]), "level": series.to_numpy()}, nearest)
+    found = found[found["away"] <= NEAR].sort_values("away", kind="stable")
+    found = found[~found.index.duplicated()].sort_index()
+    dates = days[found.index]
+    sampled = pd.Series(found["level"].to_numpy(), dates)
     year = dates.year - (dates.month < 4)
     by_year = sampled.groupby(year)
     kept = by_year.count()[lambda n: n >= FEWEST_LEVELS].index
     highest = by_year.apply(lambda one: one.nlargest(EXTREMES).mean()).reindex(kept)
     lowest = by_year.apply(lambda one: one.nsmallest(EXTREMES).mean()).reindex(kept)
     spring = sampled[[(d.month, d.day) in SPRING for d in sampled.index]]
-    of_spring = spring.groupby(pd.DatetimeIndex(spring.index).year).mean()
+    springs = spring.groupby(pd.DatetimeIndex(spring.index).year)
+    of_spring = springs.mean()[springs.count() >= FEWEST_SPRING]
     return {
         "ghg": float(highest.mean()),
         "glg": float(lowest.mean()),

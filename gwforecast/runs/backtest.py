@@ -19,7 +19,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, check_memory
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters
+from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, blended_among, make_forecasters
 from gwforecast.runs.evaluate import usable_data
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
@@ -31,6 +31,7 @@ from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
+from gwforecast.verification.scoring import check_baselines
 
 __all__ = [
     "backtest",
@@ -44,6 +45,7 @@ __all__ = [
 
 
 STRIDE_DAYS = 7
+USUAL_BASELINES = ("persistence", "climatology")
 
 
 @files.owns_its_folder
@@ -61,7 +63,7 @@ def backtest(
     issue_times: Sequence[str | np.datetime64] | np.ndarray | None = None,
     refit_every: int | None = None,
     sliding: bool = False,
-    baselines: Sequence[str] = ("persistence", "climatology"),
+    baselines: Sequence[str] = USUAL_BASELINES,
     threshold: float | Mapping[str, float] | None = None,
     seed: int = 0,
     members: int | None = None,
@@ -157,6 +159,8 @@ def backtest(
     schema.validate_observations(observations)
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    blended = [BLEND] if len(blended_among(forecasters)) > 1 else []
+    check_baselines(baselines, [*forecasters, *blended], usual=USUAL_BASELINES)
     used, split, excluded = usable_data(
         forecasters, observations, split, simulates=False, without_weather=without_weather
     )

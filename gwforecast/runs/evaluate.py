@@ -38,11 +38,12 @@ from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split, split_by_fraction
 from gwforecast.verification.coverage import coverage_by_year
-from gwforecast.verification.scoring import score_summary, score_table
+from gwforecast.verification.scoring import check_baselines, score_summary, score_table
 
 __all__ = ["TABLES", "evaluate", "split_wells", "usable_data"]
 
 
+USUAL_BASELINE = "climatology"
 TABLES = ("scores.csv", "coverage.csv", "choice.csv", "findings.csv", "history.csv")
 """Tables of an evaluation, named as its attributes."""
 
@@ -54,7 +55,7 @@ def evaluate(
     split: Split | None = None,
     models: Sequence[str | Forecaster] = DEFAULT_MODELS,
     settings: Mapping[str, Mapping[str, object]] | None = None,
-    baseline: str = "climatology",
+    baseline: str = USUAL_BASELINE,
     seed: int = 0,
     members: int | None = None,
     workers: int | None = None,
@@ -123,7 +124,8 @@ def evaluate(
         If the observations are not valid, no well can be split, or no well has the weather that
         the models use without gaps and in each period.
     ValueError
-        If a setting is impossible, e.g. a lookback longer than the record.
+        If a setting is impossible, e.g. a lookback longer than the record, or the baseline is none
+        of the models; without climatology among them there is no skill.
     RuntimeError
         If no model could be fitted.
 
@@ -148,12 +150,17 @@ def evaluate(
         shared={"seed": seed, "members": members, "workers": workers},
         leave_wells_out=leave_wells_out,
     )
+    known = [*forecasters, *(precomputed or {})]
+    blended = [BLEND] if len(blended_among(known)) > 1 else []
+    check_baselines([baseline], [*known, *blended], usual=[USUAL_BASELINE])
     with watch("check"):
         findings = check(observations, changes=False)
     with watch("split"):
         used, split, excluded = usable_data(
             forecasters, observations, split, simulates=True, without_weather=without_weather
         )
+    if cross_validate:
+        blocks_of_years(used, blocks=cross_validate)  # refuses what is impossible before any fit
     predicted, outcomes = predict_all(
         forecasters, used, split, excluded=excluded, precomputed=precomputed,
         workers=workers, watch=watch, progress=as_callback(progress),
@@ -164,7 +171,8 @@ def evaluate(
         scores = score_table(predictions, used, split, baseline=baseline)
         if cross_validate:
             crossed = _cross_validated(forecasters, used, cross_validate, as_callback(progress))
-            scores = _with_scores_of_record(scores, crossed, used, baseline)
+            if crossed is not None:
+                scores = _with_scores_of_record(scores, crossed, used, baseline)
         findings = _with_changes(findings, scores, predicted, forecasters, used, split)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     history, seconds = _history(predicted), watch.seconds
@@ -307,8 +315,11 @@ def _cross_validated(
     observations: xr.Dataset,
     blocks: int,
     progress: Progress | None,
-) -> xr.DataArray:
-    """Return levels simulated without the block of years of each row, (model, well, time)."""
+) -> xr.DataArray | None:
+    """Return levels simulated without the block of years of each row, (model, well, time).
+
+    None where no model could be fitted without each block.
+    """
     found = {}
     for name, forecaster in forecasters.items():
         try:
@@ -321,6 +332,8 @@ def _cross_validated(
                 f"{name!r}: {reason_of(error)}. It has no scores of the cross-validation.",
                 stacklevel=4,
             )
+    if not found:
+        return None
     blended = [found[name] for name in blended_among(found)]
     if len(blended) > 1:
         block = blocks_of_years(observations, blocks=blocks)

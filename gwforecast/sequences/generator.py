@@ -32,58 +32,44 @@ LEVEL_OBSERVED = "level observed"
 class LabelledWindows:
     """Batches of windows of labelled observations, with everything that is needed to go back.
 
-    A window has ``lookback`` steps before its first target, and ``targets`` target steps. Levels
-    and covariates are scaled with the mean and standard deviation of each well's train rows, which
-    no later row enters. Targets lie in one period only; inputs may reach back into earlier periods,
-    as the weather before a level is known.
+    A window has ``lookback`` steps before its first target, and ``targets`` target steps. Targets
+    lie in one period; inputs may reach back into earlier ones. Scales are those of the train rows.
 
     Parameters
     ----------
     observations : xarray.Dataset
-        Dimensions (well, time). A covariate must not have gaps inside, see
-        :func:`gwforecast.fill_covariates`.
+        Dimensions (well, time); covariates have no gaps inside.
     split : Split
         The periods of each well.
     period : {"train", "validation", "test"}, optional
-        Period of the targets; None for the whole time axis, e.g. for a hydrograph.
+        Period of the targets; None for the whole time axis.
     lookback : int, optional
         Steps before the first target; by default one year.
     targets : int
-        Target steps of a window. With one there is a window for each observed level (sequence to
-        value), with more the windows cover the period once (sequence to sequence), and steps
-        without a level have the weight 0.
+        Target steps of a window: one for each observed level (1), or several that cover the period,
+        with the weight 0 where there is no level.
     covariates : sequence of str, optional
-        Covariates known up to the target; by default all. The input ``future``.
+        Covariates known up to the target, the input ``future``; by default all.
     past_covariates : sequence of str
-        Covariates known up to the step before the first target. The input ``past``. The name
-        ``"level"`` stands for earlier levels: gaps carry the last level forward, and an additional
-        input says which were observed.
+        Covariates known up to the step before the first target, the input ``past``. ``"level"`` are
+        earlier levels, carried forward over gaps, with an input that says which were observed.
     static_attributes : sequence of str
-        Attributes of the wells, standardised, categories as integers. The input ``static``.
-    batch_size : int
-        Windows in a batch.
+        Attributes of the wells, encoded: the input ``static``.
+    batch_size, seed : int
+        Windows in a batch, and seed of their order.
     shuffle : bool, optional
         Put the windows in a random order; by default for the train period.
-    seed : int
-        Seed of this order.
     every_step : bool
         With one target, a window for every step of the period, observed or not.
     pad : bool
-        Keep windows that begin before the data; their first inputs are 0, the mean of the train
-        rows. By default they are left out.
+        Keep windows that begin before the data, with 0 (the mean of the train rows) there.
     scaler : Scaler, optional
-        Not fitted, with other methods, e.g. ``Scaler(methods={"rain": "minmax"})``.
+        Not fitted, with other methods.
 
     Attributes
     ----------
-    scaler_ : Scaler
-        Scales, from the train rows.
-    encoder_ : AttributeEncoder or None
-        Encoding of the static attributes, from all wells.
-    windows_ : Windows
-        Positions of the windows, in the order of the batches.
-    names : dict of str to list of str
-        Variables of each input.
+    scaler_, encoder_, windows_, names
+        Scales, encoding of attributes, positions in the order of the batches, variables of inputs.
 
     Raises
     ------
@@ -93,13 +79,8 @@ class LabelledWindows:
     Examples
     --------
     >>> import gwforecast as gw
-    >>> from gwforecast.sequences.generator import LabelledWindows
     >>> observations = gw.load_sample().sel(well=["fen"])
     >>> split = gw.split_by_fraction(observations)
-    >>> windows = LabelledWindows(observations, split=split, lookback=90, covariates=["rain"])
-    >>> inputs, targets, weights = windows[0]
-    >>> inputs.shape, targets.shape, weights.shape
-    ((32, 91, 1), (32, 1), (32,))
     >>> test = LabelledWindows(observations, split=split, period="test", lookback=90)
     >>> perfect = test.to_levels(np.concatenate([batch[1] for batch in test]), model="perfect")
     >>> float(gw.score_table(perfect, observations, split, metrics=["rmse"])["value"].max()) < 1e-6

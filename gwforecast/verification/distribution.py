@@ -219,7 +219,7 @@ def crossing_table(
     Raises
     ------
     SchemaError
-        If a well has no threshold, or the forecast has neither members nor quantiles.
+        If a well has no finite threshold, or the forecast has neither members nor quantiles.
     """
     level = forecast[schema.LEVEL]
     rows = []
@@ -245,14 +245,17 @@ def crossing_table(
 
 
 def _threshold(thresholds: float | Mapping[str, float], well: str) -> float:
-    if not isinstance(thresholds, Mapping):
-        return float(thresholds)
-    if well not in thresholds:
+    given = thresholds.get(well) if isinstance(thresholds, Mapping) else thresholds
+    if given is None:
         raise SchemaError(
             f"Each well of the forecast needs a threshold. Received none for {well!r}. Add it, or "
             "select the other wells."
         )
-    return float(thresholds[well])
+    if not np.isfinite(given):
+        raise SchemaError(
+            f"A threshold is a finite level, m. Received {given} for {well!r}. Correct it."
+        )
+    return float(given)
 
 
 def _crossed(level: xr.DataArray, threshold: float, *, above: bool) -> np.ndarray:

@@ -357,7 +357,8 @@ def _reliability(
 
 
 def _bin(chances: np.ndarray, bins: int) -> np.ndarray:
-    return np.asarray(np.minimum((chances * bins).astype(int), bins - 1))
+    # 1 - 0.9 belongs to the bin that begins at 0.1
+    return np.asarray(np.minimum(np.round(chances * bins, 9).astype(int), bins - 1))
 
 
 def _check_bins(bins: int) -> None:

@@ -19,6 +19,7 @@ from gwforecast.verification.scoring import (
     SKILLS,
     aligned,
     available,
+    check_baselines,
     check_names,
     common_rows,
     metric_definitions,
@@ -121,12 +122,7 @@ def lead_scores(
     :func:`gwforecast.verification.probabilistic.crps_quantiles`.
     """
     models = [str(model) for model in hindcasts[schema.MODEL].values]
-    for baseline in baselines:
-        if baseline not in models:
-            raise ValueError(
-                f"A baseline must be one of the models: {', '.join(models)}. Received "
-                f"{baseline!r}. Add it to the models, or leave it out of the baselines."
-            )
+    check_baselines(baselines, models)
     known = lead_definitions(baselines)
     wanted = list(known if metrics is None else metrics)
     check_names(wanted, known, table="Scores by lead time know")

@@ -301,6 +301,12 @@ def brier_score(*, observed: np.ndarray, probability: np.ndarray) -> Values:
     """
     o, p = as_series(observed, probability)
     _check_probability(p)
+    other = ~np.isnan(o) & (o != 0) & (o != 1)
+    if other.any():
+        raise ValueError(
+            "An event is 1 where it happened and 0 where not. Received "
+            f"{o[other][0]}. Compare the levels with the threshold first."
+        )
     return _mean((p - o) ** 2, np.isnan(p) | np.isnan(o))
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "SKILLS",
     "aligned",
     "available",
+    "check_baselines",
     "check_names",
     "choose_models",
     "common_rows",
@@ -118,6 +119,25 @@ def check_names(wanted: Iterable[str], known: Iterable[str], *, table: str) -> N
         if name not in known:
             raise ValueError(
                 f"{table} the metrics {', '.join(known)}. Received {name!r}. Choose among these."
+            )
+
+
+def check_baselines(
+    baselines: Iterable[str], models: Iterable[str], *, usual: Iterable[str] = ()
+) -> None:
+    """Refuse a baseline that is none of the models of a run; the usual ones may be missing.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    models = list(models)
+    for baseline in baselines:
+        if baseline not in models and baseline not in usual:
+            raise ValueError(
+                f"A baseline must be one of the models: {', '.join(models)}. Received "
+                f"{baseline!r}. Add it to the models, or leave it out of the baselines."
             )
 
 
@@ -492,8 +512,7 @@ CHOICE_COLUMNS = ["well", "model", "metric", "value", "runner_up", "runner_up_va
 def choose_models(scores: pd.DataFrame, *, metric: str = "rmse") -> pd.DataFrame:
     """Return the model of each well that is best in the validation period.
 
-    Networks were stopped early by the levels of the same period, so their scores are a little too
-    good there. The test period is not used.
+    Its levels also chose lookbacks and strengths. The test period is not used.
 
     Parameters
     ----------

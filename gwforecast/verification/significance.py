@@ -19,7 +19,6 @@ __all__ = [
     "block_weights",
     "compare",
     "cosine_count",
-    "diebold_mariano",
     "issue_steps",
     "skill_range",
     "steps_to_valid",
@@ -28,80 +27,8 @@ __all__ = [
 
 FEWEST_PAIRS = 10
 MONTH = 86_400e6 * 365.25 / 12
-FEWEST_SPANS = 5
-"""Pairs that a test needs for each issue time over which errors last; with fewer it rejects too
-often."""
 COSINES = (4, 8)
 """Fewest and most cosine transforms in the variance of a mean loss."""
-
-
-def diebold_mariano(
-    differences: np.ndarray, *, lags: int
-) -> tuple[float | np.ndarray, float | np.ndarray]:
-    """Return statistic and two-sided p value of the test that a mean difference is zero.
-
-    The variance includes the autocovariances up to ``lags`` with equal weights, as in the original
-    test; where that is not positive, with Bartlett weights. The statistic is corrected for short
-    samples. In simulations under the null hypothesis, with errors that last for h issue times, the
-    test at a level of 5 % rejects in 6 to 8 % of records of 15 h pairs, in 7 to 9 % of 10 h and in
-    10 to 15 % of 5 h: in a short record, a p value near the level says little.
-
-    Parameters
-    ----------
-    differences : numpy.ndarray
-        Loss of one model minus that of another, shape (..., issue_time), at regular issue times in
-        increasing order; NaN where either is missing.
-    lags : int
-        Issue times over which errors are correlated: the lead time in strides, minus 1.
-
-    Returns
-    -------
-    statistic : float or numpy.ndarray
-        Shape (...), below 0 where the first is better. NaN for fewer than ten pairs, fewer than
-        five times ``lags + 1``, or a constant difference.
-    p_value : float or numpy.ndarray
-        From Student's t distribution.
-
-    References
-    ----------
-    Diebold and Mariano (1995), doi:10.1080/07350015.1995.10524599; Harvey, Leybourne and Newbold
-    (1997), doi:10.1016/S0169-2070(96)00719-4; Newey and West (1987), doi:10.2307/1913610.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> bool(diebold_mariano(rng.normal(1, 1, 100), lags=0)[1] < 0.001)
-    True
-    """
-    if lags < 0:
-        raise ValueError(f"The number of lags is 0 or more. Received lags={lags}. Correct it.")
-    d = np.asarray(differences, float)
-    known = np.isfinite(d)
-    n = known.sum(axis=-1)
-    count = np.maximum(n, 1)
-    mean = np.where(known, d, 0.0).sum(axis=-1) / count
-    # a gap counts 0 in every product and the divisor stays n, which keeps Bartlett's sum positive
-    deviation = np.where(known, d - mean[..., None], 0.0)
-    equal = weighted = (deviation**2).sum(axis=-1) / count
-    for lag in range(1, min(lags, d.shape[-1] - 1) + 1):
-        product = (deviation[..., lag:] * deviation[..., :-lag]).sum(axis=-1) / count
-        equal = equal + 2 * product
-        weighted = weighted + 2 * (1 - lag / (lags + 1)) * product
-    variance = np.where(equal > 0, equal, weighted)
-    highest, lowest = (
-        reduce(np.where(known, d, np.nan_to_num(mean)[..., None]), axis=-1)
-        for reduce in (np.max, np.min)
-    )
-    enough = (n >= max(FEWEST_PAIRS, FEWEST_SPANS * (lags + 1))) & (highest > lowest)
-    span = lags + 1
-    correction = (n + 1 - 2 * span + span * lags / count) / count
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = mean / np.sqrt(variance / count) * np.sqrt(correction)
-    statistic = np.where(enough & (variance > 0), statistic, np.nan)
-    p_value = 2 * stats.t.sf(np.abs(statistic), np.maximum(n - 1, 1))
-    if d.ndim == 1:
-        return float(statistic), float(p_value)
-    return statistic, p_value
 
 
 def block_weights(n: int, *, block: int, draws: int, seed: int) -> np.ndarray:
@@ -146,8 +73,8 @@ def skill_range(
     of the mean losses is in it if the mean of ``losses - r * baseline`` does not differ from zero
     (Fieller 1954). The variance of that mean is the average of the first few cosine transforms of
     the differences, as many as the record has independent parts, and the critical value is that of
-    Student's t with as many degrees of freedom. Other than with the autocovariances of
-    :func:`diebold_mariano`, the test then keeps its level in short records.
+    Student's t with as many degrees of freedom: other than with autocovariances, the test keeps its
+    level in short records.
 
     In simulations with errors that are moving sums over ``span`` issue times, or autoregressive
     with a memory of ``span``, the interval covers the true skill in 94 to 96 % of records of 150

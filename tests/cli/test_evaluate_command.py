@@ -194,6 +194,16 @@ BAD_CALLS = [
     (["evaluate", *FILES, "--split", "0.9,0.3", "--models", "drift"], "sum to at most 1"),
     (["evaluate", *FILES, "--fill", "rain"], "--fill temperature=interpolate"),
     (["evaluate", *FILES, "--test-start", "tomorrow"], "--test-start must be a date"),
+    (["backtest", *FILES, "--threshold", "nan"], "--threshold must be a height in m"),
+    (["evaluate", *FILES, "--reference-level", "inf"], "--reference-level must be a height in m"),
+    (["evaluate", *FILES, "--cross-validate", "100000", "--models", "drift"], "needs a level"),
+    (["fill", *FILES, "--blocks", "100000", "--models", "linear"], "needs a level"),
+    (["status", "run.toml", "--json", "--prometheus"], "Received both --json and --prometheus"),
+    (["status", "run.toml", "--max-age", "48"], "--max-age needs a number and a unit"),
+    (["status", "run.toml", "--max-age", "nan"], "--max-age needs a number and a unit"),
+    (["train", "run.toml", "--step-back", "--update"], "--step-back trains nothing"),
+    (["forecast", "run.toml", "--wait", "nan"], "takes a finite one. Received nan"),
+    (["acknowledge", "run.toml", "a", "--new-datum", "inf"], "takes a finite one. Received inf"),
     (["evaluate", *FILES, "--well", "x\x1b[31m", "--models", "drift"], "\\x1b[31m"),
     (["check", "--levels", "broken.csv"], "broken.csv"),
 ]
@@ -204,6 +214,7 @@ def test_what_a_user_got_wrong_is_one_message(
     folder: Path, arguments: list[str], message: str, gwforecast
 ) -> None:
     (folder / "broken.csv").write_bytes(b"\x00\x01\x02")
+    (folder / "run.toml").write_text("[data]\nlevels = 'heads.csv'\n")
     done = gwforecast(*arguments, cwd=folder, code=2)
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr

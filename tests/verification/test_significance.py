@@ -3,16 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-import scores as second
 import xarray as xr
-from scipy import stats
 
 from gwforecast import schema
 from gwforecast.verification.lead_scoring import lead_scores
 from gwforecast.verification.significance import (
     block_weights,
     compare,
-    diebold_mariano,
     issue_steps,
     skill_range,
     steps_to_valid,
@@ -25,86 +22,6 @@ def moving_sums(rng: np.random.Generator, *, series: int, n: int, span: int) -> 
     """Return sums of ``span`` independent numbers: what errors of forecasts of that lead are."""
     steps = rng.normal(size=(series, n + span))
     return np.stack([steps[:, k : k + n] for k in range(span)]).sum(axis=0)
-
-
-def by_hand(d: np.ndarray, span: int) -> tuple[float, float]:
-    """Return statistic and p value as Harvey, Leybourne and Newbold write them."""
-    n, e = d.size, d - d.mean()
-    gamma = [np.sum(e[k:] * e[: n - k]) / n for k in range(span)]
-    statistic = d.mean() / np.sqrt((gamma[0] + 2 * sum(gamma[1:])) / n)
-    statistic *= np.sqrt((n + 1 - 2 * span + span * (span - 1) / n) / n)
-    return statistic, 2 * stats.t.sf(abs(statistic), n - 1)
-
-
-def test_one_lag_is_the_t_test() -> None:
-    d = np.random.default_rng(0).normal(0.2, 1, 50)
-    statistic, p_value = diebold_mariano(d, lags=0)
-    expected = stats.ttest_1samp(d, 0)
-    assert statistic == pytest.approx(expected.statistic)
-    assert p_value == pytest.approx(expected.pvalue)
-
-
-@pytest.mark.parametrize("span", [1, 3, 6])
-def test_the_formula(span: int) -> None:
-    d = 0.5 + moving_sums(np.random.default_rng(1), series=5, n=80, span=span)
-    statistic, p_value = diebold_mariano(d, lags=span - 1)
-    for row, found, chance in zip(d, statistic, p_value, strict=True):
-        assert (found, chance) == pytest.approx(by_hand(row, span))
-        assert diebold_mariano(row, lags=span - 1) == pytest.approx((found, chance))
-
-
-def test_agrees_with_a_second_library() -> None:
-    d = 0.3 + moving_sums(np.random.default_rng(2), series=3, n=60, span=4)
-    data = xr.DataArray(d, dims=("lead", "time"), coords={"h": ("lead", [4, 4, 4])})
-    found = second.stats.statistical_tests.diebold_mariano(
-        data, "lead", "h", statistic_distribution="t", method="HLN"
-    )
-    np.testing.assert_allclose(diebold_mariano(d, lags=3)[0], found["dm_test_stat"].values)
-
-
-@pytest.mark.parametrize(
-    ("n", "span", "most"), [(100, 1, 0.065), (100, 4, 0.075), (195, 13, 0.09), (65, 13, 0.16)]
-)
-def test_size_under_the_null(n: int, span: int, most: float) -> None:
-    d = moving_sums(np.random.default_rng(3), series=3000, n=n, span=span)
-    share = np.mean(diebold_mariano(d, lags=span - 1)[1] < 0.05)
-    assert 0.035 < share < most
-
-
-def test_size_with_gaps() -> None:
-    rng = np.random.default_rng(4)
-    d = moving_sums(rng, series=3000, n=200, span=4)
-    d[:, rng.random(200) < 0.3] = np.nan
-    assert 0.03 < np.mean(diebold_mariano(d, lags=3)[1] < 0.05) < 0.085
-
-
-def test_power_against_a_difference() -> None:
-    d = 1 + moving_sums(np.random.default_rng(5), series=500, n=200, span=3)
-    statistic, p_value = diebold_mariano(d, lags=2)
-    assert np.mean(p_value < 0.05) > 0.95
-    swapped = diebold_mariano(-d, lags=2)
-    np.testing.assert_allclose(swapped[0], -np.asarray(statistic))
-    np.testing.assert_allclose(swapped[1], p_value)
-
-
-def test_the_variance_is_never_negative() -> None:
-    d = np.where(np.arange(60) % 2, 1.0, -1.0) + 0.01 * np.random.default_rng(6).normal(size=60)
-    statistic, p_value = diebold_mariano(d, lags=1)  # the equal weights give less than 0
-    assert np.isfinite(statistic)
-    assert 0 <= p_value <= 1
-
-
-@pytest.mark.parametrize(
-    ("d", "lags"),
-    [(np.ones(50), 0), (np.full(50, np.nan), 0), (np.arange(9.0), 0), (np.arange(40.0), 8)],
-)
-def test_no_test_of_too_little(d: np.ndarray, lags: int) -> None:
-    assert np.isnan(diebold_mariano(d, lags=lags)).all()
-
-
-def test_lags_are_not_negative() -> None:
-    with pytest.raises(ValueError, match="lags=-1"):
-        diebold_mariano(np.arange(20.0), lags=-1)
 
 
 def test_samples_have_the_length_and_mean_of_the_record() -> None:
