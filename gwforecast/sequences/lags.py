@@ -133,23 +133,9 @@ def antecedent_columns(
 ) -> np.ndarray:
     """Return means of the weather over lags 0, 1, 2-3, 4-7, ..., and harmonics of the year.
 
-    Parameters
-    ----------
-    weather : numpy.ndarray
-        Shape (version, time, variable).
-    times : numpy.ndarray
-        Shape (time,), ``datetime64``.
-    lookback : int
-        Number of steps of weather, including the present one.
-    before : numpy.ndarray
-        Value of each variable before the first step, shape (variable,).
-    harmonics : int
-        Number of pairs of sine and cosine of the year.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (version, time, column); NaN if a step of the bin is missing.
+    ``weather`` is (version, time, variable), ``before`` (variable,) its values before the first
+    step, and ``lookback`` counts the present step. Shape (version, time, column); NaN where a step
+    of the bin is missing.
 
     Examples
     --------

@@ -320,20 +320,9 @@ def label_projection(
 ) -> xr.DataArray:
     """Return simulated levels after issue times with their labels.
 
-    Parameters
-    ----------
-    parts : list of numpy.ndarray
-        One for each issue time, shape (well, lead_time, forcing_member, member), m. Where an issue
-        time has fewer forcing members than another, the rest is NaN.
-    observations : xarray.Dataset
-        With the wells and the time axis.
-    issue_times : numpy.ndarray
-        Shape (issue_time,).
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions (well, issue_time, lead_time, forcing_member, member), m.
+    Each part is (well, lead_time, forcing_member, member), m, of one issue time; where one has
+    fewer forcing members than another, the rest is NaN. Dims (well, issue_time, lead_time,
+    forcing_member, member).
     """
     most = max(part.shape[2] for part in parts)
     filled = [
@@ -358,19 +347,7 @@ def label_projection(
 def gather_forecast(level: xr.DataArray, *, issue_times: np.ndarray, horizon: int) -> xr.Dataset:
     """Return the rows of a simulation that lie after each issue time, as a forecast.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dimensions (well, time) or (well, time, member), m.
-    issue_times : numpy.ndarray
-        Shape (issue_time,), steps of the time axis.
-    horizon : int
-        Number of lead times.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` (well, issue_time, lead_time[, member]), m; NaN beyond the end of the time axis.
+    ``level`` is (well, time[, member]), m; issue times are steps of its axis. NaN beyond its end.
     """
     times = level[schema.TIME].values
     issued = timeline.time_positions(times, issue_times, name="issue time")

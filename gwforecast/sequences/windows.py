@@ -127,15 +127,7 @@ def _gather(values: np.ndarray, well: np.ndarray, positions: np.ndarray, fill: f
 
 
 def value_windows(rows: np.ndarray, *, lookback: int) -> Windows:
-    """Return one window for each target: sequence to value.
-
-    Parameters
-    ----------
-    rows : numpy.ndarray
-        Shape (well, time), boolean: levels that are targets.
-    lookback : int
-        Number of steps before the target; the covariates of its own step are inputs as well.
-    """
+    """Return one window for each target of ``rows``, boolean, (well, time): sequence to value."""
     well, time = np.nonzero(rows)
     return Windows(well, time, lookback, 1)
 
@@ -143,14 +135,7 @@ def value_windows(rows: np.ndarray, *, lookback: int) -> Windows:
 def sequence_windows(rows: np.ndarray, *, lookback: int, targets: int) -> Windows:
     """Return windows that cover the targets of each well once: sequence to sequence.
 
-    Parameters
-    ----------
-    rows : numpy.ndarray
-        Shape (well, time), boolean: levels that are targets.
-    lookback : int
-        Number of warm-up steps.
-    targets : int
-        Number of target steps of a window; steps of the last window after the targets are masked.
+    ``rows``, boolean, (well, time), are the targets; steps after the last one are masked.
     """
     wells, starts = [], []
     for well, row in enumerate(rows):
@@ -213,18 +198,9 @@ def pooled_starts(
 ) -> np.ndarray:
     """Return wells and first targets of the windows in each update for many wells together.
 
-    Parameters
-    ----------
-    rows : numpy.ndarray
-        Shape (well, time), boolean: levels that are targets.
-    targets, batch_size, epochs, seed
-        As in :func:`epoch_starts`; the windows of each well have their own shifts, and the windows
-        of all wells are shuffled together.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (2, epoch, update, window), int32: position of the well, and of the first target.
+    Arguments as in :func:`epoch_starts`, with rows (well, time); the windows of each well have
+    their own shifts, and those of all wells are shuffled together. Shape (2, epoch, update,
+    window), int32.
     """
     rng = np.random.default_rng(seed)
     wells, tiles = [], []

@@ -174,22 +174,10 @@ def verified_scores(
 
 
 def pairs_of(forecasts: list[VerifiedForecast], quantiles: np.ndarray, *, leads: int) -> Pairs:
-    """Return forecasts of one well as pairs, shape (lead, issue), of the forecast and baselines.
+    """Return forecasts of one well as pairs, shape (lead, issue).
 
-    Parameters
-    ----------
-    forecasts : list of VerifiedForecast
-        Of one well.
-    quantiles : numpy.ndarray
-        Shape (quantile,).
-    leads : int
-        Number of lead times.
-
-    Returns
-    -------
-    Pairs
-        ``level`` has the shape (3, lead, issue, quantile): the forecast, and the baselines, which
-        have a median alone.
+    ``level`` is (3, lead, issue, quantile): the forecast, persistence and climatology, which have a
+    median alone.
     """
     shape = leads, len(forecasts)
     observed = np.full(shape, np.nan)

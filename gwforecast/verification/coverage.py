@@ -25,19 +25,10 @@ ALL_YEARS = "all"
 def coverage_range(
     value: float | np.ndarray, independent: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % confidence interval of a coverage.
+    """Return the 95 % confidence interval of a coverage, lower and upper.
 
-    Parameters
-    ----------
-    value : float or numpy.ndarray
-        Share of outcomes inside, 0 to 1.
-    independent : float or numpy.ndarray
-        Number of independent outcomes; it need not be whole.
-
-    Returns
-    -------
-    lower, upper : numpy.ndarray
-        From the binomial distribution (Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404).
+    ``independent`` is the number of independent outcomes, which need not be whole; the interval is
+    that of the binomial distribution (Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404).
 
     Examples
     --------

@@ -232,18 +232,8 @@ def _row(
 def coverage_limit(independent: float, *, nominal: float = 0.8) -> float:
     """Return the coverage below which an interval covers too little, at the level of one test.
 
-    Parameters
-    ----------
-    independent : float
-        Number of independent outcomes; it need not be whole.
-    nominal : float
-        Nominal coverage.
-
-    Returns
-    -------
-    float
-        The largest share that has a probability below the level; 0 for so few outcomes that even
-        none inside would not be significant.
+    The largest share of ``independent`` outcomes (not necessarily whole) that has a probability
+    below the level; 0 for so few that even none inside would not be significant.
 
     Examples
     --------

@@ -202,19 +202,8 @@ def _scores_of_whole_series(
 def shared_pairs(hindcasts: xr.Dataset, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which models are scored at each well and lead time, and on which pairs all of them.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        As in :func:`lead_scores`.
-    observed : numpy.ndarray
-        Shape (well, issue_time, lead_time), m; NaN where nothing is to be scored.
-
-    Returns
-    -------
-    numpy.ndarray
-        Boolean, shape (model, well, lead_time).
-    numpy.ndarray
-        Boolean, shape (well, issue_time, lead_time).
+    Boolean, shapes (model, well, lead_time) and (well, issue_time, lead_time); ``observed`` is
+    (well, issue_time, lead_time), m, NaN where nothing is to be scored.
     """
     median = hindcasts[schema.LEVEL].isel({schema.QUANTILE: _middle(hindcasts)})
     return _common_pairs(median.transpose(*DIMS).values, observed)
@@ -233,12 +222,7 @@ def _common_pairs(median: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray,
 def mean_of_pairs(values: np.ndarray, common: np.ndarray) -> np.ndarray:
     """Return the mean over the common pairs along issue times, NaN where there are none.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (..., issue_time, lead_time).
-    common : numpy.ndarray
-        Boolean, which pairs count, of a shape that broadcasts to that of the values.
+    ``values`` are (..., issue_time, lead_time), and ``common``, boolean, broadcasts to them.
     """
     count = common.sum(axis=-2)
     total = np.where(common, values, 0.0).sum(axis=-2)
@@ -302,18 +286,7 @@ def observed_pairs(hindcasts: xr.Dataset, observations: xr.Dataset) -> np.ndarra
 
 
 def scored_pairs(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how many pairs of all wells are scored and are not, by lead.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Of :func:`lead_scores`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index lead, columns n and not_scored.
-    """
+    """Return how many pairs of all wells are scored and are not, by lead."""
     of_well = scores.groupby(["lead", "well"]).agg({"n": "max", "not_scored": "min"})
     return of_well.groupby("lead").sum()
 
@@ -354,24 +327,11 @@ def long_scores(
     levels: np.ndarray,
     hindcasts: xr.Dataset,
 ) -> pd.DataFrame:
-    """Return a row for each model, well, lead time and metric.
+    """Return a row for each model, well, lead time and metric, with the labels of the hindcasts.
 
-    Parameters
-    ----------
-    scores : dict of str to numpy.ndarray
-        Values by metric, shape (model, well, lead_time).
-    used : numpy.ndarray
-        Whether a model is scored, boolean, shape (model, well, lead_time).
-    n, levels : numpy.ndarray
-        Number of pairs that are scored, and of pairs with an observed level, shape (well,
-        lead_time).
-    hindcasts : xarray.Dataset
-        Source of the labels.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns model, well, lead (steps), lead_time, metric, value, n, not_scored.
+    ``scores`` are (model, well, lead_time) by metric; ``used`` (model, well, lead_time) says which
+    are scored; ``n`` and ``levels`` (well, lead_time) count the pairs that are scored and all
+    observed ones. Columns model, well, lead (steps), lead_time, metric, value, n, not_scored.
     """
     names = list(scores)
     shape = (*used.shape, len(names))

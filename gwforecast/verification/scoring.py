@@ -437,20 +437,7 @@ def _frame(
 
 
 def scored_levels(scores: pd.DataFrame, *, period: str = "test") -> pd.DataFrame:
-    """Return how many observed levels of a period each model is scored on, over all wells.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        From :func:`score_table`.
-    period : {"train", "validation", "test"}
-        The period.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index model, columns n and not_scored.
-    """
+    """Return how many levels of a period each model is scored on, over all wells."""
     chosen = scores[scores["period"] == period]
     of_well = chosen.groupby(["model", "well"], sort=False)
     counts = of_well.agg({"n": "max", "not_scored": "min"})

@@ -88,24 +88,9 @@ def score_series(
 ) -> Values:
     """Apply a metric to each predicted series, over the rows in which neither value is NaN.
 
-    Parameters
-    ----------
-    kernel : callable
-        The metric of arrays without NaN; see :data:`Kernel`.
-    observed : numpy.ndarray
-        Shape (time,).
-    predicted : numpy.ndarray
-        Shape (..., time); each series leaves out its own missing rows.
-    fewest : int
-        With fewer pairs the value is NaN.
-    varying : bool
-        Whether the value is NaN where all observed values are equal.
-
-    Returns
-    -------
-    float or numpy.ndarray
-        A float for predicted (time,), else shape (...). A value that is not finite, such as that
-        of a division by 0, is NaN.
+    ``observed`` is (time,), ``predicted`` (..., time); the result is a float or (...). NaN for
+    fewer than ``fewest`` pairs, where ``varying`` and all observed levels are equal, and where not
+    finite.
     """
     observed, predicted = as_series(observed, predicted)
     series = predicted.reshape(int(np.prod(predicted.shape[:-1])), observed.size)

@@ -52,19 +52,10 @@ class Thresholds:
 def crossings(product: xr.Dataset, thresholds: Thresholds) -> pd.DataFrame:
     """Return the probability that each well crosses its thresholds within the horizon.
 
-    Parameters
-    ----------
-    product : xarray.Dataset
-        ``level`` (well, issue_time, lead_time, quantile | member), m, of one issue time.
-    thresholds : Thresholds
-        Levels of alert. A well without a threshold or a forecast has no row.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns well, side (``"below"`` or ``"above"``), threshold (m), probability (see
-        :func:`gwforecast.verification.distribution.crossing_table`), by (first valid time by which
-        the crossing is as likely as not, NaT if it never is) and ends (the last valid time).
+    ``product`` is a forecast of one issue time; a well without a threshold or a forecast has no
+    row. Columns well, side (``"below"`` or ``"above"``), threshold (m), probability (see
+    :func:`gwforecast.verification.distribution.crossing_table`), by (first valid time by which the
+    crossing is as likely as not, NaT if it never is) and ends (the last valid time).
     """
     rows: list[dict[str, object]] = []
     ends = product[schema.VALID_TIME].values[0, -1]
