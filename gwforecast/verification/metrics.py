@@ -366,10 +366,10 @@ def kgeprime(pairs: Pairs) -> tuple[np.ndarray, ...]:
 def kgenp(o: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Return the non-parametric Kling-Gupta efficiency. It changes with the datum.
 
-    As :func:`kge`, with Spearman's correlation, and ``1 - 0.5 sum(|sorted p / sum(p) -
-    sorted o / sum(o)|)`` in the place of the ratio of the standard deviations. Units 1; -inf to 1;
-    1 is perfect. NaN where all predicted levels are equal. hydroeval ranks equal levels in the
-    order of the record, so that with ties the value depends a little on the order of the rows.
+    As :func:`kge`, with Spearman's correlation, and ``1 - 0.5 sum(|sorted(p / sum(p)) -
+    sorted(o / sum(o))|)`` in the place of the ratio of the standard deviations. Units 1; -inf to 1;
+    1 is perfect. NaN where all predicted levels are equal. hydroeval gives equal levels different
+    ranks, so that with ties the value depends a little on the order of the rows.
 
     References
     ----------
