@@ -70,7 +70,8 @@ def _gxg(series: pd.Series) -> dict[str, float]:
     )
     times = pd.DatetimeIndex(series.index)
     nearest = days.get_indexer(times, method="nearest")
-    found = pd.DataFrame({"away": abs(times - days[nearest]), "level": series.to_numpy()}, nearest)
+    away = np.abs((times - days[nearest]).to_numpy())
+    found = pd.DataFrame({"away": away, "level": series.to_numpy()}, nearest)
     found = found[found["away"] <= NEAR].sort_values("away", kind="stable")
     found = found[~found.index.duplicated()].sort_index()
     dates = days[found.index]
