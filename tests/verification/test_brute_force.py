@@ -416,7 +416,8 @@ def test_mean_highest_lowest_and_spring_levels(seed: int, freq: str) -> None:
 @pytest.mark.filterwarnings("ignore:The inplace keyword")
 def test_pastas_has_the_same_mean_highest_and_lowest_levels() -> None:
     dutch = pytest.importorskip("pastas.stats.dutch")
-    level = record(0)["level"]
+    # whole years: of an incomplete one pastas takes two levels instead of three
+    level = record(0)["level"].sel(time=slice("1995-04-01", "2006-03-31"))
     series = level.to_series().droplevel("well").ffill().bfill()
     found = gxg_table(level.copy(data=series.to_numpy()[None])).iloc[0]
     assert found["ghg"] == pytest.approx(dutch.ghg(series))
