@@ -6,6 +6,7 @@ quantiles themselves. Nothing of the package is used but what is tested.
 
 from __future__ import annotations
 
+import itertools
 import math
 from statistics import NormalDist
 
@@ -68,7 +69,7 @@ def crps(o: float, quantiles: np.ndarray) -> float:
     total, nodes = max(v[0] - o, 0) + max(o - v[-1], 0), np.polynomial.legendre.leggauss(3)
     for k in range(6):
         cuts = sorted({v[k], v[k + 1], min(max(o, v[k]), v[k + 1])})
-        for a, b in zip(cuts, cuts[1:], strict=False):
+        for a, b in itertools.pairwise(cuts):
             for node, weight in zip(*nodes, strict=True):
                 x = (a + b) / 2 + (b - a) / 2 * node
                 p = Q[k] + (Q[k + 1] - Q[k]) * (x - v[k]) / (v[k + 1] - v[k])
