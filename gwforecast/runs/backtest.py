@@ -19,7 +19,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, check_memory
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, blended_among, make_forecasters
+from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters, with_blend
 from gwforecast.runs.evaluate import usable_data
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
@@ -159,8 +159,7 @@ def backtest(
     schema.validate_observations(observations)
     shared = {"seed": seed, "members": members, "workers": workers}
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
-    blended = [BLEND] if len(blended_among(forecasters)) > 1 else []
-    check_baselines(baselines, [*forecasters, *blended], usual=USUAL_BASELINES)
+    check_baselines(baselines, with_blend(forecasters), usual=USUAL_BASELINES)
     used, split, excluded = usable_data(
         forecasters, observations, split, simulates=False, without_weather=without_weather
     )
@@ -174,12 +173,9 @@ def backtest(
         require_several(issue_times, stride=stride, start=start, end=end)
     _check_memory(used, forecasters, issues=len(issue_times), horizon=horizon)
     origins = Origins(
-        timeline.to_times(issue_times),
-        horizon=horizon,
-        forcing=make_forcing(forcing),
-        refit_every=refit_every,
-        sliding=sliding,
-    )
+        timeline.to_times(issue_times), horizon=horizon, forcing=make_forcing(forcing),
+        refit_every=refit_every, sliding=sliding,
+    )  # fmt: skip
     issued, failed = hindcast_all(
         forecasters, used, split=split, origins=origins, watch=watch, progress=as_callback(progress)
     )

@@ -33,6 +33,7 @@ __all__ = [
     "one_well_each",
     "settings_of",
     "suited",
+    "with_blend",
 ]
 
 
@@ -152,6 +153,18 @@ def blended_among(names: Iterable[str]) -> list[str]:
     """
     given = set(names)
     return [name for name in MODELS if name in given and model_class(name).blended]
+
+
+def with_blend(names: Iterable[str]) -> list[str]:
+    """Return names with the blend added where several of the models are blended.
+
+    Examples
+    --------
+    >>> with_blend(["lstm", "mlp"]), with_blend(["linear"])
+    (['lstm', 'mlp', 'blend'], ['linear'])
+    """
+    names = list(names)
+    return [*names, BLEND] if len(blended_among(names)) > 1 else names
 
 
 def settings_of(name: str) -> Mapping[str, inspect.Parameter]:

@@ -21,7 +21,14 @@ from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.quality.checks import change_findings
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import BLEND, DEFAULT_MODELS, blended_among, make_forecasters, suited
+from gwforecast.runs.catalogue import (
+    BLEND,
+    DEFAULT_MODELS,
+    blended_among,
+    make_forecasters,
+    suited,
+    with_blend,
+)
 from gwforecast.runs.check import check
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.files import Stopwatch
@@ -145,14 +152,11 @@ def evaluate(
     watch = Stopwatch()
     schema.validate_observations(observations)
     forecasters = make_forecasters(
-        suited(models, observations),
-        settings=settings or {},
+        suited(models, observations), settings=settings or {}, leave_wells_out=leave_wells_out,
         shared={"seed": seed, "members": members, "workers": workers},
-        leave_wells_out=leave_wells_out,
-    )
-    known = [*forecasters, *(precomputed or {})]
-    blended = [BLEND] if len(blended_among(known)) > 1 else []
-    check_baselines([baseline], [*known, *blended], usual=[USUAL_BASELINE])
+    )  # fmt: skip
+    known = with_blend([*forecasters, *(precomputed or {})])
+    check_baselines([baseline], known, usual=[USUAL_BASELINE])
     with watch("check"):
         findings = check(observations, changes=False)
     with watch("split"):
@@ -171,20 +175,19 @@ def evaluate(
         scores = score_table(predictions, used, split, baseline=baseline)
         if cross_validate:
             crossed = _cross_validated(forecasters, used, cross_validate, as_callback(progress))
-            if crossed is not None:
-                scores = _with_scores_of_record(scores, crossed, used, baseline)
+            scores = _with_scores_of_record(scores, crossed, used, baseline)
         findings = _with_changes(findings, scores, predicted, forecasters, used, split)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
-    history, seconds = _history(predicted), watch.seconds
     evaluation = Evaluation(
-        predictions, scores, history, findings, outcomes, split, seconds, coverage, {}, used
-    )
+        predictions, scores, _history(predicted), findings, outcomes, split, watch.seconds,
+        coverage, {}, used,
+    )  # fmt: skip
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
-        details = {"observations": describe_observations(observations)}
         record = files.run_record(
             evaluation, watch=watch, models=files.model_settings(forecasters), inputs=inputs,
-            details=details, setup={"baseline": baseline},
+            details={"observations": describe_observations(observations)},
+            setup={"baseline": baseline},
         )  # fmt: skip
         evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
     return evaluation
@@ -343,9 +346,11 @@ def _cross_validated(
 
 
 def _with_scores_of_record(
-    of_split: pd.DataFrame, levels: xr.DataArray, observations: xr.Dataset, baseline: str
+    of_split: pd.DataFrame, levels: xr.DataArray | None, observations: xr.Dataset, baseline: str
 ) -> pd.DataFrame:
     """Return scores, with those of cross-validated levels over the whole record added."""
+    if levels is None:
+        return of_split
     wells, times = observations[schema.WELL].values, observations[schema.TIME].values
     none = np.full((wells.size, 2), np.datetime64("NaT"), schema.TIME_DTYPE)
     whole = np.tile(times[[0, -1]].astype(schema.TIME_DTYPE), (wells.size, 1))
