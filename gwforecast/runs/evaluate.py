@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,13 +185,17 @@ def evaluate(
     )  # fmt: skip
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
-        record = files.run_record(
-            evaluation, watch=watch, models=files.model_settings(forecasters), inputs=inputs,
-            details={"observations": describe_observations(observations)},
-            setup={"baseline": baseline},
-        )  # fmt: skip
-        evaluation.paths[files.RECORD] = files.write_record(Path(out), record)
+        details = {"observations": describe_observations(observations)}
+        settled, setup = files.model_settings(forecasters), {"baseline": baseline}
+        _record(evaluation, Path(out), watch, models=settled, details=details, setup=setup,
+                inputs=inputs)  # fmt: skip
     return evaluation
+
+
+def _record(evaluation: Evaluation, folder: Path, watch: Stopwatch, **given: Any) -> None:
+    """Write ``run.json``, with what :func:`gwforecast.runs.files.run_record` is given."""
+    record = files.run_record(evaluation, watch=watch, **given)
+    evaluation.paths[files.RECORD] = files.write_record(folder, record)
 
 
 def usable_data(
