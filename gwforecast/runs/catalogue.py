@@ -44,6 +44,7 @@ MODELS: dict[str, str] = {
     "mlp": "gwforecast.networks.mlp:MLP",
     "gru": "gwforecast.networks.gru:GRU",
     "cnn": "gwforecast.networks.cnn:CNN",
+    "pretrained_lstm": "gwforecast.networks.pretrained:PretrainedLSTM",
     "global_lstm": "gwforecast.networks.lstm:GlobalLSTM",
     "global_mlp": "gwforecast.networks.mlp:GlobalMLP",
     "global_gru": "gwforecast.networks.gru:GlobalGRU",
@@ -64,7 +65,7 @@ MODELS: dict[str, str] = {
 """Module and class by name. A module is imported when its model is first used."""
 
 DEFAULT_MODELS = (
-    "lstm", "mlp", "kernel_ridge", "pastas", "global_lstm",
+    "lstm", "mlp", "kernel_ridge", "pastas", "pretrained_lstm", "global_lstm",
     "linear", "climatology", "seasonal_naive", "persistence", "drift",
 )  # fmt: skip
 """Models of an evaluation, where none are named."""
