@@ -45,6 +45,7 @@ from .networks.lstm import LSTM as LSTM
 from .networks.lstm import GlobalLSTM as GlobalLSTM
 from .networks.mlp import MLP as MLP
 from .networks.mlp import GlobalMLP as GlobalMLP
+from .networks.pretrained import PretrainedLSTM as PretrainedLSTM
 from .quality.changes import find_shift as find_shift
 from .quality.changes import find_trend as find_trend
 from .quality.changes import shift_table as shift_table

@@ -23,7 +23,14 @@ def fen() -> xr.Dataset:
     return gw.load_sample().sel(well=["fen"], time=slice("2008", "2013"))
 
 
-WITHOUT = {"persistence", "drift", "arma_regression", "ets", "unobserved_components"}  # ranges
+WITHOUT = {
+    "persistence",
+    "drift",
+    "arma_regression",
+    "ets",
+    "unobserved_components",
+    "pretrained_lstm",
+}
 
 
 @pytest.mark.parametrize("model", sorted(set(MODELS) - WITHOUT))
