@@ -137,7 +137,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
         )
         print_table(title, table.rename(columns=COLUMNS).reset_index())
         screen.print(clean(_coverage(scored_levels(evaluation.scores, period=period))) + "\n")
-    texts = definitions()
+    texts = definitions(evaluation.baseline)
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))
     screen.print(clean(coverage_note(evaluation.coverage)), soft_wrap=True)

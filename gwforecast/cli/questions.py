@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
-from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, load, takes
+from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, load, option, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,70 +24,25 @@ SCENARIO = "Scenario"
 
 SIMULATION = ("config", *INPUTS, "fill", "models", *FITTING, *READING)
 QUESTION = (*SIMULATION, "figures")
-Blocks = Annotated[
-    int,
-    typer.Option(
-        help="Blocks of years; each is simulated by models that have not seen its levels.",
-        rich_help_panel=MODELS,
+OWN = {
+    "blocks": option("questions.blocks", int, panel=MODELS),
+    "out": option("questions.folder", Path, panel=RESULTS, flag="--out"),
+}
+"""Options that all questions have, and that stand for another setting elsewhere."""
+
+WHATIF = {
+    "change": option("questions.changes", list[str], panel=SCENARIO, note="May be repeated."),
+    "name": option("questions.name", panel=SCENARIO),
+    "projections": option(
+        "questions.projections", list[Path], panel=SCENARIO, note="May be repeated."
     ),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        help="Folder of the results. Default: the name of the command.",
-        rich_help_panel=RESULTS,
-    ),
-]
-Longest = Annotated[
-    int | None,
-    typer.Option(
-        help="Longest gap that is filled, in time steps; by default all gaps are filled.",
-        rich_help_panel=MODELS,
-    ),
-]
+    "reference": option("questions.reference", panel=SCENARIO),
+    "period": option("questions.periods", list[str], panel=SCENARIO, note="May be repeated."),
+}
 
 
-Changes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--change",
-        help="Change of a covariate: rain=*0.8, temperature=+2, pumping=0, rain=*0.8@6-8. May be "
-        "repeated.",
-        rich_help_panel=SCENARIO,
-    ),
-]
-Name = Annotated[
-    str,
-    typer.Option(help="Name of the scenario in tables and figures.", rich_help_panel=SCENARIO),
-]
-Projections = Annotated[
-    list[Path] | None,
-    typer.Option(
-        help="NetCDF file of climate projections: covariates over time, and any of well, member, "
-        "model. May be repeated.",
-        rich_help_panel=SCENARIO,
-    ),
-]
-Reference = Annotated[
-    str, typer.Option(help="Reference period of projections.", rich_help_panel=SCENARIO)
-]
-Period = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Period compared with the reference; may be repeated. Default: 2071-2100.",
-        rich_help_panel=SCENARIO,
-    ),
-]
-
-
-@takes(*QUESTION)
-def fill(
-    context: typer.Context,
-    blocks: Blocks = 5,
-    longest: Longest = None,
-    out: Out = None,
-) -> None:
+@takes(*QUESTION, **OWN, longest=option("questions.longest", int, panel=MODELS))
+def fill(context: typer.Context) -> None:
     """Fill the gaps of records from the weather and the levels on both sides of each gap.
 
     Each filled level has a flag and an interval, and the filling is scored by artificial gaps of
@@ -102,8 +56,8 @@ def fill(
     """
     from gwforecast.questions import run
 
-    with _asked(context, out or Path("filled"), blocks) as question:
-        filled = run.fill(question, longest=longest)
+    with _asked(context, "filled") as question:
+        filled = run.fill(question)
     if len(filled.scores):
         table = filled.scores.pivot_table(index="gap_weeks", columns="method", values="rmse")
         covered = filled.scores.groupby("gap_weeks")["coverage_95"].median()
@@ -114,12 +68,8 @@ def fill(
     _finish(question.folder, filled.failed)
 
 
-@takes(*QUESTION)
-def extend(
-    context: typer.Context,
-    blocks: Blocks = 5,
-    out: Out = None,
-) -> None:
+@takes(*QUESTION, **OWN)
+def extend(context: typer.Context) -> None:
     """Extend records to all times with weather: before the first level and after the last.
 
     The interval is narrow next to the record, where the error of the simulation is known, and
@@ -132,18 +82,14 @@ def extend(
     """
     from gwforecast.questions import run
 
-    with _asked(context, out or Path("extended"), blocks) as question:
+    with _asked(context, "extended") as question:
         extended = run.extend(question)
     _print_flags(extended.levels["level_flag"].to_series())
     _finish(question.folder, extended.failed)
 
 
-@takes(*SIMULATION)
-def simulate(
-    context: typer.Context,
-    blocks: Blocks = 5,
-    out: Out = None,
-) -> None:
+@takes(*SIMULATION, **OWN)
+def simulate(context: typer.Context) -> None:
     """Simulate levels for all times with weather, by models fitted on all levels.
 
     Unlike evaluate, no level is kept back for scores. Intervals come from errors in blocks of years
@@ -156,23 +102,14 @@ def simulate(
     """
     from gwforecast.questions import run
 
-    with _asked(context, out or Path("simulated"), blocks) as question:
+    with _asked(context, "simulated") as question:
         simulated, path = run.simulate(question)
     screen.print(clean(str(path)), soft_wrap=True)
     _finish(question.folder, simulated.failed)
 
 
-@takes(*QUESTION)
-def whatif(
-    context: typer.Context,
-    blocks: Blocks = 5,
-    change: Changes = None,
-    name: Name = "scenario",
-    projections: Projections = None,
-    reference: Reference = "1981-2010",
-    period: Period = None,
-    out: Out = None,
-) -> None:
+@takes(*QUESTION, **OWN, **WHATIF)
+def whatif(context: typer.Context) -> None:
     """Simulate levels under changed covariates or climate projections, with the difference.
 
     Changes are written rain=*0.8 (factor), temperature=+2 (shift) or pumping=0 (value), with months
@@ -189,41 +126,33 @@ def whatif(
     settings cannot be used.
     """
     from gwforecast.questions import run
-    from gwforecast.questions.changes import parse_change
     from gwforecast.questions.whatif import DEFAULT_MODELS
 
-    if bool(change) == bool(projections):
-        raise ValueError(
-            "A scenario is made by --change, or given by --projections. Received "
-            f"{'both' if change else 'neither'}. Write for example --change rain=*0.9."
-        )
-    folder = out or Path("whatif")
-    with _asked(context, folder, blocks, defaults=DEFAULT_MODELS) as question:
-        if change:
-            changes = [parse_change(text) for text in change]
-            screen.print(clean("Scenario: " + "; ".join(map(str, changes))), soft_wrap=True)
-            answer = run.what_if(question, changes=changes, name=name)
+    with _asked(context, "whatif", defaults=DEFAULT_MODELS) as question:
+        chosen = question.settings.questions
+        if bool(chosen.changes) == bool(chosen.projections):
+            raise ValueError(
+                "A scenario is made by --change, or given by --projections. Received "
+                f"{'both' if chosen.changes else 'neither'}. Write for example --change rain=*0.9."
+            )
+        if chosen.changes:
+            said = "; ".join(map(str, question.changes))
+            screen.print(clean(f"Scenario: {said}"), soft_wrap=True)
+            answer = run.what_if(question)
             table = answer.summary.replace({"month": {0: "year"}})
-            print_table(f"{name}: mean difference of the level, m", table[table.month == "year"])
+            table = table[table.month == "year"]
+            print_table(f"{chosen.name}: mean difference of the level, m", table)
             failed = answer.failed
         else:
-            projected = run.project(
-                question,
-                files=list(projections or []),
-                reference=_years(reference, "--reference"),
-                periods=[_years(one, "--period") for one in period or ["2071-2100"]],
-            )
-            print_table(f"Change of the mean level from {reference}, m", projected.summary)
+            projected = run.project(question)
+            said = f"Change of the mean level from {chosen.reference}, m"
+            print_table(said, projected.summary)
             failed = projected.failed
-    _finish(folder, failed)
+    _finish(question.folder, failed)
 
 
-@takes(*QUESTION)
-def explain(
-    context: typer.Context,
-    blocks: Blocks = 5,
-    out: Out = None,
-) -> None:
+@takes(*QUESTION, **OWN)
+def explain(context: typer.Context) -> None:
     """Explain levels: contributions of covariates over time, step responses and memory.
 
     Contributions are Shapley values and add up to the simulation. The step response is the answer
@@ -236,19 +165,15 @@ def explain(
     """
     from gwforecast.questions import run
 
-    with _asked(context, out or Path("explained"), blocks) as question:
+    with _asked(context, "explained") as question:
         answer = run.explain(question)
     columns = ["well", "covariate", "response", "error", "days_50", "days_90"]
     print_table("Response to one unit, m, and days to 50 and 90 % of it", answer.memory[columns])
     _finish(question.folder, answer.failed)
 
 
-@takes(*QUESTION)
-def trend(
-    context: typer.Context,
-    blocks: Blocks = 5,
-    out: Out = None,
-) -> None:
+@takes(*QUESTION, **OWN)
+def trend(context: typer.Context) -> None:
     """Test for trends and shifts, as observed and corrected for the weather; compute indices.
 
     Slopes are seasonal Sen slopes, tests allow for autocorrelation. GHG, GLG and GVG, and droughts
@@ -261,7 +186,7 @@ def trend(
     """
     from gwforecast.questions import run
 
-    with _asked(context, out or Path("trend"), blocks) as question:
+    with _asked(context, "trend") as question:
         answer = run.trend(question)
     columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
     print_table("Trend, m a year", answer.trends.reindex(columns=columns))
@@ -274,29 +199,16 @@ def trend(
     _finish(question.folder, answer.failed)
 
 
-def _years(text: str, option: str) -> tuple[int, int]:
-    """Return first and last year of text like 1981-2010."""
-    first, _, last = text.partition("-")
-    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        raise ValueError(
-            f"{option} takes the first and the last year of a period. Received {text!r}. Write for "
-            f"example {option} 1981-2010."
-        )
-    return int(first), int(last)
-
-
 @contextmanager
 def _asked(
-    context: typer.Context, folder: Path, blocks: int, *, defaults: Sequence[str] = ()
+    context: typer.Context, named: str, *, defaults: tuple[str, ...] = ()
 ) -> Iterator[Question]:
     """Yield a question with progress bars."""
     from gwforecast.questions.run import Question
+    from gwforecast.questions.simulation import DEFAULT_MODELS
 
     with progress_bars() as progress:
-        question = Question(load(context), folder, blocks, progress=progress)
-        if defaults:
-            question = replace(question, defaults=tuple(defaults))
-        yield question
+        yield Question(load(context), named, defaults or DEFAULT_MODELS, progress)
 
 
 def _print_flags(flags: pd.Series) -> None:

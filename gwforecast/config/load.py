@@ -21,6 +21,7 @@ from gwforecast.config.tables import (
     DataSettings,
     ModelsSettings,
     OutputSettings,
+    QuestionSettings,
     ScheduleSettings,
     Section,
     SplitSettings,
@@ -76,7 +77,8 @@ def _plain(value: Any) -> Any:
 
 _PATHS = (
     ("data", "levels"), ("data", "covariates"), ("data", "attributes"), ("data", "barometer"),
-    ("output", "folder"), ("backtest", "folder"), ("tune", "folder"), ("schedule", "bundles"),
+    ("output", "folder"), ("backtest", "folder"), ("questions", "folder"),
+    ("questions", "projections"), ("tune", "folder"), ("schedule", "bundles"),
     ("schedule", "archive"), ("schedule", "weather_forecast"), ("schedule", "head"),
 )  # fmt: skip
 
@@ -89,6 +91,7 @@ class Settings(Section):
     models: ModelsSettings = ModelsSettings()
     output: OutputSettings = OutputSettings()
     backtest: BacktestSettings = BacktestSettings()
+    questions: QuestionSettings = QuestionSettings()
     tune: TuneSettings = TuneSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     bulletin: BulletinSettings = BulletinSettings()

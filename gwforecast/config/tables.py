@@ -19,7 +19,8 @@ from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_
 
 __all__ = [
     "AlertSettings", "BacktestSettings", "BulletinSettings", "ClusterSettings", "DataSettings",
-    "ModelsSettings", "OutputSettings", "ScheduleSettings", "Section", "SplitSettings",
+    "ModelsSettings", "OutputSettings", "QuestionSettings", "ScheduleSettings", "Section",
+    "SplitSettings",
     "TuneSettings",
 ]  # fmt: skip
 
@@ -84,6 +85,13 @@ def _to_rules(value: object) -> object:
     return value
 
 
+def _to_years(value: object) -> object:
+    found = re.fullmatch(r"(\d{4})-(\d{4})", value) if isinstance(value, str) else None
+    if found is None or found[1] > found[2]:
+        raise ValueError("the first and the last year of a period, like 1981-2010")
+    return value
+
+
 def _to_duration(value: object) -> object:
     if not (isinstance(value, str) and _DURATION.fullmatch(value)):
         raise ValueError("a number and a unit, like 48h or 8d")
@@ -93,6 +101,7 @@ def _to_duration(value: object) -> object:
 FilePath = Annotated[Path, BeforeValidator(_to_path)]
 Date = Annotated[str, BeforeValidator(_to_date)]
 Duration = Annotated[str, BeforeValidator(_to_duration)]
+Years = Annotated[str, BeforeValidator(_to_years)]
 Positive = Annotated[int, Field(ge=1)]
 MemberCount = Annotated[int, Field(ge=1, le=1000)]
 Horizon = Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
@@ -278,6 +287,34 @@ class BacktestSettings(Section):
         "well."
     )
     folder: FilePath = _say("Folder of the results.", Path("backtest"))
+
+
+class QuestionSettings(Section):
+    """The questions of the commands fill, extend, simulate, whatif, explain and trend."""
+
+    blocks: Annotated[int, Field(ge=2)] = _say(
+        "Blocks of years; each is simulated by models that have not seen its levels.", 5
+    )
+    longest: Positive | None = _say(
+        "Longest gap that is filled, in time steps; by default all gaps are filled."
+    )
+    changes: list[str] = Field(
+        default_factory=list,
+        description="Changes of covariates: rain=*0.8, temperature=+2, pumping=0, rain=*0.8@6-8.",
+    )
+    name: str = _say("Name of the scenario in tables and figures.", "scenario")
+    projections: list[FilePath] = Field(
+        default_factory=list,
+        description="NetCDF files of climate projections: covariates over time, and any of well, "
+        "member, model.",
+    )
+    reference: Years = _say("Reference period of projections.", "1981-2010")
+    periods: Annotated[list[Years], Field(min_length=1)] = _say(
+        "Periods of projections that are compared with the reference.", ["2071-2100"]
+    )
+    folder: FilePath | None = _say(
+        "Folder of the results; by default one named after the command, such as filled."
+    )
 
 
 class ScheduleSettings(Section):

@@ -24,6 +24,7 @@ __all__ = [
     "issued",
     "issues_of",
     "last_level",
+    "lead_label",
     "lead_numbers",
     "months_of",
     "near_thresholds",
@@ -308,6 +309,18 @@ def lead_numbers(lead_time: np.ndarray) -> tuple[np.ndarray, str]:
         return lead_time.astype(float), "months"
     days = lead_time / np.timedelta64(1, "D")
     return (days / 7, "weeks") if (days % 7 == 0).all() else (days, "days")
+
+
+def lead_label(lead_time: object) -> str:
+    """Return one lead time in words.
+
+    Examples
+    --------
+    >>> lead_label(np.timedelta64(7, "D")), lead_label(3)
+    ('1 week', '3 months')
+    """
+    numbers, unit = lead_numbers(pd.Index([lead_time]).to_numpy())
+    return f"{numbers[0]:g} {unit if numbers[0] != 1 else unit[:-1]}"
 
 
 @dataclass(frozen=True)

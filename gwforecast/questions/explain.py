@@ -281,11 +281,13 @@ def step_responses(
         and float(observations[name].std()) > 0
     ]
     parts, tables = [], []
+    as_is: dict[int, xr.DataArray] = {}  # simulations of each model with covariates as they are
     for number, name in enumerate(names):
         curves: list[xr.DataArray] = []
         respond = partial(
-            _response, observations=observations, name=name, begins=begins, days=days, kept=curves
-        )
+            _response, observations=observations, name=name, begins=begins, days=days,
+            as_is=as_is, kept=curves,
+        )  # fmt: skip
         found = fits.estimate(respond)
         parts.append(found.quantiles().transpose(schema.WELL, LAG, schema.QUANTILE))
         tables.append(_memory(found.value, found.error, curves, days).assign(covariate=name))
@@ -312,21 +314,24 @@ def _response(
     name: str,
     begins: np.ndarray,
     days: np.ndarray,
+    as_is: dict[int, xr.DataArray],
     kept: list[xr.DataArray],
 ) -> xr.DataArray:
     """Return the mean response of a model, dims (well, lag[, member]); also keep it in a list."""
-    before = with_members(model.simulate(observations)[schema.LEVEL])
+    if id(model) not in as_is:
+        as_is[id(model)] = with_members(model.simulate(observations)[schema.LEVEL])
     rise = STEP * observations[name].std(schema.TIME)
     rise = rise.where(rise > 0, STEP * float(observations[name].std()))
     parts = []
-    for begin in begins:
+    for begin in begins:  # a level depends on no later weather, so the other steps are left out
+        until = observations.isel({schema.TIME: slice(begin + days.size)})
         after = xr.DataArray(
-            (np.arange(before.sizes[schema.TIME]) >= begin).astype(float), dims=schema.TIME
+            (np.arange(until.sizes[schema.TIME]) >= begin).astype(float), dims=schema.TIME
         )
-        raised = observations[name] + (rise * after).transpose(schema.WELL, schema.TIME)
-        changed = observations.assign({name: raised.assign_attrs(observations[name].attrs)})
-        moved = with_members(model.simulate(changed)[schema.LEVEL]) - before
-        part = moved.isel({schema.TIME: slice(begin, begin + days.size)}) / rise
+        raised = until[name] + (rise * after).transpose(schema.WELL, schema.TIME)
+        changed = until.assign({name: raised.assign_attrs(until[name].attrs)})
+        level = with_members(model.simulate_from(changed, int(begin))[schema.LEVEL])
+        part = (level - as_is[id(model)]).isel({schema.TIME: slice(begin, None)}) / rise
         parts.append(part.rename({schema.TIME: LAG}).assign_coords({LAG: days}))
     mean = xr.concat(parts, "begin").mean("begin").transpose(schema.WELL, LAG, schema.MEMBER)
     kept.append(mean)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from gwforecast.questions import fill as filling
 from gwforecast.questions import projections as climate
 from gwforecast.questions import simulation, whatif
 from gwforecast.questions import trend as trending
-from gwforecast.questions.changes import Change, apply_changes
+from gwforecast.questions.changes import Change, apply_changes, parse_change
 from gwforecast.questions.files import write_dataset
 from gwforecast.runs.inputs import prepare, read_data
 
@@ -32,10 +31,8 @@ class Question:
     ----------
     settings : Settings
         Settings of a configuration.
-    folder : pathlib.Path
-        Folder of the results.
-    blocks : int
-        Number of blocks of years.
+    named : str
+        Folder of the results where the settings name none.
     defaults : tuple of str
         Models where the settings name none.
     progress : Progress, optional
@@ -43,21 +40,24 @@ class Question:
     """
 
     settings: Settings
-    folder: Path
-    blocks: int
+    named: str
     defaults: tuple[str, ...] = simulation.DEFAULT_MODELS
     progress: Progress | None = None
 
     @property
-    def models(self) -> list[str]:
-        """Names of the models: those of the settings, or the default ones."""
-        chosen = self.settings.models
-        return list(chosen.use) if "use" in chosen.given() else list(self.defaults)
+    def folder(self) -> Path:
+        """Folder of the results."""
+        return self.settings.questions.folder or Path(self.named)
 
     @property
     def figures(self) -> int:
         """Number of wells with figures."""
         return self.settings.output.figures
+
+    @property
+    def changes(self) -> list[Change]:
+        """Changes of covariates."""
+        return [parse_change(text) for text in self.settings.questions.changes]
 
     def observations(self) -> xr.Dataset:
         """Read and prepare the data."""
@@ -66,20 +66,22 @@ class Question:
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the questions of Python that follow from the settings."""
         chosen = self.settings.models
+        models = list(chosen.use if "use" in chosen.given() else self.defaults)
         return {
-            "models": self.models,
-            "settings": {name: self.settings.of_model(name) for name in self.models},
+            "models": models,
+            "settings": {name: self.settings.of_model(name) for name in models},
             "seed": chosen.seed,
             "members": chosen.members,
             "workers": chosen.workers,
             "without_weather": chosen.without_weather,
-            "blocks": self.blocks,
+            "blocks": self.settings.questions.blocks,
             "progress": self.progress,
         }
 
 
-def fill(question: Question, *, longest: int | None = None) -> filling.Filled:
+def fill(question: Question) -> filling.Filled:
     """Fill gaps and write the result, see :func:`gwforecast.questions.fill.fill`."""
+    longest = question.settings.questions.longest
     filled = filling.fill(question.observations(), longest=longest, **question.arguments())
     filled.write(question.folder, figures=question.figures)
     return filled
@@ -100,15 +102,16 @@ def simulate(question: Question) -> tuple[whatif.Simulated, Path]:
     return simulated, path
 
 
-def what_if(question: Question, *, changes: Sequence[Change], name: str) -> whatif.WhatIf:
+def what_if(question: Question) -> whatif.WhatIf:
     """Compare a scenario with the reference; see :func:`gwforecast.questions.whatif.whatif`.
 
     Covariates are changed as they are read, and others derived from them afterwards.
     """
     read = read_data(question.settings.data)
     observations, _ = prepare(read, question.settings)
-    scenario, _ = prepare(apply_changes(read, changes), question.settings)
+    scenario, _ = prepare(apply_changes(read, question.changes), question.settings)
     scenario = scenario.sel({schema.WELL: observations[schema.WELL].values})
+    name = question.settings.questions.name
     answer = whatif.whatif(observations, scenario, name=name, **question.arguments())
     answer.write(question.folder, figures=question.figures)
     return answer
@@ -128,21 +131,24 @@ def trend(question: Question) -> trending.Trends:
     return answer
 
 
-def project(
-    question: Question,
-    *,
-    files: Sequence[Path],
-    reference: climate.Years,
-    periods: Sequence[climate.Years],
-) -> climate.Projected:
+def project(question: Question) -> climate.Projected:
     """Compare climate projections with their own past, and write the result.
 
     See :func:`gwforecast.questions.projections.project`.
     """
+    chosen = question.settings.questions
     observations = question.observations()
-    projections = climate.read_projections(list(files), observations)
     answer = climate.project(
-        observations, projections, reference=reference, periods=periods, **question.arguments()
+        observations,
+        climate.read_projections(chosen.projections, observations),
+        reference=_years(chosen.reference),
+        periods=[_years(one) for one in chosen.periods],
+        **question.arguments(),
     )
     answer.write(question.folder, figures=question.figures)
     return answer
+
+
+def _years(text: str) -> climate.Years:
+    first, _, last = text.partition("-")
+    return int(first), int(last)

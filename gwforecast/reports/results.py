@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,13 @@ from gwforecast.questions.explain import contributions
 from gwforecast.questions.fits import fit_models
 from gwforecast.reports.pages import Figure, Report, Section
 from gwforecast.runs.catalogue import BLEND
+from gwforecast.runs.check import check
 from gwforecast.runs.files import RECORD, file_names, load_json
 from gwforecast.runs.results import Backtest, Evaluation
 from gwforecast.schema import SchemaError
-from gwforecast.verification.lead_scoring import forecast_summary
-from gwforecast.verification.scoring import score_summary
+from gwforecast.verification.distribution import pit_values
+from gwforecast.verification.lead_scoring import forecast_summary, lead_definitions, scored_pairs
+from gwforecast.verification.scoring import definitions, score_summary
 
 __all__ = ["network_report", "well_report", "write_reports"]
 
@@ -29,8 +31,13 @@ COLUMNS = {
     "nse": "NSE", "kge_anomaly": "KGE", "rmse": "RMSE, m", "bias": "bias, m",
     "coverage_95": "coverage of 95 %", "skill_rmse": "skill",
 }  # fmt: skip
+BY_LEAD = {
+    "crps": "CRPS, m", "rmse": "RMSE, m", "bias": "bias, m", "coverage_95": "coverage of 95 %",
+}  # fmt: skip
+DRAWN = ("rmse", "coverage_95", "skill_crps_")  # scores by lead time with a figure
 DPI = 180
-LEADS = 5
+EXAMPLES = 3
+LEADS = 6
 EXTREME = 5
 EXPLAINED_BY = "linear"
 
@@ -42,7 +49,8 @@ def well_report(result: Result, *, well: str, model: str | None = None) -> Repor
 
     Of an evaluation: hydrograph, scores beside the baselines, coverage, diagnostics of the
     residuals, contributions of the covariates (by the model linear, as it is fast), findings in the
-    data, periods and models. Of a backtest: hindcasts, scores by lead time, coverage.
+    data, periods and models. Of a backtest: hindcasts, examples of forecasts, scores and skill by
+    lead time, reliability, coverage, findings, periods, and how the forecasts were issued.
 
     Parameters
     ----------
@@ -58,9 +66,9 @@ def well_report(result: Result, *, well: str, model: str | None = None) -> Repor
     ValueError
         If the result has no observations, as of a run in shards, or the well is unknown.
     """
-    _check(result, well)
+    observations = _checked(result, well)
     if isinstance(result, Backtest):
-        return _of_backtest(result, well, model)
+        return _of_backtest(result, observations, well, model)
     return _of_evaluation(result, well, model)
 
 
@@ -77,15 +85,14 @@ def network_report(evaluation: Evaluation, *, links: dict[str, str] | None = Non
     links : dict of str to str, optional
         Addresses of the pages of wells.
     """
-    _check(evaluation, None)
-    scores, observations = evaluation.scores, evaluation.observations
+    observations, scores = _checked(evaluation, None), evaluation.scores
     model = _best(scores)
     from gwforecast import plots  # loads matplotlib
 
     drawn = [
         _draw(lambda: plots.score_distribution(scores), "distribution of the NSE over the wells")
     ]
-    if observations is not None and schema.coordinate_names(observations) is not None:
+    if schema.coordinate_names(observations) is not None:
         drawn.insert(
             0,
             _draw(lambda: plots.score_map(scores, observations, model=model), "map of the NSE"),
@@ -95,7 +102,7 @@ def network_report(evaluation: Evaluation, *, links: dict[str, str] | None = Non
     ends = pd.concat([ranked.head(EXTREME), ranked.tail(EXTREME)]).drop_duplicates()
     summary = score_summary(scores, metrics=COLUMNS).rename(columns=COLUMNS).reset_index()
     sections = [
-        Section("Scores of the test period, median of the wells", [], summary),
+        Section("Scores of the test period, median of the wells", [_skill(evaluation)], summary),
         Section("Where and how", [], None, [one for one in drawn if one is not None]),
         Section("Worst and best wells", [f"By the NSE of {model}."], ends, links=links or {}),
         Section(
@@ -143,7 +150,8 @@ def write_reports(result: Result, folder: Path, *, wells: int = 12) -> dict[str,
     return paths
 
 
-def _check(result: Result, well: str | None) -> None:
+def _checked(result: Result, well: str | None) -> xr.Dataset:
+    """Return the observations of a result; raise a ValueError if it has none, or not the well."""
     if result.observations is None:
         raise ValueError(
             "A report needs the observations. Received a result without them, as of a run in "
@@ -155,6 +163,7 @@ def _check(result: Result, well: str | None) -> None:
             f"A report is of a well of the result: {', '.join(map(str, known[:10]))}. Received "
             f"{well!r}. Correct the name."
         )
+    return result.observations
 
 
 def _best(scores: pd.DataFrame) -> str:
@@ -192,7 +201,7 @@ def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Repo
     )
     sections = [
         Section("Level and prediction", [], None, _figures(hydrograph)),
-        *_score_sections(scores),
+        *_score_sections(scores, _skill(evaluation)),
         Section("Coverage of intervals by year", [], _coverage(evaluation, well, model)),
     ]
     try:
@@ -208,17 +217,26 @@ def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Repo
     except SchemaError as error:
         sections.append(Section("Residuals", [str(error)]))
     sections += _contribution_sections(evaluation, well)
-    findings = evaluation.findings
+    sections += _closing(evaluation, well, evaluation.findings)
+    subtitle = f"Evaluation, {_span(evaluation.predictions)}; shown: {model}"
+    return Report(f"Groundwater level of {well}", subtitle, sections)
+
+
+def _skill(evaluation: Evaluation) -> str:
+    return f"Skill is {definitions(evaluation.baseline)['skill_rmse']}."
+
+
+def _closing(result: Result, well: str, findings: pd.DataFrame) -> list[Section]:
+    """Return findings in the data, periods, and settings of the models."""
     own = findings[(findings["well"] == well) & (findings["severity"] != "ok")]
     columns = [name for name in ("severity", "check", "message") if name in own]
     none = ["The checks of the data found nothing."]
-    sections.append(Section("Findings in the data", [] if len(own) else none,
-                            own[columns] if len(own) else None))  # fmt: skip
-    periods = evaluation.split.to_frame(evaluation.observations)
-    own = periods[periods[schema.WELL] == well].drop(columns=schema.WELL)
-    sections += [Section("Periods", [], own), *_settings(evaluation)]
-    subtitle = f"Evaluation, {_span(evaluation.predictions)}; shown: {model}"
-    return Report(f"Groundwater level of {well}", subtitle, sections)
+    periods = result.split.to_frame(result.observations)
+    return [
+        Section("Findings in the data", *(([], own[columns]) if len(own) else (none, None))),
+        Section("Periods", [], periods[periods[schema.WELL] == well].drop(columns=schema.WELL)),
+        *_settings(result),
+    ]
 
 
 def _settings(result: Result) -> list[Section]:
@@ -237,14 +255,14 @@ def _settings(result: Result) -> list[Section]:
     ]
 
 
-def _score_sections(scores: pd.DataFrame) -> Iterable[Section]:
+def _score_sections(scores: pd.DataFrame, skill: str) -> Iterator[Section]:
     periods = [p for p in ("test", "validation", "cross-validation") if p in set(scores["period"])]
     for period in periods:
         table = score_summary(scores, period=period, metrics=COLUMNS).rename(columns=COLUMNS)
         if not table["n"].any():
             continue
         name = "cross-validation" if period == "cross-validation" else f"{period} period"
-        yield Section(f"Scores, {name}", [], table.dropna(axis=1, how="all").reset_index())
+        yield Section(f"Scores, {name}", [skill], table.dropna(axis=1, how="all").reset_index())
 
 
 def _coverage(evaluation: Evaluation, well: str, model: str) -> pd.DataFrame | None:
@@ -277,36 +295,166 @@ def _contribution_sections(evaluation: Evaluation, well: str) -> list[Section]:
     return [Section("Contributions of covariates", [said], table, _figures(drawn))]
 
 
-def _of_backtest(result: Backtest, well: str, model: str | None) -> Report:
-    from gwforecast import plots  # loads matplotlib
-
+def _of_backtest(
+    result: Backtest, observations: xr.Dataset, well: str, model: str | None
+) -> Report:
     scores = result.scores[result.scores[schema.WELL] == well]
-    rmse = forecast_summary(scores, metric="rmse")
-    chosen = model or str(rmse.mean(axis=1).idxmin())
+    chosen = model or str(forecast_summary(scores, metric="rmse").mean(axis=1).idxmin())
+    weather = f"weather after the issue time: {result.origins.forcing.label}"
+    hindcasts = _draw(lambda: result.plot(well=well, model=chosen, note=weather), "hindcasts")
     sections = [
+        Section("Hindcasts", [], None, _figures(hindcasts)),
         Section(
-            "Hindcasts", [], None,
-            _figures(_draw(lambda: result.plot(well=well, model=chosen), "hindcasts")),
-        )
-    ]  # fmt: skip
-    for metric, heading in (("rmse", "RMSE, m"), ("coverage_95", "coverage of 95 %")):
-        if not (scores["metric"] == metric).any():
-            continue
-        table = forecast_summary(scores, metric=metric)
-        wanted = np.unique(np.linspace(0, table.shape[1] - 1, LEADS).round().astype(int))
-        shown = table.iloc[:, wanted].rename(columns=lambda lead: f"lead {lead}").reset_index()
-        figures = []
-        if metric == "rmse":
-            figures = _figures(
-                _draw(lambda: plots.scores_by_lead(scores, metric="rmse"), "RMSE by lead time")
-            )
-        sections.append(Section(f"{heading}, by lead time", [], shown, figures))
+            "Examples",
+            ["Issue times are spread evenly over the test period, and not chosen by their error."],
+            None,
+            _figures(*_examples(result, observations, well, chosen)),
+        ),
+        *_lead_sections(scores),
+        *_comparison(result, well),
+        *_calibration(result, observations, well, chosen),
+        *_coverage_sections(result, well, chosen),
+    ]
+    checked = check(observations.sel({schema.WELL: [well]}), changes=False)
+    sections += [_issued(result), *_closing(result, well, checked)]
     issued = result.origins.issue_times
     subtitle = (
         f"Backtest, {issued.size} issue times from {timeline.format_time(issued[0])} to "
-        f"{timeline.format_time(issued[-1])}; shown: {chosen}"
+        f"{timeline.format_time(issued[-1])}, {weather}; shown: {chosen}"
     )
     return Report(f"Forecasts of the level of {well}", subtitle, sections)
+
+
+def _examples(
+    result: Backtest, observations: xr.Dataset, well: str, model: str
+) -> Iterator[Figure | None]:
+    """Yield fan charts of issue times with a complete forecast, or else with any."""
+    from gwforecast import plots  # loads matplotlib
+
+    one = {schema.WELL: well, schema.MODEL: model, schema.QUANTILE: 0.5}
+    known = result.hindcasts[schema.LEVEL].sel(one).notnull()
+    rows = known.all(schema.LEAD_TIME) if known.all(schema.LEAD_TIME).any() else known.any(
+        schema.LEAD_TIME
+    )  # fmt: skip
+    times = known[schema.ISSUE_TIME].values[rows.values]
+    places = (np.arange(EXAMPLES) + 0.5) / EXAMPLES * times.size
+    for time in times[np.unique(places.astype(int))] if times.size else ():
+        yield _draw(
+            lambda time=time: plots.fan(  # type: ignore[misc]
+                result.hindcasts, observations, well=well, model=model, issue_time=time
+            ),
+            f"forecast of {model} issued {timeline.format_time(time)}",
+        )
+
+
+def _lead_sections(scores: pd.DataFrame) -> Iterator[Section]:
+    """Yield each score by lead time, its definition, and the pairs that it rests on."""
+    from gwforecast import plots  # loads matplotlib
+    from gwforecast.plots.prepare_forecasts import lead_label
+
+    metrics = list(dict.fromkeys(scores["metric"]))
+    skills = [name for name in metrics if name.startswith("skill_crps_")]
+    baselines = [name.removeprefix("skill_crps_") for name in skills]
+    texts = lead_definitions(baselines)
+    headings = {f"skill_crps_{name}": f"Skill against {name}" for name in baselines}
+    for metric, heading in (BY_LEAD | headings).items():
+        known = scores[(scores["metric"] == metric) & scores["value"].notna()]
+        if known.empty:
+            continue
+        whole = forecast_summary(known, metric=metric)
+        wanted = np.geomspace(1, whole.shape[1], LEADS).round().astype(int) - 1
+        shown = whole.iloc[:, np.unique(wanted)].astype(object)
+        shown.loc["n"] = [int(n) for n in scored_pairs(known)["n"].loc[shown.columns]]
+        times = known.drop_duplicates("lead").set_index("lead")["lead_time"]
+        shown.columns = [lead_label(times[lead]) for lead in shown.columns]
+        drawn = None
+        if metric.startswith(DRAWN):
+            drawn = _draw(
+                lambda metric=metric: plots.scores_by_lead(scores, metric=metric),  # type: ignore[misc]
+                f"{heading}, by lead time",
+            )
+        table = shown.rename_axis(schema.MODEL).reset_index()
+        yield Section(
+            f"{heading}, by lead time", [f"{texts[metric]}; n: pairs."], table, _figures(drawn)
+        )
+
+
+def _comparison(result: Backtest, well: str) -> Iterator[Section]:
+    """Yield the test of the networks or the blend against the best other model."""
+    table = result.verification.comparison
+    if not len(table):
+        return
+    own = table[table[schema.WELL] == well]
+    if len(own):
+        wanted = np.geomspace(1, len(own), LEADS).round().astype(int) - 1
+        columns = ["lead", "skill", "lower", "upper", "p_value", "n"]
+        said = (
+            "Skill is 1 - CRPS / CRPS on the same pairs, with its 95 % interval; p is that of no "
+            "difference."
+        )
+        heading = f"{own['model'].iloc[0]} against {own['baseline'].iloc[0]}"
+        yield Section(heading, [said], own[columns].iloc[np.unique(wanted)])
+
+
+def _calibration(
+    result: Backtest, observations: xr.Dataset, well: str, model: str
+) -> Iterator[Section]:
+    """Yield the reliability of the event, of all wells, and the PIT histogram of the well."""
+    from gwforecast import plots  # loads matplotlib
+
+    table = result.verification.reliability
+    table = table[table[schema.MODEL] == model] if len(table) else table
+    if len(table):
+        who = well if len(result.wells) == 1 else f"{len(result.wells)} wells"
+        event = result.verification.event
+        drawn = _draw(
+            lambda: plots.reliability(table, well=who, note=event), f"reliability, {event}"
+        )
+        columns = ["probability", "frequency", "lower", "upper", "n"]
+        said = f"Event: {event}. Forecasts of {who} and all lead times are pooled."
+        yield Section("Reliability", [said], table[columns], _figures(drawn))
+    chosen = result.hindcasts.sel({schema.WELL: [well], schema.MODEL: [model]})
+    levels = result.split.levels(observations, "test").sel({schema.WELL: [well]})
+    values = pit_values(chosen, levels.to_dataset(name=schema.LEVEL))
+    if values.notnull().any():
+        drawn = _draw(lambda: plots.pit(values), "histogram of the PIT")
+        said = "Bars of equal height: calibrated. High ends: intervals are too narrow."
+        yield Section("Calibration", [said], None, _figures(drawn))
+
+
+def _coverage_sections(result: Backtest, well: str, model: str) -> Iterator[Section]:
+    """Yield the coverage of the widest interval by lead time, for all years and for each."""
+    table = result.verification.coverage
+    if not len(table):
+        return
+    own = table[(table[schema.WELL] == well) & (table[schema.MODEL] == model)]
+    own = own[own["nominal"] == own["nominal"].max()]
+    if len(own):
+        name = f"Coverage of the {own['nominal'].iloc[0]:g} % interval"
+        years = own["year"].astype(str)
+        columns = ["lead", "value", "lower", "upper", "n"]
+        said = "Lower and upper are the 95 % range of the coverage, as errors persist for weeks."
+        yield Section(name, [said], own.loc[years == "all", columns])
+        by_year = own[years != "all"].pivot_table("value", index="year", columns="lead")
+        by_year.columns = [f"lead {lead}" for lead in by_year]
+        yield Section(f"{name}, by year", [], by_year.reset_index())
+
+
+def _issued(result: Backtest) -> Section:
+    """Return how the forecasts were issued and verified."""
+    origins = result.origins
+    every = origins.refit_every
+    refits = "none" if every is None else f"every {every} issue times"
+    rows = {
+        "issue times": str(origins.issue_times.size),
+        "lead times": str(origins.horizon),
+        "weather after the issue time": origins.forcing.label,
+        "refits after the first": refits,
+        "window of refits": "of constant length" if origins.sliding else "all earlier levels",
+        "event": result.verification.event,
+    }
+    table = pd.DataFrame(rows.items(), columns=["setting", "value"])
+    return Section("How the forecasts were issued", [], table)
 
 
 def _by_well(scores: pd.DataFrame, model: str) -> pd.DataFrame:

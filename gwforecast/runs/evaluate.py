@@ -181,7 +181,7 @@ def evaluate(
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     evaluation = Evaluation(
         predictions, scores, _history(predicted), findings, outcomes, split, watch.seconds,
-        coverage, {}, used,
+        coverage, {}, used, baseline,
     )  # fmt: skip
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)

@@ -142,6 +142,7 @@ def _join(run: ShardedRun) -> Evaluation:
         seconds=run.seconds(),
         coverage=read_table(paths["coverage.csv"]),
         paths=paths,
+        baseline=run.settings.models.baseline,
     )
 
 

@@ -51,6 +51,8 @@ class Evaluation(Result):
         Files written, by their names in the folder.
     observations : xarray.Dataset, optional
         The data that were used; not kept by a run in shards.
+    baseline : str
+        The model that skill is measured against.
     """
 
     predictions: xr.Dataset
@@ -63,6 +65,7 @@ class Evaluation(Result):
     coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     paths: dict[str, Path] = field(default_factory=dict)
     observations: xr.Dataset | None = None
+    baseline: str = "climatology"
     has_page_of_all: ClassVar[bool] = True
 
     @property
