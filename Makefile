@@ -32,7 +32,7 @@ notebooks: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(JOBS) -q --nbmake --nbmake-timeout=300 -o addopts="" notebooks
 
 docs: $(VENV)/.installed-test
-	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -j $(JOBS) -b html docs build/docs
 
 SBOM := build/sbom-venv/bin
 sbom: $(VENV)/.installed

@@ -38,14 +38,8 @@ def observed_predicted(
         ``level`` (well, time), m.
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m, on the same times.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
     split : Split, optional
         Periods, distinguished by colour and marker.
-    note : str, optional
-        Text above the axes at the right.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -114,14 +108,6 @@ def residuals(
         ``level`` (well, time), m.
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m, on the same times.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
-    split : Split, optional
-        The train, validation and test periods.
-    note : str, optional
-        Text above the axes at the right.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -178,14 +164,10 @@ def residuals_by_season(
         ``level`` (well, time), m.
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m, on the same times.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
     split : Split, optional
         The train, validation and test periods; without a split all levels are shown.
     period : {"train", "validation", "test"}
         Period of the split that is shown.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------

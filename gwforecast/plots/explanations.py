@@ -27,10 +27,6 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
     ----------
     table : pandas.DataFrame
         As returned by :func:`gwforecast.verification.importance.permutation_importance`.
-    note : str, optional
-        Text above the axes at the right.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -81,14 +77,8 @@ def attribution(
     ----------
     explained : xarray.Dataset
         As returned by :func:`gwforecast.networks.attribution.integrated_gradients`.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
     step : str
         Unit of the lags, e.g. ``"days"``.
-    note : str, optional
-        Text above the axes at the right.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------

@@ -65,8 +65,6 @@ def fan(
     observations : xarray.Dataset
         ``level`` (well, time), m; levels after the issue time are drawn as open dots. Rain is
         drawn if there is a covariate of this kind, paler after the issue time.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
     issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
         Issue time; by default the last.
     history : int, optional
@@ -295,20 +293,11 @@ def hindcasts(
         coordinate ``valid_time``.
     observations : xarray.Dataset
         ``level`` (well, time), m.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
     stride : int, optional
         Draw only every ``stride``-th issue time; by default at most three lines overlap, and at
         most 80 are drawn.
     note : str, optional
         Text above the axes at the right; by default the lead times and issue times shown.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
 
     Raises
     ------

@@ -122,8 +122,6 @@ def hydrograph(
     predictions : xarray.Dataset, optional
         ``level`` (model, well, time, quantile), m. With a split, they are drawn from the start of
         the test period.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
     split : Split, optional
         Train, validation and test periods, shaded and named.
     period : str or tuple, optional
@@ -246,8 +244,6 @@ def all_models(
         ``level`` (well, time), m.
     predictions : xarray.Dataset
         ``level`` (model, well, time, quantile), m.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
     split : Split, optional
         The test period is shown, or the validation period if there is no test period. Without a
         split, all times with a prediction are shown.

@@ -31,8 +31,6 @@ def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
     ----------
     scores : pandas.DataFrame
         Columns model, period, metric, value, n; metrics such as ``coverage_95`` are used.
-    period : {"train", "validation", "test"}
-        Scored period.
 
     Returns
     -------

@@ -36,12 +36,6 @@ def score_comparison(
     ----------
     scores : pandas.DataFrame
         Columns model, well, period, metric, value, n, as returned by ``score_table``.
-    metric : str
-        Name of the metric.
-    period : {"train", "validation", "test"}
-        Scored period.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -167,8 +161,6 @@ def interval_coverage(
     note : str
         Text below the legend, such as that of
         :func:`gwforecast.verification.coverage.coverage_note`.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------

@@ -50,18 +50,13 @@ def scores_by_lead(
     scores : pandas.DataFrame
         Columns model, well, lead (steps), metric, value, n, and optionally lead_time (timedelta,
         or a number of months); without it the axis is in steps.
-    metric : str
-        Name of the metric.
     wells, models : iterable of str, optional
         Wells and models; by default all. Means are over the wells at which all models have a
         score.
     emphasis : iterable of str, optional
-        Models drawn in colour, in the order of the colours; the others are grey and dashed. By
-        default all models have colours.
+        Models in colour, the others are grey and dashed; by default all have colours.
     note : str, optional
         Text above the axes at the right; by default the number of pairs per lead time.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -294,8 +289,6 @@ def pit(
         As in :func:`scores_by_lead`.
     note : str, optional
         Text above the axes; by default the number of pairs.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------

@@ -45,17 +45,6 @@ def classes(
         Dims (well, time, class), with three ordered classes, such as below, near and above normal.
     observed : xarray.DataArray, optional
         Number of the observed class, from 0 to 2 or NaN, dims (well, time).
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
-    note : str, optional
-        Text above the axes at the right.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
 
     Raises
     ------
@@ -140,8 +129,6 @@ def status_strip(
         and month.
     issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
         Months after that of the issue time are forecast; they are hatched and framed.
-    note : str, optional
-        Text above the axes at the right.
     ax : matplotlib.axes.Axes, optional
         Axes to draw in; by default those of a new figure, whose height depends on the number of
         wells.

@@ -38,10 +38,6 @@ def training_history(
     history : pandas.DataFrame
         Columns well, member, epoch, loss, validation_loss, and optionally model. The median is
         drawn for epochs in which at least half of the members are trained.
-    well, model : str, optional
-        Well and model; may be omitted where there is only one.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------

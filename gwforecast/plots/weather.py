@@ -26,8 +26,6 @@ def rain_departure(
     ----------
     observations : xarray.Dataset
         ``level`` and a covariate of kind rain, dims (well, time).
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
     ax : matplotlib.axes.Axes, optional
         Axes to draw in; by default those of a new figure. The departure has an axis of its own at
         the right.
@@ -88,14 +86,10 @@ def lag_correlation(
     ----------
     observations : xarray.Dataset
         ``level`` and covariates, dims (well, time).
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
     covariates : sequence of str, optional
         Names of covariates; by default all.
     most : int, optional
         Largest number of steps in a mean; by default two years.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Raises
     ------

@@ -44,13 +44,8 @@ def score_distribution(
     ----------
     scores : pandas.DataFrame
         Columns model, well, period, metric, value, n, as returned by ``score_table``.
-    metric, period : str
-        Metric and scored period.
     emphasis : iterable of str, optional
-        Models drawn in colour, in the order of the colours; the others are grey and dashed. By
-        default all models have colours.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
+        Models in colour, the others are grey and dashed; by default all have colours.
 
     Raises
     ------
@@ -105,10 +100,6 @@ def extreme_wells(
         Model that the wells are ordered by.
     baseline : str, optional
         Model for comparison, in grey.
-    metric, period : str
-        Metric and scored period.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Raises
     ------
@@ -164,8 +155,6 @@ def score_by_attribute(
         Dataset with the attribute, dims (well).
     attribute, model, metric, period : str
         Attribute, model, metric and scored period.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Raises
     ------
@@ -219,8 +208,6 @@ def score_map(
         Dataset with the static attributes longitude and latitude, lon and lat, or x and y.
     model, metric, period : str
         Model, metric and scored period.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Raises
     ------

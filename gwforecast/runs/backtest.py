@@ -85,12 +85,6 @@ def backtest(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
-    split : Split, optional
-        The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
-    models : sequence of str or Forecaster
-        Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters.
-    settings : mapping, optional
-        Settings by model and name.
     forcing : str or Forcing
         Weather after the issue times: ``"observed"`` (perfect foresight, for research),
         ``"climatology"``, or any :class:`gwforecast.forcings.base.Forcing`.
@@ -112,25 +106,8 @@ def backtest(
         Level, m, for all wells or by well. A level below it is the event that is scored, and its
         first crossing is reported; by default the event is a level below the lower tercile of its
         month, and no crossing is reported.
-    seed, members, workers : int, optional
-        Seed, number of members and number of networks trained at once, for models that have them.
-    without_weather : bool
-        Allow models that derive levels from the weather to be fitted on the season alone, where
-        there is no weather.
-    out : pathlib.Path or str, optional
-        Folder for hindcasts, tables, figures and the record of the run; by default none.
-    figures : int
-        Number of wells to draw figures of, in the order of the observations.
-    inputs : iterable of pathlib.Path
-        Files that the observations were read from; the record holds their checksums.
-    progress : bool or Progress, optional
-        True shows bars with stage, well, member and time left (log lines where there is no
-        terminal); or a callback of your own.
-
-    Returns
-    -------
-    Backtest
-        Hindcasts, scores by lead time, outcomes.
+    split, models, settings, seed, members, workers, without_weather, out, figures, inputs, progress
+        As of :func:`gwforecast.evaluate`.
 
     Raises
     ------

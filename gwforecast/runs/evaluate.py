@@ -100,12 +100,11 @@ def evaluate(
         Seed and number of members, for models that have them; number of networks trained at once,
         and of processes for models that are fitted well by well (on Linux, outside notebooks).
     leave_wells_out : int, optional
-        Number of groups of wells for cross-validation over wells: each group is predicted by a
-        global model that was not trained on it. By default, global models are trained on all wells.
+        Groups of wells of a cross-validation: each is predicted by a global model that was not
+        trained on it. By default, global models are trained on all wells.
     cross_validate : int, optional
-        Number of blocks of years of a cross-validation: each block is also simulated by models that
-        were fitted on all other blocks, and scored as the period ``"cross-validation"``, beside the
-        periods of the split. It takes this many more fits of each model.
+        Blocks of years of a cross-validation: each is also simulated by models fitted on all other
+        blocks, and scored as the period ``"cross-validation"``. It takes this many more fits.
     without_weather : bool
         Allow models that derive levels from the weather to be fitted on the season alone, where
         there is no weather.
@@ -118,13 +117,7 @@ def evaluate(
     inputs : iterable of pathlib.Path
         Files that the observations were read from; the record holds their checksums.
     progress : bool or Progress, optional
-        True shows bars with stage, well, member and time left (log lines where there is no
-        terminal); or a callback of your own.
-
-    Returns
-    -------
-    Evaluation
-        Predictions, scores, outcomes and paths.
+        True shows bars with stage, well, member and time left; or a callback of your own.
 
     Raises
     ------

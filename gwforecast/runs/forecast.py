@@ -77,19 +77,10 @@ def forecast(
     forcing : str or Forcing
         Weather after the issue time: ``"climatology"`` (that of each past year), ``"observed"``, or
         a weather forecast, ensemble or scenario from ``gwforecast.data``.
-    models : sequence of str or Forecaster
-        Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters.
-    settings : mapping, optional
-        Settings by model and name.
-    seed, members, workers : int, optional
-        Seed, number of members and number of networks trained at once, for models that have them.
-    without_weather : bool
-        Allow models that derive levels from the weather to be fitted on the season alone, where
-        there is no weather.
     as_members : bool
         Return members, one for each network and weather, instead of quantiles.
-    progress : bool or Progress, optional
-        True shows bars with stage, well, member and time left; or a callback of your own.
+    models, settings, seed, members, workers, without_weather, progress
+        As of :func:`gwforecast.evaluate`.
 
     Returns
     -------

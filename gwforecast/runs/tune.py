@@ -209,21 +209,11 @@ def tune(
 ) -> Tuning:
     """Search for the hyperparameters of a model that score best in the validation period.
 
-    Each trial is fitted on the train period, simulates the validation period, and is scored there,
-    as the mean over the wells. The data are cut at the end of the validation period before anything
-    else is done, so the test period remains unseen and can be used to evaluate the result.
-
-    The first trial has the defaults of the model that lie in the space. The others are proposed by
-    a tree-structured Parzen estimator [1]_. It is seeded for each trial separately, so a search
-    that was interrupted and resumed gives the same trials as one that was not. A trial that was
-    interrupted is run again.
-
-    Networks are trained in three stages: the first member, then two more, then the others, with all
-    wells at once. After each stage the ensemble so far is scored. A trial that is worse than the
-    median of the complete trials at that stage (from the sixth trial on) is pruned [2]_, so most
-    bad settings cost one member. Members are trained independently, so the score of the last stage
-    is that of the ensemble which ``evaluate`` would train. Other models are fitted once and are not
-    pruned.
+    Each trial is fitted on the train period and scored in the validation period, as the mean over
+    the wells; the data are cut before the test period, which remains unseen. The first trial has
+    the defaults of the model, the others are proposed by a tree-structured Parzen estimator [1]_.
+    An interrupted search gives the same trials when it is resumed. Networks are trained in three
+    stages of members; a trial that is worse than the median at a stage is pruned [2]_.
 
     Parameters
     ----------
@@ -232,40 +222,21 @@ def tune(
     model : str
         Name in :data:`gwforecast.runs.catalogue.MODELS`.
     space : mapping, optional
-        Range by setting, see :data:`gwforecast.config.models.Space`; by default that of
-        :func:`gwforecast.config.models.default_space` without the fixed settings.
+        Range by setting, see :data:`gwforecast.config.models.Space`; by default that of the model.
     settings : mapping, optional
         Settings of the model that are not searched, by name.
-    split : Split, optional
-        The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
     trials : int
         Number of complete and pruned trials at the end, including those already in the folder.
     metric : str
-        One of :data:`SEARCHED`; maximised or minimised according to its definition.
+        One of :data:`SEARCHED`.
     timeout : float, optional
         Seconds after which no further trial is started.
-    seed : int
-        Seed of the search, and of the first member of each network.
-    members, workers : int, optional
-        Members of each ensemble, unless in ``settings``, and networks trained at once; for neural
-        networks only.
-    without_weather : bool
-        Allow a model that derives levels from the weather to be fitted on the season alone, where
-        there is no weather.
     out : pathlib.Path or str, optional
-        Folder of the study, tables, figure and ``best.toml``; a study that is there is resumed. By
-        default nothing is written.
+        Folder of the study, tables, figure and ``best.toml``; a study that is there is resumed.
     tables : mapping, optional
         Tables that ``best.toml`` contains besides that of the model, e.g. ``data`` and ``split``.
-    inputs : iterable of pathlib.Path
-        Files that the observations were read from; the record holds their checksums.
-    progress : Progress, optional
-        Progress callback, called for trials, and for members and wells within them.
-
-    Returns
-    -------
-    Tuning
-        Best settings, trials and paths.
+    split, seed, members, workers, without_weather, inputs, progress
+        As of :func:`gwforecast.evaluate`.
 
     Raises
     ------
@@ -283,11 +254,8 @@ def tune(
 
     References
     ----------
-    .. [1] Bergstra, J., Bardenet, R., Bengio, Y., and Kegl, B. (2011). Algorithms for
-       hyper-parameter optimization. Advances in Neural Information Processing Systems 24.
-    .. [2] Akiba, T., Sano, S., Yanase, T., Ohta, T., and Koyama, M. (2019). Optuna: a
-       next-generation hyperparameter optimization framework.
-       https://doi.org/10.1145/3292500.3330701
+    .. [1] Bergstra et al. (2011). Algorithms for hyper-parameter optimization. NIPS 24.
+    .. [2] Akiba et al. (2019). Optuna. https://doi.org/10.1145/3292500.3330701
 
     Examples
     --------

@@ -33,8 +33,6 @@ def contributions(explained: xr.Dataset, *, well: str | None = None) -> list[Axe
     ----------
     explained : xarray.Dataset
         Attribute ``contributions`` of a :class:`gwforecast.questions.explain.Explained`.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
 
     Returns
     -------
@@ -85,8 +83,6 @@ def step_responses(responses: xr.Dataset, *, well: str | None = None) -> list[Ax
     ----------
     responses : xarray.Dataset
         Attribute ``responses`` of a :class:`gwforecast.questions.explain.Explained`.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
 
     Returns
     -------

@@ -39,19 +39,10 @@ def filled_record(
     ----------
     filled : xarray.Dataset
         Attribute ``levels`` of a :class:`gwforecast.questions.fill.Filled`.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
     period : tuple, optional
         First and last date shown; by default all levels.
     note : str, optional
         Text above the axes at the right, such as the scores of artificial gaps.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
 
     Raises
     ------
@@ -113,8 +104,6 @@ def scenario(
         Attribute ``levels`` of a :class:`gwforecast.questions.whatif.WhatIf`.
     observed : xarray.DataArray, optional
         Observed levels, dims (well, time), m.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
 
     Returns
     -------
@@ -177,10 +166,6 @@ def projections(levels: xr.Dataset, *, well: str | None = None, ax: Axes | None 
     ----------
     levels : xarray.Dataset
         Attribute ``levels`` of a :class:`gwforecast.questions.projections.Projected`.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
@@ -224,8 +209,6 @@ def trend(
         Attribute ``levels`` of a :class:`gwforecast.questions.trend.Trends`.
     trends, shifts : pandas.DataFrame
         Its tables of trends and shifts.
-    well : str, optional
-        Name of the well; may be omitted where there is only one.
 
     Returns
     -------
