@@ -61,6 +61,22 @@ def test_whatif_needs_one_kind_of_scenario(place: Path, gwforecast) -> None:
     assert "made by --change, or given by --projections. Received neither" in done.stderr
 
 
+def test_questions_take_their_settings_from_a_file(place: Path, gwforecast) -> None:
+    (place / "dry.toml").write_text(
+        '[data]\nlevels = "gappy.csv"\ncovariates = "weather.csv"\n[models]\nuse = ["linear"]\n'
+        '[questions]\nchanges = ["rain=*0.9"]\nname = "drier"\nfolder = "drier"\nblocks = 2\n'
+    )
+    done = gwforecast("whatif", "dry.toml", "--figures", 0, cwd=place)
+    assert "drier: mean difference" in done.stdout
+    assert (place / "drier" / "summary.csv").is_file()
+
+
+def test_the_years_of_projections_are_checked(place: Path, gwforecast) -> None:
+    options = ["--projections", "none.nc", "--reference", "2010-1981"]
+    done = gwforecast("whatif", *FILES, *options, cwd=place, code=2)
+    assert "--reference must be the first and the last year of a period" in done.stderr
+
+
 def test_simulate_writes_levels_of_all_weather(place: Path, gwforecast) -> None:
     gwforecast("simulate", *FILES, "--out", "simulated", cwd=place)
     with xr.open_dataset(place / "simulated" / "simulation.nc") as simulated:

@@ -34,7 +34,7 @@ def test_a_page_has_all_its_parts_and_needs_nothing_else(written: Path) -> None:
         assert f"<h2>{heading}</h2>" in page
     assert page.count("data:image/png;base64,") == 3
     assert not re.search(r"(src|href)=\"(?!data:)", page)
-    assert "climatology" in page
+    assert "Skill is 1 - RMSE / RMSE of climatology on the same rows." in page
 
 
 def test_the_pdf_is_one_page(written: Path) -> None:
@@ -62,7 +62,15 @@ def test_a_backtest_has_a_report(tmp_path: Path) -> None:
     paths = write_reports(result, tmp_path)
     page = paths["reports/fen.html"].read_text("utf-8")
     assert "<h2>Hindcasts</h2>" in page
-    assert "<h2>RMSE, m, by lead time</h2>" in page
+    for heading in (
+        "Examples", "RMSE, m, by lead time", "CRPS, m, by lead time",
+        "Skill against climatology, by lead time", "Reliability", "Calibration",
+        "Coverage of the 95 % interval", "Coverage of the 95 % interval, by year",
+        "How the forecasts were issued", "Findings in the data", "Periods",
+    ):  # fmt: skip
+        assert f"<h2>{heading}</h2>" in page
+    assert "1 - CRPS / CRPS of climatology on the same pairs" in page
+    assert "weather after the issue time: observed" in page
 
 
 def test_an_unknown_well_is_refused(evaluation: gw.Evaluation) -> None:
