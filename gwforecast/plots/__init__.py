@@ -1,8 +1,8 @@
 """Figures of levels, predictions, forecasts and scores.
 
 Functions take data and return :class:`matplotlib.axes.Axes`; they neither show nor save figures.
-Each draws in the given ``ax``, or in a new figure. ``well`` and ``model`` may be omitted where there
-is only one, and ``note`` is text above the axes at the right. ``scores`` is a table as of
+Each draws in the given ``ax``, or in a new figure. ``well`` and ``model`` may be omitted where
+there is only one, and ``note`` is text above the axes at the right. ``scores`` is a table as of
 :func:`gwforecast.verification.scoring.score_table`: columns model, well, period, metric, value, n.
 Save a figure with
 ``ax.figure.savefig(path, dpi=200)``, and close it with :func:`close` when many are made.

@@ -15,7 +15,11 @@ from markupsafe import Markup
 from gwforecast import __version__
 from gwforecast.runs.files import write_atomically, write_text
 
-__all__ = ["Figure", "Report", "Section"]
+__all__ = ["DPI", "Figure", "Report", "Section"]
+
+
+DPI = 180
+"""Pixels of pictures in an inch."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Figure:
     width: int
     height: int
     text: str
+
+    @property
+    def inches(self) -> float:
+        """Width in print, so that the letters of all figures have one size."""
+        return self.width / DPI
 
     @property
     def data(self) -> str:

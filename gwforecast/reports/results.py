@@ -14,7 +14,7 @@ from gwforecast import schema, timeline
 from gwforecast.questions.diagnostics import evaluation_residuals, residual_diagnostics
 from gwforecast.questions.explain import contributions
 from gwforecast.questions.fits import fit_models
-from gwforecast.reports.pages import Figure, Report, Section
+from gwforecast.reports.pages import DPI, Figure, Report, Section
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.runs.check import check
 from gwforecast.runs.files import RECORD, file_names, load_json
@@ -32,10 +32,9 @@ COLUMNS = {
     "coverage_95": "coverage of 95 %", "skill_rmse": "skill",
 }  # fmt: skip
 BY_LEAD = {
-    "crps": "CRPS, m", "rmse": "RMSE, m", "bias": "bias, m", "coverage_95": "coverage of 95 %",
+    "crps": "CRPS, m", "rmse": "RMSE, m", "bias": "Bias, m", "coverage_95": "Coverage of 95 %",
 }  # fmt: skip
 DRAWN = ("rmse", "coverage_95", "skill_crps_")  # scores by lead time with a figure
-DPI = 180
 EXAMPLES = 3
 LEADS = 6
 EXTREME = 5
@@ -375,7 +374,10 @@ def _lead_sections(scores: pd.DataFrame) -> Iterator[Section]:
             )
         table = shown.rename_axis(schema.MODEL).reset_index()
         yield Section(
-            f"{heading}, by lead time", [f"{texts[metric]}; n: pairs."], table, _figures(drawn)
+            f"{heading}, by lead time",
+            [f"{texts[metric][0].upper()}{texts[metric][1:]}; n: pairs."],
+            table,
+            _figures(drawn),
         )
 
 

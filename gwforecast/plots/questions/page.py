@@ -33,6 +33,9 @@ class _Picture(Protocol):
     @property
     def height(self) -> int: ...
 
+    @property
+    def inches(self) -> float: ...
+
 
 class _Part(Protocol):
     @property
@@ -80,14 +83,16 @@ def _lines(part: _Part) -> list[str]:
     return [line for text in part.sentences for line in textwrap.wrap(text, LETTERS)]
 
 
-def _picture_height(picture: _Picture) -> float:
-    return (WIDTH - 2 * MARGIN) * picture.height / picture.width
+def _picture_size(picture: _Picture) -> tuple[float, float]:
+    """Return width and height in inches."""
+    wide = min(picture.inches, WIDTH - 2 * MARGIN)
+    return wide, wide * picture.height / picture.width
 
 
 def _height(part: _Part) -> float:
     rows = min(len(part.rows), LONGEST)
     table = ROW * (rows + 1) + 0.15 if part.head else 0.0
-    pictures = sum(_picture_height(one) + 0.1 for one in part.figures)
+    pictures = sum(_picture_size(one)[1] + 0.1 for one in part.figures)
     return 0.42 + LINE * len(_lines(part)) + table + pictures
 
 
@@ -143,9 +148,9 @@ class _Page:
         self.top += 0.15
 
     def _picture(self, picture: _Picture) -> None:
-        high = _picture_height(picture)
+        wide, high = _picture_size(picture)
         bottom = 1 - (self.top + high) / self.height
-        box = (MARGIN / WIDTH, bottom, 1 - 2 * MARGIN / WIDTH, high / self.height)
+        box = (MARGIN / WIDTH, bottom, wide / WIDTH, high / self.height)
         ax = self.figure.add_axes(box)
         ax.imshow(plt.imread(io.BytesIO(picture.content)), aspect="auto")
         ax.axis("off")
