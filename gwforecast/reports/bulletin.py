@@ -6,21 +6,18 @@ Words for the public come first; models, ages of data and verification stand in 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import resources
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
 from gwforecast import schema, timeline
 from gwforecast.reports.entries import HEADS, KINDS, Entry, entries_of
 from gwforecast.reports.map import map_of
+from gwforecast.reports.pages import render
 from gwforecast.runs.files import file_names
 from gwforecast.schema import WELL_STATUSES
 from gwforecast.verification.status import OUTLOOK_CLASSES
@@ -177,15 +174,12 @@ class Bulletin:
         return self.observations.sel({schema.TIME: slice(None, issue_time)})
 
     def _render(self, name: str, **values: object) -> str:
-        environment = Environment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            loader=FunctionLoader(_resource),
-        )  # fmt: skip
         issue_time = self.product[schema.ISSUE_TIME].values[0]
         ends = timeline.format_time(self.product[schema.VALID_TIME].values[0, -1])
         attrs = self.product.attrs
-        return environment.get_template(name).render(
-            **_style(),
+        return render(
+            name,
+            look="bulletin",
             **values,
             title=self.title,
             contact=self.contact,
@@ -261,26 +255,6 @@ def bulletin(
         title=title,
         most_cards=most_cards,
     ).page()
-
-
-def _style() -> dict[str, Markup | str]:
-    """Return style and script, and the content security policy that allows no other."""
-    style, script = _resource("bulletin.css"), _resource("bulletin.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
-    )
-    # both are files of this package
-    return {"style": Markup(style), "script": Markup(script), "policy": policy}  # noqa: S704
-
-
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _resource(name: str) -> str:
-    return resources.files("gwforecast.reports").joinpath("templates", name).read_text("utf-8")
 
 
 def _has(entries: Sequence[Entry], status: str) -> bool:

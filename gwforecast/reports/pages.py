@@ -89,7 +89,8 @@ class Section:
         """Cells as text, each with its number where it is one."""
         if self.table is None:
             return []
-        return [[_cell(value) for value in row] for row in self.table.itertuples(index=False)]
+        columns = [_cells(self.table.iloc[:, k]) for k in range(self.table.shape[1])]
+        return [list(row) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -110,23 +111,13 @@ class Report:
 
     def html(self) -> str:
         """Return the page; it needs no other file, and nothing from elsewhere."""
-        environment = Environment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            loader=FunctionLoader(_resource),
-        )  # fmt: skip
-        style, script = _resource("report.css"), _resource("report.js")
-        policy = (
-            f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
-            f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
-        )
-        return environment.get_template("report.html").render(
+        return render(
+            "report.html",
+            look="report",
             title=self.title,
             subtitle=self.subtitle,
             sections=self.sections,
             version=__version__,
-            policy=policy,
-            style=Markup(style),  # noqa: S704 - a file of this package
-            script=Markup(script),  # noqa: S704 - a file of this package
         )
 
     def write(self, path: Path) -> Path:
@@ -140,19 +131,45 @@ class Report:
         )
 
 
-def _cell(value: object) -> tuple[str, str | None]:
-    """Return the text of a cell, and its number for sorting."""
+def _cells(column: pd.Series) -> list[tuple[str, str | None]]:
+    """Return the texts of a column, and the numbers for sorting; numbers have as many decimals."""
+    values = column.tolist()
+    numbers = [v for v in values if isinstance(v, int | float) and v == v]  # NaN is not itself
+    decimals = 0 if all(float(number).is_integer() for number in numbers) else 3
+    return [_cell(value, decimals) for value in values]
+
+
+def _cell(value: object, decimals: int) -> tuple[str, str | None]:
     if isinstance(value, bool):
         return ("yes" if value else "no"), None
     if isinstance(value, int | float):
-        if value != value:  # NaN
-            return "", None
-        whole = float(value).is_integer() and abs(value) >= 1
-        text = f"{value:,.0f}" if isinstance(value, int) or whole else f"{value:.3f}"
-        return text, repr(float(value))
+        return ("", None) if value != value else (f"{value:,.{decimals}f}", repr(float(value)))
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}", None
     return ("" if value is None else str(value)), None
+
+
+def render(template: str, *, look: str, **values: object) -> str:
+    """Return the page of a template, which needs no other file and nothing from elsewhere.
+
+    Texts are escaped, and a content security policy allows no other style and script than the two
+    files of the package that are named after the look.
+    """
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FunctionLoader(_resource),
+    )  # fmt: skip
+    style, script = _resource(f"{look}.css"), _resource(f"{look}.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
+        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    return environment.get_template(template).render(
+        **values,
+        policy=policy,
+        style=Markup(style),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704 - a file of this package
+    )
 
 
 def _digest(text: str) -> str:
