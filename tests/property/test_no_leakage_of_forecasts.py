@@ -26,6 +26,7 @@ from gwforecast.networks.cnn import CNN
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.mlp import MLP
+from gwforecast.networks.pretrained import PretrainedLSTM
 from gwforecast.runs import out_of_sample
 from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, DEFAULT_MODELS, blended_among
 from gwforecast.runs.hindcasts import hindcast
@@ -50,6 +51,7 @@ FORECASTERS = {
         noise=False, recharge="linear"
     ),  # all candidates take four times as long
     "kernel_ridge": lambda: KernelRidge(rows=60),
+    "pretrained_lstm": PretrainedLSTM,
     "lstm": lambda: LSTM(units=(4,), **SMALL),
     "global_lstm": lambda: GlobalLSTM(units=(4,), **SMALL),
     "gru": lambda: GRU(units=(4,), **SMALL),
@@ -159,7 +161,7 @@ def test_an_evaluation_knows_no_later_level_and_no_later_weather() -> None:
                 for name in DEFAULT_MODELS
             }
         blended = [found[name] for name in blended_among(found)]
-        assert len(blended) == 5
+        assert len(blended) == 6
         found[BLEND] = out_of_sample.blend(blended, data, split=split)
         return {name: one.level for name, one in found.items()}
 
