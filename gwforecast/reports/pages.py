@@ -135,7 +135,9 @@ def _cells(column: pd.Series) -> list[tuple[str, str | None]]:
     """Return the texts of a column, and the numbers for sorting; numbers have as many decimals."""
     values = column.tolist()
     numbers = [v for v in values if isinstance(v, int | float) and v == v]  # NaN is not itself
-    decimals = 0 if all(float(number).is_integer() for number in numbers) else 3
+    whole = all(float(number).is_integer() for number in numbers)
+    counts = all(isinstance(n, int) for n in numbers) or any(abs(n) > 1 for n in numbers)
+    decimals = 0 if whole and counts else 3
     return [_cell(value, decimals) for value in values]
 
 
