@@ -22,6 +22,7 @@ __all__ = [
     "BLEND",
     "DEFAULT_BACKTEST",
     "DEFAULT_MODELS",
+    "DEFAULT_OF_SHARDS",
     "DEFAULT_SCHEDULE",
     "MODELS",
     "blended_among",
@@ -30,7 +31,6 @@ __all__ = [
     "make_forecasters",
     "model_class",
     "neural_among",
-    "one_well_each",
     "settings_of",
     "suited",
     "with_blend",
@@ -69,6 +69,11 @@ DEFAULT_MODELS = (
     "linear", "climatology", "seasonal_naive", "persistence", "drift",
 )  # fmt: skip
 """Models of an evaluation, where none are named."""
+
+DEFAULT_OF_SHARDS = tuple(
+    name for name in DEFAULT_MODELS if name not in ("global_lstm", "pretrained_lstm")
+)
+"""The same in shards: without models that need all wells, or are chosen by all their records."""
 
 DEFAULT_BACKTEST = (
     "lstm", "mlp", "kernel_ridge", "linear", "additive", "arma_regression", "ets",
@@ -119,17 +124,6 @@ def is_neural(name: str) -> bool:
 def is_pooled(name: str) -> bool:
     """Return whether a name is that of a model which one fit serves for all wells."""
     return name in MODELS and model_class(name).pooled
-
-
-def one_well_each(names: Sequence[str]) -> list[str]:
-    """Return the names of models that are fitted well by well.
-
-    Examples
-    --------
-    >>> one_well_each(["lstm", "global_lstm", "linear"])
-    ['lstm', 'linear']
-    """
-    return [name for name in names if not is_pooled(name)]
 
 
 def neural_among(names: Iterable[str]) -> list[str]:
@@ -188,7 +182,7 @@ def suited(
     What is left out is logged. Models that somebody has named are kept; they fail with the reason.
     """
     if tuple(models) not in (
-        DEFAULT_MODELS, tuple(one_well_each(DEFAULT_MODELS)), DEFAULT_BACKTEST, DEFAULT_SCHEDULE
+        DEFAULT_MODELS, DEFAULT_OF_SHARDS, DEFAULT_BACKTEST, DEFAULT_SCHEDULE
     ):  # fmt: skip
         return models
     reasons = {str(name): model_class(str(name)).unsuited(observations) for name in models}

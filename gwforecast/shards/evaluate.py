@@ -15,7 +15,7 @@ from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
 from gwforecast.runs import evaluate as runs
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import DEFAULT_MODELS, is_pooled, one_well_each
+from gwforecast.runs.catalogue import DEFAULT_MODELS, DEFAULT_OF_SHARDS, is_pooled
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.inputs import evaluation_arguments, prepare
 from gwforecast.runs.out_of_sample import HISTORY_COLUMNS, Prediction
@@ -65,10 +65,10 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
 
 
 def _defaults_of_shards(settings: Settings) -> Settings:
-    """Leave a network for all wells out of the default models: it would need them all at once."""
+    """Leave models that need all wells at once out of the default models."""
     if tuple(settings.models.use) != DEFAULT_MODELS:
         return settings
-    models = settings.models.model_copy(update={"use": one_well_each(DEFAULT_MODELS)})
+    models = settings.models.model_copy(update={"use": list(DEFAULT_OF_SHARDS)})
     return settings.model_copy(update={"models": models})
 
 

@@ -13,9 +13,9 @@ from gwforecast.config.load import settings_from
 from gwforecast.networks.shared import FEWEST_WELLS
 from gwforecast.runs.catalogue import (
     DEFAULT_MODELS,
+    DEFAULT_OF_SHARDS,
     DEFAULT_SCHEDULE,
     make_forecasters,
-    one_well_each,
     suited,
 )
 from gwforecast.runs.inputs import evaluation_arguments
@@ -47,7 +47,7 @@ def test_models_that_somebody_names_are_kept() -> None:
 
 
 def test_shards_drop_what_does_not_suit_as_well() -> None:
-    local = one_well_each(DEFAULT_MODELS)
+    local = DEFAULT_OF_SHARDS
     assert "global_lstm" not in local
     assert "pastas" not in suited(local, record(30).drop_vars("rain"))
 
