@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import pandas as pd
@@ -152,7 +153,8 @@ def _from_table(
 ) -> Levels:
     raw = rows_of_levels(raw)
     roles = find_roles(raw, level_column=level_column, well_column=well_column)
-    headers = {name: _full_header(raw, name, roles) for name in roles.levels}
+    stated = _Stated(raw)
+    headers = {name: _full_header(stated, name, roles) for name in roles.levels}
     series, dry, named = _split_wells(raw, roles, headers, default)
     found = _described(raw, roles, headers, series, named)
     notes = [*raw.notes]
@@ -176,30 +178,75 @@ def _from_table(
     )
 
 
-def _full_header(raw: RawTable, name: str, roles: Roles) -> Header:
+@dataclass(frozen=True)
+class _Stated:
+    """What a table states for all of its levels; read once, as tables have thousands of columns."""
+
+    raw: RawTable
+
+    @cached_property
+    def code(self) -> str | None:
+        """USGS parameter code in a column of its own."""
+        frame = self.raw.frame
+        return stated_code(frame, {str(c).lower(): c for c in frame.columns})
+
+    @cached_property
+    def unit(self) -> str | None:
+        """Unit in a column of its own, or in the lines above the table."""
+        facts = self.raw.facts
+        return _unit_column(self.raw) or facts.get("unit") or facts.get("title unit")
+
+    @cached_property
+    def datum(self) -> str | None:
+        """Vertical datum in a column of its own."""
+        return _datum_column(self.raw)
+
+    @cached_property
+    def points(self) -> list[tuple[str, LengthUnit]]:
+        """Points or data that a column of one text gives, as text and as unit of a length."""
+        found = []
+        for name in self.raw.frame.columns:
+            column = self.raw.frame[name]
+            meaning = self.raw.header(name).meaning
+            if is_numeric(column) or meaning in ("well", "parameter", "direction"):
+                continue
+            texts = [str(text).strip() for text in column.dropna().unique()]
+            length = parse_length(f"m {texts[0]}") if len(texts) == 1 else None
+            if length is not None and len(texts[0]) < 40:
+                found.append((texts[0], length))
+        return found
+
+    @cached_property
+    def is_downwards(self) -> bool:
+        """Whether a column says that values are measured downwards."""
+        frame = self.raw.frame
+        down = [c for c in frame.columns if self.raw.header(c).meaning == "direction"]
+        if not down:
+            return False
+        said = frame[down[0]].dropna().astype(str).str.lower().unique()
+        return bool(len(said)) and all(text.startswith("down") for text in said)
+
+
+def _full_header(stated: _Stated, name: str, roles: Roles) -> Header:
     """Return the header of a level with units from wherever the table states them."""
+    raw = stated.raw
     header = raw.header(name)
-    frame = raw.frame
-    lowered = {str(c).lower(): c for c in frame.columns}
-    code = stated_code(frame, dict(lowered)) or _code_of(name)
+    code = stated.code or _code_of(name)
     if code is not None:
         of_code = OF_CODES[code]
         of_unit = f"{of_code.units} {of_code.datum or ''}".strip()
         meaning = "depth" if of_code.is_depth else "level"
         return replace(header, meaning=meaning, unit=of_unit, length=parse_length(of_unit), rest="")
     if header.length is None and header.unit is None:
-        unit = _unit_column(raw) or raw.facts.get("unit") or raw.facts.get("title unit")
+        unit = stated.unit
         if roles.wide and header.meaning in ("unknown", "well"):
             header = replace(header, unit=unit, length=parse_length(unit) if unit else None)
         else:
             header = header.with_unit(unit)
-    header = _from_reference_column(raw, _from_lines_above(raw, header))
-    down = [c for c in frame.columns if raw.header(c).meaning == "direction"]
-    if down and header.meaning == "value":
-        said = frame[down[0]].dropna().astype(str).str.lower().unique()
-        if len(said) and all(text.startswith("down") for text in said):
-            header = replace(header, meaning="depth")
-    datum = _datum_column(raw)
+    header = _from_reference_column(stated, _from_lines_above(raw, header))
+    if header.meaning == "value" and stated.is_downwards:
+        header = replace(header, meaning="depth")
+    datum = stated.datum
     if (
         datum
         and header.length is not None
@@ -228,22 +275,16 @@ def _from_lines_above(raw: RawTable, header: Header) -> Header:
     return header
 
 
-def _from_reference_column(raw: RawTable, header: Header) -> Header:
+def _from_reference_column(stated: _Stated, header: Header) -> Header:
     """Return a header with the point or the datum that a column says it is measured from."""
     if _is_depth(header) or header.datum:
         return header
-    for name in raw.frame.columns:
-        column = raw.frame[name]
-        if is_numeric(column) or raw.header(name).meaning in ("well", "parameter", "direction"):
-            continue
-        texts = [str(text).strip() for text in column.dropna().unique()]
-        if len(texts) == 1 and len(texts[0]) < 40:
-            length = parse_length(f"m {texts[0]}")
-            if length is not None and length.sense == "below":
-                return replace(header, meaning="depth")
-            known = length is not None and length.sense == "above" and texts[0].isupper()
-            if known and length and header.length and header.is_level | (header.meaning == "value"):
-                return replace(header, length=replace(length, name=header.length.name))
+    for text, length in stated.points:
+        if length.sense == "below":
+            return replace(header, meaning="depth")
+        known = length.sense == "above" and text.isupper()
+        if known and header.length and (header.is_level or header.meaning == "value"):
+            return replace(header, length=replace(length, name=header.length.name))
     return header
 
 
