@@ -135,6 +135,8 @@ def validate_observations(
 ) -> xr.Dataset:
     """Check the form of an observations Dataset and return it unchanged.
 
+    Raises SchemaError if the data do not have this form; the message states rule, data and remedy.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -143,11 +145,6 @@ def validate_observations(
         strictly increasing and regular: daily, weekly or monthly.
     covariates : iterable of str, optional
         Covariates that must be present.
-
-    Raises
-    ------
-    SchemaError
-        If the data do not have this form; the message states rule, data and remedy.
     """
     if not isinstance(observations, xr.Dataset):
         raise SchemaError(
@@ -191,10 +188,7 @@ def validate_observations(
 def validate_simulation(simulation: xr.Dataset) -> xr.Dataset:
     """Check the form of a simulation, ``level`` (well, time[, member | quantile]); return it.
 
-    Raises
-    ------
-    SchemaError
-        If the dimensions differ, or the quantiles are not increasing within (0, 1).
+    Raises SchemaError if the dimensions differ, or the quantiles are not increasing within (0, 1).
     """
     allowed = [(WELL, TIME), (WELL, TIME, MEMBER), (WELL, TIME, QUANTILE)]
     dims = tuple(map(str, simulation[LEVEL].dims)) if LEVEL in simulation else None
@@ -248,10 +242,7 @@ def validate_forecast(forecast: xr.Dataset) -> xr.Dataset:
     ``level`` (well, issue_time, lead_time), with member or quantile last, and ``valid_time``
     (issue_time, lead_time), each of which lies after its issue time.
 
-    Raises
-    ------
-    SchemaError
-        If the data do not have this form; the message states rule, data and remedy.
+    Raises SchemaError if the data do not have this form; the message states rule, data and remedy.
     """
     base = (WELL, ISSUE_TIME, LEAD_TIME)
     dims = tuple(map(str, forecast[LEVEL].dims)) if LEVEL in forecast else None

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "DAYS", "SchemaError", "YEAR", "add_steps", "circular_sum", "day_of_year", "days_per_step",
+    "DAYS", "SchemaError", "YEAR", "add_steps", "calendar_frequency", "circular_sum",
+    "day_of_year", "days_per_step",
     "days_since_epoch", "format_time", "harmonics", "infer_frequency", "lead_times",
     "regular_times", "step_at_or_before", "steps_per_year", "steps_since_epoch", "time_positions",
     "to_times", "valid_times", "years_back",
@@ -28,6 +29,8 @@ class SchemaError(ValueError):
 def to_times(times: object) -> np.ndarray:
     """Return times as naive UTC ``datetime64[us]``.
 
+    Raises ValueError if a value is not a time.
+
     Parameters
     ----------
     times : array_like
@@ -38,11 +41,6 @@ def to_times(times: object) -> np.ndarray:
     --------
     >>> to_times(pd.DatetimeIndex(["2020-01-01 02:00"], tz="Europe/Amsterdam"))
     array(['2020-01-01T01:00:00.000000'], dtype='datetime64[us]')
-
-    Raises
-    ------
-    ValueError
-        If a value is not a time.
     """
     try:
         index = pd.DatetimeIndex(times)  # type: ignore[arg-type]
@@ -74,16 +72,13 @@ def infer_frequency(times: np.ndarray) -> str:
 
     Quarters that do not begin in January have the month behind it, e.g. ``QS-FEB``.
 
+    Raises SchemaError if there are fewer than two times, a time is NaT, or the times are not
+    strictly increasing or not daily, weekly, monthly or quarterly; the first bad time is named.
+
     Parameters
     ----------
     times : numpy.ndarray
         Shape (time,), ``datetime64``, naive, strictly increasing.
-
-    Raises
-    ------
-    SchemaError
-        If there are fewer than two times, a time is NaT, or the times are not strictly increasing
-        or not daily, weekly, monthly or quarterly; the first bad time is named.
 
     Examples
     --------
@@ -97,9 +92,12 @@ def infer_frequency(times: np.ndarray) -> str:
         return "D"
     if (steps == 7 * day).all():
         return f"W-{_WEEKDAYS[pd.Timestamp(stamps[0]).weekday()]}"
-    calendar = _calendar_frequency(pd.DatetimeIndex(stamps))
-    if calendar is not None:
-        return calendar
+    index = pd.DatetimeIndex(stamps)
+    apart = np.unique(np.diff(index.year * 12 + index.month))
+    if apart.size == 1 and apart[0] in (1, 3):
+        calendar = calendar_frequency(index, months=int(apart[0]))
+        if calendar is not None:
+            return calendar
     usual = pd.Series(steps).mode()[0]
     first = int(np.flatnonzero(steps != usual)[0]) if (steps != usual).any() else 0
     raise SchemaError(
@@ -139,18 +137,15 @@ def _checked_order(times: np.ndarray) -> np.ndarray:
     return stamps
 
 
-def _calendar_frequency(index: pd.DatetimeIndex) -> str | None:
-    """Return the frequency of the first or last days of months or quarters, else None."""
+def calendar_frequency(index: pd.DatetimeIndex, *, months: int) -> str | None:
+    """Return the frequency of the first or last days of months (1) or quarters (3), else None."""
     if not bool((index == index.normalize()).all()):
-        return None
-    apart = np.unique(np.diff(index.year * 12 + index.month))
-    if apart.size != 1 or apart[0] not in (1, 3):
         return None
     place = (int(index.month[0]) - 1) % 3
     if bool(index.is_month_start.all()):
-        return "MS" if apart[0] == 1 else ("QS", "QS-FEB", "QS-MAR")[place]
+        return "MS" if months == 1 else ("QS", "QS-FEB", "QS-MAR")[place]
     if bool(index.is_month_end.all()):
-        return "ME" if apart[0] == 1 else ("QE-JAN", "QE-FEB", "QE")[place]
+        return "ME" if months == 1 else ("QE-JAN", "QE-FEB", "QE")[place]
     return None
 
 

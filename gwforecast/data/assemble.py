@@ -10,7 +10,7 @@ A depth to water becomes a level above a stated datum, once, on entry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from gwforecast.data.time_axis import (
     AtStep,
     Duplicates,
     StepStamp,
-    checked_duplicates,
+    check_choice,
     checked_sentinels,
     clean_series,
     covariate_axis,
@@ -51,6 +51,7 @@ __all__ = [
 
 
 DepthSign = Literal["positive_down", "negative_down"]
+LEVEL_ATTRS = {"units": schema.LEVEL_UNITS, "long_name": "groundwater level"}
 
 
 def level_from_depth(
@@ -98,8 +99,7 @@ def level_from_depth(
     stated = datum or ("relative" if not heights.any() else None)
     level.attrs = {
         **depth_to_water.attrs,
-        "units": schema.LEVEL_UNITS,
-        "long_name": "groundwater level",
+        **LEVEL_ATTRS,
         "converted_from": "depth to water, positive down: reference level - depth",
         **({"vertical_datum": stated} if stated else {}),
     }
@@ -131,6 +131,9 @@ def observations_from_frames(
     missing_values: Iterable[float | str] | float | str = (),
 ) -> xr.Dataset:
     """Return levels and weather as observations, dims (well, time).
+
+    Raises SchemaError if the data do not have their form; the message names well, variable and
+    time.
 
     Parameters
     ----------
@@ -177,11 +180,6 @@ def observations_from_frames(
     missing_values : float, str or iterable of these
         Numbers that stand for a missing value, e.g. -9999; texts matter for files.
 
-    Raises
-    ------
-    SchemaError
-        If the data do not have their form; the message names well, variable and time.
-
     Examples
     --------
     >>> time = pd.date_range("2020-01-01", periods=4)
@@ -198,28 +196,30 @@ def observations_from_frames(
     said.take(found.notes)
     notes: list[str] = []
     sentinels = checked_sentinels(missing_values)
-    chosen = checked_duplicates(duplicates)
+    check_choice("duplicates", duplicates, Duplicates)
     cleaned = {
         name: clean_series(
             series, f"level of well {name!r}", sort=sort, sentinels=sentinels,
-            duplicates=chosen, notes=notes,
+            duplicates=duplicates, notes=notes,
         )
         for name, series in found.series.items()
     }  # fmt: skip
     wells = list(cleaned)
     weather = weather_by_well(
         covariates, wells, source=found.source, sort=sort, sentinels=sentinels,
-        duplicates=chosen, step=step, stamp=step_stamp, own_stamp=covariate_stamp,
+        duplicates=duplicates, step=step, stamp=step_stamp, own_stamp=covariate_stamp,
     )  # fmt: skip
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
     level = level * _factor(units, found)
     datum = _settled_datum(datum, found)
-    level.attrs = _level_attrs(datum, found, at_step)
+    stated = {"vertical_datum": datum, "time_zone_in": found.time_zone, "at_step": at_step}
+    level.attrs = {**LEVEL_ATTRS, "source_name": found.source}
+    level.attrs |= {name: text for name, text in stated.items() if text}
     grounds = [found.ground, ground_of(attributes)]
-    stated = datum is not None or reference_level is not None
     assumed = assumptions(
-        level, found, _columns(found), stated=stated, units=units, grounds=grounds
-    )
+        level, found, _columns(found), units=units, grounds=grounds,
+        stated=datum is not None or reference_level is not None,
+    )  # fmt: skip
     level = _above_datum(level, found, reference_level, datum, depth_sign, notes)
     level.attrs |= {ASSUMED: " ".join(assumed)} if assumed else {}
     dataset = _joined(level, found, weather, covariate_units or {})
@@ -287,10 +287,7 @@ def _above_datum(
     notes: list[str],
 ) -> xr.DataArray:
     """Return levels above a datum; depths only with the height that they are measured from."""
-    if sign is not None and sign not in get_args(DepthSign):
-        raise ValueError(
-            f"depth_sign must be one of {list(get_args(DepthSign))}. Received {sign!r}. Correct it."
-        )
+    check_choice("depth_sign", sign, DepthSign)
     if found.above:
         return _above_datum_by_well(values, found, reference_level, datum, sign, notes)
     point = f", measured from {found.point!r}" if found.point else ""
@@ -456,16 +453,6 @@ def _factor(units: str | None, found: Levels) -> float:
     return length.factor
 
 
-def _level_attrs(datum: str | None, found: Levels, at_step: str | None) -> dict[str, str]:
-    attrs = {
-        "units": schema.LEVEL_UNITS,
-        "long_name": "groundwater level",
-        "source_name": found.source,
-    }
-    optional = {"vertical_datum": datum, "time_zone_in": found.time_zone, "at_step": at_step}
-    return attrs | {name: text for name, text in optional.items() if text}
-
-
 def _say(
     said: Understood,
     observations: xr.Dataset,
@@ -508,17 +495,14 @@ def _say(
         said.say("step", f"stamps stand at the {side} of their steps")
     for column, why in found.left.items():
         said.say("left out", f"column {column!r} ({why})")
+    names = schema.covariate_names(observations)
     for column in found.covariates:
-        if column not in weather.headers and not _is_used(column, observations):
+        used = any(column == name or column.startswith(f"{name} ") for name in names)
+        if column not in weather.headers and not used:
             said.say("left out", f"column {column!r} (no level: a covariate)")
     said.take(notes)
     said.take(weather.notes)
     describe(observations, said)
-
-
-def _is_used(column: str, observations: xr.Dataset) -> bool:
-    names = schema.covariate_names(observations)
-    return any(column == name or column.startswith(f"{name} ") for name in names)
 
 
 def _attributes(

@@ -48,17 +48,14 @@ def derive_features(
 ) -> xr.Dataset:
     """Return the observations with derived covariates added.
 
+    Raises ValueError if a feature is not known.
+
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     features : iterable of str
         Names from :data:`FEATURES`. ``"snow"`` is left out where there is no rain or temperature.
-
-    Raises
-    ------
-    ValueError
-        If a feature is not known.
     """
     for feature in features:
         if feature not in FEATURES:
@@ -229,6 +226,8 @@ FEATURES: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
 LONGEST_INTERPOLATED = 7  # steps
 CLIMATOLOGY_WINDOW = 15  # days before and after a day of the year
 
+RULES = ("interpolate", "climatology", "forward", "zero")
+"""Filling rules, see :func:`fill_covariates`."""
 BY_KIND: dict[str, str] = {
     "rain": "climatology",
     **dict.fromkeys(
@@ -245,18 +244,16 @@ def require_covariates(
 ) -> xr.Dataset:
     """Return the observations if no covariate has a gap between its first and its last value.
 
+    Raises SchemaError if a value is missing inside a covariate's span, or all of them are: names
+    the covariate, the well, the number of steps and the dates. A covariate may start late or end
+    early.
+
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     names : iterable of str, optional
         Covariates; by default all.
-
-    Raises
-    ------
-    SchemaError
-        If a value is missing inside a covariate's span, or all of them are: names the covariate,
-        the well, the number of steps and the dates. A covariate may start late or end early.
     """
     found = gaps_in_covariates(observations, names=names)
     if found:
@@ -320,6 +317,8 @@ def fill_covariates(
 ) -> xr.Dataset:
     """Return the observations with gaps in covariates filled by the rules that are given.
 
+    Raises ValueError if a rule is unknown, or ``"zero"`` is given for a kind.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -339,11 +338,6 @@ def fill_covariates(
     -------
     xarray.Dataset
         With ``<name>_flag`` (well, time) for each covariate that had a gap: 0 as given, 1 filled.
-
-    Raises
-    ------
-    ValueError
-        If a rule is unknown, or ``"zero"`` is given for a kind.
     """
     chosen = dict(BY_KIND) if rules == "by_kind" else _checked_rules(observations, rules)
     cuts = timeline.to_times(list(boundaries))
@@ -359,7 +353,7 @@ def fill_covariates(
             continue
         values = np.stack(
             [
-                _fill(row, gaps, times, cuts, RULES[rule])
+                _fill(row, gaps, times, cuts, rule)
                 for row, gaps in zip(observations[name].values, missing, strict=True)
             ]
         )
@@ -399,12 +393,10 @@ def _checked_rules(observations: xr.Dataset, rules: Mapping[str, str] | str) -> 
     return dict(rules)
 
 
-Filler = Callable[[np.ndarray, int, int, np.ndarray, bool], np.ndarray]
-
-
 def _fill(
-    row: np.ndarray, gaps: np.ndarray, times: np.ndarray, cuts: np.ndarray, fill: Filler
+    row: np.ndarray, gaps: np.ndarray, times: np.ndarray, cuts: np.ndarray, rule: str
 ) -> np.ndarray:
+    """Return a series (time,) whose gaps are filled by a rule; cuts are not interpolated across."""
     values = row.copy()
     if not np.isfinite(row).any():
         return values
@@ -413,14 +405,22 @@ def _fill(
     for start, stop in zip(starts, stops, strict=True):
         after = times[min(stop, times.size - 1)]
         crossed = bool(((cuts > times[max(start - 1, 0)]) & (cuts <= after)).any())
-        values[start:stop] = fill(row, start, stop, times, crossed)
+        short = stop - start <= LONGEST_INTERPOLATED and not crossed
+        if rule == "zero":
+            values[start:stop] = 0.0
+        elif rule == "forward":
+            values[start:stop] = row[start - 1]
+        elif rule == "interpolate" and short:
+            stamps = times.astype("datetime64[s]").astype(np.int64)
+            ends = [start - 1, stop]
+            values[start:stop] = np.interp(stamps[start:stop], stamps[ends], row[ends])
+        else:
+            values[start:stop] = _climatology(row, start, stop, times)
     return values
 
 
-def _climatology(
-    row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool
-) -> np.ndarray:
-    del crossed  # looks back only
+def _climatology(row: np.ndarray, start: int, stop: int, times: np.ndarray) -> np.ndarray:
+    """Return the mean of the same days of the year before a gap, for each step of the gap."""
     days = pd.DatetimeIndex(times[:stop]).day_of_year.to_numpy()
     before, known = days[:start], np.isfinite(row[:start])
     made = np.full(stop - start, np.nan)
@@ -431,31 +431,3 @@ def _climatology(
         if used.any():
             made[step] = row[:start][used].mean()
     return made
-
-
-def _interpolate(
-    row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool
-) -> np.ndarray:
-    if crossed or stop - start > LONGEST_INTERPOLATED:
-        return _climatology(row, start, stop, times, crossed)
-    stamps = times.astype("datetime64[s]").astype(np.int64)
-    ends = [start - 1, stop]
-    return np.asarray(np.interp(stamps[start:stop], stamps[ends], row[ends]))
-
-
-def _forward(
-    row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool
-) -> np.ndarray:
-    del times, crossed
-    return np.full(stop - start, row[start - 1])
-
-
-def _zero(row: np.ndarray, start: int, stop: int, times: np.ndarray, crossed: bool) -> np.ndarray:
-    del row, times, crossed
-    return np.zeros(stop - start)
-
-
-RULES: dict[str, Filler] = {
-    "interpolate": _interpolate, "climatology": _climatology, "forward": _forward, "zero": _zero,
-}  # fmt: skip
-"""Filling rules by name."""

@@ -86,6 +86,9 @@ def read_observations(
     What was understood is in the attribute ``understood`` of the result; read it as a table with
     ``gwforecast.understood``.
 
+    Raises FileNotFoundError if a file or folder does not exist. Raises SchemaError if a file can't
+    be read as such data; names file, line, column, well or time.
+
     Parameters
     ----------
     levels : path
@@ -123,13 +126,6 @@ at_step, step, step_stamp, covariate_stamp, duplicates, sort
     -------
     xarray.Dataset
         Observations, dims (well, time).
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file or folder does not exist.
-    SchemaError
-        If a file can't be read as such data; names file, line, column, well or time.
     """
     path = Path(levels)
     if isinstance(wells, str):

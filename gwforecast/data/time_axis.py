@@ -16,7 +16,7 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "STAMP", "AtStep", "Duplicates", "StepStamp", "checked_duplicates", "checked_sentinels",
+    "STAMP", "AtStep", "Duplicates", "StepStamp", "check_choice", "checked_sentinels",
     "clean_series", "covariate_axis", "level_axis", "on_axis", "step_stamp", "weather_steps",
 ]  # fmt: skip
 
@@ -29,14 +29,12 @@ NO_TIME = np.timedelta64(0, "us")
 DAY = np.timedelta64(1, "D")
 
 
-def checked_duplicates(duplicates: Duplicates | None) -> Duplicates | None:
-    """Return the choice, or raise a ValueError if it is none."""
-    if duplicates is not None and duplicates not in get_args(Duplicates):
+def check_choice(name: str, value: object, choices: object) -> None:
+    """Raise a ValueError if a value is given that is none of the choices of a ``Literal``."""
+    if value is not None and value not in get_args(choices):
         raise ValueError(
-            f"duplicates must be one of {list(get_args(Duplicates))}. Received {duplicates!r}. "
-            "Correct it."
+            f"{name} must be one of {list(get_args(choices))}. Received {value!r}. Correct it."
         )
-    return duplicates
 
 
 def checked_sentinels(missing_values: object) -> tuple[float, ...]:
@@ -55,15 +53,10 @@ def clean_series(
     duplicates: Duplicates | None = None,
     notes: list[str] | None = None,
 ) -> pd.Series:
-    """Return a series in order, each time once and codes NaN, or say what is wrong with it.
+    """Return a series of float64 over naive times, in order, each time once and codes NaN.
 
     Raises SchemaError if times are missing, out of order, repeated or impossible, or a value looks
     like a code.
-
-    Returns
-    -------
-    pandas.Series
-        float64 over naive UTC times.
     """
     times = timeline.to_times(series.index)
     _check_times(times, what)
@@ -186,11 +179,7 @@ def step_stamp(frequency: str, given: StepStamp | None = None) -> StepStamp:
     >>> step_stamp("MS"), step_stamp("W-MON"), step_stamp("W-MON", "begin")
     ('begin', 'end', 'begin')
     """
-    if given is not None and given not in get_args(StepStamp):
-        raise ValueError(
-            f"step_stamp must be one of {list(get_args(StepStamp))}. Received {given!r}. "
-            "Correct it."
-        )
+    check_choice("step_stamp", given, StepStamp)
     if given is not None:
         return given
     return "begin" if frequency.split("-")[0] in ("D", "MS", "QS") else "end"
@@ -227,17 +216,8 @@ def covariate_axis(
 ) -> np.ndarray:
     """Return the regular axis of the covariates, extended by whole steps to hold all levels.
 
-    Raises SchemaError if the covariates are not regular, or not of one frequency.
-
-    Parameters
-    ----------
-    covariates, levels : iterable of pandas.DatetimeIndex
-        Times of each frame of covariates and of each well's levels, sorted.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (time,), ``datetime64[us]``.
+    The axis is ``datetime64[us]``; times of each frame of covariates and of each well's levels are
+    sorted. Raises SchemaError if the covariates are not regular, or not of one frequency.
     """
     axes = [timeline.to_times(index) for index in covariates]
     frequencies = {timeline.infer_frequency(axis) for axis in axes}
@@ -289,18 +269,8 @@ def _extended(
 def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = None) -> np.ndarray:
     """Return the regular axis that holds all levels: monthly, weekly, else daily.
 
-    Raises SchemaError if the levels have no common hour, and no way to put them on a step is
-    given.
-
-    Parameters
-    ----------
-    levels : iterable of pandas.DatetimeIndex
-        Times of each well's levels, sorted.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (time,), ``datetime64[us]``.
+    Times of each well's levels are sorted. Raises SchemaError if they have no common hour, and no
+    way to put them on a step is given.
 
     Examples
     --------
@@ -345,19 +315,11 @@ def _united(parts: list[np.ndarray]) -> np.ndarray:
 
 def _calendar(index: pd.DatetimeIndex) -> str | None:
     """Return the frequency of levels on first or last days of months, gaps between them or not."""
-    if not bool((index == index.normalize()).all()):
-        return None
-    months = index.year * 12 + index.month
-    apart = np.diff(months)
+    apart = np.diff(index.year * 12 + index.month)
     if (apart < 1).any():
         return None
     quarters = bool((apart % 3 == 0).all()) and len(index) > 4
-    place = (int(index.month[0]) - 1) % 3
-    if bool(index.is_month_start.all()):
-        return ("QS", "QS-FEB", "QS-MAR")[place] if quarters else "MS"
-    if bool(index.is_month_end.all()):
-        return ("QE-JAN", "QE-FEB", "QE")[place] if quarters else "ME"
-    return None
+    return timeline.calendar_frequency(index, months=3 if quarters else 1)
 
 
 def on_axis(
@@ -368,25 +330,13 @@ def on_axis(
     at_step: AtStep | None = None,
     stamp: StepStamp | None = None,
 ) -> np.ndarray:
-    """Return the levels of a well on a regular axis, NaN where there is none.
+    """Return the levels of a well on a regular axis, (time,), NaN where there is none.
 
-    Raises SchemaError if a level does not fall on a step and ``at_step`` is not given, and
-    ValueError if ``at_step`` is unknown.
-
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (time,), regular, from at or before the first level to at or after the last.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (time,), float64.
+    The axis reaches from at or before the first level to at or after the last. Raises SchemaError
+    if a level does not fall on a step and ``at_step`` is not given, and ValueError if it is
+    unknown.
     """
-    if at_step is not None and at_step not in get_args(AtStep):
-        raise ValueError(
-            f"at_step must be one of {list(get_args(AtStep))}. Received {at_step!r}. Correct it."
-        )
+    check_choice("at_step", at_step, AtStep)
     stamps, values = timeline.to_times(levels.index), levels.to_numpy(float)
     known = np.isfinite(values)
     if not known.all():

@@ -127,10 +127,7 @@ def forcing_to_state(forcing: Forcing) -> dict[str, Any]:
 def forcing_from_state(description: Mapping[str, Any]) -> Forcing:
     """Return the forcing that :func:`forcing_to_state` described.
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If an entry is missing, unknown or of another type.
+    Raises KeyError, TypeError or ValueError if an entry is missing, unknown or of another type.
     """
     origin, changes = description["forcing"], description.get("scenario")
     if origin not in STORED:

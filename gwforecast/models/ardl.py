@@ -98,10 +98,8 @@ def autoregress(
     variance of a pair ``d`` steps apart is proportional to the sum of ``phi**(2 * i)`` for ``i``
     below ``d``; ``longest`` is the longest memory ``-1 / log(phi)`` in steps.
 
-    Raises
-    ------
-    ValueError
-        If there are too few pairs, the level is constant, or the likelihood has no maximum.
+    Raises ValueError if there are too few pairs, the level is constant, or the likelihood has no
+    maximum.
     """
     pairs = _pairs(columns, level)
     _check_enough(level[pairs[1]], columns.shape[1])

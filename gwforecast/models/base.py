@@ -183,12 +183,9 @@ class Forecaster(Displayed, abc.ABC):
 
         It simulates and forecasts as the original does, to the last bit.
 
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, has another type or shape, or is not finite.
-        NotImplementedError
-            If forecasters of this class cannot be stored, see :attr:`storable`.
+        Raises KeyError, TypeError or ValueError if an entry is missing, has another type or shape,
+        or is not finite, and NotImplementedError if forecasters of this class cannot be stored, see
+        :attr:`storable`.
         """
         raise NotImplementedError(_NOT_STORABLE.format(cls.__name__))
 
@@ -198,19 +195,15 @@ class Forecaster(Displayed, abc.ABC):
         The folder holds a manifest (JSON), the arrays and their checksums, and nothing that can be
         executed, as scheduled forecasts store their models. Files of an earlier model are replaced.
 
+        Raises NotImplementedError if forecasters of this class cannot be stored, see
+        :attr:`storable`, and ValueError if it is not fitted.
+
         Parameters
         ----------
         path : pathlib.Path or str
             The folder.
         observations : xarray.Dataset, optional
             Data of the fit; names and units of their covariates, frequency and datum are stored.
-
-        Raises
-        ------
-        NotImplementedError
-            If forecasters of this class cannot be stored, see :attr:`storable`.
-        ValueError
-            If it is not fitted.
         """
         write_bundle(path, describe(self), observations=observations)
         return Path(path)
@@ -243,10 +236,7 @@ class Forecaster(Displayed, abc.ABC):
         It is ``level`` (well, time) or (well, time, member), m above the datum of the levels that
         were fitted; NaN where there is no prediction.
 
-        Raises
-        ------
-        NotImplementedError
-            If the forecaster only works from recent levels.
+        Raises NotImplementedError if the forecaster only works from recent levels.
         """
         raise NotImplementedError(
             f"A simulation needs a forecaster that works from covariates alone. Received "
@@ -337,6 +327,9 @@ class Forecaster(Displayed, abc.ABC):
     ) -> xr.Dataset:
         """Return the levels of the steps after each issue time, from what was known then.
 
+        Raises NotImplementedError if the forecaster simulates only, and SchemaError if an issue
+        time is not on the time axis, or the weather ends before the horizon.
+
         Parameters
         ----------
         observations : xarray.Dataset
@@ -354,13 +347,6 @@ class Forecaster(Displayed, abc.ABC):
         xarray.Dataset
             ``level`` (well, issue_time, lead_time[, member]), m; NaN where there is no forecast,
             e.g. before the first observed level.
-
-        Raises
-        ------
-        NotImplementedError
-            If the forecaster simulates only.
-        SchemaError
-            If an issue time is not on the time axis, or the weather ends before the horizon.
         """
         raise NotImplementedError(
             f"A forecast needs a forecaster that uses recent levels. Received {self.name!r}, which "

@@ -76,12 +76,8 @@ def describe(forecaster: Stored, *, prefix: str = "forecaster") -> tuple[dict[st
 
     Names of arrays begin with the prefix; those of part 0 with ``prefix.part0``.
 
-    Raises
-    ------
-    NotImplementedError
-        If forecasters of its class cannot be stored.
-    ValueError
-        If it is not fitted.
+    Raises NotImplementedError if forecasters of its class cannot be stored, and ValueError if it is
+    not fitted.
     """
     try:
         description, own = forecaster.to_state()
@@ -154,12 +150,8 @@ def read_bundle(
     Neither TensorFlow nor Keras is imported: trained networks run in NumPy. Where a checksum is
     expected, it must be the one that :func:`write_bundle` returned.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the folder or one of its files does not exist.
-    BundleError
-        If a checksum does not match, or anything in it has another form than declared.
+    Raises FileNotFoundError if the folder or one of its files does not exist, and BundleError if a
+    checksum does not match, or anything in it has another form than declared.
     """
     folder = Path(folder)
     for name in (SUMS, MANIFEST, ARRAYS):

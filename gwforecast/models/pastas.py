@@ -210,10 +210,7 @@ class Pastas(PerWell[Response]):
     def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
         """Return the names of rain, of evapotranspiration or temperature, and of drivers.
 
-        Raises
-        ------
-        SchemaError
-            If one of them is missing.
+        Raises SchemaError if one of them is missing.
         """
         names = schema.covariate_names(observations)
         by_kind = self._by_kind(observations, names)

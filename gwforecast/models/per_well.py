@@ -318,10 +318,8 @@ class PerWell(FittedOnRows, Generic[Fit]):
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step, (well, time), m; NaN where the weather is not known.
 
-        Raises
-        ------
-        SchemaError
-            If a well was not fitted, a covariate is missing, or the frequency is another.
+        Raises SchemaError if a well was not fitted, a covariate is missing, or the frequency is
+        another.
         """
         values = self._simulate_arrays(observations.expand_dims({schema.FORCING_MEMBER: 1}))
         return self._labelled(values[:, 0], observations)

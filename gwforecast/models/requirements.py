@@ -51,12 +51,8 @@ def require_inputs(
     The observations contain only what the run may see. ``simulates`` says that levels are
     simulated, ``without_weather`` that a run without weather is requested.
 
-    Raises
-    ------
-    SchemaError
-        If a model needs weather and there is none, or no well can be used.
-    ValueError
-        If a lookback is longer than the record.
+    Raises SchemaError if a model needs weather and there is none, or no well can be used, and
+    ValueError if a lookback is longer than the record.
     """
     require_weather(forecasters, observations, simulates=simulates, without_weather=without_weather)
     check_lookbacks(forecasters, observations)

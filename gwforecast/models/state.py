@@ -80,10 +80,8 @@ def fit_from_state(
     Fields with a default may be missing: fits that were stored before the field was added lack it.
     ``sizes`` are those of dimensions that are known beforehand, e.g. the number of covariates.
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If a field is missing, has another type or shape, or is not finite.
+    Raises KeyError, TypeError or ValueError if a field is missing, has another type or shape, or is
+    not finite.
     """
     found: dict[str, Any] = {}
     known = dict(sizes)

@@ -46,6 +46,9 @@ def run_networks(
     Many networks of one architecture run together on a leading axis. Weights and formulas are those
     of Keras, layer by layer, without dropout and noise.
 
+    Raises ValueError if a weight has another shape than the architecture's, or a state is given to
+    a network without one.
+
     Parameters
     ----------
     weights : sequence of numpy.ndarray
@@ -60,12 +63,6 @@ def run_networks(
     -------
     outputs, state
         Shape (network, sequence, step, output), float32; state after the last step.
-
-    Raises
-    ------
-    ValueError
-        If a weight has another shape than the architecture's, or a state is given to a network
-        without one.
     """
     _check_weights(architecture, weights)
     networks = weights[0].shape[0]

@@ -278,11 +278,8 @@ class Architecture(abc.ABC):
     def from_dict(cls, stored: Mapping[str, object]) -> Self:
         """Return the network that :meth:`to_dict` described.
 
-        Raises
-        ------
-        ValueError
-            If the kind is another, a setting is unknown, missing or of another type, or a size is
-            out of bounds.
+        Raises ValueError if the kind is another, a setting is unknown, missing or of another type,
+        or a size is out of bounds.
         """
         kind, inputs, settings = (stored.get(key) for key in ("kind", "inputs", "settings"))
         if kind != cls.kind:

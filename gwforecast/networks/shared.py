@@ -90,13 +90,9 @@ class GlobalForecaster(NeuralForecaster):
         period; the networks do not change. Wells that are known already keep their scales. The
         observations have the covariates and attributes of the training.
 
-        Raises
-        ------
-        ValueError
-            If the networks were fine-tuned, so that wells no longer share them, or the forecaster
-            was read back from a file, which does not contain the encoding of attributes.
-        SchemaError
-            If a well has no level in the rows.
+        Raises ValueError if the networks were fine-tuned, so that wells no longer share them, or
+        the forecaster was read back from a file, which does not contain the encoding of attributes,
+        and SchemaError if a well has no level in the rows.
         """
         if not self.shared_:
             raise ValueError(

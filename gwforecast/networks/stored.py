@@ -67,10 +67,8 @@ def restore(
     Descriptions without ``settings``, as written before there was an update of stored networks, are
     restored with those of the architecture, and defaults for the others.
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If anything is missing, unknown, of another type or shape, or not finite.
+    Raises KeyError, TypeError or ValueError if anything is missing, unknown, of another type or
+    shape, or not finite.
     """
     architecture = cls.architecture.from_dict(stored["architecture"])  # type: ignore[attr-defined]
     covariates = [read_text(name) for name in stored["covariates"]]

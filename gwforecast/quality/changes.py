@@ -79,6 +79,8 @@ class Shift:
 def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Trend:
     """Return slope and significance of the trend of a monthly series.
 
+    Raises ValueError if there are less than five years of months.
+
     Parameters
     ----------
     values : numpy.ndarray
@@ -87,11 +89,6 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
         Number of random series that the test is made with.
     seed : int
         Seed of the random series.
-
-    Raises
-    ------
-    ValueError
-        If there are less than five years of months.
 
     Examples
     --------
@@ -242,31 +239,11 @@ def _table(level: xr.DataArray, find: Callable[[np.ndarray], Trend | Shift]) -> 
 
 
 def monthly_means(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the months and the mean of each.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (well, time).
-    times : numpy.ndarray
-        Shape (time,), ``datetime64``.
-
-    Returns
-    -------
-    numpy.ndarray
-        First day of each month, shape (month,).
-    numpy.ndarray
-        Shape (well, month); NaN for a month without a value.
-    """
+    """Return the first day of each month (month,), and the mean of values (well, time) in it."""
     number = times.astype("datetime64[M]").astype(int)
     months = np.arange(number[0], number[-1] + 1)
-    place, known = number - number[0], np.isfinite(values)
-    means = np.full((len(values), months.size), np.nan)
-    for well, own in enumerate(known):
-        sums = np.bincount(place, np.where(own, values[well], 0.0), months.size)
-        counts = np.bincount(place, own, months.size)
-        means[well] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return months.astype("datetime64[M]").astype(schema.TIME_DTYPE), means
+    means = pd.DataFrame(values.T).groupby(number).mean().reindex(months)
+    return months.astype("datetime64[M]").astype(schema.TIME_DTYPE), means.to_numpy().T
 
 
 def _enough(values: np.ndarray) -> int:
@@ -286,11 +263,7 @@ def _without_change(
     """Return the autocorrelation of a series without its change, and random series with it."""
     gaps = ~np.isfinite(values)
     keep = _autocorrelation(cleaned, gaps, clean)
-    return keep, _with_gaps(_series(keep, values.size, draws, seed), gaps)
-
-
-def _with_gaps(series: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    return np.where(gaps, np.nan, series)
+    return keep, np.where(gaps, np.nan, _series(keep, values.size, draws, seed))
 
 
 def _share_as_large(random: np.ndarray, own: float) -> float:
@@ -388,7 +361,7 @@ def _autocorrelation(cleaned: np.ndarray, gaps: np.ndarray, clean: Clean) -> flo
     observed = float(_lag_one(cleaned)[0])
     expected = []
     for keep in GRID:
-        random = _with_gaps(_series(float(keep), gaps.size, TRIED, seed=1), gaps)
+        random = np.where(gaps, np.nan, _series(float(keep), gaps.size, TRIED, seed=1))
         expected.append(float(np.mean(_lag_one(clean(_without_season(random))))))
     return float(np.interp(observed, np.maximum.accumulate(expected), GRID))
 

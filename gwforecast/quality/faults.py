@@ -16,7 +16,7 @@ import pandas as pd
 from gwforecast import schema
 
 __all__ = [
-    "Shift", "find_flat_lines", "find_sentinels", "find_shifts", "find_spikes",
+    "Step", "find_flat_lines", "find_sentinels", "find_shifts", "find_spikes",
     "find_unit_changes", "longest_runs", "natural_change", "resolution",
 ]  # fmt: skip
 
@@ -37,7 +37,7 @@ LONG_RUN = 12  # steps
 
 
 @dataclass(frozen=True)
-class Shift:
+class Step:
     """A lasting step: position of the first value after it, and its size."""
 
     position: int
@@ -185,7 +185,7 @@ def _improbable(values: np.ndarray, start: int, length: int) -> bool:
     return bool(length > 3 * np.log(values.size) / -np.log(chance))
 
 
-def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift, str]]:
+def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Step, str]]:
     """Return the steps at which a level changes by the ratio of two units, or its sign."""
     changes = []
     for position in _steps(days, values, limit=2 * SHIFT, most=10):
@@ -196,32 +196,29 @@ def find_unit_changes(days: np.ndarray, values: np.ndarray) -> list[tuple[Shift,
             expected = ratio * before
             far = abs(expected - before) > 3 * spread
             if far and abs(after - expected) < 0.05 * abs(expected):
-                changes.append((Shift(position, after - before), name))
+                changes.append((Step(position, after - before), name))
                 break
     return changes
 
 
 def find_shifts(
     days: np.ndarray, values: np.ndarray, explain: Callable[[], np.ndarray]
-) -> list[Shift]:
+) -> list[Step]:
     """Return lasting steps that the explanatory variables do not account for.
 
     The largest steps are candidates. Each is added as a step function to a regression on the
     explanatory variables. It is a shift if the mean residual of the year after it differs from that
     of the year before by 0.6 to 1.5 times the step, and by 3.5 times the usual difference.
 
-    Parameters
-    ----------
-    explain : callable
-        Returns the explanatory variables, shape (n, k): intercept, season, antecedent weather. It
-        is only called if there are candidates.
+    ``explain`` returns the explanatory variables, shape (n, k): intercept, season, antecedent
+    weather. It is only called if there are candidates.
 
     References
     ----------
     The level shifts of Chen and Liu (1993), J. Am. Stat. Assoc. 88, doi:10.2307/2290724; means
     before and after as in Alexandersson (1986), J. Climatol. 6, doi:10.1002/joc.3370060607.
     """
-    shifts: list[Shift] = []
+    shifts: list[Step] = []
     steps = _steps(days, values, limit=SHIFT, most=5)
     if not steps:
         return shifts
@@ -246,7 +243,7 @@ def find_shifts(
             continue
         usual = 1.4826 * float(np.nanmedian(elsewhere))
         if abs(lasting) > PERSISTENT * usual and 0.6 < lasting / size < 1.5:
-            shifts.append(Shift(position, size))
+            shifts.append(Step(position, size))
     return sorted(shifts, key=lambda shift: shift.position)
 
 

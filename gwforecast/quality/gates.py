@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
@@ -83,6 +84,18 @@ class Ranges:
         """Position of each well."""
         return {well: row for row, well in enumerate(self.wells)}
 
+    def of_training(self, series: Series) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return where a series has the times of its samples, and the samples; None if few."""
+        if series.well not in self.rows or series.variable not in self.variables:
+            return None
+        row, column = self.rows[series.well], self.variables.index(series.variable)
+        times, samples = self.times[row], self.samples[row, column]
+        there = ~np.isnat(times) & np.isfinite(samples)
+        times, samples = times[there], samples[there]
+        at = np.clip(np.searchsorted(series.times, times), 0, series.times.size - 1)
+        same = (series.times[at] == times) & np.isfinite(series.values[at])
+        return (at[same], samples[same]) if same.sum() >= SAMPLES // 2 else None
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return names as plain JSON, and arrays by name."""
         arrays = {
@@ -96,10 +109,8 @@ class Ranges:
     def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the ranges whose state :meth:`to_state` returned.
 
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, or has another type or shape.
+        Raises KeyError, TypeError or ValueError if an entry is missing, or has another type or
+        shape.
         """
         wells = [str(well) for well in description["wells"]]
         variables = [str(name) for name in description["variables"]]
@@ -114,12 +125,9 @@ class Ranges:
 
 
 def training_ranges(observations: xr.Dataset) -> Ranges:
-    """Return the ranges of all variables; codes, spikes and impossible values do not count.
+    """Return the ranges of all variables of observations (well, time) that are trained on.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time), as used in training.
+    Codes, spikes and impossible values do not count.
     """
     names = [schema.LEVEL, *schema.covariate_names(observations)]
     times = observations[schema.TIME].values
@@ -168,10 +176,7 @@ def covariate_gate(
 ) -> list[Finding]:
     """Return the findings of impossible values of a covariate, at most one for each window.
 
-    Parameters
-    ----------
-    bounds : numpy.ndarray or None
-        Shape (window, month, 2), see :class:`Ranges`; None if the range in training is unknown.
+    The bounds (window, month, 2) are those of :class:`Ranges`, None where they are unknown.
     """
     if not series.known.size:
         return []
@@ -223,39 +228,30 @@ def level_gate(level: Series, trained: LevelRange, *, since: np.datetime64) -> l
     bad = late[(level.values[late] < low) | (level.values[late] > high)]
     if not bad.size:
         return []
-    found = level.finding(
-        "range", "error", positions=bad, value=level.values[bad[-1]],
+    return [
+        level.finding(
+            "range", "error", positions=bad, value=level.values[bad[-1]],
             rule=f"Levels stay near the range of the training, {trained.low:.6g} to "
             f"{trained.high:.6g} m; {low:.6g} to {high:.6g} m are accepted.",
             received=f"{bad.size} values, the last {level.values[bad[-1]]:.6g} m,",
             fix="Check the sensor, the unit, the datum and the file of the well; if the change is "
             "real, train the model again.",
-    )  # fmt: skip
-    return [found]
+        )
+    ]  # fmt: skip
 
 
 def record_gate(series: Series, ranges: Ranges, *, moved: float = 0.0) -> list[Finding]:
     """Return a finding if the values of the training have changed in a record.
 
-    That is the record of another well or station, or one in another unit or datum.
-
-    Parameters
-    ----------
-    moved : float
-        Change of the datum since the training that was acknowledged, m; 0 for covariates.
+    That is the record of another well or station, or one in another unit or datum. The datum of
+    levels may have moved since then by an acknowledged difference, m.
     """
-    if series.well not in ranges.rows or series.variable not in ranges.variables:
+    known = ranges.of_training(series)
+    if known is None:
         return []
-    row, column = ranges.rows[series.well], ranges.variables.index(series.variable)
-    times, before = ranges.times[row], ranges.samples[row, column] + moved
-    there = ~np.isnat(times) & np.isfinite(before)
-    times, before = times[there], before[there]
-    at = np.clip(np.searchsorted(series.times, times), 0, series.times.size - 1)
-    same = (series.times[at] == times) & np.isfinite(series.values[at])
-    if same.sum() < SAMPLES // 2:
-        return []
-    change = np.abs(series.values[at[same]] - before[same])
-    signed = series.values[at[same]] - before[same]
+    at, before = known[0], known[1] + moved
+    signed = series.values[at] - before
+    change = np.abs(signed)
     if series.kind == "level":
         trained = ranges.level(series.well)
         span = trained.span if trained is not None else 0.0
@@ -267,18 +263,19 @@ def record_gate(series: Series, ranges: Ranges, *, moved: float = 0.0) -> list[F
             size, most = max(size, ending), 0.0
     else:
         size = float(change.mean())
-        most = CHANGED * float(np.abs(before[same] - np.median(before[same])).mean())
+        most = CHANGED * float(np.abs(before - np.median(before)).mean())
         most = most if most > 0 else np.inf
     if size <= most:
         return []
-    found = series.finding(
-        "record", "error", positions=at[same], value=size,
-        rule="The values that a model was trained on do not change afterwards.",
-        received=f"values that differ from them by {size:.4g} on average",
-        fix="Check whether the file holds another well or station, unit or datum; if the record is "
-        "right, train the model again.",
-    )  # fmt: skip
-    return [found]
+    return [
+        series.finding(
+            "record", "error", positions=at, value=size,
+            rule="The values that a model was trained on do not change afterwards.",
+            received=f"values that differ from them by {size:.4g} on average",
+            fix="Check whether the file holds another well or station, unit or datum; if the "
+            "record is right, train the model again.",
+        )
+    ]  # fmt: skip
 
 
 def forecast_gate(
@@ -286,12 +283,8 @@ def forecast_gate(
 ) -> tuple[str, str]:
     """Return the status that a forecast allows, and the reason; ``("ok", "")`` if it is possible.
 
-    Parameters
-    ----------
-    level : numpy.ndarray
-        Shape (lead_time, quantile), m, the median in the middle.
-    last : float, optional
-        Last known level, m.
+    The forecast has the shape (lead_time, quantile), m, the median in the middle; ``last`` is the
+    last known level, m.
     """
     low, high = allowed_levels(observed)
     middle = level[:, level.shape[1] // 2]
@@ -333,9 +326,7 @@ def _outside(
     """Return a finding of the values (time,) outside the allowed ones (time or 1, 2)."""
     low, high = np.broadcast_to(allowed, (values.size, 2)).T
     bad = (values < low) | (values > high)
-    inside = np.zeros(values.size, bool)
-    inside[part] = True
-    places = np.flatnonzero(bad & inside)
+    places = np.arange(values.size)[part][bad[part]]
     if not places.size:
         return []
     over = np.maximum(low[places] - values[places], values[places] - high[places])
@@ -347,13 +338,14 @@ def _outside(
             f"{trained[worst, 0]:.4g} to {trained[worst, 1]:.4g}; {low[worst]:.4g} to "
             f"{high[worst]:.4g} are accepted."
         )
-    found = series.finding(
-        "range", "error", positions=places, value=values[worst], rule=rule,
+    return [
+        series.finding(
+            "range", "error", positions=places, value=values[worst], rule=rule,
             received=f"{what}{values[worst]:.6g} on {timeline.format_time(series.times[worst])}, "
             f"and {places.size} such steps",
             fix="Check unit, station and codes for missing values.",
-    )  # fmt: skip
-    return [found]
+        )
+    ]  # fmt: skip
 
 
 def _widened(kind: str, bounds: np.ndarray, window: int, step: float) -> np.ndarray:
@@ -391,13 +383,8 @@ def _mean(values: np.ndarray, window: int, step: float) -> np.ndarray:
     width = max(1, round(window / step))
     if width == 1:
         return values
-    known = np.isfinite(values)
-    total = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
-    count = np.concatenate([[0], np.cumsum(known)])
-    first = np.maximum(np.arange(1, values.size + 1) - width, 0)
-    there = count[1:] - count[first]
-    means = (total[1:] - total[first]) / np.maximum(there, 1)
-    return np.where(known & (there > 0.9 * width), means, np.nan)
+    means = pd.Series(values).rolling(width, min_periods=int(0.9 * width) + 1).mean()
+    return np.where(np.isfinite(values), means, np.nan)
 
 
 def _by_month(values: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -24,13 +24,13 @@ GAUGES = ("level", "pressure", "stage")  # kinds whose values are not 0 in pract
 class Finding:
     """A finding about one series."""
 
-    well: str  # well and variable of the finding, and the check that found it
-    variable: str  # well and variable of the finding, and the check that found it
-    check: str  # well and variable of the finding, and the check that found it
+    well: str
+    variable: str
+    check: str  # the check that found it
     severity: str  # ``"ok"``, ``"note"``, ``"warning"`` or ``"error"``
     n: int  # number of values, or of gaps, concerned
     first: np.datetime64  # first and last time concerned; NaT for the whole series
-    last: np.datetime64  # first and last time concerned; NaT for the whole series
+    last: np.datetime64
     value: float  # value of the statistic that was compared with a limit
     message: str  # the rule, what was received, and how to fix it
     positions: np.ndarray = field(default_factory=lambda: np.empty(0, int))  # steps to flag
@@ -138,11 +138,7 @@ def flat_findings(series: Series) -> Iterator[Finding]:
 MIN_LEVELS = 100
 MIN_YEARS = 3.0
 LONG_GAP = 365.0  # d
-HIGHEST, LOWEST, WIDEST = (
-    9000.0,
-    -1000.0,
-    100.0,
-)  # m: upper and lower limit of land, largest usual range
+HIGHEST, LOWEST, WIDEST = 9000.0, -1000.0, 100.0  # m: limits of land, largest usual range
 
 
 def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterator[Finding]:
@@ -168,10 +164,7 @@ def level_findings(level: Series, *, now: np.datetime64 | None = None) -> Iterat
 def shift_findings(level: Series, explain: Callable[[], np.ndarray]) -> Iterator[Finding]:
     """Yield findings of changes of unit and of shifts in a level.
 
-    Parameters
-    ----------
-    explain : callable
-        Returns variables that explain a level without faults, shape (time, k), finite.
+    ``explain`` returns variables that explain a level without faults, (time, k), finite.
     """
     steps = level.clean
     days, values = level.days[steps], level.values[steps]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast import timeline
-from gwforecast.quality.gates import SAMPLES, Ranges
+from gwforecast.quality.gates import Ranges
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
@@ -109,29 +109,20 @@ def repeats(values: np.ndarray, last: np.ndarray, *, kinds: int) -> int | None:
 def find_other_record(level: Series, ranges: Ranges, *, moved: float = 0.0) -> Finding | None:
     """Return a finding if hardly any of the levels of the training is still the same.
 
-    Parameters
-    ----------
-    moved : float
-        Acknowledged change of the datum since then, m.
+    The datum may have moved since then by an acknowledged difference, m.
     """
-    trained = ranges.level(level.well)
-    if trained is None:
+    trained, known = ranges.level(level.well), ranges.of_training(level)
+    if trained is None or known is None:
         return None
-    row = ranges.rows[level.well]
-    times, before = ranges.times[row], ranges.samples[row, ranges.variables.index(level.variable)]
-    there = ~np.isnat(times) & np.isfinite(before)
-    at = np.clip(np.searchsorted(level.times, times[there]), 0, level.times.size - 1)
-    same = (level.times[at] == times[there]) & np.isfinite(level.values[at])
-    if same.sum() < SAMPLES // 2:
-        return None
-    change = np.abs(level.values[at[same]] - before[there][same] - moved)
+    at, before = known
+    change = np.abs(level.values[at] - before - moved)
     share = float((change <= SAME * trained.span + 1e-9).mean())
     if share >= LEAST_SAME:
         return None
     return level.finding(
-        "record", "warning", positions=at[same], value=share,
+        "record", "warning", positions=at, value=share,
         rule="The levels that a model was trained on stay as they are.",
-        received=f"other values at {100 * (1 - share):.0f} % of {int(same.sum())} of these times",
+        received=f"other values at {100 * (1 - share):.0f} % of {at.size} of these times",
         fix="Check whether the stamps have moved or the whole record was processed again; in that "
         "case, train the model again.",
     )  # fmt: skip

@@ -38,12 +38,8 @@ def train(
     Results are in the order of the jobs. By default as many networks as cores are trained at the
     same time, or one on a GPU.
 
-    Raises
-    ------
-    RuntimeError
-        If the compiled engine is chosen and its kernels are missing.
-    ValueError
-        If the compiled engine is chosen and does not support the networks.
+    Raises RuntimeError if the compiled engine is chosen and its kernels are missing, and ValueError
+    if the compiled engine is chosen and does not support the networks.
     """
     if engine == "compiled" or (engine == "auto" and takes_compiled(architecture, recipe)):
         return compiled.train(
