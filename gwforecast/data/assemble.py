@@ -212,9 +212,9 @@ def observations_from_frames(
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
     level = level * _factor(units, found)
     datum = _settled_datum(datum, found)
-    stated = {"vertical_datum": datum, "time_zone_in": found.time_zone, "at_step": at_step}
-    level.attrs = {**LEVEL_ATTRS, "source_name": found.source}
-    level.attrs |= {name: text for name, text in stated.items() if text}
+    stated = {"source_name": found.source, "vertical_datum": datum,
+              "time_zone_in": found.time_zone, "at_step": at_step}  # fmt: skip
+    level.attrs = LEVEL_ATTRS | {name: text for name, text in stated.items() if text}
     grounds = [found.ground, ground_of(attributes)]
     assumed = assumptions(
         level, found, _columns(found), units=units, grounds=grounds,
