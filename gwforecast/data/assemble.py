@@ -215,9 +215,8 @@ def observations_from_frames(
     stated = {"source_name": found.source, "vertical_datum": datum,
               "time_zone_in": found.time_zone, "at_step": at_step}  # fmt: skip
     level.attrs = LEVEL_ATTRS | {name: text for name, text in stated.items() if text}
-    grounds = [found.ground, ground_of(attributes)]
     assumed = assumptions(
-        level, found, _columns(found), units=units, grounds=grounds,
+        level, found, _columns(found), units=units, grounds=[found.ground, ground_of(attributes)],
         stated=datum is not None or reference_level is not None,
     )  # fmt: skip
     level = _above_datum(level, found, reference_level, datum, depth_sign, notes)
