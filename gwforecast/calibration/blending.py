@@ -107,29 +107,35 @@ def blend_members(levels: Sequence[xr.DataArray], weights: np.ndarray | None) ->
     levels = [one if member in one.dims else one.expand_dims({member: [0]}, -1) for one in levels]
     if len(levels) == 1:
         return levels[0]
-    levels = [one.drop_vars(member, errors="ignore") for one in levels]
-    sizes = [one.sizes[member] for one in levels]
-    medians = [one.median(member, skipna=False) for one in levels]
+    first = levels[0].drop_vars(member, errors="ignore")
+    xr.align(
+        *(one.drop_vars(member, errors="ignore").isel({member: 0}) for one in levels), join="exact"
+    )
+    axis, along = first.get_axis_num(member), first.get_axis_num(schema.WELL)
+    values = [one.transpose(*first.dims).values for one in levels]
+    medians = [np.median(one, axis=axis, keepdims=True) for one in values]
     if weights is None:
-        center: xr.DataArray = xr.concat(medians, schema.MODEL).mean(schema.MODEL, skipna=False)
-        joined = xr.concat(levels, member)
+        center = np.mean(medians, axis=0)
     else:
-        shares = [xr.DataArray(one, dims=schema.WELL) for one in weights]
-        known = [median.where(one > 0, 0.0) for one, median in zip(shares, medians, strict=True)]
-        center = sum(
-            (one * median for one, median in zip(shares, known, strict=True)),
-            xr.zeros_like(medians[0]),
-        )
-        scales = [(one * sum(sizes) / n) ** 0.5 for one, n in zip(shares, sizes, strict=True)]
-        joined = xr.concat(
-            [
-                center + (scale * (one - center)).where(scale > 0, 0.0)
-                for scale, one in zip(scales, levels, strict=True)
-            ],
-            member,
-        )
-    joined = joined.transpose(*levels[0].dims).assign_coords({member: np.arange(sum(sizes))})
-    return joined + (center - joined.median(member, skipna=False))
+        shape = [-1 if number == along else 1 for number in range(first.ndim)]
+        shares = [one.reshape(shape) for one in weights]
+        members = sum(one.shape[axis] for one in values)
+        center = np.zeros_like(medians[0])
+        for share, median in zip(shares, medians, strict=True):
+            center = center + share * np.where(share > 0, median, 0.0)
+        scales = [
+            (share * members / one.shape[axis]) ** 0.5
+            for share, one in zip(shares, values, strict=True)
+        ]
+        values = [
+            center + np.where(scale > 0, scale * (one - center), 0.0)
+            for scale, one in zip(scales, values, strict=True)
+        ]
+    joined = np.concatenate(values, axis=axis)
+    joined = joined + (center - np.median(joined, axis=axis, keepdims=True))
+    coords = {name: one for name, one in first.coords.items() if member not in one.dims}
+    coords[member] = np.arange(joined.shape[axis])
+    return xr.DataArray(joined, coords, first.dims)
 
 
 def read_weights(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

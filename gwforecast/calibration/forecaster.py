@@ -231,7 +231,9 @@ class Corrected(Forecaster):
         ``network`` and ``forcing_member`` of the members identify them.
         """
         recent, first = self._recent(observations, issue_times)
-        history = self.simulate_from(recent, first)[schema.LEVEL]
+        later = {schema.TIME: slice(first, None)}
+        history = self.simulate_from(recent, first)[schema.LEVEL].isel(later)
+        recent = recent.isel(later)
         each = [
             part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
             for part in self.parts

@@ -419,7 +419,9 @@ def _center_and_offsets(level: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np
     members = level.values
     some = np.isfinite(members).any(axis=-1)
     filled = np.where(some[..., None], members, 0.0)
-    quantiles = np.moveaxis(np.nanquantile(filled, _PROBABILITIES, axis=-1), 0, -1)
+    # without NaN the same numbers in a tenth of the time
+    quantile = np.nanquantile if np.isnan(filled).any() else np.quantile
+    quantiles = np.moveaxis(quantile(filled, _PROBABILITIES, axis=-1), 0, -1)
     center = quantiles[..., _MIDDLE]
     spread = np.nanmean(np.square(filled - center[..., None]), axis=-1)
     return np.where(some, center, np.nan), np.abs(quantiles - center[..., None]), spread

@@ -32,6 +32,7 @@ __all__ = ["TrainedNetworks", "run_networks"]
 
 
 ROWS_AT_ONCE = 640  # networks times sequences, whose states fit the cache of a core
+RECURRENT_AT_ONCE = 60  # recurrent networks, whose weights fit it
 
 
 def run_networks(
@@ -233,11 +234,8 @@ class TrainedNetworks(Forecaster):
         inputs = self._scaled(derived, np.repeat(np.array(wells, dtype=object), n_forcings))
         if self.lagged:  # earlier steps are in no lag
             inputs = inputs[:, -(horizon + self.lookback_ + 1) :]
-        inputs = self._network_inputs(np.nan_to_num(inputs, copy=False, nan=0.0))
-        if self.lagged:
-            inputs, starts = inputs[:, -horizon:], np.zeros(1, int)
-        else:
-            starts = self._tiles(kept[schema.TIME].values)
+        inputs = self._network_inputs(np.nan_to_num(inputs, copy=False, nan=0.0), last=horizon)
+        starts = np.zeros(1, int) if self.lagged else self._tiles(kept[schema.TIME].values)
         first = inputs.shape[1] - horizon
         inputs = inputs.reshape(len(wells), n_forcings, *inputs.shape[1:])
         values = self._run(inputs, _from(starts, first), wells=wells, shared=first)
@@ -290,13 +288,16 @@ class TrainedNetworks(Forecaster):
         """Return the inputs (row, time, input), each row scaled as the well named for it."""
         return self.scaler_.to_array(derived, self.inputs_, wells=wells.tolist())
 
-    def _network_inputs(self, values: np.ndarray) -> np.ndarray:
-        """Return the inputs of the networks, (row, time, input): means over lags where lagged."""
+    def _network_inputs(self, values: np.ndarray, *, last: int | None = None) -> np.ndarray:
+        """Return the inputs of the networks, (row, time, input).
+
+        Where lagged these are means over lags, by default at all steps.
+        """
         if not self.lagged:
             return values
         edges = lag_edges(self.lookback_ + 1)
         before = np.zeros((values.shape[0], values.shape[2]))  # the training mean of scaled inputs
-        return lagged_means(values, edges, before=before).astype(np.float32)
+        return lagged_means(values, edges, before=before, last=last).astype(np.float32)
 
     def _tiles(self, times: np.ndarray) -> np.ndarray:
         """Return the positions where tiles start, the first at or before the first step."""
@@ -326,6 +327,8 @@ class TrainedNetworks(Forecaster):
         members, first = len(self.seeds_), int(starts[0])
         rows = members * versions * (1 if self._shares_start(versions) else starts.size)
         together = 1 if self.lagged else max(1, ROWS_AT_ONCE // rows)
+        if self.architecture_.recurrent:
+            together = max(1, min(together, RECURRENT_AT_ONCE // members))
         for number in range(0, n_wells, together):
             chosen = wells[number : number + together]
             windows = np.stack([

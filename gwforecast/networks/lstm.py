@@ -63,28 +63,30 @@ class LSTMArchitecture(RecurrentArchitecture):
         x = inputs
         for layer, units in enumerate(self.setting("units")):
             kernel, recurrent, bias = weights[3 * layer : 3 * layer + 3]
-            # the sigmoid gates by tanh of half the value, so that one call serves all four gates
-            half = np.ones(4 * units, np.float32)
-            half[: 2 * units] = half[3 * units :] = 0.5
             fused = name == "tanh"
-            factor = half if fused else np.ones_like(half)
-            projected = parts.by_step(parts.dense(x, kernel * factor, bias * factor))
-            recurrent = recurrent * factor
+            if fused:  # the sigmoid gates by tanh of half the value: one call serves all four gates
+                factor = np.ones(4 * units, np.float32)
+                factor[: 2 * units] = factor[3 * units :] = 0.5
+                kernel, recurrent, bias = kernel * factor, recurrent * factor, bias * factor
+            projected = np.matmul(parts.by_step(x), kernel)
+            projected += bias[:, None]
             shape = (*projected.shape[1:3], units)
             hidden, cell = parts.first_state(state, layer, parts=2, shape=shape)
-            states = np.empty((*projected.shape[:3], units), np.float32)
+            states = np.empty((len(projected), *shape), np.float32)
+            added = np.empty_like(projected[0])
             for step, gates in enumerate(projected):
-                gates += np.matmul(hidden, recurrent)
-                i, f, c, o = (gates[..., k * units : (k + 1) * units] for k in range(4))
+                gates += np.matmul(hidden, recurrent, out=added)
+                c = gates[..., 2 * units : 3 * units]
                 if fused:
                     np.tanh(gates, out=gates)
-                    i, f, o = 0.5 * i + 0.5, 0.5 * f + 0.5, 0.5 * o + 0.5
+                    sigmoid = np.multiply(gates, np.float32(0.5), out=added)
+                    sigmoid += np.float32(0.5)
                 else:
-                    i, f, o = parts.logistic(i), parts.logistic(f), parts.logistic(o)
-                    c = parts.activate(c, name)
-                cell = f * cell + i * c
-                hidden = o * parts.activate(cell, name)
-                states[step] = hidden
+                    sigmoid, c = parts.logistic(gates), parts.activate(c, name)
+                i, f, _, o = (sigmoid[..., k * units : (k + 1) * units] for k in range(4))
+                cell = f * cell
+                cell += i * c
+                hidden = np.multiply(o, parts.activate(cell, name), out=states[step])
             ended.append((hidden, cell))
             x = parts.by_sequence(states)
         return x, ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -201,11 +202,17 @@ def series_of(observations: xr.Dataset) -> Iterator[tuple[Series, list[Series]]]
         name: observations[name].transpose(schema.WELL, schema.TIME).values
         for name in (schema.LEVEL, *names)
     }
+    axis = Series("", schema.LEVEL, "level", times, np.empty(0))
+    seen: dict[tuple[str, bytes], Series] = {}  # wells with one weather station share its series
     for index, well in enumerate(schema.well_names(observations)):
-        yield (
-            Series(well, schema.LEVEL, "level", times, values[schema.LEVEL][index]),
-            [Series(well, name, kind, times, values[name][index]) for name, kind in kinds.items()],
-        )
+        covariates = []
+        for name, kind in kinds.items():
+            own = values[name][index]
+            key = name, own.tobytes()
+            if key not in seen:
+                seen[key] = axis.with_values(own, variable=name, kind=kind)
+            covariates.append(seen[key].of_well(well))
+        yield axis.with_values(values[schema.LEVEL][index], well=well), covariates
 
 
 def well_findings(
@@ -215,9 +222,10 @@ def well_findings(
     rows = list(level_findings(level, now=now))
     known = level.known
     span = slice(int(known[0]), int(known[-1]) + 1) if known.size else slice(0, None)
-    step = timeline.days_per_step(timeline.infer_frequency(level.times))
-    for covariate in covariates:
-        rows += covariate_findings(covariate, step=step)
+    frequency = level.once_for_times("step", lambda: timeline.infer_frequency(level.times))
+    step = timeline.days_per_step(frequency)
+    for one in covariates:
+        rows += one.findings("covariate", partial(covariate_findings, one, step=step))
     rows += coverage_findings(covariates, span)
     rows += _crossed(covariates)
     if known.size >= LEAST and np.ptp(level.values[known]) > 0:
@@ -260,7 +268,8 @@ def _changes(level: Series, covariates: list[Series]) -> list[Finding]:
     steps = level.clean
     if steps.size < FEWEST_REGRESSED or np.ptp(level.values[steps]) == 0:
         return []
-    step = 365.25 / timeline.steps_per_year(timeline.infer_frequency(level.times))
+    frequency = level.once_for_times("step", lambda: timeline.infer_frequency(level.times))
+    step = 365.25 / timeline.steps_per_year(frequency)
     columns = _explaining(level, covariates, step)[steps]
     fitted = columns @ np.linalg.lstsq(columns, level.values[steps], rcond=None)[0]
     errors = np.full(level.values.size, np.nan)
@@ -268,22 +277,29 @@ def _changes(level: Series, covariates: list[Series]) -> list[Finding]:
     return unexplained_changes(level, errors, by="a regression on season and weather")
 
 
-def _season(times: np.ndarray) -> np.ndarray:
+def _season(series: Series) -> np.ndarray:
     """Return an intercept and two harmonics of the year, (time, 5)."""
-    return np.column_stack([np.ones(times.size), timeline.harmonics(times, 2)])
+    times = series.times
+    return series.once_for_times(
+        "season", lambda: np.column_stack([np.ones(times.size), timeline.harmonics(times, 2)])
+    )
 
 
 def _explaining(level: Series, covariates: list[Series], step: float) -> np.ndarray:
     """Return the season, and exponential means of weather and pumping, (time, k), finite."""
-    columns = [_season(level.times)]
+    columns = [_season(level)]
     for covariate in covariates:
         if covariate.kind in EXPLAINING and covariate.known.size:
-            series = pd.Series(covariate.values)
-            for memory in MEMORIES:
-                mean = series.ewm(alpha=1 - np.exp(-step / memory)).mean()
-                # in this regression only, gaps are filled with the last mean
-                columns.append(mean.ffill().bfill().to_numpy()[:, None])
+            columns.append(covariate.once("means", partial(_means, covariate.values, step)))
     return np.hstack(columns)
+
+
+def _means(values: np.ndarray, step: float) -> np.ndarray:
+    """Return exponential means of values over each memory, (time, memory)."""
+    series = pd.Series(values)
+    means = [series.ewm(alpha=1 - np.exp(-step / memory)).mean() for memory in MEMORIES]
+    # in this regression only, gaps are filled with the last mean
+    return np.column_stack([mean.ffill().bfill().to_numpy() for mean in means])
 
 
 def _response(level: Series, covariates: list[Series], step: float) -> Iterator[Finding]:
@@ -292,12 +308,11 @@ def _response(level: Series, covariates: list[Series], step: float) -> Iterator[
     steps = level.clean
     if rain is None or steps.size < 50 or np.ptp(level.days[steps]) < 3 * 365:
         return
-    season = _season(level.times)[steps]
+    season = _season(level)[steps]
     found = []
     for window in WINDOWS:
         width = max(1, round(window / step))
-        past = pd.Series(rain.values).rolling(width, min_periods=max(1, int(0.8 * width))).mean()
-        recent = past.to_numpy()[steps]
+        recent = rain.once(("past", width), partial(_past, rain.values, width))[steps]
         both = np.isfinite(recent)
         if both.sum() >= 50 and np.ptp(recent[both]) > 0:
             pair = np.column_stack([level.values[steps], recent])[both]
@@ -321,6 +336,12 @@ def _response(level: Series, covariates: list[Series], step: float) -> Iterator[
             fix="Check that the weather is that of the well, and whether pumping or a river "
             "controls the level.",
         )  # fmt: skip
+
+
+def _past(values: np.ndarray, width: int) -> np.ndarray:
+    """Return means over the last steps of a fixed number, (time,)."""
+    past = pd.Series(values).rolling(width, min_periods=max(1, int(0.8 * width))).mean()
+    return past.to_numpy()
 
 
 def _crossed(covariates: list[Series]) -> Iterator[Finding]:

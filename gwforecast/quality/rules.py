@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+Found = TypeVar("Found")
 GAUGES = ("level", "pressure", "stage")  # kinds whose values are not 0 in practice
 
 
@@ -45,48 +46,111 @@ class Series:
     kind: str  # ``kind`` is ``"level"`` or the kind of a covariate
     times: np.ndarray  # shape (time,), ``datetime64[us]``
     values: np.ndarray  # shape (time,), NaN where missing
+    # what was computed from the times alone, and from times and values: shared by all series with
+    # the same ones, as of wells with one weather station
+    _of_times: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _of_values: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
+    def once(self, key: Any, compute: Callable[[], Found]) -> Found:
+        """Return what is computed once for all series with these times and values."""
+        if key not in self._of_values:
+            self._of_values[key] = compute()
+        found: Found = self._of_values[key]
+        return found
+
+    def once_for_times(self, key: Any, compute: Callable[[], Found]) -> Found:
+        """Return what is computed once for all series with these times."""
+        if key not in self._of_times:
+            self._of_times[key] = compute()
+        found: Found = self._of_times[key]
+        return found
+
+    def findings(self, key: Any, find: Callable[[], Iterable[Finding]]) -> list[Finding]:
+        """Return findings; none at once where a series with the same values had none."""
+        if self._of_values.get(("none", key)):
+            return []
+        found = list(find())
+        self._of_values["none", key] = not found
+        return found
+
+    def of_well(self, well: str) -> Series:
+        """Return the same times and values as the series of another well."""
+        other = self.with_values(self.values, well=well)
+        object.__setattr__(other, "_of_values", self._of_values)
+        return other
+
+    def with_values(
+        self,
+        values: np.ndarray,
+        *,
+        well: str | None = None,
+        variable: str | None = None,
+        kind: str | None = None,
+    ) -> Series:
+        """Return another series at the same times."""
+        other = Series(
+            self.well if well is None else well,
+            variable or self.variable, kind or self.kind, self.times, values,
+        )  # fmt: skip
+        object.__setattr__(other, "_of_times", self._of_times)
+        return other
+
+    def since(self, start: int) -> Series:
+        """Return the series from a position onwards."""
+
+        def cut() -> Series:
+            times = self.once_for_times(("since", start), lambda: (self.times[start:], {}))
+            part = replace(self, times=times[0], values=self.values[start:])
+            object.__setattr__(part, "_of_times", times[1])
+            return part
+
+        return self.once(("since", start), cut).of_well(self.well)
+
+    @property
     def days(self) -> np.ndarray:
         """Times in days, (time,)."""
-        return np.asarray(self.times.astype("datetime64[s]").astype(float) / 86400.0)
+        return self.once_for_times(
+            "days", lambda: self.times.astype("datetime64[s]").astype(float) / 86400.0
+        )
 
-    @cached_property
+    @property
     def known(self) -> np.ndarray:
         """Positions of values that are not missing."""
-        return np.flatnonzero(np.isfinite(self.values))
+        return self.once("known", lambda: np.flatnonzero(np.isfinite(self.values)))
 
-    @cached_property
+    @property
     def coded(self) -> np.ndarray:
         """Positions of codes for missing values."""
         return np.asarray(self.known[self._are_codes])
 
-    @cached_property
+    @property
     def measured(self) -> np.ndarray:
         """Positions of measured values."""
-        return np.asarray(self.known[~self._are_codes])
+        return self.once("measured", lambda: self.known[~self._are_codes])
 
-    @cached_property
+    @property
     def spikes(self) -> np.ndarray:
         """Positions of spikes among the measured values."""
         return np.asarray(self.measured[self._are_spikes])
 
-    @cached_property
+    @property
     def clean(self) -> np.ndarray:
         """Positions of measured values that are not spikes."""
-        return np.asarray(self.measured[~self._are_spikes])
+        return self.once("clean", lambda: self.measured[~self._are_spikes])
 
-    @cached_property
+    @property
     def _are_codes(self) -> np.ndarray:
-        return faults.find_sentinels(self.values[self.known], zero=self.kind in GAUGES)
+        zero = self.kind in GAUGES
+        return self.once(
+            ("codes", zero), lambda: faults.find_sentinels(self.values[self.known], zero=zero)
+        )
 
-    @cached_property
+    @property
     def _are_spikes(self) -> np.ndarray:
-        return faults.find_spikes(self.days[self.measured], self.values[self.measured])
-
-    def since(self, start: int) -> Series:
-        """Return the series from a position onwards."""
-        return replace(self, times=self.times[start:], values=self.values[start:])
+        return self.once(
+            "spikes",
+            lambda: faults.find_spikes(self.days[self.measured], self.values[self.measured]),
+        )
 
     def finding(
         self, check: str, severity: str, *, rule: str, received: str, fix: str,

@@ -9,6 +9,7 @@ they flag one in a hundred (``benchmarks/false_alarms.py``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -172,15 +173,24 @@ def find_unexplained(
 
 def _explaining(level: Series, covariates: Sequence[Series]) -> np.ndarray | None:
     """Return intercept, season and means of the weather, (time, k); None without weather."""
-    columns = [np.ones((level.times.size, 1)), timeline.harmonics(level.times, 2)]
+    times = level.times
+    columns = [
+        np.ones((times.size, 1)),
+        level.once_for_times("harmonics", lambda: timeline.harmonics(times, 2)),
+    ]
     step = float(level.days[-1] - level.days[0]) / max(level.days.size - 1, 1)
-    for covariate in covariates:
-        if covariate.kind not in EXPLAINING or not covariate.known.size:
-            continue
-        centred = covariate.values - float(np.mean(covariate.values[covariate.known]))
-        centred = np.where(np.isfinite(centred), centred, 0.0)
-        for memory in MEMORIES:
-            keep = np.exp(-step / memory)
-            mean = pd.Series(np.r_[0.0, centred]).ewm(alpha=1 - keep, adjust=False).mean()
-            columns.append(mean.to_numpy()[1:, None])
+    columns += [
+        covariate.once(("explaining", step), partial(_means, covariate, step))
+        for covariate in covariates
+        if covariate.kind in EXPLAINING and covariate.known.size
+    ]
     return np.hstack(columns) if len(columns) > 2 else None
+
+
+def _means(covariate: Series, step: float) -> np.ndarray:
+    """Return exponential means of deviations from the mean, (time, memory)."""
+    centred = covariate.values - float(np.mean(covariate.values[covariate.known]))
+    centred = np.r_[0.0, np.where(np.isfinite(centred), centred, 0.0)]
+    keep = [np.exp(-step / memory) for memory in MEMORIES]
+    means = [pd.Series(centred).ewm(alpha=1 - one, adjust=False).mean() for one in keep]
+    return np.column_stack([mean.to_numpy()[1:] for mean in means])

@@ -14,7 +14,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -425,15 +425,18 @@ def dataset_sha256(dataset: xr.Dataset) -> str:
     >>> dataset_sha256(level) == dataset_sha256(level + 1)
     False
     """
+    return arrays_sha256({n: (v.dims, v.values) for n, v in dataset.variables.items()})
+
+
+def arrays_sha256(arrays: Mapping[Hashable, tuple[tuple[Hashable, ...], np.ndarray]]) -> str:
+    """Return the sha256 of arrays with the names of their dimensions, by name."""
     digest = hashlib.sha256()
-    for name in sorted(map(str, dataset.variables)):
-        variable = dataset[name]
-        values = variable.values
+    for name, (dims, values) in sorted((str(name), array) for name, array in arrays.items()):
         if values.dtype.kind in "OU":
             content = json.dumps([str(v) for v in values.ravel()]).encode()
         else:
             content = np.ascontiguousarray(values).tobytes()
-        digest.update(json.dumps([name, list(map(str, variable.dims)), len(content)]).encode())
+        digest.update(json.dumps([name, list(map(str, dims)), len(content)]).encode())
         digest.update(content)
     return digest.hexdigest()
 

@@ -51,7 +51,11 @@ def lag_edges(lookback: int) -> np.ndarray:
 
 
 def lagged_means(
-    values: np.ndarray, edges: np.ndarray, *, before: np.ndarray | None = None
+    values: np.ndarray,
+    edges: np.ndarray,
+    *,
+    before: np.ndarray | None = None,
+    last: int | None = None,
 ) -> np.ndarray:
     """Return the mean of each variable over bins of past steps; the present step is lag 0.
 
@@ -67,6 +71,8 @@ def lagged_means(
     before : numpy.ndarray, optional
         Shape (well, variable): value of each variable before the first step. By default a bin is
         the mean over existing steps, and NaN if there are none.
+    last : int, optional
+        Number of last steps to return; by default all.
 
     Returns
     -------
@@ -97,30 +103,37 @@ def lagged_means(
             f"Edges of lags must increase from 0 or more; a negative lag would look ahead. "
             f"Received {edges.tolist()}. Sort them, and remove negative ones."
         )
-    n_wells, n_times, n_variables = values.shape
+    n_wells, steps, n_variables = values.shape
+    n_times = steps if last is None else min(last, steps)
     missing = np.isnan(values)
     # sums of deviations are more accurate for variables with a large offset, e.g. pressure
     origin = values[:, :1] if before is None else np.asarray(before, float)[:, None]
     origin = np.where(np.isfinite(origin), origin, 0.0)
-    total = _cumulated(np.where(missing, 0.0, values - origin))
-    holes = _cumulated(missing.astype(np.int64))
-    means = np.empty((n_wells, n_times, n_variables, edges.size - 1))
-    stop = np.arange(1, n_times + 1)
-    for k in range(edges.size - 1):
-        newest = np.maximum(stop - edges[k], 0)
-        oldest = np.maximum(stop - edges[k + 1], 0)
-        width = (newest - oldest)[:, None]
-        divisor = np.where(width > 0, width, 1) if before is None else edges[k + 1] - edges[k]
-        mean = (total[:, newest] - total[:, oldest]) / divisor + origin
+    total = _cumulated(np.where(missing, 0.0, values - origin), before=edges[-1])
+    holes = _cumulated(missing.astype(np.int64), before=edges[-1])
+    means = np.empty((edges.size - 1, n_wells, n_times, n_variables))
+    starts = edges[-1] + 1 - edges + steps - n_times  # of the sums up to each edge
+    for k, mean in enumerate(means):
+        newest, oldest = (slice(start, start + n_times) for start in starts[k : k + 2])
+        np.subtract(total[:, newest], total[:, oldest], out=mean)
         if before is None:
-            mean = np.where(width > 0, mean, np.nan)
-        means[..., k] = np.where(holes[:, newest] > holes[:, oldest], np.nan, mean)
-    return means.reshape(n_wells, n_times, n_variables * (edges.size - 1))
+            there = np.minimum(np.arange(steps - n_times, steps) + 1, edges[k + 1]) - edges[k]
+            width = np.maximum(there, 0)[:, None]
+            mean /= np.where(width > 0, width, 1)
+            mean += origin
+            mean[:, width[:, 0] == 0] = np.nan
+        else:
+            mean /= edges[k + 1] - edges[k]
+            mean += origin
+        if missing.any():
+            mean[holes[:, newest] > holes[:, oldest]] = np.nan
+    return np.moveaxis(means, 0, -1).reshape(n_wells, n_times, -1)
 
 
-def _cumulated(values: np.ndarray) -> np.ndarray:
-    zero = np.zeros_like(values[:, :1])
-    return np.concatenate([zero, np.cumsum(values, axis=1)], axis=1)
+def _cumulated(values: np.ndarray, *, before: int) -> np.ndarray:
+    """Return the sums up to each step, after zeros for steps before the first and for none."""
+    zeros = np.zeros_like(values, shape=(len(values), before + 1, values.shape[2]))
+    return np.concatenate([zeros, np.cumsum(values, axis=1)], axis=1)
 
 
 def antecedent_columns(

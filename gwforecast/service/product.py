@@ -130,17 +130,20 @@ def checksum_inputs(observations: xr.Dataset) -> dict[str, str]:
 
     ``observations``: dimensions (well, time).
     """
-    known = xr.concat(
-        [v.notnull() for v in observations.data_vars.values() if schema.TIME in v.dims], "variable"
-    ).any("variable")
+    over_time = [v for v in observations.data_vars.values() if schema.TIME in v.dims]
+    known = xr.concat([v.notnull() for v in over_time], "variable").any("variable")
     starts = known.transpose(schema.WELL, schema.TIME).values.argmax(axis=1)
-    wells = observations[schema.WELL].values.tolist()
-    return {
-        name: files.dataset_sha256(
-            observations.isel({schema.WELL: [number], schema.TIME: slice(start, None)})
+    arrays = {name: (v.dims, v.values) for name, v in observations.variables.items()}
+    found = {}
+    for row, well in enumerate(observations[schema.WELL].values.tolist()):
+        part = {schema.WELL: slice(row, row + 1), schema.TIME: slice(int(starts[row]), None)}
+        found[well] = files.arrays_sha256(
+            {
+                name: (dims, values[tuple(part.get(str(dim), slice(None)) for dim in dims)])
+                for name, (dims, values) in arrays.items()
+            }
         )
-        for number, (name, start) in enumerate(zip(wells, starts, strict=True))
-    }
+    return found
 
 
 def checksum_settings(settings: Settings) -> str:

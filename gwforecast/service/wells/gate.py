@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +21,7 @@ from gwforecast.quality.gates import (
     plausible_range,
     record_gate,
 )
-from gwforecast.quality.rules import Series
+from gwforecast.quality.rules import Finding, Series
 from gwforecast.quality.signs import (
     MEASURED,
     find_other_record,
@@ -160,12 +161,19 @@ class Gate:
         """Return the levels that were not rejected."""
         assert well.series is not None  # noqa: S101 - set by check_well
         out = np.isin(well.series.times, well.rejected)
-        return replace(well.series, values=np.where(out, np.nan, well.series.values))
+        if not out.any():
+            return well.series
+        return well.series.with_values(np.where(out, np.nan, well.series.values))
 
     def _check_covariates(self, well: WellForecast) -> None:
         for covariate in well.covariates:
             bounds = None if self.ranges is None else self.ranges.of(well.name, covariate.variable)
-            for row in covariate_gate(covariate, bounds, issue_time=self.issue_time):
+            key = "gate", self.issue_time, None if bounds is None else bounds.tobytes()
+            found = covariate.findings(
+                key,
+                partial(covariate_gate, covariate, bounds, issue_time=self.issue_time),
+            )
+            for row in found:
                 well.bar(row.message)
 
     def _check_record(self, well: WellForecast, trained_through: np.datetime64) -> None:
@@ -228,15 +236,26 @@ class Gate:
         moved = datum_since(well.changes, trained_through)
         level = self._good(well)
         found = [
-            sign(one) for one in (level, *well.covariates) for sign in (find_still, find_repeated)
+            row
+            for one in (level, *well.covariates)
+            for row in one.findings("signs", partial(_signs, one))
         ]
-        if self.ranges is not None:
-            found.append(find_other_record(level, self.ranges, moved=moved))
+        more = (
+            [None] if self.ranges is None else [find_other_record(level, self.ranges, moved=moved)]
+        )
         if not well.changes:
-            found.append(find_unexplained(level, well.covariates, trained_through=trained_through))
-        for row in found:
+            more.append(find_unexplained(level, well.covariates, trained_through=trained_through))
+        for row in (*found, *more):
             if row is not None:
                 well.lower("degraded", row.message)
+
+
+def _signs(series: Series) -> Iterator[Finding]:
+    """Yield the findings of one series alone."""
+    for sign in (find_still, find_repeated):
+        found = sign(series)
+        if found is not None:
+            yield found
 
 
 def _unlike_the_past(ahead: Series, past: Series) -> str:
