@@ -98,11 +98,14 @@ class Series:
     def since(self, start: int) -> Series:
         """Return the series from a position onwards."""
 
+        def axis() -> Series:
+            return replace(self, times=self.times[start:], values=np.empty(0))
+
         def cut() -> Series:
-            times = self.once_for_times(("since", start), lambda: (self.times[start:], {}))
-            part = replace(self, times=times[0], values=self.values[start:])
-            object.__setattr__(part, "_of_times", times[1])
-            return part
+            values = self.values[start:]
+            return self.once_for_times(("since", start), axis).with_values(
+                values, variable=self.variable, kind=self.kind
+            )
 
         return self.once(("since", start), cut).of_well(self.well)
 
