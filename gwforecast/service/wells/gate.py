@@ -240,9 +240,9 @@ class Gate:
             for one in (level, *well.covariates)
             for row in one.findings("signs", partial(_signs, one))
         ]
-        more = (
-            [None] if self.ranges is None else [find_other_record(level, self.ranges, moved=moved)]
-        )
+        more: list[Finding | None] = []
+        if self.ranges is not None:
+            more.append(find_other_record(level, self.ranges, moved=moved))
         if not well.changes:
             more.append(find_unexplained(level, well.covariates, trained_through=trained_through))
         for row in (*found, *more):
