@@ -8,19 +8,27 @@ Save a figure with
 ``ax.figure.savefig(path, dpi=200)``, and close it with :func:`close` when many are made.
 """
 
-from gwforecast.plots.errors import observed_predicted, residuals, residuals_by_season
-from gwforecast.plots.explanations import attribution, importance
+from gwforecast.plots.answers import filled_record, projections, scenario, trend
+from gwforecast.plots.errors import (
+    observed_predicted,
+    residual_diagnostics,
+    residuals,
+    residuals_by_season,
+)
+from gwforecast.plots.explanations import attribution, contributions, importance, step_responses
 from gwforecast.plots.forecasts import fan, hindcasts
-from gwforecast.plots.levels import all_models, gaps, hydrograph
-from gwforecast.plots.questions.contributions import contributions, step_responses
-from gwforecast.plots.questions.diagnostics import residual_diagnostics
-from gwforecast.plots.questions.levels import filled_record, projections, scenario, trend
+from gwforecast.plots.levels import (
+    all_models,
+    gaps,
+    hydrograph,
+    lag_correlation,
+    rain_departure,
+)
 from gwforecast.plots.scores import interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
 from gwforecast.plots.style import close
 from gwforecast.plots.training import training_history, tuning
-from gwforecast.plots.weather import lag_correlation, rain_departure
 from gwforecast.plots.wells import (
     extreme_wells,
     score_by_attribute,

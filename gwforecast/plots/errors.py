@@ -1,22 +1,29 @@
-"""Errors of a prediction: predicted against observed levels, residuals over time and by month."""
+"""Errors of a prediction: against observed levels, over time, by month, and their diagnostics."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from scipy import stats
 
-from gwforecast import schema
+from gwforecast import schema, timeline
 from gwforecast.plots import prepare, style
 from gwforecast.plots.labels import MINUS, level_label, thousands
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = ["observed_predicted", "residuals", "residuals_by_season"]
+__all__ = ["observed_predicted", "residual_diagnostics", "residuals", "residuals_by_season"]
 
 
 RESIDUAL = f"predicted {MINUS} observed [m]"
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+MOST_LAGS = 120
+SMALL = 1000
+"""Up to this number of points they are larger and less transparent."""
 
 
 @style.styled
@@ -32,49 +39,31 @@ def observed_predicted(
 ) -> Axes:
     """Draw predicted against observed levels by period, with the 1:1 line.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        ``level`` (well, time), m.
-    predictions : xarray.Dataset
-        ``level`` (model, well, time, quantile), m, on the same times.
-    split : Split, optional
-        Periods, distinguished by colour and marker.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes, square, with the same limits in both directions.
+    Observations and predictions must be on the same times. Periods of the split are distinguished
+    by colour and marker. The axes are square, with the same limits in both directions.
 
     Raises
     ------
     ValueError
         If the well or model is unknown, the times differ, or no level has a prediction.
     """
-    well = prepare.only_well(observations, well)
-    model = prepare.only_model(predictions, model)
+    well, model = prepare.only_well(observations, well), prepare.only_model(predictions, model)
     pair = _pairs(observations, predictions, well=well, model=model)
-    ax = style.new_axes(ax, width=style.NARROW, height=3.9)
-    few = pair.sizes[schema.TIME] <= 1000
+    ax = style.new_axes(ax, width=style.NARROW, height=4.1)
+    size, alpha = (3.2, 0.8) if pair.sizes[schema.TIME] <= SMALL else (2.2, 0.5)
     for label, colour, marker, rows in _groups(observations, well=well, split=split):
         part = pair.where(rows, drop=True)
         n = part.sizes[schema.TIME]
         if n:
             ax.plot(
-                part["observed"].values,
-                part["predicted"].values,
-                marker,
-                ms=3.2 if few else 2.2,
-                mew=0,
-                alpha=0.8 if few else 0.5,
-                color=colour,
-                label=f"{label}, n = {thousands(n)}",
-            )
+                part["observed"], part["predicted"], marker, ms=size, mew=0, alpha=alpha,
+                color=colour, label=f"{label}, n = {thousands(n)}",
+            )  # fmt: skip
     _square(ax, np.concatenate([pair["observed"].values, pair["predicted"].values]))
     label = level_label(observations[schema.LEVEL])
     ax.set(xlabel=f"observed {label}", ylabel=f"predicted {label}")
     style.title(ax, prepare.whose(well, model), note)
-    style.legend_below(ax, columns=2, below=36)
+    style.legend_below(ax)
     return style.finish(ax)
 
 
@@ -102,43 +91,25 @@ def residuals(
 ) -> Axes:
     """Draw the residuals (predicted - observed) over time, with the periods shaded and named.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        ``level`` (well, time), m.
-    predictions : xarray.Dataset
-        ``level`` (model, well, time, quantile), m, on the same times.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes; residuals are positive where the prediction is too high.
+    Residuals are positive where the prediction is too high.
 
     Raises
     ------
     ValueError
         If the well or model is unknown, the times differ, or no level has a prediction.
     """
-    well = prepare.only_well(observations, well)
-    model = prepare.only_model(predictions, model)
+    well, model = prepare.only_well(observations, well), prepare.only_model(predictions, model)
     pair = _pairs(observations, predictions, well=well, model=model)
     error = prepare.residual(observations, predictions, well=well, model=model)["residual"]
     view = prepare.view_of([pair["residual"]], period=None, split=split, well=well)
     ax = style.new_axes(ax, width=style.WIDE, height=2.4)
-    if split is not None:
-        style.shade_periods(
-            ax,
-            prepare.period_spans(split, well=well, view=view),
-            view=view,
-            time=observations[schema.TIME],
-        )
+    style.shade_periods(ax, split, well=well, view=view, time=observations[schema.TIME])
     ax.axhline(0.0, color=style.INK, lw=0.8, zorder=2)
     style.draw_levels(ax, error, label="residual", color=style.PREDICTED)
     largest = max(1.08 * float(np.abs(pair["residual"]).max()), 0.005)
     ax.set(ylim=(-largest, largest), ylabel=RESIDUAL)
     style.date_axis(ax, view)
-    name = prepare.whose(well, model)
-    style.title(ax, name, note, pad=5 if split is None else 16)
+    style.title(ax, prepare.whose(well, model), note, pad=5 if split is None else 16)
     return style.finish(ax)
 
 
@@ -156,57 +127,124 @@ def residuals_by_season(
     """Draw box plots of the residuals (predicted - observed) in each calendar month.
 
     Boxes extend from the 25th to the 75th percentile, whiskers from the 5th to the 95th; the line
-    is the median. The number of levels is written below each month.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        ``level`` (well, time), m.
-    predictions : xarray.Dataset
-        ``level`` (model, well, time, quantile), m, on the same times.
-    split : Split, optional
-        The train, validation and test periods; without a split all levels are shown.
-    period : {"train", "validation", "test"}
-        Period of the split that is shown.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes; residuals are positive where the prediction is too high.
+    is the median. The number of levels is written below each month. Without a split, all levels
+    are shown.
 
     Raises
     ------
     ValueError
         If the well or model is unknown, the times differ, or no level has a prediction.
     """
-    well = prepare.only_well(observations, well)
-    model = prepare.only_model(predictions, model)
+    well, model = prepare.only_well(observations, well), prepare.only_model(predictions, model)
     inside = None if split is None else _rows(observations, split, well=well, period=period)
     pair = _pairs(observations, predictions, well=well, model=model, rows=inside)
-    month = pair[schema.TIME].dt.month.values
-    parts = [pair["residual"].values[month == m] for m in range(1, 13)]
     ax = style.new_axes(ax, width=style.WIDE * 0.75, height=2.8)
+    _boxes(ax, pair["residual"], outliers=True)
+    ax.set_ylabel(RESIDUAL)
+    shown = "all levels" if split is None else f"{period} period"
+    shown += f", n = {thousands(pair.sizes[schema.TIME])}"
+    style.title(ax, prepare.whose(well, model), shown)
+    return style.finish(ax, grid="y")
+
+
+def _boxes(ax: Axes, errors: xr.DataArray, *, outliers: bool) -> None:
+    """Draw a box for each calendar month, with its number of levels below."""
+    month = errors[schema.TIME].dt.month.values
+    parts = [errors.values[month == number] for number in range(1, 13)]
     ax.axhline(0.0, color=style.INK, lw=0.8, zorder=1)
     line = {"color": style.INK, "linewidth": 0.7}
     ax.boxplot(
-        parts,
-        positions=range(1, 13),
-        widths=0.6,
-        whis=(5, 95),
-        patch_artist=True,
-        manage_ticks=False,
+        parts, positions=range(1, 13), widths=0.6, whis=(5, 95), patch_artist=True,
+        manage_ticks=False, showfliers=outliers, whiskerprops=line, capprops=line,
         boxprops={"facecolor": style.INTERVAL, "edgecolor": style.INK, "linewidth": 0.7},
         medianprops={"color": style.PREDICTED, "linewidth": 1.6},
-        whiskerprops=line,
-        capprops=line,
         flierprops={"marker": "o", "ms": 1.6, "mew": 0, "mfc": style.SPARE},
-    )
-    names = [f"{name}\n{part.size}" for name, part in zip(_MONTHS, parts, strict=True)]
+    )  # fmt: skip
+    names = [f"{name}\n{part.size}" for name, part in zip(MONTHS, parts, strict=True)]
     ax.set_xticks(range(1, 13), names)
-    ax.set(xlim=(0.4, 12.6), xlabel="month (number of levels below)", ylabel=RESIDUAL)
-    shown = "all levels" if split is None else f"{period} period"
-    style.title(ax, prepare.whose(well, model), shown)
-    return style.finish(ax, grid="y")
+    ax.set(xlim=(0.4, 12.6), xlabel="month (number of levels below; whiskers: 5 and 95 %)")
+
+
+@style.styled
+def residual_diagnostics(
+    residuals: xr.DataArray, predicted: xr.DataArray, *, name: str = "", note: str | None = None
+) -> list[Axes]:
+    """Draw the diagnostics of the residuals of one well.
+
+    Parameters
+    ----------
+    residuals : xarray.DataArray
+        Observed - predicted, dims (time,), m; NaN where unknown.
+    predicted : xarray.DataArray
+        Dimensions (time,), m.
+    name : str
+        Name of well and model, above the figure.
+    note : str, optional
+        Text above the figure at the right; by default the years and the number of residuals.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        Axes of: residuals over time, autocorrelation with the 95 % bounds of independent residuals,
+        histogram with a normal distribution, normal quantiles, residuals against the predicted
+        level, and by month.
+    """
+    known = residuals.where(residuals.notnull() & predicted.notnull()).dropna(schema.TIME)
+    errors, times = known.values, known[schema.TIME].values
+    grid = plt.subplot_mosaic(
+        [["time", "time"], ["acf", "histogram"], ["qq", "level"], ["month", "month"]],
+        figsize=(style.WIDE, 7.6), layout="constrained",
+    )[1]  # fmt: skip
+    ax = grid["time"]
+    style.draw_levels(ax, residuals, label="residual", color=style.PREDICTED)
+    style.date_axis(ax, (times[0], times[-1]))
+    ax.set_ylabel(f"residual: observed {MINUS}\npredicted [m]")
+    _autocorrelation(grid["acf"], errors)
+    _histogram(grid["histogram"], errors)
+    _quantiles(grid["qq"], errors)
+    ax = grid["level"]
+    dots: dict[str, Any] = {"ls": "", "marker": "o", "ms": 2, "mew": 0, "color": style.PREDICTED}
+    ax.plot(predicted.sel({schema.TIME: times}), errors, alpha=0.35, **dots)
+    ax.set(xlabel=f"predicted {level_label(predicted)}", ylabel="residual [m]")
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=style.STEPS))
+    style.plain_numbers(ax.xaxis)
+    _boxes(grid["month"], known, outliers=False)
+    grid["month"].set_ylabel("residual [m]")
+    for part in ("time", "acf", "level"):
+        grid[part].axhline(0.0, color=style.INK, lw=0.6)
+    span = " to ".join(timeline.format_time(time) for time in (times[0], times[-1]))
+    style.title(grid["time"], name, note or f"{span}, n = {thousands(errors.size)}")
+    return [style.finish(ax) for ax in grid.values()]
+
+
+def _autocorrelation(ax: Axes, errors: np.ndarray) -> None:
+    centred = errors - errors.mean()
+    count = min(MOST_LAGS, errors.size // 3)
+    square = max(float((centred**2).sum()), 1e-30)
+    values = [1.0] + [float((centred[k:] * centred[:-k]).sum()) / square for k in range(1, count)]
+    ax.vlines(range(len(values)), 0, values, color=style.PREDICTED, lw=1.0)
+    bound = 1.96 / np.sqrt(errors.size)
+    ax.axhspan(-bound, bound, color=style.INTERVAL, alpha=0.7, lw=0)
+    ax.set(
+        xlabel="lag [residuals], band: 95 % if independent", ylabel="autocorrelation",
+        xlim=(-1, max(count, 2)), ylim=(None, 1.05),
+    )  # fmt: skip
+
+
+def _histogram(ax: Axes, errors: np.ndarray) -> None:
+    bins = int(np.clip(np.sqrt(errors.size), 5, 30))
+    ax.hist(errors, bins=bins, density=True, color=style.INTERVAL, edgecolor="white", lw=0.3)
+    at = np.linspace(errors.min(), errors.max(), 200)
+    scale = max(float(errors.std()), 1e-12)
+    ax.plot(at, stats.norm.pdf(at, errors.mean(), scale), color=style.OBSERVED, lw=1.2)
+    ax.set(xlabel="residual [m], line: normal distribution", ylabel="density [1/m]")
+
+
+def _quantiles(ax: Axes, errors: np.ndarray) -> None:
+    (normal, ordered), (slope, start, _) = stats.probplot(errors, dist="norm")
+    ax.plot(normal, ordered, "o", ms=2, mew=0, color=style.PREDICTED)
+    ax.plot(normal, start + slope * np.asarray(normal), color=style.OBSERVED, lw=1.2)
+    ax.set(xlabel="normal quantile, line: normal distribution", ylabel="residual [m]")
 
 
 def _pairs(

@@ -12,10 +12,9 @@ from matplotlib import dates
 from matplotlib.axes import Axes
 
 from gwforecast import schema, timeline
-from gwforecast.plots import levels as rain_bars
-from gwforecast.plots import prepare, prepare_forecasts, style
-from gwforecast.plots.labels import level_label
-from gwforecast.plots.prepare import View
+from gwforecast.plots import levels, prepare, prepare_forecasts, style
+from gwforecast.plots.labels import WEATHER, lead_numbers, level_label
+from gwforecast.plots.prepare import Interval, View
 from gwforecast.plots.prepare_forecasts import Issued
 
 __all__ = ["fan", "hindcasts"]
@@ -34,8 +33,6 @@ THRESHOLD = "#B00020"
 """Dark red of the levels of alert."""
 
 _MOST_LINES = 80
-_NARROW = 300
-"""Width of axes, points, below which the legend of a fan has two columns."""
 
 
 @style.styled
@@ -57,14 +54,14 @@ def fan(
 
     The median and the intervals are joined to the last observed level before the issue time.
 
+    Levels after the issue time are open dots. Rain is drawn from the top if there is a covariate of
+    this kind, paler after the issue time.
+
     Parameters
     ----------
     forecast : xarray.Dataset
         ``level`` ([model,] well, issue_time, lead_time[, quantile | member]), m, with the
         coordinate ``valid_time``. Members are drawn by their quantiles.
-    observations : xarray.Dataset
-        ``level`` (well, time), m; levels after the issue time are drawn as open dots. Rain is
-        drawn if there is a covariate of this kind, paler after the issue time.
     issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
         Issue time; by default the last.
     history : int, optional
@@ -80,15 +77,8 @@ def fan(
         Levels of alert, m, drawn as dashed lines. One that is further from the levels shown than
         their range is left out, so that the forecast can still be read.
     note : str, optional
-        Text above the axes at the right; by default the date of the last level if it is older than
-        the issue time.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure. Rain has an axis of its own at the right.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes of the levels.
+        Text above the axes at the right; by default the origin of the weather after the issue time,
+        and the date of the last level if it is older than that.
 
     Raises
     ------
@@ -111,20 +101,17 @@ def fan(
     series += _draw_fan(ax, shown.level, last=last if last and last[0] >= view[0] else None)
     _draw_observed(ax, level, shown, view=view)
     handles = _in_order(ax)
-    rains = rain is not None and rain_bars.any_in(rain, view=view)
     limits = prepare.limits_of(series, view=view)
     near = prepare_forecasts.near_thresholds(thresholds, limits)
     handles += _draw_thresholds(ax, near)
-    rain_bars.level_limits(ax, min([limits[0], *near]), max([limits[1], *near]), rain=rains)
-    if rain is not None and rains:
-        handles += rain_bars.hang_rain(ax, rain, view=view, issue_time=shown.time, later=later)
+    ends = min([limits[0], *near]), max([limits[1], *near])
+    handles += levels.frame(ax, ends, rain, view=view, issue_time=shown.time, later=later)
     _mark_issue(ax, shown.time, view=view)
-    style.date_axis(ax, view)
     ax.set_ylabel(level_label(level))
-    name = prepare.whose(well, prepare.only_model(forecast, model), of=forecast)
-    style.title(ax, name, note or _stale(last, shown), pad=16)
-    columns = 4 if style.points_across(ax) > _NARROW else 2
-    style.legend_below(ax, handles=handles, columns=columns, below=style.below_dates(view))
+    name = prepare.whose(well, prepare.only_model(forecast, model, well=well), of=forecast)
+    known = (_stale(last, shown), WEATHER.get(str(forecast.attrs.get("forcing")), ""))
+    style.title(ax, name, note or "; ".join(text for text in known if text), pad=16)
+    style.legend_below(ax, handles=handles, below=style.date_axis(ax, view))
     return style.finish(ax)
 
 
@@ -152,22 +139,19 @@ def _in_order(ax: Axes) -> list[Any]:
 
 
 def _draw_normal(ax: Axes, level: xr.DataArray, shown: Issued, *, view: View) -> list[xr.DataArray]:
-    before = level[schema.TIME].values
-    before = before[(before >= view[0]) & (before <= shown.time)]
-    ahead = shown.level[schema.TIME].values
-    usual = prepare_forecasts.usual_levels(
-        level, np.concatenate([before, ahead]), before=shown.time
-    )
+    before = level[schema.TIME].sel({schema.TIME: slice(view[0], shown.time)}).values
+    times = np.concatenate([before, shown.level[schema.TIME].values])
+    usual = prepare_forecasts.usual_levels(level, times, before=shown.time)
     if usual is None:
         return []
-    times = usual[schema.TIME].values
-    for number, width in enumerate((0.7, 1.1, 0.7)):
+    outer = "past years, middle 80 %"
+    for number, (label, width) in enumerate(
+        ((outer, 0.7), ("past years, median", 1.1), (f"_{outer}", 0.7))
+    ):
         ax.plot(
-            times, usual.values[:, number], color=USUAL, lw=width, zorder=2.2,
-            ls=(0, (4, 2)) if number == 1 else "-",
-            label="past years, median" if number == 1 else "past years, middle 80 %",
+            usual[schema.TIME].values, usual.values[:, number], color=USUAL, lw=width, zorder=2.2,
+            ls=(0, (4, 2)) if number == 1 else "-", label=label,
         )  # fmt: skip
-    ax.lines[-1].set_label("_upper")
     return [usual[:, number] for number in (0, 2)]
 
 
@@ -180,54 +164,36 @@ def _draw_fan(
     times = level[schema.TIME].values
     colours = BANDS[-len(found) :] if 0 < len(found) <= len(BANDS) else BANDS
     for number, bounds in enumerate(found):
-        colour = colours[min(number, len(colours) - 1)]
-        label = f"{100 * bounds.coverage:.3g} % interval"
-        edges = (bounds.lower.values, bounds.upper.values)
-        _draw_band(ax, times, *edges, colour, label, number)
-        if last is not None and np.isfinite([edges[0][0], edges[1][0]]).all():
-            ax.fill_between(
-                [last[0], times[0]], [last[1], edges[0][0]], [last[1], edges[1][0]], color=colour,
-                lw=0, zorder=1.5 + 0.1 * number,
-            )  # fmt: skip
-    alone = _alone(np.isfinite(middle.values))
+        _draw_band(ax, bounds, colours[min(number, len(colours) - 1)], number, last=last)
     if last is not None and np.isfinite(middle.values[0]):
         ax.plot([last[0], times[0]], [last[1], middle.values[0]], color=style.PREDICTED, lw=1.0,
                 ls=(0, (2, 1.5)), zorder=2.9, label="_joined")  # fmt: skip
-    ax.plot(times, middle.values, color=style.PREDICTED, lw=1.5, label="median", zorder=3)
-    ax.plot(
-        times[alone], middle.values[alone], "o", ms=4, mew=0, color=style.PREDICTED, zorder=3,
-        label="median" if alone.sum() == np.isfinite(middle.values).sum() else "_alone",
-    )  # fmt: skip
-    if alone.sum() == np.isfinite(middle.values).sum():
-        ax.lines[-2].set_label("_median")
+    alone = prepare.isolated(np.isfinite(middle.values))
+    only = alone.sum() == np.isfinite(middle.values).sum()  # the legend then has the dot
+    ax.plot(times, middle.values, color=style.PREDICTED, lw=1.5, zorder=3,
+            label="_median" if only else "median")  # fmt: skip
+    ax.plot(times[alone], middle.values[alone], "o", ms=4, mew=0, color=style.PREDICTED, zorder=3,
+            label="median" if only else "_alone")  # fmt: skip
     return [middle, *(edge for bounds in found for edge in (bounds.lower, bounds.upper))]
 
 
 def _draw_band(
     ax: Axes,
-    times: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
+    bounds: Interval,
     colour: str,
-    label: str,
     number: int,
+    *,
+    last: tuple[np.datetime64, float] | None,
 ) -> None:
-    """Fill between two bounds; isolated times are drawn as bars."""
-    order = 1.5 + 0.1 * number
-    ax.fill_between(times, lower, upper, color=colour, lw=0, label=label, zorder=order)
-    alone = _alone(np.isfinite(lower) & np.isfinite(upper))
+    """Fill an interval, from the last level on; isolated times are drawn as bars."""
+    times, lower, upper = bounds.lower[schema.TIME].values, bounds.lower.values, bounds.upper.values
+    filled: dict[str, Any] = {"color": colour, "lw": 0, "zorder": 1.5 + 0.1 * number}
+    ax.fill_between(times, lower, upper, label=f"{100 * bounds.coverage:.3g} % interval", **filled)
+    if last is not None and np.isfinite([lower[0], upper[0]]).all():
+        ax.fill_between([last[0], times[0]], [last[1], lower[0]], [last[1], upper[0]], **filled)
+    alone = prepare.isolated(np.isfinite(lower) & np.isfinite(upper))
     if alone.any():
-        ax.vlines(
-            times[alone], lower[alone], upper[alone], color=colour, lw=7, capstyle="butt",
-            zorder=order,
-        )  # fmt: skip
-
-
-def _alone(known: np.ndarray) -> np.ndarray:
-    beside = np.zeros_like(known)
-    beside[1:] |= known[:-1]
-    beside[:-1] |= known[1:]
-    return np.asarray(known & ~beside)
+        ax.vlines(times[alone], lower[alone], upper[alone], capstyle="butt", **filled | {"lw": 7})
 
 
 def _draw_observed(ax: Axes, level: xr.DataArray, shown: Issued, *, view: View) -> None:
@@ -250,23 +216,18 @@ def _mark_issue(ax: Axes, issue_time: np.datetime64, *, view: View) -> None:
     ax.axvline(float(dates.date2num(issue_time)), color=style.INK, lw=0.8, zorder=2)
     share = (issue_time - view[0]) / (view[1] - view[0])
     ax.annotate(
-        f"issued {timeline.format_time(issue_time)}",
-        (issue_time, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="left" if share < 0.08 else "right" if share > 0.92 else "center",
-        fontsize=8,
-        color=style.INK,
+        f"issued {timeline.format_time(issue_time)}", (issue_time, 1.0),
+        xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points", fontsize=8,
+        ha="left" if share < 0.08 else "right" if share > 0.92 else "center", color=style.INK,
         annotation_clip=False,
-    )
+    )  # fmt: skip
 
 
-def _stale(last: tuple[np.datetime64, float] | None, shown: Issued) -> str | None:
+def _stale(last: tuple[np.datetime64, float] | None, shown: Issued) -> str:
     """Return a note on the last level if it is older than the issue time."""
     if last is None:
         return "no level before the issue time"
-    return None if last[0] == shown.time else f"last level {timeline.format_time(last[0])}"
+    return "" if last[0] == shown.time else f"last level {timeline.format_time(last[0])}"
 
 
 @style.styled
@@ -289,10 +250,7 @@ def hindcasts(
     Parameters
     ----------
     hindcasts : xarray.Dataset
-        ``level`` ([model,] well, issue_time, lead_time[, quantile | member]), m, with the
-        coordinate ``valid_time``.
-    observations : xarray.Dataset
-        ``level`` (well, time), m.
+        As the forecast of :func:`fan`.
     stride : int, optional
         Draw only every ``stride``-th issue time; by default at most three lines overlap, and at
         most 80 are drawn.
@@ -327,16 +285,15 @@ def hindcasts(
     handles = ax.get_legend_handles_labels()[0] + _draw_medians(
         ax, valid, median.values, stride=stride
     )
-    limits = [level.values, median.values[::stride].ravel()]
-    known = np.concatenate(limits)
-    known = known[np.isfinite(known)]
-    rain_bars.level_limits(ax, float(known.min()), float(known.max()), rain=False)
+    known = np.concatenate([level.values, median.values[::stride].ravel()])
+    levels.frame(ax, (float(np.nanmin(known)), float(np.nanmax(known))), None, view=view)
     handles += _mark_empty(ax, prepare_forecasts.without_forecast(median))
-    style.date_axis(ax, view)
     ax.set_ylabel(level_label(level))
-    name = prepare.whose(well, prepare.only_model(hindcasts, model), of=hindcasts)
-    style.title(ax, name, note or _which(issues[schema.LEAD_TIME].values, stride))
-    style.legend_below(ax, handles=handles, below=style.below_dates(view))
+    name = prepare.whose(well, prepare.only_model(hindcasts, model, well=well), of=hindcasts)
+    which = _which(issues[schema.LEAD_TIME].values, stride)
+    weather = WEATHER.get(str(hindcasts.attrs.get("forcing")), "")
+    style.title(ax, name, note or "; ".join(text for text in (which, weather) if text))
+    style.legend_below(ax, handles=handles, below=style.date_axis(ax, view))
     return style.finish(ax)
 
 
@@ -373,30 +330,19 @@ def _draw_medians(ax: Axes, valid: np.ndarray, median: np.ndarray, *, stride: in
     if median.shape[1] == 1:
         return ax.plot(valid[::stride, 0], median[::stride, 0], color=style.PREDICTED, lw=1.0,
                        label="median of the forecasts", zorder=4)  # fmt: skip
+    names = ("median of a forecast", "median of the next forecast")
     handles: list[Any] = []
-    rows = range(0, len(valid), stride)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(range(0, len(valid), stride)):
+        first = int(np.argmax(np.isfinite(median[row])))
         handles += ax.plot(
             valid[row], median[row], color=ALTERNATING[number % 2], lw=0.9, marker="o", ms=2.2,
-            mew=0, markevery=[_first(median[row])], zorder=4, label=_of_line(number),
+            mew=0, markevery=[first], zorder=4, label=(*names, f"_{number}")[min(number, 2)],
         )  # fmt: skip
     return handles[:2]
 
 
-def _of_line(number: int) -> str:
-    return ("median of a forecast", "median of the next forecast", f"_{number}")[min(number, 2)]
-
-
-def _first(values: np.ndarray) -> int:
-    return int(np.argmax(np.isfinite(values)))
-
-
 def _which(lead_time: np.ndarray, stride: int) -> str:
-    numbers, unit = prepare_forecasts.lead_numbers(lead_time)
-    some = _range(numbers)
+    numbers, unit = lead_numbers(lead_time)
+    some = f"{numbers[0]:g}" + (f" to {numbers[-1]:g}" if numbers.size > 1 else "")
     issues = "every issue time" if stride == 1 else f"1 of {stride} issue times"
     return f"{some} {unit if numbers[-1] != 1 else unit[:-1]} ahead, {issues}"
-
-
-def _range(numbers: Sequence[float] | np.ndarray) -> str:
-    return f"{numbers[0]:g}" if len(numbers) == 1 else f"{numbers[0]:g} to {numbers[-1]:g}"

@@ -1,19 +1,27 @@
-"""Texts of figures: names of models, wells and covariates, units and numbers."""
+"""Texts of figures: names of models, wells, covariates and scores, units, lead times, numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.verification.metrics import METRICS
 
 __all__ = [
+    "WEATHER",
     "MINUS",
     "covariate_label",
+    "lead_label",
+    "lead_numbers",
     "level_label",
+    "metric_label",
     "model_label",
+    "perfect_value",
     "shortened",
     "thousands",
     "units_label",
@@ -28,6 +36,14 @@ _KINDS = {
     "stage": "river stage",
 }
 """Kinds of covariates whose name in figures is not the word itself."""
+
+WEATHER = {
+    "observed": "with observed weather",
+    "climatology": "with weather of past years",
+    "forecast": "with a weather forecast",
+    "ensemble": "with a weather forecast",
+}
+"""Origin of the weather after an issue time, by forcing."""
 
 _UNITS = {"degC": "°C", "m3/d": "m³/d", "W/m2": "W/m²", "W m-2": "W/m²"}
 
@@ -109,3 +125,61 @@ def units_label(attrs: Mapping[str, Any]) -> str:
 def thousands(count: int) -> str:
     """Return a number with thin spaces between the thousands."""
     return f"{count:,}".replace(",", "\N{THIN SPACE}")
+
+
+def perfect_value(metric: str) -> float:
+    """Return the value of a metric for a perfect prediction."""
+    if metric in METRICS:
+        return float(METRICS[metric].perfect)
+    if metric.startswith("coverage_"):
+        return float(metric.removeprefix("coverage_")) / 100
+    return 1.0 if metric.startswith("skill") else 0.0
+
+
+def metric_label(metric: str) -> str:
+    """Return the label of an axis of a metric, such as ``"RMSE [m]"``.
+
+    Examples
+    --------
+    >>> metric_label("width_95"), metric_label("skill_crps_persistence")
+    ('width of the 95 % interval [m]', 'CRPS skill relative to persistence')
+    """
+    if metric in METRICS:
+        units = METRICS[metric].units
+        return METRICS[metric].label + ("" if units == "1" else f" [{units}]")
+    what, _, level = metric.rpartition("_")
+    if level.isdigit():
+        units = "" if what == "coverage" else " [m]"
+        return f"{what.replace('_', ' ')} of the {level} % interval{units}"
+    if metric.startswith("skill_"):
+        score, _, baseline = metric.removeprefix("skill_").partition("_")
+        relative = f" relative to {model_label(baseline)}" if baseline else ""
+        return f"{score.upper()} skill{relative}"
+    return "CRPS [m]" if metric == "crps" else metric
+
+
+def lead_numbers(lead_time: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return lead times as numbers, and their unit; numbers without a unit are months.
+
+    Examples
+    --------
+    >>> lead_numbers(np.array([7, 14], "timedelta64[D]"))
+    (array([1., 2.]), 'weeks')
+    """
+    lead_time = np.asarray(lead_time)
+    if lead_time.dtype.kind != "m":
+        return lead_time.astype(float), "months"
+    days = lead_time / np.timedelta64(1, "D")
+    return (days / 7, "weeks") if (days % 7 == 0).all() else (days, "days")
+
+
+def lead_label(lead_time: object) -> str:
+    """Return one lead time in words.
+
+    Examples
+    --------
+    >>> lead_label(np.timedelta64(7, "D")), lead_label(3)
+    ('1 week', '3 months')
+    """
+    numbers, unit = lead_numbers(pd.Index([lead_time]).to_numpy())
+    return f"{numbers[0]:g} {unit if numbers[0] != 1 else unit[:-1]}"

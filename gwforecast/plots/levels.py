@@ -1,57 +1,77 @@
-"""Levels over time: hydrograph with rain and prediction, all models, and availability of data."""
+"""Levels over time: with rain and predictions, their availability, and how they follow weather."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from gwforecast import schema
+from gwforecast import schema, timeline
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import covariate_label, level_label, model_label, shortened, thousands
-from gwforecast.plots.prepare import Interval, View
+from gwforecast.plots.labels import (
+    covariate_label,
+    level_label,
+    model_label,
+    shortened,
+    thousands,
+    units_label,
+)
+from gwforecast.plots.prepare import Interval, View, lag_correlations, rainfall_departure
 from gwforecast.sequences.split import Period, Split
 
-__all__ = ["all_models", "any_in", "gaps", "hang_rain", "hydrograph", "level_limits"]
+__all__ = ["all_models", "frame", "gaps", "hydrograph", "lag_correlation", "rain_departure"]
 
 
 RAIN_SHARE = 0.27
 """Largest share of the height of the axes that is taken by rain."""
 
+_TALL = 130
+"""Width of a label, in points, from which its units stand in a second line."""
+
 LATER = "#CFEDED"
 """Paler turquoise of rain after the issue time, which a forecast may not have known."""
 
 
-def any_in(rain: xr.DataArray, *, view: View) -> bool:
-    """Return whether any rain of a view is known; axes without bars would look like no rain."""
-    return bool(rain.sel({schema.TIME: slice(*view)}).notnull().any())
-
-
-def level_limits(ax: Axes, low: float, high: float, *, rain: bool) -> None:
-    """Set the limits of the axis of levels, with room for rain above them, and its ticks."""
-    span = max(high - low, 0.01)
-    room = 1.15 * span * RAIN_SHARE / (1 - RAIN_SHARE) if rain else 0.0
-    bottom, top = low - 0.06 * span, high + 0.08 * span
-    ax.set_ylim(bottom, top + room)
-    ticks = np.asarray(MaxNLocator(7, steps=style.STEPS).tick_values(bottom, top))
-    ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
-    style.plain_numbers(ax.yaxis)
-
-
-def hang_rain(
+def frame(
     ax: Axes,
-    rain: xr.DataArray,
+    limits: tuple[float, float],
+    rain: xr.DataArray | None,
     *,
     view: View,
     issue_time: np.datetime64 | None = None,
     later: str = "rain after issue",
+) -> list[Any]:
+    """Set limits and ticks of the axis of levels; return the handles of rain, if any is known.
+
+    Parameters
+    ----------
+    limits : tuple of float
+        Lowest and highest level, m.
+    rain, view, issue_time, later
+        As of :func:`_hang_rain`; axes without bars would look like no rain.
+    """
+    rains = rain is not None and bool(rain.sel({schema.TIME: slice(*view)}).notnull().any())
+    span = max(limits[1] - limits[0], 0.01)
+    room = 1.15 * span * RAIN_SHARE / (1 - RAIN_SHARE) if rains else 0.0
+    bottom, top = limits[0] - 0.06 * span, limits[1] + 0.08 * span
+    ax.set_ylim(bottom, top + room)
+    most = int(np.clip(style.points_up(ax) / 20, 3, 7))
+    ticks = np.asarray(MaxNLocator(most, steps=style.STEPS).tick_values(bottom, top))
+    ax.set_yticks(ticks[(ticks >= bottom) & (ticks <= top)])
+    style.plain_numbers(ax.yaxis)
+    if rain is None or not rains:
+        return []
+    return _hang_rain(ax, rain, view=view, issue_time=issue_time, later=later)
+
+
+def _hang_rain(
+    ax: Axes, rain: xr.DataArray, *, view: View, issue_time: np.datetime64 | None, later: str
 ) -> list[Any]:
     """Draw rain as bars from the top on an axis of its own; return the handles of the legend.
 
@@ -70,32 +90,28 @@ def hang_rain(
     """
     bars, label = prepare.rain_bars(rain, view=view, issue_time=issue_time)
     hung = ax.twinx()
-    width = bars["end"] - bars["start"]
-    after = bars["start"] > view[1] if issue_time is None else bars["start"] >= issue_time
-    handles: list[Any] = []
-    for part, colour, name in ((~after, style.RAIN_BARS, "rain"), (after, LATER, later)):
-        if bars.loc[part, "amount"].notna().any() or (name == "rain" and not after.any()):
-            shown = bars[part]
-            handles.append(
-                hung.bar(
-                    shown["start"], shown["amount"], width[part], align="edge", color=colour,
-                    label=name,
-                )
-            )  # fmt: skip
     most = float(bars["amount"].max())
     most = most if np.isfinite(most) and most > 0 else 1.0
+    lacking = bars["missing"]
+    bars.loc[lacking, "amount"] = 0.03 * most / RAIN_SHARE
+    after = bars["start"] > view[1] if issue_time is None else bars["start"] >= issue_time
+    handles = [
+        hung.bar(
+            shown["start"], shown["amount"], shown["end"] - shown["start"], align="edge",
+            color=colour, label=name,
+        )
+        for shown, colour, name in (
+            (bars[~after & ~lacking], style.RAIN_BARS, "rain"),
+            (bars[after & ~lacking], LATER, later),
+            (bars[lacking], style.SPARE, "rain missing"),
+        )
+        if shown["amount"].notna().any()
+    ]  # fmt: skip
     hung.set_ylim(most / RAIN_SHARE, 0)
     ticks = np.asarray(MaxNLocator(4, steps=style.STEPS).tick_values(0, most))
     hung.set_yticks(ticks[ticks <= most * 1.05])
-    hung.set_ylabel(label, loc="top")
-    lacking = bars[bars["missing"]]
-    if len(lacking):
-        handles.append(
-            hung.bar(
-                lacking["start"], 0.03 * most / RAIN_SHARE, width[bars["missing"]], align="edge",
-                color=style.SPARE, label="rain missing",
-            )
-        )  # fmt: skip
+    long = style.text_width(label, size=9) > _TALL
+    hung.set_ylabel(label.replace(" [", "\n[") if long else label, loc="top")
     style.finish(hung)
     return handles
 
@@ -114,27 +130,15 @@ def hydrograph(
 ) -> Axes:
     """Draw a hydrograph: observed levels, rain, periods, and a prediction with its interval.
 
+    Rain is drawn from the top, on an axis of its own at the right, if there is a covariate of this
+    kind. Long records of rain are summed to weeks, months, ..., as stated at its axis.
+
     Parameters
     ----------
-    observations : xarray.Dataset
-        ``level`` (well, time), m; rain is drawn from the top if there is a covariate of this kind.
-        Long records of rain are summed to weeks, months, ..., as stated at its axis.
     predictions : xarray.Dataset, optional
-        ``level`` (model, well, time, quantile), m. With a split, they are drawn from the start of
-        the test period.
-    split : Split, optional
-        Train, validation and test periods, shaded and named.
+        With a split, they are drawn from the start of the test period.
     period : str or tuple, optional
         Period of the split, or first and last date shown; by default all levels.
-    note : str, optional
-        Text above the axes at the right, such as the scores of the test period.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure. Rain has an axis of its own at the right.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes of the levels.
 
     Raises
     ------
@@ -151,23 +155,14 @@ def hydrograph(
     rain = None if name is None else observations[name].sel({schema.WELL: well}, drop=True)
 
     ax = style.new_axes(ax, width=style.WIDE, height=3.2)
-    if split is not None:
-        style.shade_periods(
-            ax,
-            prepare.period_spans(split, well=well, view=view),
-            view=view,
-            time=observations[schema.TIME],
-        )
+    style.shade_periods(ax, split, well=well, view=view, time=observations[schema.TIME])
     _draw(ax, level, predicted, bounds, model=model)
     handles = ax.get_legend_handles_labels()[0]
-    limits = prepare.limits_of([*series, *_both(bounds)], view=view)
-    level_limits(ax, *limits, rain=rain is not None)
-    if rain is not None:
-        handles += hang_rain(ax, rain, view=view)
-    style.date_axis(ax, view)
+    edges = [] if bounds is None else [bounds.lower, bounds.upper]
+    handles += frame(ax, prepare.limits_of([*series, *edges], view=view), rain, view=view)
     ax.set_ylabel(level_label(level))
     style.title(ax, prepare.whose(well, model), note, pad=5 if split is None else 16)
-    style.legend_below(ax, handles=handles, below=style.below_dates(view))
+    style.legend_below(ax, handles=handles, below=style.date_axis(ax, view))
     return style.finish(ax)
 
 
@@ -189,10 +184,6 @@ def _from_test_on(time: xr.DataArray, split: Split, *, well: str) -> xr.DataArra
     return time > split.end_through("validation").sel({schema.WELL: well}, drop=True)
 
 
-def _both(bounds: Interval | None) -> list[xr.DataArray]:
-    return [] if bounds is None else [bounds.lower, bounds.upper]
-
-
 def _draw(
     ax: Axes,
     level: xr.DataArray,
@@ -210,14 +201,9 @@ def _draw(
     ax.plot(times, predicted.values, color=style.PREDICTED, lw=1.4, label=label, zorder=2.5)
     if bounds is not None:
         ax.fill_between(
-            times,
-            bounds.lower.values,
-            bounds.upper.values,
-            color=style.INTERVAL,
-            lw=0,
-            label=f"{100 * bounds.coverage:.3g} % interval",
-            zorder=1.5,
-        )
+            times, bounds.lower.values, bounds.upper.values, color=style.INTERVAL, lw=0,
+            label=f"{100 * bounds.coverage:.3g} % interval", zorder=1.5,
+        )  # fmt: skip
 
 
 @style.styled
@@ -238,15 +224,11 @@ def all_models(
     does not compress the others. Triangles at the edge mark where a prediction or its interval
     continues outside the axes.
 
+    The test period is shown, or the validation period if there is no test period; without a split,
+    all times with a prediction.
+
     Parameters
     ----------
-    observations : xarray.Dataset
-        ``level`` (well, time), m.
-    predictions : xarray.Dataset
-        ``level`` (model, well, time, quantile), m.
-    split : Split, optional
-        The test period is shown, or the validation period if there is no test period. Without a
-        split, all times with a prediction are shown.
     models : iterable of str, optional
         Names of the models, in the order of the panels; by default all, in the order of their
         root mean square error in the period shown.
@@ -257,11 +239,6 @@ def all_models(
     axes : iterable of matplotlib.axes.Axes, optional
         Axes to draw in, one for each model; by default those of a new figure with two columns.
 
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        Axes of each model.
-
     Raises
     ------
     ValueError
@@ -269,7 +246,8 @@ def all_models(
     """
     well = prepare.only_well(observations, well)
     spans = {} if split is None else prepare.period_spans(split, well=well)
-    view = spans.get("test") or spans.get("validation")
+    period = next((name for name in ("test", "validation") if name in spans), None)
+    view = None if period is None else spans[period]
     if view:  # other rows may be predictions of another fit
         predictions = predictions.sel({schema.TIME: slice(*view)})
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
@@ -279,23 +257,24 @@ def all_models(
     known = [central for central, _ in shown if central is not None]
     view = view or prepare.view_of(known, period=None, split=None, well=well)
     limits = _panel_limits(level, known, view=view)
-    panels = _panels(len(names)) if axes is None else list(axes)
+    panels = style.panels(len(names), height=1.35, sharey=True)[1] if axes is None else list(axes)
     if len(panels) < len(names):
         raise ValueError(
             f"Each model needs axes of its own. Received {len(panels)} axes for {len(names)} "
             "models. Give more axes, or fewer models."
         )
     for ax, name, (central, bounds) in zip(panels, names, shown, strict=False):
-        _draw(ax, level, central, bounds, model=name)
-        level_limits(ax, *limits, rain=False)
+        _draw(ax, level, central, bounds, model=None)
+        frame(ax, limits, None, view=view)
         _mark_clipped(ax, central, bounds)
-        style.date_axis(ax, view, most=8)
+        style.date_axis(ax, view)
         style.title(ax, model_label(name), (notes or {}).get(name))
         style.finish(ax)
         if name == best:
             _frame(ax)
     if axes is None:
-        _label_figure(panels[0], level, well=well)
+        name = well if period is None else f"{well}, {period} period"
+        style.label_figure(panels[0].figure, name, ylabel=level_label(level))
     return panels[: len(names)]
 
 
@@ -340,41 +319,9 @@ def _spread(outside: np.ndarray) -> list[int]:
     return positions
 
 
-def _panels(count: int) -> list[Axes]:
-    columns = min(2, count)
-    rows = -(-count // columns)
-    figure, grid = plt.subplots(
-        rows,
-        columns,
-        figsize=(style.WIDE, 0.6 + 1.35 * rows),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for spare in grid.ravel()[count:]:
-        figure.delaxes(spare)
-    for column in range(columns):  # dates below each column
-        grid[(count - 1 - column) // columns, column].tick_params(labelbottom=True)
-    return list(grid.ravel()[:count])
-
-
 def _frame(ax: Axes) -> None:
     for spine in ax.spines.values():
         spine.set(linewidth=1.6, edgecolor=style.PREDICTED)
-
-
-def _label_figure(ax: Axes, level: xr.DataArray, *, well: str) -> None:
-    figure = ax.figure
-    figure.supylabel(level_label(level), fontsize=9, color=style.INK)
-    figure.suptitle(well, fontsize=9, fontweight="bold", color=style.INK, x=0.01, ha="left")
-    handles: dict[str, Any] = {}
-    for panel in figure.axes:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            handles.setdefault("predicted" if label.startswith("predicted") else label, handle)
-    figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles)
-    )
 
 
 MOST_NAMED = 45
@@ -397,22 +344,14 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
     Levels that are less frequent than the steps, such as weekly levels on daily steps, are joined
     to one bar where they are at most twice their usual distance apart.
 
+    At the right are the numbers of levels, and the percentages of steps with a value of a
+    covariate. Of more than 45 wells, every second, third, ... is labelled.
+
     Parameters
     ----------
-    observations : xarray.Dataset
-        ``level`` and covariates, dims (well, time).
     well : str, optional
         Name of a single well to show; by default all wells are shown, and covariates where all
         wells have them.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure, whose height depends on the number of
-        rows, up to a page. Of more than 45 wells, every second, third, ... is labelled.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. At the right are the numbers of levels, and the percentages of steps with a value
-        of a covariate.
 
     Raises
     ------
@@ -443,8 +382,8 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
     names = [shortened(rows[number].name, most=30) for number in named]
     ax.set_yticks([centres[number] for number in named], names)
     ax.set_ylim(centres[-1] + 1.9 * heights[-1] / 2, -0.6)
-    if wells == 1:
-        style.title(ax, str(observations[schema.WELL].values[0]), None)
+    one = wells == 1
+    style.title(ax, str(observations[schema.WELL].values[0]) if one else f"{wells} wells", None)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -480,3 +419,109 @@ def _rows(observations: xr.Dataset) -> list[_Row]:
         label = covariate_label(name, variable.attrs)
         rows.append(_Row(label, present, style.RAIN if rain else style.SPARE, text))
     return rows
+
+
+@style.styled
+def rain_departure(
+    observations: xr.Dataset, *, well: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the level and the cumulative rainfall departure.
+
+    The departure has an axis of its own at the right.
+
+    Raises
+    ------
+    ValueError
+        If the well is unknown or has no level, or no covariate is rain.
+    """
+    well = prepare.only_well(observations, well)
+    name = prepare.rain_name(observations)
+    if name is None:
+        raise ValueError(
+            "The cumulative rainfall departure needs rain. Received the covariates "
+            f"{schema.covariate_names(observations)}, none of them rain. Set attrs['kind'] = "
+            "'rain' of the one that is."
+        )
+    one = observations.sel({schema.WELL: well}, drop=True)
+    view = prepare.view_of([one[schema.LEVEL]], period=None, split=None, well=well)
+    ax = style.new_axes(ax, width=style.WIDE, height=3.0)
+    departure = rainfall_departure(one[name])
+    beside = ax.twinx()
+    units = units_label({"units": str(one[name].attrs.get("units", "")).split("/")[0]})
+    beside.plot(departure[schema.TIME], departure, color=style.RAIN, lw=1.2)
+    beside.axhline(0.0, color=style.SPARE, lw=0.6)
+    what = covariate_label(name, one[name].attrs)
+    beside.set_ylabel(f"cumulative departure of {what}{units}", color="#1F7F7F")
+    beside.tick_params(labelsize=8)
+    style.draw_levels(ax, one[schema.LEVEL], label="observed")
+    ax.set_zorder(beside.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    style.date_axis(ax, view)
+    style.plain_numbers(ax.yaxis)
+    ax.set_ylabel(level_label(one[schema.LEVEL]))
+    style.title(ax, well, "cumulative sum of rain minus its mean")
+    style.finish(ax).yaxis.label.set_color(style.OBSERVED)
+    return ax
+
+
+@style.styled
+def lag_correlation(
+    observations: xr.Dataset,
+    *,
+    well: str | None = None,
+    covariates: Sequence[str] | None = None,
+    most: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the correlation of the level with the mean of each covariate over preceding steps.
+
+    The number of steps at which the curve of rain peaks indicates the memory of the aquifer.
+
+    Parameters
+    ----------
+    covariates : sequence of str, optional
+        Names; by default all.
+    most : int, optional
+        Largest number of steps in a mean; by default two years.
+
+    Raises
+    ------
+    ValueError
+        If the well or a covariate is unknown, or no correlation has 20 pairs.
+    """
+    well = prepare.only_well(observations, well)
+    there = schema.covariate_names(observations)
+    names = list(covariates) if covariates is not None else there
+    lacking = [name for name in names if name not in there]
+    one = observations.sel({schema.WELL: well}, drop=True)
+    frequency = timeline.infer_frequency(one[schema.TIME].values)
+    unit, year = {"D": ("days", 365), "W": ("weeks", 52)}.get(frequency[0], ("months", 12))
+    table = lag_correlations(
+        one[schema.LEVEL], one, names=[] if lacking else names, most=most or 2 * year
+    )
+    if lacking or not table["correlation"].notna().any():
+        raise ValueError(
+            "A correlation needs a covariate and at least 20 pairs. Received "
+            f"{lacking or names}; well {well!r} has {there}. Choose others, or a smaller most."
+        )
+    ax = style.new_axes(ax, width=style.WIDE * 0.75, height=3.2)
+    ax.axhline(0.0, color=style.SPARE, lw=0.8, zorder=1)
+    for number, (name, rows) in enumerate(table.groupby("covariate", sort=False)):
+        dash = "-" if number < 7 else (0, (4, 1.5))
+        unknown = not rows["correlation"].notna().any()
+        label = covariate_label(str(name), one[name].attrs) + (" (constant)" if unknown else "")
+        color = style.RAIN if name == prepare.rain_name(observations) else None
+        ax.plot(rows["steps"], rows["correlation"], lw=1.4, ls=dash, label=label, color=color)
+    ax.set_xscale("log")
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= table["steps"].max()]
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    highest = float(np.nanmax(np.abs(table["correlation"])))
+    edge = min(1.0, highest + 0.1)
+    ax.set(
+        xlabel=f"averaging window before the level [{unit}]", ylabel="correlation with the level"
+    )
+    ax.set_ylim(-edge, edge)
+    style.title(ax, well, f"n = {thousands(int(table['n'].max()))}")
+    style.legend_below(ax)
+    return style.finish(ax)

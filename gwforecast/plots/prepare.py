@@ -21,6 +21,7 @@ __all__ = [
     "central",
     "interval",
     "is_sparse",
+    "isolated",
     "lag_correlations",
     "limits_of",
     "only_model",
@@ -84,16 +85,23 @@ def only_well(data: xr.Dataset | xr.DataArray, well: str | None) -> str:
     return wells[0] if well is None else well
 
 
-def only_model(data: xr.Dataset | xr.DataArray, model: str | None) -> str:
+def only_model(
+    data: xr.Dataset | xr.DataArray, model: str | None, *, well: str | None = None
+) -> str:
     """Return the name of the model to show: the given one, or the only one; empty for none.
+
+    Where each well has a model of its own, it is that of the well.
 
     Raises
     ------
     ValueError
         If the model is unknown, or there are several and none is given.
     """
-    if schema.MODEL not in data.coords or schema.WELL in data[schema.MODEL].dims:
-        return model or ""
+    if schema.MODEL not in data.coords:
+        return model or str(data.attrs.get("model", ""))
+    if schema.WELL in data[schema.MODEL].dims:
+        named = "" if well is None else str(data[schema.MODEL].sel({schema.WELL: well}).values)
+        return model or named
     models = [str(name) for name in np.atleast_1d(data[schema.MODEL].values)]
     if model in models:
         return str(model)
@@ -227,6 +235,18 @@ def is_sparse(values: np.ndarray) -> bool:
     """Return whether a series, shape (time,), usually has empty steps between its values."""
     positions = np.flatnonzero(np.isfinite(values))
     return positions.size < 2 or float(np.median(np.diff(positions))) > 1
+
+
+def isolated(known: np.ndarray) -> np.ndarray:
+    """Return where a known step, shape (time,), has no known one beside it.
+
+    Examples
+    --------
+    >>> isolated(np.array([True, True, False, True]))
+    array([False, False, False,  True])
+    """
+    padded = np.pad(known, 1)
+    return np.asarray(known & ~padded[:-2] & ~padded[2:])
 
 
 def runs(present: np.ndarray, *, longest: int = 1) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Data of the figures of forecasts and of the groundwater status, apart from drawing them."""
+"""Data of the figures of forecasts, apart from drawing them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.plots import prepare
 from gwforecast.plots.prepare import Interval, View
-from gwforecast.verification.status import OUTLOOK_CLASSES
 
 __all__ = [
-    "OUTLOOK_CLASSES",
     "Issued",
-    "Months",
     "fan_view",
     "intervals",
     "issued",
     "issues_of",
     "last_level",
-    "lead_label",
-    "lead_numbers",
-    "months_of",
     "near_thresholds",
     "rain_through",
     "usual_levels",
@@ -294,87 +288,3 @@ def usual_levels(
             rows[day - 1] = np.quantile(past.values[near], NORMAL_QUANTILES)
     coords = {schema.TIME: times, schema.QUANTILE: list(NORMAL_QUANTILES)}
     return xr.DataArray(rows[wanted - 1], coords, (schema.TIME, schema.QUANTILE))
-
-
-def lead_numbers(lead_time: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return lead times as numbers, and their unit; numbers without a unit are months.
-
-    Examples
-    --------
-    >>> lead_numbers(np.array([7, 14], "timedelta64[D]"))
-    (array([1., 2.]), 'weeks')
-    """
-    lead_time = np.asarray(lead_time)
-    if lead_time.dtype.kind != "m":
-        return lead_time.astype(float), "months"
-    days = lead_time / np.timedelta64(1, "D")
-    return (days / 7, "weeks") if (days % 7 == 0).all() else (days, "days")
-
-
-def lead_label(lead_time: object) -> str:
-    """Return one lead time in words.
-
-    Examples
-    --------
-    >>> lead_label(np.timedelta64(7, "D")), lead_label(3)
-    ('1 week', '3 months')
-    """
-    numbers, unit = lead_numbers(pd.Index([lead_time]).to_numpy())
-    return f"{numbers[0]:g} {unit if numbers[0] != 1 else unit[:-1]}"
-
-
-@dataclass(frozen=True)
-class Months:
-    """Class numbers and percentiles, shape (well, month), and the number of forecast months."""
-
-    wells: list[str]
-    times: list[pd.Timestamp]
-    classes: np.ndarray
-    percentiles: np.ndarray
-    forecast: int
-
-
-def months_of(
-    status: pd.DataFrame, *, issue_time: str | np.datetime64 | pd.Timestamp | None
-) -> Months:
-    """Return class numbers and percentiles by well and month.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, a class is unknown, or a well has two rows for a month.
-    """
-    if status.empty:
-        raise ValueError(
-            "The table of status must have rows. Received none. Choose wells and months with "
-            "levels."
-        )
-    period = pd.DatetimeIndex(status["time"]).to_period("M")
-    rows = status.assign(month=period)
-    names = rows["class"].dropna().astype(str)
-    strange = names[~names.isin(OUTLOOK_CLASSES)]
-    if len(strange):
-        raise ValueError(
-            f"A class must be one of {', '.join(OUTLOOK_CLASSES)}. Received {strange.iloc[0]!r}. "
-            "Rename it."
-        )
-    twice = rows[rows.duplicated(["well", "month"])]
-    if len(twice):
-        raise ValueError(
-            "There must be one status for each well and month. Received two of well "
-            f"{twice['well'].iloc[0]!r} in {twice['month'].iloc[0]}. Keep one of them."
-        )
-    times = pd.period_range(period.min(), period.max(), freq="M")
-    numbers = dict(zip(OUTLOOK_CLASSES, map(float, range(7)), strict=True))
-    rows = rows.assign(number=rows["class"].map(numbers).astype(float))
-    wells = [str(name) for name in rows["well"].unique()]
-    place = pd.MultiIndex.from_product([rows["well"].unique(), times])
-    found = rows.set_index(["well", "month"])[["number", "percentile"]].reindex(place)
-    issued_in = None if issue_time is None else pd.Timestamp(issue_time).to_period("M")
-    return Months(
-        wells,
-        list(times.to_timestamp()),
-        found["number"].to_numpy(float).reshape(len(wells), -1),
-        found["percentile"].to_numpy(float).reshape(len(wells), -1),
-        0 if issued_in is None else int((times > issued_in).sum()),
-    )

@@ -10,13 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gwforecast.plots import prepare_scores, style
-from gwforecast.plots.labels import MINUS, model_label, thousands
-from gwforecast.plots.prepare_scores import metric_label, perfect_value
+from gwforecast.plots import style
+from gwforecast.plots.labels import MINUS, metric_label, model_label, perfect_value, thousands
 from gwforecast.sequences.split import Period
 
-__all__ = ["interval_coverage", "score_comparison"]
+__all__ = ["by_well", "coverages", "interval_coverage", "score_comparison"]
 
+
+_NUMBER = 40
+"""Width of a score and of the names of models beside the axes, in points."""
 
 _LOWEST_SKILL = -1.0
 """Lower end of the axis of metrics with the perfect value 1; arrows mark scores below it."""
@@ -72,7 +74,7 @@ def score_comparison(
         marks: dict[str, Any] = {}
         for handle, mark in zip(*ax.get_legend_handles_labels(), strict=True):
             marks.setdefault(mark, handle)
-        style.legend_below(ax, below=36, handles=marks.values())
+        style.legend_below(ax, handles=marks.values())
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -82,7 +84,8 @@ def _title(ax: Axes, scores: pd.DataFrame, *, period: str) -> None:
     of_well = scores.dropna(subset="value").groupby("well")["n"].max()
     wells = scores["well"].unique()
     who = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
-    style.title(ax, who, f"{period} period, n = {thousands(int(of_well.sum()))}")
+    note = f"{period} period, n = {thousands(int(of_well.sum()))}"
+    style.title(ax, who, note, width=style.points_across(ax) - (_NUMBER if ax.texts else 0))
 
 
 def _draw_row(
@@ -175,7 +178,7 @@ def interval_coverage(
         If there is no coverage, or one is not between 0 and 1.
     """
     scores = table if "metric" in table else None
-    table = table if scores is None else prepare_scores.coverages(scores, period=period)
+    table = table if scores is None else coverages(scores, period=period)
     _check_shares(table, period=period)
     parts = list(table.groupby("model", sort=False)) if "model" in table else [("", table)]
     low, lowest = _coverage_limits(table)
@@ -188,10 +191,10 @@ def interval_coverage(
     right = max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)
     ax.set(xlim=(low, right), ylim=(lowest, 1.005))
     _label_shares(ax, table["nominal"])
+    lines = 0
     if "model" in table:
-        style.legend_below(ax, columns=3, below=36)
+        lines = style.legend_below(ax)
     if note:
-        lines = -(-(len(parts) + (len(parts) > 1)) // 3) if "model" in table else 0
         style.note_below(ax, note, below=40 + 13 * lines)
     if scores is not None:
         of_coverage = scores["metric"].str.startswith("coverage_")
@@ -263,3 +266,48 @@ def _check_shares(table: pd.DataFrame, *, period: Period) -> None:
         raise ValueError(
             f"Coverages must be from 0 to 1. Received {wrong[0]:g}. Divide percentages by 100."
         )
+
+
+def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
+    """Return the nominal and observed coverage of each model, pooled over the levels of all wells.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns model, period, metric, value, n; metrics such as ``coverage_95`` are used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns model, nominal, observed; coverages from 0 to 1.
+    """
+    shares = scores["metric"].str.fullmatch(r"coverage_\d+") & (scores["period"] == period)
+    known = scores[shares & scores["value"].notna() & (scores["n"] > 0)]
+    inside = (known["value"] * known["n"]).rename("inside")
+    pooled = known.assign(inside=inside).groupby(["model", "metric"], sort=False)
+    total = pooled[["inside", "n"]].sum().reset_index()
+    nominal = total["metric"].str.removeprefix("coverage_").astype(float) / 100
+    observed = total["inside"] / total["n"]
+    return pd.DataFrame({"model": total["model"], "nominal": nominal, "observed": observed})
+
+
+def by_well(
+    scores: pd.DataFrame, *, metric: str, period: str, models: list[str] | None = None
+) -> pd.DataFrame:
+    """Return the scores as a table, wells by models, both in their order in ``scores``.
+
+    Raises
+    ------
+    ValueError
+        If there is no score of this metric and period, or a model of ``models`` has none.
+    """
+    rows = scores[(scores["metric"] == metric) & (scores["period"] == period)]
+    wide = rows.pivot_table(index="well", columns="model", values="value", dropna=False, sort=False)
+    lacking = [model for model in models or () if model not in wide or wide[model].isna().all()]
+    if wide.empty or wide.isna().all(axis=None) or lacking:
+        raise ValueError(
+            f"The scores must include the metric, period and models. Received metric {metric!r}, "
+            f"period {period!r} and {lacking or 'any model'}, without a score. Choose from the "
+            "table."
+        )
+    return wide

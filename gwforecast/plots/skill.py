@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,19 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from gwforecast import schema
-from gwforecast.plots import prepare_scores, style
-from gwforecast.plots.labels import model_label, shortened, thousands
-from gwforecast.plots.prepare_scores import Curves, metric_label, perfect_value
+from gwforecast.plots import style
+from gwforecast.plots.labels import (
+    lead_numbers,
+    metric_label,
+    model_label,
+    perfect_value,
+    thousands,
+)
 from gwforecast.plots.style import Look
 
-__all__ = ["pit", "reliability", "scores_by_lead"]
+__all__ = ["pit", "reliability", "scores_by_lead", "spread_apart"]
 
 
 _FURTHEST = 2.0
 """Errors of up to this many times the median of the models are within the axes."""
-
-_TITLE = 24
-"""Letters of the name of a well above axes that have names of lines at their right."""
 
 _LINE = 10.5
 """Height of a line of text, in points."""
@@ -43,7 +46,8 @@ def scores_by_lead(
     """Draw a score of each model by lead time, as the mean over wells.
 
     Lines are labelled at their ends. A model that is far worse than the others leaves the axes;
-    an arrow beside its name shows where.
+    an arrow beside its name shows where. A dashed line marks the value of a perfect forecast where
+    that is not zero, and a thin line marks zero where scores can be negative.
 
     Parameters
     ----------
@@ -56,33 +60,26 @@ def scores_by_lead(
     emphasis : iterable of str, optional
         Models in colour, the others are grey and dashed; by default all have colours.
     note : str, optional
-        Text above the axes at the right; by default the number of pairs per lead time.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. A dashed line marks the value of a perfect forecast where that is not zero, and
-        a thin line marks zero where scores can be negative.
+        Text above the axes at the right, before the number of pairs.
 
     Raises
     ------
     ValueError
         If a well or model is unknown, or there is no score of this metric.
     """
-    curves = prepare_scores.curves(scores, metric=metric, wells=wells, models=models)
-    count = curves.values.shape[1] + len(curves.without)
-    height = max(2.9, 0.9 + count * _LINE / 72)
-    ax = style.new_axes(ax, width=style.WIDE * 0.8, height=height)
-    looks = style.looks_of([str(model) for model in curves.values.columns], emphasis)
+    found = _curves(scores, metric=metric, wells=wells, models=models)
+    count = found.values.shape[1] + len(found.without)
+    ax = style.new_axes(ax, width=style.WIDE * 0.8, height=max(2.9, 0.9 + count * _LINE / 72))
+    looks = style.looks_of([str(model) for model in found.values.columns], emphasis)
     for model, look in looks.items():
-        line = curves.values[model].dropna()
+        line = found.values[model].dropna()
         ax.plot(
             line.index.to_numpy(), line.to_numpy(), color=look.colour, ls=look.dashes,
             label=model_label(model), lw=look.width, zorder=3 if look.strong else 2,
             marker="o" if len(line) == 1 else None, ms=3.5,
         )  # fmt: skip
-    _limits(ax, curves.values, metric=metric)
-    first, last = curves.values.index[0], curves.values.index[-1]
+    _limits(ax, found.values, metric=metric)
+    first, last = found.values.index[0], found.values.index[-1]
     margin = 0.02 * (last - first) or 0.5
     ax.set_xlim(max(first - margin, 0.0) if first > 0 else first, last + margin)
     if first == last:
@@ -90,17 +87,139 @@ def scores_by_lead(
     else:
         ax.xaxis.set_major_locator(MaxNLocator(8, steps=style.STEPS, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=style.STEPS))
-    ax.set(xlabel=f"lead time [{curves.unit}]", ylabel=metric_label(metric))
-    _name_lines(ax, curves, looks)
+    ax.set(xlabel=f"lead time [{found.unit}]", ylabel=metric_label(metric))
+    _name_lines(ax, found, looks)
     chosen = scores["well"].unique() if wells is None else list(wells)
-    who = f"mean of {curves.wells} wells" if curves.wells > 1 else str(chosen[0])
-    style.title(ax, shortened(who, most=_TITLE), note or _pairs(curves.pairs))
+    who = f"mean of {found.wells} wells" if found.wells > 1 else str(chosen[0])
+    names = max(style.text_width(text.get_text()) for text in ax.texts)
+    room = (style.points_across(ax) - names) / 1.085
+    low, high = (thousands(number) for number in found.pairs)
+    pairs = f"n = {low} per lead time" if low == high else f"n = {low} to {high} per lead time"
+    style.title(ax, who, _noted(note, pairs), width=room)
     return style.finish(ax, grid="y")
 
 
-def _pairs(pairs: tuple[int, int]) -> str:
-    low, high = (thousands(number) for number in pairs)
-    return f"n = {low} per lead time" if low == high else f"n = {low} to {high} per lead time"
+def _noted(note: str | None, n: str) -> str:
+    return f"{note}; {n}" if note else n
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """Mean score over wells by lead time.
+
+    values: table of lead times, as numbers, by models. unit: that of the lead time. wells: number
+    of wells in the means; the largest where it differs by lead time. pairs: smallest and largest
+    number of pairs of a lead time. without: models without a score.
+    """
+
+    values: pd.DataFrame
+    unit: str
+    wells: int
+    pairs: tuple[int, int]
+    without: list[str]
+
+
+def _curves(
+    scores: pd.DataFrame,
+    *,
+    metric: str,
+    wells: Iterable[str] | None,
+    models: Iterable[str] | None,
+) -> _Curves:
+    """Return the mean score over wells by model and lead time.
+
+    At each lead time, the mean is taken over the wells at which all models with scores at this
+    lead time have one, so that models are compared on the same wells.
+
+    Raises
+    ------
+    ValueError
+        If a well or model is unknown, or there is no score of this metric.
+    """
+    chosen = _chosen(scores, wells=wells, models=models)
+    table = chosen[chosen["metric"] == metric]
+    known = table[table["value"].notna()]
+    if known.empty:
+        there = chosen.loc[chosen["value"].notna(), "metric"].unique()
+        raise ValueError(
+            f"The scores must include the metric. Received {metric!r}; there are "
+            f"{', '.join(map(str, there)) or 'none'}. Choose another metric."
+        )
+    names = [str(model) for model in table["model"].unique()]
+    with_scores = known.groupby("lead")["model"].nunique()
+    complete = known.groupby(["lead", "well"])["model"].nunique()
+    full = complete[complete == with_scores.reindex(complete.index.get_level_values("lead")).values]
+    rows = pd.MultiIndex.from_frame(known[["lead", "well"]]).isin(full.index)
+    common = known[rows]
+    values = common.pivot_table("value", index="lead", columns="model", aggfunc="mean")
+    numbers, unit = _leads(table, values.index)
+    pairs = common.groupby(["lead", "well"])["n"].min().groupby("lead").sum()
+    return _Curves(
+        values.set_axis(pd.Index(numbers, name="lead"))[[m for m in names if m in values]],
+        unit,
+        int(common.groupby("lead")["well"].nunique().max()),
+        (int(pairs.min()), int(pairs.max())),
+        [m for m in names if m not in values],
+    )
+
+
+def _chosen(
+    scores: pd.DataFrame, *, wells: Iterable[str] | None, models: Iterable[str] | None
+) -> pd.DataFrame:
+    for column, wanted in (("well", wells), ("model", models)):
+        if wanted is None:
+            continue
+        names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+        there = [str(name) for name in scores[column].unique()]
+        lacking = [name for name in names if name not in there]
+        if lacking:
+            raise ValueError(
+                f"Each {column} must be in the scores. Received {lacking[0]!r}; there are "
+                f"{', '.join(there[:8])}. Choose some of them."
+            )
+        scores = scores[scores[column].isin(names)]
+    return scores
+
+
+def _leads(table: pd.DataFrame, steps: pd.Index) -> tuple[np.ndarray, str]:
+    if "lead_time" not in table:
+        return steps.to_numpy(float), "steps"
+    times = table.drop_duplicates("lead").set_index("lead")["lead_time"].reindex(steps)
+    return lead_numbers(times.to_numpy())
+
+
+def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) -> np.ndarray:
+    """Return heights at least ``gap`` apart, close to the given ones and in the same order.
+
+    Heights that are too close are moved as a block around their mean. Where there is too little
+    room for the gap, heights are evenly spaced.
+
+    Parameters
+    ----------
+    heights : numpy.ndarray
+        Shape (label,).
+    gap, low, high : float
+        Smallest distance between heights, and limits of the heights.
+
+    Examples
+    --------
+    >>> spread_apart(np.array([5.0, 5.0, 9.0]), gap=2.0, low=0.0, high=10.0)
+    array([4., 6., 9.])
+    """
+    if heights.size < 2:
+        return np.asarray(np.clip(heights, low, high))
+    gap = min(gap, (high - low) / (heights.size - 1))
+    order = np.argsort(heights, kind="stable")
+    blocks: list[tuple[float, int]] = []  # lowest height and number of labels
+    for height in np.clip(heights[order], low, high).tolist():
+        blocks.append((height, 1))
+        while len(blocks) > 1 and blocks[-1][0] < blocks[-2][0] + gap * blocks[-2][1] - 1e-9:
+            (before, number), (start, more) = blocks.pop(-2), blocks.pop()
+            total = number + more
+            moved = (before * number + (start - gap * number) * more) / total
+            blocks.append((min(max(moved, low), high - gap * (total - 1)), total))
+    placed = np.concatenate([start + gap * np.arange(number) for start, number in blocks])
+    return np.asarray(placed[np.argsort(order)])
 
 
 def _limits(ax: Axes, values: pd.DataFrame, *, metric: str) -> None:
@@ -123,14 +242,14 @@ def _limits(ax: Axes, values: pd.DataFrame, *, metric: str) -> None:
         ax.axhline(0.0, color=style.INK, lw=0.8, zorder=1)
 
 
-def _name_lines(ax: Axes, curves: Curves, looks: dict[str, Look]) -> None:
+def _name_lines(ax: Axes, curves: _Curves, looks: dict[str, Look]) -> None:
     """Write the name of each line at its end, without overlaps."""
     bottom, top = ax.get_ylim()
     ends = {model: curves.values[model].dropna().iloc[-1] for model in looks}
     shares = np.array([(end - bottom) / (top - bottom) for end in ends.values()])
     lacking = len(curves.without)
-    gap = _LINE / _points_up(ax)
-    placed = prepare_scores.spread_apart(
+    gap = _LINE / style.points_up(ax)
+    placed = spread_apart(
         np.concatenate([np.clip(shares, 0, 1), np.full(lacking, -1.0)]), gap=gap, low=0.0, high=1.0
     )
     for (model, look), share, place in zip(
@@ -154,15 +273,6 @@ def _ink(colour: str) -> str:
     return "#666666" if colour == "#A6A6A6" else colour
 
 
-def _points_up(ax: Axes) -> float:
-    """Return the approximate height of axes in points, also before the layout is made."""
-    height, place = ax.figure.bbox.height / ax.figure.dpi, ax.get_subplotspec()
-    if place is None or ax.figure.get_layout_engine() is None:
-        return float(72 * height * ax.get_position().height)
-    share = len(place.rowspan) / place.get_gridspec().nrows
-    return float(72 * max(share * height - 0.75, 0.5))
-
-
 @style.styled
 def reliability(
     table: pd.DataFrame,
@@ -173,6 +283,9 @@ def reliability(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a reliability diagram: observed frequency against forecast probability of an event.
+
+    Below the diagonal, the event was forecast too often. The dotted line is the observed frequency
+    over all forecasts. The number of forecasts in each bin is drawn above the axes.
 
     Parameters
     ----------
@@ -185,17 +298,8 @@ def reliability(
     emphasis : iterable of str, optional
         As in :func:`scores_by_lead`.
     note : str, optional
-        Text above the axes, such as the event and the origin of the weather; by default the
-        number of forecasts.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure. The number of forecasts in each bin is
-        drawn above them.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. Below the diagonal, the event was forecast too often. The dotted line is the
-        observed frequency over all forecasts.
+        Text above the axes, such as the event and the origin of the weather, before the number of
+        forecasts.
 
     Raises
     ------
@@ -204,9 +308,7 @@ def reliability(
     """
     table = _known_bins(table)
     models_shown = table["model"].nunique() if "model" in table else 1
-    ax = style.new_axes(
-        ax, width=style.NARROW, height=4.85 + 0.17 * max(0, (models_shown - 2) // 2)
-    )
+    ax = style.new_axes(ax, width=style.NARROW, height=5.0 + 0.17 * (models_shown // 2))
     ax.plot([0, 1], [0, 1], color=style.INK, lw=0.8, zorder=1)
     models = table.groupby("model", sort=False) if "model" in table else [("forecasts", table)]
     parts = [(str(model), part.sort_values("probability")) for model, part in models]
@@ -233,8 +335,10 @@ def reliability(
     total = int(first["n"].sum())
     one = model_label(parts[0][0]) if len(parts) == 1 and "model" in table else ""
     name = ", ".join(part for part in (well, one) if part)
-    style.title(counts, name, note or f"n = {thousands(total)}", width=style.points_across(ax))
-    style.legend_below(ax, columns=2, below=36)
+    style.title(
+        counts, name, _noted(note, f"n = {thousands(total)}"), width=style.points_across(ax)
+    )
+    style.legend_below(ax)
     return style.finish(ax)
 
 
@@ -278,6 +382,10 @@ def pit(
     middle means that intervals are too wide, high bars at both ends that they are too narrow; a
     slope means that forecasts are too high (more values at the left) or too low.
 
+    The dashed line is the relative frequency in each bin of calibrated forecasts; the band holds
+    95 % of the bins of calibrated forecasts with independent pairs. Errors that persist for weeks
+    make the spread larger.
+
     Parameters
     ----------
     values : xarray.DataArray
@@ -288,14 +396,7 @@ def pit(
     emphasis : iterable of str, optional
         As in :func:`scores_by_lead`.
     note : str, optional
-        Text above the axes; by default the number of pairs.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. The dashed line is the relative frequency in each bin of calibrated forecasts;
-        the band holds 95 % of the bins of calibrated forecasts with independent pairs. Errors that
-        persist for weeks make the spread larger.
+        Text above the axes, before the number of pairs.
 
     Raises
     ------
@@ -308,8 +409,8 @@ def pit(
     size = min(part.size for part in parts.values())
     reach = 1.96 * np.sqrt((1 - 1 / bins) / bins / size)
     ax.axhline(1 / bins, color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=4, label="calibrated")
-    ax.axhspan(max(1 / bins - reach, 0), 1 / bins + reach, color="#DADADA", lw=0, zorder=1.5 if
-               len(parts) > 1 else 2.5, alpha=0.75, label="95 % range if calibrated")  # fmt: skip
+    ax.axhspan(max(1 / bins - reach, 0), 1 / bins + reach, fc=(0.5, 0.5, 0.5, 0.25), ec="#777777",
+               lw=0.8, ls=":", zorder=2.5, label="95 % range if calibrated")  # fmt: skip
     looks = style.looks_of(parts, emphasis)
     highest = 1 / bins + reach
     for model, part in parts.items():
@@ -326,8 +427,8 @@ def pit(
     ax.xaxis.set_major_locator(MultipleLocator(0.2))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    style.title(ax, _whose(values, list(parts)), note or f"n = {thousands(size)}")
-    style.legend_below(ax, columns=2, below=36)
+    style.title(ax, _whose(values, list(parts)), _noted(note, f"n = {thousands(size)}"))
+    style.legend_below(ax)
     return style.finish(ax)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch, Rectangle
 
 from gwforecast import schema
-from gwforecast.plots import prepare, prepare_forecasts, style
+from gwforecast.plots import prepare, style
 from gwforecast.plots.labels import shortened
-from gwforecast.plots.prepare_forecasts import Months
 from gwforecast.sequences.normal import CLASSES
+from gwforecast.verification.status import OUTLOOK_CLASSES
 
 __all__ = ["classes", "status_strip"]
 
@@ -144,7 +145,7 @@ def status_strip(
     ValueError
         If there is no row, a class is unknown, or a well has two rows for a month.
     """
-    months = prepare_forecasts.months_of(status, issue_time=issue_time)
+    months = _months_of(status, issue_time=issue_time)
     wells, count = months.classes.shape
     every = -(-wells // MOST_NAMED)
     named = list(range(0, wells, every))
@@ -160,18 +161,77 @@ def status_strip(
         _write_percentiles(ax, months)
     if months.forecast:
         _mark_forecast(ax, first=count - months.forecast, months=months, wells=wells)
-    _month_axis(ax, months)
+    below = _month_axis(ax, months)
     names = [shortened(months.wells[number], most=26) for number in named]
     ax.set_yticks(named, names)
     ax.set(xlim=(-0.5, count - 0.5), ylim=(wells - 0.5, -0.5))
-    if note:
-        ax.set_title(note, loc="right", fontsize=8, pad=14 if months.forecast else 5)
-    _legend(ax, months)
+    room = style.points_across(ax) - max(0.0, max(map(style.text_width, names)) - 30)
+    who = months.wells[0] if wells == 1 else f"{wells} wells"
+    note = note or "status of each month against the same months of past years"
+    style.title(ax, who, note, pad=16 if months.forecast else 5, width=room)
+    _legend(ax, months, below=below, width=room)
     style.finish(ax).tick_params(axis="y", length=0)
     return ax
 
 
-def _write_percentiles(ax: Axes, months: Months) -> None:
+@dataclass(frozen=True)
+class _Months:
+    """Class numbers and percentiles, shape (well, month), and the number of forecast months."""
+
+    wells: list[str]
+    times: list[pd.Timestamp]
+    classes: np.ndarray
+    percentiles: np.ndarray
+    forecast: int
+
+
+def _months_of(
+    status: pd.DataFrame, *, issue_time: str | np.datetime64 | pd.Timestamp | None
+) -> _Months:
+    """Return class numbers and percentiles by well and month.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, a class is unknown, or a well has two rows for a month.
+    """
+    if status.empty:
+        raise ValueError(
+            "The table of status must have rows. Received none. Choose wells and months with "
+            "levels."
+        )
+    period = pd.DatetimeIndex(status["time"]).to_period("M")
+    rows = status.assign(month=period)
+    names = rows["class"].dropna().astype(str)
+    strange = names[~names.isin(OUTLOOK_CLASSES)]
+    if len(strange):
+        raise ValueError(
+            f"A class must be one of {', '.join(OUTLOOK_CLASSES)}. Received {strange.iloc[0]!r}. "
+            "Rename it."
+        )
+    twice = rows[rows.duplicated(["well", "month"])]
+    if len(twice):
+        raise ValueError(
+            "There must be one status for each well and month. Received two of well "
+            f"{twice['well'].iloc[0]!r} in {twice['month'].iloc[0]}. Keep one of them."
+        )
+    times = pd.period_range(period.min(), period.max(), freq="M")
+    numbers = dict(zip(OUTLOOK_CLASSES, map(float, range(7)), strict=True))
+    rows = rows.assign(number=rows["class"].map(numbers).astype(float))
+    wells = [str(name) for name in rows["well"].unique()]
+    place = pd.MultiIndex.from_product([rows["well"].unique(), times])
+    found = rows.set_index(["well", "month"])[["number", "percentile"]].reindex(place)
+    issued_in = None if issue_time is None else pd.Timestamp(issue_time).to_period("M")
+    return _Months(
+        wells,
+        list(times.to_timestamp()),
+        found["number"].to_numpy(float).reshape(len(wells), -1),
+        found["percentile"].to_numpy(float).reshape(len(wells), -1),
+        0 if issued_in is None else int((times > issued_in).sum()),
+    )
+
+
+def _write_percentiles(ax: Axes, months: _Months) -> None:
     for row, column in zip(*np.nonzero(np.isfinite(months.percentiles)), strict=True):
         number = months.classes[row, column]
         dark = np.isfinite(number) and _DARK[int(number)]
@@ -181,7 +241,7 @@ def _write_percentiles(ax: Axes, months: Months) -> None:
         )  # fmt: skip
 
 
-def _mark_forecast(ax: Axes, *, first: int, months: Months, wells: int) -> None:
+def _mark_forecast(ax: Axes, *, first: int, months: _Months, wells: int) -> None:
     """Hatch and frame the forecast months."""
     corner, size = (first - 0.5, -0.5), (months.forecast, wells)
     if months.classes.shape[1] > _MOST_NUMBERED:  # hatching would hide numbers
@@ -196,33 +256,33 @@ def _mark_forecast(ax: Axes, *, first: int, months: Months, wells: int) -> None:
     )  # fmt: skip
 
 
-def _month_axis(ax: Axes, months: Months) -> None:
-    """Label months where there are few, otherwise years."""
+def _month_axis(ax: Axes, months: _Months) -> float:
+    """Label months where there are few, otherwise years; return the distance of the legend."""
     count = len(months.times)
     if count <= 2 * _MOST_NUMBERED:
         step = 1 if count <= _MOST_NUMBERED else 3
         shown = [k for k in range(count) if (months.times[k].month - 1) % step == 0]
+        named = {k for k in shown if k == shown[0] or months.times[k].month == 1}
         labels = [
-            f"{months.times[k]:%b}" + (
-                f"\n{months.times[k].year}" if k == shown[0] or months.times[k].month == 1 else ""
-            )
+            f"{months.times[k]:%b}" + (f"\n{months.times[k].year}" if k in named else "")
             for k in shown
-        ]  # fmt: skip
-    else:
-        years = sorted({month.year for month in months.times})
-        step = next(s for s in (1, 2, 5, 10, 20, 50) if len(years) / s <= 14)
-        shown = [
-            k for k, month in enumerate(months.times) if month.month == 1 and month.year % step == 0
         ]
-        labels = [str(months.times[k].year) for k in shown]
-    ax.set_xticks(np.array(shown) - (0.5 if count > 2 * _MOST_NUMBERED else 0.0), labels)
+        ax.set_xticks(shown, labels)
+        return 34
+    years = sorted({month.year for month in months.times})
+    step = next(s for s in (1, 2, 5, 10, 20, 50) if len(years) / s <= 14)
+    shown = [
+        k for k, month in enumerate(months.times) if month.month == 1 and month.year % step == 0
+    ]
+    ax.set_xticks(np.array(shown) - 0.5, [str(months.times[k].year) for k in shown])
+    return 22
 
 
-def _legend(ax: Axes, months: Months) -> None:
+def _legend(ax: Axes, months: _Months, *, below: float, width: float) -> None:
     handles: list[Any] = [
         Patch(fc=colour, ec="#BBBBBB", lw=0.4, label=name)
-        for colour, name in zip(COLOURS, prepare_forecasts.OUTLOOK_CLASSES, strict=True)
+        for colour, name in zip(COLOURS, OUTLOOK_CLASSES, strict=True)
     ]
     if not np.isfinite(months.classes).all():
         handles.append(Patch(fc="white", ec="#BBBBBB", lw=0.4, label="no level"))
-    style.legend_below(ax, handles=handles, columns=4, below=34)
+    style.legend_below(ax, handles=handles, below=below, width=width)

@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.rcsetup import cycler
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import ScalarFormatter
@@ -24,8 +25,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from gwforecast import schema
 from gwforecast.plots.labels import shortened
-from gwforecast.plots.prepare import View, is_sparse
-from gwforecast.sequences.split import Period
+from gwforecast.plots.prepare import View, is_sparse, isolated, period_spans
+from gwforecast.sequences.split import Period, Split
 
 __all__ = [
     "INK",
@@ -42,21 +43,24 @@ __all__ = [
     "STRONG",
     "WIDE",
     "Look",
-    "below_dates",
     "close",
     "date_axis",
     "draw_levels",
     "finish",
+    "label_figure",
     "legend_below",
     "looks_of",
     "new_axes",
     "note_below",
+    "panels",
     "phone_axes",
     "picture",
     "plain_numbers",
     "points_across",
+    "points_up",
     "shade_periods",
     "styled",
+    "text_width",
     "title",
 ]
 
@@ -103,9 +107,13 @@ WIDE, NARROW, PHONE = 7.0, 3.4, 3.9
 """Width of two columns, of one, and of the screen of a phone, in inches."""
 
 _MANY = 500
-_BESIDE = 1.4
-"""Width kept for labels at the left and right of the axes, in inches."""
+_BESIDE, _BOTH_SIDES = 0.85, 1.4
+"""Width kept for labels at the left of axes, and at their left and right, in inches."""
 _LABEL, _TICK = 9, 8
+_DATE = 33
+"""Width kept for the label of a date, in points."""
+_HANDLE = 28
+"""Width of a handle of a legend and the space between columns, in points."""
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.labelsize": _LABEL,
@@ -150,6 +158,21 @@ def new_axes(ax: Axes | None, *, width: float, height: float) -> Axes:
     return made
 
 
+def panels(count: int, *, height: float, sharey: bool = False) -> tuple[Any, list[Axes]]:
+    """Return a new figure, and its panels in two columns with the same x axis; height in inches."""
+    columns = min(2, count)
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(WIDE, 0.6 + height * rows), sharex=True, sharey=sharey,
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    for spare in grid.ravel()[count:]:
+        figure.delaxes(spare)
+    for column in range(columns):  # labels below each column
+        grid[(count - 1 - column) // columns, column].tick_params(labelbottom=True)
+    return figure, list(grid.ravel()[:count])
+
+
 @styled
 def phone_axes(*, height: float = 3.6) -> Axes:
     """Return the axes of a new figure as wide as the screen of a phone; height in inches."""
@@ -184,28 +207,20 @@ def title(
 ) -> None:
     """Write the name of what is shown at the left above the axes, and a note at the right.
 
-    A note that leaves less than half of the width to a longer name stands in a line of its own
-    below the name, wrapped where it is wider than the axes. A name that is wider than its space
-    loses its middle. ``width`` is that of the axes in points where it can't be taken from them.
+    A note that leaves too little room for the name stands in lines of its own below it. A name
+    that is wider than the axes loses its middle. ``width`` is that of the axes in points where it
+    can't be taken from them.
     """
     room = points_across(ax) if width is None else width
-    beside = room - (_points(note, size=_TICK) + 8 if note else 0)
-    whole = _points(name, size=_LABEL, weight="bold") if name else 0.0
-    stacked = bool(note and name) and whole > beside and beside < 0.5 * room
-    lines = _wrapped(note, room) if note and (stacked or not name) else [note] if note else []
-    room = room if stacked else beside
+    lines = _wrapped(note, room) if note else []
+    beside = room - (text_width(note) + 8 if note else 0)
+    stacked = bool(lines and name) and text_width(name, size=_LABEL, weight="bold") > beside
     most = len(name)
-    while most > 8 and _points(shortened(name, most=most), size=_LABEL, weight="bold") > room:
+    while most > 8 and text_width(shortened(name, most=most), size=_LABEL, weight="bold") > room:
         most -= 1
     above = "\n" * len(lines) if stacked else ""  # the pad is one for all titles of axes
-    ax.set_title(
-        shortened(name, most=most) + above,
-        loc="left",
-        fontsize=_LABEL,
-        fontweight="bold",
-        color=INK,
-        pad=pad,
-    )
+    bold = {"fontsize": _LABEL, "fontweight": "bold"}
+    ax.set_title(shortened(name, most=most) + above, loc="left", color=INK, pad=pad, **bold)
     if lines:
         ax.set_title("\n".join(lines), loc="right", fontsize=_TICK, color=INK, pad=pad)
 
@@ -213,9 +228,10 @@ def title(
 def _wrapped(text: str, room: float) -> list[str]:
     """Return the lines of a text that is at most ``room`` points wide."""
     lines = [""]
-    for word in text.split(" "):
+    for word in text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").split(" "):
+        word = word.replace("\N{NO-BREAK SPACE}", " ")  # numbers stay beside their names
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _points(longer, size=_TICK) > room:
+        if lines[-1] and text_width(longer) > room:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -228,10 +244,22 @@ def points_across(ax: Axes) -> float:
     if place is None or ax.figure.get_layout_engine() is None:
         return float(72 * width * ax.get_position().width)
     share = len(place.colspan) / place.get_gridspec().ncols
-    return float(72 * share * (width - _BESIDE * share))
+    twins = [other for other in ax.figure.axes if other.get_subplotspec() is place]
+    beside = _BOTH_SIDES if len(twins) > 1 or share < 1 else _BESIDE
+    return float(72 * share * (width - beside * share))
 
 
-def _points(text: str, *, size: float, weight: str = "normal") -> float:
+def points_up(ax: Axes) -> float:
+    """Return the approximate height of axes in points, also before the layout is made."""
+    height, place = ax.figure.bbox.height / ax.figure.dpi, ax.get_subplotspec()
+    if place is None or ax.figure.get_layout_engine() is None:
+        return float(72 * height * ax.get_position().height)
+    share = len(place.rowspan) / place.get_gridspec().nrows
+    return float(72 * max(share * height - 0.75, 0.5))
+
+
+def text_width(text: str, *, size: float = _TICK, weight: str = "normal") -> float:
+    """Return the width of a text in points."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
     drawn = path.codes != TextPath.CLOSEPOLY  # outlines of glyphs have points at their extremes
     return float(np.ptp(path.vertices[drawn, 0])) if drawn.any() else 0.0
@@ -245,14 +273,24 @@ def plain_numbers(*axes: Axis) -> None:
         axis.set_major_formatter(formatter)
 
 
-def date_axis(ax: Axes, view: View, *, most: int = 12) -> None:
-    """Set the limits of the x axis to the view, with concise dates at up to ``most`` ticks."""
+def date_axis(ax: Axes, view: View) -> float:
+    """Set the limits of the x axis to the view, with concise dates at up to 12 ticks.
+
+    Returns
+    -------
+    float
+        Distance of a legend below the axes, in points: dates within a year have a second line.
+    """
     start, end = (float(dates.date2num(edge)) for edge in view)
     margin = max(0.007 * (end - start), 0.5)  # days
     ax.set_xlim(start - margin, end + margin)
-    locator = dates.AutoDateLocator(minticks=3, maxticks=most)
+    most = int(np.clip(points_across(ax) / _DATE, 4, 12))
+    locator = dates.AutoDateLocator(minticks=3 if most > 5 else 2, maxticks=most)
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    formatter = dates.ConciseDateFormatter(locator)
+    ax.xaxis.set_major_formatter(formatter)
+    formatter.format_ticks(ax.xaxis.get_majorticklocs())
+    return 34 if formatter.get_offset() else 22
 
 
 def draw_levels(
@@ -271,19 +309,19 @@ def draw_levels(
         ax.plot(times[known], values[known], ms=size, label=label, **dots)
         return
     ax.plot(times, values, "-", lw=width, color=color, label=label, zorder=3)
-    beside = np.zeros_like(known)
-    beside[1:] |= known[:-1]
-    beside[:-1] |= known[1:]
-    alone = known & ~beside
+    alone = isolated(known)
     if alone.any():
         ax.plot(times[alone], values[alone], ms=1.5, **dots)
 
 
-def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View, time: xr.DataArray) -> None:
+def shade_periods(
+    ax: Axes, split: Split | None, *, well: str, view: View, time: xr.DataArray
+) -> None:
     """Shade each period and write its name above the axes, abbreviated where it is narrow.
 
     A period is shaded up to the next one where that begins at the next step of ``time``.
     """
+    spans = {} if split is None else period_spans(split, well=well, view=view)
     first, last = (float(dates.date2num(edge)) for edge in view)
     begins = {np.datetime64(span[0]) for span in spans.values()}
     for period, span in spans.items():
@@ -295,26 +333,26 @@ def shade_periods(ax: Axes, spans: dict[Period, View], *, view: View, time: xr.D
         )
         if start > first:
             ax.axvline(start, color=SPARE, lw=0.6, zorder=0.5)
-        narrow = end - start < 0.1 * (last - first)
+        name = _SHORT[period] if end - start < 0.1 * (last - first) else period
         ax.annotate(
-            _SHORT[period] if narrow else period,
-            (0.5 * (start + end), 1.0),
-            xycoords=ax.get_xaxis_transform(),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            fontsize=_TICK,
-            color="#666666",
+            name, (0.5 * (start + end), 1.0), xycoords=ax.get_xaxis_transform(), xytext=(0, 3),
+            textcoords="offset points", ha="center", fontsize=_TICK, color="#666666",
             annotation_clip=False,
-        )
+        )  # fmt: skip
 
 
 def legend_below(
-    ax: Axes, *, columns: int = 5, below: float = 22, handles: Iterable[Any] = ()
-) -> None:
-    """Place the legend below the axes; ``below`` is the distance in points."""
+    ax: Axes, *, below: float = 36, handles: Iterable[Any] = (), width: float | None = None
+) -> int:
+    """Place the legend below the axes, and return its number of lines.
+
+    It has as many columns as fit the width, which is that of the axes by default. ``below`` is the
+    distance in points; 36 leaves room for a label of the axis.
+    """
     drop = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
     given = list(handles) or ax.get_legend_handles_labels()[0]
+    room = points_across(ax) if width is None else width
+    columns = _columns([str(handle.get_label()) for handle in given], room + 20)
     legend = ax.legend(
         handles=given,
         loc="upper center",
@@ -324,23 +362,40 @@ def legend_below(
         markerscale=1.6,
     )
     for handle in legend.legend_handles:  # transparent points are opaque in the legend
-        if handle is not None:
+        if isinstance(handle, Line2D):
             handle.set_alpha(1.0)
+    return -(-len(given) // columns)
+
+
+def _columns(labels: list[str], room: float) -> int:
+    """Return the number of columns, 5 at most, in which labels are no wider than the room."""
+    widths = np.array([text_width(label) + _HANDLE for label in labels])
+    for columns in range(min(5, len(labels)), 1, -1):
+        if sum(float(part.max()) for part in np.array_split(widths, columns)) <= room:
+            return columns
+    return 1
+
+
+def label_figure(figure: Any, name: str, *, ylabel: str = "") -> None:
+    """Write a title, a common label of the axes, and the legend of all their artists."""
+    figure.suptitle(name, fontsize=_LABEL, fontweight="bold", color=INK, x=0.01, ha="left")
+    if ylabel:
+        figure.supylabel(ylabel, fontsize=_LABEL, color=INK)
+    handles: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    columns = _columns(list(handles), 72 * figure.get_figwidth() - 20)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
 
 
 def note_below(ax: Axes, note: str, *, below: float) -> None:
     """Write a note below the axes, wrapped to their width; ``below`` is in points."""
     ax.annotate(
-        "\n".join(_wrapped(note, points_across(ax) + 50)), (0.5, 0), xycoords="axes fraction",
+        "\n".join(_wrapped(note, points_across(ax) + 20)), (0.5, 0), xycoords="axes fraction",
         xytext=(0, -below), textcoords="offset points", ha="center", va="top", fontsize=_TICK,
         color=INK, annotation_clip=False,
     )  # fmt: skip
-
-
-def below_dates(view: View) -> float:
-    """Return the distance of a legend below a date axis, which has a second line if short."""
-    years = (view[1] - view[0]) / np.timedelta64(365, "D")
-    return 34 if years < 1.65 else 22
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,10 @@ def training_history(
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    ax.set(xlabel="epoch", ylabel="loss")
+    ax.set(xlabel="epoch", ylabel="loss of scaled levels")
     name = prepare.whose(str(table["well"].iloc[0]), _model_of(table))
     style.title(ax, name, f"{members} member{'s'[: members > 1]}")
-    style.legend_below(ax, columns=3, below=36)
+    style.legend_below(ax)
     return style.finish(ax, grid="y")
 
 

@@ -8,12 +8,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import Affine2D
 
 from gwforecast import schema
 from gwforecast.plots import style
-from gwforecast.plots.labels import MINUS, model_label, shortened, units_label
-from gwforecast.plots.prepare_scores import by_well, metric_label, perfect_value
+from gwforecast.plots.labels import (
+    MINUS,
+    metric_label,
+    model_label,
+    perfect_value,
+    shortened,
+    units_label,
+)
+from gwforecast.plots.scores import by_well
 from gwforecast.sequences.split import Period
 
 __all__ = ["extreme_wells", "score_by_attribute", "score_distribution", "score_map"]
@@ -24,6 +33,8 @@ LOWEST = -1.0
 
 NAMED = 8
 """Number of best and of worst wells shown."""
+
+WORDS = {"lon": "longitude", "lat": "latitude"}
 
 FEW = 15
 """Up to this number of wells, distributions have a dot for each and maps have names."""
@@ -42,8 +53,6 @@ def score_distribution(
 
     Parameters
     ----------
-    scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     emphasis : iterable of str, optional
         Models in colour, the others are grey and dashed; by default all have colours.
 
@@ -75,8 +84,9 @@ def score_distribution(
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     if lowest > -np.inf:
         ax.set_xlim(max(ax.get_xlim()[0], lowest - 0.02), 1.02)
+    _mark_lowest(ax.xaxis, table.to_numpy(float), lowest=lowest)
     style.title(ax, f"{len(table)} wells", f"{period} period; median in brackets")
-    style.legend_below(ax, columns=3, below=36)
+    style.legend_below(ax)
     return style.finish(ax)
 
 
@@ -94,8 +104,6 @@ def extreme_wells(
 
     Parameters
     ----------
-    scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     model : str
         Model that the wells are ordered by.
     baseline : str, optional
@@ -127,9 +135,10 @@ def extreme_wells(
     ax.set(ylim=(rows[-1] + 0.7, -0.7), xlabel=metric_label(metric))
     if lowest > -np.inf:
         ax.set_xlim(max(ax.get_xlim()[0], lowest - 0.05), 1.04)
+    _mark_lowest(ax.xaxis, table.loc[shown, [model, *others]].to_numpy(float), lowest=lowest)
     which = f"{NAMED} best and {NAMED} worst, " if cut else ""
     style.title(ax, f"{len(wells)} wells", f"{which}{period} period")
-    style.legend_below(ax, below=36)
+    style.legend_below(ax)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -149,12 +158,8 @@ def score_by_attribute(
 
     Parameters
     ----------
-    scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     observations : xarray.Dataset
         Dataset with the attribute, dims (well).
-    attribute, model, metric, period : str
-        Attribute, model, metric and scored period.
 
     Raises
     ------
@@ -172,10 +177,10 @@ def score_by_attribute(
     values, score = found.sel({schema.WELL: there}).values, table.loc[there].to_numpy(float)
     ax = style.new_axes(ax, width=style.NARROW * 1.3, height=3.2)
     lowest = _lowest(metric)
-    score = score.clip(lowest)
     numeric = found.dtype.kind in "fiu"
     across = values.astype(float) if numeric else _in_rows(ax, [str(value) for value in values])
-    ax.plot(across, score, "o", ms=4, mew=0, alpha=0.6, color=style.OBSERVED)
+    ax.plot(across, score.clip(lowest), "o", ms=4, mew=0, alpha=0.6, color=style.OBSERVED)
+    _mark_lowest(ax.yaxis, score, lowest=lowest)
     label = attribute.replace("_", " ") + units_label(found.attrs)
     ax.set(xlabel=label, ylabel=metric_label(metric))
     note = f"{period} period, {len(there)} wells"
@@ -202,12 +207,8 @@ def score_map(
 
     Parameters
     ----------
-    scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as returned by ``score_table``.
     observations : xarray.Dataset
         Dataset with the static attributes longitude and latitude, lon and lat, or x and y.
-    model, metric, period : str
-        Model, metric and scored period.
 
     Raises
     ------
@@ -225,6 +226,7 @@ def score_map(
     there = [well for well in table.index if well in observations[schema.WELL].values]
     x, y = (observations[n].sel({schema.WELL: there}).values.astype(float) for n in names)
     known = np.isfinite(x) & np.isfinite(y)
+    own = ax is None
     ax = style.new_axes(ax, width=style.WIDE * 0.7, height=4.4)
     perfect, values = perfect_value(metric), table.loc[there].to_numpy(float)
     low, high = (0.0, 1.0) if perfect == 1.0 else (float(values.min()), float(values.max()))
@@ -232,11 +234,11 @@ def score_map(
         x[known], y[known], c=values[known], vmin=low, vmax=high, s=26, lw=0.4,
         cmap="viridis_r" if perfect == 1.0 else "viridis", edgecolor=style.INK,
     )  # fmt: skip
-    _lay_out_map(ax, observations, names, middle=float(np.nanmean(y)))
-    if known.sum() <= FEW:
-        _name_wells(ax, x[known], y[known], [w for w, k in zip(there, known, strict=True) if k])
+    sides = _lay_out_map(ax, observations, names, middle=float(np.nanmean(y)))
+    if own:  # as high as the map
+        ax.figure.set_figheight(float(np.clip(3.5 * sides + 0.9, 2.4, 5.5)))
     below = "min" if values.min() < low else "neither"
-    bar = ax.figure.colorbar(drawn, ax=ax, label=metric_label(metric), shrink=0.8, extend=below)
+    bar = ax.figure.colorbar(drawn, ax=ax, label=metric_label(metric), shrink=0.9, extend=below)
     if bar.solids is not None:
         bar.solids.set_rasterized(False)  # vectors stay sharp in print
     bar.ax.tick_params(labelsize=8)
@@ -245,18 +247,22 @@ def score_map(
         f"; {without} without coordinates" if without else ""
     )
     style.title(ax, model_label(model), note)
-    return style.finish(ax)
+    style.finish(ax)
+    if known.sum() <= FEW:
+        _name_wells(ax, x[known], y[known], [w for w, k in zip(there, known, strict=True) if k])
+    return ax
 
 
 def _lay_out_map(
     ax: Axes, observations: xr.Dataset, names: tuple[str, str], *, middle: float
-) -> None:
+) -> float:
+    """Set limits, ticks and labels, draw scale and north; return height over width of the map."""
     geographic = names[0].startswith("lon")
     narrowing = max(0.1, np.cos(np.radians(middle))) if geographic else 1.0
     ax.set_aspect(1 / narrowing)
     units = "°" if geographic else str(observations[names[0]].attrs.get("units", "m"))
     for axis, name in ((ax.xaxis, names[0]), (ax.yaxis, names[1])):
-        axis.set_label_text(f"{name} [{units}]")
+        axis.set_label_text(f"{WORDS.get(name, name)} [{units}]")
         axis.set_major_locator(MaxNLocator(5, steps=style.STEPS))
     style.plain_numbers(ax.xaxis, ax.yaxis)
     _set_extent(ax, narrowing=narrowing)
@@ -266,6 +272,8 @@ def _lay_out_map(
         ha="center", fontsize=8, color=style.INK,
         arrowprops={"arrowstyle": "<|-", "color": style.INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
     )  # fmt: skip
+    across, up = (float(np.diff(limits)[0]) for limits in (ax.get_xlim(), ax.get_ylim()))
+    return up / (across * narrowing)
 
 
 def _set_extent(ax: Axes, *, narrowing: float) -> None:
@@ -303,10 +311,30 @@ def _round_length(length: float) -> float:
 
 
 def _name_wells(ax: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
-    for here, there, name in zip(x, y, names, strict=True):
+    """Write each name above, below or beside its well, where it covers nothing."""
+    ax.figure.draw_without_rendering()  # makes the layout
+    points = ax.transData.transform(np.column_stack([x, y])) * 72 / ax.figure.dpi
+    edges = ax.bbox.transformed(Affine2D().scale(72 / ax.figure.dpi))
+    taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in points]
+    for number, name in enumerate(shortened(name, most=18) for name in names):
+        wide = style.text_width(name)
+        for right, up, align in ((0, 6, "center"), (0, -14, "center"), (7, -3, "left"),
+                                 (-7, -3, "right")):  # fmt: skip
+            left = points[number, 0] + right - wide * {"center": 0.5, "left": 0, "right": 1}[align]
+            low = points[number, 1] + up
+            box = (left, low, left + wide, low + 9)
+            inside = edges.x0 < box[0] and box[2] < edges.x1 and edges.y0 < box[1]
+            if inside and not any(
+                box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+                for other in taken
+            ):
+                break
+        else:  # no room: the name is left out
+            continue
+        taken.append(box)
         ax.annotate(
-            shortened(name, most=18), (here, there), xytext=(0, 6), textcoords="offset points",
-            ha="center", fontsize=8, color=style.INK,
+            name, (x[number], y[number]), xytext=(right, up), textcoords="offset points",
+            ha=align, fontsize=8, color=style.INK,
         )  # fmt: skip
 
 
@@ -327,6 +355,17 @@ def _in_rows(ax: Axes, values: list[str]) -> np.ndarray:
 
 def _lowest(metric: str) -> float:
     return LOWEST if perfect_value(metric) == 1.0 else -np.inf
+
+
+def _mark_lowest(axis: Axis, scores: np.ndarray, *, lowest: float) -> None:
+    """Label the end of the axis at which lower scores are drawn as such."""
+    if (scores < lowest).any():
+        axis.set_major_formatter(
+            lambda value, _: (
+                ("\N{LESS-THAN OR EQUAL TO} " if abs(value - lowest) < 1e-9 else "")
+                + f"{value:g}".replace("-", MINUS)
+            )
+        )
 
 
 def _number(value: float) -> str:

@@ -124,7 +124,7 @@ class Report:
         """Write the page as HTML, or as PDF where the name ends so; return the path."""
         if path.suffix.lower() != ".pdf":
             return write_text(path, self.html())
-        from gwforecast.plots.questions.page import write_pdf  # loads matplotlib
+        from gwforecast.plots.page import write_pdf  # loads matplotlib
 
         return write_atomically(
             path, lambda target: write_pdf(target, self.title, self.subtitle, self.sections)

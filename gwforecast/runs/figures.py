@@ -294,16 +294,13 @@ def _note(evaluation: Evaluation, model: str, well: str) -> str:
 
 def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
     from gwforecast import plots  # loads matplotlib
+    from gwforecast.plots.labels import WEATHER
 
     hindcasts, scores = result.hindcasts, result.scores
     scored = observations.assign({schema.LEVEL: result.split.levels(observations, "test")})
     hindcasts = hindcasts.sel({schema.WELL: observations[schema.WELL].values})
     emphasis = _emphasis(scores[schema.MODEL])
-    weather = {
-        "observed": "with observed weather",
-        "climatology": "with weather of past years",
-    }
-    note = weather.get(result.origins.forcing.origin, result.origins.forcing.label)
+    note = WEATHER.get(result.origins.forcing.origin, result.origins.forcing.label)
     skills = [m for m in scores["metric"].unique() if str(m).startswith("skill_crps_")]
     for metric in ("crps", "rmse", "coverage_95", *skills):
         draw = partial(plots.scores_by_lead, scores, metric=metric, emphasis=emphasis, note=note)
@@ -324,7 +321,7 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
     for well, file in file_names(schema.well_names(observations)).items():
         yield (
             f"hindcasts_{file}",
-            partial(plots.hindcasts, hindcasts, observations, well=well, model=model, note=note),
+            partial(plots.hindcasts, hindcasts, observations, well=well, model=model),
         )
         issue_time = last_complete_issue(hindcasts, model=model, well=well)
         yield (

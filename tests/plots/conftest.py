@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,11 +12,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.legend import Legend
+from matplotlib.transforms import Bbox
 
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES as FORECAST_QUANTILES
-from gwforecast.plots import prepare_forecasts
 from gwforecast.sequences.split import Split, split_by_fraction
+from gwforecast.verification.status import OUTLOOK_CLASSES
 
 mpl.use("agg")
 
@@ -247,10 +251,120 @@ def make_status(*, wells=22, months=42):
         for time, value in zip(pd.date_range("2020-01-01", periods=months, freq="MS"), percentile,
                                strict=True):  # fmt: skip
             number = int(np.searchsorted([5, 13, 28, 72, 87, 95], value))
-            rows.append((f"well {well}", time, value, prepare_forecasts.OUTLOOK_CLASSES[number]))
+            rows.append((f"well {well}", time, value, OUTLOOK_CLASSES[number]))
     table = pd.DataFrame(rows, columns=["well", "time", "percentile", "class"])
     table.loc[50:60, ["percentile", "class"]] = np.nan
     return table
+
+
+# wells, explanations and questions
+
+
+def make_placed(wells) -> xr.Dataset:
+    """Return wells with coordinates."""
+    places = np.arange(float(len(wells)))
+    return xr.Dataset({"x": ("well", places), "y": ("well", places[::-1])}, {"well": wells})
+
+
+def make_importances() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    names = np.repeat(["rain", "temperature", "snow_storage"], 10)
+    drops = np.repeat([0.6, 0.1, 0.0], 10) + rng.normal(scale=0.03, size=30)
+    return pd.DataFrame({"well": "a", "covariate": names, "drop": drops})
+
+
+def make_attribution() -> xr.Dataset:
+    lags, names = np.arange(366), [f"input {number}" for number in range(9)]
+    fading = np.exp(-lags[:, None] / (20.0 * (1 + np.arange(9)))) / (1 + np.arange(9))
+    values = np.random.default_rng(0).normal(size=(1, 5, 1, 1)) * fading
+    return xr.Dataset(
+        {"attribution": (("well", "time", "lag", "input"), values)},
+        {"well": ["a"], "lag": lags, "input": names},
+    )
+
+
+TIME = pd.date_range("2010-01-01", periods=400, freq="7D")
+WAVE = 10 + np.sin(np.arange(400) / 8)
+OFFSETS = np.array([-2.0, -1.3, -0.7, 0.0, 0.7, 1.3, 2.0])
+
+
+def make_filled() -> xr.Dataset:
+    """Return a level of 400 weeks with a filled gap."""
+    flag = np.zeros(400, np.int8)
+    flag[100:120] = 1
+    dims = ("well", "time")
+    spread = np.where(flag == 1, 0.1, 0.0)[:, None] * OFFSETS
+    return xr.Dataset(
+        {
+            "level": (dims, WAVE[None], {"units": "m"}),
+            "level_flag": (dims, flag[None]),
+            "level_quantiles": ((*dims, "quantile"), (WAVE[:, None] + spread)[None]),
+            "simulation": (dims, WAVE[None] + 0.2),
+        },
+        {"well": ["a"], "time": TIME, "quantile": QUANTILES},
+    )
+
+
+def make_changed(filled: xr.Dataset) -> xr.Dataset:
+    """Return levels under a reference and 0.5 m below it."""
+    level = filled["level_quantiles"]
+    both = xr.concat([level, level - 0.5], xr.DataArray(["reference", "dry"], dims="scenario"))
+    data = xr.Dataset({"level": both, "difference": level * 0 - 0.5})
+    return data.assign_coords(scenario=["reference", "dry"])
+
+
+def make_explained() -> xr.Dataset:
+    """Return the contributions of rain and pumping to a level."""
+    dims = ("covariate", "well", "time")
+    parts = np.stack([WAVE - 10, -0.5 * np.ones(400)])[:, None]
+    return xr.Dataset(
+        {
+            "contribution": (dims, parts),
+            "base": (dims[1:], np.full((1, 400), 10.0)),
+            "level": (dims[1:], 10 + parts.sum(axis=0), {"units": "m"}),
+        },
+        {"covariate": ["rain", "pumping"], "well": ["a"], "time": TIME},
+    )
+
+
+def make_responses() -> xr.Dataset:
+    """Return a rise to 1 m with an interval."""
+    lags = np.arange(200.0)
+    rise = 1 - np.exp(-lags / 40)
+    values = (rise[:, None] * (1 + 0.1 * OFFSETS))[None, None]
+    dims = ("covariate", "well", "lag", "quantile")
+    coords = {"covariate": ["rain"], "well": ["a"], "lag": lags, "quantile": QUANTILES}
+    coords["covariate_units"] = ("covariate", ["mm"])
+    return xr.Dataset({"response": (dims, values, {"units": "m"})}, coords)
+
+
+def make_declining() -> tuple[xr.Dataset, pd.DataFrame, pd.DataFrame]:
+    """Return levels that decline by 0.1 m a year, the trends and a shift."""
+    years = np.arange(400) * 7 / 365.25
+    level = xr.DataArray([5 - 0.1 * years], {"well": ["a"], "time": TIME}, ("well", "time"))
+    level.attrs["units"] = "m"
+    row = {"well": "a", "slope": -0.1, "lower": -0.2, "upper": 0.0, "p_value": 0.01, "reason": ""}
+    trends = pd.DataFrame([{**row, "series": s} for s in ("observed", "weather-corrected")])
+    shift = {"well": "a", "date": TIME[200], "size": -0.3, "p_value": 0.02, "reason": ""}
+    return xr.Dataset({"observed": level, "corrected": level}), trends, pd.DataFrame([shift])
+
+
+def make_projected() -> xr.Dataset:
+    """Return three climate projections of a level."""
+    level = xr.DataArray(
+        np.stack([WAVE, WAVE + 1, WAVE + 5])[:, None],
+        {"projection": ["a", "b", "c"], "well": ["w"], "time": TIME},
+        ("projection", "well", "time"),
+        attrs={"units": "m"},
+    )
+    return level.to_dataset(name="level")
+
+
+def make_errors() -> tuple[xr.DataArray, xr.DataArray]:
+    """Return residuals and predicted levels."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 400)
+    of_time = {"time": TIME}
+    return xr.DataArray(noise, of_time, "time"), xr.DataArray(WAVE, of_time, "time")
 
 
 @pytest.fixture
@@ -289,6 +403,16 @@ def make() -> dict[str, object]:
         "bins": make_bins,
         "pit": make_pit,
         "status": make_status,
+        "placed": make_placed,
+        "importances": make_importances,
+        "attribution": make_attribution,
+        "filled": make_filled,
+        "changed": make_changed,
+        "explained": make_explained,
+        "responses": make_responses,
+        "declining": make_declining,
+        "projected": make_projected,
+        "errors": make_errors,
     }
 
 
@@ -323,6 +447,55 @@ def read_shown_ticks(ax, axis="x"):
     ]
 
 
+def read_faults(figure, *, within=2.0):
+    """Return texts that are cut off or overlap, and legends on data; ``within`` is in pixels."""
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    boxes = [part for text in drawn_texts(figure) for part in lines_of(text, renderer)]
+    paper, found = figure.bbox, []
+    for text, box in boxes:
+        if min(box.x0, box.y0, paper.x1 - box.x1, paper.y1 - box.y1) < -within:
+            found.append(f"cut off: {text!r}")
+    legends = [legend.get_window_extent(renderer) for legend in figure.findobj(Legend)]
+    areas = [ax.get_window_extent(renderer) for ax in figure.axes]
+    pairs = itertools.chain(
+        itertools.combinations(boxes, 2),
+        itertools.product([("legend", box) for box in legends], [("data", box) for box in areas]),
+    )
+    for (one, a), (other, b) in pairs:
+        across, up = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        if across > within and up > within:
+            found.append(f"overlap: {one!r} and {other!r}")
+    return found
+
+
+def drawn_texts(figure):
+    """Return the texts that are drawn; labels of ticks outside the limits are not."""
+    hidden = set()
+    for axes in figure.findobj(Axes):
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            reach = 1e-6 * (high - low)
+            for tick in axis.get_major_ticks():
+                if not low - reach <= tick.get_loc() <= high + reach:
+                    hidden |= {tick.label1, tick.label2}
+    texts = dict.fromkeys(figure.findobj(mpl.text.Text))
+    return [t for t in texts if t.get_visible() and t.get_text().strip() and t not in hidden]
+
+
+def lines_of(text, renderer):
+    """Return each line of a text with its box: lines of a title may be empty."""
+    box, lines = text.get_window_extent(renderer), text.get_text().split("\n")
+    if text.get_rotation():
+        return [(text.get_text(), box)]
+    tops = np.linspace(box.y1, box.y0, len(lines) + 1)
+    return [
+        (line, Bbox([[box.x0, tops[k + 1]], [box.x1, tops[k]]]))
+        for k, line in enumerate(lines)
+        if line.strip()
+    ]
+
+
 def read_names_of(ax):
     return [text.get_text() for text in ax.get_yticklabels()]
 
@@ -350,6 +523,11 @@ def boxes() -> Callable[..., Any]:
 @pytest.fixture
 def shown_ticks() -> Callable[..., Any]:
     return read_shown_ticks
+
+
+@pytest.fixture
+def faults() -> Callable[..., Any]:
+    return read_faults
 
 
 @pytest.fixture

@@ -2,166 +2,22 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gwforecast import plots
 from gwforecast.plots import style
-from gwforecast.sequences.split import split_by_fraction
-
-# rules for every figure
-
-
-def drawings(make):
-    observations = make["observations"](steps=800)
-    predictions = make["predictions"](observations, models=("lstm", "mlp"))
-    split = split_by_fraction(observations)
-    probability, observed = make["probability"](observations)
-    shares = pd.DataFrame({"nominal": [0.8, 0.95], "observed": [0.7, 0.9]})
-    scores = make["scores"](wells=4)
-    located = placed(scores["well"].unique())
-    of_wells = {"scores": scores, "observations": located, "model": "lstm"}
-    inputs = [observations, predictions, probability, observed, shares, scores, located]
-    return inputs, {
-        "hydrograph": lambda ax: plots.hydrograph(
-            observations, predictions, model="lstm", split=split, ax=ax
-        ),
-        "observed_predicted": lambda ax: plots.observed_predicted(
-            observations, predictions, model="lstm", split=split, ax=ax
-        ),
-        "residuals": lambda ax: plots.residuals(
-            observations, predictions, model="lstm", split=split, ax=ax
-        ),
-        "residuals_by_season": lambda ax: plots.residuals_by_season(
-            observations, predictions, model="lstm", ax=ax
-        ),
-        "all_models": lambda ax: plots.all_models(
-            observations, predictions, models=["mlp"], axes=None if ax is None else [ax]
-        )[0],
-        "training_history": lambda ax: plots.training_history(make["history"](), ax=ax),
-        "score_comparison": lambda ax: plots.score_comparison(make["scores"](wells=4), ax=ax),
-        "score_distribution": lambda ax: plots.score_distribution(scores, ax=ax),
-        "extreme_wells": lambda ax: plots.extreme_wells(scores, model="lstm", ax=ax),
-        "score_map": lambda ax: plots.score_map(**of_wells, ax=ax),
-        "score_by_attribute": lambda ax: plots.score_by_attribute(**of_wells, attribute="x", ax=ax),
-        "rain_departure": lambda ax: plots.rain_departure(observations, ax=ax),
-        "lag_correlation": lambda ax: plots.lag_correlation(observations, most=60, ax=ax),
-        "importance": lambda ax: plots.importance(importances(), ax=ax),
-        "attribution": lambda ax: plots.attribution(explained(), ax=ax),
-        "classes": lambda ax: plots.classes(probability, observed=observed, ax=ax),
-        "gaps": lambda ax: plots.gaps(observations, ax=ax),
-        "interval_coverage": lambda ax: plots.interval_coverage(shares, ax=ax),
-        "tuning": lambda ax: plots.tuning(
-            make["trials"]()[0],
-            space=make["trials"]()[1] if ax is None else {},
-            axes=None if ax is None else [ax],
-        )[0],
-    }
-
-
-def placed(wells) -> xr.Dataset:
-    """Return wells with coordinates."""
-    places = np.arange(float(len(wells)))
-    return xr.Dataset({"x": ("well", places), "y": ("well", places[::-1])}, {"well": wells})
-
-
-OF_FORECASTS = {"fan", "hindcasts", "pit", "reliability", "scores_by_lead", "status_strip"}
-OF_QUESTIONS = {
-    "contributions", "filled_record", "projections", "residual_diagnostics", "scenario",
-    "step_responses", "trend",
-}  # fmt: skip
-NAMES = sorted(  # the others are in test_forecast_figures.py and test_question_figures.py
-    set(plots.__all__) - {"close"} - OF_FORECASTS - OF_QUESTIONS
-)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_figure_is_drawn_where_it_is_asked_for(make, name):
-    given = plt.subplots()[1]
-    assert drawings(make)[1][name](given) is given
-    assert plt.get_fignums() == [given.figure.number]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_figure_changes_neither_settings_nor_data(make, name):
-    inputs, draw = drawings(make)
-    before, copies = dict(mpl.rcParams), [data.copy(deep=True) for data in inputs]
-    made = draw[name](None)
-    assert dict(mpl.rcParams) == before
-    for data, copied in zip(inputs, copies, strict=True):
-        assert data.equals(copied)
-    plots.close(made)
-    assert plt.get_fignums() == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_text_is_of_a_size_that_can_be_read_in_print(make, name):
-    ax = drawings(make)[1][name](None)
-    ax.figure.draw_without_rendering()
-    texts = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_text()]
-    assert {text.get_fontsize() for text in texts} <= {8.0, 9.0}
-    assert ax.figure.get_figwidth() <= 7.1
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_figure_is_saved_as_vectors(make, name, tmp_path):
-    ax = drawings(make)[1][name](None)
-    ax.figure.savefig(tmp_path / "figure.svg")
-    assert "<image" not in (tmp_path / "figure.svg").read_text("utf-8")
-
-
-LONG = "Monitoring well 12-345-67 screen 2, municipality of Somewhere-an-der-Lahn (deep)"
-
-
-@pytest.mark.parametrize("name", ["hydrograph", "observed_predicted", "training", "scores"])
-def test_a_long_name_of_a_well_runs_into_nothing(
-    observations, predictions, split, make, name, boxes
-):
-    pair = [data.assign_coords(well=[LONG]) for data in (observations, predictions)]
-    note = "test: NSE 0.91, RMSE 0.130 m"
-    ax = {
-        "hydrograph": lambda: plots.hydrograph(*pair, note=note),
-        "observed_predicted": lambda: plots.observed_predicted(*pair, note=note),
-        "training": lambda: plots.training_history(make["history"]().assign(well=LONG)),
-        "scores": lambda: plots.score_comparison(make["scores"](wells=1).assign(well=LONG)),
-    }[name]()
-    ax.figure.draw_without_rendering()
-    left, right = boxes([ax._left_title, ax._right_title], ax.figure)
-    assert left.x1 < right.x0 or left.y0 + left.height / 2 > right.y1
-    assert left.x0 >= 0
-    assert left.x1 <= ax.bbox.x1 + 40
-    assert "\N{HORIZONTAL ELLIPSIS}" in ax.get_title(loc="left")
-
 
 # explanations
 
 
-def importances() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    names = np.repeat(["rain", "temperature", "snow_storage"], 10)
-    drops = np.repeat([0.6, 0.1, 0.0], 10) + rng.normal(scale=0.03, size=30)
-    return pd.DataFrame({"well": "a", "covariate": names, "drop": drops})
-
-
-def explained() -> xr.Dataset:
-    lags, names = np.arange(366), [f"input {number}" for number in range(9)]
-    fading = np.exp(-lags[:, None] / (20.0 * (1 + np.arange(9)))) / (1 + np.arange(9))
-    values = np.random.default_rng(0).normal(size=(1, 5, 1, 1)) * fading
-    return xr.Dataset(
-        {"attribution": (("well", "time", "lag", "input"), values)},
-        {"well": ["a"], "lag": lags, "input": names},
-    )
-
-
-def test_the_greatest_importance_stands_first_and_shares_add_up(names_of):
-    assert names_of(plots.importance(importances())) == ["rain", "temperature", "snow storage"]
-    ax = plots.attribution(explained())
+def test_the_greatest_importance_stands_first_and_shares_add_up(names_of, make):
+    names = names_of(plots.importance(make["importances"]()))
+    assert names == ["rain", "temperature", "snow storage"]
+    ax = plots.attribution(make["attribution"]())
     ends = [line.get_ydata()[-1] for line in ax.lines]
     assert len(ends) == 7
     assert sum(ends) == pytest.approx(100)
@@ -266,12 +122,3 @@ def test_a_training_history_names_its_model(make):
     with pytest.raises(ValueError, match="Received model=None; there are lstm, mlp"):
         plots.training_history(two)
     assert plots.training_history(two, model="mlp").get_title(loc="left") == "well 1, MLP"
-
-
-def test_the_interactive_mode_that_a_first_figure_turns_on_stays_on() -> None:
-    before = mpl.is_interactive()
-    mpl.interactive(False)
-    style.styled(lambda: mpl.interactive(True))()  # as the backend of a notebook does
-    after = mpl.is_interactive()
-    mpl.interactive(before)
-    assert after

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gwforecast.plots import prepare
-from gwforecast.plots.prepare_scores import coverages
+from gwforecast.plots.scores import coverages
 
 
 def series(values, *, start="2001-01-01", frequency="D", **attrs) -> xr.DataArray:

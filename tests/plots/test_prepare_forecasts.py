@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.plots import prepare_forecasts
-from gwforecast.plots.prepare_scores import spread_apart
+from gwforecast.plots.skill import spread_apart
 
 ISSUES = ["2014-03-01", "2014-06-01", "2014-09-01"]
 

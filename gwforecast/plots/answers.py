@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import level_label
-from gwforecast.plots.levels import level_limits
+from gwforecast.plots.labels import MINUS, level_label
+from gwforecast.plots.levels import frame
 
 __all__ = ["filled_record", "projections", "scenario", "trend"]
 
@@ -70,17 +70,13 @@ def filled_record(
     joined = _with_neighbours(one[schema.LEVEL].values, made.values)
     ax.plot(times, joined, color=style.PREDICTED, lw=1.4, label=name, zorder=2.5)
     style.draw_levels(ax, observed, label="observed")
-    limits = prepare.limits_of([one[schema.LEVEL], lower, upper], view=view)
-    level_limits(ax, *limits, rain=False)
-    style.date_axis(ax, view)
+    frame(ax, prepare.limits_of([one[schema.LEVEL], lower, upper], view=view), None, view=view)
     ax.set_ylabel(level_label(one[schema.LEVEL]))
     style.title(ax, well, note)
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     order = ("observed", name, "95 % interval", "simulation alone")
-    style.legend_below(
-        ax, handles=[handles[one] for one in order if one in handles],
-        below=style.below_dates(view),
-    )  # fmt: skip
+    shown = [handles[label] for label in order if label in handles]
+    style.legend_below(ax, handles=shown, below=style.date_axis(ax, view))
     return style.finish(ax)
 
 
@@ -114,31 +110,28 @@ def scenario(
     one = levels.sel({schema.WELL: well}, drop=True)
     reference, changed = (one[schema.LEVEL].isel(scenario=number) for number in (0, 1))
     name = str(one["scenario"].values[1])
-    times = one[schema.TIME].values
-    above, below = plt.subplots(
+    figure, (above, below) = plt.subplots(
         2, 1, figsize=(style.WIDE, 4.6), sharex=True, layout="constrained",
         gridspec_kw={"height_ratios": [3, 2]},
-    )[1]  # fmt: skip
-    if observed is not None:
-        style.draw_levels(
-            above, observed.sel({schema.WELL: well}, drop=True), label="observed", color=style.SPARE
-        )
+    )  # fmt: skip
     middle = prepare.central(reference)
-    above.plot(times, middle, color=style.OBSERVED, lw=1.1, label="reference", zorder=2.6)
+    series = [middle, changed.isel({schema.QUANTILE: 0}), changed.isel({schema.QUANTILE: -1})]
+    if observed is not None:
+        series.append(observed.sel({schema.WELL: well}, drop=True))
+        style.draw_levels(above, series[-1], label="observed", color=style.SPARE)
+    above.plot(
+        one[schema.TIME].values, middle, color=style.OBSERVED, lw=1.1, label="reference", zorder=2.6
+    )
     _band(above, changed, name=name)
     view = prepare.view_of([middle], period=None, split=None, well=well)
-    edges = [changed.isel({schema.QUANTILE: 0}), changed.isel({schema.QUANTILE: -1})]
-    level_limits(above, *prepare.limits_of([middle, *edges], view=view), rain=False)
+    frame(above, prepare.limits_of(series, view=view), None, view=view)
     above.set_ylabel(level_label(levels[schema.LEVEL]))
-    style.title(above, well, f"what if: {name}")
     below.axhline(0.0, color=style.INK, lw=0.6)
     _band(below, one["difference"], name=name)
     below.set_ylabel("difference [m]")
     style.date_axis(below, view)
-    handles = above.get_legend_handles_labels()[0]
-    style.legend_below(below, handles=handles, below=style.below_dates(view))
-    style.finish(above)
-    return [above, style.finish(below, grid="y")]
+    style.label_figure(figure, f"{well}, what if: {name}")
+    return [style.finish(above), style.finish(below, grid="y")]
 
 
 def _band(ax: Axes, quantiles: xr.DataArray, *, name: str) -> None:
@@ -146,16 +139,8 @@ def _band(ax: Axes, quantiles: xr.DataArray, *, name: str) -> None:
     middle = quantiles.sel({schema.QUANTILE: 0.5}).values
     ax.plot(times, middle, color=style.PREDICTED, lw=1.2, label=name, zorder=2.8)
     lower, upper = (quantiles.isel({schema.QUANTILE: end}).values for end in (0, -1))
-    ax.fill_between(
-        times,
-        lower,
-        upper,
-        color=style.INTERVAL,
-        lw=0,
-        label="95 % interval",
-        zorder=1.5,
-        alpha=0.8,
-    )
+    ax.fill_between(times, lower, upper, color=style.INTERVAL, lw=0, label="95 % interval",
+                    zorder=1.5, alpha=0.8)  # fmt: skip
 
 
 @style.styled
@@ -193,7 +178,7 @@ def projections(levels: xr.Dataset, *, well: str | None = None, ax: Axes | None 
     style.plain_numbers(ax.xaxis, ax.yaxis)
     count = len(values)
     style.title(ax, well, f"yearly means, {count} projection{'s' if count > 1 else ''}")
-    style.legend_below(ax, below=34)
+    style.legend_below(ax)
     return style.finish(ax, grid="y")
 
 
@@ -219,26 +204,23 @@ def trend(
     well = prepare.only_well(levels, well)
     one = levels.sel({schema.WELL: well}, drop=True)
     figure, axes = plt.subplots(2, 1, figsize=(style.WIDE, 4.6), sharex=True, layout="constrained")
-    figure.supylabel(level_label(one["observed"]), fontsize=9, color=style.INK)
     view = prepare.view_of([one["observed"]], period=None, split=None, well=well)
     for ax, (name, series) in zip(axes, PANELS, strict=True):
         level = one[name]
         style.draw_levels(ax, level, label="level")
         chosen = trends[(trends[schema.WELL] == well) & (trends["series"] == series)]
         note = "no trend computed" if not len(chosen) else _line(ax, level, chosen.iloc[0])
-        style.title(ax, f"{well}, {series}", note)
+        style.title(ax, f"{series} level", note)
         style.plain_numbers(ax.yaxis)
         style.finish(ax, grid="y")
     own = shifts[(shifts[schema.WELL] == well) & (shifts.get("p_value", np.nan) <= SIGNIFICANT)]
     for row in own.itertuples():
         axes[1].axvline(
             row.date, color=style.INK, lw=1.0, ls=(0, (2, 2)),
-            label=f"shift of {row.size:+.2f} m (p = {row.p_value:.3f})",
+            label=f"shift of {row.size:+.2f} m ({_probability(row.p_value)})".replace("-", MINUS),
         )  # fmt: skip
     style.date_axis(axes[1], view)
-    handles = {label: handle for ax in axes for handle, label in
-               zip(*ax.get_legend_handles_labels(), strict=True)}  # fmt: skip
-    style.legend_below(axes[1], handles=list(handles.values()), below=style.below_dates(view))
+    style.label_figure(figure, well, ylabel=level_label(one["observed"]))
     return list(axes)
 
 
@@ -254,5 +236,10 @@ def _line(ax: Axes, level: xr.DataArray, found: pd.Series) -> str | None:
         series.index, line, color=style.PREDICTED, lw=1.6, ls="-" if sure else (0, (5, 3)),
         label="trend" if sure else "trend, not significant", zorder=4,
     )  # fmt: skip
-    reach = f"{100 * found['lower']:+.1f} to {100 * found['upper']:+.1f}"
-    return f"{100 * found['slope']:+.1f} cm a year ({reach}), p = {found['p_value']:.3f}"
+    slope, lower, upper = (f"{100 * found[key]:+.1f}" for key in ("slope", "lower", "upper"))
+    note = f"{slope} cm a year ({lower} to {upper}), {_probability(found['p_value'])}"
+    return note.replace("-", MINUS)
+
+
+def _probability(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

@@ -1,1 +1,0 @@
-"""Figures of filled records, scenarios, contributions and trends."""
