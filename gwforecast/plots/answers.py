@@ -214,11 +214,10 @@ def trend(
         style.plain_numbers(ax.yaxis)
         style.finish(ax, grid="y")
     own = shifts[(shifts[schema.WELL] == well) & (shifts.get("p_value", np.nan) <= SIGNIFICANT)]
-    for row in own.itertuples():
-        axes[1].axvline(
-            row.date, color=style.INK, lw=1.0, ls=(0, (2, 2)),
-            label=f"shift of {row.size:+.2f} m ({_probability(row.p_value)})".replace("-", MINUS),
-        )  # fmt: skip
+    for row in own.to_dict("records"):
+        label = f"shift of {row['size']:+.2f} m ({_probability(row['p_value'])})"
+        axes[1].axvline(row["date"], color=style.INK, lw=1.0, ls=(0, (2, 2)),
+                        label=label.replace("-", MINUS))  # fmt: skip
     style.date_axis(axes[1], view)
     style.label_figure(figure, well, ylabel=level_label(one["observed"]))
     return list(axes)

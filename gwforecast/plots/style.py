@@ -219,7 +219,7 @@ def title(
     while most > 8 and text_width(shortened(name, most=most), size=_LABEL, weight="bold") > room:
         most -= 1
     above = "\n" * len(lines) if stacked else ""  # the pad is one for all titles of axes
-    bold = {"fontsize": _LABEL, "fontweight": "bold"}
+    bold: dict[str, Any] = {"fontsize": _LABEL, "fontweight": "bold"}
     ax.set_title(shortened(name, most=most) + above, loc="left", color=INK, pad=pad, **bold)
     if lines:
         ax.set_title("\n".join(lines), loc="right", fontsize=_TICK, color=INK, pad=pad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -236,7 +237,8 @@ def score_map(
     )  # fmt: skip
     sides = _lay_out_map(ax, observations, names, middle=float(np.nanmean(y)))
     if own:  # as high as the map
-        ax.figure.set_figheight(float(np.clip(3.5 * sides + 0.9, 2.4, 5.5)))
+        figure: Any = ax.figure
+        figure.set_figheight(float(np.clip(3.5 * sides + 0.9, 2.4, 5.5)))
     below = "min" if values.min() < low else "neither"
     bar = ax.figure.colorbar(drawn, ax=ax, label=metric_label(metric), shrink=0.9, extend=below)
     if bar.solids is not None:
@@ -312,7 +314,8 @@ def _round_length(length: float) -> float:
 
 def _name_wells(ax: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
     """Write each name above, below or beside its well, where it covers nothing."""
-    ax.figure.draw_without_rendering()  # makes the layout
+    figure: Any = ax.figure
+    figure.draw_without_rendering()  # makes the layout
     points = ax.transData.transform(np.column_stack([x, y])) * 72 / ax.figure.dpi
     edges = ax.bbox.transformed(Affine2D().scale(72 / ax.figure.dpi))
     taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in points]
