@@ -132,19 +132,17 @@ at_step, step, step_stamp, covariate_stamp, duplicates, sort
         raise ValueError(f"wells must be a list of names. Received {wells!r}. Write [{wells!r}].")
     if is_store(path):
         idle = (covariates, attributes, well, level_column, reference_level, datum, units)
-        _check_idle(idle, path)
-        return _described(read_store(path, wells=wells), path)
-    texts = [missing_values] if isinstance(missing_values, int | float | str) else missing_values
-    texts = list(texts)
-    times = (time_column,) if isinstance(time_column, str) else tuple(time_column or ())
-    dialect = Dialect(
-        delimiter, decimal, day_first, encoding, skip_rows, header_row, date_format, sheet, times,
-        tuple(name for name in (well_column,) if name),
-        tuple(value for value in texts if isinstance(value, str)),
-    )  # fmt: skip
-    weather = [] if covariates is None else _paths(covariates)
-    reader = _Reader(path, weather, dialect, attributes, level_column, well_column)
-    reader.pressure = (sensor_depth, None if barometer is None else Path(barometer))
+        return _of_store(path, wells, [value for value in idle if value is not None])
+    single = isinstance(missing_values, int | float | str)
+    codes = [missing_values] if single else list(missing_values)  # type: ignore[arg-type]
+    dialect = _dialect(well_column, {
+        "delimiter": delimiter, "decimal": decimal, "day_first": day_first, "encoding": encoding,
+        "skip_rows": skip_rows, "header_row": header_row, "date_format": date_format,
+        "sheet": sheet, "time_column": time_column, "missing_values": codes,
+    })  # fmt: skip
+    weather = _paths(covariates)
+    pressure = (sensor_depth, barometer)
+    reader = _Reader(path, weather, dialect, level_column, well_column, pressure)
     found = reader.levels(wells=wells, well=well)
     static = None if attributes is None else read_named_rows(Path(attributes), dialect)
     return observations_from_frames(
@@ -162,12 +160,19 @@ at_step, step, step_stamp, covariate_stamp, duplicates, sort
         covariate_stamp=covariate_stamp,
         duplicates=duplicates,
         sort=sort,
-        missing_values=texts,
+        missing_values=codes,
     )
 
 
-def _described(observations: xr.Dataset, path: Path) -> xr.Dataset:
+def _of_store(path: Path, wells: Sequence[str] | None, idle: list[object]) -> xr.Dataset:
     """Return the observations of a store with what was understood, unless it came with them."""
+    if idle:
+        raise ValueError(
+            "A NetCDF file or Zarr store holds levels, covariates and attributes with their names "
+            f"and units. Received {idle[0]!r} beside {path}, which would change nothing. Leave it "
+            "out, or set it in the Dataset."
+        )
+    observations = read_store(path, wells=wells)
     if ATTRIBUTE in observations.attrs:
         return observations
     said = Understood()
@@ -195,12 +200,13 @@ def read_levels(
     path = Path(levels)
     if is_store(path):
         return {}
-    reader = _Reader(path, [], _dialect(writing, well_column), None, level_column, well_column)
-    reader.pressure = (writing.get("sensor_depth"), writing.get("barometer"))
+    pressure = (writing.get("sensor_depth"), writing.get("barometer"))
+    dialect = _dialect(well_column, writing)
+    reader = _Reader(path, [], dialect, level_column, well_column, pressure)
     return reader.levels(wells=None, well=well).series
 
 
-def _dialect(writing: Mapping[str, Any], well_column: str | None) -> Dialect:
+def _dialect(well_column: str | None, writing: Mapping[str, Any]) -> Dialect:
     """Return how text is written, of the settings of a reader; others are left out."""
     names = ("delimiter", "decimal", "day_first", "encoding", "skip_rows", "header_row",
              "date_format", "sheet")  # fmt: skip
@@ -234,19 +240,16 @@ def list_wells(
     if is_store(path):
         return list_store(path)
     if path.is_dir():
-        weather = [] if covariates is None else _paths(covariates)
-        folder = next((p for p in weather if p.is_dir()), None)
-        files, _, _ = _files(path)
-        return list(_paired(path, folder)[0] if folder is not None else files)
-    found = read_levels(
-        path, well=well, level_column=level_column, well_column=well_column, **writing
-    )
-    return list(found)
+        folder = next((p for p in _paths(covariates) if p.is_dir()), None)
+        return list(_files(path)[0] if folder is None else _paired(path, folder)[0])
+    columns = {"level_column": level_column, "well_column": well_column}
+    return list(read_levels(path, well=well, **columns, **writing))
 
 
-def _paths(given: Paths) -> list[Path]:
-    single = isinstance(given, str | os.PathLike)
-    return [Path(given)] if single else [Path(item) for item in given]  # type: ignore[arg-type, union-attr]
+def _paths(given: Paths | None) -> list[Path]:
+    if given is None:
+        return []
+    return [Path(item) for item in ([given] if isinstance(given, str | os.PathLike) else given)]
 
 
 @dataclass
@@ -256,10 +259,9 @@ class _Reader:
     path: Path
     weather: list[Path]
     dialect: Dialect
-    attributes: str | os.PathLike[str] | None
     level_column: str | None
     well_column: str | None
-    pressure: tuple[Any, Any] = (None, None)
+    pressure: tuple[Any, Any]  # depth of the sensor, and file of the barometer
     tables: Any = None
     sheets: list[RawTable] = field(default_factory=list)
 
@@ -267,15 +269,13 @@ class _Reader:
         """Return the levels by well, only those that are wanted."""
         self.tables, notes = self._tables(wells)
         found = series_by_well(
-            self._compensated(self.tables, well),
-            well=well,
-            default=_well_name(self.path),
-            level_column=self.level_column,
-            well_column=self.well_column,
-        )
-        found = _wanted(found, wells, self.path)
-        files = f"files: {self.path}"
-        return replace(found, notes=(files, *found.notes, *notes))
+            self._compensated(self.tables, well), well=well, default=_well_name(self.path),
+            level_column=self.level_column, well_column=self.well_column,
+        )  # fmt: skip
+        if wells is not None:
+            known = known_wells(wells, list(found.series), self.path)
+            found = replace(found, series={name: found.series[name] for name in known})
+        return replace(found, notes=(f"files: {self.path}", *found.notes, *notes))
 
     def _tables(self, wells: Sequence[str] | None) -> tuple[Any, list[str]]:
         """Return the table of a file, or tables by well; and what was not read."""
@@ -288,8 +288,7 @@ class _Reader:
             return _levels_of_parts(levels, self.level_column), notes
         files, left, ending = _files(self.path)
         folder = next((p for p in self.weather if p.is_dir()), None)
-        if folder is not None:
-            files, _ = _paired(self.path, folder)
+        files = files if folder is None else _paired(self.path, folder)[0]
         wanted = list(files) if wells is None else known_wells(wells, list(files), self.path)
         notes = [f"left out: file {name!r} ({why})" for name, why in left.items()]
         notes.append(f"wells: {len(wanted)} files of the folder, by their names{ending}")
@@ -496,20 +495,3 @@ def _common_ending(stems: list[str]) -> str:
 
 def _well_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem.lower() in GENERIC_STEMS else path.stem
-
-
-def _wanted(found: Levels, wells: Sequence[str] | None, path: Path) -> Levels:
-    if wells is None:
-        return found
-    known = known_wells(wells, list(found.series), path)
-    return replace(found, series={name: found.series[name] for name in known})
-
-
-def _check_idle(given: tuple[object, ...], path: Path) -> None:
-    idle = [value for value in given if value is not None]
-    if idle:
-        raise ValueError(
-            "A NetCDF file or Zarr store holds levels, covariates and attributes with their names "
-            f"and units. Received {idle[0]!r} beside {path}, which would change nothing. Leave it "
-            "out, or set it in the Dataset."
-        )

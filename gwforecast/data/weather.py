@@ -50,28 +50,13 @@ _STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS"
 
 @dataclass
 class Weather:
-    """Covariates by well, and what their columns are.
+    """Covariates by well, and what their columns are."""
 
-    Parameters
-    ----------
-    frames : dict of str to pandas.DataFrame
-        By well; wells that share them have the same object.
-    headers : dict of str to Header
-        By column, where a layout explains it.
-    notes : list of str
-        What was decided, and what was left out.
-    zone, step : str, optional
-        Time zone of the stamps, and the step to which covariates were aggregated.
-    own_stamp : {"begin", "end"}, optional
-        Where the stamps of the steps of the file stand, where its layout says so.
-    """
-
-    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
-    headers: dict[str, Header] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    zone: str | None = None
-    step: str | None = None
-    own_stamp: StepStamp | None = None
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)  # one object where shared
+    headers: dict[str, Header] = field(default_factory=dict)  # of columns a layout explains
+    notes: list[str] = field(default_factory=list)  # what was decided, and what was left out
+    zone: str | None = None  # time zone of the stamps
+    own_stamp: StepStamp | None = None  # where stamps stand in their steps, as the layout says
 
 
 def weather_by_well(
@@ -233,7 +218,6 @@ def _aggregated(
     whole = pd.DataFrame({name: groups[name].count() for name in frame.columns}) >= least
     whole.index = summed.index
     result = summed.where(whole)
-    made.step = frequency
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
     made.notes.append(
         f"step: covariates aggregated from {_span(shortest)} to {frequency}: {listed}; "

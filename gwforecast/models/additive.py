@@ -35,29 +35,15 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The fit of one well.
+    """The fit of one well: a curve of each column of antecedent weather, and the season."""
 
-    Parameters
-    ----------
-    season : numpy.ndarray
-        A constant and the coefficients of the harmonics, m.
-    knots, coefficients : numpy.ndarray
-        Of each curve, shape (curve, knot) and (curve, basis), m.
-    columns : numpy.ndarray of int
-        The column of antecedent weather of each curve.
-    low, high : numpy.ndarray
-        Range of these columns on the fitted rows.
-    before : numpy.ndarray
-        Mean of each covariate on the fitted rows, used for the time before the first step.
-    """
-
-    season: Annotated[np.ndarray, Shape("wave")]
+    season: Annotated[np.ndarray, Shape("wave")]  # a constant and coefficients of harmonics, m
     knots: Annotated[np.ndarray, Shape("curve", "knot")]
-    coefficients: Annotated[np.ndarray, Shape("curve", "basis")]
-    columns: Annotated[np.ndarray, Shape("curve", kind="i")]
-    low: Annotated[np.ndarray, Shape("curve")]
-    high: Annotated[np.ndarray, Shape("curve")]
-    before: Annotated[np.ndarray, Shape("covariate")]
+    coefficients: Annotated[np.ndarray, Shape("curve", "basis")]  # m
+    columns: Annotated[np.ndarray, Shape("curve", kind="i")]  # that of each curve
+    low: Annotated[np.ndarray, Shape("curve")]  # least value of the column on the fitted rows
+    high: Annotated[np.ndarray, Shape("curve")]  # greatest value
+    before: Annotated[np.ndarray, Shape("covariate")]  # mean, for the time before the first step
 
     def predict(self, smooth: np.ndarray) -> np.ndarray:
         """Return the sum of curves, shape (...,), of antecedent weather (..., column), m."""

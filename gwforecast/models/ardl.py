@@ -35,31 +35,15 @@ LONGEST_YEARS = 10  # of the memory of the level
 
 @dataclass(frozen=True, eq=False)
 class Autoregression:
-    """The fitted autoregression of one well.
+    """The fitted autoregression of one well; means are of the fitted rows."""
 
-    Parameters
-    ----------
-    phi : float
-        Coefficient of the level one step before.
-    mean : float
-        Level under mean columns, m.
-    center, coefficients : numpy.ndarray
-        Mean of each column on the fitted rows, and its coefficient in m per unit, shape (column,).
-    lookback : int
-        Steps of weather within the columns.
-    before : numpy.ndarray
-        Mean of each covariate on the fitted rows, shape (variable,).
-    criterion : float
-        Schwarz's criterion.
-    """
-
-    phi: float
-    mean: float
-    center: Annotated[np.ndarray, Shape("column")]
-    coefficients: Annotated[np.ndarray, Shape("column")]
-    lookback: int
-    before: Annotated[np.ndarray, Shape("covariate")]
-    criterion: float
+    phi: float  # coefficient of the level one step before
+    mean: float  # level under mean columns, m
+    center: Annotated[np.ndarray, Shape("column")]  # mean of each column
+    coefficients: Annotated[np.ndarray, Shape("column")]  # m per unit
+    lookback: int  # steps of weather within the columns
+    before: Annotated[np.ndarray, Shape("covariate")]  # mean of each covariate
+    criterion: float  # of Schwarz
 
     def simulate(self, columns: np.ndarray) -> np.ndarray:
         """Return the level in m of columns (time, column), starting at the mean level.

@@ -31,36 +31,18 @@ _MINIMUM_ROWS = 20
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """The fitted regression of one well.
+    """The fitted regression of one well; means and deviations are of the fitted rows."""
 
-    Parameters
-    ----------
-    lookback : int
-        Steps of weather seen.
-    strength : float
-        Ridge strength on standardised columns.
-    before : numpy.ndarray
-        Mean of each covariate on the fitted rows, shape (variable,).
-    center, scale, coefficients : numpy.ndarray
-        Mean and standard deviation of each column on the fitted rows, and its coefficient in m per
-        standard deviation, shape (column,).
-    intercept : float
-        Mean fitted level, m.
-    n_rows, n_without_level, n_without_covariates : int
-        Rows used, and rows of the fitted periods that were dropped because the level, or else a
-        covariate within the lookback, is missing.
-    """
-
-    lookback: int
-    strength: float
-    before: Annotated[np.ndarray, Shape("covariate")]
-    center: Annotated[np.ndarray, Shape("column")]
-    scale: Annotated[np.ndarray, Shape("column")]
-    coefficients: Annotated[np.ndarray, Shape("column")]
-    intercept: float
-    n_rows: int
-    n_without_level: int
-    n_without_covariates: int
+    lookback: int  # steps of weather seen
+    strength: float  # of the ridge on standardised columns
+    before: Annotated[np.ndarray, Shape("covariate")]  # mean of each covariate
+    center: Annotated[np.ndarray, Shape("column")]  # mean of each column
+    scale: Annotated[np.ndarray, Shape("column")]  # its standard deviation
+    coefficients: Annotated[np.ndarray, Shape("column")]  # m per standard deviation
+    intercept: float  # mean fitted level, m
+    n_rows: int  # rows used
+    n_without_level: int  # rows of the fitted periods without a level
+    n_without_covariates: int  # others without a covariate within the lookback
 
     def predict(self, columns: np.ndarray) -> np.ndarray:
         """Return the level in m of columns (..., column), shape (...,)."""

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -30,43 +31,28 @@ from gwforecast.sequences.split import Period, Split
 __all__ = ["RESPONSES", "Pastas", "Response", "Scales"]
 
 
+_none, _no_drivers = partial(np.empty, 0), partial(np.empty, (0, 0))
+
+
 @dataclass(frozen=True, eq=False)
 class Response:
     """A fitted transfer function: ``base`` plus the responses to recharge and to each driver.
 
     Recharge is rain plus a factor times the demand, or that of a root zone, see
     :func:`gwforecast.data.water_balance.root_zone_recharge`.
-
-    Parameters
-    ----------
-    weights : numpy.ndarray
-        Response to one unit of recharge by lag in steps, from 0; shape (lag,).
-    factor : float
-        Share of the demand that is taken from the rain, negative; 0 with a root zone.
-    base, before : float
-        Level without recharge, m; mean recharge of the fitted rows, for the time before the data.
-    noise : bool
-        Whether it was fitted with a noise model.
-    root_zone : numpy.ndarray
-        Parameters of the root zone, shape (parameter,); empty for linear recharge.
-    drivers : numpy.ndarray
-        Response to one unit of each driver by lag, shape (driver, step); 0 for one without effect.
-    usual : numpy.ndarray
-        Mean of each driver over the fitted rows, shape (driver,), from which its effect is counted.
     """
 
-    weights: Annotated[np.ndarray, Shape("lag")]
-    factor: float
-    base: float
-    before: float
-    noise: bool
-    root_zone: Annotated[np.ndarray, Shape("parameter")] = field(
-        default_factory=lambda: np.empty(0)
-    )
-    drivers: Annotated[np.ndarray, Shape("driver", "step")] = field(
-        default_factory=lambda: np.empty((0, 0))
-    )
-    usual: Annotated[np.ndarray, Shape("driver")] = field(default_factory=lambda: np.empty(0))
+    weights: Annotated[np.ndarray, Shape("lag")]  # response to one unit of recharge
+    factor: float  # of the demand in linear recharge, negative; 0 with a root zone
+    base: float  # level without recharge, m
+    before: float  # mean recharge of the fitted rows, for the time before the data
+    noise: bool  # whether it was fitted with a noise model
+    # parameters of the root zone; empty for linear recharge
+    root_zone: Annotated[np.ndarray, Shape("parameter")] = field(default_factory=_none)
+    # response to one unit of each driver by lag; 0 for one without effect
+    drivers: Annotated[np.ndarray, Shape("driver", "step")] = field(default_factory=_no_drivers)
+    # mean of each driver over the fitted rows, from which its effect is counted
+    usual: Annotated[np.ndarray, Shape("driver")] = field(default_factory=_none)
 
     @property
     def memory(self) -> int:

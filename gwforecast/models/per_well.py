@@ -83,30 +83,15 @@ SMALLEST_SPAN = 1e-9  # m
 
 @dataclass(frozen=True, eq=False)
 class WellRecord:
-    """The arrays on which one well is fitted.
-
-    Parameters
-    ----------
-    well, times
-        Its name, and the time axis, shape (time,), ``datetime64``.
-    level, validation : numpy.ndarray
-        Shape (time,), m: levels of the fitted rows, and those of the validation rows, which are for
-        choosing and not for fitting; NaN elsewhere.
-    rows : numpy.ndarray of bool
-        Shape (time,): the rows of the fitted periods.
-    weather : numpy.ndarray
-        Shape (time, covariate).
-    refit : bool
-        It is a refit, in which nothing new is chosen.
-    """
+    """The arrays on which one well is fitted."""
 
     well: str
-    times: np.ndarray
-    level: np.ndarray
-    rows: np.ndarray
-    weather: np.ndarray
-    validation: np.ndarray
-    refit: bool
+    times: np.ndarray  # shape (time,), ``datetime64``
+    level: np.ndarray  # of the fitted rows, shape (time,), m; NaN elsewhere
+    rows: np.ndarray  # whether a row is of the fitted periods, shape (time,)
+    weather: np.ndarray  # shape (time, covariate)
+    validation: np.ndarray  # levels for choosing, not for fitting, shape (time,), m
+    refit: bool  # whether it is a refit, in which nothing new is chosen
 
     def is_constant(self) -> bool:
         """Return whether there are enough levels, all of them the same."""

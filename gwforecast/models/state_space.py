@@ -36,18 +36,10 @@ ITERATIONS = 200  # of the optimiser, far more than a sound fit needs
 
 @dataclass(frozen=True, eq=False)
 class StateSpaceFit:
-    """The fit of one well.
+    """The fit of one well."""
 
-    Parameters
-    ----------
-    order : tuple of int
-        Orders of the model; empty where there is no choice.
-    parameters : numpy.ndarray
-        In the order of statsmodels, shape (parameter,).
-    """
-
-    order: tuple[int, ...]
-    parameters: Annotated[np.ndarray, Shape("parameter")]
+    order: tuple[int, ...]  # empty where there is no choice
+    parameters: Annotated[np.ndarray, Shape("parameter")]  # in the order of statsmodels
 
 
 class StateSpace(PerWell[StateSpaceFit]):

@@ -90,47 +90,21 @@ class Dialect:
         return self.skip_rows
 
 
-def _row_number(row: int) -> int:
-    return row + 2
-
-
 @dataclass
 class RawTable:
-    """A table as a file holds it, before it is known what its columns mean.
+    """A table as a file holds it, before it is known what its columns mean."""
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Columns as named by the file; numbers, or text as it is written.
-    path : pathlib.Path or None
-        File, for messages.
-    layout : str
-        What the file was recognised as.
-    facts : dict of str to str
-        What the file says above its table: well, unit, zone, reference, ...
-    headers : dict of str to Header
-        Meaning of columns that the layout itself explains.
-    line : callable
-        Line of the file by row of the frame.
-    notes : list of str
-        What was left out, and why.
-    times : pandas.DatetimeIndex, optional
-        Times of the rows, where the layout has read them itself.
-    parts : str, optional
-        Name of the sheet or series, where a file holds several tables.
-    """
-
-    frame: pd.DataFrame
-    path: Path | None = None
-    layout: str = "table"
-    facts: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, Header] = field(default_factory=dict)
-    line: Callable[[int], int] = _row_number
-    notes: list[str] = field(default_factory=list)
-    times: pd.DatetimeIndex | None = None
-    zone: str | None = None
-    part: str | None = None
-    dry: dict[str, Any] = field(default_factory=dict)
+    frame: pd.DataFrame  # columns as named by the file; numbers, or text as it is written
+    path: Path | None = None  # file, for messages
+    layout: str = "table"  # what the file was recognised as
+    facts: dict[str, str] = field(default_factory=dict)  # what stands above it: well, unit, ...
+    headers: dict[str, Header] = field(default_factory=dict)  # of columns the layout explains
+    line: Callable[[int], int] = lambda row: row + 2  # line of the file by row of the frame
+    notes: list[str] = field(default_factory=list)  # what was decided or left out, and why
+    times: pd.DatetimeIndex | None = None  # of the rows, where the layout has read them itself
+    zone: str | None = None  # time zone of the times
+    part: str | None = None  # sheet or series, where a file holds several tables
+    dry: dict[str, Any] = field(default_factory=dict)  # rows without water, by column
 
     def header(self, column: object) -> Header:
         """Return what a column means."""

@@ -54,6 +54,12 @@ class Header:
         return named[0] if named else None
 
     @property
+    def is_text(self) -> bool:
+        """Whether a column of this name holds names, codes or units, whatever they look like."""
+        meant = self.meaning in ("well", "screen", "unit", "parameter")
+        return meant and not (self.meaning == "well" and bool(self.rest))
+
+    @property
     def is_level(self) -> bool:
         """Whether it names a level or a depth."""
         return self.meaning in ("level", "depth")
@@ -268,9 +274,7 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
     """
     words = set(tokens(label))
     joined = " ".join(tokens(label))
-    if re.search(
-        r"\b(?:above|over|ueber|boven) (?:the )?(?:ground|land|surface|gok|toc|gl|gelaende)", joined
-    ):
+    if _ABOVE_POINT.search(joined):
         return "either"
     if words & HEIGHT_WORDS or any(fold(w) in joined for w in HEIGHT_WORDS if not w.isascii()):
         return "height"

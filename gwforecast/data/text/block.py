@@ -78,11 +78,6 @@ def is_clock(cell: str) -> bool:
     return _CLOCK.match(cell) is not None
 
 
-def _is_value(cell: str) -> bool:
-    text = cell.strip()
-    return is_number(text) or text in MISSING or fold(text) in DRY
-
-
 @dataclass(frozen=True)
 class Block:
     """A table in rows of cells; all numbers count rows from 0."""
@@ -118,9 +113,8 @@ def find_block(rows: Sequence[Sequence[str]]) -> Block | None:
     width = len(rows[first])
     block = _header(rows, first, dates, width)
     body = [cells for cells in rows[first:] if len(cells) > dates and is_date(cells[dates])]
-    numbers = sum(
-        any(_is_value(c) and c.strip() for k, c in enumerate(cells) if k != dates) for cells in body
-    )
+    known = [[c.strip() for k, c in enumerate(row) if k != dates and c.strip()] for row in body]
+    numbers = sum(any(is_number(c) or c in MISSING or fold(c) in DRY for c in row) for row in known)
     return Block(*block, dates, len(body), numbers)
 
 
@@ -359,7 +353,6 @@ _BOTH = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+
 _WHOLE = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+$"}
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '.,\u00a0\u202f\u2019])\d{3})(?:\1\d{3})*(?:[.,]\d+)?$")
 _MARKED = r"[+-]?\d[\d.,]*\s?[*#$]"
-_TEXT_MEANINGS = ("time", "well", "screen", "quality", "unit", "zone", "parameter", "direction")
 
 
 def plain_numbers(raw: RawTable, decimal: str, *, dated: bool, dialect: Dialect) -> RawTable:
@@ -371,21 +364,15 @@ def plain_numbers(raw: RawTable, decimal: str, *, dated: bool, dialect: Dialect)
     """
     frame, dry, made = raw.frame, {}, {}
     for place, name in enumerate(map(str, frame.columns)):
-        column = frame.iloc[:, place]
+        column, header = frame.iloc[:, place], read_header(name)
         if pd.api.types.is_bool_dtype(column.dtype):
             column = column.astype(str)
         if pd.api.types.is_numeric_dtype(column.dtype):
             made[name] = column.astype(float)
             continue
-        if pd.api.types.is_datetime64_any_dtype(column.dtype):
-            made[name] = column
-            continue
-        header = read_header(name)
-        if (
-            name in dialect.text_columns
-            or (not dated and place == 0)
-            or (header.meaning in _TEXT_MEANINGS and not (header.meaning == "well" and header.rest))
-        ):
+        plain = header.is_text or header.meaning in ("time", "quality", "zone", "direction")
+        plain |= pd.api.types.is_datetime64_any_dtype(column.dtype)
+        if plain or name in dialect.text_columns or (not dated and place == 0):
             made[name] = column
         else:
             made[name], dry_rows = _column(column, decimal, raw, dialect)

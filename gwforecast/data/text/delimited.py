@@ -36,7 +36,6 @@ __all__ = ["PARQUET", "TABLES", "check_exists", "hint_of_header", "read_delimite
 PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")
-_TEXT_MEANINGS = ("well", "screen", "unit", "parameter")
 _IMGW = r'"?\d{9}"?,"[^"]+","?[12]\d{3}"?,"?\d\d"?,"?\d\d"?,'
 _HEADERLESS = {
     r"[A-Z]{2}[A-Z0-9_-]{9},\d{8},[A-Z0-9]{4},-?\d+,": (  # GHCN-Daily by year
@@ -125,7 +124,10 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     names = unique_names(names, str(path))
     layout = replace(
         layout, names=names, decimal=dialect.decimal or _decimal(rows, layout.delimiter),
-        texts=_text_columns(names, dialect, dated),
+        texts=tuple(
+            name for place, name in enumerate(names) if (not dated and place == 0)
+            or name in dialect.text_columns or read_header(name).is_text
+        ),
     )  # fmt: skip
     line = _lines_of(path, layout.first, text.encoding)
     _refuse_thousands(rows, names, dialect, path)
@@ -414,11 +416,8 @@ def _parsed(
             if layout.delimiter in ("  ", " "):
                 settings |= {"sep": rf"\s{{{len(layout.delimiter)},}}", "engine": "python"}
             else:
-                settings |= {
-                    "sep": layout.delimiter,
-                    "decimal": layout.decimal,
-                    "low_memory": False,
-                }
+                settings |= {"sep": layout.delimiter, "decimal": layout.decimal}
+                settings |= {"low_memory": False}
             made: pd.DataFrame = pd.read_csv(buffer, **settings)
             return made
     except UnicodeDecodeError as error:
@@ -469,18 +468,6 @@ def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame,
             break
         found.append(" ".join(cells))
     return (frame.iloc[: len(frame) - len(found)] if found else frame), found[::-1]
-
-
-def _text_columns(names: list[str], dialect: Dialect, dated: bool) -> tuple[str, ...]:
-    """Return the columns of names and codes, which stay text whatever they look like."""
-    return tuple(
-        name
-        for place, name in enumerate(names)
-        if (not dated and place == 0)
-        or name in dialect.text_columns
-        or ((header := read_header(name)).meaning in _TEXT_MEANINGS
-            and not (header.meaning == "well" and header.rest))
-    )  # fmt: skip
 
 
 def _ragged(path: Path, layout: _Layout, encoding: str) -> SchemaError:

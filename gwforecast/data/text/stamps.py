@@ -444,22 +444,17 @@ class _Reader:
         try:
             times = pd.to_datetime(self.text, format=form, utc=utc)
         except (ValueError, OverflowError):
-            times = pd.to_datetime(self.text, format=form, utc=utc, errors="coerce")
-            seconds = form.replace("%H:%M", "%H:%M:%S") if "%S" not in form else None
-            if seconds is not None and "%H:%M" in form:  # seconds are written where they are not 0
-                more = pd.to_datetime(self.text, format=seconds, utc=utc, errors="coerce")
-                times = times.fillna(more)
-            elif (
-                " " not in form and "%d" in form and "%H" not in form
-            ):  # midnight is written without a clock
-                for clock in (" %H:%M", " %H:%M:%S"):
-                    more = pd.to_datetime(self.text, format=form + clock, utc=utc, errors="coerce")
-                    times = times.fillna(more)
+            others: list[str] = []
+            if "%H:%M" in form and "%S" not in form:  # seconds are written where they are not 0
+                others.append(form.replace("%H:%M", "%H:%M:%S"))
+            elif " " not in form and "%d" in form and "%H" not in form:
+                others += [form + clock for clock in (" %H:%M", " %H:%M:%S")]  # not at midnight
             elif "%H" in form:
-                date = re.split(r"[T ]%H", form)[0]
-                times = times.fillna(
-                    pd.to_datetime(self.text, format=date, utc=utc, errors="coerce")
-                )
+                others.append(re.split(r"[T ]%H", form)[0])
+            times = pd.to_datetime(self.text, format=form, utc=utc, errors="coerce")
+            for other in others:
+                more = pd.to_datetime(self.text, format=other, utc=utc, errors="coerce")
+                times = times.fillna(more)
             if times.isna().any():
                 self._refuse(times, "")
         if "%y" in form:  # no level was measured after 2049

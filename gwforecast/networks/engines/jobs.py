@@ -27,35 +27,19 @@ REPORTED_EVERY = 0.5  # seconds
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of the training that all networks of a call share.
+    """Settings of the training that all networks of a call share."""
 
-    Parameters
-    ----------
-    loss, optimizer : str
-        Names; a loss is a mean over the observed targets of a batch.
-    weight_decay : float
-        Share of each kernel that is subtracted in an update, times the learning rate (Loshchilov
-        and Hutter 2019, arXiv:1711.05101).
-    clip_norm : float
-        Largest global norm of a gradient.
-    patience, stops_early : int, bool
-        Epochs without a lower validation loss after which training stops and the weights of the
-        best epoch are kept, otherwise those of the last.
-    lookback, targets : int
-        Warm-up and target steps of a window.
-    attributes : bool
-        Whether the inputs of each window are followed by the attributes of its well.
-    """
-
-    loss: str
+    loss: str  # name of a mean over the observed targets of a batch
     optimizer: str
+    # share of each kernel that is subtracted in an update, times the learning rate (Loshchilov and
+    # Hutter 2019, arXiv:1711.05101)
     weight_decay: float
-    clip_norm: float
-    patience: int
-    lookback: int
-    targets: int
-    attributes: bool = False
-    stops_early: bool = True
+    clip_norm: float  # largest global norm of a gradient
+    patience: int  # epochs without a lower validation loss after which training stops
+    lookback: int  # warm-up steps of a window
+    targets: int  # target steps of a window
+    attributes: bool = False  # whether inputs are followed by the attributes of the well
+    stops_early: bool = True  # weights of the best epoch are kept, otherwise those of the last
 
     @property
     def steps(self) -> int:
@@ -65,29 +49,16 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Data:
-    """Scaled data of all jobs.
+    """Scaled data of all jobs, float32; targets are NaN where a step is none."""
 
-    Parameters
-    ----------
-    inputs : numpy.ndarray
-        Shape (well, time, input), float32, without NaN.
-    targets : numpy.ndarray
-        Shape (well * fold, time), float32; NaN where a step is no target. The rows of a well are
-        consecutive: one if all networks have the same targets, otherwise one for each fold, without
-        the targets of that fold.
-    validation_targets : numpy.ndarray
-        Shape (well, time), float32; NaN where a step is no target.
-    attributes : numpy.ndarray, optional
-        Shape (well, attribute), float32; appended to the inputs at every step of a window.
-    span : int
-        Steps from the start of a well to the start of the next where all wells are in one row, see
-        :func:`concatenate_wells`; 0 where each well has its own row.
-    """
-
-    inputs: np.ndarray
+    inputs: np.ndarray  # shape (well, time, input), without NaN
+    # shape (well * fold, time): the rows of a well are consecutive, one if all networks have the
+    # same targets, otherwise one for each fold, without the targets of that fold
     targets: np.ndarray
-    validation_targets: np.ndarray
-    attributes: np.ndarray | None = None
+    validation_targets: np.ndarray  # shape (well, time)
+    attributes: np.ndarray | None = None  # shape (well, attribute), appended at every step
+    # steps from the start of a well to that of the next where all wells are in one row, see
+    # :func:`concatenate_wells`; 0 where each well has its own row
     span: int = 0
 
     @property
@@ -98,31 +69,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Job:
-    """One network to train.
+    """One network to train."""
 
-    Parameters
-    ----------
-    well, fold : int
-        Row of the data, and number of the row of the well's targets that it is trained on.
-    weights : list of numpy.ndarray
-        First weights, in the order of ``network.trainable_variables``.
-    starts : numpy.ndarray
-        Positions of the first target of each window, shape (epoch, update, window), int32.
-    rates : numpy.ndarray
-        Learning rate of each update, shape (epoch * update,), float32.
-    validation : numpy.ndarray
-        Positions of the first target of the validation windows, int32; may be none.
-    seed : int
-        Seed of dropout and noise.
-    """
-
-    well: int
-    weights: list[np.ndarray]
-    starts: np.ndarray
-    rates: np.ndarray
-    validation: np.ndarray
-    seed: int
-    fold: int = 0
+    well: int  # row of the data
+    weights: list[np.ndarray]  # first ones, in the order of ``network.trainable_variables``
+    starts: np.ndarray  # first target of each window, shape (epoch, update, window), int32
+    rates: np.ndarray  # learning rate of each update, shape (epoch * update,), float32
+    validation: np.ndarray  # first target of each validation window, int32; may be none
+    seed: int  # of dropout and noise
+    fold: int = 0  # row of the well's targets
 
 
 @dataclass(frozen=True)
