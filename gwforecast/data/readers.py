@@ -134,7 +134,7 @@ at_step, step, step_stamp, covariate_stamp, duplicates, sort
         idle = (covariates, attributes, well, level_column, reference_level, datum, units)
         return _of_store(path, wells, [value for value in idle if value is not None])
     single = isinstance(missing_values, int | float | str)
-    codes = [missing_values] if single else list(missing_values)  # type: ignore[arg-type]
+    codes: list[Any] = [missing_values] if single else list(missing_values)  # type: ignore[arg-type]
     dialect = _dialect(well_column, {
         "delimiter": delimiter, "decimal": decimal, "day_first": day_first, "encoding": encoding,
         "skip_rows": skip_rows, "header_row": header_row, "date_format": date_format,
