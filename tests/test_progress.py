@@ -99,7 +99,7 @@ def test_true_shows_bars_and_log_lines_without_a_terminal(
     with caplog.at_level(logging.INFO, logger="gwforecast.progress"):
         gw.Linear(lookbacks=(8,)).fit(observations, split=split, progress=True)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[-1].startswith("fit linear: 2 of 2 in 00:0")
+    assert lines[-1].startswith("linear: 2 of 2 in 00:0")
 
 
 def test_false_and_none_are_silent(

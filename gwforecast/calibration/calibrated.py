@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.calibration.bounds import bounds_of_record, within_bounds
 from gwforecast.calibration.intervals import ForecastInterval
+from gwforecast.display import Displayed
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.forcings.scenario import forcing_from_state, forcing_to_state
 from gwforecast.models.base import Forecaster
@@ -35,8 +37,8 @@ CALIBRATION_ORIGINS = 300  # largest number of issue times of a well in the vali
 CALIBRATION_ORIGINS_OF_ENSEMBLES = 60  # the same for forcings with many versions of the weather
 
 
-@dataclass(eq=False)
-class Calibrated:
+@dataclass(eq=False, repr=False)
+class Calibrated(Displayed):
     """A forecaster with prediction intervals from its hindcasts of the validation period.
 
     Parameters
@@ -72,6 +74,18 @@ class Calibrated:
     def name(self) -> str:
         """Name of the forecaster."""
         return self.forecaster.name
+
+    def title(self) -> str:
+        """Return forecaster, horizon and weather in one line."""
+        return (
+            f"{type(self).__name__} {self.forecaster}, {self.horizon} lead times, weather after "
+            f"the issue time: {self.forcing.label}"
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """Return the last step that the forecaster was fitted on at each well."""
+        ends = getattr(self, "trained_through_", xr.DataArray([], dims=schema.WELL))
+        return ends.astype(str).to_series().rename("trained through").to_frame()
 
     def trained_through(self, well: str) -> np.datetime64:
         """Return the last step used to fit the forecaster at a well."""

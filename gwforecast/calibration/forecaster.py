@@ -86,7 +86,7 @@ class Corrected(Forecaster):
     known_: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.parts = list(self.parts)
+        self.parts = [self.parts] if isinstance(self.parts, Forecaster) else list(self.parts)
         self.name = self.name or (self.parts[0].name if len(self.parts) == 1 else "blend")
 
     def fit(

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 __all__ = ["backtest"]
 
 
-METRICS = ("crps", "skill_crps_persistence", "skill_crps_climatology", "rmse", "coverage_95")
+METRICS = ("rmse", "skill_crps_persistence", "skill_crps_climatology", "coverage_95")
 COLUMNS = 8  # lead times that are printed
 SEEN = (
-    "Each forecast has seen levels up to its issue time, by models fitted through the validation "
-    "period{refits}. All scores are of the test period, whose levels chose nothing."
+    "Each forecast uses levels up to its issue time, and models fitted through the validation "
+    "period{refits}. All scores are of the test period, by which nothing was chosen."
 )
 
 ORIGINS = "Issue times and lead times"
@@ -109,7 +109,7 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     _print_scores(scores)
     note = coverage_note(result.verification.coverage)
     screen.print(clean(note), soft_wrap=True)
-    refits = ", and later the last refit before it" if origins.refit_every else ""
+    refits = " or, later, through the last refit" if origins.refit_every else ""
     screen.print(SEEN.format(refits=refits), soft_wrap=True)
     print_paths(result.paths)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)
@@ -117,9 +117,11 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
 
 
 def _print_scores(scores: pd.DataFrame) -> None:
-    """Print the scores of some lead times, with the pairs that they rest on."""
+    """Print the scores of some lead times, best model first, with the pairs that they rest on."""
     import numpy as np
+    import pandas as pd
 
+    from gwforecast.plots.prepare_forecasts import lead_numbers
     from gwforecast.verification.lead_scoring import (
         forecast_summary,
         lead_definitions,
@@ -127,10 +129,12 @@ def _print_scores(scores: pd.DataFrame) -> None:
     )
 
     definitions = lead_definitions(("persistence", "climatology"))
+    times = scores.drop_duplicates("lead").set_index("lead")["lead_time"]
+    order = forecast_summary(scores, metric="rmse").mean(axis=1).sort_values().index
     for metric in METRICS:
         if not (scores["metric"] == metric).any():
             continue
-        table = forecast_summary(scores, metric=metric)
+        table = forecast_summary(scores, metric=metric).reindex(order)
         known = table.columns[table.notna().any()].to_numpy()
         if not known.size:
             continue
@@ -140,5 +144,7 @@ def _print_scores(scores: pd.DataFrame) -> None:
         pairs = scored_pairs(scores[scores["metric"] == metric]).loc[shown.columns]
         for name, heading in (("n", "n"), ("not_scored", "not scored")):
             shown.loc[heading] = [int(number) for number in pairs[name]]
-        shown = shown.rename(columns=str).reset_index()
-        print_table(f"{metric} by lead time: {definitions[metric]}", shown)
+        numbers, unit = lead_numbers(pd.Index(times[shown.columns]).to_numpy())
+        shown.columns = [f"{number:g}" for number in numbers]
+        shown = shown.rename_axis("model").reset_index()
+        print_table(f"{metric} by lead time in {unit}: {definitions[metric]}", shown)

@@ -15,15 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from gwforecast.progress import DETAIL
@@ -146,13 +139,14 @@ def show_tracebacks(wanted: bool) -> None:
 
 def print_table(title: str, table: pd.DataFrame) -> None:
     """Print a table under its title."""
-    drawn = Table(title=clean(title), title_justify="left", box=None, pad_edge=False)
+    screen.print(Text(clean(title), style="italic"), soft_wrap=True)
+    drawn = Table(box=None, pad_edge=False)
     for column in table.columns:
         numeric = all(isinstance(value, int | float) for value in table[column].tolist())
         drawn.add_column(
             clean(str(column)),
             justify="right" if numeric else "left",
-            no_wrap=column != table.columns[-1],
+            no_wrap=numeric or column != table.columns[-1],
         )
     for row in table.itertuples(index=False):
         drawn.add_row(*(Text(_cell(value)) for value in row))
@@ -164,7 +158,8 @@ def print_reports(result: Evaluation | Backtest, folder: Path, *, wells: int) ->
     """Write the reports of a run and print their paths."""
     from gwforecast.reports.results import write_reports
 
-    paths = write_reports(result, folder, wells=max(wells, 1))
+    with progress_bars() as progress:
+        paths = write_reports(result, folder, wells=max(wells, 1), progress=progress)
     shown = [str(path) for name, path in paths.items() if name.endswith(".html")]
     screen.print(clean("Reports: " + ", ".join(shown[-SHOWN_REPORTS:])), soft_wrap=True)
 
@@ -183,18 +178,22 @@ def progress_bars() -> Iterator[ProgressCallback | None]:
     if not errors.is_terminal:
         yield None
         return
+    name = Column(no_wrap=True, overflow="ellipsis", max_width=44)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.description}", table_column=name), BarColumn(12), MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True), TextColumn("left"),
     )  # fmt: skip
     with Progress(*columns, console=errors, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def report(task: str, done: float, total: int) -> None:
             name, _, detail = task.partition(DETAIL)
-            if name not in tasks:
-                tasks[name] = bars.add_task(clean(name), total=total, detail="")
-            bars.update(tasks[name], completed=done, total=total, detail=clean(detail))
+            if name not in tasks:  # a screen has room for what is in work only
+                for old in [task for task in bars.tasks if task.finished]:
+                    bars.remove_task(tasks.pop(old.fields["name"]))
+                tasks[name] = bars.add_task("", total=total, name=name)
+            shown = clean(f"{name}\n  {detail}" if detail else name)
+            bars.update(tasks[name], completed=done, total=total, description=shown)
 
         yield report
 

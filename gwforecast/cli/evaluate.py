@@ -34,10 +34,9 @@ __all__ = ["demo", "evaluate"]
 
 COLUMNS = {
     "nse": "NSE",
-    "nse_reference": "NSE before",
+    "nse_reference": "NSE ref.",
     "kge_anomaly": "KGE",
     "rmse": "RMSE",
-    "mae": "MAE",
     "bias": "bias",
     "coverage_95": "cover 95",
     "skill_rmse": "skill",
@@ -45,12 +44,13 @@ COLUMNS = {
 """Metrics of the printed table and the headings of their columns."""
 
 SEEN = (
-    "Scores of the validation period are of fits on the train period, whose settings it chose; "
-    "those of the test period are of fits through the validation period, which have not seen it."
+    "Validation scores are of models fitted on the train period. Settings were chosen by them, so "
+    "they flatter. Test scores are of models fitted on the train and validation periods; no level "
+    "of the test period was used."
 )
 SEEN_CROSSED = (
-    " Those of the cross-validation are of fits on all other blocks of years; only the weights of "
-    "the blend are from errors of fits that have seen the block."
+    " Cross-validation scores are of models fitted on all other blocks of years; only the weights "
+    "of the blend come from fits that have seen the block."
 )
 
 DemoOut = Annotated[
@@ -115,11 +115,11 @@ def _coverage(counts: pd.DataFrame) -> str:
     models: dict[int, list[str]] = {}
     for model, n in counts["n"].items():
         models.setdefault(int(n), []).append(str(model))
-    parts = [f"{n} ({levels - n} not scored) of {', '.join(some)}" for n, some in models.items()]
     if len(models) == 1:
         (n,) = models
-        parts = [f"{n} by all models, {levels - n} not scored"]
-    return f"{levels} levels were observed; scored: {'; '.join(parts)}."
+        return f"{n} of {levels} observed levels are scored, by all models."
+    parts = [f"{n} by {', '.join(some)}" for n, some in models.items()]
+    return f"Of {levels} observed levels are scored: {'; '.join(parts)}."
 
 
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -145,7 +145,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     choice = evaluation.choice
     if len(choice) > 1:
         counts = ", ".join(f"{m} {n}" for m, n in choice["model"].value_counts(sort=False).items())
-        screen.print(clean(f"\nLowest RMSE of the validation period, number of wells: {counts}"))
+        screen.print(clean(f"\nBest model by validation RMSE, number of wells: {counts}"))
     screen.print()
     print_paths(evaluation.paths)
     screen.print(clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)

@@ -33,7 +33,7 @@ AllowErrors = Annotated[
     bool,
     typer.Option(
         "--allow-errors",
-        help="Let the exit code be 0 although the data have findings of severity error.",
+        help="Exit with 0 even if the data checks report errors.",
         rich_help_panel=DATA,
     ),
 ]
@@ -51,12 +51,13 @@ def print_understood(stored: str) -> None:
     if not lines:
         return
     screen.print("What was understood")
+    width = min(max(len(about) for about, _ in lines), 36)
     before = None
     for about, what in lines:
         shown = "" if about == before else about
         before = about
-        for k, part in enumerate(_wrapped(f"{what}", 20)):
-            screen.print(clean(f"  {shown if k == 0 else '':<16}  {part}"), soft_wrap=True)
+        for k, part in enumerate(_wrapped(f"{what}", width + 4)):
+            screen.print(clean(f"  {shown if k == 0 else '':<{width}}  {part}"), soft_wrap=True)
     screen.print()
 
 
@@ -64,10 +65,10 @@ def say_in_one_line(stored: str) -> None:
     """Print the main points of what was understood in one line."""
     listed = json.loads(stored) if stored else []
     lines = dict(reversed(listed)) | {k: v for k, v in listed if k == "wells"}  # count and names
-    wanted = ("wells", "level column", "unit", "read as", "axis")
-    parts = [f"{about} {lines[about]}" for about in wanted if about in lines]
+    names = {"wells": "wells", "unit": "levels in", "read as": "read as", "axis": "time steps"}
+    parts = [f"{said} {lines[about]}" for about, said in names.items() if about in lines]
     if parts:
-        screen.print(clean("Understood: " + "; ".join(parts)), soft_wrap=True)
+        screen.print(clean("Understood: " + "; ".join(parts) + "\n"), soft_wrap=True)
 
 
 def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:

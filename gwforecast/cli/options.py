@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -83,8 +83,8 @@ Report = Annotated[
     bool,
     typer.Option(
         "--report",
-        help="Write a report of each well as one page of HTML and of PDF, and of an evaluation of "
-        "several wells one page with map and table.",
+        help="Write a report of each well as HTML and PDF, and for an evaluation of several wells "
+        "one page with a map and a table.",
         rich_help_panel=RESULTS,
     ),
 ]
@@ -96,7 +96,7 @@ OPTIONS: dict[str, Any] = {
     "config": Annotated[
         Path | None,
         typer.Argument(
-            help="TOML file of settings. Options take precedence over it.", metavar="FILE"
+            help="TOML file with settings. Options take precedence over it.", metavar="FILE"
         ),
     ],
     "levels": _in_data("data.levels", Path),
@@ -143,7 +143,9 @@ OPTIONS: dict[str, Any] = {
     "time_column": _how_read("data.time_column", list[str], note="May be repeated."),
     "units": _how_read("data.units"),
     "depth_sign": _how_read("data.depth_sign"),
-    "sensor_depth": _how_read("data.sensor_depth", list[str], note="MW-7=12.5 for one well."),
+    "sensor_depth": _how_read(
+        "data.sensor_depth", list[str], note="For each well, write --sensor-depth MW-7=12.5."
+    ),
     "barometer": _how_read("data.barometer", Path),
     "at_step": _how_read("data.at_step"),
     "step": _how_read("data.step"),
@@ -162,7 +164,10 @@ OPTIONS: dict[str, Any] = {
     "skip_rows": _how_read("data.skip_rows", int),
     "header_row": _how_read("data.header_row", int),
     "covariate_units": _how_read(
-        "data.covariate_units", list[str], flag="--covariate-unit", note="rain=in; repeated."
+        "data.covariate_units",
+        list[str],
+        flag="--covariate-unit",
+        note="Write --covariate-unit rain=in; may be repeated.",
     ),
     "grid": _how_read("data.grid"),
 }
@@ -222,6 +227,7 @@ class Command(TyperCommand):
         super().__init__(*arguments, **given)
         self.settings: dict[str, tuple[str, str]] = {}
         self.names: dict[tuple[str, str], str] = {}
+        self.help = re.sub(r"(?<!\n)\n(?!\n)", " ", self.help or "")
         self.notes: dict[str, str] = {}
         for one in self.params:
             found = _SETTING.fullmatch(getattr(one, "help", None) or "")
@@ -259,12 +265,22 @@ def _describe(table: str, name: str) -> str:
     if (table, name) in (("models", "use"), ("backtest", "models"), ("tune", "model")):
         from gwforecast.runs.catalogue import MODELS as KNOWN
 
-        text += f" Known are {', '.join(KNOWN)}."
+        text += f" Available: {', '.join(KNOWN)}."
+    else:
+        choices = _choices(field.annotation)
+        text += f" One of {', '.join(choices)}." * bool(choices)
     if isinstance(default, list) and default:
         default = ", ".join(default)
     if isinstance(default, str | int | float | Path) and not isinstance(default, bool):
         text += f" Default: {default}."
     return text
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the values of a Literal, which may be one of several types."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next(filter(None, map(_choices, get_args(annotation))), ())
 
 
 def load(context: typer.Context) -> Settings:

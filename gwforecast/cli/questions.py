@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, lo
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gwforecast.questions.files import Answer
+    from gwforecast.questions.fill import Filled
     from gwforecast.questions.run import Question
 
 __all__ = ["explain", "extend", "fill", "simulate", "trend", "whatif"]
@@ -22,8 +24,7 @@ __all__ = ["explain", "extend", "fill", "simulate", "trend", "whatif"]
 
 SCENARIO = "Scenario"
 
-SIMULATION = ("config", *INPUTS, "fill", "models", *FITTING, *READING)
-QUESTION = (*SIMULATION, "figures")
+QUESTION = ("config", *INPUTS, "fill", "models", *FITTING, "figures", *READING)
 OWN = {
     "blocks": option("questions.blocks", int, panel=MODELS),
     "out": option("questions.folder", Path, panel=RESULTS, flag="--out"),
@@ -55,17 +56,23 @@ def fill(context: typer.Context) -> None:
     settings cannot be used.
     """
     from gwforecast.questions import run
+    from gwforecast.questions.fill import fill as ask
 
     with _asked(context, "filled") as question:
-        filled = run.fill(question)
+        filled = run.answer(question, ask, longest=question.settings.questions.longest)
     if len(filled.scores):
-        table = filled.scores.pivot_table(index="gap_weeks", columns="method", values="rmse")
-        covered = filled.scores.groupby("gap_weeks")["coverage_95"].median()
-        table = table.assign(**{"cover 95 of fill": covered}).reset_index()
+        headings = {"gap_weeks": "weeks", "fill": "filled", "simulation": "simulation alone",
+                    "coverage_95": "cover 95"}  # fmt: skip
+        table = filled.summary().reset_index().rename(columns=headings)
+        table.columns = table.columns.str.replace("_", " ")
         wells = filled.scores["well"].nunique()
-        print_table(f"Artificial gaps, RMSE in m, mean of {wells} wells", table)
-    _print_flags(filled.levels["level_flag"].to_series())
-    _finish(question.folder, filled.failed)
+        print_table(
+            "Artificial gaps by length: RMSE of each method, m, and share of levels inside the "
+            "95 % interval of the filled ones" + f"; mean of {wells} wells" * (wells > 1),
+            table,
+        )
+    _print_flags(filled)
+    _finish(question.folder, filled)
 
 
 @takes(*QUESTION, **OWN)
@@ -81,14 +88,15 @@ def extend(context: typer.Context) -> None:
     settings cannot be used.
     """
     from gwforecast.questions import run
+    from gwforecast.questions.fill import extend as ask
 
     with _asked(context, "extended") as question:
-        extended = run.extend(question)
-    _print_flags(extended.levels["level_flag"].to_series())
-    _finish(question.folder, extended.failed)
+        extended = run.answer(question, ask)
+    _print_flags(extended)
+    _finish(question.folder, extended)
 
 
-@takes(*SIMULATION, **OWN)
+@takes(*QUESTION, **OWN)
 def simulate(context: typer.Context) -> None:
     """Simulate levels for all times with weather, by models fitted on all levels.
 
@@ -101,11 +109,10 @@ def simulate(context: typer.Context) -> None:
     settings cannot be used.
     """
     from gwforecast.questions import run
+    from gwforecast.questions.whatif import simulate as ask
 
     with _asked(context, "simulated") as question:
-        simulated, path = run.simulate(question)
-    screen.print(clean(str(path)), soft_wrap=True)
-    _finish(question.folder, simulated.failed)
+        _finish(question.folder, run.answer(question, ask))
 
 
 @takes(*QUESTION, **OWN, **WHATIF)
@@ -138,17 +145,11 @@ def whatif(context: typer.Context) -> None:
         if chosen.changes:
             said = "; ".join(map(str, question.changes))
             screen.print(clean(f"Scenario: {said}"), soft_wrap=True)
-            answer = run.what_if(question)
-            table = answer.summary.replace({"month": {0: "year"}})
-            table = table[table.month == "year"]
-            print_table(f"{chosen.name}: mean difference of the level, m", table)
-            failed = answer.failed
+            answer: Answer = run.what_if(question)
         else:
-            projected = run.project(question)
-            said = f"Change of the mean level from {chosen.reference}, m"
-            print_table(said, projected.summary)
-            failed = projected.failed
-    _finish(question.folder, failed)
+            answer = run.project(question)
+    print_table(answer.title(), answer.summary().reset_index())
+    _finish(question.folder, answer)
 
 
 @takes(*QUESTION, **OWN)
@@ -164,12 +165,25 @@ def explain(context: typer.Context) -> None:
     settings cannot be used.
     """
     from gwforecast.questions import run
+    from gwforecast.questions.explain import explain as ask
 
     with _asked(context, "explained") as question:
-        answer = run.explain(question)
-    columns = ["well", "covariate", "response", "error", "days_50", "days_90"]
-    print_table("Response to one unit, m, and days to 50 and 90 % of it", answer.memory[columns])
-    _finish(question.folder, answer.failed)
+        answer = run.answer(question, ask)
+    table = answer.summary().reset_index()
+    uncertain = table["response"].abs() < 2 * table["error"]
+    for name in ("days_50", "days_90"):
+        days = table.pop(name).map("{:.0f}".format)
+        table[name.replace("_", " to ") + " %"] = days.where(~uncertain, "-")
+    units = dict(zip(answer.responses["covariate"].values.tolist(),
+                     answer.responses["covariate_units"].values.tolist(), strict=True))  # fmt: skip
+    table.insert(2, "unit", [units[name] for name in table["covariate"]])
+    print_table(
+        "Response of the level, m, to a lasting rise of a covariate by one unit, and days to 50 "
+        "and 90 % of it", table,
+    )  # fmt: skip
+    if uncertain.any():
+        screen.print("- : the response is below twice its standard error.\n")
+    _finish(question.folder, answer)
 
 
 @takes(*QUESTION, **OWN)
@@ -185,18 +199,24 @@ def trend(context: typer.Context) -> None:
     settings cannot be used.
     """
     from gwforecast.questions import run
+    from gwforecast.questions.trend import trend as ask
 
     with _asked(context, "trend") as question:
-        answer = run.trend(question)
+        answer = run.answer(question, ask)
     columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
-    print_table("Trend, m a year", answer.trends.reindex(columns=columns))
-    columns = ["well", "date", "size", "p_value", "reason"]
-    shifts = answer.shifts.reindex(columns=columns)
+    print_table("Trend with its 95 % interval, m a year", _with_reasons(answer.trends, columns))
+    shifts = answer.shifts.copy()
     shifts["date"] = [f"{date:%Y-%m}" if date == date else "" for date in shifts["date"]]
-    print_table(
-        "Largest shift of the weather-corrected level, m; chance if p is above 0.05", shifts
-    )
-    _finish(question.folder, answer.failed)
+    columns = ["well", "date", "size", "p_value", "reason"]
+    title = "Largest shift of the weather-corrected level, m; not significant where p is above 0.05"
+    print_table(title, _with_reasons(shifts, columns))
+    _finish(question.folder, answer)
+
+
+def _with_reasons(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return the columns of a table; reasons only where there are some."""
+    known = "reason" in table and table["reason"].astype(bool).any()
+    return table.reindex(columns=columns if known else columns[:-1])
 
 
 @contextmanager
@@ -211,23 +231,23 @@ def _asked(
         yield Question(load(context), named, defaults or DEFAULT_MODELS, progress)
 
 
-def _print_flags(flags: pd.Series) -> None:
+def _print_flags(filled: Filled) -> None:
     """Print how many steps have each flag."""
     from gwforecast.questions.fill import FLAGS
 
-    counts = flags.value_counts()
+    counts = filled.levels["level_flag"].to_series().value_counts()
     said = [f"{counts[number]} {word}" for word, number in FLAGS.items() if number in counts]
-    screen.print(clean(f"Time steps: {', '.join(said)}.".replace("_", " ")), soft_wrap=True)
+    text = ", ".join(said).replace("_", " ").replace("missing", "without a level")
+    screen.print(clean(f"Time steps: {text}."), soft_wrap=True)
 
 
-def _finish(folder: Path, failed: Mapping[str, str]) -> None:
+def _finish(folder: Path, answer: Answer) -> None:
     """Print figures, the folder and failures; exit with 1 if there are failures."""
     pictures = sorted((folder / "figures").glob("*.png"))
-    screen.print()
     if pictures:
         print_paths({f"figures/{path.name}": path for path in pictures})
     screen.print(clean(f"Results: {folder}"), soft_wrap=True)
-    for well, reason in failed.items():
+    for well, reason in answer.failed.items():
         screen.print(clean(f"failed: {well}: {reason}"), soft_wrap=True)
-    if failed:
+    if answer.failed:
         raise typer.Exit(1)

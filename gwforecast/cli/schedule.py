@@ -155,8 +155,8 @@ def train(
         checked = jobs.check(settings)
     say_in_one_line(str(checked.attrs.get("understood", "")))
     errors_found = print_findings(checked, least="warning")
-    shown = table.drop(columns=["bundle", "reason"]).assign(reason=table["reason"])
-    print_table("Champions", shown)  # the last column is wrapped
+    shown = table.drop(columns=["bundle", "reason"]).dropna(axis="columns", how="all")
+    print_table("Champions", shown.assign(reason=table["reason"]))  # the last column is wrapped
     screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
     failed = (table["decision"] == "failed").mean()
     if failed:

@@ -63,7 +63,8 @@ def verify(
             means["n"] = groups["n"].sum()["n"]  # pairs of all wells and bundles
             means = means.astype({"lead": int, "n": int})
             print_table("Means over wells and bundles, by lead time in steps", means)
-        print_table("Recommendations", found.recommendations)
+        if len(found.recommendations):
+            print_table("Recommendations", found.recommendations)
         screen.print(clean(str(folder)), soft_wrap=True)
         for problem in found.damaged:
             errors.print(clean(problem), soft_wrap=True)
@@ -74,7 +75,7 @@ def _print_counts(found: Verification) -> None:
     """Print how many forecasts are scored, and why others are not."""
     reasons = found.unscored["reason"].value_counts()
     scored = found.issues - int((~found.unscored["reason"].str.startswith("it was w")).sum())
-    screen.print(f"{found.issues} issue times stand in the archive, {scored} of them are scored.")
+    screen.print(f"{found.issues} issue times in the archive, {scored} of them scored.")
     for reason, number in reasons.items():
         screen.print(clean(f"  {number} not scored: {reason}"), soft_wrap=True)
     if not scored:

@@ -130,8 +130,8 @@ class DataSettings(Section):
     """Where the data are and how their files are written."""
 
     database: str | None = _say(
-        "Address of an SQL database, as SQLAlchemy has it; 'levels', 'covariates' and 'attributes' "
-        "are then names of tables."
+        "URL of an SQL database, in the form of SQLAlchemy; 'levels', 'covariates' and "
+        "'attributes' are then names of tables."
     )
     levels: FilePath = Field(description="File of levels, or folder with one file per well.")
     covariates: Annotated[Path | list[Path] | None, BeforeValidator(_to_paths)] = _say(
@@ -139,68 +139,70 @@ class DataSettings(Section):
         "read at the wells' coordinates."
     )
     attributes: FilePath | None = _say("File of static attributes of the wells.")
-    wells: list[str] | None = _say("Only these wells.")
-    well: str | None = _say("Name of the well, where the file has none.")
-    level_column: str | None = _say("Column of the levels, where the file has several.")
-    well_column: str | None = _say("Column that names the wells, where several could be it.")
-    time_column: str | list[str] | None = _say("Column of the times, or those of date and clock.")
+    wells: list[str] | None = _say("Use only these wells.")
+    well: str | None = _say("Name of the well, if the file has none.")
+    level_column: str | None = _say("Column of the levels, if several columns could be it.")
+    well_column: str | None = _say("Column of the well names, if several columns could be it.")
+    time_column: str | list[str] | None = _say(
+        "Column of the times, or the columns of date and time of day."
+    )
     reference_level: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        "Height that a depth to water is measured from, m above the datum: one height, or a table "
-        "of heights by well."
+        "Height from which depths to water are measured, m above the datum: one height, or heights "
+        "by well."
     )
     depth_sign: Literal["positive_down", "negative_down"] | None = _say(
-        "Sign of depths to water, where the data do not show it."
+        "Sign of depths to water, if the data do not show it."
     )
     sensor_depth: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        "Depth of a logger's sensor below the measuring point, m, from which its pressure becomes "
-        "a level: one depth, or a table of depths by well."
+        "Depth of a logger's sensor below the measuring point, m, to convert its pressure to a "
+        "level: one depth, or depths by well."
     )
     barometer: FilePath | None = _say(
-        "File of the air pressure, for loggers that measure the absolute pressure."
+        "File of air pressure, for loggers that record absolute pressure."
     )
     datum: str | None = _say("Vertical datum of the levels, e.g. NAP.")
     units: Literal["m", "cm", "mm", "dm", "ft", "in"] | None = _say(
-        "Unit of the levels in the file, where it does not say it."
+        "Unit of the levels, if the file does not state it."
     )
     covariate_units: dict[str, str] | None = _say("Unit of each covariate, by name.")
-    day_first: bool | None = _say("Dates like 03/04/2020 begin with the day.")
-    decimal: Literal[".", ","] | None = _say("Decimal mark in text files.")
-    delimiter: str | None = _say("Character between the columns of text files.")
+    day_first: bool | None = _say("Dates like 03/04/2020 start with the day.")
+    decimal: Literal[".", ","] | None = _say("Decimal mark of text files.")
+    delimiter: str | None = _say("Column separator of text files.")
     encoding: str | None = _say("Encoding of text files, e.g. cp1252.")
-    date_format: str | None = _say("Form of the dates, as of strftime, e.g. %d.%m.%Y %H:%M.")
-    sheet: str | None = _say("Sheet of a workbook.")
+    date_format: str | None = _say("Format of the dates in strftime codes, e.g. %d.%m.%Y %H:%M.")
+    sheet: str | None = _say("Worksheet to read from a workbook.")
     skip_rows: Annotated[int, Field(ge=0)] | None = _say(
-        "Lines above the header that are not read."
+        "Number of lines to skip above the header."
     )
-    header_row: Positive | None = _say("Line of the header, from 1.")
+    header_row: Positive | None = _say("Line number of the header, counted from 1.")
     at_step: Literal["mean", "last", "first", "nearest"] | None = _say(
-        "Which level stands for a time step that has several."
+        "Which level represents a time step: the mean, last or first of the step, or the nearest "
+        "to its time stamp."
     )
     step: str | None = _say(
-        "Step of the axis, D, W-SUN, MS, ME, QS or QE: covariates of shorter steps are aggregated, "
-        "rain by its sum, temperature by its mean."
+        "Time step of the data: D, W-SUN, MS, ME, QS or QE. Covariates with shorter steps are "
+        "aggregated: rain by its sum, temperature by its mean."
     )
     step_stamp: Literal["begin", "end"] | None = _say(
-        "Whether a stamp stands at the beginning or the end of its step."
+        "Whether a time stamp marks the beginning or the end of its step."
     )
     covariate_stamp: Literal["begin", "end"] | None = _say(
-        "Whether stamps of covariates that are aggregated to a longer step, e.g. hourly rain, are "
-        "the beginnings of their own steps (default) or their ends."
+        "Whether the time stamps of covariates with shorter steps, e.g. hourly rain, mark the "
+        "beginning (default) or the end of these steps."
     )
     grid: Literal["nearest", "bilinear"] | None = _say(
-        "How gridded weather is read at a well; by default the nearest cell."
+        "How gridded weather is read at a well; by default from the nearest cell."
     )
     duplicates: Literal["first", "last", "mean"] | None = _say(
-        "Which value is kept of a time with different values, of levels and covariates; by default "
-        "it is an error."
+        "Which value to keep if a time occurs with different values; by default this is an error."
     )
-    sort: bool = _say("Sort times that are out of order; by default they are an error.", False)
+    sort: bool = _say("Sort times that are out of order; by default this is an error.", False)
     missing_values: list[float | str] = Field(
         default_factory=list,
-        description="Numbers and texts that stand for a missing value, e.g. -9999 or 'defekt'.",
+        description="Numbers and texts that mark a missing value, e.g. -9999 or 'defekt'.",
     )
     fill: Annotated[Any, BeforeValidator(_to_rules)] = _say(
-        "Fill gaps in covariates: 'by_kind', or a table of rules by covariate or kind, e.g. "
+        "How to fill gaps in covariates: 'by_kind', or rules by covariate or kind, e.g. "
         "temperature = 'interpolate'."
     )
     derive: list[str] = Field(
@@ -244,20 +246,20 @@ class ModelsSettings(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = _say("Seed of all random numbers.", 0)
     members: MemberCount | None = _say("Members of each ensemble of networks.")
     workers: Positive | None = _say(
-        "Networks trained at once, and processes that fit other models well by well (on Linux); by "
-        "default as many as there are cores."
+        "Number of networks trained at the same time, and of processes that fit other models "
+        "(Linux only); by default the number of cores."
     )
     without_weather: bool = _say(
-        "Allow models that derive levels from the weather to be fitted on the season alone, where "
-        "there is no weather.",
+        "Allow weather-driven models to be fitted on the season alone if there are no weather "
+        "data.",
         False,
     )
     leave_wells_out: Annotated[int, Field(ge=2)] | None = _say(
-        "Cross-validate global models over wells, in this number of groups."
+        "Cross-validate global models over wells, in this many groups."
     )
     cross_validate: Annotated[int, Field(ge=2)] | None = _say(
-        "Cross-validate models over this number of blocks of years, each simulated by models that "
-        "have not seen it."
+        "Cross-validate models over this many blocks of years; each block is simulated by models "
+        "fitted on the others."
     )
 
 
@@ -277,14 +279,14 @@ class BacktestSettings(Section):
     start: Date | None = _say("First issue time, e.g. 2015-01-01.")
     end: Date | None = _say("Last issue time.")
     refit_every: Positive | None = _say(
-        "Issue times from one refit to the next; by default the models are not refitted."
+        "Number of issue times from one refit to the next; by default models are not refitted."
     )
     sliding: bool = _say(
-        "Refit on a window of constant length; by default on all earlier levels.", False
+        "Refit on a window of constant length instead of all earlier levels.", False
     )
     threshold: Annotated[Any, BeforeValidator(_to_heights)] = _say(
-        "Score the event of a level below this threshold, m; by default the lower tercile of each "
-        "well."
+        "Verify forecasts of a level below this threshold, m; by default below the lower tercile "
+        "of each well and month."
     )
     folder: FilePath = _say("Folder of the results.", Path("backtest"))
 
@@ -296,7 +298,7 @@ class QuestionSettings(Section):
         "Blocks of years; each is simulated by models that have not seen its levels.", 5
     )
     longest: Positive | None = _say(
-        "Longest gap that is filled, in time steps; by default all gaps are filled."
+        "Longest gap to fill, in time steps; by default all gaps are filled."
     )
     changes: list[str] = Field(
         default_factory=list,
@@ -356,19 +358,17 @@ class BulletinSettings(Section):
     """The bulletin: its heading, whom to ask, and when it is old."""
 
     title: str = _say("Heading of the page.", "Groundwater levels")
-    contact: str | None = _say(
-        "Whom to ask, e.g. 'Groundwater desk, gw@office.example, +49 30 1234'."
-    )
+    contact: str | None = _say("Contact, e.g. 'Groundwater desk, gw@office.example, +49 30 1234'.")
     max_age: Duration | None = _say(
-        "A page whose forecast is older says so in a banner, e.g. '48h' or '8d'."
+        "Age of a forecast above which the page shows a banner, e.g. '48h' or '8d'."
     )
     cards: Annotated[int, Field(ge=0)] = _say(
-        "Greatest number of wells with a figure and a table on the page itself.", 40
+        "Largest number of wells with a figure and a table on the page itself.", 40
     )
 
 
 class AlertSettings(Section):
-    """Levels of alert by well, and whom to tell of crossings and changes of status."""
+    """Alert levels by well, and whom to notify of crossings and changes of status."""
 
     below: Annotated[Any, BeforeValidator(_to_heights)] = _say(
         "A level below this is an event, m: one for all wells, or a table by well."
@@ -381,10 +381,10 @@ class AlertSettings(Section):
     )
     status: bool = _say("Report changes of the status of a well.", True)
     webhook: str | None = _say(
-        "Address that events are posted to as JSON, http(s)://...; signed where the environment "
-        "has GWFORECAST_WEBHOOK_SECRET."
+        "URL to which events are posted as JSON, http(s)://...; signed if the environment has "
+        "GWFORECAST_WEBHOOK_SECRET."
     )
-    mail_to: list[str] = Field(default_factory=list, description="Addresses of the mail.")
+    mail_to: list[str] = Field(default_factory=list, description="Recipients of the mail.")
     mail_from: str | None = _say("Sender of the mail.")
     smtp: str | None = _say(
         "Mail server, smtp://host:25, smtp+starttls://user@host:587 or smtps://user@host:465; its "
@@ -402,9 +402,9 @@ class ClusterSettings(Section):
     dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls|ws|wss)://.+)$")] | None = _say(
         "Dask workers: 'local', or the address of a scheduler, tcp://..."
     )
-    shard: Positive | None = _say("Wells in a shard; 50 by default where there are shards.")
+    shard: Positive | None = _say("Number of wells in a shard; 50 by default in a run with shards.")
     workers: Positive | None = _say("Dask workers of a local cluster.")
-    retries: Annotated[int, Field(ge=0)] = _say("Times that a failed shard is tried again.", 2)
+    retries: Annotated[int, Field(ge=0)] = _say("Number of times a failed shard is tried again.", 2)
     timeout: Annotated[float, Field(gt=0)] = _say(
         "Seconds to wait for the scheduler of a cluster.", 30.0
     )

@@ -470,7 +470,8 @@ def _say(
     if units:
         other = bool(found.units) and found.units != units.strip().lower()
         given = f"given; the data say {found.units}" if other else "given"
-    said.say("unit", f"{unit or 'm'} ({given}), factor to m {factor:g}")
+    times = "" if factor == 1 else f", times {factor:g} to m"
+    said.say("unit", f"{unit or 'm'} ({given}){times}")
     depth = "depth to water" if found.is_depth or "converted_from" in observations[
         schema.LEVEL].attrs else "height"  # fmt: skip
     point = f" {found.point}" if found.point else ""
@@ -491,7 +492,7 @@ def _say(
         said.say("step", "level nearest to each stamp")
     if frequency != "D" and (at_step or weather.frames):
         side = {"begin": "beginning", "end": "end"}[step_stamp(frequency, stamp)]
-        said.say("step", f"stamps stand at the {side} of their steps")
+        said.say("step", f"each stamp marks the {side} of its step")
     for column, why in found.left.items():
         said.say("left out", f"column {column!r} ({why})")
     names = schema.covariate_names(observations)

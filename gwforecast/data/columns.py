@@ -161,7 +161,7 @@ def _from_table(
     if roles.wells:
         notes.append(f"wells: column {' and '.join(map(repr, roles.wells))}")
     elif roles.wide:
-        notes.append("wells: one column for each")
+        notes.append("wells: one column per well")
     elif raw.facts.get("well"):
         notes.append("wells: named by the lines above the table, or by the file's location")
     elif raw.path is not None:
@@ -404,7 +404,7 @@ def _described(
         series = {w: s * cast(LengthUnit, lengths[w]).factor for w, s in series.items()}
         raw.notes.append(f"units: {', '.join(sorted(names))}, each column converted to m")
     first = next(iter(by_well.values()))
-    source = roles.levels[0] if len(roles.levels) == 1 else "one column for each well"
+    source = roles.levels[0] if len(roles.levels) == 1 else "one column per well"
     datums = {str(h.datum) for w, h in by_well.items() if w not in depths and h.datum}
     if len(datums) > 1:
         raise SchemaError(

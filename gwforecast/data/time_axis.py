@@ -289,7 +289,7 @@ def level_axis(levels: Iterable[pd.DatetimeIndex], *, at_step: AtStep | None = N
             raise SchemaError(
                 "Levels without covariates must fall on regular steps of a day or more. Received "
                 f"{bad}, at another hour than {timeline.format_time(stamps[0])}. Put them on days "
-                "with at_step='mean', 'last', 'first' or 'nearest'."
+                "with at_step= (--at-step): mean, last, first or nearest."
             )
         first, last = stamps[[0, -1]].astype("datetime64[D]")
         return timeline.regular_times(first, last + DAY, "D")
@@ -357,8 +357,8 @@ def on_axis(
         raise SchemaError(
             f"Levels must fall on the steps of the axis ({frequency}). Received "
             f"{timeline.format_time(stamps[~fits][0])} for well {well!r}, and "
-            f"{int((~fits).sum()) - 1} more that do not. Choose with at_step='mean', 'last' or "
-            "'first' of the levels of each step, or 'nearest' to its stamp."
+            f"{int((~fits).sum()) - 1} more that do not. Choose with at_step= (--at-step): the "
+            "mean, last or first of the levels of each step, or the nearest to its stamp."
         )
     if at_step == "nearest":
         before = np.maximum(following - 1, 0)

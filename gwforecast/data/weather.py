@@ -375,8 +375,8 @@ def _converted(
     if conversion is None:
         return values, unit
     factor, offset, usual = conversion
-    shift = f"{offset:+.4g}" if offset else ""
-    notes.append(f"unit: {label} in {unit} x {factor:.6g}{shift} -> {usual}")
+    shift = f", then {offset:+.4g}" if offset else ""
+    notes.append(f"unit: {label} from {unit} to {usual} (times {factor:.6g}{shift})")
     return values * factor + offset, usual
 
 

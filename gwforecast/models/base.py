@@ -118,10 +118,12 @@ class Forecaster(Displayed, abc.ABC):
         return settings_table(self)
 
     def __repr__(self) -> str:
-        table = self.summary()
-        changed = table[[str(v) != str(d) for v, d in table.itertuples(index=False)]]
-        given = ", ".join(f"{name}={value!r}" for name, value in changed["value"].items())
-        return f"{type(self).__name__}({given}), {fitted_wells(self)}"
+        usual = getattr(type(self), "name", "")  # default of the field
+        given = [] if self.name == usual or self.parts else [f"name={self.name!r}"]
+        given += [f"parts={list(self.parts)}"] if self.parts else []
+        settings = settings_table(self).itertuples()
+        given += [f"{name}={value!r}" for name, value, by in settings if str(value) != str(by)]
+        return f"{type(self).__name__}({', '.join(given)}), {fitted_wells(self)}"
 
     @abc.abstractmethod
     def fit(

@@ -130,7 +130,7 @@ class _Naive(FittedOnRows):
                 )
         self._learn_levels(levels, times)
         if progress is not None:
-            progress(f"fit {self.name}", self.wells_.size, self.wells_.size)
+            progress(self.name, self.wells_.size, self.wells_.size)
 
     def _after_end(self, positions: np.ndarray, times: np.ndarray) -> np.ndarray:
         return np.asarray(times[None, :] > self.end_[positions][:, None])

@@ -395,7 +395,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
                 except (ValueError, RuntimeError) as error:
                     self._fail(record.well, str(error))
             if progress is not None:
-                task = f"fit {self.name}{DETAIL}well {record.well!r}"
+                task = f"{self.name}{DETAIL}well {record.well!r}"
                 progress(task, number + 1, self.wells_.size)
 
     def _records(

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.display import Displayed
 from gwforecast.models.bundle import describe, write_bundle
 from gwforecast.models.state import read_texts
 from gwforecast.networks.forecaster import NeuralForecaster
@@ -22,7 +24,7 @@ from gwforecast.sequences.split import Split
 __all__ = ["NormalClassifier"]
 
 
-class NormalClassifier:
+class NormalClassifier(Displayed):
     """Classify the level by networks with a softmax output, trained on cross-entropy.
 
     Parameters
@@ -43,6 +45,15 @@ class NormalClassifier:
     def __init__(self, network: NeuralForecaster) -> None:
         self.network = network
         self.name = f"classes by {network.name}"
+
+    def title(self) -> str:
+        """Return the network and whether it is fitted, in one line."""
+        fitted = "fitted" if hasattr(self, "network_") else "not fitted"
+        return f"{type(self).__name__}, {self.name}, {fitted}"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the settings of the network."""
+        return self.network.summary()
 
     @property
     def parts(self) -> list[NeuralForecaster]:

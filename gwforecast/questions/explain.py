@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from math import factorial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster, with_members
 from gwforecast.progress import Progress, ProgressOption, as_callback
-from gwforecast.questions.files import write_answer
+from gwforecast.questions.files import Answer
 from gwforecast.questions.fits import Fits, fit_models
 from gwforecast.questions.simulation import DEFAULT_MODELS
 
@@ -34,8 +34,8 @@ HORIZON_YEARS = 3.0
 SHARES = (0.5, 0.9)
 
 
-@dataclass(frozen=True, eq=False)
-class Explained:
+@dataclass(frozen=True, eq=False, repr=False)
+class Explained(Answer):
     """Contributions and step responses.
 
     Parameters
@@ -57,20 +57,44 @@ class Explained:
     memory: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
 
-    def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
-        """Write ``contributions.nc``, ``responses.nc``, ``memory.csv`` and figures."""
+    @property
+    def levels(self) -> xr.Dataset:  # type: ignore[override]
+        """The contributions, with the simulated level."""
+        return self.contributions
+
+    about = (
+        "Response of the level, m, to a lasting rise of a covariate by one unit, its standard "
+        "error, and days to 50 and 90 % of it"
+    )
+
+    def summary(self) -> pd.DataFrame:
+        """Return the responses by well and covariate."""
+        columns = ["response", "error", "days_50", "days_90"]
+        table = self.memory.set_index(["well", "covariate"])[columns]
+        return table.sort_index(level="well", sort_remaining=False)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return level, base and the contribution of each covariate, m, by well and time."""
+        parts = self.contributions["contribution"].to_dataset(GROUP)
+        whole = self.contributions[[schema.LEVEL, "base"]].drop_vars(GROUP, errors="ignore")
+        return xr.merge([whole, parts]).to_dataframe().reset_index()
+
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return memory, contributions and responses."""
+        return {
+            "memory.csv": self.memory,
+            "contributions.nc": self.contributions,
+            "responses.nc": self.responses,
+        }
+
+    def figures(self) -> dict[str, Callable[..., Any]]:
+        """Return the drawings of contributions and responses."""
         from gwforecast import plots  # loads matplotlib
 
-        return write_answer(
-            folder,
-            tables={"memory.csv": self.memory},
-            datasets={"contributions.nc": self.contributions, "responses.nc": self.responses},
-            figures={
-                "_contributions": partial(plots.contributions, self.contributions),
-                "_responses": partial(plots.step_responses, self.responses),
-            },
-            wells=schema.well_names(self.contributions)[:figures],
-        )
+        return {
+            "_contributions": partial(plots.contributions, self.contributions),
+            "_responses": partial(plots.step_responses, self.responses),
+        }
 
 
 def explain(

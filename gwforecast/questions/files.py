@@ -1,8 +1,8 @@
-"""The files of an answer: tables, levels and figures in a folder of its own."""
+"""What the answers to all questions have in common: their words, and the files of a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,87 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema
+from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs.figures import draw_each
 from gwforecast.runs.files import file_names, write_atomically, write_table
+from gwforecast.runs.results.shown import Result, span_of
 
-__all__ = ["write_answer", "write_dataset"]
+__all__ = ["Answer"]
 
 
-def write_dataset(dataset: xr.Dataset, path: Path) -> Path:
+class Answer(Result):
+    """The answer to a question, with the words of every result: it is shown, drawn and written.
+
+    A subclass has the attributes ``levels``, a Dataset over (well, time), and ``failed``.
+    """
+
+    levels: xr.Dataset
+    failed: dict[str, str]
+
+    about: str
+    """What the summary shows, with units."""
+
+    def files(self) -> Mapping[str, pd.DataFrame | xr.Dataset]:
+        """Return tables and Datasets by the names of their files."""
+        return {}
+
+    def figures(self) -> Mapping[str, Callable[..., Any]]:
+        """Return functions that draw the axes of a ``well``, by the end of the name of the file."""
+        return {}
+
+    @property
+    def answered(self) -> list[str]:
+        """Wells with an answer."""
+        return [well for well in schema.well_names(self.levels) if well not in self.failed]
+
+    def title(self) -> str:
+        """Return what it is, its wells and its span in one line."""
+        wells = self.answered
+        named = wells[0] if len(wells) == 1 else f"{len(wells)} wells"
+        return f"{self.about}; {named}, {span_of(self.levels[schema.TIME].values)}"
+
+    def plot(self, *, well: str | None = None) -> Any:
+        """Draw the most telling figure of a well; return its axes.
+
+        Parameters
+        ----------
+        well : str, optional
+            By default the first well with an answer.
+        """
+        return next(iter(self.figures().values()))(well=well or self.answered[0])
+
+    def write(
+        self, folder: Path | str, *, figures: int = 12, progress: ProgressOption = None
+    ) -> dict[str, Path]:
+        """Write tables as CSV, Datasets as NetCDF and figures as PNG; return their paths by name.
+
+        Parameters
+        ----------
+        folder : pathlib.Path or str
+            Folder to write to; it is made where it does not exist, and files of the same names are
+            replaced.
+        figures : int
+            Number of wells to draw.
+        progress : bool or Progress, optional
+            Whether progress is shown, or a callback: figures drawn.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = {
+            name: write_table(one, folder / name)
+            if isinstance(one, pd.DataFrame)
+            else _write(one, folder / name)
+            for name, one in self.files().items()
+        }
+        drawn = (
+            (f"{stem}{end}", partial(draw, well=well))
+            for well, stem in file_names(self.answered[:figures]).items()
+            for end, draw in self.figures().items()
+        )
+        return paths | draw_each(drawn, folder=folder, progress=as_callback(progress))
+
+
+def _write(dataset: xr.Dataset, path: Path) -> Path:
     """Write a Dataset as compressed NetCDF-4; return the path."""
     kept = dataset.assign_attrs(source=f"gwforecast {__version__}")
     encoding: dict[str, dict[str, object]] = {
@@ -30,36 +104,3 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> Path:
     return write_atomically(
         path, lambda target: kept.to_netcdf(target, engine="h5netcdf", encoding=encoding)
     )
-
-
-def write_answer(
-    folder: Path,
-    *,
-    tables: Mapping[str, pd.DataFrame],
-    datasets: Mapping[str, xr.Dataset],
-    figures: Mapping[str, Callable[..., Any]],
-    wells: Sequence[str],
-) -> dict[str, Path]:
-    """Write tables as CSV, Datasets as NetCDF and figures as PNG; return the paths by name.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder to write to; it is made where it does not exist, and files of the same names are
-        replaced.
-    tables, datasets : mapping
-        Tables and Datasets by the names of their files.
-    figures : mapping of str to callable
-        Functions that draw the axes of a ``well``, by the end of the name of the file.
-    wells : sequence of str
-        Wells that are drawn.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: write_table(table, folder / name) for name, table in tables.items()}
-    paths |= {name: write_dataset(dataset, folder / name) for name, dataset in datasets.items()}
-    drawn = (
-        (f"{stem}{end}", partial(draw, well=well))
-        for well, stem in file_names(wells).items()
-        for end, draw in figures.items()
-    )
-    return paths | draw_each(drawn, folder=folder)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,8 +15,8 @@ from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
-from gwforecast.questions.files import write_answer
-from gwforecast.questions.gap_scores import GAP_WEEKS, score_gaps
+from gwforecast.questions.files import Answer
+from gwforecast.questions.gap_scores import GAP_WEEKS, METHODS, score_gaps
 from gwforecast.questions.simulation import DEFAULT_MODELS, LeftOut, left_out_simulation
 from gwforecast.questions.smoother import ErrorSmoother
 
@@ -30,8 +29,8 @@ FLAGS = {"observed": 0, "filled": 1, "extended_back": 2, "extended_on": 3, "miss
 Where = Literal["gaps", "back", "on"]
 
 
-@dataclass(frozen=True, eq=False)
-class Filled:
+@dataclass(frozen=True, eq=False, repr=False)
+class Filled(Answer):
     """Filled or extended records.
 
     Parameters
@@ -45,16 +44,31 @@ class Filled:
         Scores at artificial gaps, as of :func:`gwforecast.questions.gap_scores.score_gaps`.
     failed : dict of str to str
         Wells that could not be filled, and why.
-    paths : dict of str to pathlib.Path
-        Files written, by their names in the folder.
+    name : str
+        Name of the files.
     """
 
     levels: xr.Dataset
     scores: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
-    paths: dict[str, Path] = field(default_factory=dict)
+    name: str = "filled"
 
-    def table(self) -> pd.DataFrame:
+    @property
+    def about(self) -> str:  # type: ignore[override]
+        """What the summary shows, with units."""
+        if len(self.scores):
+            return "Records with their gaps filled; RMSE of artificial gaps by method, m"
+        return "Extended records; number of time steps"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the mean score of the artificial gaps, or the number of steps by flag and well."""
+        if not len(self.scores):
+            return pd.crosstab(self.to_dataframe()["well"], self.to_dataframe()["flag"])
+        table = self.scores.pivot_table(index="gap_weeks", columns="method", values="rmse")
+        covered = self.scores.groupby("gap_weeks")["coverage_95"].mean()
+        return table[list(METHODS)].assign(coverage_95=covered).rename_axis(columns=None)
+
+    def to_dataframe(self) -> pd.DataFrame:
         """Return the levels as a table: well, time, level, lower, upper (95 %) and flag in words.
 
         Steps without a level are left out.
@@ -73,31 +87,14 @@ class Filled:
         table = table[table["flag"] != FLAGS["missing"]]
         return table.assign(flag=table["flag"].map(words)).reset_index(drop=True)
 
-    def write(self, folder: Path, *, name: str = "filled", figures: int = 12) -> dict[str, Path]:
-        """Write ``NAME.csv``, ``NAME.nc``, ``gap_scores.csv`` and figures; return their paths.
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return the levels, and the scores where there are some."""
+        levels = {f"{self.name}.csv": self.to_dataframe(), f"{self.name}.nc": self.levels}
+        return levels | ({"gap_scores.csv": self.scores} if len(self.scores) else {})
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Folder to write to.
-        name : str
-            Name of table and Dataset.
-        figures : int
-            Number of wells to draw, in the order of the wells.
-        """
-        tables = {f"{name}.csv": self.table()}
-        if len(self.scores):
-            tables["gap_scores.csv"] = self.scores
-        wells = [well for well in schema.well_names(self.levels) if well not in self.failed]
-        paths = write_answer(
-            folder,
-            tables=tables,
-            datasets={f"{name}.nc": self.levels},
-            figures={"": self._draw},
-            wells=wells[:figures],
-        )
-        self.paths.update(paths)
-        return paths
+    def figures(self) -> dict[str, Callable[..., object]]:
+        """Return the drawing of a record."""
+        return {"": self._draw}
 
     def _draw(self, well: str) -> object:
         from gwforecast import plots  # loads matplotlib
@@ -256,7 +253,7 @@ def extend(
         progress=as_callback(progress),
     )  # fmt: skip
     extended = _conditioned(observations, left_out, wanted=("back", "on"), longest=None)
-    return Filled(extended.levels, pd.DataFrame(), extended.failed)
+    return Filled(extended.levels, pd.DataFrame(), extended.failed, "extended")
 
 
 @dataclass(frozen=True, eq=False)

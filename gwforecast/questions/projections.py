@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from gwforecast.data.terms.units import convert_weather
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.changes import trained_ranges, warn_of_ranges
-from gwforecast.questions.files import write_answer
+from gwforecast.questions.files import Answer
 from gwforecast.questions.fits import Fits, fit_models
 from gwforecast.questions.whatif import DEFAULT_MODELS
 from gwforecast.schema import SchemaError
@@ -33,8 +34,8 @@ Years = tuple[int, int]
 _PER_DAY = {"mm/d": "mm", "mm/day": "mm"}  # amounts of a daily step
 
 
-@dataclass(frozen=True, eq=False)
-class Projected:
+@dataclass(frozen=True, eq=False, repr=False)
+class Projected(Answer):
     """Levels under climate projections.
 
     Parameters
@@ -45,9 +46,6 @@ class Projected:
         Columns well, period, projection, change (m, mean level of the period less that of the
         reference period under the same projection), and error, its standard error by the fits, see
         :mod:`gwforecast.questions.fits`.
-    summary : pandas.DataFrame
-        Columns well, period, median, lower and upper (the lowest and the highest twentieth) of the
-        projections, share_falling, and error, the mean standard error.
     ranges : pandas.DataFrame
         As of :func:`gwforecast.questions.changes.trained_ranges`, with the column projection.
     failed : dict of str to str
@@ -56,23 +54,47 @@ class Projected:
 
     levels: xr.Dataset
     changes: pd.DataFrame
-    summary: pd.DataFrame
     ranges: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
 
-    def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
-        """Write ``projections.nc``, tables and figures; return their paths by name."""
+    about = "Climate projections: change of the mean level from the reference period, m"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the changes of each period and well over the projections.
+
+        Columns median, lower and upper (5 and 95 % of the projections), share_falling, error (mean
+        standard error) and projections (their number).
+        """
+        grouped = self.changes.groupby(["well", "period"], sort=False)
+        return pd.DataFrame(
+            {
+                "median": grouped["change"].median(),
+                "lower": grouped["change"].quantile(0.05),
+                "upper": grouped["change"].quantile(0.95),
+                "share_falling": grouped["change"].agg(lambda change: float((change < 0).mean())),
+                "error": grouped["error"].mean(),
+                "projections": grouped["change"].size(),
+            }
+        )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the levels, m, by projection, well and time."""
+        return self.levels.to_dataframe().reset_index()
+
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return changes, their summary, ranges and levels."""
+        return {
+            "changes.csv": self.changes,
+            "summary.csv": self.summary().reset_index(),
+            "ranges.csv": self.ranges,
+            "projections.nc": self.levels,
+        }
+
+    def figures(self) -> dict[str, Callable[..., Any]]:
+        """Return the drawing of the projections."""
         from gwforecast import plots  # loads matplotlib
 
-        return write_answer(
-            folder,
-            tables={
-                "changes.csv": self.changes, "summary.csv": self.summary, "ranges.csv": self.ranges,
-            },
-            datasets={"projections.nc": self.levels},
-            figures={"": partial(plots.projections, self.levels)},
-            wells=schema.well_names(self.levels)[:figures],
-        )  # fmt: skip
+        return {"": partial(plots.projections, self.levels)}
 
 
 def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> xr.Dataset:
@@ -149,7 +171,7 @@ def project(
     Returns
     -------
     Projected
-        Levels, changes by projection and period, and their summary.
+        Levels, and changes by projection and period.
 
     Raises
     ------
@@ -180,8 +202,7 @@ def project(
     level = xr.concat(levels, xr.DataArray(names, dims=PROJECTION, name=PROJECTION))
     level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
     table = pd.concat(changes, ignore_index=True)
-    whole = level.to_dataset(name=schema.LEVEL)
-    return Projected(whole, table, _summary(table), outside, fits.failed)
+    return Projected(level.to_dataset(name=schema.LEVEL), table, outside, fits.failed)
 
 
 def _changes(
@@ -212,20 +233,6 @@ def _changes(
     found = fits.estimate(change)
     table = xr.Dataset({"change": found.value, "error": found.error}).to_dataframe().reset_index()
     return table[["well", "period", "change", "error"]]
-
-
-def _summary(changes: pd.DataFrame) -> pd.DataFrame:
-    grouped = changes.groupby(["well", "period"], sort=False)
-    return pd.DataFrame(
-        {
-            "median": grouped["change"].median(),
-            "lower": grouped["change"].quantile(0.05),
-            "upper": grouped["change"].quantile(0.95),
-            "share_falling": grouped["change"].agg(lambda values: float((values < 0).mean())),
-            "error": grouped["error"].mean(),
-            "projections": grouped["change"].size(),
-        }
-    ).reset_index()
 
 
 def _renamed(dataset: xr.Dataset, observations: xr.Dataset, path: Path) -> xr.Dataset:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
-from gwforecast.questions import explain as explaining
-from gwforecast.questions import fill as filling
 from gwforecast.questions import projections as climate
 from gwforecast.questions import simulation, whatif
-from gwforecast.questions import trend as trending
 from gwforecast.questions.changes import Change, apply_changes, parse_change
-from gwforecast.questions.files import write_dataset
+from gwforecast.questions.files import Answer
 from gwforecast.runs.inputs import prepare, read_data
 
-__all__ = ["Question", "explain", "extend", "fill", "project", "simulate", "trend", "what_if"]
+__all__ = ["Question", "answer", "project", "what_if"]
+
+
+Given = TypeVar("Given", bound=Answer)
 
 
 @dataclass(frozen=True)
@@ -79,27 +80,20 @@ class Question:
         }
 
 
-def fill(question: Question) -> filling.Filled:
-    """Fill gaps and write the result, see :func:`gwforecast.questions.fill.fill`."""
-    longest = question.settings.questions.longest
-    filled = filling.fill(question.observations(), longest=longest, **question.arguments())
-    filled.write(question.folder, figures=question.figures)
-    return filled
+def answer(question: Question, ask: Callable[..., Given], **more: Any) -> Given:
+    """Answer a question by a function such as :func:`gwforecast.fill`, and write the result.
 
-
-def extend(question: Question) -> filling.Filled:
-    """Extend records and write the result, see :func:`gwforecast.questions.fill.extend`."""
-    extended = filling.extend(question.observations(), **question.arguments())
-    extended.write(question.folder, name="extended", figures=question.figures)
-    return extended
-
-
-def simulate(question: Question) -> tuple[whatif.Simulated, Path]:
-    """Simulate, and write the result; see :func:`gwforecast.questions.whatif.simulate`."""
-    simulated = whatif.simulate(question.observations(), **question.arguments())
-    question.folder.mkdir(parents=True, exist_ok=True)
-    path = write_dataset(simulated.levels, question.folder / "simulation.nc")
-    return simulated, path
+    Parameters
+    ----------
+    question : Question
+        Settings.
+    ask : callable
+        Takes observations and the arguments of the question.
+    **more
+        Further arguments.
+    """
+    given = ask(question.observations(), **more, **question.arguments())
+    return _written(given, question)
 
 
 def what_if(question: Question) -> whatif.WhatIf:
@@ -112,23 +106,8 @@ def what_if(question: Question) -> whatif.WhatIf:
     scenario, _ = prepare(apply_changes(read, question.changes), question.settings)
     scenario = scenario.sel({schema.WELL: observations[schema.WELL].values})
     name = question.settings.questions.name
-    answer = whatif.whatif(observations, scenario, name=name, **question.arguments())
-    answer.write(question.folder, figures=question.figures)
-    return answer
-
-
-def explain(question: Question) -> explaining.Explained:
-    """Explain levels and write the result, see :func:`gwforecast.questions.explain.explain`."""
-    answer = explaining.explain(question.observations(), **question.arguments())
-    answer.write(question.folder, figures=question.figures)
-    return answer
-
-
-def trend(question: Question) -> trending.Trends:
-    """Test for trends and write the result, see :func:`gwforecast.questions.trend.trend`."""
-    answer = trending.trend(question.observations(), **question.arguments())
-    answer.write(question.folder, figures=question.figures)
-    return answer
+    given = whatif.whatif(observations, scenario, name=name, **question.arguments())
+    return _written(given, question)
 
 
 def project(question: Question) -> climate.Projected:
@@ -138,15 +117,19 @@ def project(question: Question) -> climate.Projected:
     """
     chosen = question.settings.questions
     observations = question.observations()
-    answer = climate.project(
+    given = climate.project(
         observations,
         climate.read_projections(chosen.projections, observations),
         reference=_years(chosen.reference),
         periods=[_years(one) for one in chosen.periods],
         **question.arguments(),
     )
-    answer.write(question.folder, figures=question.figures)
-    return answer
+    return _written(given, question)
+
+
+def _written(given: Given, question: Question) -> Given:
+    given.write(question.folder, figures=question.figures, progress=question.progress)
+    return given
 
 
 def _years(text: str) -> climate.Years:

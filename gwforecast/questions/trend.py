@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -15,7 +15,7 @@ from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.quality.changes import DRAWS, shift_table, trend_table
-from gwforecast.questions.files import write_answer
+from gwforecast.questions.files import Answer
 from gwforecast.questions.indices import drought_table, gxg_table
 from gwforecast.questions.simulation import DEFAULT_MODELS, left_out_simulation
 
@@ -25,8 +25,8 @@ __all__ = ["Trends", "trend"]
 OBSERVED, CORRECTED = "observed", "weather-corrected"
 
 
-@dataclass(frozen=True, eq=False)
-class Trends:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trends(Answer):
     """Trends, shifts and indices of wells.
 
     Parameters
@@ -53,20 +53,29 @@ class Trends:
     levels: xr.Dataset
     failed: dict[str, str] = field(default_factory=dict)
 
-    def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
-        """Write ``trends.csv``, ``shifts.csv``, ``indices.csv``, ``droughts.csv`` and figures."""
+    about = "Sen's slope with its 95 % interval, m a year, and p-value"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the trends, observed and weather-corrected, by well."""
+        columns = ["slope", "lower", "upper", "p_value"]
+        return self.trends.set_index(["well", "series"]).reindex(columns=columns)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return observed and weather-corrected levels, m, by well and time."""
+        return self.levels.to_dataframe().dropna(how="all").reset_index()
+
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return trends, shifts, indices, droughts and levels."""
+        names = ("trends", "shifts", "indices", "droughts")
+        return {f"{name}.csv": getattr(self, name) for name in names} | {
+            "corrected.nc": self.levels
+        }
+
+    def figures(self) -> dict[str, Callable[..., Any]]:
+        """Return the drawing of levels and trends."""
         from gwforecast import plots  # loads matplotlib
 
-        return write_answer(
-            folder,
-            tables={
-                "trends.csv": self.trends, "shifts.csv": self.shifts, "indices.csv": self.indices,
-                "droughts.csv": self.droughts,
-            },
-            datasets={"corrected.nc": self.levels},
-            figures={"": partial(plots.trend, self.levels, self.trends, self.shifts)},
-            wells=schema.well_names(self.levels)[:figures],
-        )  # fmt: skip
+        return {"": partial(plots.trend, self.levels, self.trends, self.shifts)}
 
 
 def trend(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,9 @@ from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.changes import Change, apply_changes, trained_ranges, warn_of_ranges
-from gwforecast.questions.files import write_answer
+from gwforecast.questions.files import Answer
 from gwforecast.questions.fits import Estimate, Fits, fit_models
+from gwforecast.runs.results.shown import prediction_table
 from gwforecast.schema import SchemaError
 
 __all__ = ["REFERENCE", "Simulated", "WhatIf", "simulate", "whatif"]
@@ -34,24 +35,49 @@ DEFAULT_MODELS = ("kernel_ridge", "linear")
 """Models of a scenario where none are named: one that bends and one that is straight."""
 
 
-@dataclass(frozen=True, eq=False)
-class Simulated:
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulated(Answer):
     """Levels simulated for all times with covariates.
 
     Parameters
     ----------
     levels : xarray.Dataset
         ``level`` (well, time, quantile), m.
+    observations : xarray.Dataset
+        The data that the models were fitted on.
     failed : dict of str to str
         Wells that could not be simulated, and why.
     """
 
     levels: xr.Dataset
+    observations: xr.Dataset
     failed: dict[str, str] = field(default_factory=dict)
 
+    about = "Simulated levels: mean, lowest and highest of each well, m"
 
-@dataclass(frozen=True, eq=False)
-class WhatIf:
+    def summary(self) -> pd.DataFrame:
+        """Return mean, lowest and highest level of each well."""
+        level = self.to_dataframe().groupby("well")["predicted"]
+        return level.agg(["mean", "min", "max"])
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the levels with their 95 % interval, m, by well and time."""
+        return prediction_table(self.levels[schema.LEVEL], None, by=[schema.WELL, schema.TIME])
+
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return the levels."""
+        return {"simulation.csv": self.to_dataframe(), "simulation.nc": self.levels}
+
+    def figures(self) -> dict[str, Callable[..., Any]]:
+        """Return the drawing of the levels."""
+        from gwforecast import plots  # loads matplotlib
+
+        named = self.levels.expand_dims({schema.MODEL: ["simulation"]})
+        return {"": partial(plots.hydrograph, self.observations, named)}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WhatIf(Answer):
     """The answer to what if.
 
     Parameters
@@ -62,7 +88,7 @@ class WhatIf:
         ``level`` (scenario, well, time, quantile), m, of ``"reference"`` and the scenario;
         ``difference`` (well, time, quantile), m, scenario - reference by the same fits. The
         attribute ``scenario`` is the name.
-    summary : pandas.DataFrame
+    differences : pandas.DataFrame
         Mean difference with its 95 % interval, m, by well and month; month 0 is the whole year.
     ranges : pandas.DataFrame
         As of :func:`gwforecast.questions.changes.trained_ranges`.
@@ -74,22 +100,39 @@ class WhatIf:
 
     name: str
     levels: xr.Dataset
-    summary: pd.DataFrame
+    differences: pd.DataFrame
     ranges: pd.DataFrame
     observed: xr.DataArray
     failed: dict[str, str] = field(default_factory=dict)
 
-    def write(self, folder: Path, *, figures: int = 12) -> dict[str, Path]:
-        """Write ``whatif.nc``, ``summary.csv``, ``ranges.csv`` and figures; return their paths."""
+    @property
+    def about(self) -> str:  # type: ignore[override]
+        """What the summary shows, with units."""
+        return f"What if, {self.name}: mean difference of the level with its 95 % interval, m"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the mean difference of the whole year at each well."""
+        table = self.differences[self.differences["month"] == 0]
+        return table.drop(columns="month").set_index("well")
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the levels with their 95 % interval, m, by scenario, well and time."""
+        by = [SCENARIO, schema.WELL, schema.TIME]
+        return prediction_table(self.levels[schema.LEVEL], None, by=by)
+
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return differences by month, ranges and levels."""
+        return {
+            "summary.csv": self.differences,
+            "ranges.csv": self.ranges,
+            "whatif.nc": self.levels,
+        }
+
+    def figures(self) -> dict[str, Callable[..., Any]]:
+        """Return the drawing of scenario and difference."""
         from gwforecast import plots  # loads matplotlib
 
-        return write_answer(
-            folder,
-            tables={"summary.csv": self.summary, "ranges.csv": self.ranges},
-            datasets={"whatif.nc": self.levels},
-            figures={"": partial(plots.scenario, self.levels, self.observed)},
-            wells=schema.well_names(self.levels)[:figures],
-        )
+        return {"": partial(plots.scenario, self.levels, self.observed)}
 
 
 def simulate(
@@ -127,7 +170,8 @@ def simulate(
         progress=as_callback(progress),
     )  # fmt: skip
     level = fits.with_interval(fits.simulate(fits.observations))
-    return Simulated(level.assign_attrs(units="m").to_dataset(name=schema.LEVEL), fits.failed)
+    levels = level.assign_attrs(units="m").to_dataset(name=schema.LEVEL)
+    return Simulated(levels, fits.observations, fits.failed)
 
 
 def whatif(
@@ -192,7 +236,7 @@ def whatif(
     ... )
     >>> drier = Change("rain", factor=0.9, months=(6,))
     >>> answer = whatif(observations, [drier], name="dry Junes", models=["linear"])
-    >>> mean = answer.summary.set_index("month").loc[0, "difference"]
+    >>> mean = answer.summary().loc["a", "difference"]
     >>> bool(abs(mean + 0.1 / 12) < 0.001)  # 10 % of 10 mm in a month of twelve, by 0.1 m/mm
     True
     """
@@ -211,7 +255,7 @@ def whatif(
     moved = [n for n in schema.covariate_names(used) if not scenario[n].equals(used[n])]
     warn_of_ranges(ranges[ranges["covariate"].isin(moved)])
     levels, by_month = _compare(fits, scenario, name)
-    return WhatIf(name, levels, _summary(by_month), ranges, used[schema.LEVEL], fits.failed)
+    return WhatIf(name, levels, _differences(by_month), ranges, used[schema.LEVEL], fits.failed)
 
 
 def _matching(scenario: xr.Dataset, observations: xr.Dataset) -> xr.Dataset:
@@ -263,7 +307,7 @@ def _compare(fits: Fits, scenario: xr.Dataset, name: str) -> tuple[xr.Dataset, E
     return levels, fits.estimate(monthly)
 
 
-def _summary(by_month: Estimate) -> pd.DataFrame:
+def _differences(by_month: Estimate) -> pd.DataFrame:
     """Return the mean difference of each month as a table, month 0 for the whole year."""
     value, reach = by_month.value, NORMAL_95 * by_month.error
     table = xr.Dataset({"difference": value, "lower_95": value - reach, "upper_95": value + reach})

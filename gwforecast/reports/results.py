@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.progress import DETAIL, ProgressOption, as_callback
 from gwforecast.questions.diagnostics import evaluation_residuals, residual_diagnostics
 from gwforecast.questions.explain import contributions
 from gwforecast.questions.fits import fit_models
@@ -117,7 +118,9 @@ def network_report(evaluation: Evaluation, *, links: dict[str, str] | None = Non
     return Report("Groundwater levels of many wells", subtitle, sections)
 
 
-def write_reports(result: Result, folder: Path, *, wells: int = 12) -> dict[str, Path]:
+def write_reports(
+    result: Result, folder: Path, *, wells: int = 12, progress: ProgressOption = None
+) -> dict[str, Path]:
     """Write the report of each well as HTML and PDF, and one of all wells if there are several.
 
     Parameters
@@ -129,6 +132,8 @@ def write_reports(result: Result, folder: Path, *, wells: int = 12) -> dict[str,
         evaluation of several wells is ``report.html``.
     wells : int
         Number of wells with a report, in the order of the observations.
+    progress : bool or Progress, optional
+        Whether progress is shown, or a callback: reports written.
 
     Returns
     -------
@@ -138,7 +143,10 @@ def write_reports(result: Result, folder: Path, *, wells: int = 12) -> dict[str,
     names = sorted(set(result.scores[schema.WELL]), key=list(result.scores[schema.WELL]).index)
     paths: dict[str, Path] = {}
     links: dict[str, str] = {}
-    for well, stem in file_names(names[:wells]).items():
+    report_progress, shown = as_callback(progress), names[:wells]
+    for number, (well, stem) in enumerate(file_names(shown).items()):
+        if report_progress is not None:
+            report_progress(f"reports{DETAIL}well {well!r}", number, len(shown))
         report = well_report(result, well=well)
         for suffix in ("html", "pdf"):
             name = f"reports/{stem}.{suffix}"
@@ -146,6 +154,8 @@ def write_reports(result: Result, folder: Path, *, wells: int = 12) -> dict[str,
         links[well] = f"reports/{stem}.html"
     if len(names) > 1 and isinstance(result, Evaluation):
         paths["report.html"] = network_report(result, links=links).write(folder / "report.html")
+    if report_progress is not None:
+        report_progress("reports", len(shown), len(shown))
     return paths
 
 

@@ -17,7 +17,7 @@ from gwforecast.forcings.base import Forcing
 from gwforecast.forcings.scenario import make_forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, check_memory
-from gwforecast.progress import ProgressOption, as_callback
+from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters, with_blend
 from gwforecast.runs.evaluate import usable_data
@@ -166,7 +166,7 @@ def backtest(
         hindcasts, verification, outcomes, split, origins, watch.seconds, status, {}, used
     )
     if out is not None:
-        _write(result, used, folder=Path(out), figures=figures)
+        _write(result, used, folder=Path(out), figures=figures, progress=as_callback(progress))
         settled = files.model_settings(forecasters)
         _record(result, observations, folder=Path(out), watch=watch, models=settled, inputs=inputs)
     return result
@@ -296,7 +296,14 @@ def describe(result: Backtest) -> dict[str, object]:
     }
 
 
-def _write(result: Backtest, observations: xr.Dataset, *, folder: Path, figures: int) -> None:
+def _write(
+    result: Backtest,
+    observations: xr.Dataset,
+    *,
+    folder: Path,
+    figures: int,
+    progress: Progress | None,
+) -> None:
     """Write tables, hindcasts and figures; add their paths to the backtest."""
     files.begin_record(folder)
     verification, ahead = result.verification, result.status_forecast
@@ -314,4 +321,4 @@ def _write(result: Backtest, observations: xr.Dataset, *, folder: Path, figures:
     paths[name] = files.write_hindcasts(result.hindcasts, folder / name)
     if figures:
         wells = observations.isel({schema.WELL: slice(figures)})
-        paths |= draw_backtest(result, wells, folder=folder)
+        paths |= draw_backtest(result, wells, folder=folder, progress=progress)

@@ -177,7 +177,8 @@ def evaluate(
         coverage, {}, used, baseline,
     )  # fmt: skip
     if out is not None:
-        _write(evaluation, used, folder=Path(out), figures=figures, watch=watch)
+        _write(evaluation, used, folder=Path(out), figures=figures, watch=watch,
+               progress=as_callback(progress))  # fmt: skip
         details = {"observations": describe_observations(observations)}
         settled, setup = files.model_settings(forecasters), {"baseline": baseline}
         _record(evaluation, Path(out), watch, models=settled, details=details, setup=setup,
@@ -380,6 +381,7 @@ def _write(
     folder: Path,
     figures: int,
     watch: Stopwatch,
+    progress: Progress | None,
 ) -> None:
     """Write tables, predictions and figures; add their paths to the evaluation."""
     files.begin_record(folder)
@@ -392,4 +394,6 @@ def _write(
         paths[name] = files.write_predictions(evaluation.predictions, folder / name)
         paths.update(files.write_challenge_tables(evaluation.predictions, folder))
     with watch("draw"):
-        paths.update(draw_evaluation(evaluation, observations, folder=folder, wells=figures))
+        paths |= draw_evaluation(
+            evaluation, observations, folder=folder, wells=figures, progress=progress
+        )

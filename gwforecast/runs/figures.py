@@ -14,6 +14,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS
+from gwforecast.progress import DETAIL, Progress
 from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.files import file_names, write_atomically
 from gwforecast.runs.hindcast_verification import last_complete_issue, main_model
@@ -41,9 +42,14 @@ Draw = Callable[[], Any]
 
 
 def draw_evaluation(
-    evaluation: Evaluation, observations: xr.Dataset, *, folder: Path, wells: int
+    evaluation: Evaluation,
+    observations: xr.Dataset,
+    *,
+    folder: Path,
+    wells: int,
+    progress: Progress | None = None,
 ) -> dict[str, Path]:
-    """Draw the figures of an evaluation as PNG files; warn if a figure cannot be drawn.
+    """Draw the figures of an evaluation, as :func:`draw_each` does.
 
     Parameters
     ----------
@@ -51,24 +57,22 @@ def draw_evaluation(
         The evaluation.
     observations : xarray.Dataset
         Dimensions (well, time).
-    folder : pathlib.Path
-        Folder of the run; figures are written to its subfolder ``figures``.
     wells : int
         Number of wells with figures of their own, in the order of the observations; 0 for no
         figures at all.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Paths of the files, by their names relative to the folder.
+    folder, progress
+        As of :func:`draw_each`.
     """
     if wells == 0:
         return {}
     chosen = observations.isel({schema.WELL: slice(wells)})
-    return draw_each(_of_evaluation(evaluation, chosen, observations), folder=folder)
+    drawn = _of_evaluation(evaluation, chosen, observations)
+    return draw_each(drawn, folder=folder, progress=progress)
 
 
-def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str, Path]:
+def draw_each(
+    figures: Iterable[tuple[str, Draw]], *, folder: Path, progress: Progress | None = None
+) -> dict[str, Path]:
     """Draw figures, given as name and callable, as PNG files; warn if one cannot be drawn.
 
     Parameters
@@ -77,6 +81,8 @@ def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str,
         Names without the suffix, and functions that draw axes.
     folder : pathlib.Path
         Folder of the run; figures are written to its subfolder ``figures``.
+    progress : Progress, optional
+        Progress callback: figures drawn.
 
     Returns
     -------
@@ -86,7 +92,10 @@ def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str,
     from gwforecast import plots  # loads matplotlib
 
     drawn: dict[str, Path] = {}
-    for stem, draw in figures:
+    listed = list(figures)
+    for number, (stem, draw) in enumerate(listed):
+        if progress is not None:
+            progress(f"figures{DETAIL}{stem}", number, len(listed))
         name = f"figures/{stem}.png"
         try:
             axes = draw()
@@ -98,11 +107,15 @@ def draw_each(figures: Iterable[tuple[str, Draw]], *, folder: Path) -> dict[str,
         ax = axes[0] if isinstance(axes, list) else axes
         drawn[name] = write_atomically(folder / name, _saver(ax.figure))
         plots.close(ax)
+    if progress is not None and listed:
+        progress("figures", len(listed), len(listed))
     return drawn
 
 
-def draw_backtest(result: Backtest, observations: xr.Dataset, *, folder: Path) -> dict[str, Path]:
-    """Draw the figures of a backtest as PNG files; warn if a figure cannot be drawn.
+def draw_backtest(
+    result: Backtest, observations: xr.Dataset, *, folder: Path, progress: Progress | None = None
+) -> dict[str, Path]:
+    """Draw the figures of a backtest, as :func:`draw_each` does.
 
     Parameters
     ----------
@@ -110,15 +123,10 @@ def draw_backtest(result: Backtest, observations: xr.Dataset, *, folder: Path) -
         The backtest.
     observations : xarray.Dataset
         Dimensions (well, time), with the wells that have figures of their own.
-    folder : pathlib.Path
-        Folder of the run; figures are written to its subfolder ``figures``.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Paths of the files, by their names relative to the folder.
+    folder, progress
+        As of :func:`draw_each`.
     """
-    return draw_each(_of_backtest(result, observations), folder=folder)
+    return draw_each(_of_backtest(result, observations), folder=folder, progress=progress)
 
 
 def draw_tuning(

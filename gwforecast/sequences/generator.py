@@ -15,6 +15,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import require_covariates
+from gwforecast.display import Displayed
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.attributes import AttributeEncoder
 from gwforecast.sequences.scale import Scaler
@@ -29,7 +30,7 @@ LEVEL_OBSERVED = "level observed"
 """Past input beside the level: 1 where it was observed, 0 where the last one is carried forward."""
 
 
-class LabelledWindows:
+class LabelledWindows(Displayed):
     """Batches of windows of labelled observations, with everything that is needed to go back.
 
     A window has ``lookback`` steps before its first target, and ``targets`` target steps. Targets
@@ -212,6 +213,17 @@ class LabelledWindows:
     def __iter__(self) -> Iterator[Batch]:
         """Yield all batches once, in their order."""
         return (self[index] for index in range(len(self)))
+
+    def title(self) -> str:
+        """Return period, number of windows and batches in one line."""
+        windows = f"{len(self.windows_)} windows in {len(self)} batches"
+        return f"{type(self).__name__}, period {self.period!r}: {windows}"
+
+    def summary(self) -> pd.DataFrame:
+        """Return shape and variables of each input."""
+        rows = {name: (shape, ", ".join(self.names.get(name, []))) for name, shape in
+                self.shapes.items()}  # fmt: skip
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["shape", "variables"])
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -41,14 +41,14 @@ __all__ = [
 
 COLUMNS = ["well", "status", "reason", "model"]
 AGES = {
-    "issue": "from the issue time of the standing forecast",
-    "level": "from the newest level of any well",
-    "oldest_level": "from the last level of the well whose last level is oldest",
-    "weather": "from the newest step with all covariates",
-    "feed": "from the last change of the files of levels and covariates",
-    "champions": "from the last level that the newest champion was trained on",
-    "training": "from the last change of the table of champions",
-    "last_success": "from the last run that published, or found it published",
+    "issue": "since the issue time of the standing forecast",
+    "level": "since the newest level of any well",
+    "oldest_level": "since the last level of the well whose last level is oldest",
+    "weather": "since the newest step with all covariates",
+    "feed": "since the last change of the files of levels and covariates",
+    "champions": "since the last level that the newest champion was trained on",
+    "training": "since the last change of the table of champions",
+    "last_success": "since the last run that published a forecast, or found it published",
 }
 
 

@@ -123,9 +123,8 @@ def coverage_note(table: pd.DataFrame, *, nominal: float = 95.0) -> str:
         return ""
     lower, upper = (100 * whole[name].median() for name in ("lower", "upper"))
     return (
-        f"Coverage of one well is uncertain, as errors last: the 95 % range of its {nominal:g} % "
-        f"interval is {lower:.0f} to {upper:.0f} % (median of wells and models); by year in "
-        "coverage.csv."
+        "Coverage at one well is uncertain, because errors persist: its 95 % confidence interval "
+        f"is {lower:.0f} to {upper:.0f} % (median of wells and models); by year in coverage.csv."
     )
 
 

@@ -85,7 +85,7 @@ def test_simulate_writes_levels_of_all_weather(place: Path, gwforecast) -> None:
 
 def test_explain_writes_contributions_and_memory(place: Path, gwforecast) -> None:
     done = gwforecast("explain", *FILES, "--out", "explained", cwd=place)
-    assert "Response to one unit" in done.stdout
+    assert "Response of the level, m, to a lasting rise" in done.stdout
     memory = pd.read_csv(place / "explained" / "memory.csv")
     assert memory["covariate"].tolist() == ["rain", "temperature"]
     with xr.open_dataset(place / "explained" / "contributions.nc") as found:
@@ -96,7 +96,7 @@ def test_explain_writes_contributions_and_memory(place: Path, gwforecast) -> Non
 
 def test_trend_writes_its_tables(place: Path, gwforecast) -> None:
     done = gwforecast("trend", *FILES, "--out", "trend", cwd=place)
-    assert "Trend, m a year" in done.stdout
+    assert "Trend with its 95 % interval, m a year" in done.stdout
     table = pd.read_csv(place / "trend" / "trends.csv")
     assert table["series"].tolist() == ["observed", "weather-corrected"]
     for name in ("shifts.csv", "indices.csv", "droughts.csv"):

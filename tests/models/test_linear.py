@@ -169,7 +169,7 @@ def test_progress_is_reported_well_by_well():
         split=split_by_fraction(observations),
         progress=lambda task, done, total: reported.append((task, done, total)),
     )
-    assert reported == [("fit linear · well 'a'", 1, 2), ("fit linear · well 'b'", 2, 2)]
+    assert reported == [("linear · well 'a'", 1, 2), ("linear · well 'b'", 2, 2)]
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real wells in ../shared/data")

@@ -178,4 +178,4 @@ def test_settings_and_progress():
         split=split_by_fraction(observations),
         progress=lambda task, done, total: reported.append((task, done, total)),
     )
-    assert reported == [("fit persistence", 3, 3)]
+    assert reported == [("persistence", 3, 3)]

@@ -110,7 +110,7 @@ def test_observed_levels_stay_and_all_values_have_flags(valley: xr.Dataset, fill
     )
     known = filled.levels["level"].notnull()
     assert bool((known == (flag != FLAGS["missing"])).all())
-    assert set(filled.table()["flag"]) == {"observed", "filled"}
+    assert set(filled.to_dataframe()["flag"]) == {"observed", "filled"}
     gw.validate_observations(filled.levels)
 
 

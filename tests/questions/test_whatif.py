@@ -54,7 +54,7 @@ def test_the_difference_is_that_of_the_truth(observations: xr.Dataset, answer: W
     true = reservoir(0.8 * rain) - reservoir(rain)
     found = answer.levels["difference"].isel(well=0)
     assert np.abs(found.sel(quantile=0.5).values[400:] - true[400:]).max() < 0.01
-    year = answer.summary.set_index("month").loc[0]
+    year = answer.differences.set_index("month").loc[0]
     assert year["lower_95"] < true[1461:].mean() < year["upper_95"]
     assert year["upper_95"] < 0
 
@@ -144,7 +144,7 @@ def test_projections_of_many_members_and_models_from_netcdf(
         true = level[number][years > 2006].mean()
         true -= level[0][(years > 2000) & (years < 2006)].mean()
         assert abs(change[name] - true) < 0.01
-    assert found.summary["projections"].tolist() == [4]
+    assert found.summary()["projections"].tolist() == [4]
     assert found.levels["level"].dims == ("projection", "well", "time")
 
 

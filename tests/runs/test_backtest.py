@@ -42,7 +42,7 @@ def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> N
     )  # fmt: skip
     assert done.stderr == ""
     assert "weather after the issue time: observed" in done.stdout
-    assert "crps by lead time: continuous ranked probability score" in done.stdout
+    assert "rmse by lead time in weeks: root mean squared error, m" in done.stdout
     out = folder / "out"
     with xr.open_dataset(out / "hindcasts.nc") as hindcasts:
         assert hindcasts["level"].dims == (

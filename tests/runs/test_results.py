@@ -87,7 +87,7 @@ def test_a_result_without_observations_says_so(evaluation: gw.Evaluation) -> Non
 
 def test_models_show_the_settings_that_were_changed(observations: xr.Dataset) -> None:
     assert repr(gw.LSTM()) == "LSTM(), not fitted"
-    assert repr(gw.LSTM(units=64, name="wide")) == "LSTM(units=64), not fitted"
+    assert repr(gw.LSTM(units=64, name="wide")) == "LSTM(name='wide', units=64), not fitted"
     model = gw.Linear(lookbacks=(8,))
     model.fit(observations, split=gw.split_by_fraction(observations))
     assert repr(model) == "Linear(lookbacks=(8,)), fitted at 2 wells"
@@ -116,3 +116,31 @@ def test_a_search_has_no_page() -> None:
     tuning = gw.Tuning("linear", "nse", {}, 0.5, pd.DataFrame())
     with pytest.raises(ValueError, match=r"made of an evaluation or a backtest\. Received a"):
         tuning.report("page.html")
+
+
+def test_answers_have_the_same_words(observations: xr.Dataset, tmp_path: Path) -> None:
+    drier = [gw.Change("rain", factor=0.9)]
+    shared = {"models": ["linear"], "blocks": 2}
+    with pytest.warns(UserWarning, match="tested within the range"):
+        answers = [gw.whatif(observations, drier, name="drier", **shared)]
+    answers += [gw.fill(observations, gap_weeks=(4,), **shared), gw.extend(observations, **shared)]
+    answers += [ask(observations, **shared) for ask in (gw.simulate, gw.explain)]
+    answers += [gw.trend(observations, draws=19, **shared)]
+    for answer in answers:
+        text = repr(answer)
+        assert "2 wells, 2006-03-20 to 2010-04-27" in text
+        assert len(text.splitlines()) <= 11
+        assert {"well", "time"} <= set(answer.to_dataframe())
+        assert "<img" in answer._repr_html_()
+        with pytest.raises(ValueError, match="of an evaluation or a backtest"):
+            answer.report(tmp_path / "page.html")
+
+
+def test_what_has_no_settings_is_shown(observations: xr.Dataset) -> None:
+    assert repr(gw.Persistence()) == "Persistence(), not fitted"
+    assert repr(gw.Corrected(gw.Linear())) == "Corrected(parts=[Linear(), not fitted]), not fitted"
+    fitted = gw.fit_calibrated(["linear"], observations, horizon=5, forcing="observed")
+    assert "5 lead times, weather after the issue time: observed" in repr(fitted)
+    windows = gw.WindowGenerator(observations, split=gw.split_by_fraction(observations), lookback=9)
+    assert "future" in repr(windows)
+    assert "not fitted" in repr(gw.NormalClassifier(gw.MLP()))

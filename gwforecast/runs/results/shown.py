@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,9 +33,8 @@ class Result(Displayed):
         """Return the result as one long table."""
         raise NotImplementedError
 
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw the most telling figure; return its axes."""
-        raise NotImplementedError
+    plot: Callable[..., Any]
+    """Draws the most telling figure and returns its axes."""
 
     def report(self, path: Path | str, *, well: str | None = None) -> Path:
         """Write the page of a well, or of all wells of an evaluation, as one file.
@@ -56,8 +56,8 @@ class Result(Displayed):
         public = import_module(__name__.partition(".")[0])
         if not self.wells:
             raise ValueError(
-                "A page is made of an evaluation or a backtest. Received a "
-                f"{type(self).__name__.lower()}. Use its methods summary and plot."
+                "A report is made of an evaluation or a backtest. Received a result of the class "
+                f"{type(self).__name__}. Use its methods summary and plot."
             )
         if well is None and len(self.wells) > 1 and self.has_page_of_all:
             page = public.network_report(self)
@@ -75,7 +75,8 @@ class Result(Displayed):
         from gwforecast.plots import style
 
         try:
-            return style.picture(self.plot(), dpi=DPI)[0]
+            axes = self.plot()
+            return style.picture(axes[0] if isinstance(axes, list) else axes, dpi=DPI)[0]
         except (ValueError, KeyError):  # e.g. a result that was joined from shards
             return None
 
