@@ -60,10 +60,13 @@ from .questions.fill import extend as extend
 from .questions.fill import fill as fill
 from .questions.indices import drought_table as drought_table
 from .questions.indices import gxg_table as gxg_table
+from .questions.projections import Projected as Projected
 from .questions.projections import project as project
 from .questions.projections import read_projections as read_projections
 from .questions.trend import Trends as Trends
 from .questions.trend import trend as trend
+from .questions.whatif import Simulated as Simulated
+from .questions.whatif import WhatIf as WhatIf
 from .questions.whatif import simulate as simulate
 from .questions.whatif import whatif as whatif
 from .reports.bulletin import bulletin as bulletin

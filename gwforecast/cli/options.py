@@ -167,7 +167,7 @@ OPTIONS: dict[str, Any] = {
         "data.covariate_units",
         list[str],
         flag="--covariate-unit",
-        note="Write --covariate-unit rain=in; may be repeated.",
+        note="Write rain=in; may be repeated.",
     ),
     "grid": _how_read("data.grid"),
 }
