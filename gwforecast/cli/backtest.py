@@ -121,7 +121,7 @@ def _print_scores(scores: pd.DataFrame) -> None:
     import numpy as np
     import pandas as pd
 
-    from gwforecast.plots.prepare_forecasts import lead_numbers
+    from gwforecast.plots.labels import lead_numbers
     from gwforecast.verification.lead_scoring import (
         forecast_summary,
         lead_definitions,

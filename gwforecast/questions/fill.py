@@ -89,8 +89,8 @@ class Filled(Answer):
 
     def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
         """Return the levels, and the scores where there are some."""
-        levels = {f"{self.name}.csv": self.to_dataframe(), f"{self.name}.nc": self.levels}
-        return levels | ({"gap_scores.csv": self.scores} if len(self.scores) else {})
+        scores = {"gap_scores.csv": self.scores} if len(self.scores) else {}
+        return {f"{self.name}.csv": self.to_dataframe(), f"{self.name}.nc": self.levels, **scores}
 
     def figures(self) -> dict[str, Callable[..., object]]:
         """Return the drawing of a record."""
