@@ -143,7 +143,7 @@ def evaluate(
     >>> bool(scores["climatology", "test", "rmse"] < 0.05)
     True
     """
-    watch = Stopwatch()
+    watch, report = Stopwatch(), as_callback(progress)
     schema.validate_observations(observations)
     forecasters = make_forecasters(
         suited(models, observations), settings=settings or {}, leave_wells_out=leave_wells_out,
@@ -161,14 +161,14 @@ def evaluate(
         blocks_of_years(used, blocks=cross_validate)  # refuses what is impossible before any fit
     predicted, outcomes = predict_all(
         forecasters, used, split, excluded=excluded, precomputed=precomputed,
-        workers=workers, watch=watch, progress=as_callback(progress),
+        workers=workers, watch=watch, progress=report,
     )  # fmt: skip
     _add_blend(predicted, used, split)
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
         if cross_validate:
-            crossed = _cross_validated(forecasters, used, cross_validate, as_callback(progress))
+            crossed = _cross_validated(forecasters, used, cross_validate, report)
             scores = _with_scores_of_record(scores, crossed, used, baseline)
         findings = _with_changes(findings, scores, predicted, forecasters, used, split)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
@@ -177,8 +177,7 @@ def evaluate(
         coverage, {}, used, baseline,
     )  # fmt: skip
     if out is not None:
-        _write(evaluation, used, folder=Path(out), figures=figures, watch=watch,
-               progress=as_callback(progress))  # fmt: skip
+        _write(evaluation, used, folder=Path(out), figures=figures, watch=watch, progress=report)
         details = {"observations": describe_observations(observations)}
         settled, setup = files.model_settings(forecasters), {"baseline": baseline}
         _record(evaluation, Path(out), watch, models=settled, details=details, setup=setup,
