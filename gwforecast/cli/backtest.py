@@ -17,6 +17,7 @@ from gwforecast.cli.console import (
 )
 from gwforecast.cli.findings import (
     AllowErrors,
+    print_coverage,
     print_failures,
     print_findings,
     refuse_errors,
@@ -37,6 +38,7 @@ from gwforecast.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from gwforecast.runs.results import Backtest
@@ -95,7 +97,7 @@ def backtest(
 
 def _print_backtest(result: Backtest, folder: Path) -> None:
     """Print scores by lead time, failures and paths; exit with 1 if there are failures."""
-    from gwforecast.verification.coverage import coverage_note
+    from gwforecast.runs.hindcast_verification import main_model
 
     scores, origins = result.scores, result.origins
     wells = scores["well"].nunique()
@@ -107,8 +109,10 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
         soft_wrap=True,
     )
     _print_scores(scores)
-    note = coverage_note(result.verification.coverage)
-    screen.print(clean(note), soft_wrap=True)
+    _print_comparison(result.verification.comparison)
+    coverage = result.verification.coverage
+    if len(coverage):
+        print_coverage(coverage[coverage["model"] == main_model(result.hindcasts)], by="lead")
     refits = " or, later, through the last refit" if origins.refit_every else ""
     screen.print(SEEN.format(refits=refits), soft_wrap=True)
     print_paths(result.paths)
@@ -118,7 +122,6 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
 
 def _print_scores(scores: pd.DataFrame) -> None:
     """Print the scores of some lead times, best model first, with the pairs that they rest on."""
-    import numpy as np
     import pandas as pd
 
     from gwforecast.plots.labels import lead_numbers
@@ -138,9 +141,7 @@ def _print_scores(scores: pd.DataFrame) -> None:
         known = table.columns[table.notna().any()].to_numpy()
         if not known.size:
             continue
-        wanted = np.geomspace(known[0], known[-1], COLUMNS)
-        nearest = np.abs(known[:, None] - wanted).argmin(axis=0)
-        shown = table[known[np.unique(nearest)].tolist()].astype(object)
+        shown = table[_some(known)].astype(object)
         pairs = scored_pairs(scores[scores["metric"] == metric]).loc[shown.columns]
         for name, heading in (("n", "n"), ("not_scored", "not scored")):
             shown.loc[heading] = [int(number) for number in pairs[name]]
@@ -148,3 +149,29 @@ def _print_scores(scores: pd.DataFrame) -> None:
         shown.columns = [f"{number:g}" for number in numbers]
         shown = shown.rename_axis("model").reset_index()
         print_table(f"{metric} by lead time in {unit}: {definitions[metric]}", shown)
+
+
+def _some(leads: np.ndarray) -> list[int]:
+    """Return the lead times that are printed."""
+    import numpy as np
+
+    wanted = np.geomspace(leads[0], leads[-1], COLUMNS)
+    nearest = np.abs(leads[:, None] - wanted).argmin(axis=0)
+    return [int(lead) for lead in leads[np.unique(nearest)]]
+
+
+def _print_comparison(table: pd.DataFrame) -> None:
+    """Print the skill against the best other model by lead time, with its 95 % range."""
+    if table.empty:
+        return
+    table = table.assign(better=table["lower"] > 0, worse=table["upper"] < 0)
+    by_lead = table.groupby("lead")
+    shown = by_lead[["skill", "lower", "upper"]].median()
+    shown = shown.rename(columns={"lower": "its 95 % range: from", "upper": "to"})
+    shown["wells better"], shown["worse"] = by_lead["better"].sum(), by_lead["worse"].sum()
+    shown["n"] = by_lead["n"].sum()
+    wells = table["well"].nunique()
+    of = f", median of {wells} wells" if wells > 1 else ""
+    first = table.iloc[0]
+    title = f"Skill in CRPS of {first['model']} against {first['baseline']} by lead time in steps{of}"
+    print_table(title, shown.loc[_some(shown.index.to_numpy())].reset_index())

@@ -18,6 +18,7 @@ from gwforecast.cli.console import (
 )
 from gwforecast.cli.findings import (
     AllowErrors,
+    print_coverage,
     print_failures,
     print_findings,
     refuse_errors,
@@ -124,23 +125,29 @@ def _coverage(counts: pd.DataFrame) -> str:
 
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Print scores, definitions, failures and paths; exit with 1 if there are failures."""
-    from gwforecast.verification.coverage import coverage_note
     from gwforecast.verification.scoring import definitions, score_summary, scored_levels
 
     crossed = (evaluation.scores["period"] == "cross-validation").any()
     for period in ("validation", "test", *(["cross-validation"] if crossed else [])):
         table = score_summary(evaluation.scores, period=period, metrics=COLUMNS)
-        wells = evaluation.scores["well"].nunique()
+        scored = evaluation.scores.query("period == @period and n > 0")
+        wells = scored["well"].nunique()
         name = "Cross-validation, whole record, " if period == "cross-validation" else None
         title = (name or f"{period} period, ") + (
             f"median of {wells} wells" if wells > 1 else "1 well"
         )
         print_table(title, table.rename(columns=COLUMNS).reset_index())
-        screen.print(clean(_coverage(scored_levels(evaluation.scores, period=period))) + "\n")
+        screen.print(clean(_coverage(scored_levels(evaluation.scores, period=period))))
+        same = scored.query("metric == 'nse'").groupby("well", sort=False)["value"].count()
+        equal = [str(well) for well in same.index[same == 0]]
+        if equal:
+            shown = ", ".join(equal[:3]) + (f" and {len(equal) - 3} more" if equal[3:] else "")
+            screen.print(clean(f"NSE and KGE are not defined for equal levels: {shown}."))
+        screen.print()
     texts = definitions(evaluation.baseline)
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))
-    screen.print(clean(coverage_note(evaluation.coverage)), soft_wrap=True)
+    print_coverage(evaluation.coverage, by="model")
     screen.print(SEEN + SEEN_CROSSED * bool(crossed), soft_wrap=True)
     choice = evaluation.choice
     if len(choice) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllowErrors",
+    "print_coverage",
     "print_failures",
     "print_findings",
     "print_understood",
@@ -108,6 +109,37 @@ def print_failures(outcomes: pd.DataFrame) -> None:
         names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
         print_table("Failed; the reasons are in run.json", names.reset_index())
         raise typer.Exit(1)
+
+
+def print_coverage(table: pd.DataFrame, *, by: Literal["model", "lead"]) -> None:
+    """Print the coverage of the 95 % interval by blocks of years, with its range; none if empty.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As of :func:`gwforecast.verification.coverage.coverage_by_year`.
+    by : {"model", "lead"}
+        Rows of the table; of lead times all rows are of one model.
+    """
+    from gwforecast.verification.coverage import coverage_note, coverage_of_blocks
+
+    note = coverage_note(table)
+    if not note:
+        return
+    found = coverage_of_blocks(table, by=by)
+    shown = found.pivot_table("value", by, "years", sort=False, observed=True)
+    whole = found[found["years"] == "all"].set_index(by).loc[shown.index]
+    shown["its 95 % range"] = [
+        f"{low:.2f} to {high:.2f}" for low, high in zip(whole["lower"], whole["upper"], strict=True)
+    ]
+    shown["n"] = whole["n"].tolist()
+    wells = table["well"].nunique()
+    of = f"median of {wells} wells" if wells > 1 else "1 well"
+    model = f" of {table['model'].iloc[0]}" if by == "lead" else ""
+    print_table(
+        f"95 % interval{model}: share of levels inside, test period, {of}", shown.reset_index()
+    )
+    screen.print(clean(note), soft_wrap=True)
 
 
 def refuse_errors(count: int, *, allowed: bool) -> None:

@@ -24,7 +24,7 @@ from gwforecast.plots.levels import (
     lag_correlation,
     rain_departure,
 )
-from gwforecast.plots.scores import interval_coverage, score_comparison
+from gwforecast.plots.scores import coverage_by_year, interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
 from gwforecast.plots.style import close
@@ -42,6 +42,7 @@ __all__ = [
     "classes",
     "close",
     "contributions",
+    "coverage_by_year",
     "extreme_wells",
     "fan",
     "filled_record",

@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from gwforecast.plots import style
 from gwforecast.plots.labels import MINUS, metric_label, model_label, perfect_value, thousands
 from gwforecast.sequences.split import Period
+from gwforecast.verification.coverage import ALL_YEARS, coverage_of_blocks
 
-__all__ = ["by_well", "coverages", "interval_coverage", "score_comparison"]
+__all__ = ["by_well", "coverage_by_year", "coverages", "interval_coverage", "score_comparison"]
 
 
 _NUMBER = 40
@@ -22,6 +23,8 @@ _NUMBER = 40
 
 _LOWEST_SKILL = -1.0
 """Lower end of the axis of metrics with the perfect value 1; arrows mark scores below it."""
+_MOST_BLOCKS = 8
+"""Blocks of years in the figure of coverage."""
 
 
 @style.styled
@@ -199,6 +202,76 @@ def interval_coverage(
     if scores is not None:
         of_coverage = scores["metric"].str.startswith("coverage_")
         _title(ax, scores[of_coverage & (scores["period"] == period)], period=period)
+    return style.finish(ax, grid="y")
+
+
+@style.styled
+def coverage_by_year(
+    table: pd.DataFrame,
+    *,
+    models: Iterable[str] | None = None,
+    nominal: float = 95.0,
+    note: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the coverage of an interval by blocks of years, with the range that chance gives it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As of :func:`gwforecast.verification.coverage.coverage_by_year`, of which models are
+        compared, or :func:`~gwforecast.verification.coverage.coverage_by_lead`, of which lead times
+        of the first model are.
+    models : iterable of str, optional
+        By default all.
+    nominal : float
+        Of the interval, in %.
+    note : str
+        Text above the axes at the right.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. Bars are the 95 % range of the coverage of one well, as errors last; of several
+        wells, points and bars are medians.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such interval.
+    """
+    by = "lead" if "lead" in table else "model"
+    chosen = table if models is None else table[table["model"].isin(list(models))]
+    if by == "lead":
+        chosen = chosen[chosen["model"] == chosen["model"].iloc[0]]
+    chosen = chosen[chosen["nominal"] == nominal]
+    if chosen.empty:
+        raise ValueError(
+            f"The table must have coverages of the {nominal:g} % interval. Received none. Choose "
+            "another interval, or models with intervals."
+        )
+    blocks = coverage_of_blocks(chosen, by=by, nominal=nominal, most=_MOST_BLOCKS)
+    names = list(dict.fromkeys(blocks["years"]))
+    ax = style.new_axes(ax, width=style.WIDE * 0.75, height=3.2)
+    ax.axhline(nominal / 100, color=style.INK, lw=0.8, ls=(0, (4, 3)), zorder=1, label="nominal")
+    ax.axvline(len(names) - 1.5, color=style.SPARE, lw=0.6)
+    series = list(blocks.groupby(by, sort=False))
+    for number, (name, part) in enumerate(series):
+        x = np.array([names.index(years) for years in part["years"]], float)
+        x += (number - (len(series) - 1) / 2) * 0.7 / len(series)
+        value, lower, upper = (part[one].to_numpy(float) for one in ("value", "lower", "upper"))
+        label = f"lead time of {name} steps" if by == "lead" else model_label(str(name))
+        ax.errorbar(x, value, np.maximum([value - lower, upper - value], 0.0), fmt="osD^vPX*hp"[number % 10],
+                    ms=4.5, mew=0, lw=1.2, color=style.STRONG[number % len(style.STRONG)],
+                    label=label.replace("of 1 steps", "of 1 step"))  # fmt: skip
+    ticks = ["all years" if name == ALL_YEARS else name for name in names]
+    ax.set_xticks(range(len(names)), ticks)
+    ax.set(ylabel=f"coverage of the {nominal:g} % interval", xlim=(-0.6, len(names) - 0.4))
+    ax.set_ylim(min(float(blocks["lower"].min()), nominal / 100 - 0.15) - 0.02, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    style.legend_below(ax, columns=3, below=24)
+    wells = chosen["well"].unique()
+    style.title(ax, str(wells[0]) if wells.size == 1 else f"median of {wells.size} wells", note)
     return style.finish(ax, grid="y")
 
 

@@ -147,7 +147,7 @@ def backtest(
             check_horizon(wanted, available=longest_test(used, split), what="the test period")
         found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
         issue_times = with_known_weather(found, last_covariate_step(used))
-        require_several(issue_times, stride=stride, start=start, end=end)
+        require_several(issue_times, split, step=step, stride=stride, start=start, end=end)
     _check_memory(used, forecasters, issues=len(issue_times), horizon=horizon)
     origins = Origins(
         timeline.to_times(issue_times), horizon=horizon, forcing=make_forcing(forcing),
@@ -203,25 +203,36 @@ def _check_memory(
 def longest_test(observations: xr.Dataset, split: Split) -> int:
     """Return the number of steps from the first start of a test period to the last end of one."""
     wells = {schema.WELL: observations[schema.WELL].values}
-    start, end = split.start("test").sel(wells).min(), split.end("test").sel(wells).max()
+    start, end = (bound("test").sel(wells).dropna(schema.WELL) for bound in (split.start, split.end))
+    if not start.size:
+        return 0
     times = observations[schema.TIME]
-    return int(((times >= start) & (times <= end)).sum())
+    return int(((times >= start.min()) & (times <= end.max())).sum())
 
 
 def require_several(
-    issue_times: np.ndarray, *, stride: int, start: object = None, end: object = None
+    issue_times: np.ndarray,
+    split: Split,
+    *,
+    step: str,
+    stride: int,
+    start: object = None,
+    end: object = None,
 ) -> None:
-    """Refuse a stride that leaves one issue time, unless start and end are the same.
+    """Refuse a stride that leaves each well one issue time, unless start and end are the same.
 
     Raises
     ------
     ValueError
-        If there is one issue time.
+        If no well has two issue times before the end of its test period.
     """
-    if len(issue_times) > 1 or (start is not None and start == end):
+    first, last = (bound("test").values[:, None] for bound in (split.start, split.end))
+    following = np.array([timeline.add_steps(time, 1, step) for time in issue_times])
+    inside = (following >= first) & (following <= last)
+    if inside.sum(axis=1).max() > 1 or (start is not None and start == end):
         return
     raise ValueError(
-        "A backtest needs at least two issue times. Received one, "
+        "A backtest needs at least two issue times of a well. Received one, "
         f"{timeline.format_time(issue_times[0])}, with a stride of {stride} steps. Choose a "
         "smaller stride, or a longer test period."
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from gwforecast import __version__, schema
+from gwforecast import __version__, schema, timeline
 from gwforecast.calibration.leave_years_out import (
     blocks_of_years,
     mean_of_models,
@@ -199,7 +199,7 @@ def usable_data(
     simulates: bool,
     without_weather: bool,
 ) -> tuple[xr.Dataset, Split, dict[str, str]]:
-    """Return the wells that a run can use, their periods, and why the other wells are left out.
+    """Return the wells that a run can use, their periods, and why wells have no result.
 
     Parameters
     ----------
@@ -226,7 +226,27 @@ def usable_data(
         without_weather=without_weather,
         stacklevel=6,
     )
-    return used, split, {**excluded, **unusable}
+    return used, split, {**excluded, **unusable, **_without_test(used, split)}
+
+
+def _without_test(observations: xr.Dataset, split: Split) -> dict[str, str]:
+    """Return the wells without a level in the test period, and why; warn of them.
+
+    They are predicted, and not scored. None is returned where no well has a test period.
+    """
+    tested = split.levels(observations, "test").notnull().any(schema.TIME).values
+    if tested.all() or np.isnat(split.start("test").values).all():
+        return {}
+    wells = [str(well) for well in observations[schema.WELL].values[~tested]]
+    known = observations[schema.LEVEL].sel({schema.WELL: wells[0]}).dropna(schema.TIME)
+    warnings.warn(
+        "Models are scored by the levels of the test period. Received none at "
+        f"{len(wells)} of {tested.size} wells, the first {wells[0]!r}, whose levels end on "
+        f"{timeline.format_time(known[schema.TIME].values[-1])}. They have no scores. Choose an "
+        "earlier test period (--test-start), or leave these wells out.",
+        stacklevel=5,
+    )
+    return dict.fromkeys(wells, "no level was observed in the test period")
 
 
 def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:

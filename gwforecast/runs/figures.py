@@ -35,6 +35,9 @@ MANY_WELLS = 5
 MOST_ATTRIBUTES = 12
 """Largest number of static attributes with a figure of scores."""
 
+MOST_MODELS = 5
+"""Largest number of models in the figure of coverage by year."""
+
 MONTHS_SHOWN = 12
 """Observed months shown before the forecast ones."""
 
@@ -185,6 +188,10 @@ def _of_evaluation(
             note=coverage_note(evaluation.coverage),
         ),
     )
+    if len(evaluation.coverage):
+        models = list(emphasis or dict.fromkeys(evaluation.coverage[schema.MODEL]))[:MOST_MODELS]
+        of_years = partial(plots.coverage_by_year, evaluation.coverage, models=models)
+        yield "coverage_by_year", partial(of_years, note="test period, bars: 95 % range of a well")
     if scores[schema.WELL].nunique() >= MANY_WELLS:
         yield from _of_many_wells(evaluation, all_wells, period)
     for name, history in evaluation.history.groupby(schema.MODEL, sort=False):
@@ -302,7 +309,7 @@ def _note(evaluation: Evaluation, model: str, well: str) -> str:
 
 def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
     from gwforecast import plots  # loads matplotlib
-    from gwforecast.plots.labels import WEATHER
+    from gwforecast.plots.labels import WEATHER, model_label
 
     hindcasts, scores = result.hindcasts, result.scores
     scored = observations.assign({schema.LEVEL: result.split.levels(observations, "test")})
@@ -314,6 +321,10 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
         draw = partial(plots.scores_by_lead, scores, metric=metric, emphasis=emphasis, note=note)
         yield f"{metric}_by_lead", draw
     model = main_model(hindcasts)
+    if len(result.verification.coverage):
+        of_years = partial(plots.coverage_by_year, result.verification.coverage, models=[model])
+        label = f"{model_label(model)}, bars: 95 % range of a well"
+        yield "coverage_by_year", partial(of_years, note=label)
     table = result.verification.reliability
     if len(table):
         shown = table[table[schema.MODEL] == model]

@@ -110,7 +110,9 @@ def event_limit(
 
 
 def models_to_compare(scores: pd.DataFrame) -> tuple[str, str] | None:
-    """Return the blend or first network, and the other model with the lowest CRPS.
+    """Return the blend, first network or first model, and the other one with the lowest CRPS.
+
+    A blend or network is compared with models that are neither.
 
     Parameters
     ----------
@@ -120,16 +122,15 @@ def models_to_compare(scores: pd.DataFrame) -> tuple[str, str] | None:
     Returns
     -------
     tuple of (str, str) or None
-        None unless there are both a network and another model.
+        None if there is nothing to compare.
     """
     models = list(dict.fromkeys(scores["model"]))
-    networks = neural_among(models)
-    others = [model for model in models if model not in (BLEND, *networks)]
-    network = next((model for model in (BLEND, *networks) if model in models), None)
-    if network is None or not others:
-        return None
+    networks = [model for model in (BLEND, *neural_among(models)) if model in models]
+    first = (networks or models)[0]
+    others = [model for model in models if model not in (first, *networks)]
     crps = scores[(scores["metric"] == "crps") & scores["model"].isin(others)]
-    return network, str(crps.groupby("model")["value"].mean().idxmin())
+    means = crps.groupby("model")["value"].mean().dropna()
+    return (first, str(means.idxmin())) if len(means) else None
 
 
 def main_model(hindcasts: xr.Dataset) -> str:

@@ -288,7 +288,7 @@ def join_models(
     failed : mapping of str to mapping
         Failed wells and why, by model.
     excluded : mapping of str to str
-        Wells that cannot be split, and why.
+        Wells that cannot be split or scored, and why.
     forcing : Forcing
         Weather after the issue times.
     """
@@ -302,6 +302,6 @@ def join_models(
         if name in issued:
             level = issued[name][schema.LEVEL]
             reasons = wells_without_values(level, what="forecast") | reasons
-        warn_of_failures(name, reasons)
-        rows += outcome_rows(name, wells, dict(excluded) | reasons)
+        warn_of_failures(name, {w: why for w, why in reasons.items() if w not in excluded})
+        rows += outcome_rows(name, wells, reasons | dict(excluded))
     return hindcasts, outcome_table(rows)

@@ -155,7 +155,9 @@ def _origins(settings: Settings, outcomes: Sequence[ShardOutcome]) -> Origins:
     )
     weather = [np.datetime64(time) for one in found for time in cast("list[str]", one["weather"])]
     issue_times = runs.with_known_weather(issue_times, max(weather, default=None))
-    runs.require_several(issue_times, stride=stride, start=wanted.start, end=wanted.end)
+    runs.require_several(
+        issue_times, split, step=frequencies[0], stride=stride, start=wanted.start, end=wanted.end
+    )
     return Origins(
         issue_times,
         horizon=horizon,

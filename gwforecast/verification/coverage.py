@@ -15,7 +15,14 @@ from scipy.special import betaincinv
 from gwforecast import schema
 from gwforecast.calibration.lead_times import independent_number
 
-__all__ = ["COLUMNS", "coverage_by_lead", "coverage_by_year", "coverage_note", "coverage_range"]
+__all__ = [
+    "COLUMNS",
+    "coverage_by_lead",
+    "coverage_by_year",
+    "coverage_note",
+    "coverage_of_blocks",
+    "coverage_range",
+]
 
 
 COLUMNS = ["model", "well", "nominal", "year", "value", "lower", "upper", "independent", "n"]
@@ -126,6 +133,49 @@ def coverage_note(table: pd.DataFrame, *, nominal: float = 95.0) -> str:
         "Coverage at one well is uncertain, because errors persist: its 95 % confidence interval "
         f"is {lower:.0f} to {upper:.0f} % (median of wells and models); by year in coverage.csv."
     )
+
+
+def coverage_of_blocks(
+    table: pd.DataFrame, *, by: str = "model", nominal: float = 95.0, most: int = 6
+) -> pd.DataFrame:
+    """Return the coverage of one interval by blocks of years, as tables and figures show it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As of :func:`coverage_by_year` or, for ``by="lead"``, :func:`coverage_by_lead`.
+    by : {"model", "lead"}
+        What is compared.
+    nominal : float
+        Of the interval, in %.
+    most : int
+        Largest number of blocks; neighbouring years are joined where there are more.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``by``, years (as ``"2014"``, ``"2014-16"``, and ``"all"``), value, lower, upper
+        (medians over wells) and n (levels of all wells), in the order of the table.
+    """
+    chosen = table[table["nominal"] == nominal]
+    years = sorted({int(year) for year in chosen["year"] if str(year) != ALL_YEARS})
+    length = -(-len(years) // most) or 1
+    names = {ALL_YEARS: ALL_YEARS}
+    for first in range(0, len(years), length):
+        block = years[first : first + length]
+        label = str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1] % 100:02d}"
+        names |= {str(year): label for year in block}
+    parts = chosen.assign(
+        years=chosen["year"].astype(str).map(names), inside=chosen["value"] * chosen["n"]
+    )
+    of_wells = parts.groupby([by, "well", "years"], sort=False)[["inside", "n", "independent"]]
+    sums = of_wells.sum().reset_index()
+    sums["value"] = sums["inside"] / sums["n"]
+    sums["lower"], sums["upper"] = coverage_range(sums["value"], sums["independent"])
+    summed = sums.groupby([by, "years"], sort=False)
+    found = summed[["value", "lower", "upper"]].median().assign(n=summed["n"].sum()).reset_index()
+    place = list(names.values())[1:] + [ALL_YEARS]
+    return found.sort_values("years", key=lambda one: one.map(place.index), kind="stable")
 
 
 def _by_year(

@@ -262,10 +262,11 @@ class LevelStatus:
 
 def _percentile(level: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Return percentiles of levels by the plotting positions, 0 to 1, of sorted known levels."""
-    # equal levels share the mean of their positions
+    # equal levels share the mean of their positions; a level beyond all has the outermost one
     unique, where = np.unique(known, return_inverse=True)
     shared = np.bincount(where, 100 * positions) / np.bincount(where)
-    found = np.interp(level, unique, shared)
+    low, high = 100 * positions[[0, -1]]
+    found = np.interp(level, unique, shared, left=low, right=high)
     return np.asarray(np.where(np.isfinite(level), found, np.nan))
 
 

@@ -51,6 +51,24 @@ def never_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(model_class(name), "fit", fit)
 
 
+def test_a_well_without_levels_in_the_test_period_is_not_ok() -> None:
+    data = daily("a", "b")
+    data["level"][1] = data["level"][1].where(data["time"] < np.datetime64("2010-03-01"))
+    dates = {"validation_start": "2010-01-01", "test_start": "2012-01-01"}
+    split = gw.split_by_date(data, **dates)
+    models = ["persistence", "climatology"]
+    for run, settings in ((gw.evaluate, {}), (gw.backtest, {"horizon": 20})):
+        with pytest.warns(UserWarning, match=r"none at 1 of 2 wells, the first 'b', whose .* 2010-02-28"):
+            made = run(data, split=split, models=models, **settings)
+        outcomes = made.outcomes.set_index(["well", "model"])
+        assert (outcomes.loc["a", "status"] == "ok").all()
+        assert (outcomes.loc["b", "status"] == "failed").all()
+        assert set(outcomes.loc["b", "reason"]) == {"no level was observed in the test period"}
+        assert made.scores.query("well == 'a' and n > 0")["value"].notna().any()
+    validated = gw.split_by_fraction(data, train=0.7, validation=0.3)  # without a test period
+    assert (gw.evaluate(data, split=validated, models=models).outcomes["status"] == "ok").all()
+
+
 # missing weather ---------------------------------------------------------------------------------
 
 
@@ -266,6 +284,13 @@ def test_the_horizon_is_limited_by_memory(monkeypatch: pytest.MonkeyPatch, never
 def test_a_stride_that_leaves_one_issue_time_is_refused(never_fitted) -> None:
     with pytest.raises(ValueError, match=r"at least two issue times.*stride of 5000 steps"):
         gw.backtest(daily("a"), models=["persistence"], baselines=[], horizon=5, stride=5000)
+
+
+def test_a_stride_that_leaves_each_well_one_issue_time_is_refused(never_fitted) -> None:
+    data = daily("a", "b")
+    data["level"][1] = data["level"][1].where(data["time"] < np.datetime64("2010-01-01"))
+    with pytest.raises(ValueError, match=r"two issue times of a well.*stride of 360 steps"):
+        gw.backtest(data, models=["persistence"], baselines=[], horizon=5, stride=360)
 
 
 @pytest.mark.parametrize("level", [1e15, -25_000.0])

@@ -11,6 +11,7 @@ from matplotlib import dates
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gwforecast import plots
+from gwforecast.verification.coverage import coverage_range
 
 # scores
 
@@ -120,6 +121,23 @@ def test_coverage_takes_shares_and_not_percentages():
         plots.interval_coverage(pd.DataFrame({"nominal": [95.0], "observed": [0.9]}))
     with pytest.raises(ValueError, match="Received none for period 'test'"):
         plots.interval_coverage(pd.DataFrame({"nominal": [], "observed": []}))
+
+
+def test_coverage_by_year_shows_each_year_and_its_range():
+    table = pd.DataFrame(
+        {"model": "lstm", "well": "a", "nominal": 95.0, "year": ["2014", "2015", "all"],
+         "value": [1.0, 0.8, 0.9], "lower": 0.0, "upper": 1.0, "independent": 10.0, "n": [20, 20, 40]}
+    )  # fmt: skip
+    for shown, label in ((table, "LSTM"), (table.assign(lead=13), "lead time of 13 steps")):
+        ax = plots.coverage_by_year(shown)
+        points = next(line for line in ax.lines if len(line.get_ydata()) == 3)
+        assert_allclose(points.get_ydata(), [1.0, 0.8, 0.9])
+        bars = ax.collections[0].get_segments()
+        assert_allclose(bars[1][:, 1], coverage_range(0.8, 10.0))
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2014", "2015", "all years"]
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["nominal", label]
+    with pytest.raises(ValueError, match=r"coverages of the 60 % interval\. Received none"):
+        plots.coverage_by_year(table, nominal=60.0)
 
 
 # classes and gaps

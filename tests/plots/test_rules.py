@@ -39,6 +39,11 @@ def drawings(make, *, name="well 1", frequency="D", steps=800):
     answers = [data.assign_coords(well=[name]) for data in (
         make["changed"](filled), make["explained"](), make["responses"](), make["projected"]()
     )]  # fmt: skip
+    labels = pd.MultiIndex.from_product(
+        [["lstm", "seasonal_naive", "mlp"], ["2014", "2015", "all"]], names=["model", "year"]
+    ).to_frame(index=False)
+    of_years = labels.assign(well=name, nominal=95.0, value=0.9, lower=0.7, upper=0.99, n=52)
+    of_years["independent"] = 9.0
     inputs = [observations, predictions, probability, observed, forecast, shares, scores, leads,
               located, bins, pit, status, filled, *answers]  # fmt: skip
     both = (observations, predictions)
@@ -68,6 +73,9 @@ def drawings(make, *, name="well 1", frequency="D", steps=800):
         "classes": lambda ax: plots.classes(probability, observed=observed, ax=ax),
         "gaps": lambda ax: plots.gaps(observations, ax=ax),
         "interval_coverage": lambda ax: plots.interval_coverage(shares, note=NOTE * 5, ax=ax),
+        "coverage_by_year": lambda ax: plots.coverage_by_year(
+            of_years, note="test period, bars: 95 % range of a well", ax=ax
+        ),
         "tuning": lambda ax: plots.tuning(
             make["trials"]()[0],
             space=make["trials"]()[1] if ax is None else {},

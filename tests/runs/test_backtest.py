@@ -43,7 +43,13 @@ def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> N
     assert done.stderr == ""
     assert "weather after the issue time: observed" in done.stdout
     assert "rmse by lead time in weeks: root mean squared error, m" in done.stdout
+    assert "Skill in CRPS of linear against arma_regression by lead time in steps" in done.stdout
+    assert "95 % interval of linear: share of levels inside, test period, 1 well" in done.stdout
+    assert "its 95 % range" in done.stdout
     out = folder / "out"
+    compared = pd.read_csv(out / "comparison.csv")
+    assert (compared["lower"] <= compared["skill"]).all()
+    assert (compared["skill"] <= compared["upper"]).all()
     with xr.open_dataset(out / "hindcasts.nc") as hindcasts:
         assert hindcasts["level"].dims == (
             "model", "well", "issue_time", "lead_time", "quantile"
@@ -65,7 +71,7 @@ def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> N
     for name in run["outputs"]:
         assert (out / name).stat().st_size > 0
     drawn = " ".join(path.name for path in (out / "figures").iterdir())
-    for name in ("fan_", "hindcasts_", "crps_by_lead", "reliability", "pit"):
+    for name in ("fan_", "hindcasts_", "crps_by_lead", "coverage_by_year", "reliability", "pit"):
         assert name in drawn
 
 

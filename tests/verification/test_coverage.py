@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 from scipy import stats
 
@@ -10,6 +11,7 @@ from gwforecast.verification.coverage import (
     coverage_by_lead,
     coverage_by_year,
     coverage_note,
+    coverage_of_blocks,
     coverage_range,
 )
 
@@ -49,6 +51,27 @@ def test_years_are_counted() -> None:
     whole = table.query("well == 'w0' and year == 'all' and nominal == 95").iloc[0]
     assert whole["n"] == 110
     assert whole["lower"] < whole["value"] < whole["upper"]
+
+
+def test_blocks_of_years_add_up() -> None:
+    predictions, observed = reliable(lasting(2, 5 * 52, 2.0))
+    observed[1, :60] = np.nan  # the second well begins in 2002
+    table = coverage_by_year(predictions, observed)
+    each = coverage_of_blocks(table)
+    assert each["years"].tolist() == ["2001", "2002", "2003", "2004", "2005", "all"]
+    first = table.query("nominal == 95 and year == '2001'")
+    assert each.iloc[0][["value", "lower", "upper"]].tolist() == pytest.approx(
+        first[["value", "lower", "upper"]].iloc[0].tolist(),
+        rel=1e-2,  # the number of independent errors in the table is rounded
+    )
+    joined = coverage_of_blocks(table.query("well == 'w0'"), most=2, nominal=80)
+    assert joined["years"].tolist() == ["2001-03", "2004-05", "all"]
+    own = observed.sel(well="w0")
+    inside = np.abs(own) <= NORMAL[-2]
+    for years, value, n in zip(joined["years"], joined["value"], joined["n"], strict=True):
+        part = {"2001-03": slice("2001", "2003"), "2004-05": slice("2004", "2005")}.get(years)
+        chosen = inside if part is None else inside.sel(time=part)
+        assert (value, n) == (pytest.approx(float(chosen.mean())), chosen.size)
 
 
 def test_ranges_hold_the_nominal_coverage_of_reliable_intervals() -> None:

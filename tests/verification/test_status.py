@@ -69,6 +69,15 @@ def test_equal_levels_share_a_percentile() -> None:
     np.testing.assert_allclose(found, 50.0)
 
 
+def test_levels_beyond_equal_ones_are_beyond_them() -> None:
+    observations = levels()
+    observations["level"][:] = 5.0
+    status = fitted(observations)
+    beyond = {"level": np.array([4.0, 6.0]), "well": "a", "month": 1}
+    np.testing.assert_allclose(status.percentile(**beyond), [100 / 21, 2000 / 21])
+    np.testing.assert_allclose(status.index(**beyond), [-1.96, 1.96], atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("percentile", "name"),
     [(3, "exceptionally low"), (10, "notably low"), (20, "below normal"), (50, "normal"),

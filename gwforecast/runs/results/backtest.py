@@ -62,7 +62,9 @@ class Verification:
     scores : pandas.DataFrame
         Columns model, well, lead, lead_time, metric, value, n, not_scored.
     comparison : pandas.DataFrame
-        The networks against the best other model, by well and lead time, with a significance test.
+        The blend, first network or first model against the best other one, by well and lead time:
+        skill in CRPS with its 95 % range, as of
+        :func:`gwforecast.verification.significance.compare`.
     reliability : pandas.DataFrame
         Forecast probability and observed frequency of the event, by model and bin.
     event : str
