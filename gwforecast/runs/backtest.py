@@ -203,7 +203,9 @@ def _check_memory(
 def longest_test(observations: xr.Dataset, split: Split) -> int:
     """Return the number of steps from the first start of a test period to the last end of one."""
     wells = {schema.WELL: observations[schema.WELL].values}
-    start, end = (bound("test").sel(wells).dropna(schema.WELL) for bound in (split.start, split.end))
+    start, end = (
+        bound("test").sel(wells).dropna(schema.WELL) for bound in (split.start, split.end)
+    )
     if not start.size:
         return 0
     times = observations[schema.TIME]

@@ -58,7 +58,9 @@ def test_a_well_without_levels_in_the_test_period_is_not_ok() -> None:
     split = gw.split_by_date(data, **dates)
     models = ["persistence", "climatology"]
     for run, settings in ((gw.evaluate, {}), (gw.backtest, {"horizon": 20})):
-        with pytest.warns(UserWarning, match=r"none at 1 of 2 wells, the first 'b', whose .* 2010-02-28"):
+        with pytest.warns(
+            UserWarning, match=r"none at 1 of 2 wells, the first 'b', whose .* 2010-02-28"
+        ):
             made = run(data, split=split, models=models, **settings)
         outcomes = made.outcomes.set_index(["well", "model"])
         assert (outcomes.loc["a", "status"] == "ok").all()
