@@ -261,8 +261,9 @@ def coverage_by_year(
         x += (number - (len(series) - 1) / 2) * 0.7 / len(series)
         value, lower, upper = (part[one].to_numpy(float) for one in ("value", "lower", "upper"))
         label = f"lead time of {name} steps" if by == "lead" else model_label(str(name))
-        ax.errorbar(x, value, np.maximum([value - lower, upper - value], 0.0), fmt="osD^vPX*hp"[number % 10],
-                    ms=4.5, mew=0, lw=1.2, color=style.STRONG[number % len(style.STRONG)],
+        reach = np.maximum([value - lower, upper - value], 0.0)
+        ax.errorbar(x, value, reach, fmt="osD^vPX*hp"[number % 10], ms=4.5, mew=0, lw=1.2,
+                    color=style.STRONG[number % len(style.STRONG)],
                     label=label.replace("of 1 steps", "of 1 step"))  # fmt: skip
     ticks = ["all years" if name == ALL_YEARS else name for name in names]
     ax.set_xticks(range(len(names)), ticks)

@@ -16,6 +16,7 @@ from gwforecast import schema
 from gwforecast.calibration.lead_times import independent_number
 
 __all__ = [
+    "ALL_YEARS",
     "COLUMNS",
     "coverage_by_lead",
     "coverage_by_year",
@@ -174,8 +175,8 @@ def coverage_of_blocks(
     sums["lower"], sums["upper"] = coverage_range(sums["value"], sums["independent"])
     summed = sums.groupby([by, "years"], sort=False)
     found = summed[["value", "lower", "upper"]].median().assign(n=summed["n"].sum()).reset_index()
-    place = list(names.values())[1:] + [ALL_YEARS]
-    return found.sort_values("years", key=lambda one: one.map(place.index), kind="stable")
+    years_last = [*list(names.values())[1:], ALL_YEARS]
+    return found.sort_values("years", key=lambda one: one.map(years_last.index), kind="stable")
 
 
 def _by_year(

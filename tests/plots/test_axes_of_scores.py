@@ -126,7 +126,8 @@ def test_coverage_takes_shares_and_not_percentages():
 def test_coverage_by_year_shows_each_year_and_its_range():
     table = pd.DataFrame(
         {"model": "lstm", "well": "a", "nominal": 95.0, "year": ["2014", "2015", "all"],
-         "value": [1.0, 0.8, 0.9], "lower": 0.0, "upper": 1.0, "independent": 10.0, "n": [20, 20, 40]}
+         "value": [1.0, 0.8, 0.9], "lower": 0.0, "upper": 1.0, "independent": 10.0,
+         "n": [20, 20, 40]}
     )  # fmt: skip
     for shown, label in ((table, "LSTM"), (table.assign(lead=13), "lead time of 13 steps")):
         ax = plots.coverage_by_year(shown)
