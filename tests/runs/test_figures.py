@@ -62,7 +62,8 @@ def test_every_figure_of_a_run_is_written(run, tmp_path: Path):
     files = figures.draw_evaluation(evaluation, observations, folder=tmp_path, wells=1)
     expected = {
         "gaps", "scores_nse", "scores_rmse", "interval_coverage", "coverage_by_year",
-        "hydrograph_fen", "all_models_fen", "observed_predicted_fen", "residuals_fen", "residuals_by_season_fen",
+        "hydrograph_fen", "all_models_fen", "observed_predicted_fen", "residuals_fen",
+        "residuals_by_season_fen",
     }  # fmt: skip
     assert {Path(name).stem for name in files} == expected
     assert all(path.stat().st_size > 10_000 for path in files.values())
