@@ -172,7 +172,9 @@ def coverage_of_blocks(
     of_wells = parts.groupby([by, "well", "years"], sort=False)[["inside", "n", "independent"]]
     sums = of_wells.sum().reset_index()
     sums["value"] = sums["inside"] / sums["n"]
-    sums["lower"], sums["upper"] = coverage_range(sums["value"], sums["independent"])
+    sums["lower"], sums["upper"] = coverage_range(
+        sums["value"].to_numpy(), sums["independent"].to_numpy()
+    )
     summed = sums.groupby([by, "years"], sort=False)
     found = summed[["value", "lower", "upper"]].median().assign(n=summed["n"].sum()).reset_index()
     years_last = [*list(names.values())[1:], ALL_YEARS]
