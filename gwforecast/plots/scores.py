@@ -270,7 +270,7 @@ def coverage_by_year(
     ax.set(ylabel=f"coverage of the {nominal:g} % interval", xlim=(-0.6, len(names) - 0.4))
     ax.set_ylim(min(float(blocks["lower"].min()), nominal / 100 - 0.15) - 0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    style.legend_below(ax, columns=3, below=24)
+    style.legend_below(ax, below=24)
     wells = chosen["well"].unique()
     style.title(ax, str(wells[0]) if wells.size == 1 else f"median of {wells.size} wells", note)
     return style.finish(ax, grid="y")
