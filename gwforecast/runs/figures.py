@@ -321,10 +321,9 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
         draw = partial(plots.scores_by_lead, scores, metric=metric, emphasis=emphasis, note=note)
         yield f"{metric}_by_lead", draw
     model = main_model(hindcasts)
-    if len(result.verification.coverage):
-        of_years = partial(plots.coverage_by_year, result.verification.coverage, models=[model])
-        label = f"{model_label(model)}, bars: 95 % range of a well"
-        yield "coverage_by_year", partial(of_years, note=label)
+    label = f"{model_label(model)}, bars: 95 % range of a well"
+    if len(years := result.verification.coverage):
+        yield "coverage_by_year", partial(plots.coverage_by_year, years, models=[model], note=label)
     table = result.verification.reliability
     if len(table):
         shown = table[table[schema.MODEL] == model]
