@@ -173,5 +173,7 @@ def _print_comparison(table: pd.DataFrame) -> None:
     wells = table["well"].nunique()
     of = f", median of {wells} wells" if wells > 1 else ""
     first = table.iloc[0]
-    title = f"Skill in CRPS of {first['model']} against {first['baseline']} by lead time in steps{of}"
+    title = (
+        f"Skill in CRPS of {first['model']} against {first['baseline']} by lead time in steps{of}"
+    )
     print_table(title, shown.loc[_some(shown.index.to_numpy())].reset_index())
