@@ -222,3 +222,10 @@ def test_forecasts_are_issued_as_far_as_the_weather_goes(forcing: str) -> None:
     observations["rr"][:, 300:] = np.nan
     with pytest.raises(SchemaError, match="weather must cover levels of each period"):
         gw.backtest(observations, models=["linear"], horizon=4, forcing=forcing)
+
+
+def test_the_last_step_is_the_issue_time_by_default() -> None:
+    data = gw.load_sample().sel(well=["fen"]).isel(time=slice(-2500, None))
+    found = gw.forecast(data, models=["linear"], horizon=3)
+    assert found["issue_time"].values[0] == data["time"].values[-1]
+    assert found["level"].notnull().all()
