@@ -110,8 +110,7 @@ class Additive(PerWell[Curves]):
         """Return the curves of one well; there is nothing to choose."""
         del previous
         weather = record.weather
-        known = record.rows & np.isfinite(weather).all(axis=1)
-        before = weather[known].mean(axis=0) if known.any() else np.zeros(weather.shape[1])
+        before = record.mean_weather()
         smooth = lagged_means(weather[None], _edges(self._frequency), before=before[None])[0]
         usable = np.flatnonzero(np.isfinite(record.level) & np.isfinite(smooth).all(axis=1))
         _check_enough(record.level[usable], weather.shape[1])

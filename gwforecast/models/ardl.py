@@ -22,7 +22,6 @@ from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.base import NeedOfWeather, setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
-from gwforecast.sequences.lags import lag_edges
 
 __all__ = ["ARDL", "Autoregression", "autoregress"]
 
@@ -96,7 +95,14 @@ def autoregress(
     offset = float(level[pairs[1]].mean())
 
     def regression(log_memory: float) -> RegressionResults:
-        return _given(np.exp(-1.0 / np.exp(log_memory)), scaled, level - offset, pairs).fit()
+        """Fit by weights for a given ``phi``; the coefficient of the first column is the mean."""
+        phi, (first, last) = np.exp(-1.0 / np.exp(log_memory)), pairs
+        fade = phi ** (last - first)
+        memory = lfilter([1.0], [1.0, -phi], scaled, axis=0)
+        design = np.column_stack([1.0 - fade, memory[last] - fade[:, None] * memory[first]])
+        variance = (1.0 - fade**2) / (1.0 - phi**2)
+        gained = (level[last] - offset) - fade * (level[first] - offset)
+        return WLS(gained, design, weights=1.0 / variance, hasconst=False).fit()
 
     log_memory, fitted = _likeliest(regression, longest=np.log(longest))
     return Autoregression(
@@ -151,21 +157,6 @@ def _pairs(columns: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return first[whole], last[whole]
 
 
-def _given(
-    phi: float, columns: np.ndarray, level: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]
-) -> WLS:
-    """Return the weighted regression for a given ``phi``.
-
-    The coefficient of the first column, ``1 - phi**d``, is the mean level.
-    """
-    first, last = pairs
-    fade = phi ** (last - first)
-    memory = lfilter([1.0], [1.0, -phi], columns, axis=0)
-    design = np.column_stack([1.0 - fade, memory[last] - fade[:, None] * memory[first]])
-    variance = (1.0 - fade**2) / (1.0 - phi**2)
-    return WLS(level[last] - fade * level[first], design, weights=1.0 / variance, hasconst=False)
-
-
 @dataclass(kw_only=True, eq=False)
 class ARDL(PerWell[Autoregression]):
     """Regress the level on the previous level and on lagged means of the weather.
@@ -214,16 +205,14 @@ class ARDL(PerWell[Autoregression]):
     def fit_well(self, record: WellRecord, previous: Autoregression | None) -> Autoregression:
         """Return the fit with the smallest Schwarz criterion; in a refit the lookback is kept."""
         year = timeline.steps_per_year(self._frequency)
-        weather = record.weather
-        known = record.rows & np.isfinite(weather).all(axis=1)
-        mean = weather[known].mean(axis=0) if known.any() else np.zeros(weather.shape[1])
+        mean = record.mean_weather()
         last = np.flatnonzero(np.isfinite(record.level))[-1:]
         start = max(0, int(last[0]) - round(MOST_YEARS * year)) if last.size else 0
         level = np.where(np.arange(record.level.size) >= start, record.level, np.nan)
         lookbacks = self.lookbacks if previous is None else (previous.lookback,)
         found = [
             autoregress(
-                self.antecedent(weather[None], record.times, lookback, mean)[0],
+                self.antecedent(record.weather[None], record.times, lookback, mean)[0],
                 level,
                 longest=LONGEST_YEARS * year,
                 lookback=lookback,
@@ -242,8 +231,7 @@ class ARDL(PerWell[Autoregression]):
 
     def check_fit(self, fit: Autoregression) -> None:
         """Raise a ValueError if a stored fit has another number of columns, or no memory."""
-        bins = lag_edges(fit.lookback).size - 1
-        expected = bins * len(self.covariates_) + 2 * self.harmonics
+        expected = self.antecedent_count(fit.lookback)
         if fit.center.size != expected or not 0 < fit.phi < 1:
             raise ValueError(
                 f"a fit has {fit.center.size} columns and phi {fit.phi}, expected {expected} "

@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.models.state import with_prefix, without_prefix
 from gwforecast.quality.gates import Ranges, training_ranges
 from gwforecast.writing import dump_json, versions, write_atomically, write_text
 
@@ -86,7 +87,7 @@ def describe(forecaster: Stored, *, prefix: str = "forecaster") -> tuple[dict[st
             f"A forecaster must be fitted before it is saved. Received {forecaster.name!r}, which "
             f"has no {error.name!r}. Call its method fit first."
         ) from error
-    arrays = {f"{prefix}.{name}": np.asarray(value) for name, value in own.items()}
+    arrays = {name: np.asarray(value) for name, value in with_prefix(prefix, own).items()}
     described = {"kind": kind_of(type(forecaster)), **description}
     parts = []
     for number, part in enumerate(forecaster.parts):
@@ -115,7 +116,7 @@ def write_bundle(
     ranges, of_ranges = (
         ({}, {}) if observations is None else training_ranges(observations).to_state()
     )
-    arrays = {**arrays, **{f"{RANGES}.{name}": value for name, value in of_ranges.items()}}
+    arrays = {**arrays, **with_prefix(RANGES, of_ranges)}
     (folder / SUMS).unlink(missing_ok=True)
     content = _pack(arrays)
     write_atomically(folder / ARRAYS, lambda target: target.write_bytes(content))
@@ -194,9 +195,7 @@ def _ranges(manifest: Mapping[str, Any], arrays: Arrays) -> Ranges | None:
     """Return the ranges of the training data; None if they were not stored."""
     if not manifest.get(RANGES):
         return None
-    start = f"{RANGES}."
-    own = {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
-    return Ranges.from_state(manifest[RANGES], own)
+    return Ranges.from_state(manifest[RANGES], without_prefix(RANGES, arrays))
 
 
 def check_fits(manifest: Mapping[str, Any], observations: xr.Dataset) -> None:
@@ -305,20 +304,13 @@ def _unpack_one(
             f"An array of a bundle must have the declared form: {shape}, {dtype}. Received "
             f"{value.shape}, {value.dtype} for {name!r}. Train the model again."
         )
-    _check_finite(np.asarray(value), name)
-    return np.asarray(value)
-
-
-def _check_finite(value: np.ndarray, name: str) -> None:
-    """Raise if an array holds what a model never has."""
-    if value.dtype.kind != "f":
-        return
     allowed = name.rpartition(".")[2] in WITH_NAN
-    if not (np.isfinite(value) | (np.isnan(value) & allowed)).all():
+    if dtype.kind == "f" and not (np.isfinite(value) | (np.isnan(value) & allowed)).all():
         raise BundleError(
             f"The numbers of a bundle must be finite. Received {name!r} with NaN or infinity. "
             "Restore it, or train the model again."
         )
+    return np.asarray(value)
 
 
 def _read_sums(path: Path) -> dict[str, str]:

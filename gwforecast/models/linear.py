@@ -18,7 +18,6 @@ from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord
 from gwforecast.models.state import Shape
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import lag_edges
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import OLS
@@ -198,13 +197,9 @@ class Linear(PerWell[Regression]):
         for lookback, strengths in self._choices(record, previous):
             columns = self.antecedent(record.weather[None], record.times, lookback, before)[0]
             for regression in ridge(
-                columns,
-                record.level,
-                rows=record.rows,
-                strengths=strengths,
-                lookback=lookback,
+                columns, record.level, rows=record.rows, strengths=strengths, lookback=lookback,
                 before=before,
-            ):
+            ):  # fmt: skip
                 error = np.square(regression.predict(columns) - record.validation)
                 usable = np.isfinite(error)
                 mean = float(error[usable].mean()) if usable.any() else np.inf
@@ -219,8 +214,7 @@ class Linear(PerWell[Regression]):
 
     def check_fit(self, fit: Regression) -> None:
         """Raise a ValueError if a stored regression has another number of columns."""
-        bins = lag_edges(fit.lookback).size - 1
-        expected = bins * len(self.covariates_) + 2 * self.harmonics
+        expected = self.antecedent_count(fit.lookback)
         if fit.center.size != expected:
             raise ValueError(f"a regression has {fit.center.size} columns, expected {expected}")
 

@@ -355,10 +355,7 @@ class Pastas(PerWell[Response]):
 
         with _quiet():
             model = ps.Model(scaled[0], freq=_STEPS[self._frequency[0]])
-            if recharge == "linear":
-                self._add_recharge(model, *scaled[1:])
-            else:
-                self._add_root_zone(model, water)
+            self._add_recharge(model, water, scaled[1:] if recharge == "linear" else None)
             for k in acting:
                 self._add_driver(model, (drivers.iloc[:, k] - usual[k]) / spread[k], k)
             pastas_objective.solve(model)
@@ -369,31 +366,23 @@ class Pastas(PerWell[Response]):
                 pastas_objective.solve(model, initial=False)
                 yield response(noise=True)
 
-    def _add_recharge(self, model: Any, rain: pd.Series, demand: pd.Series) -> None:
-        """Add linear recharge."""
+    def _add_recharge(
+        self, model: Any, weather: pd.DataFrame, linear: Sequence[pd.Series] | None
+    ) -> None:
+        """Add the recharge: linear of scaled rain and demand, or that of a root zone."""
         ps = _pastas()
+        snow = weather.shape[1] > 3 and linear is None
+        rain, demand = (weather[0], weather[2]) if linear is None else linear
         stress = ps.RechargeModel(
             rain,
             demand,
-            rfunc=getattr(ps, RESPONSES[self.response])(),
-            recharge=ps.rch.Linear(),
-            name="recharge",
-        )
-        model.add_stressmodel(stress)
-
-    def _add_root_zone(self, model: Any, weather: pd.DataFrame) -> None:
-        """Add the nonlinear recharge; the degree-day factor of pastas is that of a day."""
-        ps = _pastas()
-        snow = weather.shape[1] > 3
-        stress = ps.RechargeModel(
-            weather[0],
-            weather[2],
             temp=weather[3] if snow else None,
             rfunc=getattr(ps, RESPONSES[self.response])(),
-            recharge=ps.rch.FlexModel(snow=snow),
+            recharge=ps.rch.FlexModel(snow=snow) if linear is None else ps.rch.Linear(),
             name="recharge",
         )
         model.add_stressmodel(stress)
+        # the degree-day factor of pastas is that of a day
         days = timeline.days_per_step(self._frequency)
         if snow and days > 1:
             initial, low, high = (days * value for value in (2.0, 1.0, 20.0))

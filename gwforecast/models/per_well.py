@@ -70,7 +70,7 @@ from gwforecast.models.base import (
 )
 from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import antecedent_columns
+from gwforecast.sequences.lags import antecedent_columns, lag_edges
 from gwforecast.sequences.split import Period, Split, require_sequential
 
 __all__ = ["FittedOnRows", "PerWell", "WellRecord", "require_varying"]
@@ -92,6 +92,13 @@ class WellRecord:
     weather: np.ndarray  # shape (time, covariate)
     validation: np.ndarray  # levels for choosing, not for fitting, shape (time,), m
     refit: bool  # whether it is a refit, in which nothing new is chosen
+
+    def mean_weather(self) -> np.ndarray:
+        """Return the mean of each covariate on the fitted rows, 0 without any, (covariate,)."""
+        known = self.rows & np.isfinite(self.weather).all(axis=1)
+        return np.asarray(
+            self.weather[known].mean(axis=0) if known.any() else np.zeros(self.weather.shape[1])
+        )
 
     def is_constant(self) -> bool:
         """Return whether there are enough levels, all of them the same."""
@@ -197,16 +204,13 @@ class FittedOnRows(Forecaster):
     def _settings_from_state(cls, description: Mapping[str, Any]) -> Self:
         """Return a forecaster with the stored settings and wells, not yet fitted."""
         given = {name: description[name] for name in cls.stored_settings}
-        one: Self = _make(cls, given | {"name": description.get("name", cls.name)})
+        make: Any = cls  # a dataclass of settings
+        one: Self = make(**given, name=description.get("name", cls.name))
         one.wells_ = np.array(state.read_texts(description["wells"]), dtype=object)
         one.failed_, one._attrs = {}, {"units": schema.LEVEL_UNITS}
         given = description.get("constant", {})
         one.constant_ = {str(well): state.read_number(level) for well, level in given.items()}
         return one
-
-
-def _make(cls: Any, settings: Mapping[str, Any]) -> Any:
-    return cls(**settings)
 
 
 class PerWell(FittedOnRows, Generic[Fit]):
@@ -281,6 +285,10 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return antecedent_columns(
             weather, times, lookback=lookback, before=before, harmonics=self.harmonics
         )
+
+    def antecedent_count(self, lookback: int) -> int:
+        """Return the number of columns of :meth:`antecedent`."""
+        return (lag_edges(lookback).size - 1) * len(self.covariates_) + 2 * self.harmonics
 
     def target_of(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the series that is fitted, dims (well, time), m: here the levels."""

@@ -6,8 +6,9 @@ import dataclasses
 import functools
 import math
 import numbers
+import operator
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
@@ -94,6 +95,12 @@ _SCALARS: dict[Any, tuple[type, str]] = {
 }
 
 
+_BOUNDS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
+    Ge: ("ge", operator.ge, "at least"), Gt: ("gt", operator.gt, "above"),
+    Le: ("le", operator.le, "at most"), Lt: ("lt", operator.lt, "below"),
+}  # fmt: skip
+
+
 def _wanted(value: Any, hint: Any) -> str:
     """Return what a value must be to match a type hint, ``""`` if it does."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -133,17 +140,13 @@ def _wanted_elements(value: Any, arguments: tuple[Any, ...]) -> str:
 
 def _beyond(value: Any, bound: Any) -> str:
     """Return the bound as words if a value does not keep it."""
-    if isinstance(bound, Ge):
-        return "" if value >= bound.ge else f"be at least {bound.ge}"
-    if isinstance(bound, Gt):
-        return "" if value > bound.gt else f"be above {bound.gt}"
-    if isinstance(bound, Le):
-        return "" if value <= bound.le else f"be at most {bound.le}"
-    if isinstance(bound, Lt):
-        return "" if value < bound.lt else f"be below {bound.lt}"
     if isinstance(bound, MinLen):
         return "" if len(value) >= bound.min_length else f"have {bound.min_length} or more elements"
-    return ""
+    if type(bound) not in _BOUNDS:
+        return ""
+    name, keeps, words = _BOUNDS[type(bound)]
+    limit = getattr(bound, name)
+    return "" if keeps(value, limit) else f"be {words} {limit}"
 
 
 def settings_table(forecaster: Any) -> pd.DataFrame:

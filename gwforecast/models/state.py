@@ -39,14 +39,8 @@ LARGEST = 10**6  # of a whole number
 class Shape:
     """The names of the dimensions of a stored array; dimensions of one name have one size.
 
-    Parameters
-    ----------
-    *dims : str
-        Names of the dimensions.
-    kind : {"f", "i", "M"}
-        Floats, whole numbers or times, as ``numpy.dtype.kind`` has them.
-    gaps : bool
-        It may hold NaN.
+    The kind is that of ``numpy.dtype.kind``: floats, whole numbers or times. With ``gaps`` it may
+    hold NaN.
     """
 
     def __init__(self, *dims: str, kind: Literal["f", "i", "M"] = "f", gaps: bool = False) -> None:
@@ -84,18 +78,21 @@ def fit_from_state(
     not finite.
     """
     found: dict[str, Any] = {}
-    known = dict(sizes)
-    optional = _optional(cls)
+    known, missing = dict(sizes), dataclasses.MISSING
+    defaults = {f.name: (f.default, f.default_factory) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name, hint in _fields(cls).items():
         shape = _shape_of(hint)
-        if name in optional and name not in values and name not in arrays:
+        absent = name not in values and name not in arrays
+        if absent and defaults[name] != (missing, missing):
             continue
         if shape is not None:
             found[name] = read_array(arrays, name, shape, sizes=known)
         elif get_origin(hint) is tuple:
             found[name] = tuple(read_whole(part, least=0) for part in values[name])
         elif hint is bool:
-            found[name] = _read_bool(values[name])
+            if not isinstance(values[name], bool):
+                raise TypeError(f"{values[name]!r} is neither true nor false")
+            found[name] = values[name]
         elif hint is int:
             found[name] = read_whole(values[name], least=0)
         else:
@@ -162,22 +159,6 @@ def without_prefix(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, n
     """Return the arrays whose names begin with a prefix and a dot, without it."""
     start = f"{prefix}."
     return {n.removeprefix(start): value for n, value in arrays.items() if n.startswith(start)}
-
-
-def _read_bool(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _optional(cls: Any) -> set[str]:
-    """Return the fields that have a default."""
-    missing = dataclasses.MISSING
-    return {
-        field.name
-        for field in dataclasses.fields(cls)
-        if field.default is not missing or field.default_factory is not missing
-    }
 
 
 def _fields(cls: type) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class StateSpace(PerWell[StateSpaceFit]):
         return ()
 
     def covariates_of(self, observations: xr.Dataset) -> list[str]:  # noqa: ARG002
-        """Return no name: these models use no weather."""
+        """Return no name, also before a fit."""
         return []
 
     def forecast(

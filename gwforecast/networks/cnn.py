@@ -12,7 +12,6 @@ from annotated_types import Ge
 from gwforecast.models.settings import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import WEIGHT_DECAY, NeuralForecaster
-from gwforecast.networks.parts import Activation, Architecture, NotNegative, Positive, State
 from gwforecast.networks.shared import GlobalForecaster
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def dilations(lookback: int, kernel_size: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class CNNArchitecture(Architecture):
+class CNNArchitecture(parts.Architecture):
     """Description of a network of causal convolutions."""
 
     kind = "cnn"
@@ -75,8 +74,8 @@ class CNNArchitecture(Architecture):
         self,
         weights: Sequence[np.ndarray],
         inputs: np.ndarray,
-        state: State | None,  # noqa: ARG002 - it has none
-    ) -> tuple[np.ndarray, State]:
+        state: parts.State | None,  # noqa: ARG002 - it has none
+    ) -> tuple[np.ndarray, parts.State]:
         """Return the outputs of the last layer."""
         size = self.setting("kernel_size")
         x = inputs
@@ -116,11 +115,11 @@ class CNN(NeuralForecaster):
     .. [1] Van den Oord et al. (2016), arXiv:1609.03499; Bai et al. (2018), arXiv:1803.01271.
     """
 
-    architecture: ClassVar[type[Architecture]] = CNNArchitecture
+    architecture: ClassVar[type[parts.Architecture]] = CNNArchitecture
     name: str = "cnn"
-    units: Positive = setting(32, search=("choice", 16, 32, 64))
+    units: parts.Positive = setting(32, search=("choice", 16, 32, 64))
     kernel_size: Annotated[int, Ge(2)] = setting(3, search=("int", 2, 4))
-    activation: Activation = "relu"
+    activation: parts.Activation = "relu"
 
     def network_settings(self) -> dict[str, object]:
         """Return the settings of the network's layers."""
@@ -137,7 +136,7 @@ class GlobalCNN(CNN, GlobalForecaster):
     """Causal convolutions that all wells share; settings of CNN and :class:`GlobalForecaster`."""
 
     name: str = "global_cnn"
-    units: Positive = setting(64, search=("choice", 32, 64, 128))
-    weight_decay: NotNegative = setting(0.3, search=WEIGHT_DECAY)
-    epochs: Positive = setting(60, search=("int", 20, 120, 20))
-    batch_size: Positive = 64
+    units: parts.Positive = setting(64, search=("choice", 32, 64, 128))
+    weight_decay: parts.NotNegative = setting(0.3, search=WEIGHT_DECAY)
+    epochs: parts.Positive = setting(60, search=("int", 20, 120, 20))
+    batch_size: parts.Positive = 64

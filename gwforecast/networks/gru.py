@@ -11,15 +11,6 @@ import numpy as np
 from gwforecast.models.settings import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import WEIGHT_DECAY, NeuralForecaster
-from gwforecast.networks.parts import (
-    Activation,
-    Architecture,
-    LayerSizes,
-    NotNegative,
-    Positive,
-    RecurrentArchitecture,
-    State,
-)
 from gwforecast.networks.shared import GlobalForecaster
 
 if TYPE_CHECKING:
@@ -29,7 +20,7 @@ __all__ = ["GRU", "GRUArchitecture", "GlobalGRU"]
 
 
 @dataclass(frozen=True)
-class GRUArchitecture(RecurrentArchitecture):
+class GRUArchitecture(parts.RecurrentArchitecture):
     """Description of a GRU network; weights and gates (z, r, h) are ordered as in Keras."""
 
     kind = "gru"
@@ -42,11 +33,11 @@ class GRUArchitecture(RecurrentArchitecture):
         return FusedGRU(units, reset_after=False, **settings)
 
     def run_hidden(
-        self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
-    ) -> tuple[np.ndarray, State]:
+        self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: parts.State | None
+    ) -> tuple[np.ndarray, parts.State]:
         """Return the states of the last layer, and the hidden state of each layer."""
         name = self.setting("activation")
-        ended: State = []
+        ended: parts.State = []
         x = inputs
         for layer, units in enumerate(self.setting("units")):
             kernel, recurrent, bias = weights[3 * layer : 3 * layer + 3]
@@ -85,10 +76,10 @@ class GRU(NeuralForecaster):
     .. [1] Cho et al. (2014), doi:10.3115/v1/D14-1179.
     """
 
-    architecture: ClassVar[type[Architecture]] = GRUArchitecture
+    architecture: ClassVar[type[parts.Architecture]] = GRUArchitecture
     name: str = "gru"
-    units: LayerSizes = setting((32,), search=("choice", [16], [32], [64]))
-    activation: Activation = "tanh"
+    units: parts.LayerSizes = setting((32,), search=("choice", [16], [32], [64]))
+    activation: parts.Activation = "tanh"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -96,7 +87,7 @@ class GlobalGRU(GRU, GlobalForecaster):
     """GRU networks that all wells share; settings of GRU and :class:`GlobalForecaster`."""
 
     name: str = "global_gru"
-    units: LayerSizes = setting((64,), search=("choice", [32], [64], [128]))
-    weight_decay: NotNegative = setting(0.3, search=WEIGHT_DECAY)
-    epochs: Positive = setting(60, search=("int", 20, 120, 20))
-    batch_size: Positive = 64
+    units: parts.LayerSizes = setting((64,), search=("choice", [32], [64], [128]))
+    weight_decay: parts.NotNegative = setting(0.3, search=WEIGHT_DECAY)
+    epochs: parts.Positive = setting(60, search=("int", 20, 120, 20))
+    batch_size: parts.Positive = 64

@@ -102,7 +102,10 @@ class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
 
     def run_kernel(self, sequences: tf.Tensor) -> tf.Tensor:
         """Return the states of sequences (step, batch, input), (step, batch, units)."""
-        return lstm_sequence(sequences, *self.weights_of_cell())
+        kernel, recurrent_kernel, bias = self.weights_of_cell()
+        twice = tf.repeat(tf.constant([1, 1, 2, 1], kernel.dtype), recurrent_kernel.shape[0])
+        projected = _projected(sequences, kernel * twice, bias * twice)
+        return _recurrence(*_lstm_compiled)(projected, recurrent_kernel * twice)
 
 
 @keras.saving.register_keras_serializable(package="gwforecast")
@@ -115,7 +118,8 @@ class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
 
     def run_kernel(self, sequences: tf.Tensor) -> tf.Tensor:
         """Return the states of sequences (step, batch, input), (step, batch, units)."""
-        return gru_sequence(sequences, *self.weights_of_cell())
+        kernel, recurrent_kernel, bias = self.weights_of_cell()
+        return _recurrence(*_gru_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
 
 
 class WindowGenerator(LabelledWindows, keras.utils.PyDataset):  # type: ignore[misc]
@@ -136,29 +140,6 @@ class WindowGenerator(LabelledWindows, keras.utils.PyDataset):  # type: ignore[m
     >>> train.shapes
     {'future': (120, 4)}
     """
-
-
-def lstm_sequence(
-    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
-) -> tf.Tensor:
-    """Return the states of an LSTM at each step, (step, batch, units), from a zero state.
-
-    Sequences are (step, batch, input); kernels have the gates i, f, c, o of Keras as columns.
-    """
-    twice = tf.repeat(tf.constant([1, 1, 2, 1], kernel.dtype), recurrent_kernel.shape[0])
-    projected = _projected(sequences, kernel * twice, bias * twice)
-    return _recurrence(*_lstm_compiled)(projected, recurrent_kernel * twice)
-
-
-def gru_sequence(
-    sequences: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
-) -> tf.Tensor:
-    """Return the states of a GRU at each step, (step, batch, units), from a zero state.
-
-    Sequences are (step, batch, input); kernels have the gates z, r, h of Keras as columns, and the
-    reset gate is applied before the product.
-    """
-    return _recurrence(*_gru_compiled)(_projected(sequences, kernel, bias), recurrent_kernel)
 
 
 def _recurrence(states: Callable[..., Any], gradients: Callable[..., Any]) -> Callable[..., Any]:
@@ -190,13 +171,8 @@ def _lstm_states(
         passed = tf.sigmoid(projected[step] + state @ recurrent_kernel)
         put, keep, new, show = tf.split(passed, 4, axis=1)
         cell = keep * cell + put * (2 * new - 1)
-        return (
-            step + 1,
-            show * tf.tanh(cell),
-            cell,
-            cells.write(step, cell),
-            gates.write(step, passed),
-        )
+        state = show * tf.tanh(cell)
+        return step + 1, state, cell, cells.write(step, cell), gates.write(step, passed)
 
     first = tf.zeros((tf.shape(projected)[1], units), projected.dtype)
     room = [_steps_array(projected.dtype, steps, size * units) for size in (1, 4)]

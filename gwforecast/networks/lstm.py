@@ -12,17 +12,6 @@ from annotated_types import MinLen
 from gwforecast.models.settings import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import DROPOUT, NOISE, WEIGHT_DECAY, NeuralForecaster
-from gwforecast.networks.parts import (
-    Activation,
-    Architecture,
-    LayerSizes,
-    MemberCount,
-    NotNegative,
-    Positive,
-    RecurrentArchitecture,
-    Share,
-    State,
-)
 from gwforecast.networks.shared import GlobalForecaster
 
 if TYPE_CHECKING:
@@ -35,7 +24,7 @@ FORGET_BIAS = ("choice", [1.0, 3.0], [1.0], [3.0])
 
 
 @dataclass(frozen=True)
-class LSTMArchitecture(RecurrentArchitecture):
+class LSTMArchitecture(parts.RecurrentArchitecture):
     """Description of an LSTM network; weights and gates (i, f, c, o) are ordered as in Keras."""
 
     kind = "lstm"
@@ -55,11 +44,11 @@ class LSTMArchitecture(RecurrentArchitecture):
         return first
 
     def run_hidden(
-        self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: State | None
-    ) -> tuple[np.ndarray, State]:
+        self, weights: Sequence[np.ndarray], inputs: np.ndarray, state: parts.State | None
+    ) -> tuple[np.ndarray, parts.State]:
         """Return the states of the last layer, and hidden state and cell of each layer."""
         name = self.setting("activation")
-        ended: State = []
+        ended: parts.State = []
         x = inputs
         for layer, units in enumerate(self.setting("units")):
             kernel, recurrent, bias = weights[3 * layer : 3 * layer + 3]
@@ -116,13 +105,13 @@ class LSTM(NeuralForecaster):
     .. [1] Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
     """
 
-    architecture: ClassVar[type[Architecture]] = LSTMArchitecture
+    architecture: ClassVar[type[parts.Architecture]] = LSTMArchitecture
     name: str = "lstm"
-    units: LayerSizes = setting((32,), search=("choice", [16], [32], [64]))
-    activation: Activation = "tanh"
+    units: parts.LayerSizes = setting((32,), search=("choice", [16], [32], [64]))
+    activation: parts.Activation = "tanh"
     forget_bias: Annotated[Sequence[float], MinLen(1)] = setting((1.0, 3.0), search=FORGET_BIAS)
-    dropout: Share = setting(0.1, search=DROPOUT)
-    noise: NotNegative = setting(0.1, search=NOISE)
+    dropout: parts.Share = setting(0.1, search=DROPOUT)
+    noise: parts.NotNegative = setting(0.1, search=NOISE)
 
     @property
     def starts(self) -> int:
@@ -146,11 +135,11 @@ class GlobalLSTM(LSTM, GlobalForecaster):
     """LSTM networks that all wells share; settings of LSTM and :class:`GlobalForecaster`."""
 
     name: str = "global_lstm"
-    members: MemberCount = 5
-    units: LayerSizes = setting((64,), search=("choice", [32], [64], [128]))
+    members: parts.MemberCount = 5
+    units: parts.LayerSizes = setting((64,), search=("choice", [32], [64], [128]))
     forget_bias: Annotated[Sequence[float], MinLen(1)] = setting((1.0,), search=FORGET_BIAS)
-    dropout: Share = setting(0.4, search=DROPOUT)
-    noise: NotNegative = setting(0.2, search=NOISE)
-    weight_decay: NotNegative = setting(0.3, search=WEIGHT_DECAY)
-    epochs: Positive = setting(60, search=("int", 20, 120, 20))
-    batch_size: Positive = 64
+    dropout: parts.Share = setting(0.4, search=DROPOUT)
+    noise: parts.NotNegative = setting(0.2, search=NOISE)
+    weight_decay: parts.NotNegative = setting(0.3, search=WEIGHT_DECAY)
+    epochs: parts.Positive = setting(60, search=("int", 20, 120, 20))
+    batch_size: parts.Positive = 64

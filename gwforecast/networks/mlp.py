@@ -11,15 +11,6 @@ import numpy as np
 from gwforecast.models.settings import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import DROPOUT, NOISE, NeuralForecaster
-from gwforecast.networks.parts import (
-    Activation,
-    Architecture,
-    LayerSizes,
-    NotNegative,
-    Positive,
-    Share,
-    State,
-)
 from gwforecast.networks.shared import GlobalForecaster
 
 if TYPE_CHECKING:
@@ -29,7 +20,7 @@ __all__ = ["MLP", "GlobalMLP", "MLPArchitecture"]
 
 
 @dataclass(frozen=True)
-class MLPArchitecture(Architecture):
+class MLPArchitecture(parts.Architecture):
     """Description of a network of dense layers."""
 
     kind = "mlp"
@@ -65,8 +56,8 @@ class MLPArchitecture(Architecture):
         self,
         weights: Sequence[np.ndarray],
         inputs: np.ndarray,
-        state: State | None,  # noqa: ARG002 - it has none
-    ) -> tuple[np.ndarray, State]:
+        state: parts.State | None,  # noqa: ARG002 - it has none
+    ) -> tuple[np.ndarray, parts.State]:
         """Return the outputs of the last layer."""
         x = inputs
         for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
@@ -89,15 +80,15 @@ class MLP(NeuralForecaster):
         of the lags; each window is a single step.
     """
 
-    architecture: ClassVar[type[Architecture]] = MLPArchitecture
+    architecture: ClassVar[type[parts.Architecture]] = MLPArchitecture
     lagged = True
     name: str = "mlp"
-    units: LayerSizes = setting((32, 16), search=("choice", [16, 8], [32, 16], [64, 32]))
-    activation: Activation = "relu"
-    dropout: Share = setting(0.2, search=DROPOUT)
-    noise: NotNegative = setting(0.1, search=NOISE)
-    epochs: Positive = setting(60, search=("int", 20, 100, 10))
-    batch_size: Positive = 64
+    units: parts.LayerSizes = setting((32, 16), search=("choice", [16, 8], [32, 16], [64, 32]))
+    activation: parts.Activation = "relu"
+    dropout: parts.Share = setting(0.2, search=DROPOUT)
+    noise: parts.NotNegative = setting(0.1, search=NOISE)
+    epochs: parts.Positive = setting(60, search=("int", 20, 100, 10))
+    batch_size: parts.Positive = 64
 
 
 @dataclass(kw_only=True, eq=False)
@@ -105,6 +96,6 @@ class GlobalMLP(MLP, GlobalForecaster):
     """Dense networks that all wells share; settings of MLP and :class:`GlobalForecaster`."""
 
     name: str = "global_mlp"
-    units: LayerSizes = setting((64, 32), search=("choice", [32, 16], [64, 32], [128, 64]))
-    epochs: Positive = setting(20, search=("int", 10, 60, 10))
-    batch_size: Positive = 512
+    units: parts.LayerSizes = setting((64, 32), search=("choice", [32, 16], [64, 32], [128, 64]))
+    epochs: parts.Positive = setting(20, search=("int", 10, 60, 10))
+    batch_size: parts.Positive = 512

@@ -32,8 +32,8 @@ with quiet_start():
     import tensorflow as tf
 
 __all__ = [
-    "LOSSES", "OPTIMIZERS", "Loss", "choose_workers", "clip_by_norm", "compiled_job", "no_moments",
-    "require_own_process", "train",
+    "LOSSES", "OPTIMIZERS", "Loss", "choose_workers", "compiled_job", "require_own_process",
+    "train",
 ]  # fmt: skip
 
 
@@ -90,12 +90,8 @@ def crossentropy(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
 
 
 LOSSES: dict[str, Loss] = {
-    "mse": mse,
-    "mae": mae,
-    "huber": huber,
-    "nse": mse,
-    "crossentropy": crossentropy,
-}
+    "mse": mse, "mae": mae, "huber": huber, "nse": mse, "crossentropy": crossentropy,
+}  # fmt: skip
 """Losses by name; ``nse`` is ``mse`` of levels in units of the well's standard deviation."""
 
 
@@ -135,16 +131,6 @@ def sgd(
 
 OPTIMIZERS: dict[str, Step] = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
 """Optimizers by name."""
-
-
-def no_moments(weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the first and second moments of a new optimizer."""
-    return tf.zeros_like(weights), tf.zeros_like(weights)
-
-
-def clip_by_norm(gradient: tf.Tensor, norm: float) -> tf.Tensor:
-    """Scale a gradient so that its norm is at most ``norm``."""
-    return gradient * (norm / tf.maximum(tf.norm(gradient), norm))
 
 
 COMPILED_KEPT = 16  # compiled functions in memory, each for one architecture and recipe
@@ -211,7 +197,7 @@ class _JobGraph:
             return (epoch < n_epochs) & (epoch - best[1] <= self.recipe.patience)
 
         flat = tf.concat([tf.reshape(w, (-1,)) for w in weights], 0)
-        first = (flat, state, no_moments(flat))
+        first = (flat, state, (tf.zeros_like(flat), tf.zeros_like(flat)))
         none_yet = (np.float32(np.inf), 0, flat)
         _, _, (_, best_epoch, best_weights), logs = tf.while_loop(
             goes_on, body, (0, first, none_yet, _logs()), parallel_iterations=1
@@ -241,7 +227,8 @@ class _JobGraph:
             outputs, state, penalties = self.call(weights, state, inputs, training=True)
             fit = LOSSES[self.recipe.loss](targets, outputs)
             loss = fit + tf.add_n(penalties) if penalties else fit
-        gradient = clip_by_norm(tape.gradient(loss, weights), self.recipe.clip_norm)
+        gradient, norm = tape.gradient(loss, weights), self.recipe.clip_norm
+        gradient = gradient * (norm / tf.maximum(tf.norm(gradient), norm))
         weights -= rate * self.decay * weights
         number = tf.cast(number + 1, tf.float32)
         weights, moments = self.step(weights, gradient, moments, number, rate)

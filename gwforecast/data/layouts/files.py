@@ -8,38 +8,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gwforecast.data.layouts import loggers
 from gwforecast.data.layouts.agencies import plain_table
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_workbook
 from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
-from gwforecast.data.layouts.loggers import (
-    adapt_logger,
-    is_dly,
-    is_mon,
-    is_uvf,
-    read_dly,
-    read_mon,
-    read_uvf,
-    read_xle,
-)
 from gwforecast.data.layouts.portals import as_rows_of_times, recognise, series_of_pairs
 from gwforecast.data.layouts.records import JSON, read_json, read_xml_records
+from gwforecast.data.text import delimited
 from gwforecast.data.text.dated import dated
-from gwforecast.data.text.delimited import (
-    PARQUET,
-    TABLES,
-    check_exists,
-    hint_of_header,
-    read_delimited,
-    read_parquet,
-)
 from gwforecast.schema import SchemaError
 
 __all__ = ["READABLE", "read_file", "read_named_rows"]
 
 
 XML = (".xml", ".xle")
-READABLE = (*TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
+READABLE = (*delimited.TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 """Suffixes of files that hold tables; upper case as well."""
 
 
@@ -49,7 +33,7 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
     Raises FileNotFoundError if there is no file, and SchemaError if it can't be read as tables
     with times.
     """
-    check_exists(path)
+    delimited.check_exists(path)
     suffix = path.suffix.lower()
     if suffix in OLD_EXCEL:
         raise SchemaError(
@@ -62,21 +46,27 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
             f"A sheet is part of a workbook. Received sheet={dialect.sheet!r} beside {path}. Leave "
             "it out."
         )
-    if suffix in PARQUET:
-        return _with_times(_rows(read_parquet(path)), dialect)
+    if suffix in delimited.PARQUET:
+        return _with_times(_rows(delimited.read_parquet(path)), dialect)
     if suffix in JSON:
         return _with_times(read_json(path, dialect), dialect)
     with path.open("rb") as file:
         head = file.read(4096)
     if suffix in XML or head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml"):
         return _of_xml(path, dialect)
-    if is_uvf(head.decode("latin-1")):
-        return [_without_counters(dated(raw, dialect)) for raw in read_uvf(path, dialect)]
-    if is_dly(head.decode("latin-1")):
-        return _with_times(_rows(read_dly(path, dialect)), dialect)
-    if is_mon(path, head.decode("latin-1")):
-        return [adapt_logger(read_mon(path, dialect)).changed(layout="Van Essen Diver .MON")]
-    return _with_hint(lambda *given: [read_delimited(*given)], hint_of_header, path, dialect)
+    if loggers.is_uvf(head.decode("latin-1")):
+        return [_without_counters(dated(raw, dialect)) for raw in loggers.read_uvf(path, dialect)]
+    if loggers.is_dly(head.decode("latin-1")):
+        return _with_times(_rows(loggers.read_dly(path, dialect)), dialect)
+    if loggers.is_mon(path, head.decode("latin-1")):
+        return [
+            loggers.adapt_logger(loggers.read_mon(path, dialect)).changed(
+                layout="Van Essen Diver .MON"
+            )
+        ]
+    return _with_hint(
+        lambda *given: [delimited.read_delimited(*given)], delimited.hint_of_header, path, dialect
+    )
 
 
 def _with_hint(
@@ -114,7 +104,7 @@ def _with_times(raw: RawTable, dialect: Dialect) -> list[RawTable]:
         raw = parts[0]
     plain = plain_table(raw.frame)
     raw = recognise(raw if plain is raw.frame else raw.changed(frame=plain, headers={}))
-    raw = adapt_logger(raw) if raw.layout in ("table", "Excel table") else raw
+    raw = loggers.adapt_logger(raw) if raw.layout in ("table", "Excel table") else raw
     return [_without_counters(dated(raw, dialect))]
 
 
@@ -141,7 +131,7 @@ def _of_xml(path: Path, dialect: Dialect) -> list[RawTable]:
     if tag == "TimeSeries":
         return read_pi_xml(path, root)
     if tag == "Body_xle":
-        return [read_xle(path, root)]
+        return [loggers.read_xle(path, root)]
     raw = read_xml_records(path, root)
     if raw is not None:
         return _with_times(raw, dialect)
@@ -157,14 +147,14 @@ def read_named_rows(path: Path, dialect: Dialect) -> pd.DataFrame:
 
     Raises FileNotFoundError if there is no file, and SchemaError if it can't be read as a table.
     """
-    check_exists(path)
+    delimited.check_exists(path)
     plain = Dialect(decimal=dialect.decimal, encoding=dialect.encoding)  # delimiter is its own
     if path.suffix.lower() in EXCEL:
         raw = read_workbook(path, plain, dated=False)[0]
-    elif path.suffix.lower() in PARQUET:
-        raw = read_parquet(path)
+    elif path.suffix.lower() in delimited.PARQUET:
+        raw = delimited.read_parquet(path)
     else:
-        raw = read_delimited(path, plain, dated=False)
+        raw = delimited.read_delimited(path, plain, dated=False)
     frame = raw.frame
     first = frame.columns[0]
     names = pd.Index(frame[first].map(lambda v: str(v).strip()), name=first)
