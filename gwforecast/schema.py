@@ -14,7 +14,7 @@ from gwforecast import timeline
 from gwforecast.timeline import SchemaError
 
 __all__ = [
-    "KINDS", "WELL_STATUSES", "SchemaError", "attribute_names", "coordinate_names",
+    "BY_MODEL", "KINDS", "WELL_STATUSES", "SchemaError", "attribute_names", "coordinate_names",
     "covariate_kind", "covariate_names", "label_forecast", "validate_forecast",
     "validate_observations", "validate_simulation", "well_names",
 ]  # fmt: skip
@@ -333,3 +333,6 @@ WELL_STATUSES = {
     "error": "the model failed; forecast by climatology",
 }
 """Status of the forecast of a well, and its meaning."""
+
+BY_MODEL = ("ok", "degraded")
+"""Statuses of wells that a trained model forecasts."""

@@ -283,13 +283,15 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return next(filter(None, map(_choices, get_args(annotation))), ())
 
 
-def load(context: typer.Context) -> Settings:
+def load(context: typer.Context, *, models: bool = True) -> Settings:
     """Return the settings of a command: its file, and the options that were used.
 
     Parameters
     ----------
     context : typer.Context
         Of a :class:`Command`, with the parameter ``config``.
+    models : bool
+        Read the tables of models.
     """
     from gwforecast.config import load as settings_file
 
@@ -311,6 +313,7 @@ def load(context: typer.Context) -> Settings:
             for place, name in command.names.items()
             if file is None or place[1] in tables.get(place[0], {})
         },
+        models=models,
     )
 
 

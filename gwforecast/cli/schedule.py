@@ -255,7 +255,7 @@ def status(
     Example: gwforecast status run.toml --max-age 48h
     """
     _start_light(context)
-    settings = options.load(context)
+    settings = options.load(context, models=False)
     with codes():
         if as_json and prometheus:
             raise ValueError(

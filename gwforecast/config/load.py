@@ -129,6 +129,7 @@ def load_settings(
     *,
     overrides: Mapping[str, Mapping[str, object]] | None = None,
     options: Mapping[tuple[str, str], str] | None = None,
+    models: bool = True,
 ) -> Settings:
     """Read and check the settings of a run.
 
@@ -146,8 +147,13 @@ def load_settings(
     options : mapping, optional
         Option of the command line by table and name of each of the ``overrides``, which messages
         then name.
+    models : bool
+        Read the tables of models; without them no model is imported, which takes a tenth of a
+        second.
     """
     tables: dict[str, Any] = {} if path is None else _read(path)
+    if not models:
+        tables = {name: table for name, table in tables.items() if name not in MODELS}
     for table, values in (overrides or {}).items():
         if isinstance(tables.setdefault(table, {}), dict):
             tables[table] = {**tables[table], **values}

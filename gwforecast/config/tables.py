@@ -18,10 +18,9 @@ from gwforecast.models.settings import LONGEST_HORIZON
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
 
 __all__ = [
-    "AlertSettings", "BacktestSettings", "BulletinSettings", "ClusterSettings", "DataSettings",
-    "ModelsSettings", "OutputSettings", "QuestionSettings", "ScheduleSettings", "Section",
-    "SplitSettings",
-    "TuneSettings",
+    "CHAMPIONS", "AlertSettings", "BacktestSettings", "BulletinSettings", "ClusterSettings",
+    "DataSettings", "ModelsSettings", "OutputSettings", "QuestionSettings", "ScheduleSettings",
+    "Section", "SplitSettings", "TuneSettings",
 ]  # fmt: skip
 
 
@@ -31,6 +30,7 @@ else:
     ModelName = Literal[tuple(MODELS)]
 
 
+CHAMPIONS = "champions.json"  # table of the champions in the folder of the setting 'bundles'
 _DURATION = re.compile(r"\d+(\.\d+)? ?(min|h|d|days?)")
 
 

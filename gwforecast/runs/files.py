@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,11 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast import __version__, schema
-from gwforecast.calibration.leave_wells_out import LeaveWellsOut
-from gwforecast.models.base import Forecaster
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.writing import dump_json, load_json, versions, write_atomically, write_text
+
+if TYPE_CHECKING:
+    from gwforecast.models.base import Forecaster
 
 __all__ = [
     "RECORD",
@@ -447,6 +448,8 @@ def forecaster_settings(forecaster: object) -> dict[str, object]:
     Its name is left out, as the record names it anyway, and so is the ``head`` of a network, which
     can be set in Python only.
     """
+    from gwforecast.calibration.leave_wells_out import LeaveWellsOut  # slow to import
+
     if isinstance(forecaster, LeaveWellsOut):
         return {
             "leave_wells_out": forecaster.folds,

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from gwforecast.calibration.calibrated import Calibrated
 from gwforecast.calibration.forecaster import Corrected
+from gwforecast.config.tables import CHAMPIONS
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import BundleError, read_bundle, write_bundle
 from gwforecast.runs.catalogue import MODELS, model_class
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 
-TABLE, LOCK, BUNDLES = "champions.json", "champions.lock", "bundles"
+LOCK, BUNDLES = "champions.lock", "bundles"
 NAME = 16  # digits of a bundle's sum that name its folder
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
@@ -86,7 +87,7 @@ class Champions:
         BundleError
             If the table is damaged.
         """
-        path = self.folder / TABLE
+        path = self.folder / CHAMPIONS
         if not path.exists():
             return {}
         try:
@@ -190,7 +191,7 @@ class Champions:
     def _write(self, table: Mapping[str, Champion]) -> None:
         wells = {well: asdict(pair) for well, pair in sorted(table.items())}
         text = json.dumps({"wells": wells, "sha256": _sum(table)}, indent=1, ensure_ascii=False)
-        write_text(self.folder / TABLE, text + "\n")
+        write_text(self.folder / CHAMPIONS, text + "\n")
 
 
 def _is_sound(pair: Champion) -> bool:

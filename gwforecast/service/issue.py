@@ -22,7 +22,7 @@ from gwforecast.processes import count_processes, map_in_processes
 from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.one_by_one import together_or_one_by_one
-from gwforecast.schema import SchemaError
+from gwforecast.schema import BY_MODEL, SchemaError
 from gwforecast.sequences.origins import known_at
 from gwforecast.service.archive import Archive
 from gwforecast.service.champions import Champions
@@ -36,7 +36,6 @@ from gwforecast.service.inputs import (
 )
 from gwforecast.service.product import checksum_inputs, checksum_settings, join_products, to_product
 from gwforecast.service.readiness import (
-    BY_MODEL,
     FALLBACK,
     RECENT,
     AgeLimits,

@@ -18,12 +18,11 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast.config.load import Settings
+from gwforecast.config.tables import CHAMPIONS
 from gwforecast.runs.files import now
-from gwforecast.schema import WELL_STATUSES
+from gwforecast.schema import BY_MODEL, WELL_STATUSES
 from gwforecast.service.archive import Archive, ArchiveError, Issue
 from gwforecast.service.archive.sealed import read_sealed
-from gwforecast.service.champions import TABLE
-from gwforecast.service.readiness import BY_MODEL
 from gwforecast.service.wells.acknowledge import read_acknowledgements
 from gwforecast.writing import write_text
 
@@ -195,7 +194,7 @@ def _ages(
     feed = [_changed(path) for path in settings.data.files()]
     if any(feed):
         moments["feed"] = pd.Timestamp(max(feed), unit="s")
-    trained = _changed(settings.schedule.bundles / TABLE)
+    trained = _changed(settings.schedule.bundles / CHAMPIONS)
     if trained:
         moments["training"] = pd.Timestamp(trained, unit="s")
     run = read_last_run(settings.schedule.archive)

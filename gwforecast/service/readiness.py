@@ -19,13 +19,12 @@ from gwforecast.quality import checks
 from gwforecast.quality.gates import LevelRange, forecast_gate, physical_limits, plausible_range
 from gwforecast.quality.rules import Finding, Series
 from gwforecast.runs.forecast import fit_calibrated
-from gwforecast.schema import SchemaError
+from gwforecast.schema import BY_MODEL, SchemaError
 from gwforecast.sequences.origins import known_at
 from gwforecast.service.wells.acknowledge import Acknowledgement, is_acknowledged
 from gwforecast.timeline import DAYS, day_of_year
 
 __all__ = [
-    "BY_MODEL",
     "FALLBACK",
     "RECENT",
     "AgeLimits",
@@ -37,7 +36,6 @@ __all__ = [
 ]
 
 
-BY_MODEL = ("ok", "degraded")  # statuses of wells that a trained model forecasts
 CHECKED = np.timedelta64(3 * 365, "D")  # length of the record that is checked
 RECENT = np.timedelta64(365, "D")  # an error in this period prevents a forecast by a model
 LATE = np.timedelta64(45, "D")  # forecasts start from the levels of this period

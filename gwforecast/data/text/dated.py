@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.terms.units import fold
@@ -116,6 +116,8 @@ def _usable_clock(raw: RawTable, clocks: list[str]) -> list[str]:
 
 
 def _is_clock(column: pd.Series) -> bool:
+    if is_float_dtype(column.dtype):
+        return False
     known = column.head(1000).dropna().head(20).astype(str)
     return len(known) > 0 and bool(known.map(is_clock).all())
 

@@ -23,7 +23,7 @@ from gwforecast.config.load import Settings, load_settings
 from gwforecast.data.layouts.fews import parse_xml, strip
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.inputs import read_data
-from gwforecast.schema import SchemaError
+from gwforecast.schema import BY_MODEL, SchemaError
 from gwforecast.service.archive import Archive
 from gwforecast.service.fews.run_file import (
     ERROR,
@@ -39,7 +39,6 @@ from gwforecast.service.fews.run_file import (
 from gwforecast.service.fews.series import PiSeries, read_netcdf, read_pi, write_netcdf, write_pi
 from gwforecast.service.inputs import read_wells, require_observations
 from gwforecast.service.issue import make_product
-from gwforecast.service.readiness import BY_MODEL
 from gwforecast.timeline import format_time
 from gwforecast.writing import write_text
 

@@ -12,16 +12,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.quality.rules import Finding
-from gwforecast.runs.files import write_text
 from gwforecast.service.archive import Archive, ArchiveError
+from gwforecast.writing import write_text
+
+if TYPE_CHECKING:
+    from gwforecast.quality.rules import Finding
 
 __all__ = [
     "Acknowledgement",
