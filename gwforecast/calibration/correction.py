@@ -294,7 +294,9 @@ def _filter(
     known = np.broadcast_to(known, (*shape, STATES))
     state, spread = known[..., :3], known[..., 3:].reshape(*shape, 3, 3)
     states = np.empty((len(errors), *shape, STATES))
-    for step, error in enumerate(errors):
+    still = min(max(int(np.min(begin)), 0), len(errors))  # steps before any state changes
+    states[:still, ..., :3], states[:still, ..., 3:] = 0.0, spread.reshape(*shape, 9)
+    for step, error in enumerate(errors[still:], start=still):
         # the state at the beginning decays from then on, and does not change before
         moves = np.broadcast_to(step > begin, shape)
         if moves.any():

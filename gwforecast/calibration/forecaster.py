@@ -231,10 +231,7 @@ class Corrected(Forecaster):
         ``network`` and ``forcing_member`` of the members identify them.
         """
         recent, first = self._recent(observations, issue_times)
-        first = max(0, min(first, recent.sizes[schema.TIME] - 2))  # one step has no frequency
-        later = {schema.TIME: slice(first, None)}
-        history = self.simulate_from(recent, first)[schema.LEVEL].isel(later)
-        recent = recent.isel(later)
+        history = self.simulate_from(recent, first)[schema.LEVEL]
         each = [
             part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
             for part in self.parts
