@@ -130,7 +130,8 @@ def scenario(
     _band(below, one["difference"], name=name)
     below.set_ylabel("difference [m]")
     style.date_axis(below, view)
-    style.label_figure(figure, f"{well}, what if: {name}")
+    who = prepare.whose(well, levels.attrs.get("model"))
+    style.label_figure(figure, f"{who}, what if: {name}")
     return [style.finish(above), style.finish(below, grid="y")]
 
 
@@ -177,7 +178,8 @@ def projections(levels: xr.Dataset, *, well: str | None = None, ax: Axes | None 
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     style.plain_numbers(ax.xaxis, ax.yaxis)
     count = len(values)
-    style.title(ax, well, f"yearly means, {count} projection{'s' if count > 1 else ''}")
+    name = prepare.whose(well, levels.attrs.get("model"))
+    style.title(ax, name, f"yearly means, {count} projection{'s' if count > 1 else ''}")
     style.legend_below(ax)
     return style.finish(ax, grid="y")
 

@@ -1,4 +1,4 @@
-"""A report drawn on one page of PDF: headings, sentences, tables and pictures."""
+"""A report drawn on pages of A4: headings, sentences, tables and pictures."""
 
 from __future__ import annotations
 
@@ -6,57 +6,25 @@ import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure as Drawn
+from matplotlib.backends.backend_pdf import PdfPages
 
 from gwforecast.plots import style
 
 __all__ = ["write_pdf"]
 
 
-WIDTH = 8.27  # inches, of A4; the page is as long as its content
-MARGIN = 0.6
-LINE, ROW = 0.17, 0.18
-LETTERS = 110
-LONGEST = 60  # rows of a table
-
-
-class _Picture(Protocol):
-    @property
-    def content(self) -> bytes: ...
-
-    @property
-    def width(self) -> int: ...
-
-    @property
-    def height(self) -> int: ...
-
-    @property
-    def inches(self) -> float: ...
-
-
-class _Part(Protocol):
-    @property
-    def heading(self) -> str: ...
-
-    @property
-    def sentences(self) -> list[str]: ...
-
-    @property
-    def head(self) -> list[str]: ...
-
-    @property
-    def rows(self) -> list[list[tuple[str, str | None]]]: ...
-
-    @property
-    def figures(self) -> Sequence[_Picture]: ...
+WIDTH, HEIGHT, MARGIN = 8.27, 11.69, 0.6  # inches, of A4
+LINE, GAP = 0.15, 0.06
+LETTERS, LETTER = 110, 0.058  # of a line, and the width of one in a table
+LONGEST = 60  # letters that a column is made for
 
 
 @style.styled
-def write_pdf(path: Path, title: str, subtitle: str, parts: Sequence[_Part]) -> None:
-    """Write a report as a PDF of one page, as wide as A4 and as long as its content.
+def write_pdf(path: Path, title: str, subtitle: str, parts: Sequence[Any]) -> None:
+    """Write a report as a PDF with pages of A4.
 
     Parameters
     ----------
@@ -67,91 +35,109 @@ def write_pdf(path: Path, title: str, subtitle: str, parts: Sequence[_Part]) -> 
     parts : sequence
         Sections of a :class:`gwforecast.reports.pages.Report`.
     """
-    height = 2 * MARGIN + 0.7 + sum(_height(part) for part in parts)
-    figure = plt.figure(figsize=(WIDTH, height))
-    page = _Page(figure, height)
-    page.write(title, size=15, weight="bold", step=0.35)
-    page.write(subtitle, size=9, step=0.35)
-    for part in parts:
-        page.add(part)
-    metadata = {"CreationDate": None, "Title": title}
-    figure.savefig(path, format="pdf", metadata=metadata)
-    plt.close(figure)
+    with PdfPages(path, metadata={"CreationDate": None, "Title": title}) as file:
+        pages = _Pages(file, title)
+        pages.write(title, size=15, weight="bold", step=0.35)
+        for line in textwrap.wrap(subtitle, LETTERS):
+            pages.write(line, size=9, step=0.2)
+        for part in parts:
+            pages.add(part)
+        pages.end()
 
 
-def _lines(part: _Part) -> list[str]:
-    return [line for text in part.sentences for line in textwrap.wrap(text, LETTERS)]
+class _Pages:
+    """Where the next part is drawn; a part that does not fit begins a new page."""
 
+    def __init__(self, file: PdfPages, title: str) -> None:
+        self.file, self.title, self.number = file, title, 0
+        self.begin()
 
-def _picture_size(picture: _Picture) -> tuple[float, float]:
-    """Return width and height in inches."""
-    wide = min(picture.inches, WIDTH - 2 * MARGIN)
-    return wide, wide * picture.height / picture.width
-
-
-def _height(part: _Part) -> float:
-    rows = min(len(part.rows), LONGEST)
-    table = ROW * (rows + 1) + 0.15 if part.head else 0.0
-    pictures = sum(_picture_size(one)[1] + 0.1 for one in part.figures)
-    return 0.42 + LINE * len(_lines(part)) + table + pictures
-
-
-class _Page:
-    """Where the next part is drawn."""
-
-    def __init__(self, figure: Drawn, height: float) -> None:
-        self.figure, self.height = figure, height
+    def begin(self) -> None:
+        self.figure = plt.figure(figsize=(WIDTH, HEIGHT))
         self.top = MARGIN  # inches from the upper edge
+        self.number += 1
+        below = f"{self.title}, page {self.number}"
+        self.text(WIDTH - MARGIN, below, at=HEIGHT - 0.4, size=7, align="right")
 
-    def write(self, text: str, *, size: float, step: float, weight: str = "normal") -> None:
+    def end(self) -> None:
+        self.file.savefig(self.figure)
+        plt.close(self.figure)
+
+    def need(self, height: float) -> bool:
+        """Begin a new page where less than a height is left; return whether one was begun."""
+        if self.top + height <= HEIGHT - MARGIN:
+            return False
+        self.end()
+        self.begin()
+        return True
+
+    def text(
+        self, left: float, text: str, *, at: float, size: float, align: str = "left",
+        weight: str = "normal",
+    ) -> None:  # fmt: skip
         self.figure.text(
-            MARGIN / WIDTH, 1 - self.top / self.height, text, fontsize=size, va="top",
+            left / WIDTH, 1 - at / HEIGHT, text, fontsize=size, va="top", ha=align,
             fontweight=weight, color=style.INK, parse_math=False,
         )  # fmt: skip
+
+    def write(self, text: str, *, size: float, step: float, weight: str = "normal") -> None:
+        self.text(MARGIN, text, at=self.top, size=size, weight=weight)
         self.top += step
 
-    def add(self, part: _Part) -> None:
-        self.top += 0.12
-        self.write(part.heading, size=11, weight="bold", step=0.30)
-        for line in _lines(part):
+    def add(self, part: Any) -> None:
+        sizes = [_size(picture) for picture in part.figures]
+        first = sizes[0][1] if sizes and not part.head else 4 * LINE
+        lines = [line for text in part.sentences for line in textwrap.wrap(text, LETTERS)]
+        self.need(0.5 + LINE * len(lines) + first)  # a heading is not the last of a page
+        self.top += 0.15
+        self.write(part.heading, size=11, weight="bold", step=0.27)
+        for line in lines:
             self.write(line, size=8, step=LINE)
+        self.top += GAP
         if part.head:
-            self._table(part)
-        for picture in part.figures:
-            self._picture(picture)
+            self.table(part.head, part.rows)
+        for picture, (wide, high) in zip(part.figures, sizes, strict=True):
+            self.need(high)
+            box = (MARGIN / WIDTH, 1 - (self.top + high) / HEIGHT, wide / WIDTH, high / HEIGHT)
+            ax = self.figure.add_axes(box)
+            ax.imshow(plt.imread(io.BytesIO(picture.content)), aspect="auto")
+            ax.axis("off")
+            self.top += high + 0.1
 
-    def _table(self, part: _Part) -> None:
-        rows = [[text for text, _ in row] for row in part.rows[:LONGEST]]
-        numbers = [bool(part.rows and cell[1]) for cell in part.rows[0]] if part.rows else []
-        longest = [
-            max([len(name), *(len(row[column]) for row in rows)], default=1)
-            for column, name in enumerate(part.head)
-        ]
-        usable = WIDTH - 2 * MARGIN
-        total = sum(min(n, 60) + 2 for n in longest)
-        places, at = [], MARGIN
-        for number in longest:
-            share = usable * (min(number, 60) + 2) / total
-            places.append((at, at + share - 0.08, int(share / 0.058)))
-            at += share
-        for row, weight in ((part.head, "bold"), *((row, "normal") for row in rows)):
-            for column, text in enumerate(row):
-                left, right, room = places[column]
-                number = bool(numbers) and numbers[column]
-                shown = text if len(text) <= room else text[: max(room - 1, 1)] + "…"
-                self.figure.text(
-                    (right if number else left) / WIDTH, 1 - self.top / self.height, shown,
-                    fontsize=7, va="top", ha="right" if number else "left", fontweight=weight,
-                    color=style.INK, parse_math=False,
-                )  # fmt: skip
-            self.top += ROW
+    def table(self, head: list[str], rows: list[list[tuple[str, str | None]]]) -> None:
+        """Write a table, whose head is repeated on each page; long texts are wrapped."""
+        texts = [[text for text, _ in row] for row in rows]
+        numbers = [any(row[k][1] for row in rows) for k in range(len(head))]
+        longest = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
+        total = sum(min(count, LONGEST) + 2 for count in longest)
+        widths = [(WIDTH - 2 * MARGIN) * (min(count, LONGEST) + 2) / total for count in longest]
+        lefts = [MARGIN + sum(widths[:k]) for k in range(len(widths))]
+        for row in [head, *texts]:
+            cells = [
+                textwrap.wrap(text, max(int((width - 0.08) / LETTER), 4)) or [""]
+                for text, width in zip(row, widths, strict=True)
+            ]
+            high = LINE * max(map(len, cells)) + 0.04
+            if row is not head and self.need(high):
+                self.row([[name] for name in head], lefts, widths, numbers, weight="bold")
+            self.row(cells, lefts, widths, numbers, weight="bold" if row is head else "normal")
         self.top += 0.15
 
-    def _picture(self, picture: _Picture) -> None:
-        wide, high = _picture_size(picture)
-        bottom = 1 - (self.top + high) / self.height
-        box = (MARGIN / WIDTH, bottom, wide / WIDTH, high / self.height)
-        ax = self.figure.add_axes(box)
-        ax.imshow(plt.imread(io.BytesIO(picture.content)), aspect="auto")
-        ax.axis("off")
-        self.top += high + 0.1
+    def row(
+        self, cells: list[list[str]], lefts: list[float], widths: list[float],
+        numbers: list[bool], *, weight: str,
+    ) -> None:  # fmt: skip
+        for lines, left, width, number in zip(cells, lefts, widths, numbers, strict=True):
+            for place, line in enumerate(lines):
+                self.text(
+                    left + width - 0.08 if number else left, line, at=self.top + LINE * place,
+                    size=7, align="right" if number else "left", weight=weight,
+                )  # fmt: skip
+        self.top += LINE * max(map(len, cells)) + 0.04
+
+
+def _size(picture: Any) -> tuple[float, float]:
+    """Return width and height of a picture in inches, at most those of a page."""
+    most = min(WIDTH - 2 * MARGIN, (HEIGHT - 2 * MARGIN) * picture.width / picture.height)
+    wide = min(picture.inches, most)
+    return wide, wide * picture.height / picture.width

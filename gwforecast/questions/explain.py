@@ -214,7 +214,8 @@ def contributions(
             "contribution": xr.concat(parts, label).assign_attrs(units="m", method=METHOD),
             "base": levels[frozenset()].assign_attrs(attrs),
             schema.LEVEL: levels[frozenset(names)].assign_attrs(attrs),
-        }
+        },
+        attrs={"model": fits.name},
     )
 
 
@@ -327,6 +328,7 @@ def step_responses(
             [schema.covariate_kind(name, observations[name].attrs) for name in names],
         ),
     )
+    whole.attrs = {"model": fits.name}
     whole[LAG].attrs = {"units": "days", "long_name": "time since the rise began"}
     return whole, pd.concat(tables, ignore_index=True)
 

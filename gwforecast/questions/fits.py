@@ -74,6 +74,11 @@ class Fits:
     left_out: xr.Dataset
     failed: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """Name of the model, or the number of models, for figures."""
+        return next(iter(self.models)) if len(self.models) == 1 else f"{len(self.models)} models"
+
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the weighted mean of the models and the spread of their members, m.
 

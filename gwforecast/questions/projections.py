@@ -202,7 +202,8 @@ def project(
     level = xr.concat(levels, xr.DataArray(names, dims=PROJECTION, name=PROJECTION))
     level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
     table = pd.concat(changes, ignore_index=True)
-    return Projected(level.to_dataset(name=schema.LEVEL), table, outside, fits.failed)
+    whole = level.to_dataset(name=schema.LEVEL).assign_attrs(model=fits.name)
+    return Projected(whole, table, outside, fits.failed)
 
 
 def _changes(

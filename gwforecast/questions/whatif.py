@@ -302,7 +302,7 @@ def _compare(fits: Fits, scenario: xr.Dataset, name: str) -> tuple[xr.Dataset, E
     levels = xr.Dataset(
         {schema.LEVEL: level, "difference": change},
         {schema.QUANTILE: list(QUANTILES)},
-        {"scenario": name},
+        {"scenario": name, "model": fits.name},
     )
     return levels, fits.estimate(monthly)
 

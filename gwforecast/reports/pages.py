@@ -1,4 +1,4 @@
-"""A report as one self-contained page of HTML, and as one page of PDF."""
+"""A report as one self-contained page of HTML, and as a PDF with pages of A4."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ __all__ = ["DPI", "Figure", "Report", "Section"]
 
 DPI = 180
 """Pixels of pictures in an inch."""
+
+HEADS = {
+    "p_value": "p", "nominal": "nominal, %", "independent": "independent levels",
+}  # fmt: skip
+"""Heads of columns that are not the names of their columns."""
+
+
+SIGNS = {ord("-"): "\N{MINUS SIGN}", ord(","): "\N{THIN SPACE}"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,8 @@ class Section:
     @property
     def head(self) -> list[str]:
         """Names of the columns."""
-        return [] if self.table is None else [str(column) for column in self.table.columns]
+        columns = [] if self.table is None else self.table.columns
+        return [HEADS.get(str(name), str(name).replace("_", " ")) for name in columns]
 
     @property
     def rows(self) -> list[list[tuple[str, str | None]]]:
@@ -132,8 +141,19 @@ class Report:
 
 
 def _cells(column: pd.Series) -> list[tuple[str, str | None]]:
-    """Return the texts of a column, and the numbers for sorting; numbers have as many decimals."""
+    """Return the texts of a column, and the numbers for sorting.
+
+    Numbers have as many decimals; counts among them have none.
+    """
+    from gwforecast.plots.labels import model_label
+
     values = column.tolist()
+    if column.name == "p_value":
+        return [_probability(value) for value in values]
+    if column.name == "model":  # a row of such a table may be a count
+        return [
+            (model_label(str(name)) if len(str(name)) > 1 else str(name), None) for name in values
+        ]
     numbers = [v for v in values if isinstance(v, int | float) and v == v]  # NaN is not itself
     whole = all(float(number).is_integer() for number in numbers)
     counts = all(isinstance(n, int) for n in numbers) or any(abs(n) > 1 for n in numbers)
@@ -145,10 +165,17 @@ def _cell(value: object, decimals: int) -> tuple[str, str | None]:
     if isinstance(value, bool):
         return ("yes" if value else "no"), None
     if isinstance(value, int | float):
-        return ("", None) if value != value else (f"{value:,.{decimals}f}", repr(float(value)))
+        decimals = 0 if isinstance(value, int) else decimals
+        text = f"{value:,.{decimals}f}".translate(SIGNS)
+        return ("", None) if value != value else (text, repr(float(value)))
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}", None
     return ("" if value is None else str(value)), None
+
+
+def _probability(value: float) -> tuple[str, str | None]:
+    text, number = _cell(value, 3)
+    return ("< 0.001" if number and value < 0.0005 else text), number
 
 
 def render(template: str, *, look: str, **values: object) -> str:

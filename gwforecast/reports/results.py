@@ -35,6 +35,7 @@ COLUMNS = {
 BY_LEAD = {
     "crps": "CRPS, m", "rmse": "RMSE, m", "bias": "Bias, m", "coverage_95": "Coverage of 95 %",
 }  # fmt: skip
+COVERED = {"value": "observed", "lower": "lower 95 %", "upper": "upper 95 %"}
 DRAWN = ("rmse", "coverage_95", "skill_crps_")  # scores by lead time with a figure
 EXAMPLES = 3
 LEADS = 6
@@ -202,6 +203,7 @@ def _figures(*drawn: Figure | None) -> list[Figure]:
 
 def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Report:
     from gwforecast import plots  # loads matplotlib
+    from gwforecast.plots.prepare import whose
 
     scores = evaluation.scores[evaluation.scores[schema.WELL] == well]
     model = model or _best(scores)
@@ -215,9 +217,9 @@ def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Repo
     ]
     try:
         residuals, predicted = evaluation_residuals(evaluation, model=model, well=well)
-        table = residual_diagnostics(residuals, predicted)
+        table = residual_diagnostics(residuals, predicted).replace({"ljung_box": "Ljung-Box"})
         drawn = _draw(
-            lambda: plots.residual_diagnostics(residuals, predicted, name=f"{well}, {model}"),
+            lambda: plots.residual_diagnostics(residuals, predicted, name=whose(well, model)),
             "diagnostics of the residuals",
         )
         sections.append(
@@ -279,7 +281,8 @@ def _coverage(evaluation: Evaluation, well: str, model: str) -> pd.DataFrame | N
     if not len(table):
         return None
     chosen = table[(table[schema.WELL] == well) & (table[schema.MODEL] == model)]
-    chosen = chosen[chosen["nominal"] == chosen["nominal"].max()]
+    chosen = chosen[chosen["nominal"] == chosen["nominal"].max()].rename(columns=COVERED)
+    chosen = chosen.round({"independent": 0})
     return chosen.drop(columns=[schema.WELL, schema.MODEL]) if len(chosen) else None
 
 
@@ -310,7 +313,7 @@ def _of_backtest(
     scores = result.scores[result.scores[schema.WELL] == well]
     chosen = model or str(forecast_summary(scores, metric="rmse").mean(axis=1).idxmin())
     weather = f"weather after the issue time: {result.origins.forcing.label}"
-    hindcasts = _draw(lambda: result.plot(well=well, model=chosen, note=weather), "hindcasts")
+    hindcasts = _draw(lambda: result.plot(well=well, model=chosen), "hindcasts")
     sections = [
         Section("Hindcasts", [], None, _figures(hindcasts)),
         Section(
@@ -446,7 +449,7 @@ def _coverage_sections(result: Backtest, well: str, model: str) -> Iterator[Sect
         years = own["year"].astype(str)
         columns = ["lead", "value", "lower", "upper", "n"]
         said = "Lower and upper are the 95 % range of the coverage, as errors persist for weeks."
-        yield Section(name, [said], own.loc[years == "all", columns])
+        yield Section(name, [said], own.loc[years == "all", columns].rename(columns=COVERED))
         by_year = own[years != "all"].pivot_table("value", index="year", columns="lead")
         by_year.columns = [f"lead {lead}" for lead in by_year]
         yield Section(f"{name}, by year", [], by_year.reset_index())

@@ -37,10 +37,12 @@ def test_a_page_has_all_its_parts_and_needs_nothing_else(written: Path) -> None:
     assert "Skill is 1 - RMSE / RMSE of climatology on the same rows." in page
 
 
-def test_the_pdf_is_one_page(written: Path) -> None:
+def test_the_pdf_has_pages_of_a4(written: Path) -> None:
     content = (written / "reports" / "fen.pdf").read_bytes()
     assert content.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type /Page\b", content)) == 1
+    boxes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", content)
+    assert 2 <= len(boxes) <= 4
+    assert {tuple(map(float, box)) for box in boxes} == {(595.44, 841.68)}
 
 
 def test_the_page_of_all_wells_links_sorts_and_maps(written: Path) -> None:
