@@ -90,7 +90,7 @@ class Section:
     @property
     def head(self) -> list[str]:
         """Names of the columns."""
-        columns = [] if self.table is None else self.table.columns
+        columns = [] if self.table is None else list(self.table.columns)
         return [HEADS.get(str(name), str(name).replace("_", " ")) for name in columns]
 
     @property
