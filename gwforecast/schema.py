@@ -19,7 +19,6 @@ __all__ = [
     "validate_observations", "validate_simulation", "well_names",
 ]  # fmt: skip
 
-
 LEVEL = "level"
 WELL = "well"
 TIME = "time"
@@ -51,34 +50,13 @@ all other values of a series.
 """
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "rain": (
-        "rr",
-        "p",
-        "rain",
-        "rainfall",
-        "precip",
-        "precipitation",
-        "prcp",
-        "prec",
-        "pr",
-        "tp",
-        "rd",
-        "hyras_pr",
-    ),
+    "rain": ("rr", "p", "rain", "rainfall", "precip", "precipitation", "prcp", "prec", "pr", "tp",
+             "rd", "hyras_pr"),
     "temperature": ("tg", "t", "tas", "temp", "temperature", "t2m", "tmean", "tavg", "hyras_tas"),
     "temperature_min": ("tn", "tmin", "tasmin", "hyras_tasmin"),
     "temperature_max": ("tx", "tmax", "tasmax", "hyras_tasmax"),
-    "evapotranspiration": (
-        "et",
-        "et0",
-        "pet",
-        "epot",
-        "ev24",
-        "evap",
-        "evaporation",
-        "evapotranspiration",
-        "dwd_evapo_fao",
-    ),
+    "evapotranspiration": ("et", "et0", "pet", "epot", "ev24", "evap", "evaporation",
+                           "evapotranspiration", "dwd_evapo_fao"),
     "humidity": ("hu", "rh", "hurs", "humidity", "relative_humidity", "hyras_hurs"),
     "radiation": ("qq", "rsds", "ssrd", "radiation", "srad", "hyras_rsds"),
     "wind": ("fg", "wind", "sfcwind", "wind_speed"),
@@ -87,7 +65,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "snow": ("snow", "snwd", "snow_depth", "swe", "era5_sdwe"),
     "stage": ("stage", "stage_m", "river_stage", "river_level", "waterlevel"),
     "pumping": ("pumping", "abstraction", "extraction", "well_discharge"),
-}
+}  # fmt: skip
 """Kinds of covariates and their usual names, lower case: E-OBS, HYRAS, ERA5, CMIP, KNMI, GHCN."""
 
 

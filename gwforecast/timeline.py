@@ -16,7 +16,6 @@ __all__ = [
     "to_times", "valid_times", "years_back",
 ]  # fmt: skip
 
-
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 YEAR = 365.25  # days
 _STEPS_PER_YEAR = {"D": YEAR, "W": YEAR / 7.0, "MS": 12.0, "ME": 12.0, "QS": 4.0, "QE": 4.0}

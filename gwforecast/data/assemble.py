@@ -49,7 +49,6 @@ __all__ = [
     "observations_from_frames",
 ]  # fmt: skip
 
-
 DepthSign = Literal["positive_down", "negative_down"]
 LEVEL_ATTRS = {"units": schema.LEVEL_UNITS, "long_name": "groundwater level"}
 

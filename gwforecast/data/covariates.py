@@ -33,7 +33,6 @@ __all__ = [
     "find_covariate", "gaps_in_covariates", "mean_temperature", "require_covariates",
 ]  # fmt: skip
 
-
 DEFAULT_FEATURES = ("season", "snow")
 
 
@@ -221,7 +220,6 @@ FEATURES: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "antecedent": add_antecedent,
 }
 """Derived features by name."""
-
 
 LONGEST_INTERPOLATED = 7  # steps
 CLIMATOLOGY_WINDOW = 15  # days before and after a day of the year

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["available", "connect", "list_wells_sql", "read_sql", "shown", "without_password"]
 
-
 SECRET = re.compile(r"(?i)pass|pwd|secret|token|key|odbc_connect")
 """Names of parts of a URL's query that may hold a password."""
 CONNECT, QUERY, WAIT = 10, 300, 30  # s until a server answers, a query ends, a lock is released

@@ -41,7 +41,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
 
-
 GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
                  "observations", "heads_full")  # fmt: skip
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]

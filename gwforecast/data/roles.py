@@ -20,7 +20,6 @@ __all__ = [
     "text_of",
 ]  # fmt: skip
 
-
 REASONS = {
     "index": "a counter", "quality": "quality, method or remark",
     "place": "coordinate or height of the site", "area": "area of the site", "zone": "time zone",

@@ -25,7 +25,6 @@ __all__ = [
     "load_truth", "sample_names", "sample_path",
 ]  # fmt: skip
 
-
 DEFAULT_SAMPLE = "synthetic_valley"
 DATUM = "synthetic datum"
 LEVEL_ATTRS = {
@@ -37,11 +36,8 @@ LEVEL_ATTRS = {
 _LABELS = {
     "rain": ("mm/d", "rain", "rain and snow, synthetic"),
     "temperature": ("degC", "temperature", "mean temperature of the air, synthetic"),
-    "evapotranspiration": (
-        "mm/d",
-        "evapotranspiration",
-        "potential evapotranspiration, Oudin et al. 2005, synthetic",
-    ),
+    "evapotranspiration": ("mm/d", "evapotranspiration",
+                           "potential evapotranspiration, Oudin et al. 2005, synthetic"),
     "pumping": ("m3/d", "pumping", "abstraction at the well, mean of the month, synthetic"),
     "station": ("", "", "weather station, synthetic"),
     "aquifer": ("", "", "category of the aquifer, synthetic"),
@@ -50,7 +46,7 @@ _LABELS = {
     "latitude": ("degrees_north", "", "latitude, synthetic"),
     "ground_level": ("m", "", f"height of the ground above the {DATUM}, synthetic"),
     "depth": ("m", "", "depth of the well below the ground, synthetic"),
-}
+}  # fmt: skip
 """Units, kind and long name by variable."""
 
 
@@ -62,7 +58,7 @@ def sample_names() -> list[str]:
     >>> sample_names()
     ['synthetic_valley']
     """
-    return sorted(_registry())
+    return sorted(_listed("registry.json"))
 
 
 def sample_path(name: str = DEFAULT_SAMPLE) -> Path:
@@ -166,15 +162,14 @@ def datasets_folder() -> Path:
     )
 
 
-def _registry() -> dict[str, dict[str, Any]]:
-    registry: dict[str, dict[str, Any]] = json.loads(
-        (datasets_folder() / "registry.json").read_text("utf-8")
-    )
-    return registry
+def _listed(file: str) -> dict[str, dict[str, Any]]:
+    """Return the data sets of a list by their names."""
+    listed: dict[str, dict[str, Any]] = json.loads((datasets_folder() / file).read_text("utf-8"))
+    return listed
 
 
 def _entry(name: str) -> dict[str, Any]:
-    registry = _registry()
+    registry = _listed("registry.json")
     if name not in registry:
         raise ValueError(
             f"A sample must be one of {sorted(registry)}. Received {name!r}. Correct the name; "
@@ -216,7 +211,8 @@ def list_public() -> pd.DataFrame:
     >>> list_public()["name"].tolist()
     ['challenge', 'gems-ger', 'kit']
     """
-    rows = [{"name": n, **entry, "files": len(entry["files"])} for n, entry in _known().items()]
+    known = _listed("public.json")
+    rows = [{"name": n, **entry, "files": len(entry["files"])} for n, entry in known.items()]
     return pd.DataFrame(rows)
 
 
@@ -262,7 +258,7 @@ def fetch_public(
     """
     import pooch
 
-    known = _known()
+    known = _listed("public.json")
     if name not in known:
         raise ValueError(
             f"A public data set is downloaded by its name. Received {name!r}. Choose one of "
@@ -326,13 +322,6 @@ def _fetch(source: Any, file: str, folder: Path) -> Path:
             f"{source.get_url(file)}: {error}. Download it again when the server can be reached; "
             "files that exist are kept."
         ) from None
-
-
-def _known() -> dict[str, dict[str, Any]]:
-    stored: dict[str, dict[str, Any]] = json.loads(
-        (datasets_folder() / "public.json").read_text("utf-8")
-    )
-    return stored
 
 
 def _read_registry(path: Path) -> Mapping[str, str]:

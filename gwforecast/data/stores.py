@@ -17,7 +17,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["NETCDF", "is_store", "known_wells", "list_store", "open_netcdf", "read_store"]
 
-
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 ZARR = ".zarr"
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")

@@ -20,7 +20,6 @@ __all__ = [
     "clean_series", "covariate_axis", "level_axis", "on_axis", "step_stamp", "weather_steps",
 ]  # fmt: skip
 
-
 Duplicates = Literal["first", "last", "mean"]
 EARLIEST, LATEST = np.datetime64("1700-01-01"), np.datetime64("2300-12-31")
 HUGE = 1e20
@@ -159,7 +158,6 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
 AtStep = Literal["mean", "last", "first", "nearest"]
 StepStamp = Literal["begin", "end"]
 DAY_US = 86_400_000_000
-
 
 STAMP = "step_stamp"
 """Attribute of observations that holds the choice whether a step begins or ends at its stamp."""

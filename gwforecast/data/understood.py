@@ -20,14 +20,12 @@ __all__ = [
     "ASSUMED", "ATTRIBUTE", "Understood", "assumptions", "describe", "ground_of", "understood",
 ]  # fmt: skip
 
-
 ATTRIBUTE = "understood"
 """Attribute of a Dataset that holds what was understood, as JSON."""
 FAR_BELOW = 20.0
 """Depth of a water table below the ground, m, from which a small level may be a depth."""
 ASSUMED = "assumed"
 """Attribute of the level with what the data do not say: ``units``, ``height``."""
-
 
 MOSTLY, YEAR_OF_WEEKS = 0.99, 52
 
@@ -146,17 +144,9 @@ def assumptions(
 ) -> list[str]:
     """Return what the data do not say of the levels; refuse what may be a depth as well.
 
-    Raises SchemaError if the name is written over depths too, or the values lie far below the
-    ground.
-
-    Parameters
-    ----------
-    values : xarray.DataArray
-        Values in m as read, dims (well, time).
-    stated : bool
-        Whether a datum or a reference level is known.
-    grounds : list of float or None
-        Heights of the ground or of the measuring point that stand beside the levels, m.
+    Values (well, time) are as read, in m; ``stated`` says that a datum or a reference level is
+    known; heights of the ground or of measuring points stand beside them, m. Raises SchemaError if
+    the name is written over depths too, or the values lie far below the ground.
     """
     assumed = [] if units or found.units else ["units"]
     if stated or found.is_depth or found.above or found.relative or found.stated_above:

@@ -145,15 +145,11 @@ def _in_units_of_pyet(name: str, value: xr.DataArray) -> xr.DataArray:
 
 DEGREE_DAY_FACTOR = 3.0  # mm/degC/d, the middle of the usual range for lowlands
 
-
 SNOW_RANGE = (-1.0, 1.0)  # degC, between which the share of snow falls from 1 to 0
-
 
 EVAPORATION_FACTOR = 0.16  # mm/degC/d, about that of Oudin et al. (2005) at middle latitudes
 
-
 FEW_SERIES = 4  # up to which plain numbers are faster than arrays of one value a series
-
 
 SOIL_DRY = 0.6  # relative moisture below which evapotranspiration is less than potential
 
@@ -166,18 +162,10 @@ def snow_and_liquid_water(
     degree_day_factor: float = DEGREE_DAY_FACTOR,
     start: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return snow storage, and rain and melt water, of series of precipitation and temperature.
+    """Return snow storage, and rain and melt water, both (series, time), mm.
 
-    Parameters
-    ----------
-    rain : numpy.ndarray
-        Precipitation of each step, shape (series, time), mm.
-    temperature : numpy.ndarray
-        Shape (series, time), degC.
-    degree_day_factor : float
-        mm/degC/d.
-    start : numpy.ndarray, optional
-        Storage before the first step, shape (series,), mm; by default 0.
+    Precipitation is in mm a step, temperature in degC, both (series, time), the degree-day factor
+    in mm/degC/d; ``start`` is the storage before the first step, (series,), by default 0.
     """
     low, high = SNOW_RANGE
     frozen = np.clip((high - temperature) / (high - low), 0.0, 1.0)

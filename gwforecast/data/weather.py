@@ -25,7 +25,6 @@ __all__ = [
     "weather_by_well",
 ]  # fmt: skip
 
-
 KNOWN_UNITS = {
     "rr": "mm", "tg": "degC", "tn": "degC", "tx": "degC", "pp": "hPa", "hu": "%", "fg": "m/s",
     "qq": "W/m2", "hyras_pr": "mm", "hyras_tas": "degC", "hyras_tasmin": "degC",

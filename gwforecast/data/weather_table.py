@@ -25,13 +25,11 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["Covariates", "rows_of_levels", "sheets_of_weather", "table_of_covariates"]
 
-
 MOST_PARAMETERS = 30
 """Texts of a column that names the covariates of rows."""
 
 _WEATHER = ("rain", "temperature", "temperature_min", "temperature_max", "evapotranspiration")
 _OTHERS = ("level", "depth", "value", "unknown", "well")
-
 
 Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
 

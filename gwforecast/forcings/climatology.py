@@ -16,21 +16,10 @@ from gwforecast.sequences.origins import known_at
 
 __all__ = ["TRENDING", "ClimatologyWeather", "yearly_trends"]
 
-
 FEWEST_YEARS_OF_TREND = 10  # complete years needed to estimate a trend
 
-TRENDING = frozenset(
-    {
-        "temperature",
-        "temperature_min",
-        "temperature_max",
-        "evapotranspiration",
-        "humidity",
-        "radiation",
-        "wind",
-        "pressure",
-    }
-)
+TRENDING = ("temperature", "temperature_min", "temperature_max", "evapotranspiration", "humidity",
+            "radiation", "wind", "pressure")  # fmt: skip
 """Kinds of covariates with a trend. Trends in rain are small compared with its variability."""
 
 

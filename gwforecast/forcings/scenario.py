@@ -15,7 +15,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["Scenario", "forcing_from_state", "forcing_to_state", "make_forcing"]
 
-
 STORED = ("observed", "climatology")
 """Forcings that a later issue time has as well."""
 

@@ -22,7 +22,6 @@ from gwforecast.sequences.lags import lagged_means
 
 __all__ = ["Additive", "Curves"]
 
-
 KNOTS = 6  # basis functions of each curve
 DEGREE = 3
 FEWEST_LEVELS = 60

@@ -25,7 +25,6 @@ from gwforecast.models.state import Shape
 
 __all__ = ["ARDL", "Autoregression", "autoregress"]
 
-
 FEWEST_PAIRS = 30
 LEFT = 0.01  # share of the memory of a gap in the weather below which levels are given again
 MOST_YEARS = 12  # of the fitted rows, the last ones

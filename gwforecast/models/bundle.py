@@ -32,7 +32,6 @@ __all__ = [
     "read_bundle", "write_bundle",
 ]  # fmt: skip
 
-
 FORMAT = 1
 RANGES = "ranges"  # of the training data; bundles of earlier versions have none
 WITH_NAN = ("known", "bounds", "samples")  # last part of names of arrays that may hold NaN

@@ -16,7 +16,6 @@ from gwforecast.sequences.split import Split, split_by_fraction
 
 __all__ = ["check_forecaster"]
 
-
 STEPS, HORIZON = 220, 4
 Check = Callable[[], None]
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Linear", "Regression", "ridge"]
 
-
 _MINIMUM_ROWS = 20
 
 

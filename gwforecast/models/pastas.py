@@ -30,7 +30,6 @@ from gwforecast.sequences.split import Period, Split
 
 __all__ = ["RESPONSES", "Pastas", "Response", "Scales"]
 
-
 _none, _no_drivers = partial(np.empty, 0), partial(np.empty, (0, 0))
 
 

@@ -20,7 +20,6 @@ from scipy.signal import fftconvolve
 
 __all__ = ["ArrayObjective", "block_response", "keep_compiled", "solve"]
 
-
 DAY = pd.Timedelta(1, "D")
 KEPT = 16  # results for recent parameters
 Key = tuple[float, ...]

@@ -75,7 +75,6 @@ from gwforecast.sequences.split import Period, Split, require_sequential
 
 __all__ = ["FittedOnRows", "PerWell", "WellRecord", "require_varying"]
 
-
 Fit = TypeVar("Fit")
 FEWEST_CONSTANT = 20
 SMALLEST_SPAN = 1e-9  # m
@@ -120,11 +119,11 @@ class FittedOnRows(Forecaster):
     """A forecaster that is fitted on all rows through the end of a period, by one method.
 
     ``wells_`` are the wells of the data, ``failed_`` those that could not be fitted and why; their
-    levels are NaN.
+    levels are NaN. Wells in ``constant_`` have one level on the fitted rows, and are simulated and
+    forecast as that level, m.
     """
 
-    stored_settings: ClassVar[tuple[str, ...]] = ()
-    """Settings on which the predictions of a fitted forecaster depend."""
+    stored_settings: ClassVar[tuple[str, ...]] = ()  # on which predictions of a fit depend
     wells_: np.ndarray
     failed_: dict[str, str]
     constant_: dict[str, float]
@@ -218,28 +217,15 @@ class PerWell(FittedOnRows, Generic[Fit]):
 
     A subclass is a dataclass of settings that defines ``fit_type``, :meth:`fit_well` and
     :meth:`simulate_well`, and ``stored_settings`` if simulations depend on settings.
-
-    Attributes
-    ----------
-    covariates_ : tuple of str
-        The covariates that are used.
-    fits_ : dict of str to object
-        The fit of each well that could be fitted.
-    constant_ : dict of str to float
-        Wells whose level is constant where it is fitted. They have no fit, and are simulated and
-        forecast as that level, m.
     """
 
-    fit_type: ClassVar[type]
-    """Class of the fit of one well, a frozen dataclass."""
-    fits_key: ClassVar[str] = "fits"
-    """Name of the fits in the stored description."""
-
+    fit_type: ClassVar[type]  # of the fit of one well, a frozen dataclass
+    fits_key: ClassVar[str] = "fits"  # their name in the stored description
     needs_weather: ClassVar[NeedOfWeather] = "always"
     covariates: Sequence[str] | None = None
     harmonics: Annotated[int, Ge(0)] = 0
-    covariates_: tuple[str, ...]
-    fits_: dict[str, Fit]
+    covariates_: tuple[str, ...]  # those that are used
+    fits_: dict[str, Fit]  # of each well that could be fitted
     _frequency: str
 
     @abc.abstractmethod

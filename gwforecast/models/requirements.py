@@ -29,7 +29,6 @@ __all__ = [
     "usable_wells", "used_covariates", "warn_of_short_weather", "with_weather_to_the_end",
 ]  # fmt: skip
 
-
 HIGHEST_LEVEL = 20_000.0
 """Greatest distance of a groundwater level from its datum, m."""
 _DIMS = (schema.WELL, schema.TIME)

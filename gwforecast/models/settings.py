@@ -16,10 +16,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 __all__ = ["LONGEST_HORIZON", "check_settings", "fitted_wells", "setting", "settings_table"]
 
-
 LONGEST_HORIZON = 10_000
 """Greatest number of lead times."""
-
 
 T = TypeVar("T")
 
@@ -93,7 +91,6 @@ _SCALARS: dict[Any, tuple[type, str]] = {
     float: (numbers.Real, "be a finite number"),
     str: (str, "be a text"),
 }
-
 
 _BOUNDS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
     Ge: ("ge", operator.ge, "at least"), Gt: ("gt", operator.gt, "above"),

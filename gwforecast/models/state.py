@@ -31,7 +31,6 @@ __all__ = [
     "read_texts", "read_whole", "with_prefix", "without_prefix",
 ]  # fmt: skip
 
-
 Fit = TypeVar("Fit")
 LARGEST = 10**6  # of a whole number
 

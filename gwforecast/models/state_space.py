@@ -28,7 +28,6 @@ from gwforecast.sequences.split import Period, Split
 
 __all__ = ["ETS", "ARMARegression", "StateSpace", "StateSpaceFit", "UnobservedComponents"]
 
-
 MOST_YEARS = 12  # of the fitted rows, the last ones, from which the parameters are estimated
 FEWEST_LEVELS = 30
 ITERATIONS = 200  # of the optimiser, far more than a sound fit needs

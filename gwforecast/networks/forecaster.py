@@ -48,7 +48,6 @@ from gwforecast.sequences.windows import epoch_starts, sequence_windows
 
 __all__ = ["DROPOUT", "NOISE", "WEIGHT_DECAY", "NeuralForecaster"]
 
-
 DROPOUT = ("float", 0.0, 0.6)
 NOISE = ("float", 0.0, 0.4)
 WEIGHT_DECAY = ("log", 0.05, 5.0)

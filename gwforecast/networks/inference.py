@@ -30,7 +30,6 @@ from gwforecast.sequences.windows import tile_starts
 
 __all__ = ["TrainedNetworks", "run_networks"]
 
-
 ROWS_AT_ONCE = 640  # networks times sequences, whose states fit the cache of a core
 RECURRENT_AT_ONCE = 60  # recurrent networks, whose weights fit it
 
@@ -46,24 +45,13 @@ def run_networks(
 
     Many networks of one architecture run together on a leading axis. Weights and formulas are those
     of Keras, layer by layer, without dropout and noise.
+    Weights (network, ...) are in the order of the network's variables, inputs have the shape
+    (network, sequence, step, input) or (1, ...), outputs (network, sequence, step, output), all
+    float32. The state of each recurrent layer, (network, sequence, units), is that at the end of an
+    earlier run, by default zero.
 
     Raises ValueError if a weight has another shape than the architecture's, or a state is given to
     a network without one.
-
-    Parameters
-    ----------
-    weights : sequence of numpy.ndarray
-        In the order of the network's variables, each (network, ...), float32.
-    inputs : numpy.ndarray
-        Shape (network, sequence, step, input) or (1, sequence, step, input), float32.
-    state : list, optional
-        State of each recurrent layer, (network, sequence, units), at the end of an earlier run; by
-        default the zero state.
-
-    Returns
-    -------
-    outputs, state
-        Shape (network, sequence, step, output), float32; state after the last step.
     """
     _check_weights(architecture, weights)
     networks = weights[0].shape[0]
@@ -102,47 +90,29 @@ def _embedded(inputs: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 class TrainedNetworks(Forecaster):
-    """Ensembles of trained networks that simulate levels from covariates alone.
-
-    Attributes
-    ----------
-    architecture_ : Architecture
-        Description of all the networks.
-    lookback_, targets_ : int
-        Warm-up steps of a window, and the target steps after them.
-    lagged : bool
-        The inputs are means over lags, and each step is a window of its own.
-    covariates_of_fit_, inputs_ : list of str
-        Observed covariates, and what is derived from them for the networks to see.
-    weights_ : list of numpy.ndarray
-        Weights in the order of the network's variables, each (well, member, ...); (1, member, ...)
-        where all wells share the networks.
-    shared_ : bool
-        Whether all wells share the networks.
-    attributes_ : numpy.ndarray or None
-        Inputs that describe each well, shape (well, attribute), scaled; None for no such inputs.
-    member_weights_ : numpy.ndarray or None
-        Weight of each member in the mean that is the prediction, shape (well, member), sums 1; None
-        where the prediction is the median of the members.
-    """
+    """Ensembles of trained networks that simulate levels from covariates alone."""
 
     covariates: Sequence[str] | None
     features: Sequence[str]
     neural = True
     blended = True
-    lagged: bool = False
-    architecture_: Architecture
-    lookback_: int
-    targets_: int
+    needs_weather: ClassVar[NeedOfWeather] = "always"
+    lagged: bool = False  # inputs are means over lags, and each step is a window of its own
+    architecture_: Architecture  # of all the networks
+    lookback_: int  # warm-up steps of a window
+    targets_: int  # target steps after them
     wells_: list[str]
     scaler_: Scaler
-    covariates_of_fit_: list[str]
-    inputs_: list[str]
+    covariates_of_fit_: list[str]  # observed covariates
+    inputs_: list[str]  # what is derived from them for the networks to see
     seeds_: list[int]
+    # in the order of the network's variables, each (well, member, ...), or (1, member, ...) where
+    # all wells share the networks
     weights_: list[np.ndarray]
-    needs_weather: ClassVar[NeedOfWeather] = "always"
-    shared_: bool = False
-    attributes_: np.ndarray | None = None
+    shared_: bool = False  # whether all wells share the networks
+    attributes_: np.ndarray | None = None  # inputs that describe wells, (well, attribute), scaled
+    # share of each member in the mean that is the prediction, (well, member); None where the
+    # prediction is the median of the members
     member_weights_: np.ndarray | None = None
 
     @property

@@ -25,7 +25,6 @@ with quiet_start():
 
 __all__ = ["FusedGRU", "FusedLSTM", "WindowGenerator"]
 
-
 UNROLLED = 4  # steps in one iteration of a loop of the backward pass
 
 

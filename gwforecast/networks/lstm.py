@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LSTM", "GlobalLSTM", "LSTMArchitecture"]
 
-
 FORGET_BIAS = ("choice", [1.0, 3.0], [1.0], [3.0])
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 __all__ = ["centre_members", "learn_member_weights", "member_weights_at", "normalised"]
 
-
 LEAST_LOSS = 1e-6  # of scaled levels; keeps the weight of a perfect fit finite
 
 

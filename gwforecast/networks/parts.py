@@ -32,7 +32,6 @@ __all__ = [
     "sequence_dropout",
 ]  # fmt: skip
 
-
 Activation = Literal["linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus"]
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 """Activations of the hidden layers, by their names in Keras."""
@@ -70,7 +69,6 @@ _DEFAULTS = {
     "dropout": 0.0, "noise": 0.0, "l2": 0.0, "outputs": 1, "output_activation": "linear",
     "wells": 0, "embedding": 0,
 }  # fmt: skip
-
 
 NO_MESSAGES = "3"  # level of TensorFlow's log
 
@@ -125,27 +123,12 @@ class Head:
 
 @dataclass(frozen=True)
 class Architecture(abc.ABC):
-    """Description of a network from which it can be built; it compares, hashes and is plain JSON.
-
-    Parameters
-    ----------
-    inputs : int
-        Number of inputs.
-    settings : tuple of (str, value)
-        Arguments of the function that builds the network, sorted by name, without the seed.
-
-    Attributes
-    ----------
-    kind : str
-        Name of the kind of network in stored descriptions.
-    recurrent : bool
-        Whether the network has a state from which a later run can continue.
-    """
+    """Description of a network from which it can be built; it compares and hashes."""
 
     inputs: int
-    settings: tuple[tuple[str, Any], ...]
-    kind: ClassVar[str]
-    recurrent: ClassVar[bool] = False
+    settings: tuple[tuple[str, Any], ...]  # sorted by name, without the seed
+    kind: ClassVar[str]  # name in stored descriptions
+    recurrent: ClassVar[bool] = False  # whether a later run can continue from its state
     own_settings: ClassVar[Mapping[str, type]] = {"units": tuple}
 
     @classmethod
@@ -311,14 +294,9 @@ class RecurrentArchitecture(Architecture):
     """Description of a network of recurrent layers, each with as many units at each gate.
 
     The weights of a layer are its kernel, recurrent kernel and bias.
-
-    Attributes
-    ----------
-    gates : int
-        Number of gates, the candidate included.
     """
 
-    gates: ClassVar[int]
+    gates: ClassVar[int]  # the candidate included
     recurrent = True
 
     @abc.abstractmethod

@@ -28,7 +28,6 @@ from gwforecast.sequences.windows import epoch_starts, pooled_starts
 
 __all__ = ["GlobalForecaster"]
 
-
 MOST_VALIDATED = 100_000  # steps of all validation windows together
 FEWEST_WELLS = 20
 FINE_TUNE_BATCH = 8  # windows in an update at one well

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "restore"]
 
-
 Stored = TypeVar("Stored", bound="TrainedNetworks")
 
 _DESCRIBED = {

@@ -36,7 +36,6 @@ __all__ = [
     "train",
 ]  # fmt: skip
 
-
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -94,7 +93,6 @@ LOSSES: dict[str, Loss] = {
 }  # fmt: skip
 """Losses by name; ``nse`` is ``mse`` of levels in units of the well's standard deviation."""
 
-
 Step = Callable[[Any, Any, Any, tf.Tensor, tf.Tensor], tuple[Any, Any]]
 
 
@@ -131,7 +129,6 @@ def sgd(
 
 OPTIMIZERS: dict[str, Step] = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
 """Optimizers by name."""
-
 
 COMPILED_KEPT = 16  # compiled functions in memory, each for one architecture and recipe
 

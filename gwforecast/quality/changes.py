@@ -34,7 +34,6 @@ __all__ = [
     "trend_table", "unexplained_changes",
 ]  # fmt: skip
 
-
 UNEXPLAINED = ("unexplained_shift", "unexplained_trend")
 """Names of the findings of :func:`unexplained_changes`."""
 
@@ -129,20 +128,10 @@ def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shif
 
 
 def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
-    """Return the trend of the monthly means of each well.
+    """Return the trend of the monthly means of levels (well, time), m, at each well.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dimensions (well, time), m.
-    draws : int
-        Number of random series of a test.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns well, slope, lower, upper (m a year), p_value, autocorrelation, months, start, end
-        and reason, which is empty or says why there is no trend.
+    Columns are well, slope, lower, upper (m a year), p_value, autocorrelation, months, start, end
+    and reason, which is empty or says why there is no trend.
     """
     return _table(level, partial(find_trend, draws=draws))
 
@@ -150,21 +139,10 @@ def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
 def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
     """Return the largest shift of the monthly means of each well.
 
-    Errors (observed - predicted) show a change that the weather does not explain, such as of
-    pumping, of a reference height or of a sensor.
-
-    Parameters
-    ----------
-    errors : xarray.DataArray
-        Dimensions (well, time), m; NaN where unknown.
-    draws : int
-        Number of random series of a test.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns well, date (first month after the shift), size (m), p_value, autocorrelation,
-        months, start, end and reason, which is empty or says why there is no shift.
+    Errors (observed - predicted), dims (well, time), m, show a change that the weather does not
+    explain, such as of pumping, of a reference height or of a sensor. Columns are well, date (first
+    month after the shift), size (m), p_value, autocorrelation, months, start, end and reason, which
+    is empty or says why there is no shift.
     """
     return _table(errors, partial(find_shift, draws=draws))
 

@@ -26,7 +26,6 @@ __all__ = [
     "check_observations", "check_series", "quality_flags", "series_of", "well_findings",
 ]  # fmt: skip
 
-
 COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]
 FLAGS = {"pass": 1, "not_evaluated": 2, "suspect": 3, "fail": 4, "missing": 9}
 

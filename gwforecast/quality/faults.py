@@ -20,7 +20,6 @@ __all__ = [
     "find_unit_changes", "longest_runs", "natural_change", "resolution",
 ]  # fmt: skip
 
-
 SCALES = {
     100.0: "m to cm", 0.01: "cm to m", 1000.0: "m to mm", 0.001: "mm to m", 3.28084: "m to ft",
     0.3048: "ft to m", -1.0: "level to depth to water, or back",

@@ -24,7 +24,6 @@ __all__ = [
     "physical_limits", "plausible_range", "record_gate", "training_ranges",
 ]  # fmt: skip
 
-
 WINDOWS = (0, 30, 90, 365)  # d; means over these periods have ranges, 0 is a single step
 SPREAD, ENDING = 11, 6  # steps of the training, and its last ones, that are compared later
 SAMPLES = SPREAD + ENDING

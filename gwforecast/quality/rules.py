@@ -16,7 +16,6 @@ __all__ = [
     "flat_findings", "level_findings", "shift_findings",
 ]  # fmt: skip
 
-
 Found = TypeVar("Found")
 GAUGES = ("level", "pressure", "stage")  # kinds whose values are not 0 in practice
 

@@ -22,7 +22,6 @@ __all__ = [
     "MEASURED", "find_other_record", "find_repeated", "find_still", "find_unexplained", "repeats",
 ]  # fmt: skip
 
-
 MEASURED = ("level", "rain", "temperature", "temperature_min", "temperature_max")  # not computed
 STILL_DAYS, STILL_STEPS = (84.0, 182.0), 12
 STILL = 0.25  # times the small range of earlier periods of the same length

@@ -31,7 +31,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["Meaning", "OF_CODES", "WEATHER", "of_one_station", "plain_table", "stated_code"]
 
-
 MEAN = "00003"  # USGS' code of a daily mean
 _MEASURE = re.compile(
     r"^(?P<station>.+?)-(?:gw-(?:logged|dipped)-.*?(?P<units>m[A-Z]*)-|"

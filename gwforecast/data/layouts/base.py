@@ -16,7 +16,6 @@ from gwforecast.data.terms.vocabulary import Header, read_header
 
 __all__ = ["DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts"]
 
-
 MISSING = (
     "", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "--",
     "---", "----", "-----", "*", "**", "***", "?", "Lücke", "lücke", "Luecke", "k.A.", "missing",

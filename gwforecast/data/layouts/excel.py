@@ -16,7 +16,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["EXCEL", "hint_of_row", "read_workbook"]
 
-
 EXCEL = (".xlsx", ".xlsm")
 OLD_EXCEL = (".xls", ".xlsb", ".ods")
 _SAMPLED = 400  # rows

@@ -20,7 +20,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["levels_of_series", "parse_xml", "read_pi_xml", "side_by_side", "strip"]
 
-
 _FIRST_WORDS = {
     "gw": "level", "gwl": "level", "g": "level", "grw": "level", "gws": "level", "gwst": "level",
     "gh": "level", "h": "stage", "p": "rain", "n": "rain", "e": "evapotranspiration",

@@ -21,7 +21,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["READABLE", "read_file", "read_named_rows"]
 
-
 XML = (".xml", ".xle")
 READABLE = (*delimited.TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 """Suffixes of files that hold tables; upper case as well."""

@@ -23,7 +23,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["is_grid", "read_grids"]
 
-
 NETCDF = (".nc", ".nc4", ".netcdf")
 _TIME = ("time", "valid_time")
 _LATITUDE = ("latitude", "lat", "nav_lat", "y")

@@ -33,7 +33,6 @@ __all__ = [
     "read_uvf", "read_xle",
 ]  # fmt: skip
 
-
 METRES_OF_WATER = {
     "cmh2o": 0.01, "mh2o": 1.0, "cm": 0.01, "m": 1.0, "mmh2o": 0.001, "kpa": 0.1019716,
     "hpa": 0.01019716, "mbar": 0.01019716, "mb": 0.01019716, "pa": 0.0001019716, "bar": 10.19716,
@@ -215,19 +214,10 @@ def levels_from_pressure(
 ) -> RawTable:
     """Return depths to water from the pressure, or the height of water, above a sensor.
 
-    Raises SchemaError if there is no pressure, no unit, no depth of the sensor for the well, or no
-    air pressure.
-
-    Parameters
-    ----------
-    sensor_depth : float or mapping of str to float
-        Depth of the sensor below the measuring point, m.
-
-    Returns
-    -------
-    RawTable
-        With a column ``depth to water [m]``: sensor depth - height of water above the sensor. The
-        air pressure is interpolated in time between readings of at most three hours.
+    The result has a column ``depth to water [m]``: depth of the sensor below the measuring point
+    less the height of water above it. The air pressure is interpolated between readings of at most
+    three hours. Raises SchemaError if there is no pressure, no unit, no depth of the sensor for the
+    well, or no air pressure.
     """
     depth = sensor_depth.get(well) if isinstance(sensor_depth, Mapping) else sensor_depth
     if depth is None:

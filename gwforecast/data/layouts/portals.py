@@ -34,7 +34,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["KNOWN", "as_rows_of_times", "recognise", "series_of_pairs"]
 
-
 _FEET = "ft NAVD88"
 KNOWN: tuple[Known, ...] = (
     Known(

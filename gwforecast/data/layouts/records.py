@@ -20,7 +20,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["JSON", "read_json", "read_xml_records"]
 
-
 JSON = (".json", ".geojson", ".jsonl", ".ndjson")
 
 

@@ -13,7 +13,6 @@ from typing import Literal
 
 __all__ = ["TO_METRES", "LengthUnit", "compact", "convert_weather", "fold", "parse_length"]
 
-
 TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "dm": 0.1, "ft": 0.3048, "in": 0.0254}
 """Factor to metres by the names of the units of a level."""
 
@@ -243,17 +242,9 @@ _HUMIDITY = {"%": 1.0, "percent": 1.0, "pct": 1.0}
 def convert_weather(kind: str, unit: str, *, days: float = 1.0) -> tuple[float, float, str] | None:
     """Return factor, offset and the unit that values of a covariate get; None to leave them.
 
-    Parameters
-    ----------
-    days : float
-        Length of a step, d; for amounts that are given as rates.
-
-    Returns
-    -------
-    tuple of float, float and str, or None
-        ``value * factor + offset`` is in the unit. Rain and evapotranspiration are mm a step,
-        temperature degC, radiation W/m2, pressure hPa, wind m/s. None where the unit is not known
-        or is already the usual one.
+    ``value * factor + offset`` is in the unit: rain and evapotranspiration are mm a step of some
+    days, temperature degC, radiation W/m2, pressure hPa, wind m/s. None where the unit is not known
+    or is already the usual one.
 
     Examples
     --------
@@ -263,9 +254,7 @@ def convert_weather(kind: str, unit: str, *, days: float = 1.0) -> tuple[float, 
     (86400.0, 0.0, 'mm')
     """
     found = _converted(kind, unit, days)
-    if found is None or (found[0] == 1.0 and found[1] == 0.0):
-        return None
-    return found
+    return None if found is None or found[:2] == (1.0, 0.0) else found
 
 
 def _converted(kind: str, unit: str, days: float) -> tuple[float, float, str] | None:

@@ -12,7 +12,6 @@ __all__ = [
     "GROUND_WORDS", "HEIGHT_WORDS", "KIND_MEANINGS", "RIVERS", "SINGLE", "TIME_WORDS", "WORDS",
 ]  # fmt: skip
 
-
 WORDS: dict[str, str] = {
     "index": """unnamed, #, nr, no, row, record, record number, recordno, index, rownum,
     lfd nr, objectid, fid, seq, sequence, ms, seconds, elapsed*, _id, wlm id, lev acy cd,

@@ -21,7 +21,6 @@ __all__ = [
     "plain_numbers", "unique_names",
 ]  # fmt: skip
 
-
 _MONTHS = (
     "jan|feb|mar|mrt|maer|apr|avr|abr|mai|may|maj|mei|mag|jun|giu|jul|lug|aug|aou|ago|sep|set|okt|"
     "oct|ott|out|nov|dec|dez|dic|des|janv|fevr|fev|juin|juil|gen|ene|maart|mars|marzo|"

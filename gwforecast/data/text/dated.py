@@ -16,7 +16,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["dated"]
 
-
 _SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "mittelwert", "sum",
               "total", "count", "median", "std", "moyenne", "media", "gemiddelde")  # fmt: skip
 

@@ -32,7 +32,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["PARQUET", "TABLES", "check_exists", "hint_of_header", "read_delimited", "read_parquet"]
 
-
 PARQUET = (".parquet", ".pq")
 TABLES = (".csv", ".txt", ".tsv", ".dat", ".tab", ".asc", ".rdb", ".prn", *PARQUET)
 DELIMITERS = ("\t", ";", "|", ",")

@@ -15,7 +15,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["LINE_ENDS", "Text", "decoded"]
 
-
 SAMPLED = 65_536  # bytes from which the layout is found
 LINES = 300  # of them
 LINE_ENDS = r"\r\n|\n|\r"

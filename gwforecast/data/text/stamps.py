@@ -21,7 +21,6 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["Stamps", "local_times", "month_of", "read_times", "times_of_index"]
 
-
 _ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _NAMED_ZONE = re.compile(r"\s+\(?([A-Z]{2,5})\)?$")
 _HOURS = {

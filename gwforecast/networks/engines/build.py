@@ -22,7 +22,6 @@ from pathlib import Path
 
 __all__ = ["INSTRUCTION_SETS", "build", "library_path"]
 
-
 HERE = Path(__file__).parent
 SOURCES = HERE / "source"
 FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-fno-math-errno", "-ffp-contract=fast"]

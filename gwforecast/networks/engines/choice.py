@@ -18,7 +18,6 @@ from gwforecast.progress import Progress
 
 __all__ = ["takes_compiled", "train"]
 
-
 LOG = logging.getLogger(__name__)
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 

@@ -26,7 +26,6 @@ from gwforecast.progress import Progress
 
 __all__ = ["instruction_sets", "is_available", "loss_and_gradient", "supports", "train"]
 
-
 KINDS = {"lstm": 0, "gru": 1, "dense": 2}
 ACTIVATIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3}
 LOSSES = {"mse": 0, "nse": 0, "mae": 1, "huber": 2}

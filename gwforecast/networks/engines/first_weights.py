@@ -15,7 +15,6 @@ import numpy as np
 
 __all__ = ["glorot_uniform", "normal", "orthogonal"]
 
-
 ROUNDS = 10
 MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], np.uint64)
 WEYL = np.array([0x9E3779B9, 0xBB67AE85], np.uint32)

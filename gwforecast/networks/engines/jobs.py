@@ -21,7 +21,6 @@ __all__ = [
     "in_threads", "pad",
 ]  # fmt: skip
 
-
 REPORTED_EVERY = 0.5  # seconds
 
 
