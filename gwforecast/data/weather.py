@@ -371,7 +371,7 @@ def _converted(
 ) -> tuple[np.ndarray, str]:
     """Return values in the usual unit of their kind, and that unit."""
     conversion = convert_weather(kind, unit, days=days)
-    if conversion is None:
+    if conversion is None or conversion[:2] == (1.0, 0.0):
         return values, unit
     factor, offset, usual = conversion
     shift = f", then {offset:+.4g}" if offset else ""

@@ -159,7 +159,8 @@ def read_bundle(
         if path.is_symlink() or not path.is_file():
             raise FileNotFoundError(
                 f"A bundle is a folder with {SUMS}, {MANIFEST} and {ARRAYS}. Received "
-                f"{str(folder)!r}, where {name} is not a file. Train the model again."
+                f"{str(folder)!r}, where {name} is not a file. Correct the "
+                "path, or save the model again."
             )
     sums = _read_sums(folder / SUMS)
     if expected is not None and sums.get(MANIFEST) != expected:

@@ -151,3 +151,14 @@ def test_projections_of_many_members_and_models_from_netcdf(
 def test_a_projection_without_a_covariate_is_refused(observations: xr.Dataset) -> None:
     with pytest.raises(SchemaError, match="without 'temperature'"):
         project(observations, observations[["rain"]], reference=(2001, 2002), periods=[])
+
+
+def test_spellings_of_units_of_projections_are_the_same(
+    observations: xr.Dataset, tmp_path: Path
+) -> None:
+    data = observations.copy()
+    data["temperature"] = data["temperature"].assign_attrs(units="°C")
+    data.isel(well=0, drop=True).drop_vars("level").to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    for given in (data, observations):
+        read = read_projections(tmp_path / "a.nc", given)
+        np.testing.assert_array_equal(read["temperature"][0], data["temperature"][0])

@@ -240,11 +240,11 @@ _HUMIDITY = {"%": 1.0, "percent": 1.0, "pct": 1.0}
 
 
 def convert_weather(kind: str, unit: str, *, days: float = 1.0) -> tuple[float, float, str] | None:
-    """Return factor, offset and the unit that values of a covariate get; None to leave them.
+    """Return factor, offset and the usual unit of a covariate; None where the unit is not known.
 
     ``value * factor + offset`` is in the unit: rain and evapotranspiration are mm a step of some
-    days, temperature degC, radiation W/m2, pressure hPa, wind m/s. None where the unit is not known
-    or is already the usual one.
+    days, temperature degC, radiation W/m2, pressure hPa, wind m/s. Factor and offset are 1 and 0
+    where the unit is the usual one in another spelling.
 
     Examples
     --------
@@ -253,11 +253,6 @@ def convert_weather(kind: str, unit: str, *, days: float = 1.0) -> tuple[float, 
     >>> convert_weather("rain", "kg m-2 s-1")
     (86400.0, 0.0, 'mm')
     """
-    found = _converted(kind, unit, days)
-    return None if found is None or found[:2] == (1.0, 0.0) else found
-
-
-def _converted(kind: str, unit: str, days: float) -> tuple[float, float, str] | None:
     plain = compact(unit.replace("°", "deg").replace("²", "2"))
     if kind in ("rain", "evapotranspiration"):
         return _amount(unit, plain, days)
