@@ -138,7 +138,7 @@ def _as_finding(error: SchemaError) -> pd.DataFrame:
 
 
 _NEXT = """
-# [split]                        # periods; by default 60 % train, 20 % validation, 20 % test
+# [split]                        # by default 60 % train, 20 % validation, 20 % test
 # validation_start = "2012-01-01"
 # test_start = "2016-01-01"
 
@@ -150,8 +150,8 @@ _NEXT = """
 # folder = "results"
 
 # [schedule]                     # for gwforecast train, forecast, bulletin
-# models = ["lstm", "mlp"]
-# horizon = 90                   # time steps
+# models = ["lstm", "mlp", "kernel_ridge"]
+# horizon = 90                   # time steps; by default a quarter of a year
 """
 
 
