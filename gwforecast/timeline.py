@@ -11,7 +11,7 @@ import pandas as pd
 __all__ = [
     "DAYS", "SchemaError", "YEAR", "add_steps", "calendar_frequency", "circular_sum",
     "day_of_year", "days_per_step",
-    "days_since_epoch", "format_time", "harmonics", "infer_frequency", "lead_times",
+    "days_since_epoch", "format_time", "frequency_of", "harmonics", "infer_frequency", "lead_times",
     "regular_times", "step_at_or_before", "steps_per_year", "steps_since_epoch", "time_positions",
     "to_times", "valid_times", "years_back",
 ]  # fmt: skip
@@ -105,6 +105,14 @@ def infer_frequency(times: np.ndarray) -> str:
         f"{format_time(stamps[first + 1])}. Put the series on a regular axis, with NaN where no "
         "level was observed."
     )
+
+
+def frequency_of(times: np.ndarray) -> str | None:
+    """Return the frequency of times, see :func:`infer_frequency`; None if they are not regular."""
+    try:
+        return infer_frequency(times)
+    except SchemaError:
+        return None
 
 
 def _checked_order(times: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ from gwforecast.data.layouts.agencies import OF_CODES, plain_table, stated_code
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.portals import recognise
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
+from gwforecast.data.terms.headers import Header, read_header, sense_of, tokens
 from gwforecast.data.terms.units import LengthUnit, parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header, sense_of, tokens
 from gwforecast.data.terms.words import GROUND_WORDS, TIME_WORDS
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.stamps import local_times, times_of_index
@@ -193,13 +193,29 @@ class _Stated:
     @cached_property
     def unit(self) -> str | None:
         """Unit in a column of its own, or in the lines above the table."""
-        facts = self.raw.facts
-        return _unit_column(self.raw) or facts.get("unit") or facts.get("title unit")
+        raw = self.raw
+        columns = [c for c in raw.frame.columns if raw.header(c).meaning == "unit"]
+        stated = {str(v).strip() for c in columns[:1] for v in raw.frame[c].dropna().unique()}
+        if len(stated) > 1:
+            raise SchemaError(
+                f"All levels must have the same units. Received {sorted(stated)}. Read them apart."
+            )
+        return next(iter(stated), None) or raw.facts.get("unit") or raw.facts.get("title unit")
 
     @cached_property
     def datum(self) -> str | None:
         """Vertical datum in a column of its own."""
-        return _datum_column(self.raw)
+        for name in ("monitoring_location_vertical_datum", "vertical_datum"):
+            column = self.raw.frame.get(name, pd.Series(dtype="str"))
+            stated = column.dropna().astype(str).unique()
+            if len(stated) > 1:
+                raise SchemaError(
+                    f"All levels must have the same datum. Received {sorted(stated)} in column "
+                    f"{name!r}. Read them apart."
+                )
+            if len(stated):
+                return str(stated[0])
+        return None
 
     @cached_property
     def points(self) -> list[tuple[str, LengthUnit]]:
@@ -231,7 +247,7 @@ def _full_header(stated: _Stated, name: str, roles: Roles) -> Header:
     """Return the header of a level with units from wherever the table states them."""
     raw = stated.raw
     header = raw.header(name)
-    code = stated.code or _code_of(name)
+    code = stated.code or next((p for p in name.split("_") if p in OF_CODES), None)
     if code is not None:
         of_code = OF_CODES[code]
         of_unit = f"{of_code.units} {of_code.datum or ''}".strip()
@@ -246,16 +262,9 @@ def _full_header(stated: _Stated, name: str, roles: Roles) -> Header:
     header = _from_reference_column(stated, _from_lines_above(raw, header))
     if header.meaning == "value" and stated.is_downwards:
         header = replace(header, meaning="depth")
-    datum = stated.datum
-    if (
-        datum
-        and header.length is not None
-        and not header.length.datum
-        and header.meaning != "depth"
-    ):
-        header = replace(header, length=replace(header.length, datum=datum, sense="above"))
-    elif datum and header.length is None and header.meaning != "depth":
-        header = replace(header, length=LengthUnit("m", "above", datum))
+    if stated.datum and header.meaning != "depth" and not (header.length and header.length.datum):
+        length = header.length or LengthUnit("m")
+        header = replace(header, length=replace(length, datum=stated.datum, sense="above"))
     return header
 
 
@@ -288,38 +297,6 @@ def _from_reference_column(stated: _Stated, header: Header) -> Header:
     return header
 
 
-def _code_of(name: str) -> str | None:
-    """Return the USGS parameter code in a header such as ``72019_Mean`` or ``1234_72019_00003``."""
-    for part in name.split("_"):
-        if part in OF_CODES:
-            return part
-    return None
-
-
-def _unit_column(raw: RawTable) -> str | None:
-    columns = [c for c in raw.frame.columns if raw.header(c).meaning == "unit"]
-    stated = {str(v).strip() for c in columns[:1] for v in raw.frame[c].dropna().unique()}
-    if len(stated) > 1:
-        raise SchemaError(
-            f"All levels must have the same units. Received {sorted(stated)}. Read them apart."
-        )
-    return next(iter(stated), None)
-
-
-def _datum_column(raw: RawTable) -> str | None:
-    for name in ("monitoring_location_vertical_datum", "vertical_datum"):
-        if name in raw.frame.columns:
-            stated = raw.frame[name].dropna().astype(str).unique()
-            if len(stated) > 1:
-                raise SchemaError(
-                    f"All levels must have the same datum. Received {sorted(stated)} in column "
-                    f"{name!r}. Read them apart."
-                )
-            if len(stated):
-                return str(stated[0])
-    return None
-
-
 def _split_wells(
     raw: RawTable, roles: Roles, headers: dict[str, Header], default: str
 ) -> tuple[dict[str, pd.Series], dict[str, pd.DatetimeIndex], dict[str, str]]:
@@ -340,12 +317,13 @@ def _split_wells(
         return series, dry, columns
     only = roles.name or raw.facts.get("well") or raw.facts.get("well number")
     for column in roles.levels:
+        header = headers[column]
+        understood = header.length is not None or header.unit is None
+        label = header.label if understood else header.text  # without units that are understood
         if len(roles.levels) == 1:
-            name = only or (_label(headers[column], headers) if roles.wide else default)
+            name = only or (label if roles.wide else default)
         else:
-            name = headers[column].rest if headers[column].is_level else _label(
-                headers[column], headers
-            )  # fmt: skip
+            name = header.rest if header.is_level else label
         if name in series:
             raise SchemaError(
                 f"Wells must have names of their own. Received {name!r} for the columns "
@@ -356,12 +334,6 @@ def _split_wells(
         if flags is not None and flags.any():
             dry[name] = pd.DatetimeIndex(frame.index[flags])
     return series, dry, columns
-
-
-def _label(header: Header, headers: Mapping[str, Header]) -> str:
-    """Return the name of a well by its column: without units, where these were understood."""
-    understood = header.length is not None or header.unit is None
-    return (header.label if understood else header.text) if headers else header.text
 
 
 def _keys(raw: RawTable, roles: Roles) -> pd.Series:

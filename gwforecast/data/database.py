@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast.data.assemble import observations_from_frames
-from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.terms.headers import read_header
 from gwforecast.schema import SchemaError
 from gwforecast.writing import redact
 

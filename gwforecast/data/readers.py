@@ -421,9 +421,7 @@ def _beside(tables: Any, found: Levels) -> Any:
     made = {}
     for name, raw in by_well.items():
         kept = [c for c in found.covariates if c in raw.frame]
-        try:
-            timeline.infer_frequency(raw.frame.sort_index().index.to_numpy())
-        except SchemaError:
+        if timeline.frequency_of(raw.frame.sort_index().index.to_numpy()) is None:
             return None
         made[name] = raw.changed(frame=raw.frame[kept], notes=[
             "covariates: the columns beside the levels, in the same file"])  # fmt: skip

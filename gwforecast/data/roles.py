@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
-from gwforecast.data.terms.vocabulary import Header, tokens
+from gwforecast.data.terms.headers import Header, tokens
 from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.data.text.block import is_date
 from gwforecast.schema import SchemaError

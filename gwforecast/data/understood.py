@@ -12,7 +12,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.columns import Levels
-from gwforecast.data.terms.vocabulary import tokens
+from gwforecast.data.terms.headers import tokens
 from gwforecast.data.terms.words import GROUND_WORDS
 from gwforecast.schema import SchemaError
 

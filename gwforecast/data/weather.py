@@ -13,8 +13,8 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import convert_weather
-from gwforecast.data.terms.vocabulary import Header, read_header
 from gwforecast.data.text.stamps import local_times, times_of_index
 from gwforecast.data.time_axis import Duplicates, StepStamp, clean_series, level_axis, step_stamp
 from gwforecast.data.weather_table import Covariates, table_of_covariates
@@ -202,7 +202,8 @@ def _aggregated(
             )
         return _not_aggregated(frame, own)
     frequency = _frequency(step)
-    if shortest >= np.timedelta64(1, "D") and _is_regular(frame.index, frequency):
+    there = timeline.frequency_of(frame.index.to_numpy()) or ""
+    if there.split("-")[0] == frequency.split("-")[0]:
         return _not_aggregated(frame, own)
     own = own or made.own_stamp or "begin"
     if own == "end":
@@ -216,14 +217,18 @@ def _aggregated(
     least = usual if frequency == "D" else 0.9 * usual
     whole = pd.DataFrame({name: groups[name].count() for name in frame.columns}) >= least
     whole.index = summed.index
-    result = summed.where(whole)
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
     made.notes.append(
         f"step: covariates aggregated from {_span(shortest)} to {frequency}: {listed}; "
         f"steps with fewer than {least:g} values are missing"
     )
-    made.notes.append(_said_of_stamps(shortest, own))
-    return result
+    sides = {"begin": "beginning", "end": "end"}
+    other = "end" if own == "begin" else "begin"
+    made.notes.append(
+        f"step: the stamps of the steps of {_span(shortest)} are their {sides[own]}; say "
+        f"covariate_stamp={other!r} if they are their {sides[other]}"
+    )
+    return summed.where(whole)
 
 
 def _span(step: np.timedelta64) -> str:
@@ -231,16 +236,6 @@ def _span(step: np.timedelta64) -> str:
     hours = pd.Timedelta(step) / pd.Timedelta(1, "h")
     number, unit = (hours / 24, "day") if hours % 24 == 0 else (hours, "hour")
     return f"{number:g} {unit}{'s' * (number != 1)}"
-
-
-def _said_of_stamps(step: np.timedelta64, own: StepStamp) -> str:
-    """Return where the stamps of shorter steps were taken to stand, and how to say otherwise."""
-    sides = ("begin", "beginning"), ("end", "end")
-    (_, here), (other, there) = sides if own == "begin" else sides[::-1]
-    return (
-        f"step: the stamps of the steps of {_span(step)} are their {here}; say "
-        f"covariate_stamp={other!r} if they are their {there}"
-    )
 
 
 def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
@@ -257,13 +252,8 @@ def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
 def _with_missing_steps(frame: pd.DataFrame, what: str, made: Weather) -> pd.DataFrame:
     """Return a frame with the few steps that it lacks, without values; others as they are."""
     index = pd.DatetimeIndex(frame.index)
-    if len(index) < 2 or not len(frame.columns):
+    if len(index) < 2 or not len(frame.columns) or timeline.frequency_of(index.to_numpy()):
         return frame
-    try:
-        timeline.infer_frequency(index.to_numpy())
-        return frame
-    except SchemaError:
-        pass
     try:
         times = pd.DatetimeIndex(level_axis([index]))
     except SchemaError:
@@ -287,13 +277,6 @@ def _frequency(step: str) -> str:
             f"{step!r}. Correct it."
         )
     return f"{_STEPS[base]}-{anchor}" if anchor else ("W-SUN" if base == "W" else _STEPS[base])
-
-
-def _is_regular(index: pd.Index, frequency: str) -> bool:
-    try:
-        return timeline.infer_frequency(index.to_numpy()).split("-")[0] == frequency.split("-")[0]
-    except SchemaError:
-        return False
 
 
 def kind_of(name: str, headers: Mapping[str, Header]) -> str:

@@ -19,7 +19,7 @@ from gwforecast.data.roles import (
     refuse_numbers_as_text,
     text_of,
 )
-from gwforecast.data.terms.vocabulary import Header, read_header, tokens
+from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.schema import SchemaError
 

@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.networks.inference import TrainedNetworks
-from gwforecast.networks.members import member_weights_at
+from gwforecast.networks.inference import TrainedNetworks, member_weights_at
 from gwforecast.sequences.lags import lag_edges
 
 if TYPE_CHECKING:

@@ -25,8 +25,11 @@ from gwforecast.models.settings import check_settings, setting
 from gwforecast.networks import stored
 from gwforecast.networks.engines import choice
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, cosine_rates, history_of
-from gwforecast.networks.inference import TrainedNetworks
-from gwforecast.networks.members import learn_member_weights, member_weights_at
+from gwforecast.networks.inference import (
+    TrainedNetworks,
+    learn_member_weights,
+    member_weights_at,
+)
 from gwforecast.networks.parts import (
     Architecture,
     Count,
@@ -118,7 +121,7 @@ class NeuralForecaster(TrainedNetworks):
     best_epochs_ : xarray.DataArray
         Epoch of the weights that are kept, dims (well, member); of the last fit, not stored.
     member_weights_ : numpy.ndarray or None
-        Shape (well, member), see :func:`gwforecast.networks.members.learn_member_weights`.
+        Shape (well, member), see :func:`gwforecast.networks.inference.learn_member_weights`.
     left_out_ : numpy.ndarray or None
         Fold of the train period that each member left out, shape (member,); None where none did.
     history_ : pandas.DataFrame

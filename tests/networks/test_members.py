@@ -8,12 +8,12 @@ import xarray as xr
 
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.networks.gru import GRU
-from gwforecast.networks.lstm import LSTM, GlobalLSTM
-from gwforecast.networks.members import (
+from gwforecast.networks.inference import (
     centre_members,
     learn_member_weights,
     member_weights_at,
 )
+from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL = {"members": 4, "epochs": 60, "lookback": 30, "targets": 30, "units": (4,)}

@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 
 from gwforecast.data.layouts.base import Known, RawTable
-from gwforecast.data.terms.vocabulary import Header
+from gwforecast.data.terms.headers import Header
 from gwforecast.schema import SchemaError
 
 __all__ = ["Meaning", "OF_CODES", "WEATHER", "of_one_station", "plain_table", "stated_code"]

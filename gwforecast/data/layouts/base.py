@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import fold
-from gwforecast.data.terms.vocabulary import Header, read_header
 
 __all__ = ["DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, facts_of_lines
-from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.terms.headers import read_header
 from gwforecast.data.text.block import find_block, likely_header, plain_numbers, unique_names
 from gwforecast.schema import SchemaError
 

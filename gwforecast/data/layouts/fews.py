@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.units import parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header, tokens
 from gwforecast.schema import SchemaError
 
 __all__ = ["levels_of_series", "parse_xml", "read_pi_xml", "side_by_side", "strip"]

@@ -16,8 +16,8 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header
 from gwforecast.data.terms.words import KIND_MEANINGS
 from gwforecast.schema import SchemaError
 

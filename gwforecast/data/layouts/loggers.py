@@ -22,8 +22,8 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, keep_facts
 from gwforecast.data.layouts.fews import strip
+from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import compact, parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header
 from gwforecast.data.text.encoding import decoded
 from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError

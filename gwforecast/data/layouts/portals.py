@@ -25,8 +25,8 @@ import pandas as pd
 
 from gwforecast.data.layouts.agencies import WEATHER, of_one_station
 from gwforecast.data.layouts.base import Known, RawTable
+from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.units import compact, fold, parse_length
-from gwforecast.data.terms.vocabulary import Header, read_header, tokens
 from gwforecast.data.terms.words import CALENDAR
 from gwforecast.data.text.block import is_date
 from gwforecast.data.text.stamps import month_of

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.terms.vocabulary import read_header
+from gwforecast.data.terms.headers import read_header
 from gwforecast.data.text.block import is_date, is_number, plain_numbers
 from gwforecast.data.text.encoding import decoded
 from gwforecast.schema import SchemaError

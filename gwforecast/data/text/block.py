@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import DRY, MISSING, Dialect, RawTable
+from gwforecast.data.terms.headers import read_header, tokens
 from gwforecast.data.terms.units import fold, parse_length
-from gwforecast.data.terms.vocabulary import read_header, tokens
 from gwforecast.schema import SchemaError
 
 __all__ = [

@@ -7,8 +7,8 @@ import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.terms.headers import tokens
 from gwforecast.data.terms.units import fold
-from gwforecast.data.terms.vocabulary import tokens
 from gwforecast.data.terms.words import CALENDAR, TIME_WORDS
 from gwforecast.data.text.block import is_clock, is_date
 from gwforecast.data.text.stamps import read_times

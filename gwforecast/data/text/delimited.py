@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import MISSING, Dialect, RawTable, facts_of_lines
-from gwforecast.data.terms.vocabulary import read_header, tokens
+from gwforecast.data.terms.headers import read_header, tokens
 from gwforecast.data.terms.words import CALENDAR, CALENDAR_WORDS
 from gwforecast.data.text.block import (
     Block,

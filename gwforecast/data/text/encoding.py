@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gwforecast.data.terms.vocabulary import known_words
+from gwforecast.data.terms.headers import known_words
 from gwforecast.schema import SchemaError
 
 __all__ = ["LINE_ENDS", "Text", "decoded"]
