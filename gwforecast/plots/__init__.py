@@ -1,11 +1,27 @@
 """Figures of levels, predictions, forecasts and scores.
 
-Functions take data and return :class:`matplotlib.axes.Axes`; they neither show nor save figures.
-Each draws in the given ``ax``, or in a new figure. ``well`` and ``model`` may be omitted where
-there is only one, and ``note`` is text above the axes at the right. ``scores`` is a table as of
-:func:`gwforecast.verification.scoring.score_table`: columns model, well, period, metric, value, n.
-Save a figure with
+Functions take data and return :class:`matplotlib.axes.Axes`, or a list of them; they neither show
+nor save figures. Each draws in the given ``ax``, or in a new figure. Save a figure with
 ``ax.figure.savefig(path, dpi=200)``, and close it with :func:`close` when many are made.
+
+The same words mean the same in all functions:
+
+observations : xarray.Dataset
+    ``level`` (well, time), m, and covariates; rain is known by its kind.
+predictions : xarray.Dataset
+    ``level`` ([model,] well, time[, quantile]), m, on the times of the observations.
+scores : pandas.DataFrame
+    Columns model, well, period, metric, value, n, as returned by
+    :func:`gwforecast.verification.scoring.score_table`.
+well, model : str
+    May be omitted where there is only one.
+split : Split
+    Train, validation and test periods.
+note : str
+    Text above the axes at the right.
+
+A ValueError is raised where a well, model, metric or period is unknown, or there is nothing to
+draw.
 """
 
 from gwforecast.plots.answers import filled_record, projections, scenario, trend
@@ -37,38 +53,10 @@ from gwforecast.plots.wells import (
 )
 
 __all__ = [
-    "all_models",
-    "attribution",
-    "classes",
-    "close",
-    "contributions",
-    "coverage_by_year",
-    "extreme_wells",
-    "fan",
-    "filled_record",
-    "gaps",
-    "hindcasts",
-    "hydrograph",
-    "importance",
-    "interval_coverage",
-    "lag_correlation",
-    "observed_predicted",
-    "pit",
-    "projections",
-    "rain_departure",
-    "reliability",
-    "residual_diagnostics",
-    "residuals",
-    "residuals_by_season",
-    "scenario",
-    "score_by_attribute",
-    "score_comparison",
-    "score_distribution",
-    "score_map",
-    "scores_by_lead",
-    "status_strip",
-    "step_responses",
-    "training_history",
-    "trend",
-    "tuning",
-]
+    "all_models", "attribution", "classes", "close", "contributions", "coverage_by_year",
+    "extreme_wells", "fan", "filled_record", "gaps", "hindcasts", "hydrograph", "importance",
+    "interval_coverage", "lag_correlation", "observed_predicted", "pit", "projections",
+    "rain_departure", "reliability", "residual_diagnostics", "residuals", "residuals_by_season",
+    "scenario", "score_by_attribute", "score_comparison", "score_distribution", "score_map",
+    "scores_by_lead", "status_strip", "step_responses", "training_history", "trend", "tuning",
+]  # fmt: skip

@@ -43,11 +43,6 @@ def filled_record(
         First and last date shown; by default all levels.
     note : str, optional
         Text above the axes at the right, such as the scores of artificial gaps.
-
-    Raises
-    ------
-    ValueError
-        If the well is unknown, or there is no level to show.
     """
     well = prepare.only_well(filled, well)
     one = filled.sel({schema.WELL: well}, drop=True)
@@ -82,10 +77,8 @@ def filled_record(
 
 def _with_neighbours(level: np.ndarray, made: np.ndarray) -> np.ndarray:
     """Return filled levels with the observed ones next to them, so that lines meet."""
-    near = made.copy()
-    near[1:] |= made[:-1]
-    near[:-1] |= made[1:]
-    return np.where(near, level, np.nan)
+    padded = np.pad(made, 1)
+    return np.where(made | padded[:-2] | padded[2:], level, np.nan)
 
 
 @style.styled
@@ -100,11 +93,6 @@ def scenario(
         Attribute ``levels`` of a :class:`gwforecast.questions.whatif.WhatIf`.
     observed : xarray.DataArray, optional
         Observed levels, dims (well, time), m.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        Axes of the levels and of the difference.
     """
     well = prepare.only_well(levels, well)
     one = levels.sel({schema.WELL: well}, drop=True)
@@ -152,11 +140,6 @@ def projections(levels: xr.Dataset, *, well: str | None = None, ax: Axes | None 
     ----------
     levels : xarray.Dataset
         Attribute ``levels`` of a :class:`gwforecast.questions.projections.Projected`.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
     """
     well = prepare.only_well(levels, well)
     level = levels[schema.LEVEL].sel({schema.WELL: well}, drop=True)
@@ -190,18 +173,15 @@ def trend(
 ) -> list[Axes]:
     """Draw the level as observed and corrected for the weather, each with its trend.
 
+    The line is dashed where the trend is not significant at 5 %; a shift of the corrected level
+    that is significant is marked.
+
     Parameters
     ----------
     levels : xarray.Dataset
         Attribute ``levels`` of a :class:`gwforecast.questions.trend.Trends`.
     trends, shifts : pandas.DataFrame
         Its tables of trends and shifts.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        Axes of both series. The line is dashed where the trend is not significant at 5 %; a shift
-        of the corrected level that is significant is marked.
     """
     well = prepare.only_well(levels, well)
     one = levels.sel({schema.WELL: well}, drop=True)

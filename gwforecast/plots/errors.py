@@ -41,11 +41,6 @@ def observed_predicted(
 
     Observations and predictions must be on the same times. Periods of the split are distinguished
     by colour and marker. The axes are square, with the same limits in both directions.
-
-    Raises
-    ------
-    ValueError
-        If the well or model is unknown, the times differ, or no level has a prediction.
     """
     well, model = prepare.only_well(observations, well), prepare.only_model(predictions, model)
     pair = _pairs(observations, predictions, well=well, model=model)
@@ -92,11 +87,6 @@ def residuals(
     """Draw the residuals (predicted - observed) over time, with the periods shaded and named.
 
     Residuals are positive where the prediction is too high.
-
-    Raises
-    ------
-    ValueError
-        If the well or model is unknown, the times differ, or no level has a prediction.
     """
     well, model = prepare.only_well(observations, well), prepare.only_model(predictions, model)
     pair = _pairs(observations, predictions, well=well, model=model)
@@ -129,11 +119,6 @@ def residuals_by_season(
     Boxes extend from the 25th to the 75th percentile, whiskers from the 5th to the 95th; the line
     is the median. The number of levels is written below each month. Without a split, all levels
     are shown.
-
-    Raises
-    ------
-    ValueError
-        If the well or model is unknown, the times differ, or no level has a prediction.
     """
     well, model = prepare.only_well(observations, well), prepare.only_model(predictions, model)
     inside = None if split is None else _rows(observations, split, well=well, period=period)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import covariate_label, level_label, units_label
+from gwforecast.plots.labels import covariate_label, level_label, units_label, wells_label
 
 __all__ = ["attribution", "contributions", "importance", "step_responses"]
 
@@ -47,11 +47,6 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
     ----------
     table : pandas.DataFrame
         As returned by :func:`gwforecast.verification.importance.permutation_importance`.
-
-    Raises
-    ------
-    ValueError
-        If the table is empty.
     """
     if not len(table):
         raise ValueError(
@@ -64,14 +59,12 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
     for row, name in enumerate(medians.index):
         drops = table.loc[table["covariate"] == name, "drop"].to_numpy(float)
         ax.barh(row, medians[name], height=0.55, color=style.INTERVAL, zorder=2)
-        heights = row + 0.18 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], drops.size)
+        heights = row + style.jitter(drops.size, 0.18)
         ax.plot(drops, heights, "o", ms=3, mew=0, color=style.PREDICTED, alpha=0.6, zorder=3)
     ax.set_yticks(range(len(medians)), [covariate_label(str(name)) for name in medians.index])
     ax.set(ylim=(len(medians) - 0.4, -0.6), xlabel="decrease in NSE with values of other years")
-    wells = table["well"].unique()
-    name = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
     said = note or "bar: median; dot: weather of one other year"
-    style.title(ax, prepare.whose(name, table.attrs.get("model")), said)
+    style.title(ax, prepare.whose(wells_label(table["well"]), table.attrs.get("model")), said)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -96,11 +89,6 @@ def attribution(
         As returned by :func:`gwforecast.networks.attribution.integrated_gradients`.
     step : str
         Unit of the lags, e.g. ``"days"``.
-
-    Raises
-    ------
-    ValueError
-        If the well is unknown.
     """
     well = prepare.only_well(explained, well)
     size: xr.DataArray = abs(explained["attribution"].sel({schema.WELL: well})).mean(schema.TIME)
@@ -127,17 +115,13 @@ def attribution(
 def contributions(explained: xr.Dataset, *, well: str | None = None) -> list[Axes]:
     """Draw the contributions of covariates, stacked under the simulated level.
 
-    Positive contributions are stacked upwards from zero and negative ones downwards.
+    The level at the reference is drawn beside it. Positive contributions are stacked upwards from
+    zero and negative ones downwards.
 
     Parameters
     ----------
     explained : xarray.Dataset
         Attribute ``contributions`` of a :class:`gwforecast.questions.explain.Explained`.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        Axes of the level, with the level at the reference, and of the contributions.
     """
     well = prepare.only_well(explained, well)
     one = explained.sel({schema.WELL: well}, drop=True)
@@ -170,17 +154,13 @@ def contributions(explained: xr.Dataset, *, well: str | None = None) -> list[Axe
 def step_responses(responses: xr.Dataset, *, well: str | None = None) -> list[Axes]:
     """Draw the response of the level to a lasting rise of each covariate by one unit.
 
-    Days to 50 and 90 % of the response are marked where its sign is known.
+    The 95 % interval is that from members, models and fits. Days to 50 and 90 % of the response are
+    marked where its sign is known.
 
     Parameters
     ----------
     responses : xarray.Dataset
         Attribute ``responses`` of a :class:`gwforecast.questions.explain.Explained`.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        Axes of each covariate, with the 95 % interval from members, models and fits.
     """
     well = prepare.only_well(responses, well)
     one = responses["response"].sel({schema.WELL: well}, drop=True)

@@ -79,11 +79,6 @@ def fan(
     note : str, optional
         Text above the axes at the right; by default the origin of the weather after the issue time,
         and the date of the last level if it is older than that.
-
-    Raises
-    ------
-    ValueError
-        If the well, model or issue time is unknown, or the forecast has no level.
     """
     well = prepare.only_well(forecast, well)
     prepare.only_well(observations, well)
@@ -256,11 +251,6 @@ def hindcasts(
         most 80 are drawn.
     note : str, optional
         Text above the axes at the right; by default the lead times and issue times shown.
-
-    Raises
-    ------
-    ValueError
-        If the well or model is unknown, the stride is below 1, or there is no level.
     """
     well = prepare.only_well(hindcasts, well)
     prepare.only_well(observations, well)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,19 +13,10 @@ from gwforecast import schema
 from gwforecast.verification.metrics import METRICS
 
 __all__ = [
-    "WEATHER",
-    "MINUS",
-    "covariate_label",
-    "lead_label",
-    "lead_numbers",
-    "level_label",
-    "metric_label",
-    "model_label",
-    "perfect_value",
-    "shortened",
-    "thousands",
-    "units_label",
-]
+    "MINUS", "WEATHER", "covariate_label", "lead_label", "lead_numbers", "level_label",
+    "metric_label", "model_label", "perfect_value", "shortened", "thousands", "units_label",
+    "wells_label",
+]  # fmt: skip
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -120,6 +111,18 @@ def units_label(attrs: Mapping[str, Any]) -> str:
     """
     units = str(attrs.get("units", "")).strip()
     return "" if units in ("", "1", "-") else f" [{_UNITS.get(units, units)}]"
+
+
+def wells_label(wells: Iterable[object], several: str = "") -> str:
+    """Return the name of the only well, or the number of wells behind a text.
+
+    Examples
+    --------
+    >>> wells_label(["fen", "fen"]), wells_label(["fen", "scarp"], "mean of ")
+    ('fen', 'mean of 2 wells')
+    """
+    names = list(dict.fromkeys(map(str, wells)))
+    return names[0] if len(names) == 1 else f"{several}{len(names)} wells"
 
 
 def thousands(count: int) -> str:

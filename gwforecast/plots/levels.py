@@ -21,6 +21,7 @@ from gwforecast.plots.labels import (
     shortened,
     thousands,
     units_label,
+    wells_label,
 )
 from gwforecast.plots.prepare import Interval, View, lag_correlations, rainfall_departure
 from gwforecast.sequences.split import Period, Split
@@ -47,14 +48,9 @@ def frame(
     issue_time: np.datetime64 | None = None,
     later: str = "rain after issue",
 ) -> list[Any]:
-    """Set limits and ticks of the axis of levels; return the handles of rain, if any is known.
+    """Set limits and ticks of the axis of levels, and draw rain if any is known in the view.
 
-    Parameters
-    ----------
-    limits : tuple of float
-        Lowest and highest level, m.
-    rain, view, issue_time, later
-        As of :func:`_hang_rain`; axes without bars would look like no rain.
+    Axes without bars would look like no rain. Returns the handles of the legend.
     """
     rains = rain is not None and bool(rain.sel({schema.TIME: slice(*view)}).notnull().any())
     span = max(limits[1] - limits[0], 0.01)
@@ -73,21 +69,7 @@ def frame(
 def _hang_rain(
     ax: Axes, rain: xr.DataArray, *, view: View, issue_time: np.datetime64 | None, later: str
 ) -> list[Any]:
-    """Draw rain as bars from the top on an axis of its own; return the handles of the legend.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The axes of the levels.
-    rain : xarray.DataArray
-        Dims (time,), with ``attrs["units"]``.
-    view : tuple of numpy.datetime64
-        First and last time shown.
-    issue_time : numpy.datetime64, optional
-        Issue time of a forecast; later bars are paler.
-    later : str
-        Label of the paler bars.
-    """
+    """Draw rain as bars from the top on an axis of its own, paler after the issue time."""
     bars, label = prepare.rain_bars(rain, view=view, issue_time=issue_time)
     hung = ax.twinx()
     most = float(bars["amount"].max())
@@ -139,11 +121,6 @@ def hydrograph(
         With a split, they are drawn from the start of the test period.
     period : str or tuple, optional
         Period of the split, or first and last date shown; by default all levels.
-
-    Raises
-    ------
-    ValueError
-        If the well, model or period is unknown, or there is no level to show.
     """
     well = prepare.only_well(observations, well)
     level = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
@@ -238,11 +215,6 @@ def all_models(
         Text above the panel of a model at the right, such as its score.
     axes : iterable of matplotlib.axes.Axes, optional
         Axes to draw in, one for each model; by default those of a new figure with two columns.
-
-    Raises
-    ------
-    ValueError
-        If the well or a model is unknown, or there are fewer axes than models.
     """
     well = prepare.only_well(observations, well)
     spans = {} if split is None else prepare.period_spans(split, well=well)
@@ -352,11 +324,6 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
     well : str, optional
         Name of a single well to show; by default all wells are shown, and covariates where all
         wells have them.
-
-    Raises
-    ------
-    ValueError
-        If the well is unknown.
     """
     if well is not None:
         chosen = prepare.only_well(observations, well)
@@ -382,8 +349,7 @@ def gaps(observations: xr.Dataset, *, well: str | None = None, ax: Axes | None =
     names = [shortened(rows[number].name, most=30) for number in named]
     ax.set_yticks([centres[number] for number in named], names)
     ax.set_ylim(centres[-1] + 1.9 * heights[-1] / 2, -0.6)
-    one = wells == 1
-    style.title(ax, str(observations[schema.WELL].values[0]) if one else f"{wells} wells", None)
+    style.title(ax, wells_label(observations[schema.WELL].values), None)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -428,11 +394,6 @@ def rain_departure(
     """Draw the level and the cumulative rainfall departure.
 
     The departure has an axis of its own at the right.
-
-    Raises
-    ------
-    ValueError
-        If the well is unknown or has no level, or no covariate is rain.
     """
     well = prepare.only_well(observations, well)
     name = prepare.rain_name(observations)
@@ -483,11 +444,6 @@ def lag_correlation(
         Names; by default all.
     most : int, optional
         Largest number of steps in a mean; by default two years.
-
-    Raises
-    ------
-    ValueError
-        If the well or a covariate is unknown, or no correlation has 20 pairs.
     """
     well = prepare.only_well(observations, well)
     there = schema.covariate_names(observations)

@@ -15,27 +15,10 @@ from gwforecast.plots.labels import model_label
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
-    "Interval",
-    "View",
-    "by_error",
-    "central",
-    "interval",
-    "is_sparse",
-    "isolated",
-    "lag_correlations",
-    "limits_of",
-    "only_model",
-    "only_well",
-    "period_spans",
-    "prediction_of",
-    "rain_bars",
-    "rain_name",
-    "rainfall_departure",
-    "residual",
-    "runs",
-    "view_of",
-    "whose",
-]
+    "Interval", "View", "by_error", "central", "interval", "is_sparse", "isolated",
+    "lag_correlations", "limits_of", "only_model", "only_well", "period_spans", "prediction_of",
+    "rain_bars", "rain_name", "rainfall_departure", "residual", "runs", "view_of", "whose",
+]  # fmt: skip
 
 
 View = tuple[np.datetime64, np.datetime64]
@@ -63,13 +46,7 @@ class Interval:
 
 
 def only_well(data: xr.Dataset | xr.DataArray, well: str | None) -> str:
-    """Return the name of the well to show: the given one, or the only one.
-
-    Raises
-    ------
-    ValueError
-        If the well is unknown, or there are several and none is given.
-    """
+    """Return the name of the well to show: the given one, or the only one."""
     wells = [str(name) for name in np.atleast_1d(data[schema.WELL].values)]
     some = ", ".join(wells[:5]) + (", ..." if len(wells) > 5 else "")
     if well is None and len(wells) != 1:
@@ -91,11 +68,6 @@ def only_model(
     """Return the name of the model to show: the given one, or the only one; empty for none.
 
     Where each well has a model of its own, it is that of the well.
-
-    Raises
-    ------
-    ValueError
-        If the model is unknown, or there are several and none is given.
     """
     if schema.MODEL not in data.coords:
         return model or str(data.attrs.get("model", ""))
@@ -124,20 +96,7 @@ def whose(well: str, model: str | None, *, of: xr.Dataset | None = None) -> str:
 def prediction_of(predictions: xr.Dataset, *, well: str, model: str | None) -> xr.DataArray:
     """Return the predicted levels of a well by a model, dims (time, quantile), m.
 
-    Parameters
-    ----------
-    predictions : xarray.Dataset
-        ``level`` ([model,] well, time[, quantile]), m; without ``quantile`` it is the central
-        prediction.
-    well : str
-        Name of the well.
-    model : str, optional
-        Name of the model; may be omitted where there is only one.
-
-    Raises
-    ------
-    ValueError
-        If the well or the model is unknown.
+    Levels without quantiles are the central prediction.
     """
     level = predictions[schema.LEVEL]
     if schema.MODEL in level.dims:
@@ -149,13 +108,7 @@ def prediction_of(predictions: xr.Dataset, *, well: str, model: str | None) -> x
 
 
 def central(level: xr.DataArray) -> xr.DataArray:
-    """Return the central prediction, quantile 0.5, dims (time,), m.
-
-    Raises
-    ------
-    ValueError
-        If there is no quantile 0.5.
-    """
+    """Return the central prediction, quantile 0.5, dims (time,), m."""
     quantiles = level[schema.QUANTILE].values
     nearest = int(np.argmin(np.abs(quantiles - 0.5)))
     if not np.isclose(quantiles[nearest], 0.5):
@@ -167,13 +120,7 @@ def central(level: xr.DataArray) -> xr.DataArray:
 
 
 def interval(level: xr.DataArray) -> Interval | None:
-    """Return the widest interval between quantiles q and 1 - q, or None.
-
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dims (time, quantile), m.
-    """
+    """Return the widest interval between quantiles q and 1 - q of levels, or None."""
     quantiles = level[schema.QUANTILE].values
     for low in np.flatnonzero(quantiles < 0.5):
         high = int(np.argmin(np.abs(quantiles - (1 - quantiles[low]))))
@@ -187,13 +134,7 @@ def interval(level: xr.DataArray) -> Interval | None:
 def residual(
     observations: xr.Dataset, predictions: xr.Dataset, *, well: str, model: str | None
 ) -> xr.Dataset:
-    """Return ``observed``, ``predicted`` and ``residual`` (predicted - observed), dims (time,), m.
-
-    Raises
-    ------
-    ValueError
-        If observations and predictions are not on the same times.
-    """
+    """Return observed, predicted and residual (predicted - observed), dims (time,), m."""
     observed = observations[schema.LEVEL].sel({schema.WELL: well}, drop=True)
     predicted = central(prediction_of(predictions, well=well, model=model))
     if not np.array_equal(observed[schema.TIME].values, predicted[schema.TIME].values):
@@ -211,17 +152,7 @@ def residual(
 
 
 def by_error(level: xr.DataArray, predictions: xr.Dataset, *, well: str) -> list[str]:
-    """Return all models, in the order of their root mean square error at a well.
-
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Observed levels, dims (time,), m.
-    predictions : xarray.Dataset
-        ``level`` (model, well, time[, quantile]), m.
-    well : str
-        Name of the well.
-    """
+    """Return all models, in the order of their root mean square error from observed levels."""
     errors = {}
     for model in np.atleast_1d(predictions[schema.MODEL].values):
         predicted = central(prediction_of(predictions, well=well, model=str(model)))
@@ -250,14 +181,7 @@ def isolated(known: np.ndarray) -> np.ndarray:
 
 
 def runs(present: np.ndarray, *, longest: int = 1) -> list[tuple[int, int]]:
-    """Return the first and last position of each run of present steps.
-
-    Parameters
-    ----------
-    present : numpy.ndarray
-        Boolean, shape (time,).
-    longest : int
-        Largest distance in steps between two present steps of a run.
+    """Return first and last position of each run of present steps, at most ``longest`` apart.
 
     Examples
     --------
@@ -280,13 +204,7 @@ def view_of(
     split: Split | None,
     well: str,
 ) -> View:
-    """Return the first and last time shown: of a period, of two dates, or of all known values.
-
-    Raises
-    ------
-    ValueError
-        If a period is given by name without a split, or there is nothing to show.
-    """
+    """Return the first and last time shown: of a period, of two dates, or of all known values."""
     if isinstance(period, str):
         spans = {} if split is None else period_spans(split, well=well)
         if period not in spans:
@@ -354,25 +272,11 @@ def rain_bars(
 ) -> tuple[pd.DataFrame, str]:
     """Return rain as bars wide enough to be visible, and the label of their axis.
 
-    Parameters
-    ----------
-    rain : xarray.DataArray
-        Dims (time,), with ``attrs["units"]``.
-    view : tuple of numpy.datetime64
-        First and last time shown.
-    most : int
-        Largest number of bars shown; above it, steps are summed to weeks, months, ....
-    issue_time : numpy.datetime64, optional
-        Issue time of a forecast. Bars of daily and weekly steps then end at their time stamps,
-        and one of them ends at the issue time, so that rain known at the issue time is before it.
-
-    Returns
-    -------
-    bars : pandas.DataFrame
-        Columns start, end, amount, missing. The amount is NaN if a step of the bar is missing or
-        outside the data, as missing rain is not zero.
-    label : str
-        Such as ``"rain [mm/month]"``. Rates that are not a depth per step are averaged.
+    Of more than ``most`` bars, steps are summed to weeks, months, ...; rates that are not a depth
+    per step are averaged. With an issue time, bars of daily and weekly steps end at their time
+    stamps, and one of them ends at the issue time, so that rain known at the issue time is before
+    it. The table has the columns start, end, amount and missing. The amount is NaN if a step of the
+    bar is missing or outside the data, as missing rain is not zero.
     """
     times = pd.DatetimeIndex(rain[schema.TIME].values)
     frequency = timeline.infer_frequency(times.to_numpy())
@@ -427,18 +331,8 @@ def rainfall_departure(rain: xr.DataArray) -> xr.DataArray:
 
     A level that follows the curve is controlled by the weather; a level that leaves it may be
     influenced by pumping or artificial recharge (Weber and Stewart 2004, Ground Water
-    42(6), 935-938, on use and limits). The curve ends at zero.
-
-    Parameters
-    ----------
-    rain : xarray.DataArray
-        Rain of each step, dims (time).
-
-    Returns
-    -------
-    xarray.DataArray
-        Dims (time), in the units of the rain times a step. Steps without rain are NaN and count
-        as the mean.
+    42(6), 935-938, on use and limits). Steps without rain are NaN and count as the mean; the curve
+    ends at zero.
 
     Examples
     --------
@@ -455,22 +349,9 @@ def lag_correlations(
 ) -> pd.DataFrame:
     """Return the correlation of the level with the mean of each covariate over preceding steps.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dims (time), m; NaN for missing levels.
-    covariates : xarray.Dataset
-        Covariates on the same times, dims (time).
-    names : sequence of str
-        Names of the covariates.
-    most : int
-        Largest number of steps in a mean, including the step of the level.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns covariate, steps, correlation (Pearson; NaN for fewer than 20 pairs), n; for up to
-        40 numbers of steps from 1 to ``most``, evenly spaced on a logarithmic scale.
+    The table has the columns covariate, steps, correlation (Pearson; NaN for fewer than 20 pairs)
+    and n; for up to 40 numbers of steps from 1 to ``most``, evenly spaced on a logarithmic scale.
+    A mean includes the step of the level.
     """
     steps = np.unique(np.geomspace(1, most, 40).round().astype(int))
     target = level.to_series()

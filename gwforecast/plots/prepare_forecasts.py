@@ -15,17 +15,9 @@ from gwforecast.plots import prepare
 from gwforecast.plots.prepare import Interval, View
 
 __all__ = [
-    "Issued",
-    "fan_view",
-    "intervals",
-    "issued",
-    "issues_of",
-    "last_level",
-    "near_thresholds",
-    "rain_through",
-    "usual_levels",
-    "without_forecast",
-]
+    "Issued", "fan_view", "intervals", "issued", "issues_of", "last_level", "near_thresholds",
+    "rain_through", "usual_levels", "without_forecast",
+]  # fmt: skip
 
 
 NORMAL_QUANTILES = (0.1, 0.5, 0.9)
@@ -44,23 +36,8 @@ class Issued:
 def issues_of(forecast: xr.Dataset, *, well: str, model: str | None) -> xr.DataArray:
     """Return the forecasts of a well and model, dims (issue_time, lead_time, quantile), m.
 
-    Members are replaced by their quantiles, those of
-    :data:`gwforecast.calibration.intervals.QUANTILES`, NaN where a member is missing. A forecast
-    without quantiles and members is the median. Selected dimensions may be scalar coordinates.
-
-    Parameters
-    ----------
-    forecast : xarray.Dataset
-        ``level`` ([model,] well, issue_time, lead_time[, quantile | member]), m.
-    well : str
-        Name of the well.
-    model : str, optional
-        Name of the model; may be omitted where there is only one.
-
-    Raises
-    ------
-    ValueError
-        If the well or model is unknown, or there are several models and none is given.
+    Members are replaced by their quantiles, NaN where a member is missing. A forecast without
+    quantiles and members is the median. Selected dimensions may be scalar coordinates.
     """
     level = forecast[schema.LEVEL]
     if schema.MODEL in level.dims:
@@ -87,13 +64,7 @@ def issues_of(forecast: xr.Dataset, *, well: str, model: str | None) -> xr.DataA
 def issued(
     forecast: xr.Dataset, *, well: str, issue_time: object | None, model: str | None
 ) -> Issued:
-    """Return the forecast from one issue time, by default the last.
-
-    Raises
-    ------
-    ValueError
-        If the well, model or issue time is unknown, or the forecast has no level.
-    """
+    """Return the forecast from one issue time, by default the last."""
     level = issues_of(forecast, well=well, model=model)
     times = level[schema.ISSUE_TIME].values
     wanted = times[-1] if issue_time is None else timeline.to_times([issue_time])[0]
@@ -118,13 +89,7 @@ def issued(
 
 
 def intervals(level: xr.DataArray) -> list[Interval]:
-    """Return the intervals between quantiles q and 1 - q with known levels, the widest first.
-
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dims (time, quantile), m.
-    """
+    """Return the intervals between quantiles q and 1 - q with known levels, the widest first."""
     quantiles = level[schema.QUANTILE].values
     found = []
     for low in quantiles[quantiles < 0.5]:
@@ -148,15 +113,8 @@ def last_level(
 def without_forecast(median: xr.DataArray) -> list[View]:
     """Return first and last time of each longer span between forecasts.
 
-    Parameters
-    ----------
-    median : xarray.DataArray
-        Dims (issue_time, lead_time), m, with the coordinate ``valid_time``; NaN for no forecast.
-
-    Returns
-    -------
-    list of tuple of numpy.datetime64
-        Spans longer than twice the usual time between issue times, and than 30 days.
+    Spans are longer than twice the usual time between issue times, and than 30 days. ``median`` has
+    the dims (issue_time, lead_time) and the coordinate ``valid_time``; NaN for no forecast.
     """
     issues, valid = median[schema.ISSUE_TIME].values, median[schema.VALID_TIME].values
     there = np.isfinite(median.values)
@@ -174,11 +132,6 @@ def fan_view(forecast: Issued, observations: xr.Dataset, *, history: int | None)
     """Return the first and last time of a fan chart: a history, and all valid times.
 
     Without ``history``, it is twice as long as the horizon, and at least half a year.
-
-    Raises
-    ------
-    ValueError
-        If ``history`` is negative.
     """
     if history is not None and history < 0:
         raise ValueError(
@@ -216,19 +169,8 @@ def rain_through(
 ) -> tuple[xr.DataArray | None, str]:
     """Return rain, dims (time,): observed up to the issue time, and that of ``weather`` after it.
 
-    The mean of members is used. Without ``weather``, all rain is observed.
-
-    Returns
-    -------
-    rain : xarray.DataArray or None
-        None if the observations have no rain.
-    later : str
-        Label of the rain after the issue time.
-
-    Raises
-    ------
-    ValueError
-        If the weather has no rain of this name.
+    The mean of members is used. Without ``weather``, all rain is observed; None if the observations
+    have no rain. The text is the label of the rain after the issue time.
     """
     name = prepare.rain_name(observations)
     if name is None:
@@ -261,19 +203,8 @@ def usual_levels(
 ) -> xr.DataArray | None:
     """Return the normal levels: quantiles 0.1, 0.5 and 0.9 of all past years around each day.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dims (time,), m.
-    times : numpy.ndarray
-        Shape (time,), times of the normal levels.
-    before : numpy.datetime64
-        Last time whose levels are used.
-
-    Returns
-    -------
-    xarray.DataArray or None
-        Dims (time, quantile), m; None with levels of fewer than three years.
+    Levels up to the time ``before`` are used. Dims (time, quantile), m; None with levels of fewer
+    than three years.
     """
     past = level.where(level[schema.TIME] <= before).dropna(schema.TIME)
     if np.unique(past[schema.TIME].dt.year).size < 3:

@@ -11,20 +11,32 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gwforecast.plots import style
-from gwforecast.plots.labels import MINUS, metric_label, model_label, perfect_value, thousands
+from gwforecast.plots.labels import (
+    MINUS,
+    metric_label,
+    model_label,
+    perfect_value,
+    thousands,
+    wells_label,
+)
 from gwforecast.sequences.split import Period
 from gwforecast.verification.coverage import ALL_YEARS, coverage_of_blocks
 
-__all__ = ["by_well", "coverage_by_year", "coverages", "interval_coverage", "score_comparison"]
+__all__ = [
+    "by_well", "coverage_by_year", "coverages", "interval_coverage", "lowest_drawn",
+    "score_comparison",
+]  # fmt: skip
 
 
 _NUMBER = 40
 """Width of a score and of the names of models beside the axes, in points."""
-
-_LOWEST_SKILL = -1.0
-"""Lower end of the axis of metrics with the perfect value 1; arrows mark scores below it."""
 _MOST_BLOCKS = 8
 """Blocks of years in the figure of coverage."""
+
+
+def lowest_drawn(metric: str) -> float:
+    """Return the lower end of the axis of a metric, at which lower scores are drawn."""
+    return -1.0 if perfect_value(metric) == 1.0 else -np.inf
 
 
 @style.styled
@@ -37,21 +49,8 @@ def score_comparison(
 ) -> Axes:
     """Draw the score of each model, best first: a dot for each well, and the median over wells.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as returned by ``score_table``.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. A grey line marks zero and a dashed line the value of a perfect prediction. Of
-        metrics with the perfect value 1, scores below -1 are drawn as arrows at the left edge.
-
-    Raises
-    ------
-    ValueError
-        If there is no score of this metric and period.
+    A grey line marks zero and a dashed line the value of a perfect prediction. Of metrics with the
+    perfect value 1, scores below -1 are drawn as arrows at the left edge.
     """
     table = _table(scores, metric=metric, period=period)
     perfect, label = perfect_value(metric), metric_label(metric)
@@ -60,7 +59,7 @@ def score_comparison(
     ax = style.new_axes(
         ax, width=style.WIDE * 0.75, height=0.9 + 0.27 * len(order) + 0.3 * (wells > 1)
     )
-    lowest = _LOWEST_SKILL if perfect == 1.0 else -np.inf
+    lowest = lowest_drawn(metric)
     ax.axvline(0.0, color=style.SPARE, lw=0.8, zorder=1)
     ax.axvline(perfect, color=style.INK, lw=0.8, ls=(0, (4, 3)), zorder=1)
     for row, model in enumerate(order):
@@ -85,10 +84,9 @@ def score_comparison(
 def _title(ax: Axes, scores: pd.DataFrame, *, period: str) -> None:
     """Write the wells, the period and the number of levels of some scores above the axes."""
     of_well = scores.dropna(subset="value").groupby("well")["n"].max()
-    wells = scores["well"].unique()
-    who = str(wells[0]) if wells.size == 1 else f"{wells.size} wells"
     note = f"{period} period, n = {thousands(int(of_well.sum()))}"
-    style.title(ax, who, note, width=style.points_across(ax) - (_NUMBER if ax.texts else 0))
+    room = style.points_across(ax) - (_NUMBER if ax.texts else 0)
+    style.title(ax, wells_label(scores["well"]), note, width=room)
 
 
 def _draw_row(
@@ -102,7 +100,7 @@ def _draw_row(
     median = float(np.median(values))
     shown = max(median, lowest)
     if dots:
-        heights = row + 0.22 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], values.size)
+        heights = row + style.jitter(values.size, 0.22)
         inside = values >= lowest
         mark: dict[str, Any] = {"ls": "", "mew": 0.0, "color": style.OBSERVED}
         ax.plot(values[inside], heights[inside], marker="o", ms=3, alpha=0.5, label="well", **mark)
@@ -153,32 +151,20 @@ def interval_coverage(
 ) -> Axes:
     """Draw the observed against the nominal coverage of prediction intervals.
 
+    Intervals with points below the black line are too narrow: the diagonal of one model, or the
+    nominal coverages of several models, whose points are set apart so that none hides another.
+
     Parameters
     ----------
     table : pandas.DataFrame
         Columns nominal and observed, coverages from 0 to 1, and, if there are several models,
         model. Or scores (model, well, period, metric, value, n) with metrics such as
         ``coverage_95``, which are pooled over the levels of all wells.
-    period : {"train", "validation", "test"}
-        Period of the scores.
     emphasis : iterable of str, optional
-        Models drawn in colour, in the order of the colours; the others are grey. By default all
-        models have colours.
+        Models in colour, the others are grey; by default all have colours.
     note : str
         Text below the legend, such as that of
         :func:`gwforecast.verification.coverage.coverage_note`.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. Intervals with points below the black line are too narrow: the diagonal of one
-        model, or the nominal coverages of several models, whose points are set apart along the
-        axis of nominal coverage so that none hides another.
-
-    Raises
-    ------
-    ValueError
-        If there is no coverage, or one is not between 0 and 1.
     """
     scores = table if "metric" in table else None
     table = table if scores is None else coverages(scores, period=period)
@@ -216,6 +202,9 @@ def coverage_by_year(
 ) -> Axes:
     """Draw the coverage of an interval by blocks of years, with the range that chance gives it.
 
+    Bars are the 95 % range of the coverage of one well, as errors last; of several wells, points
+    and bars are medians.
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -228,17 +217,6 @@ def coverage_by_year(
         Of the interval, in %.
     note : str
         Text above the axes at the right.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes. Bars are the 95 % range of the coverage of one well, as errors last; of several
-        wells, points and bars are medians.
-
-    Raises
-    ------
-    ValueError
-        If the table has no such interval.
     """
     by = "lead" if "lead" in table else "model"
     chosen = table if models is None else table[table["model"].isin(list(models))]
@@ -271,8 +249,7 @@ def coverage_by_year(
     ax.set_ylim(min(float(blocks["lower"].min()), nominal / 100 - 0.15) - 0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     style.legend_below(ax, below=24)
-    wells = chosen["well"].unique()
-    style.title(ax, str(wells[0]) if wells.size == 1 else f"median of {wells.size} wells", note)
+    style.title(ax, wells_label(chosen["well"], "median of "), note)
     return style.finish(ax, grid="y")
 
 
@@ -343,17 +320,9 @@ def _check_shares(table: pd.DataFrame, *, period: Period) -> None:
 
 
 def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
-    """Return the nominal and observed coverage of each model, pooled over the levels of all wells.
+    """Return the coverage of each model, pooled over the levels of all wells.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns model, period, metric, value, n; metrics such as ``coverage_95`` are used.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns model, nominal, observed; coverages from 0 to 1.
+    The table has the columns model, nominal and observed; coverages from 0 to 1.
     """
     shares = scores["metric"].str.fullmatch(r"coverage_\d+") & (scores["period"] == period)
     known = scores[shares & scores["value"].notna() & (scores["n"] > 0)]
@@ -368,13 +337,7 @@ def coverages(scores: pd.DataFrame, *, period: Period) -> pd.DataFrame:
 def by_well(
     scores: pd.DataFrame, *, metric: str, period: str, models: list[str] | None = None
 ) -> pd.DataFrame:
-    """Return the scores as a table, wells by models, both in their order in ``scores``.
-
-    Raises
-    ------
-    ValueError
-        If there is no score of this metric and period, or a model of ``models`` has none.
-    """
+    """Return the scores as a table, wells by models, both in their order in ``scores``."""
     rows = scores[(scores["metric"] == metric) & (scores["period"] == period)]
     wide = rows.pivot_table(index="well", columns="model", values="value", dropna=False, sort=False)
     lacking = [model for model in models or () if model not in wide or wide[model].isna().all()]

@@ -19,6 +19,7 @@ from gwforecast.plots.labels import (
     model_label,
     perfect_value,
     thousands,
+    wells_label,
 )
 from gwforecast.plots.style import Look
 
@@ -61,11 +62,6 @@ def scores_by_lead(
         Models in colour, the others are grey and dashed; by default all have colours.
     note : str, optional
         Text above the axes at the right, before the number of pairs.
-
-    Raises
-    ------
-    ValueError
-        If a well or model is unknown, or there is no score of this metric.
     """
     found = _curves(scores, metric=metric, wells=wells, models=models)
     count = found.values.shape[1] + len(found.without)
@@ -130,11 +126,6 @@ def _curves(
 
     At each lead time, the mean is taken over the wells at which all models with scores at this
     lead time have one, so that models are compared on the same wells.
-
-    Raises
-    ------
-    ValueError
-        If a well or model is unknown, or there is no score of this metric.
     """
     chosen = _chosen(scores, wells=wells, models=models)
     table = chosen[chosen["metric"] == metric]
@@ -193,13 +184,6 @@ def spread_apart(heights: np.ndarray, *, gap: float, low: float, high: float) ->
 
     Heights that are too close are moved as a block around their mean. Where there is too little
     room for the gap, heights are evenly spaced.
-
-    Parameters
-    ----------
-    heights : numpy.ndarray
-        Shape (label,).
-    gap, low, high : float
-        Smallest distance between heights, and limits of the heights.
 
     Examples
     --------
@@ -300,11 +284,6 @@ def reliability(
     note : str, optional
         Text above the axes, such as the event and the origin of the weather, before the number of
         forecasts.
-
-    Raises
-    ------
-    ValueError
-        If there is no forecast, or a probability or frequency is not between 0 and 1.
     """
     table = _known_bins(table)
     models_shown = table["model"].nunique() if "model" in table else 1
@@ -397,11 +376,6 @@ def pit(
         As in :func:`scores_by_lead`.
     note : str, optional
         Text above the axes, before the number of pairs.
-
-    Raises
-    ------
-    ValueError
-        If there is no value, a value is not between 0 and 1, or there are fewer than two bins.
     """
     parts = _parts(values, bins=bins)
     ax = style.new_axes(ax, width=style.NARROW, height=2.9)
@@ -435,8 +409,7 @@ def pit(
 def _whose(values: xr.DataArray, models: list[str]) -> str:
     """Return the title of a histogram: the well or the number of wells, and a single model."""
     named = schema.WELL in values.coords
-    wells = np.atleast_1d(values[schema.WELL].values).tolist() if named else []
-    well = str(wells[0]) if len(wells) == 1 else f"{len(wells)} wells" if wells else ""
+    well = wells_label(np.atleast_1d(values[schema.WELL].values)) if named else ""
     model = model_label(models[0]) if len(models) == 1 and models[0] else ""
     return ", ".join(part for part in (well, model) if part)
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import shortened
+from gwforecast.plots.labels import shortened, wells_label
 from gwforecast.sequences.normal import CLASSES
 from gwforecast.verification.status import OUTLOOK_CLASSES
 
@@ -46,11 +46,6 @@ def classes(
         Dims (well, time, class), with three ordered classes, such as below, near and above normal.
     observed : xarray.DataArray, optional
         Number of the observed class, from 0 to 2 or NaN, dims (well, time).
-
-    Raises
-    ------
-    ValueError
-        If the well is unknown, there are not three classes, or there is no probability.
     """
     well = prepare.only_well(probability, well)
     shares = probability.sel({schema.WELL: well}, drop=True).transpose(schema.TIME, "class")
@@ -121,6 +116,8 @@ def status_strip(
 ) -> Axes:
     """Draw the status of each well by month, as a row of coloured cells.
 
+    With up to 18 months, the percentile is written in the cells.
+
     Parameters
     ----------
     status : pandas.DataFrame
@@ -130,20 +127,6 @@ def status_strip(
         and month.
     issue_time : str, numpy.datetime64 or pandas.Timestamp, optional
         Months after that of the issue time are forecast; they are hatched and framed.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw in; by default those of a new figure, whose height depends on the number of
-        wells.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes, with wells from the top in the order of the table. With up to 18 months, the
-        percentile is written in the cells.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, a class is unknown, or a well has two rows for a month.
     """
     months = _months_of(status, issue_time=issue_time)
     wells, count = months.classes.shape
@@ -166,9 +149,8 @@ def status_strip(
     ax.set_yticks(named, names)
     ax.set(xlim=(-0.5, count - 0.5), ylim=(wells - 0.5, -0.5))
     room = style.points_across(ax) - max(0.0, max(map(style.text_width, names)) - 30)
-    who = months.wells[0] if wells == 1 else f"{wells} wells"
     note = note or "status of each month against the same months of past years"
-    style.title(ax, who, note, pad=16 if months.forecast else 5, width=room)
+    style.title(ax, wells_label(months.wells), note, pad=16 if months.forecast else 5, width=room)
     _legend(ax, months, below=below, width=room)
     style.finish(ax).tick_params(axis="y", length=0)
     return ax
@@ -188,13 +170,7 @@ class _Months:
 def _months_of(
     status: pd.DataFrame, *, issue_time: str | np.datetime64 | pd.Timestamp | None
 ) -> _Months:
-    """Return class numbers and percentiles by well and month.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, a class is unknown, or a well has two rows for a month.
-    """
+    """Return class numbers and percentiles by well and month."""
     if status.empty:
         raise ValueError(
             "The table of status must have rows. Received none. Choose wells and months with "

@@ -29,40 +29,12 @@ from gwforecast.plots.prepare import View, is_sparse, isolated, period_spans
 from gwforecast.sequences.split import Period, Split
 
 __all__ = [
-    "INK",
-    "INTERVAL",
-    "NARROW",
-    "OBSERVED",
-    "PERIOD_MARKS",
-    "PHONE",
-    "PREDICTED",
-    "RAIN",
-    "RAIN_BARS",
-    "SPARE",
-    "STEPS",
-    "STRONG",
-    "WIDE",
-    "Look",
-    "close",
-    "date_axis",
-    "draw_levels",
-    "finish",
-    "label_figure",
-    "legend_below",
-    "looks_of",
-    "new_axes",
-    "note_below",
-    "panels",
-    "phone_axes",
-    "picture",
-    "plain_numbers",
-    "points_across",
-    "points_up",
-    "shade_periods",
-    "styled",
-    "text_width",
-    "title",
-]
+    "INK", "INTERVAL", "NARROW", "OBSERVED", "PERIOD_MARKS", "PHONE", "PREDICTED", "RAIN",
+    "RAIN_BARS", "SPARE", "STEPS", "STRONG", "WIDE", "Look", "close", "date_axis", "draw_levels",
+    "finish", "jitter", "label_figure", "legend_below", "looks_of", "new_axes", "note_below",
+    "panels", "phone_axes", "picture", "plain_numbers", "points_across", "points_up",
+    "shade_periods", "styled", "text_width", "title",
+]  # fmt: skip
 
 
 OBSERVED = "#0072B2"
@@ -265,6 +237,11 @@ def text_width(text: str, *, size: float = _TICK, weight: str = "normal") -> flo
     return float(np.ptp(path.vertices[drawn, 0])) if drawn.any() else 0.0
 
 
+def jitter(count: int, reach: float) -> np.ndarray:
+    """Return shifts of up to ``reach`` that keep equal values apart."""
+    return reach * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], count)
+
+
 def plain_numbers(*axes: Axis) -> None:
     """Label ticks with full numbers, without an offset or an exponent: 1234.52, not +1.234e3."""
     for axis in axes:
@@ -411,14 +388,9 @@ class Look:
 def looks_of(models: Iterable[str], emphasis: Iterable[str] | None = None) -> dict[str, Look]:
     """Return the look of each model in a figure.
 
-    Parameters
-    ----------
-    models : iterable of str
-        Models of the figure.
-    emphasis : iterable of str, optional
-        Models drawn in colour, in the order of the colours; they need not all be in the figure,
-        so that a model has the same colour in all figures of a run. The others are grey and
-        dashed. By default all models have colours, in the order of ``models``.
+    Models of ``emphasis`` are drawn in colour, in the order of the colours; they need not all be in
+    the figure, so that a model has the same colour in all figures of a run. The others are grey and
+    dashed. By default all models have colours.
 
     Examples
     --------
@@ -445,17 +417,8 @@ def looks_of(models: Iterable[str], emphasis: Iterable[str] | None = None) -> di
 def picture(ax: Axes, *, dpi: int = 130, colours: int | None = None) -> tuple[bytes, int, int]:
     """Return the figure of some axes as PNG, with its width and height in pixels, and close it.
 
-    The same figure always gives the same bytes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes of the figure.
-    dpi : int
-        Pixels in an inch.
-    colours : int, optional
-        Number of colours of the picture, 256 at most: 64 make a fan four times smaller, without a
-        difference that can be seen.
+    The same figure always gives the same bytes. With a palette of 64 colours, the file of a fan is
+    four times smaller, without a difference that can be seen.
     """
     buffer = io.BytesIO()
     metadata = {"Software": None}  # the version of matplotlib would change the bytes

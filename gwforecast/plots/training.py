@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import MINUS, model_label
+from gwforecast.plots.labels import MINUS, metric_label, model_label
 from gwforecast.verification.metrics import METRICS
 
 __all__ = ["training_history", "tuning"]
@@ -33,21 +33,13 @@ def training_history(
 ) -> Axes:
     """Draw the loss of each member by epoch, the median of the members, and their best epochs.
 
+    A dot marks the epoch of the lowest validation loss of each member. The median is drawn for
+    epochs in which at least half of the members are trained.
+
     Parameters
     ----------
     history : pandas.DataFrame
-        Columns well, member, epoch, loss, validation_loss, and optionally model. The median is
-        drawn for epochs in which at least half of the members are trained.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes; a dot marks the epoch of the lowest validation loss of each member.
-
-    Raises
-    ------
-    ValueError
-        If the well or model is unknown, or there are several and none is given.
+        Columns well, member, epoch, loss, validation_loss, and optionally model.
     """
     table = _one_of(_one_of(history, "model", model), "well", well)
     members = table["member"].nunique()
@@ -136,7 +128,8 @@ def tuning(
     """Draw the scores of the trials of a hyperparameter search, and the scores by hyperparameter.
 
     Pruned trials are drawn with the score at which they were stopped, which is that of fewer
-    members. Outliers are drawn as triangles at the edge of the axes, and failed trials as crosses.
+    members. Outliers are drawn as triangles at the edge of the axes, failed trials as crosses, and
+    the best has a ring.
 
     Parameters
     ----------
@@ -152,16 +145,6 @@ def tuning(
     axes : sequence of matplotlib.axes.Axes, optional
         Axes to draw in, first the trials, then one for each setting; by default those of a new
         figure.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        The axes; a ring marks the best trial.
-
-    Raises
-    ------
-    ValueError
-        If no trial is complete.
     """
     complete = trials[trials["state"] == "complete"]
     if complete.empty:
@@ -177,22 +160,17 @@ def tuning(
     known = trials[trials["state"] != "failed"]
     for ax, (name, given) in zip(drawn[1:], space.items(), strict=True):
         _draw_setting(ax, known, best, name=name, given=given, view=view)
-    units = METRICS[metric].units
-    label = METRICS[metric].label + (f" [{units}]" if units != "1" else "")
     for number, ax in enumerate(drawn):
         first = number == 0 or (number - 1) % _across(len(space)) == 0
-        ax.set(ylim=view, ylabel=label if first else "")
+        ax.set(ylim=view, ylabel=metric_label(metric) if first else "")
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=style.STEPS))
         ax.tick_params(axis="y", labelleft=first)
         style.finish(ax, grid="y")
-    digits = 3 if units == "m" else 2
-    note = f"best: trial {best['number']}, {METRICS[metric].label} {best['value']:.{digits}f}"
-    unit = f" {units}" if units != "1" else ""
-    style.title(
-        drawn[0],
-        f"{model_label(model)}, validation period".lstrip(", "),
-        note.replace("-", MINUS) + unit,
-    )
+    units = METRICS[metric].units.replace("1", "")
+    value = f"{best['value']:.{3 if units == 'm' else 2}f} {units}".rstrip()
+    note = f"best: trial {best['number']}, {METRICS[metric].label} {value}"
+    name = f"{model_label(model)}, validation period".lstrip(", ")
+    style.title(drawn[0], name, note.replace("-", MINUS))
     return drawn
 
 
@@ -230,14 +208,8 @@ def _draw_trials(
     complete = trials["value"].where(trials["state"] == "complete")
     so_far = complete.cummax() if rises else complete.cummin()
     number = trials["number"]
-    ax.plot(
-        number,
-        so_far.ffill(),
-        drawstyle="steps-post",
-        color=style.PREDICTED,
-        lw=1.2,
-        label="best so far",
-    )
+    ax.plot(number, so_far.ffill(), drawstyle="steps-post", color=style.PREDICTED, lw=1.2,
+            label="best so far")  # fmt: skip
     _draw_marks(ax, trials, number.to_numpy(float), view=view)
     failed = trials[trials["state"] == "failed"]
     if len(failed):
@@ -262,7 +234,7 @@ def _draw_setting(
     if kind == "choice":
         places = {str(value): place for place, value in enumerate(values)}
         x = trials[name].map(lambda value: places.get(str(value), np.nan)).to_numpy(float)
-        x += 0.16 * np.resize([0.0, 1.0, -1.0, 0.5, -0.5], x.size)  # keeps equal values apart
+        x += style.jitter(x.size, 0.16)
         ax.set_xticks(range(len(values)), [_short(value) for value in values])
         ax.set_xlim(-0.6, len(values) - 0.4)
     else:

@@ -23,14 +23,11 @@ from gwforecast.plots.labels import (
     shortened,
     units_label,
 )
-from gwforecast.plots.scores import by_well
+from gwforecast.plots.scores import by_well, lowest_drawn
 from gwforecast.sequences.split import Period
 
 __all__ = ["extreme_wells", "score_by_attribute", "score_distribution", "score_map"]
 
-
-LOWEST = -1.0
-"""Lower end of the axis of metrics with the perfect value 1; lower scores are drawn at it."""
 
 NAMED = 8
 """Number of best and of worst wells shown."""
@@ -56,15 +53,10 @@ def score_distribution(
     ----------
     emphasis : iterable of str, optional
         Models in colour, the others are grey and dashed; by default all have colours.
-
-    Raises
-    ------
-    ValueError
-        If there is no score of this metric, period and model.
     """
     table = by_well(scores, metric=metric, period=period)
     ax = style.new_axes(ax, width=style.WIDE * 0.75, height=3.4)
-    lowest = _lowest(metric)
+    lowest = lowest_drawn(metric)
     looks = style.looks_of(map(str, table), emphasis)
     for model, values in table.items():
         ordered = np.sort(values.dropna().to_numpy(float)).clip(lowest)
@@ -109,11 +101,6 @@ def extreme_wells(
         Model that the wells are ordered by.
     baseline : str, optional
         Model for comparison, in grey.
-
-    Raises
-    ------
-    ValueError
-        If there is no score of this metric, period and model.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])
     away = (table[model] - perfect_value(metric)).abs().sort_values(kind="stable")
@@ -121,7 +108,7 @@ def extreme_wells(
     cut = len(wells) > 2 * NAMED
     shown = [*wells[:NAMED], *wells[-NAMED:]] if cut else wells
     ax = style.new_axes(ax, width=style.WIDE * 0.75, height=0.9 + 0.2 * len(shown))
-    lowest = _lowest(metric)
+    lowest = lowest_drawn(metric)
     rows = np.arange(len(shown)) + (np.arange(len(shown)) >= NAMED if cut else 0)
     others = () if baseline is None or baseline not in table else (baseline,)
     for name, color, size in (*((b, style.SPARE, 4) for b in others), (model, style.PREDICTED, 6)):
@@ -161,11 +148,6 @@ def score_by_attribute(
     ----------
     observations : xarray.Dataset
         Dataset with the attribute, dims (well).
-
-    Raises
-    ------
-    ValueError
-        If there is no such score or static attribute.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     if attribute not in schema.attribute_names(observations):
@@ -177,7 +159,7 @@ def score_by_attribute(
     there = [well for well in table.index if well in found[schema.WELL].values]
     values, score = found.sel({schema.WELL: there}).values, table.loc[there].to_numpy(float)
     ax = style.new_axes(ax, width=style.NARROW * 1.3, height=3.2)
-    lowest = _lowest(metric)
+    lowest = lowest_drawn(metric)
     numeric = found.dtype.kind in "fiu"
     across = values.astype(float) if numeric else _in_rows(ax, [str(value) for value in values])
     ax.plot(across, score.clip(lowest), "o", ms=4, mew=0, alpha=0.6, color=style.OBSERVED)
@@ -210,11 +192,6 @@ def score_map(
     ----------
     observations : xarray.Dataset
         Dataset with the static attributes longitude and latitude, lon and lat, or x and y.
-
-    Raises
-    ------
-    ValueError
-        If there is no such score, or the wells have no coordinates.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     names = schema.coordinate_names(observations)
@@ -354,10 +331,6 @@ def _in_rows(ax: Axes, values: list[str]) -> np.ndarray:
     before = pd.Series(values).groupby(values).cumcount().to_numpy()
     rows = np.array([names.index(value) for value in values], float)
     return np.asarray(rows + 0.06 * ((before + 2) % 5 - 2))
-
-
-def _lowest(metric: str) -> float:
-    return LOWEST if perfect_value(metric) == 1.0 else -np.inf
 
 
 def _mark_lowest(axis: Axis, scores: np.ndarray, *, lowest: float) -> None:
