@@ -7,35 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gwforecast.cli.console import (
-    clean,
-    print_paths,
-    print_reports,
-    print_table,
-    progress_bars,
-    screen,
-)
-from gwforecast.cli.findings import (
-    AllowErrors,
-    print_coverage,
-    print_failures,
-    print_findings,
-    refuse_errors,
-    say_in_one_line,
-)
-from gwforecast.cli.options import (
-    CLUSTER,
-    FITTING,
-    INPUTS,
-    MODELS,
-    READING,
-    RESULTS,
-    SPLIT,
-    Report,
-    load,
-    option,
-    takes,
-)
+from gwforecast.cli import console, findings, options
+from gwforecast.cli.console import clean, print_paths, print_table, screen
+from gwforecast.cli.options import CLUSTER, FITTING, INPUTS, READING, SPLIT, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +30,7 @@ SEEN = (
 ORIGINS = "Issue times and lead times"
 
 BACKTEST = {
-    "models": option("backtest.models", panel=MODELS, note="Separate them by commas."),
+    "models": option("backtest.models", panel=options.MODELS, note="Separate them by commas."),
     "forcing": option("backtest.forcing", panel=ORIGINS),
     "horizon": option("backtest.horizon", int, panel=ORIGINS),
     "stride": option("backtest.stride", int, panel=ORIGINS),
@@ -64,15 +38,19 @@ BACKTEST = {
     "end": option("backtest.end", panel=ORIGINS),
     "refit_every": option("backtest.refit_every", int, panel=ORIGINS),
     "sliding": option("backtest.sliding", bool, panel=ORIGINS, flag="--sliding/--expanding"),
-    "threshold": option("backtest.threshold", float, panel=RESULTS),
-    "out": option("backtest.folder", Path, panel=RESULTS, flag="--out"),
+    "threshold": option("backtest.threshold", float, panel=options.RESULTS),
+    "out": option("backtest.folder", Path, panel=options.RESULTS, flag="--out"),
 }
 """Options that only this command has, or that stand for another setting than elsewhere."""
 
 
-@takes("config", *INPUTS, "fill", *SPLIT, *FITTING, *CLUSTER, "figures", *READING, **BACKTEST)
+@options.takes(
+    "config", *INPUTS, "fill", *SPLIT, *FITTING, *CLUSTER, "figures", *READING, **BACKTEST
+)
 def backtest(
-    context: typer.Context, report: Report = False, allow_errors: AllowErrors = False
+    context: typer.Context,
+    report: options.Report = False,
+    allow_errors: findings.AllowErrors = False,
 ) -> None:
     """Issue hindcasts at past times, with what was known then, and score them by lead time.
 
@@ -83,16 +61,16 @@ def backtest(
     """
     from gwforecast import jobs
 
-    settings = load(context)
-    with progress_bars() as progress:
+    settings = options.load(context)
+    with console.progress_bars() as progress:
         result = jobs.backtest(settings, progress=progress)
     checked = jobs.check(settings)
-    say_in_one_line(str(checked.attrs.get("understood", "")))
-    errors = print_findings(checked, least="warning")
+    findings.say_in_one_line(str(checked.attrs.get("understood", "")))
+    errors = findings.print_findings(checked, least="warning")
     if report:
-        print_reports(result, settings.backtest.folder, wells=settings.output.figures)
+        console.print_reports(result, settings.backtest.folder, wells=settings.output.figures)
     _print_backtest(result, settings.backtest.folder)
-    refuse_errors(errors, allowed=allow_errors)
+    findings.refuse_errors(errors, allowed=allow_errors)
 
 
 def _print_backtest(result: Backtest, folder: Path) -> None:
@@ -112,12 +90,14 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     _print_comparison(result.verification.comparison)
     coverage = result.verification.coverage
     if len(coverage):
-        print_coverage(coverage[coverage["model"] == main_model(result.hindcasts)], by="lead")
+        findings.print_coverage(
+            coverage[coverage["model"] == main_model(result.hindcasts)], by="lead"
+        )
     refits = " or, later, through the last refit" if origins.refit_every else ""
     screen.print(SEEN.format(refits=refits), soft_wrap=True)
     print_paths(result.paths)
     screen.print(clean(f"Scores, hindcasts and the record of the run: {folder}"), soft_wrap=True)
-    print_failures(result.outcomes)
+    findings.print_failures(result.outcomes)
 
 
 def _print_scores(scores: pd.DataFrame) -> None:

@@ -28,21 +28,9 @@ if TYPE_CHECKING:
     from gwforecast.runs.results import Backtest, Evaluation
 
 __all__ = [
-    "clean",
-    "errors",
-    "event",
-    "exit_with",
-    "in_words",
-    "log_as",
-    "lose",
-    "print_paths",
-    "print_reports",
-    "print_table",
-    "progress_bars",
-    "screen",
-    "show_tracebacks",
-    "show_warning",
-]
+    "clean", "errors", "event", "exit_with", "in_words", "log_as", "lose", "print_paths",
+    "print_reports", "print_table", "progress_bars", "screen", "show_tracebacks", "show_warning",
+]  # fmt: skip
 
 
 def _occupy() -> None:
@@ -207,15 +195,7 @@ _FIRST = (
 
 
 def print_paths(paths: Mapping[str, Path], *, most: int = 10) -> None:
-    """Print the most important figures among the files of a run, and how many more there are.
-
-    Parameters
-    ----------
-    paths : mapping of str to pathlib.Path
-        Files by their names in the folder of the run.
-    most : int
-        Number of lines.
-    """
+    """Print the most important figures among the files of a run, and how many more there are."""
     figures = [path for name, path in paths.items() if name.endswith(".png")]
     seen: dict[int, int] = {}
     ranked = []

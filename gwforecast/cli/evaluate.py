@@ -7,23 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwforecast.cli import options
-from gwforecast.cli.console import (
-    clean,
-    print_paths,
-    print_reports,
-    print_table,
-    progress_bars,
-    screen,
-)
-from gwforecast.cli.findings import (
-    AllowErrors,
-    print_coverage,
-    print_failures,
-    print_findings,
-    refuse_errors,
-    say_in_one_line,
-)
+from gwforecast.cli import console, findings, options
+from gwforecast.cli.console import clean, print_paths, print_table, screen
 from gwforecast.cli.options import CLUSTER, FITTING, INPUTS, READING, SPLIT
 
 if TYPE_CHECKING:
@@ -67,7 +52,9 @@ DemoOut = Annotated[
     *CLUSTER, "out", "figures", *READING,
 )  # fmt: skip
 def evaluate(
-    context: typer.Context, report: options.Report = False, allow_errors: AllowErrors = False
+    context: typer.Context,
+    report: options.Report = False,
+    allow_errors: findings.AllowErrors = False,
 ) -> None:
     """Simulate levels from the weather, and score each model against a baseline.
 
@@ -82,16 +69,16 @@ def evaluate(
     from gwforecast import jobs
 
     settings = options.load(context)
-    with progress_bars() as progress:
+    with console.progress_bars() as progress:
         evaluation = jobs.evaluate(settings, progress=progress)
-    say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
-    errors = print_findings(evaluation.findings, least="warning")
+    findings.say_in_one_line(str(evaluation.findings.attrs.get("understood", "")))
+    errors = findings.print_findings(evaluation.findings, least="warning")
     try:
         _print_evaluation(evaluation, settings.output.folder)
     finally:
         if report:
-            print_reports(evaluation, settings.output.folder, wells=settings.output.figures)
-    refuse_errors(errors, allowed=allow_errors)
+            console.print_reports(evaluation, settings.output.folder, wells=settings.output.figures)
+    findings.refuse_errors(errors, allowed=allow_errors)
 
 
 def demo(out: DemoOut = None, members: options.Members = None, seed: options.Seed = None) -> None:
@@ -105,7 +92,7 @@ def demo(out: DemoOut = None, members: options.Members = None, seed: options.See
 
     folder = Path("demo-results") if out is None else out
     screen.print("The data are synthetic: a seeded physical model whose truth is known.")
-    with progress_bars() as progress:
+    with console.progress_bars() as progress:
         evaluation = jobs.demo(folder, members=members, seed=seed or 0, progress=progress)
     _print_evaluation(evaluation, folder)
 
@@ -147,7 +134,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     texts = definitions(evaluation.baseline)
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))
-    print_coverage(evaluation.coverage, by="model")
+    findings.print_coverage(evaluation.coverage, by="model")
     screen.print(SEEN + SEEN_CROSSED * bool(crossed), soft_wrap=True)
     choice = evaluation.choice
     if len(choice) > 1:
@@ -156,4 +143,4 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     screen.print()
     print_paths(evaluation.paths)
     screen.print(clean(f"Scores, predictions and the record of the run: {folder}"), soft_wrap=True)
-    print_failures(evaluation.outcomes)
+    findings.print_failures(evaluation.outcomes)

@@ -16,14 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "AllowErrors",
-    "print_coverage",
-    "print_failures",
-    "print_findings",
-    "print_understood",
-    "refuse_errors",
-    "say_in_one_line",
-]
+    "AllowErrors", "print_coverage", "print_failures", "print_findings", "print_understood",
+    "refuse_errors", "say_in_one_line",
+]  # fmt: skip
 
 
 WIDTH = 79
@@ -41,13 +36,7 @@ AllowErrors = Annotated[
 
 
 def print_understood(stored: str) -> None:
-    """Print what was understood of the data, a topic a line.
-
-    Parameters
-    ----------
-    stored : str
-        Attribute ``understood`` of the observations.
-    """
+    """Print what was understood (an attribute of the observations), a topic a line."""
     lines = json.loads(stored) if stored else []
     if not lines:
         return
@@ -73,19 +62,9 @@ def say_in_one_line(stored: str) -> None:
 
 
 def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:
-    """Print findings grouped by check, each with the number of wells and the first message.
+    """Print findings by check, with their wells and the first message; return the number of errors.
 
-    Parameters
-    ----------
-    findings : pandas.DataFrame
-        Columns of ``gwforecast.quality.checks.COLUMNS``.
-    least : {"note", "warning", "error"}
-        The mildest severity that is printed.
-
-    Returns
-    -------
-    int
-        Number of findings of severity error.
+    ``least`` is the mildest severity that is printed.
     """
     wanted = ORDER[: ORDER.index(least) + 1]
     shown = findings[findings["severity"].isin(wanted)]
@@ -97,13 +76,7 @@ def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:
 
 
 def print_failures(outcomes: pd.DataFrame) -> None:
-    """Print the models and wells of a run that failed, and exit with code 1 if there are any.
-
-    Parameters
-    ----------
-    outcomes : pandas.DataFrame
-        Columns model, well and status.
-    """
+    """Print the models and wells of a run that failed, and exit with code 1 if there are any."""
     failed = outcomes[outcomes["status"] == "failed"]
     if len(failed):
         names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
@@ -114,12 +87,7 @@ def print_failures(outcomes: pd.DataFrame) -> None:
 def print_coverage(table: pd.DataFrame, *, by: Literal["model", "lead"]) -> None:
     """Print the coverage of the 95 % interval by blocks of years, with its range; none if empty.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As of :func:`gwforecast.verification.coverage.coverage_by_year`.
-    by : {"model", "lead"}
-        Rows of the table; of lead times all rows are of one model.
+    With ``by="lead"`` all rows are of one model.
     """
     from gwforecast.verification.coverage import coverage_note, coverage_of_blocks
 
@@ -143,15 +111,7 @@ def print_coverage(table: pd.DataFrame, *, by: Literal["model", "lead"]) -> None
 
 
 def refuse_errors(count: int, *, allowed: bool) -> None:
-    """Exit with code 1 if the data have findings of severity error, unless these are allowed.
-
-    Parameters
-    ----------
-    count : int
-        Number of findings of severity error.
-    allowed : bool
-        Whether the user accepts them.
-    """
+    """Exit with code 1 if the data have findings of severity error, unless these are allowed."""
     if not count or allowed:
         return
     findings = "1 finding" if count == 1 else f"{count} findings"

@@ -22,26 +22,9 @@ if TYPE_CHECKING:
     from gwforecast.config.load import Settings
 
 __all__ = [
-    "CLUSTER",
-    "DATA",
-    "FITTING",
-    "INPUTS",
-    "MODELS",
-    "OPTIONS",
-    "PERIODS",
-    "READING",
-    "RESULTS",
-    "RUN",
-    "SPLIT",
-    "Command",
-    "Members",
-    "Report",
-    "Seed",
-    "finite",
-    "load",
-    "option",
-    "takes",
-]
+    "CLUSTER", "DATA", "FITTING", "INPUTS", "MODELS", "OPTIONS", "PERIODS", "READING", "RESULTS",
+    "RUN", "SPLIT", "Command", "Members", "Report", "Seed", "finite", "load", "option", "takes",
+]  # fmt: skip
 
 DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"
 READ = "How files are read"
@@ -58,20 +41,10 @@ def option(
     flag: str | None = None,
     note: str = "",
 ) -> Any:
-    """Return the annotation of an option that stands for a setting.
+    """Return the annotation of an option that stands for a setting, e.g. ``"data.levels"``.
 
-    Parameters
-    ----------
-    setting : str
-        Table and name, e.g. ``"data.levels"``; its description is the help of the option.
-    kind : type
-        Type of a value.
-    panel : str
-        Group of options in the help.
-    flag : str, optional
-        Name of the option, where it is not that of the parameter.
-    note : str
-        How the option is written, where it differs from the setting in a file.
+    The description of the setting is the help of the option; a ``note`` says how it is written
+    where that differs from a file. ``panel`` is its group, ``flag`` another name.
     """
     names, help_text = [flag] if flag else [], f"{setting} {note}".strip()
     return Annotated[kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel)]
@@ -186,14 +159,8 @@ READING = tuple(OPTIONS)[tuple(OPTIONS).index("level_column") :]
 def takes(*names: str, **own: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command options that stand for settings.
 
-    Their values reach the settings by :func:`load`, so the command itself does not see them.
-
-    Parameters
-    ----------
-    *names : str
-        Names of :data:`OPTIONS`.
-    **own
-        Annotations of further options that stand for settings, by parameter.
+    They are named from :data:`OPTIONS`, or given as annotations by parameter. Their values reach
+    the settings by :func:`load`, so the command itself does not see them.
     """
     options = {name: OPTIONS[name] for name in names} | own
 
@@ -286,12 +253,7 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 def load(context: typer.Context, *, models: bool = True) -> Settings:
     """Return the settings of a command: its file, and the options that were used.
 
-    Parameters
-    ----------
-    context : typer.Context
-        Of a :class:`Command`, with the parameter ``config``.
-    models : bool
-        Read the tables of models.
+    The tables of models are left out without ``models``.
     """
     from gwforecast.config import load as settings_file
 

@@ -34,16 +34,8 @@ if TYPE_CHECKING:
     from gwforecast.service.schedule import Issued
 
 __all__ = [
-    "CODES",
-    "Config",
-    "backfill",
-    "code_of",
-    "codes",
-    "duration",
-    "forecast",
-    "status",
-    "train",
-]
+    "CODES", "Config", "backfill", "code_of", "codes", "duration", "forecast", "status", "train",
+]  # fmt: skip
 
 
 CODES = """Exit codes: 0 if all went well; 1 if models were trained on data with errors; 2 if

@@ -34,17 +34,10 @@ __all__ = ["Settings", "dump_toml", "load_settings", "settings_from"]
 
 
 def dump_toml(tables: Mapping[str, Mapping[str, object]], *, comment: str = "") -> str:
-    """Return tables of settings as TOML text; a setting that is None is left out.
+    """Return tables of settings as TOML text, below a comment; a setting that is None is left out.
 
-    Raises TypeError if a value is of another type.
-
-    Parameters
-    ----------
-    tables : mapping
-        Settings by table and name: text, numbers, truth values, paths, and lists and mappings of
-        them.
-    comment : str
-        One line above the tables.
+    Raises TypeError if a value is none of text, number, truth value, path, or list or mapping of
+    them.
 
     Examples
     --------
@@ -111,15 +104,12 @@ class Settings(Section):
 def settings_from(tables: Mapping[str, Any]) -> Settings:
     """Return settings from tables, those of models among them.
 
+    Raises pydantic.ValidationError if a setting is unknown or has a value that it cannot have.
+
     Parameters
     ----------
     tables : mapping
         Settings by table and name.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        If a setting is unknown or has a value that it cannot have.
     """
     return with_tables(Settings, tables).model_validate(tables)
 

@@ -85,16 +85,13 @@ _CHANGE = re.compile(
 def parse_change(text: str) -> Change:
     """Return a change written as text.
 
+    Raises ValueError if the text has another form.
+
     Parameters
     ----------
     text : str
         ``rain=*0.8`` (factor), ``temperature=+2`` or ``stage=-0.5`` (shift), ``pumping=0`` (value);
         months behind an at sign: ``rain=*0.8@6-8`` or ``@12,1,2``.
-
-    Raises
-    ------
-    ValueError
-        If the text has another form.
 
     Examples
     --------
@@ -134,19 +131,15 @@ def _months(text: str) -> tuple[int, ...]:
 def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dataset:
     """Return observations with changed covariates.
 
+    Raises SchemaError if a covariate does not exist; ValueError if rain would be negative, or a
+    value infinite.
+
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     changes : sequence of Change
         Applied one after the other.
-
-    Raises
-    ------
-    SchemaError
-        If a covariate does not exist.
-    ValueError
-        If rain would be negative, or a value infinite.
     """
     names = schema.covariate_names(observations)
     kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
@@ -198,19 +191,9 @@ def _warn_of_evapotranspiration(
 def trained_ranges(reference: xr.Dataset, scenario: xr.Dataset) -> pd.DataFrame:
     """Return how often the covariates of a scenario leave the range that models were fitted on.
 
-    Parameters
-    ----------
-    reference : xarray.Dataset
-        Observations that models were fitted on, dims (well, time).
-    scenario : xarray.Dataset
-        Covariates of the scenario, dims (well, time).
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns covariate, well, statistic (``"value"``, or ``"mean of a year"``, a running mean),
-        lowest and highest of the reference up to the last level, and share_outside, the share of
-        the scenario's steps outside this range.
+    Columns are covariate, well, statistic (``"value"``, or ``"mean of a year"``, a running mean),
+    lowest and highest of the reference up to the last level, and share_outside, the share of the
+    scenario's steps outside this range.
     """
     frequency = timeline.infer_frequency(reference[schema.TIME].values)
     year = max(1, round(timeline.steps_per_year(frequency)))
@@ -235,15 +218,7 @@ def trained_ranges(reference: xr.Dataset, scenario: xr.Dataset) -> pd.DataFrame:
 
 
 def warn_of_ranges(ranges: pd.DataFrame, *, stacklevel: int = 3) -> None:
-    """Warn where a scenario leaves the range that models were fitted on in over 0.5 % of steps.
-
-    Parameters
-    ----------
-    ranges : pandas.DataFrame
-        As of :func:`trained_ranges`.
-    stacklevel : int
-        Of the warning.
-    """
+    """Warn where a scenario leaves the range that models were fitted on in over 0.5 % of steps."""
     outside = ranges[ranges["share_outside"] > OUTSIDE]
     if not len(outside):
         return

@@ -112,6 +112,9 @@ def explain(
 ) -> Explained:
     """Explain simulated levels: which covariate contributes how much, and how fast.
 
+    Raises SchemaError if the observations are not valid, or no well can be used; ValueError if
+    there are more than six groups, or a group names an unknown covariate.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -126,13 +129,6 @@ def explain(
     -------
     Explained
         Contributions over time, step responses and memory.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
-    ValueError
-        If there are more than six groups, or a group names an unknown covariate.
     """
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
@@ -160,6 +156,8 @@ def contributions(
     season that a model knows from a covariate; the season that it knows from the date is in the
     base.
 
+    Raises ValueError if there are more than six groups, or a group names an unknown covariate.
+
     Parameters
     ----------
     fits : Fits
@@ -174,11 +172,6 @@ def contributions(
     xarray.Dataset
         ``contribution`` (covariate, well, time), ``base`` and ``level`` (well, time), m: base plus
         all contributions is the level.
-
-    Raises
-    ------
-    ValueError
-        If there are more than six groups, or a group names an unknown covariate.
 
     References
     ----------

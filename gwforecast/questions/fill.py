@@ -132,6 +132,9 @@ def fill(
     a Kalman smoother, see :mod:`gwforecast.questions.smoother`: a short gap is bridged almost as by
     linear interpolation, and a long one follows the simulation. Observed levels stay as they are.
 
+    Raises SchemaError if the observations are not valid, or no well can be used; ValueError if the
+    longest gap is shorter than a step; RuntimeError if no model can simulate any well.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -158,15 +161,6 @@ def fill(
     -------
     Filled
         Levels with flags and intervals, and scores.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
-    ValueError
-        If the longest gap is shorter than a step.
-    RuntimeError
-        If no model can simulate any well.
 
     Examples
     --------
@@ -227,6 +221,9 @@ def extend(
     Near the record the error of the simulation is known from the levels, so that the interval is
     narrow there; it grows to that of the simulation far away.
 
+    Raises SchemaError if the observations are not valid, or no well can be used; RuntimeError if no
+    model can simulate any well.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -239,13 +236,6 @@ def extend(
     Filled
         Levels with flags and intervals; gaps between levels are left as they are. There are no
         scores.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
-    RuntimeError
-        If no model can simulate any well.
     """
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,

@@ -80,17 +80,9 @@ class Fits:
         return next(iter(self.models)) if len(self.models) == 1 else f"{len(self.models)} models"
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the weighted mean of the models and the spread of their members, m.
+        """Return the weighted mean of the models (``level``) and the ``spread`` of members, m.
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time); covariates are used, levels are not.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``level`` and ``spread`` (well, time).
+        Covariates (well, time) of the observations are used, levels are not.
         """
         parts = [center_and_spread(one.simulate(observations)) for one in self.models.values()]
         return blend_simulations(parts, self.weights)
@@ -109,11 +101,8 @@ class Fits:
     def estimate(self, quantity: Callable[[Forecaster], xr.DataArray]) -> Estimate:
         """Return a quantity by all models, and its standard error.
 
-        Parameters
-        ----------
-        quantity : callable
-            Takes a fitted forecaster and returns an array with the dimension well, and with the
-            dimension member where the forecaster has members.
+        ``quantity`` takes a fitted forecaster and returns an array with the dimension well, and
+        with the dimension member where the forecaster has members.
         """
         values, errors = [], []
         for name, model in self.models.items():
@@ -150,25 +139,11 @@ def fit_models(
 ) -> Fits:
     """Fit models on all levels, and again without each block of years.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    models, settings, seed, members, workers, blocks, without_weather, progress
-        As of :func:`gwforecast.fill`.
+    The weight of a model is the inverse square of its mean squared error in the blocks that it has
+    not seen. Arguments are those of :func:`gwforecast.fill`.
 
-    Returns
-    -------
-    Fits
-        Models and their weights: the inverse square of their mean squared error in the blocks that
-        they have not seen.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
-    ValueError
-        If no well has enough levels.
+    Raises SchemaError if the observations are not valid, or no well can be used; ValueError if no
+    well has enough levels.
     """
     forecasters, used, failed = usable_inputs(
         observations, models=models, settings=settings, without_weather=without_weather,

@@ -100,6 +100,9 @@ class Projected(Answer):
 def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> xr.Dataset:
     """Read climate projections from NetCDF, with the names and units of the observations.
 
+    Raises SchemaError if a covariate is missing, or there are grids or calendars that cannot be
+    used.
+
     Parameters
     ----------
     paths : pathlib.Path or sequence of pathlib.Path
@@ -112,11 +115,6 @@ def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> 
     -------
     xarray.Dataset
         Covariates (projection, well, time).
-
-    Raises
-    ------
-    SchemaError
-        If a covariate is missing, or there are grids or calendars that cannot be used.
     """
     several = [paths] if isinstance(paths, Path) else list(paths)
     parts = []
@@ -154,6 +152,9 @@ def project(
     model, such as too much rain, cancels as far as the level depends on it in a straight line.
     Climate models that are far off need a bias correction beforehand.
 
+    Raises SchemaError if a covariate is missing, or the steps differ; ValueError if a period has no
+    step.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -172,13 +173,6 @@ def project(
     -------
     Projected
         Levels, and changes by projection and period.
-
-    Raises
-    ------
-    SchemaError
-        If a covariate is missing, or the steps differ.
-    ValueError
-        If a period has no step.
     """
     stacked = _stacked(_renamed(projections, observations, Path("projections")), "")
     _check_steps(stacked, observations)

@@ -81,17 +81,7 @@ class Question:
 
 
 def answer(question: Question, ask: Callable[..., Given], **more: Any) -> Given:
-    """Answer a question by a function such as :func:`gwforecast.fill`, and write the result.
-
-    Parameters
-    ----------
-    question : Question
-        Settings.
-    ask : callable
-        Takes observations and the arguments of the question.
-    **more
-        Further arguments.
-    """
+    """Answer a question by a function such as :func:`gwforecast.fill`, and write the result."""
     given = ask(question.observations(), **more, **question.arguments())
     return _written(given, question)
 

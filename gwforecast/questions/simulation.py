@@ -59,12 +59,8 @@ def usable_inputs(
 ) -> tuple[dict[str, Forecaster], xr.Dataset, dict[str, str]]:
     """Return forecasters, the wells that they can be fitted on, and why the others cannot be used.
 
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
-    ValueError, TypeError
-        If a model or a setting is unknown.
+    Raises SchemaError if the observations are not valid, or no well can be used; ValueError or
+    TypeError if a model or a setting is unknown.
     """
     schema.validate_observations(observations)
     forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
@@ -89,21 +85,10 @@ def left_out_simulation(
     """Simulate each block of years by models fitted on the levels of all other blocks.
 
     Several models are averaged. At each well and block a model is weighted by the inverse square of
-    its mean squared error in the other blocks.
+    its mean squared error in the other blocks. Arguments are those of :func:`gwforecast.fill`.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    models, settings, seed, members, workers, blocks, without_weather, progress
-        As of :func:`gwforecast.fill`.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
-    RuntimeError
-        If no model can simulate any well.
+    Raises SchemaError if the observations are not valid, or no well can be used; RuntimeError if no
+    model can simulate any well.
     """
     forecasters, used, failed = usable_inputs(
         observations, models=models, settings=settings, without_weather=without_weather,

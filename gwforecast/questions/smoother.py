@@ -94,17 +94,9 @@ class ErrorSmoother:
     scale_: float = field(init=False)
 
     def fit(self, level: np.ndarray) -> Self:
-        """Estimate the parameters by maximum likelihood.
+        """Estimate the parameters by maximum likelihood from levels (time,), m, with NaN in gaps.
 
-        Parameters
-        ----------
-        level : numpy.ndarray
-            Shape (time,), m; NaN where nothing was observed or where it must not be used.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than 20 levels with a simulation.
+        Raises ValueError if there are fewer than 20 levels with a simulation.
         """
         usable = np.where(np.isfinite(self.simulation), level, np.nan)
         known = usable[np.isfinite(usable)]
@@ -137,14 +129,9 @@ class ErrorSmoother:
         return self
 
     def condition(self, level: np.ndarray) -> Conditioned:
-        """Return mean and standard deviation of each step given all known levels.
+        """Return mean and standard deviation of each step given all known levels (time,), m.
 
         The standard deviation is that of a level as it would have been measured.
-
-        Parameters
-        ----------
-        level : numpy.ndarray
-            Shape (time,), m; NaN where nothing is known.
         """
         usable = np.where(np.isfinite(self.simulation), level, np.nan)
         kalman = self._kalman(usable)

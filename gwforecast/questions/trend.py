@@ -98,6 +98,8 @@ def trend(
     one that the weather does not explain, such as of pumping or drainage. Pumping that is a
     covariate is explained by the simulation and therefore taken out too.
 
+    Raises SchemaError if the observations are not valid, or no well can be used.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -111,11 +113,6 @@ def trend(
     -------
     Trends
         Tables of trends, shifts, indices and droughts.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, or no well can be used.
     """
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,

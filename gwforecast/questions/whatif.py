@@ -195,6 +195,9 @@ def whatif(
     model, between models, and between fits that have each left out a block of years, see
     :mod:`gwforecast.questions.fits`. It does not contain what all models leave out.
 
+    Raises SchemaError if a covariate, well or time does not match the observations; ValueError if
+    changed rain is negative, or a changed covariate infinite.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -211,13 +214,6 @@ def whatif(
     -------
     WhatIf
         Levels, difference, summary by month, and how far covariates leave the trained range.
-
-    Raises
-    ------
-    SchemaError
-        If a covariate, well or time does not match the observations.
-    ValueError
-        If changed rain is negative, or a changed covariate infinite.
 
     Warns
     -----

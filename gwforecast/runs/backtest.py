@@ -81,6 +81,11 @@ def backtest(
     the weather is corrected at each issue time by the last observed levels. The weighted mean of
     the networks and ``kernel_ridge``, where there are two or more of them, is added as ``"blend"``.
 
+    Raises SchemaError if the observations are not valid, there is no issue time, or no well has the
+    weather that the models use without gaps and in each period; ValueError if a setting is
+    impossible: a lookback longer than the record, a horizon longer than the test period or the
+    memory, a stride that leaves one issue time; RuntimeError if no model gave a forecast.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -108,17 +113,6 @@ def backtest(
         month, and no crossing is reported.
     split, models, settings, seed, members, workers, without_weather, out, figures, inputs, progress
         As of :func:`gwforecast.evaluate`.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, there is no issue time, or no well has the weather that
-        the models use without gaps and in each period.
-    ValueError
-        If a setting is impossible: a lookback longer than the record, a horizon longer than the
-        test period or the memory, a stride that leaves one issue time.
-    RuntimeError
-        If no model gave a forecast.
 
     Examples
     --------
@@ -223,10 +217,7 @@ def require_several(
 ) -> None:
     """Refuse a stride that leaves each well one issue time, unless start and end are the same.
 
-    Raises
-    ------
-    ValueError
-        If no well has two issue times before the end of its test period.
+    Raises ValueError if no well has two issue times before the end of its test period.
     """
     first, last = (bound("test").values[:, None] for bound in (split.start, split.end))
     following = np.array([timeline.add_steps(time, 1, step) for time in issue_times])
@@ -253,10 +244,7 @@ def last_covariate_step(observations: xr.Dataset) -> np.datetime64 | None:
 def with_known_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.ndarray:
     """Return the issue times with known weather; warn if later ones are left out.
 
-    Raises
-    ------
-    SchemaError
-        If there is no such issue time.
+    Raises SchemaError if there is no such issue time.
     """
     kept = issue_times if last is None else issue_times[issue_times <= last]
     if kept.size == issue_times.size:
@@ -279,10 +267,7 @@ def with_known_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> n
 def horizon_and_stride(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:
     """Return horizon and stride in steps of a frequency, with defaults for those not given.
 
-    Raises
-    ------
-    ValueError
-        If the horizon is less than 1, or more than 10,000 steps.
+    Raises ValueError if the horizon is less than 1, or more than 10,000 steps.
     """
     year = timeline.steps_per_year(frequency)
     if horizon is not None:

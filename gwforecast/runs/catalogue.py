@@ -91,15 +91,12 @@ BLEND = "blend"
 def model_class(name: str) -> type[Forecaster]:
     """Return the class of a model.
 
+    Raises ValueError if the name is unknown.
+
     Parameters
     ----------
     name : str
         One of :data:`MODELS`.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
 
     Examples
     --------
@@ -201,6 +198,9 @@ def make_forecasters(
 ) -> dict[str, Forecaster]:
     """Make the forecasters of a run.
 
+    Raises ValueError if a name is unknown or given twice, or settings are for a model that is not
+    run; TypeError if the model has no such setting.
+
     Parameters
     ----------
     models : sequence of str or Forecaster
@@ -218,13 +218,6 @@ def make_forecasters(
     -------
     dict of str to Forecaster
         Not fitted, by name, in the order of ``models``.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or given twice, or settings are for a model that is not run.
-    TypeError
-        If the model has no such setting.
     """
     made: dict[str, Forecaster] = {}
     for model in models:

@@ -73,6 +73,9 @@ def check_data(data: DataSettings) -> pd.DataFrame:
     Data that ``evaluate`` would refuse are a finding here. They are then read as leniently as
     possible, so the other checks run as well.
 
+    Raises FileNotFoundError if a file is not there; SchemaError if a file cannot be read as data at
+    all.
+
     Parameters
     ----------
     data : DataSettings
@@ -82,13 +85,6 @@ def check_data(data: DataSettings) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns of ``gwforecast.quality.checks.COLUMNS``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is not there.
-    SchemaError
-        If a file cannot be read as data at all.
     """
     given = data.reading()
     naming = {n: v for n, v in given.items() if n in _NAMING}
@@ -158,6 +154,9 @@ _NEXT = """
 def write_template(data: DataSettings, file: Path) -> str:
     """Read data and write a configuration, with what was understood as comments.
 
+    Raises FileExistsError if the file exists. Raises SchemaError if the data can't be read; the
+    message names the setting that is needed.
+
     Parameters
     ----------
     data : DataSettings
@@ -169,13 +168,6 @@ def write_template(data: DataSettings, file: Path) -> str:
     -------
     str
         Attribute ``understood`` of the observations.
-
-    Raises
-    ------
-    FileExistsError
-        If the file exists.
-    SchemaError
-        If the data can't be read; the message names the setting that is needed.
     """
     if file.exists():
         raise FileExistsError(

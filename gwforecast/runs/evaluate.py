@@ -84,6 +84,12 @@ def evaluate(
     model ``"blend"``. A failure of a model or well is reported in ``outcomes`` and in a warning;
     the others continue.
 
+    Raises SchemaError if the observations are not valid, no well can be split, or no well has the
+    weather that the models use without gaps and in each period. Raises ValueError if a setting is
+    impossible, e.g. a lookback longer than the record, or the baseline is none of the models;
+    without climatology among them there is no skill. Raises RuntimeError if no model could be
+    fitted.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -118,17 +124,6 @@ def evaluate(
         Files that the observations were read from; the record holds their checksums.
     progress : bool or Progress, optional
         True shows bars with stage, well, member and time left; or a callback of your own.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, no well can be split, or no well has the weather that
-        the models use without gaps and in each period.
-    ValueError
-        If a setting is impossible, e.g. a lookback longer than the record, or the baseline is none
-        of the models; without climatology among them there is no skill.
-    RuntimeError
-        If no model could be fitted.
 
     Examples
     --------
@@ -201,6 +196,8 @@ def usable_data(
 ) -> tuple[xr.Dataset, Split, dict[str, str]]:
     """Return the wells that a run can use, their periods, and why wells have no result.
 
+    Raises SchemaError or ValueError if no well can be used, or a setting is impossible.
+
     Parameters
     ----------
     forecasters : mapping of str to Forecaster
@@ -211,11 +208,6 @@ def usable_data(
         The periods; by default shares of the levels of each well.
     simulates, without_weather : bool
         See :func:`gwforecast.models.requirements.require_inputs`.
-
-    Raises
-    ------
-    SchemaError, ValueError
-        If no well can be used, or a setting is impossible.
     """
     split, excluded = (split, {}) if split is not None else split_wells(observations)
     used, unusable = require_inputs(
@@ -252,10 +244,7 @@ def _without_test(observations: xr.Dataset, split: Split) -> dict[str, str]:
 def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
     """Split by the default fractions; return wells that cannot be split with the reason.
 
-    Raises
-    ------
-    SchemaError
-        If no well can be split.
+    Raises SchemaError if no well can be split.
     """
 
     def bounds_of(wells: list[str]) -> xr.Dataset:

@@ -250,17 +250,13 @@ class FolderBusyError(OSError):
 def own_folder(folder: Path | str | None) -> Iterator[None]:
     """Hold the lock of the folder of a run; it is released when the process ends, however it ends.
 
+    Raises FolderBusyError if another run holds the lock; NotADirectoryError if there is a file of
+    this name.
+
     Parameters
     ----------
     folder : pathlib.Path or str, optional
         Folder of the results, created if it does not exist; without one nothing is locked.
-
-    Raises
-    ------
-    FolderBusyError
-        If another run holds the lock.
-    NotADirectoryError
-        If there is a file of this name.
     """
     if folder is None:
         yield

@@ -64,6 +64,10 @@ def forecast(
     Several models are averaged, weighted by well. To issue many forecasts from one fit, use
     :func:`fit_calibrated`.
 
+    Raises SchemaError if the observations are not valid, the weather has gaps, or it ends before
+    the issue time; ValueError if the horizon is more than 10,000 steps, or a lookback longer than
+    the record.
+
     Parameters
     ----------
     observations : xarray.Dataset
@@ -87,13 +91,6 @@ def forecast(
     xarray.Dataset
         ``level`` (well, issue_time, lead_time, quantile | member), m; ``valid_time``;
         ``last_observation`` (well, issue_time); attributes ``forcing`` and ``model``.
-
-    Raises
-    ------
-    SchemaError
-        If the observations are not valid, the weather has gaps, or it ends before the issue time.
-    ValueError
-        If the horizon is more than 10,000 steps, or a lookback longer than the record.
 
     Examples
     --------
@@ -188,10 +185,7 @@ def default_horizon(observations: xr.Dataset) -> int:
 def latest_issue_time(observations: xr.Dataset) -> np.datetime64:
     """Return the last step with a level of any well and all covariates of all wells.
 
-    Raises
-    ------
-    SchemaError
-        If there is no such step.
+    Raises SchemaError if there is no such step.
     """
     known = observations[schema.LEVEL].notnull().any(schema.WELL)
     for name in schema.covariate_names(observations):

@@ -83,10 +83,7 @@ def event_limit(
 ) -> tuple[float | xr.DataArray | None, str]:
     """Return the level below which the event occurs, None if there is none, and the event's name.
 
-    Raises
-    ------
-    SchemaError
-        If thresholds are given by well, and a well has none.
+    Raises SchemaError if thresholds are given by well, and a well has none.
     """
     if threshold is None:
         rows = split.rows(observations, "train", "validation")

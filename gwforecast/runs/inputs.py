@@ -42,17 +42,14 @@ COMPLETE = np.timedelta64(1, "D")  # a step is complete this long after its time
 def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
     """Read observations from files or from a database, as the settings say.
 
+    Raises ValueError if options of text files are given for a database.
+
     Parameters
     ----------
     data : DataSettings
         Files or database tables, and how to read them.
     **changes
         Options of the reader that override the settings.
-
-    Raises
-    ------
-    ValueError
-        If options of text files are given for a database.
     """
     given = data.reading() | changes
     if data.database is None:
@@ -80,17 +77,14 @@ def latest_complete_step(observations: xr.Dataset, now: pd.Timestamp) -> np.date
     A step is complete one day after its time stamp, as daily and weekly levels are stamped with a
     date.
 
+    Raises SchemaError if the data begin after the current time.
+
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     now : pandas.Timestamp
         The current time, naive UTC.
-
-    Raises
-    ------
-    SchemaError
-        If the data begin after the current time.
     """
     times = observations[schema.TIME].values
     frequency = timeline.infer_frequency(times)
@@ -107,12 +101,8 @@ def latest_complete_step(observations: xr.Dataset, now: pd.Timestamp) -> np.date
 def make_split(observations: xr.Dataset, settings: SplitSettings) -> Split | None:
     """Return the periods in the settings; None for the default periods.
 
-    Raises
-    ------
-    ValueError
-        If only one of the two dates is given, or both fractions and dates.
-    SchemaError
-        If a well has no level in a period.
+    Raises ValueError if only one of the two dates is given, or both fractions and dates;
+    SchemaError if a well has no level in a period.
     """
     given = settings.given()
     fractions = {name: given[name] for name in ("train", "validation", "gap") if name in given}

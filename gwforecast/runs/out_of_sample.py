@@ -124,6 +124,8 @@ def predict(
     the fit fails for all wells together, each well is tried alone, except for networks that all
     wells share.
 
+    Raises Exception the error of the forecaster, if no well could be predicted.
+
     Parameters
     ----------
     forecaster : Forecaster
@@ -143,11 +145,6 @@ def predict(
     -------
     Prediction
         Levels, training history and failures.
-
-    Raises
-    ------
-    Exception
-        The error of the forecaster, if no well could be predicted.
     """
 
     def work(wells: list[str]) -> Prediction:
@@ -175,6 +172,8 @@ def predict_all(
 ) -> tuple[dict[str, Prediction], pd.DataFrame]:
     """Return the predictions of each model and the outcome for each well; warn of failures.
 
+    Raises RuntimeError if no model could be fitted.
+
     Parameters
     ----------
     forecasters : mapping
@@ -193,11 +192,6 @@ def predict_all(
         Context manager that times a named stage.
     progress : Progress, optional
         Callback for progress: models, and members and wells within them.
-
-    Raises
-    ------
-    RuntimeError
-        If no model could be fitted.
     """
     kept = {schema.WELL: observations[schema.WELL].values}  # without the excluded wells
     predicted = {

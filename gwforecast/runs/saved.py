@@ -31,6 +31,9 @@ def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Any:
     scheduled forecasts are read as well. Neither TensorFlow nor Keras is imported: stored networks
     run in NumPy.
 
+    Raises FileNotFoundError if the folder or one of its files does not exist; BundleError if a
+    checksum does not match, or anything in it has another form than declared.
+
     Parameters
     ----------
     path : pathlib.Path or str
@@ -43,13 +46,6 @@ def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Any:
     -------
     Forecaster, Calibrated or NormalClassifier
         As it was saved, fitted.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder or one of its files does not exist.
-    BundleError
-        If a checksum does not match, or anything in it has another form than declared.
 
     Examples
     --------
@@ -74,6 +70,9 @@ def restore(
 ) -> Forecaster | Calibrated:
     """Return the fitted forecaster of a state, with its intervals if it was calibrated.
 
+    Raises KeyError, TypeError or ValueError if anything is missing, of another type or shape, or
+    not finite.
+
     Parameters
     ----------
     description, arrays : mapping
@@ -81,11 +80,6 @@ def restore(
         :meth:`gwforecast.calibration.calibrated.Calibrated.whole_state`.
     classes : sequence of type, optional
         Classes of the user.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If anything is missing, of another type or shape, or not finite.
     """
     if "kind" in description:
         whole: Forecaster = _restore_part(description, "forecaster", arrays, classes)
