@@ -172,10 +172,11 @@ def alerts(context: typer.Context, config: schedule.Config, dry_run: Dry = False
     settings = options.load(context)
     with schedule.codes():
         from gwforecast.service.notify.alerts import send_alerts
+        from gwforecast.service.notify.events import in_lines
 
         found = send_alerts(settings, dry=dry_run)
-        for event in found.events:
-            screen.print(clean(event.text), soft_wrap=True)
+        for line in in_lines([event.as_json() for event in found.events]):
+            screen.print(clean(line), soft_wrap=True)
         for name, number in found.sent.items():
             screen.print(f"{number} events sent by {name}.")
         for message in found.errors:

@@ -84,10 +84,12 @@ def withdraw(
     with codes():
         from gwforecast.runs.files import Stopwatch
         from gwforecast.service.archive import Archive
+        from gwforecast.service.archive.backup import head_kept
 
-        archive = Archive(settings.schedule.archive)
+        archive, moment = Archive(settings.schedule.archive), Stopwatch().started
         try:
-            found = archive.withdraw(issue, reason, now=Stopwatch().started, revision=revision)
+            with head_kept(archive, settings.schedule.head):
+                found = archive.withdraw(issue, reason, now=moment, revision=revision)
         except KeyError as error:
             raise ValueError(error.args[0]) from None
         standing = archive.standing()

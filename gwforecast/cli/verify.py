@@ -24,6 +24,14 @@ First = Annotated[
     bool, typer.Option("--first", help="Score first issues instead of later revisions.")
 ]
 LEADS = 4  # lead times that are printed
+SHOWN = {  # scores that are printed, and their headers
+    "rmse": "RMSE",
+    "bias": "bias",
+    "coverage_95": "in 95 %",
+    "width_95": "width",
+    "skill_rmse_persistence": "skill: persistence",
+    "skill_rmse_climatology": "climatology",
+}
 
 
 def verify(
@@ -42,7 +50,6 @@ def verify(
         from gwforecast.service.inputs import read_wells
         from gwforecast.service.verify import verify as verified
         from gwforecast.service.verify import write_verification
-        from gwforecast.verification.archived import FIRST
 
         inputs = read_wells(settings.data)
         if inputs.observations is None:
@@ -57,12 +64,13 @@ def verify(
         if len(scores):
             leads = scores["lead"].drop_duplicates().sort_values()
             shown = leads.iloc[:: max(1, len(leads) // LEADS)]
-            table = scores[scores["lead"].isin(shown)][["model", "lead", "n", *FIRST]]
+            table = scores[scores["lead"].isin(shown)][["model", "lead", "n", *SHOWN]]
             groups = table.groupby(["model", "lead"], as_index=False)
             means = groups.mean(numeric_only=True)
             means["n"] = groups["n"].sum()["n"]  # pairs of all wells and bundles
             means = means.astype({"lead": int, "n": int})
-            print_table("Means over wells and bundles, by lead time in steps", means)
+            title = "Means over wells and bundles, by lead time in steps; RMSE and width in m"
+            print_table(title, means.rename(columns=SHOWN))
         if len(found.recommendations):
             print_table("Recommendations", found.recommendations)
         screen.print(clean(str(folder)), soft_wrap=True)

@@ -22,6 +22,7 @@ from gwforecast.config.tables import CHAMPIONS
 from gwforecast.runs.files import now
 from gwforecast.schema import BY_MODEL, WELL_STATUSES
 from gwforecast.service.archive import Archive, ArchiveError, Issue
+from gwforecast.service.archive.backup import check_head
 from gwforecast.service.archive.sealed import read_sealed
 from gwforecast.service.wells.acknowledge import read_acknowledgements
 from gwforecast.writing import write_text
@@ -77,6 +78,8 @@ def check_health(
     problems = archive.problems(deep=False)
     try:
         read_acknowledgements(archive.folder, strict=True)
+        if settings.schedule.head is not None and not problems:
+            check_head(archive, settings.schedule.head)
     except ArchiveError as error:
         problems.append(str(error))
     found, number = _standing(archive)

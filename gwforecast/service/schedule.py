@@ -20,7 +20,7 @@ from gwforecast.progress import Progress
 from gwforecast.quality.checks import series_of
 from gwforecast.service import train as training
 from gwforecast.service.archive import Archive, Issue
-from gwforecast.service.archive.backup import check_head, write_head
+from gwforecast.service.archive.backup import head_kept
 from gwforecast.service.champions import Champions
 from gwforecast.service.inputs import Inputs, read_wells, require_observations, resolve_issue_time
 from gwforecast.service.issue import follow_archive, make_product
@@ -239,11 +239,8 @@ def _publish(
     if dry:
         return Issued(made, "dry", None, code)
     archive = Archive(wanted.archive)
-    if wanted.head is not None:
-        check_head(archive, wanted.head)
-    line, outcome = archive.publish(made, revise=force, timeout=wait)
-    if wanted.head is not None:
-        write_head(archive, wanted.head)
+    with head_kept(archive, wanted.head):
+        line, outcome = archive.publish(made, revise=force, timeout=wait)
     if wanted.sql is not None:
         _copy(Archive(wanted.archive), line, wanted.sql)
     return Issued(made, outcome, line, code)

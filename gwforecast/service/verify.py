@@ -105,8 +105,12 @@ class _Reading:
                 self.reasons[issue.issue_time] = "its file is damaged"
                 continue
             self.first[issue.issue_time] = product[schema.VALID_TIME].values[0, 0]
-            if not np.isfinite(product[schema.LEVEL]).any():
+            made = np.isfinite(product[schema.LEVEL]).any(product[schema.LEVEL].dims[1:]).values
+            after = product["trained_through"].values > product[schema.ISSUE_TIME].values[0]
+            if not made.any():
                 self.reasons[issue.issue_time] = "no well has a forecast"
+            elif after[made].all():
+                self.reasons[issue.issue_time] = "its models were trained on later levels"
             wells = product[schema.WELL].values.tolist()
             self.through.update(zip(wells, product["trained_through"].values, strict=True))
             yield product

@@ -24,6 +24,7 @@ from gwforecast.service.archive import Archive, ArchiveBusyError, ArchiveError
 from gwforecast.service.monitor import recorded
 from gwforecast.service.notify.alerts import send_alerts
 from gwforecast.service.notify.channels import SECRET, SMTP_PASSWORD
+from gwforecast.service.notify.events import in_lines
 
 WELLS = ["brook", "fen\r\nBcc: x@example.org"]
 
@@ -175,9 +176,26 @@ def test_changes_of_status_and_failed_runs_are_reported_once(tmp_path: Path) -> 
             run.code, run.message = code, "a message"
         kinds += [event.kind for event in send_alerts(wanted).events]
     assert kinds == ["run_failed", "run_recovered", "run_failed"]
+    keys = []
+    for number, status in enumerate(("stale", "ok")):  # a revision of the same issue time
+        made = forecast(6, 11.0 + number, status)
+        Archive(tmp_path / "archive").publish(made, revise=True)
+        keys += [event.key for event in send_alerts(wanted).events]
+    assert len(set(keys)) == 2
     quiet = settings(tmp_path / "other", status=False)
     publish(tmp_path / "other", forecast(1, 11.0, "stale"))
     assert not send_alerts(quiet).events
+
+
+def test_wells_whose_status_changed_alike_are_one_line(tmp_path: Path) -> None:
+    publish(tmp_path, forecast(1, 9.0, "stale", [f"w{n}" for n in range(20)] + ["brook"]))
+    events = [event.as_json() for event in send_alerts(settings(tmp_path)).events]
+    assert len(events) == 22
+    crossing, alike = in_lines(events)
+    assert crossing == events[0]["text"]
+    assert "brook is forecast below" in crossing
+    assert alike.startswith("21 wells (w0, w1,")
+    assert alike.endswith(", ...) changed from ok to stale: why.")
 
 
 def test_messages_are_signed(tmp_path: Path, hook: Hook, monkeypatch) -> None:
@@ -226,7 +244,7 @@ def test_mail_reaches_all_receivers_and_names_are_text(tmp_path: Path, mail, mon
     assert message["Bcc"] is None
     text = message.get_content()
     assert "brook is forecast below 10.00 m with a probability of" in text
-    assert "fen Bcc: x@example.org changed from ok to stale: why." in text
+    assert "2 wells (brook, fen Bcc: x@example.org) changed from ok to stale: why." in text
     assert len(mail.logins) == 1
     assert b"pass word" not in content
     assert send_alerts(wanted).sent == {}

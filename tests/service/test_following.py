@@ -68,7 +68,9 @@ def split_of(observations: xr.Dataset) -> Split:
     return Split(bounds)
 
 
-def test_a_backtest_judges_the_forecasts_that_are_issued(filled: tuple[Path, Settings]) -> None:
+def test_a_backtest_judges_the_forecasts_that_are_issued(
+    filled: tuple[Path, Settings], tmp_path: Path
+) -> None:
     folder, settings = filled
     observations = read(folder)
     archive = Archive(folder / settings.schedule.archive)
@@ -90,6 +92,17 @@ def test_a_backtest_judges_the_forecasts_that_are_issued(filled: tuple[Path, Set
     width = archived[..., -1] - archived[..., 0]
     assert width[:, -1, 0].min() > 1.2 * width[:, 0, 0].max()  # they did follow the outcomes
 
+    known = observations.sel(time=slice(None, "2008-06-30"))
+    assert set(verify(archive, known).unscored["reason"]) == {
+        "its first valid time is after the last level"
+    }
+    for product in products:  # as a backfill makes them, with models that had seen the levels
+        product["trained_through"] = product["trained_through"] + np.timedelta64(400, "D")
+        Archive(tmp_path).publish(product)
+    later = verify(Archive(tmp_path), observations)
+    assert set(later.unscored["reason"]) == {"its models were trained on later levels"}
+    assert len(later.unscored) == len(products)
+    assert later.scores.empty
     verified = verify(archive, observations).scores.set_index(["well", "lead"])
     scores = judged.scores.query("model == 'linear'").pivot_table(
         "value", index=["well", "lead"], columns="metric"

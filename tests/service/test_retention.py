@@ -24,14 +24,16 @@ from gwforecast.service.archive import Archive, ArchiveError
 from gwforecast.service.archive.backup import (
     back_up,
     check_head,
+    head_kept,
     head_of,
     read_head,
     restore,
     write_head,
 )
-from gwforecast.service.archive.repair import rebuild_catalogue
+from gwforecast.service.archive.repair import find_damage, rebuild_catalogue
 from gwforecast.service.archive.rollup import Keep, prune, roll_up, to_prune
 from gwforecast.service.archive.sealed import packed_files, read_packed
+from gwforecast.service.monitor import check_health
 from gwforecast.service.schedule import _publish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,8 @@ def forecast(time: pd.Timestamp, level: float = 10.0) -> xr.Dataset:
     made = made.assign_coords({schema.QUANTILE: list(QUANTILES)}).assign({"level": (dims, ahead)})
     for name in ("status", "reason", "model", "forcing", "bundle"):
         made[name] = ("well", np.array(["ok", "ok"], object))
+    for name in ("last_observation", "last_covariate", "trained_through"):
+        made[name] = ("well", np.array([time, time], "M8[us]"))
     return made
 
 
@@ -256,6 +260,27 @@ def test_nothing_is_published_into_an_old_copy(archive: Archive, tmp_path: Path)
     with pytest.raises(ArchiveError, match="old backup was restored"):
         _publish(later, settings, force=False, dry=False, wait=0.0)
     assert head_of(archive).entries == len(TIMES) + 1
+
+
+def test_a_withdrawal_that_an_old_copy_lacks_is_noticed(archive: Archive, tmp_path: Path) -> None:
+    place = tmp_path / "elsewhere" / "head.json"
+    schedule = {"archive": archive.folder, "bundles": tmp_path / "models", "head": place}
+    settings = settings_from({"data": {"levels": Path("x.csv")}, "schedule": schedule})
+    shutil.copytree(archive.folder, tmp_path / "old")
+    back_up(archive, tmp_path / "models", tmp_path / "b.zip", now=NOW)
+    with head_kept(archive, place):
+        archive.withdraw(TIMES[-1], "the clock was ahead", now=NOW)
+    assert check_health(settings, now=NOW).code == 0
+    assert not find_damage(settings)
+    shutil.rmtree(archive.folder)
+    shutil.copytree(tmp_path / "old", archive.folder)
+    assert archive.standing()[-1].issue_time == TIMES[-1].isoformat()  # withdrawn, it stands again
+    with pytest.raises(ArchiveError, match="other withdrawals than the 1 that were made"):
+        check_head(archive, place)
+    health = check_health(settings, now=NOW)
+    assert health.code == 7
+    assert health.issue is not None
+    assert "old backup was restored" in health.problems[0] == find_damage(settings)[0]
 
 
 def test_a_lost_catalogue_is_rebuilt_from_packs_too(archive: Archive) -> None:

@@ -15,8 +15,8 @@ import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -24,7 +24,7 @@ import pandas as pd
 from gwforecast.service.archive import Archive, ArchiveError
 from gwforecast.service.archive.archive import LOCK
 from gwforecast.service.archive.catalogue import CATALOGUE
-from gwforecast.service.archive.sealed import BROKEN
+from gwforecast.service.archive.sealed import BROKEN, checksum
 from gwforecast.writing import write_atomically, write_text
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Head",
     "back_up",
     "check_head",
+    "head_kept",
     "head_of",
     "read_head",
     "restore",
@@ -137,7 +138,7 @@ def restore(
         if problems:
             raise ArchiveError(f"The archive of a backup must be sound. {problems[0]}")
         head = head_of(restored)
-        if asdict(head) != manifest["head"]:
+        if asdict(head) != asdict(head) | dict(manifest["head"]):
             raise _damaged(source, "its catalogue is not that of the manifest")
         for name, target in ((ARCHIVE, archive), (MODELS, models)):
             made = restored.folder.with_name(name)
@@ -194,19 +195,38 @@ def _damaged(source: Path, what: str) -> ArchiveError:
 
 @dataclass(frozen=True)
 class Head:
-    """The last entry of a catalogue."""
+    """The last entry of a catalogue, and what was withdrawn."""
 
     entries: int = 0  # number of entries
     seal: str = ""  # seal of the last one
     issue_time: str = ""  # its issue time
+    withdrawals: int = 0  # number of withdrawals
+    withdrawn: str = ""  # checksum of them
 
 
 def head_of(archive: Archive) -> Head:
     """Return the head of an archive."""
-    chain = archive.chain()
+    chain, gone = archive.chain(), len(archive.withdrawals())
     if not chain:
         return Head()
-    return Head(len(chain), chain[-1].seal, chain[-1].issue.issue_time)
+    last = chain[-1]
+    return Head(len(chain), last.seal, last.issue.issue_time, gone, _withdrawn(archive, gone))
+
+
+def _withdrawn(archive: Archive, number: int) -> str:
+    """Return the checksum of the first withdrawals, empty for none."""
+    rows = archive.withdrawals()[:number]
+    return checksum([part for row in rows for part in astuple(row)]) if rows else ""
+
+
+@contextmanager
+def head_kept(archive: Archive, path: Path | None) -> Iterator[None]:
+    """Compare an archive with its head before it is changed, and write the head afterwards."""
+    if path is not None:
+        check_head(archive, path)
+    yield
+    if path is not None:
+        write_head(archive, path)
 
 
 def write_head(archive: Archive, path: Path) -> Head:
@@ -226,7 +246,10 @@ def read_head(path: Path) -> Head | None:
     """
     try:
         given = json.loads(path.read_text("utf-8"))
-        head = Head(int(given["entries"]), str(given["seal"]), str(given["issue_time"]))
+        head = Head(
+            int(given["entries"]), str(given["seal"]), str(given["issue_time"]),
+            int(given.get("withdrawals", 0)), str(given.get("withdrawn", "")),
+        )  # fmt: skip
         if head != Head() and (head.entries < 1 or not head.seal):
             raise ValueError("its entries and its seal contradict each other")
     except FileNotFoundError:
@@ -253,13 +276,19 @@ def check_head(archive: Archive, path: Path) -> None:
         return
     chain = archive.chain()
     there = chain[head.entries - 1] if len(chain) >= head.entries else None
-    if there is not None and (there.seal, there.issue.issue_time) == (head.seal, head.issue_time):
-        return
-    received = (
-        f"{len(chain)} entries, the last of {chain[-1].issue.issue_time if chain else 'none'}"
-        if len(chain) < head.entries
-        else f"another entry in place {head.entries}"
+    same = there is not None and (there.seal, there.issue.issue_time) == (
+        head.seal,
+        head.issue_time,
     )
+    if same and _withdrawn(archive, head.withdrawals) == head.withdrawn:
+        return
+    if same:
+        received = f"other withdrawals than the {head.withdrawals} that were made"
+    elif len(chain) < head.entries:
+        last = chain[-1].issue.issue_time if chain else "none"
+        received = f"{len(chain)} entries, the last of {last}"
+    else:
+        received = f"another entry in place {head.entries}"
     raise ArchiveError(
         f"An archive must have all entries up to its head in {str(path)!r}: {head.entries}, the "
         f"last of {head.issue_time}. Received {received}: an old backup was restored, or the "

@@ -15,6 +15,7 @@ import pandas as pd
 from gwforecast.config.load import Settings
 from gwforecast.models.bundle import BundleError
 from gwforecast.service.archive.archive import LOST, Archive
+from gwforecast.service.archive.backup import check_head
 from gwforecast.service.archive.catalogue import CATALOGUE, TABLES
 from gwforecast.service.archive.sealed import (
     ArchiveError,
@@ -50,6 +51,8 @@ def find_damage(settings: Settings) -> list[str]:
         found += [message for issue in archive.issues() if (message := _unlike(archive, issue))]
     try:
         read_acknowledgements(archive.folder, strict=True)
+        if settings.schedule.head is not None and not found:
+            check_head(archive, settings.schedule.head)
     except ArchiveError as error:
         found.append(str(error))
     try:

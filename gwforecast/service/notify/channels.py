@@ -24,6 +24,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from gwforecast import __version__
 from gwforecast.config.tables import AlertSettings
 from gwforecast.runs.files import now
+from gwforecast.service.notify.events import in_lines
 
 __all__ = [
     "SECRET",
@@ -181,9 +182,10 @@ def _mail(events: Sequence[dict[str, Any]], settings: AlertSettings, title: str)
     message["Date"] = now().strftime("%a, %d %b %Y %H:%M:%S +0000")
     message["Message-ID"] = f"<{_key(events)}@gwforecast.{socket.gethostname()}>"
     message["Auto-Submitted"] = "auto-generated"
-    lines = [f"- {_one_line(str(event['text']))}" for event in events[:SHOWN]]
-    if len(events) > SHOWN:
-        lines.append(f"- and {len(events) - SHOWN} more")
+    sentences = in_lines(events)
+    lines = [f"- {_one_line(sentence)}" for sentence in sentences[:SHOWN]]
+    if len(sentences) > SHOWN:
+        lines.append(f"- and {len(sentences) - SHOWN} more")
     message.set_content("\n".join([*lines, "", f"Sent by gwforecast {__version__}.", ""]))
     return message
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,9 +21,10 @@ from gwforecast.service.monitor import LastRun
 from gwforecast.timeline import format_time
 from gwforecast.verification.thresholds import Thresholds, crossings
 
-__all__ = ["Event", "Reported", "new_events"]
+__all__ = ["Event", "Reported", "in_lines", "new_events"]
 
 
+WELLS_NAMED = 8  # in a sentence about several wells
 OVER = 0.8
 """Share of the limit below which the probability of a crossing must fall for it to be over."""
 
@@ -43,12 +44,32 @@ class Event:
     @property
     def key(self) -> str:
         """Checksum that identifies the event, also if it is sent again."""
-        given = [self.kind, self.well, self.issue_time, self.details.get("side", "")]
+        state = self.details.get("side", self.details.get("status", ""))
+        given = [self.kind, self.well, self.issue_time, state]
         return hashlib.sha256(json.dumps(given).encode("ascii")).hexdigest()[:32]
 
     def as_json(self) -> dict[str, Any]:
         """Return the event as it is sent and stored."""
         return {"id": self.key, **asdict(self)}
+
+
+def in_lines(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one sentence for each event, and one for all wells whose status changed alike."""
+    alike: dict[str, list[str]] = {}
+    for event in events:
+        text = str(event["text"])
+        change = text.removeprefix(f"{event['well']} ") if event["kind"] == "status" else ""
+        alike.setdefault(change or f"\0{text}", []).append(str(event["well"]))
+    lines = []
+    for text, wells in alike.items():
+        if text.startswith("\0"):
+            lines.append(text[1:])
+        elif len(wells) == 1:
+            lines.append(f"{wells[0]} {text}")
+        else:
+            more = ", ..." if len(wells) > WELLS_NAMED else ""
+            lines.append(f"{len(wells)} wells ({', '.join(wells[:WELLS_NAMED])}{more}) {text}")
+    return lines
 
 
 @dataclass
