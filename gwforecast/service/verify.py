@@ -105,7 +105,7 @@ class _Reading:
                 self.reasons[issue.issue_time] = "its file is damaged"
                 continue
             self.first[issue.issue_time] = product[schema.VALID_TIME].values[0, 0]
-            made = np.isfinite(product[schema.LEVEL]).any(product[schema.LEVEL].dims[1:]).values
+            made = np.isfinite(product[schema.LEVEL].values).any(axis=(1, 2, 3))
             after = product["trained_through"].values > product[schema.ISSUE_TIME].values[0]
             if not made.any():
                 self.reasons[issue.issue_time] = "no well has a forecast"
