@@ -31,8 +31,8 @@ COLUMNS = {
 
 SEEN = (
     "Validation scores are of models fitted on the train period. Settings were chosen by them, so "
-    "they flatter. Test scores are of models fitted on the train and validation periods; no level "
-    "of the test period was used."
+    "they are optimistic. Test scores are of models fitted on the train and validation periods; no "
+    "level of the test period was used."
 )
 SEEN_CROSSED = (
     " Cross-validation scores are of models fitted on all other blocks of years; only the weights "
@@ -134,6 +134,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     texts = definitions(evaluation.baseline)
     for metric, column in COLUMNS.items():
         screen.print(clean(f"  {column:<11} {texts[metric]}"))
+    screen.print()
     findings.print_coverage(evaluation.coverage, by="model")
     screen.print(SEEN + SEEN_CROSSED * bool(crossed), soft_wrap=True)
     choice = evaluation.choice
