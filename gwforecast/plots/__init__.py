@@ -17,6 +17,8 @@ well, model : str
     May be omitted where there is only one.
 split : Split
     Train, validation and test periods.
+emphasis : iterable of str
+    Models in colour, the others are grey and dashed; by default all have colours.
 note : str
     Text above the axes at the right.
 
@@ -33,24 +35,13 @@ from gwforecast.plots.errors import (
 )
 from gwforecast.plots.explanations import attribution, contributions, importance, step_responses
 from gwforecast.plots.forecasts import fan, hindcasts
-from gwforecast.plots.levels import (
-    all_models,
-    gaps,
-    hydrograph,
-    lag_correlation,
-    rain_departure,
-)
+from gwforecast.plots.levels import all_models, gaps, hydrograph, lag_correlation, rain_departure
 from gwforecast.plots.scores import coverage_by_year, interval_coverage, score_comparison
 from gwforecast.plots.skill import pit, reliability, scores_by_lead
 from gwforecast.plots.status import classes, status_strip
 from gwforecast.plots.style import close
 from gwforecast.plots.training import training_history, tuning
-from gwforecast.plots.wells import (
-    extreme_wells,
-    score_by_attribute,
-    score_distribution,
-    score_map,
-)
+from gwforecast.plots.wells import extreme_wells, score_by_attribute, score_distribution, score_map
 
 __all__ = [
     "all_models", "attribution", "classes", "close", "contributions", "coverage_by_year",

@@ -149,16 +149,12 @@ def _shown_prediction(
     if predictions is None:
         return None, None
     level = prepare.prediction_of(predictions, well=well, model=model)
-    if split is not None:
-        level = level.where(_from_test_on(level[schema.TIME], split, well=well))
-    return prepare.central(level), prepare.interval(level)
-
-
-def _from_test_on(time: xr.DataArray, split: Split, *, well: str) -> xr.DataArray:
-    start = split.start("test").sel({schema.WELL: well}, drop=True)
-    if start.notnull():
-        return time >= start
-    return time > split.end_through("validation").sel({schema.WELL: well}, drop=True)
+    if split is not None:  # from the test period on
+        time, one = level[schema.TIME], {schema.WELL: well}
+        start = split.start("test").sel(one, drop=True)
+        end = split.end_through("validation").sel(one, drop=True)
+        level = level.where(time >= start if start.notnull() else time > end)
+    return prepare.central(level), next(iter(prepare.intervals(level)), None)
 
 
 def _draw(
@@ -242,8 +238,8 @@ def all_models(
         style.date_axis(ax, view)
         style.title(ax, model_label(name), (notes or {}).get(name))
         style.finish(ax)
-        if name == best:
-            _frame(ax)
+        for spine in ax.spines.values() if name == best else ():
+            spine.set(linewidth=1.6, edgecolor=style.PREDICTED)
     if axes is None:
         name = well if period is None else f"{well}, {period} period"
         style.label_figure(panels[0].figure, name, ylabel=level_label(level))
@@ -271,8 +267,7 @@ def _mark_clipped(ax: Axes, central: xr.DataArray | None, bounds: Interval | Non
         (np.fmax(upper.values, central.values) > top, 1.0, "^"),
         (np.fmin(lower.values, central.values) < bottom, 0.0, "v"),
     ):
-        numbers = _spread(outside)
-        places = times[numbers]
+        places = times[_spread(outside)]
         if len(places):
             ax.plot(
                 places, np.full(len(places), edge), marker, ms=4.5, mew=0, clip_on=False,
@@ -289,11 +284,6 @@ def _spread(outside: np.ndarray) -> list[int]:
         count = 1 + (last - first) // apart
         positions += [first + (2 * k + 1) * (last - first) // (2 * count) for k in range(count)]
     return positions
-
-
-def _frame(ax: Axes) -> None:
-    for spine in ax.spines.values():
-        spine.set(linewidth=1.6, edgecolor=style.PREDICTED)
 
 
 MOST_NAMED = 45

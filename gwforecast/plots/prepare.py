@@ -15,7 +15,7 @@ from gwforecast.plots.labels import model_label
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = [
-    "Interval", "View", "by_error", "central", "interval", "is_sparse", "isolated",
+    "Interval", "View", "by_error", "central", "intervals", "is_sparse", "isolated",
     "lag_correlations", "limits_of", "only_model", "only_well", "period_spans", "prediction_of",
     "rain_bars", "rain_name", "rainfall_departure", "residual", "runs", "view_of", "whose",
 ]  # fmt: skip
@@ -119,16 +119,16 @@ def central(level: xr.DataArray) -> xr.DataArray:
     return level.isel({schema.QUANTILE: nearest}, drop=True)
 
 
-def interval(level: xr.DataArray) -> Interval | None:
-    """Return the widest interval between quantiles q and 1 - q of levels, or None."""
-    quantiles = level[schema.QUANTILE].values
+def intervals(level: xr.DataArray) -> list[Interval]:
+    """Return the intervals between quantiles q and 1 - q with known levels, the widest first."""
+    quantiles, found = level[schema.QUANTILE].values, []
     for low in np.flatnonzero(quantiles < 0.5):
         high = int(np.argmin(np.abs(quantiles - (1 - quantiles[low]))))
         bounds = level.isel({schema.QUANTILE: [int(low), high]})
         if np.isclose(quantiles[high], 1 - quantiles[low]) and bounds.notnull().any():
             lower, upper = (bounds.isel({schema.QUANTILE: k}, drop=True) for k in (0, 1))
-            return Interval(lower, upper, float(quantiles[high] - quantiles[low]))
-    return None
+            found.append(Interval(lower, upper, float(quantiles[high] - quantiles[low])))
+    return found
 
 
 def residual(
@@ -264,11 +264,7 @@ def rain_name(observations: xr.Dataset) -> str | None:
 
 
 def rain_bars(
-    rain: xr.DataArray,
-    *,
-    view: View,
-    most: int = 400,
-    issue_time: np.datetime64 | None = None,
+    rain: xr.DataArray, *, view: View, most: int = 400, issue_time: np.datetime64 | None = None
 ) -> tuple[pd.DataFrame, str]:
     """Return rain as bars wide enough to be visible, and the label of their axis.
 

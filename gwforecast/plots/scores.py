@@ -41,11 +41,7 @@ def lowest_drawn(metric: str) -> float:
 
 @style.styled
 def score_comparison(
-    scores: pd.DataFrame,
-    *,
-    metric: str = "nse",
-    period: Period = "test",
-    ax: Axes | None = None,
+    scores: pd.DataFrame, *, metric: str = "nse", period: Period = "test", ax: Axes | None = None
 ) -> Axes:
     """Draw the score of each model, best first: a dot for each well, and the median over wells.
 
@@ -54,7 +50,8 @@ def score_comparison(
     """
     table = _table(scores, metric=metric, period=period)
     perfect, label = perfect_value(metric), metric_label(metric)
-    order = _order(table, perfect)
+    away = (table.groupby("model", sort=False)["value"].median() - perfect).abs()
+    order = [str(model) for model in away.sort_values(kind="stable").index]  # without scores last
     wells = table["well"].nunique()
     ax = style.new_axes(
         ax, width=style.WIDE * 0.75, height=0.9 + 0.27 * len(order) + 0.3 * (wells > 1)
@@ -73,10 +70,7 @@ def score_comparison(
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=style.STEPS))
     _title(ax, table, period=period)
     if wells > 1:
-        marks: dict[str, Any] = {}
-        for handle, mark in zip(*ax.get_legend_handles_labels(), strict=True):
-            marks.setdefault(mark, handle)
-        style.legend_below(ax, handles=marks.values())
+        style.legend_below(ax)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
 
@@ -134,12 +128,6 @@ def _table(scores: pd.DataFrame, *, metric: str, period: str) -> pd.DataFrame:
     )
 
 
-def _order(table: pd.DataFrame, perfect: float) -> list[str]:
-    """Return the models by the distance of their median from perfect; without scores last."""
-    medians = table.groupby("model", sort=False)["value"].median()
-    return [str(model) for model in (medians - perfect).abs().sort_values(kind="stable").index]
-
-
 @style.styled
 def interval_coverage(
     table: pd.DataFrame,
@@ -160,8 +148,6 @@ def interval_coverage(
         Columns nominal and observed, coverages from 0 to 1, and, if there are several models,
         model. Or scores (model, well, period, metric, value, n) with metrics such as
         ``coverage_95``, which are pooled over the levels of all wells.
-    emphasis : iterable of str, optional
-        Models in colour, the others are grey; by default all have colours.
     note : str
         Text below the legend, such as that of
         :func:`gwforecast.verification.coverage.coverage_note`.
@@ -215,8 +201,6 @@ def coverage_by_year(
         By default all.
     nominal : float
         Of the interval, in %.
-    note : str
-        Text above the axes at the right.
     """
     by = "lead" if "lead" in table else "model"
     chosen = table if models is None else table[table["model"].isin(list(models))]

@@ -21,7 +21,7 @@ from gwforecast.plots.labels import (
     thousands,
     wells_label,
 )
-from gwforecast.plots.style import Look
+from gwforecast.plots.prepare import whose
 
 __all__ = ["pit", "reliability", "scores_by_lead", "spread_apart"]
 
@@ -58,10 +58,6 @@ def scores_by_lead(
     wells, models : iterable of str, optional
         Wells and models; by default all. Means are over the wells at which all models have a
         score.
-    emphasis : iterable of str, optional
-        Models in colour, the others are grey and dashed; by default all have colours.
-    note : str, optional
-        Text above the axes at the right, before the number of pairs.
     """
     found = _curves(scores, metric=metric, wells=wells, models=models)
     count = found.values.shape[1] + len(found.without)
@@ -116,11 +112,7 @@ class _Curves:
 
 
 def _curves(
-    scores: pd.DataFrame,
-    *,
-    metric: str,
-    wells: Iterable[str] | None,
-    models: Iterable[str] | None,
+    scores: pd.DataFrame, *, metric: str, wells: Iterable[str] | None, models: Iterable[str] | None
 ) -> _Curves:
     """Return the mean score over wells by model and lead time.
 
@@ -226,7 +218,7 @@ def _limits(ax: Axes, values: pd.DataFrame, *, metric: str) -> None:
         ax.axhline(0.0, color=style.INK, lw=0.8, zorder=1)
 
 
-def _name_lines(ax: Axes, curves: _Curves, looks: dict[str, Look]) -> None:
+def _name_lines(ax: Axes, curves: _Curves, looks: dict[str, style.Look]) -> None:
     """Write the name of each line at its end, without overlaps."""
     bottom, top = ax.get_ylim()
     ends = {model: curves.values[model].dropna().iloc[-1] for model in looks}
@@ -246,15 +238,12 @@ def _name_lines(ax: Axes, curves: _Curves, looks: dict[str, Look]) -> None:
                 transform=ax.transAxes, label=f"_{model}")  # fmt: skip
         arrow = " \N{UPWARDS ARROW}" if share > 1 else " \N{DOWNWARDS ARROW}" if share < 0 else ""
         ax.text(1.085, place, model_label(model) + arrow, transform=ax.transAxes,
-                va="center", fontsize=8, color=_ink(look.colour),
+                va="center", fontsize=8,
+                color="#666666" if look.colour == "#A6A6A6" else look.colour,
                 fontweight="bold" if look.strong else "normal")  # fmt: skip
     for model, place in zip(curves.without, placed[shares.size :], strict=True):
         ax.text(1.085, place, f"{model_label(model)}: no score", transform=ax.transAxes,
                 va="center", fontsize=8, color=style.SPARE)  # fmt: skip
-
-
-def _ink(colour: str) -> str:
-    return "#666666" if colour == "#A6A6A6" else colour
 
 
 @style.styled
@@ -279,11 +268,8 @@ def reliability(
         lower and upper (bounds of the frequency) and model.
     well : str, optional
         Well, or description of the wells, for the title.
-    emphasis : iterable of str, optional
-        As in :func:`scores_by_lead`.
     note : str, optional
-        Text above the axes, such as the event and the origin of the weather, before the number of
-        forecasts.
+        Such as the event and the origin of the weather.
     """
     table = _known_bins(table)
     models_shown = table["model"].nunique() if "model" in table else 1
@@ -312,11 +298,9 @@ def reliability(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MultipleLocator(0.2))
     total = int(first["n"].sum())
-    one = model_label(parts[0][0]) if len(parts) == 1 and "model" in table else ""
-    name = ", ".join(part for part in (well, one) if part)
-    style.title(
-        counts, name, _noted(note, f"n = {thousands(total)}"), width=style.points_across(ax)
-    )
+    one = parts[0][0] if len(parts) == 1 and "model" in table else None
+    said = _noted(note, f"n = {thousands(total)}")
+    style.title(counts, whose(well or "", one), said, width=style.points_across(ax))
     style.legend_below(ax)
     return style.finish(ax)
 
@@ -372,10 +356,6 @@ def pit(
         Several values along ``model`` are drawn as lines. The coordinate ``well`` gives the title.
     bins : int
         Number of bins.
-    emphasis : iterable of str, optional
-        As in :func:`scores_by_lead`.
-    note : str, optional
-        Text above the axes, before the number of pairs.
     """
     parts = _parts(values, bins=bins)
     ax = style.new_axes(ax, width=style.NARROW, height=2.9)
@@ -401,17 +381,12 @@ def pit(
     ax.xaxis.set_major_locator(MultipleLocator(0.2))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    style.title(ax, _whose(values, list(parts)), _noted(note, f"n = {thousands(size)}"))
+    wells = values[schema.WELL].values if schema.WELL in values.coords else None
+    well = "" if wells is None else wells_label(np.atleast_1d(wells))
+    name = whose(well, next(iter(parts)) if len(parts) == 1 else None)
+    style.title(ax, name, _noted(note, f"n = {thousands(size)}"))
     style.legend_below(ax)
     return style.finish(ax)
-
-
-def _whose(values: xr.DataArray, models: list[str]) -> str:
-    """Return the title of a histogram: the well or the number of wells, and a single model."""
-    named = schema.WELL in values.coords
-    well = wells_label(np.atleast_1d(values[schema.WELL].values)) if named else ""
-    model = model_label(models[0]) if len(models) == 1 and models[0] else ""
-    return ", ".join(part for part in (well, model) if part)
 
 
 def _parts(values: xr.DataArray, *, bins: int) -> dict[str, np.ndarray]:

@@ -59,11 +59,7 @@ _GREYS = ("#333333", "#777777", "#A6A6A6")
 _DASHES = ((0, ()), (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 
-PERIOD_SHADES: dict[Period, str] = {
-    "train": "#F4F4F4",
-    "validation": "#E4E4E4",
-    "test": "#F4F4F4",
-}
+PERIOD_SHADES: dict[Period, str] = {"train": "#F4F4F4", "validation": "#E4E4E4", "test": "#F4F4F4"}
 _SHORT: dict[Period, str] = {"train": "train", "validation": "val.", "test": "test"}
 PERIOD_MARKS: dict[str, tuple[str, str]] = {
     "train": ("#B4B4B4", "o"),
@@ -327,7 +323,8 @@ def legend_below(
     distance in points; 36 leaves room for a label of the axis.
     """
     drop = ScaledTranslation(0, -below / 72, ax.figure.dpi_scale_trans)
-    given = list(handles) or ax.get_legend_handles_labels()[0]
+    every = list(handles) or ax.get_legend_handles_labels()[0]
+    given = list({str(handle.get_label()): handle for handle in every}.values())
     room = points_across(ax) if width is None else width
     columns = _columns([str(handle.get_label()) for handle in given], room + 20)
     legend = ax.legend(

@@ -61,7 +61,8 @@ def training_history(
         ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     ax.set(xlabel="epoch", ylabel="loss of scaled levels")
-    name = prepare.whose(str(table["well"].iloc[0]), _model_of(table))
+    model = str(table["model"].iloc[0]) if "model" in table else ""
+    name = prepare.whose(str(table["well"].iloc[0]), model)
     style.title(ax, name, f"{members} member{'s'[: members > 1]}")
     style.legend_below(ax)
     return style.finish(ax, grid="y")
@@ -92,10 +93,6 @@ def _one_of(history: pd.DataFrame, column: str, name: str | None) -> pd.DataFram
             f"{', '.join(names[:5]) or 'none'}. Choose one of them."
         )
     return history[history[column].astype(str) == chosen]
-
-
-def _model_of(table: pd.DataFrame) -> str:
-    return str(table["model"].iloc[0]) if "model" in table else ""
 
 
 def _best_epochs(table: pd.DataFrame) -> pd.DataFrame:

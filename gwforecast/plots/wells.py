@@ -47,13 +47,7 @@ def score_distribution(
     emphasis: Iterable[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the cumulative distribution of a score over the wells, a line for each model.
-
-    Parameters
-    ----------
-    emphasis : iterable of str, optional
-        Models in colour, the others are grey and dashed; by default all have colours.
-    """
+    """Draw the cumulative distribution of a score over the wells, a line for each model."""
     table = by_well(scores, metric=metric, period=period)
     ax = style.new_axes(ax, width=style.WIDE * 0.75, height=3.4)
     lowest = lowest_drawn(metric)
@@ -222,9 +216,8 @@ def score_map(
         bar.solids.set_rasterized(False)  # vectors stay sharp in print
     bar.ax.tick_params(labelsize=8)
     without = len(there) - int(known.sum())
-    note = f"{period} period, {int(known.sum())} wells" + (
-        f"; {without} without coordinates" if without else ""
-    )
+    note = f"{period} period, {int(known.sum())} wells"
+    note += f"; {without} without coordinates" if without else ""
     style.title(ax, model_label(model), note)
     style.finish(ax)
     if known.sum() <= FEW:
@@ -321,16 +314,10 @@ def _name_wells(ax: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> Non
 def _in_rows(ax: Axes, values: list[str]) -> np.ndarray:
     """Label the categories along the axis; return positions that keep equal values apart."""
     names = sorted(set(values))
-    many = len(names) > 4
-    ax.set_xticks(
-        range(len(names)),
-        [shortened(name, most=14) for name in names],
-        rotation=30 if many else 0,
-        ha="right" if many else "center",
-    )
-    before = pd.Series(values).groupby(values).cumcount().to_numpy()
-    rows = np.array([names.index(value) for value in values], float)
-    return np.asarray(rows + 0.06 * ((before + 2) % 5 - 2))
+    turned, align = (30, "right") if len(names) > 4 else (0, "center")
+    ax.set_xticks(range(len(names)), [shortened(name, most=14) for name in names],
+                  rotation=turned, ha=align)  # fmt: skip
+    return np.array([names.index(value) for value in values]) + style.jitter(len(values), 0.12)
 
 
 def _mark_lowest(axis: Axis, scores: np.ndarray, *, lowest: float) -> None:

@@ -95,8 +95,7 @@ def network_report(evaluation: Evaluation, *, links: dict[str, str] | None = Non
     ]
     if schema.coordinate_names(observations) is not None:
         drawn.insert(
-            0,
-            _draw(lambda: plots.score_map(scores, observations, model=model), "map of the NSE"),
+            0, _draw(lambda: plots.score_map(scores, observations, model=model), "map of the NSE")
         )
     table = _by_well(scores, model)
     ranked = table.sort_values("NSE")

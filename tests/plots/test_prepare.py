@@ -135,16 +135,14 @@ def test_runs_hold_what_is_present_and_are_apart(present, longest):
 
 def test_the_widest_whole_interval_is_chosen(predictions):
     level = prepare.prediction_of(predictions, well="well 1", model="lstm")
-    bounds = prepare.interval(level)
-    assert bounds is not None
+    bounds, *_ = prepare.intervals(level)
     assert bounds.coverage == pytest.approx(0.95)
     np.testing.assert_array_equal(bounds.lower, level.sel(quantile=0.025))
     np.testing.assert_array_equal(bounds.upper, level.sel(quantile=0.975))
-    inner = prepare.interval(level.sel(quantile=[0.1, 0.5, 0.9, 0.975]))
-    assert inner is not None
+    (inner,) = prepare.intervals(level.sel(quantile=[0.1, 0.5, 0.9, 0.975]))
     assert inner.coverage == pytest.approx(0.8)
-    assert prepare.interval(level.sel(quantile=[0.5])) is None
-    assert prepare.interval(level.where(level["quantile"] == 0.5)) is None
+    assert not prepare.intervals(level.sel(quantile=[0.5]))
+    assert not prepare.intervals(level.where(level["quantile"] == 0.5))
 
 
 def test_residuals_are_predicted_minus_observed(observations, predictions):

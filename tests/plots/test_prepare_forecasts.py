@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from gwforecast.calibration.intervals import QUANTILES
-from gwforecast.plots import prepare_forecasts
+from gwforecast.plots import forecasts
 from gwforecast.plots.skill import spread_apart
 
 ISSUES = ["2014-03-01", "2014-06-01", "2014-09-01"]
@@ -18,9 +18,7 @@ ISSUES = ["2014-03-01", "2014-06-01", "2014-09-01"]
 def test_the_weather_after_the_issue_time_is_never_that_of_the_observations(observations):
     issue = np.datetime64(ISSUES[-1])
     ahead = observations[["rain"]].sel(time=slice("2014-09-05", "2014-09-10"))
-    joined, label = prepare_forecasts.rain_through(
-        observations, ahead, well="well 1", issue_time=issue
-    )
+    joined, label = forecasts.rain_through(observations, ahead, well="well 1", issue_time=issue)
     assert label == "rain, forecast"
     assert joined.sel(time=slice("2014-09-02", "2014-09-04")).isnull().all()
     assert joined["time"].values[-1] == np.datetime64("2014-09-10")
@@ -29,9 +27,9 @@ def test_the_weather_after_the_issue_time_is_never_that_of_the_observations(obse
 def test_normal_levels_are_those_of_past_years_only(observations):
     level = observations["level"][0]
     times = observations["time"].values[1700:1750]
-    usual = prepare_forecasts.usual_levels(level, times, before=times[0])
+    usual = forecasts.usual_levels(level, times, before=times[0])
     changed = level.where(level["time"] <= times[0], 1e6)
-    assert usual.equals(prepare_forecasts.usual_levels(changed, times, before=times[0]))
+    assert usual.equals(forecasts.usual_levels(changed, times, before=times[0]))
     near = [
         value
         for time, value in level.sel(time=slice(None, times[0])).to_series().items()
@@ -39,16 +37,16 @@ def test_normal_levels_are_those_of_past_years_only(observations):
         and np.isfinite(value)
     ]
     assert_allclose(usual.values[0], np.quantile(near, [0.1, 0.5, 0.9]))
-    assert prepare_forecasts.usual_levels(level[:700], times, before=times[0]) is None
+    assert forecasts.usual_levels(level[:700], times, before=times[0]) is None
 
 
 def test_members_are_shown_by_their_quantiles(observations, make):
     members = make["forecast"](observations, ISSUES).rename(quantile="member")
-    shown = prepare_forecasts.issues_of(members, well="well 1", model=None)
+    shown = forecasts.issues_of(members, well="well 1", model=None)
     expected = np.quantile(members["level"].values[0], QUANTILES, axis=-1)
     assert_allclose(np.moveaxis(shown.values, -1, 0), expected)
     members["level"][..., 5:, 0] = np.nan
-    shown = prepare_forecasts.issues_of(members, well="well 1", model=None)
+    shown = forecasts.issues_of(members, well="well 1", model=None)
     assert shown[:, 5:].isnull().all()
     assert shown[:, :5].notnull().all()
 
