@@ -142,9 +142,9 @@ def panels(count: int, *, height: float, sharey: bool = False) -> tuple[Any, lis
 
 
 @styled
-def phone_axes(*, height: float = 3.6) -> Axes:
-    """Return the axes of a new figure as wide as the screen of a phone; height in inches."""
-    return new_axes(None, width=PHONE, height=height)
+def phone_axes() -> Axes:
+    """Return the axes of a new figure as wide as the screen of a phone."""
+    return new_axes(None, width=PHONE, height=3.6)
 
 
 def close(ax: Axes) -> None:

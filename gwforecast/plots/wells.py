@@ -317,7 +317,8 @@ def _in_rows(ax: Axes, values: list[str]) -> np.ndarray:
     turned, align = (30, "right") if len(names) > 4 else (0, "center")
     ax.set_xticks(range(len(names)), [shortened(name, most=14) for name in names],
                   rotation=turned, ha=align)  # fmt: skip
-    return np.array([names.index(value) for value in values]) + style.jitter(len(values), 0.12)
+    places = np.array([names.index(value) for value in values], float)
+    return np.asarray(places + style.jitter(len(values), 0.12))
 
 
 def _mark_lowest(axis: Axis, scores: np.ndarray, *, lowest: float) -> None:
