@@ -265,11 +265,6 @@ def gaps_in_covariates(
     """Return the wells with a gap in a covariate, and the message for each.
 
     Raises SchemaError if a covariate is not in the observations.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
     """
     there = schema.covariate_names(observations)
     found: dict[str, str] = {}

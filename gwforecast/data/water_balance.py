@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from gwforecast import timeline
@@ -100,8 +99,12 @@ def potential_evapotranspiration(
         "penman_monteith": pyet.pm_fao56,
     }[method]
     daily = xr.full_like(temperature, np.nan, dtype=float)
-    for i in range(temperature.sizes["well"]):  # pyet takes the series of one place
-        daily[i] = function(**_arguments({n: v.isel(well=i) for n, v in given.items()})).to_numpy()
+    for i in range(temperature.sizes["well"]):  # pyet takes series and numbers of one place
+        of_well = {ARGUMENTS[name]: value.isel(well=i) for name, value in given.items()}
+        daily[i] = function(**{
+            name: value.to_series() if value.ndim else float(value)
+            for name, value in of_well.items()
+        }).to_numpy()  # fmt: skip
     frequency = timeline.infer_frequency(temperature["time"].values)
     amount = daily * (timeline.days_per_step(frequency))
     amount = amount.where(np.isfinite(temperature)).drop_attrs()
@@ -111,14 +114,6 @@ def potential_evapotranspiration(
         "kind": "evapotranspiration",
     }
     return amount.rename("potential_evapotranspiration")
-
-
-def _arguments(of_well: Mapping[str, xr.DataArray]) -> dict[str, pd.Series | float]:
-    """Return the inputs of one well under pyet's names: series over time, or numbers."""
-    return {
-        ARGUMENTS[name]: value.to_series() if value.ndim else float(value)
-        for name, value in of_well.items()
-    }
 
 
 def _check_range(low: xr.DataArray, high: xr.DataArray) -> None:
@@ -232,22 +227,10 @@ def soil_recharge(
     relative moisture, what the soil cannot hold passes too, and evapotranspiration is potential
     above 60 % moisture.
 
-    Parameters
-    ----------
-    water : numpy.ndarray
-        Rain and melt water of each step, shape (series, time), mm.
-    demand : numpy.ndarray
-        Potential evapotranspiration of each step, of the same shape, mm.
-    capacities : sequence of float
-        What each soil can hold, mm.
-    start : numpy.ndarray, optional
-        Moisture before the first step, shape (soil, series), mm; by default soils are half full.
-
-    Returns
-    -------
-    recharge, moisture : numpy.ndarray
-        Shape (soil, series, time), mm: what passes in a step, and what is held after it. A step
-        with a missing input has no recharge and leaves the soils as they were.
+    Rain and melt water, and the demand (potential evapotranspiration), are mm a step, (series,
+    time); ``start`` is the moisture before the first step, (soil, series), mm, by default half of
+    the capacities, mm. Recharge and moisture after each step have the shape (soil, series, time),
+    mm; a step with a missing input has no recharge and leaves the soils as they were.
 
     References
     ----------
@@ -310,17 +293,12 @@ def root_zone_recharge(
     Snow melts by degree days [2]_, rain and melt water fill the interception and then the root
     zone, and the recharge is a power of the relative moisture of the root zone.
 
-    Parameters
-    ----------
-    rain, demand : numpy.ndarray
-        Precipitation and potential evapotranspiration of each step, shape (time,), mm; finite.
-    temperature : numpy.ndarray, optional
-        Shape (time,), degC; without it all precipitation is rain.
-    parameters : numpy.ndarray
-        In the order of pastas: capacity of the root zone (mm), relative moisture below which
-        evapotranspiration is less than potential, saturated recharge (mm per step), its exponent,
-        factor of the demand, capacity of the interception (mm) and, with a temperature, that below
-        which snow falls (degC) and the degree-day factor (mm/degC per step).
+    Rain and demand (potential evapotranspiration) are mm a step, the temperature degC, all (time,)
+    and finite; without temperature all precipitation is rain. Parameters are in the order of
+    pastas: capacity of the root zone (mm), relative moisture below which evapotranspiration is less
+    than potential, saturated recharge (mm per step), its exponent, factor of the demand, capacity
+    of the interception (mm) and, with a temperature, that below which snow falls (degC) and the
+    degree-day factor (mm/degC per step).
 
     References
     ----------

@@ -110,18 +110,9 @@ def continue_weather(
 ) -> xr.Dataset:
     """Return observed covariates up to an issue time, followed by those of each forcing member.
 
-    Raises SchemaError if a covariate ends before the issue time; series, well and date are named.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-
-    Returns
-    -------
-    xarray.Dataset
-        Covariates (well, forcing_member, time); ``level`` (well, time), NaN after the issue time;
-        static attributes unchanged.
+    Covariates become (well, forcing_member, time); ``level`` (well, time) is NaN after the issue
+    time; static attributes are unchanged. Raises SchemaError if a covariate ends before the issue
+    time; series, well and date are named.
     """
     issue_time = np.datetime64(timeline.to_times([issue_time])[0])
     past = known_at(observations, issue_time)
@@ -136,11 +127,7 @@ def continue_weather(
     static = {n: observations[n] for n in schema.attribute_names(observations)}
     return xr.Dataset(
         {
-            schema.LEVEL: (
-                (schema.WELL, schema.TIME),
-                level,
-                dict(observations[schema.LEVEL].attrs),
-            ),
+            schema.LEVEL: ((schema.WELL, schema.TIME), level, observations[schema.LEVEL].attrs),
             **joined,
             **static,
         },

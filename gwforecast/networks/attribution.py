@@ -55,18 +55,25 @@ def integrated_gradients(
     axis = observations[schema.TIME].values
     wanted = timeline.time_positions(axis, np.asarray(times), name="time")
     reach = 1 if forecaster.lagged else forecaster.lookback_ + 1
-    _check_reach(axis[wanted], wanted, forecaster.lookback_)
-    wells = [well for well in observations[schema.WELL].values if well in forecaster.wells_]
+    if wanted.min() < forecaster.lookback_:
+        raise ValueError(
+            f"A level is explained by the {forecaster.lookback_} steps before it. Received "
+            f"{timeline.format_time(axis[wanted.min()])}, {wanted.min()} steps after the start of "
+            "the data. Choose later times."
+        )
+    wells = [str(well) for well in observations[schema.WELL].values if well in forecaster.wells_]
     inputs, _ = forecaster._inputs(observations.sel({schema.WELL: wells}))
     network = forecaster.architecture_.build()
     parts, differences = [], []
     for number, well in enumerate(wells):
         windows = np.stack([inputs[number, at + 1 - reach : at + 1] for at in wanted])
-        found = _of_well(network, forecaster, str(well), windows, steps)
+        of_well, whole = forecaster.weights_of(well), forecaster.with_attributes(windows, well)
+        found = [
+            _of_member(network, [w[member] for w in of_well], whole, steps, windows.shape[-1])
+            for member in range(len(forecaster.seeds_))
+        ]
         scale = forecaster.scaler_.statistics(schema.LEVEL, [well])[1]
-        weights = member_weights_at(
-            [str(well)], forecaster.member_weights_, fitted=forecaster.wells_
-        )
+        weights = member_weights_at([well], forecaster.member_weights_, fitted=forecaster.wells_)
         weights = None if weights is None else weights[0]
         parts.append(np.average([part for part, _ in found], axis=0, weights=weights) * scale)
         differences.append(np.average([gap for _, gap in found], axis=0, weights=weights) * scale)
@@ -86,28 +93,6 @@ def integrated_gradients(
         },
         {"model": forecaster.name},
     )
-
-
-def _check_reach(times: np.ndarray, positions: np.ndarray, lookback: int) -> None:
-    early = int(positions.argmin())
-    if positions[early] < lookback:
-        raise ValueError(
-            f"A level is explained by the {lookback} steps before it. Received "
-            f"{timeline.format_time(times[early])}, {positions[early]} steps after the start of "
-            "the data. Choose later times."
-        )
-
-
-def _of_well(
-    network: keras.Model, forecaster: TrainedNetworks, well: str, windows: np.ndarray, steps: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the result of :func:`_of_member` for each member."""
-    weights = forecaster.weights_of(well)
-    whole = forecaster.with_attributes(windows, well)
-    return [
-        _of_member(network, [w[member] for w in weights], whole, steps, windows.shape[-1])
-        for member in range(len(forecaster.seeds_))
-    ]
 
 
 def _of_member(

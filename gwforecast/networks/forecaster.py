@@ -259,7 +259,10 @@ class NeuralForecaster(TrainedNetworks):
         self.left_out_ = self._left_out() if validates and self.folds > 1 else None
         observations = observations.sel({schema.WELL: self.wells_})
         rows = rows.sel({schema.WELL: self.wells_})
-        self._set_window(observations)
+        frequency = timeline.infer_frequency(observations[schema.TIME].values)
+        year = round(timeline.steps_per_year(frequency))
+        self.lookback_ = year if self.lookback is None else self.lookback
+        self.targets_ = year if self.targets is None else self.targets
         self._learn_inputs(observations, rows)
         self._train(observations, rows, split if validates else None, progress)
         if validates:
@@ -305,14 +308,9 @@ class NeuralForecaster(TrainedNetworks):
         recipe: Recipe | None = None,
     ) -> list[Trained]:
         return choice.train(
-            self.architecture_,
-            recipe or self._recipe(),
-            data,
-            jobs,
-            engine=self.engine,
-            workers=self.workers,
-            progress=progress,
-        )
+            self.architecture_, recipe or self._recipe(), data, jobs, engine=self.engine,
+            workers=self.workers, progress=progress,
+        )  # fmt: skip
 
     def _details(self, wells: Sequence[str]) -> list[str]:
         """Return a text for each network, in the order of training."""
@@ -352,12 +350,9 @@ class NeuralForecaster(TrainedNetworks):
         self, inputs: int, more: Mapping[str, object] | None = None
     ) -> Architecture:
         shared = {
-            "dropout": self.dropout,
-            "noise": self.noise,
-            "l2": self.l2,
-            "outputs": self.head.outputs,
-            "output_activation": self.head.activation,
-        }
+            "dropout": self.dropout, "noise": self.noise, "l2": self.l2,
+            "outputs": self.head.outputs, "output_activation": self.head.activation,
+        }  # fmt: skip
         return self.architecture.of(inputs, {**self.network_settings(), **shared, **(more or {})})
 
     def _data(self, observations: xr.Dataset, rows: xr.DataArray, split: Split | None) -> Data:
@@ -377,12 +372,6 @@ class NeuralForecaster(TrainedNetworks):
     def _folds(self, observations: xr.Dataset, complete: np.ndarray, split: Split) -> xr.DataArray:
         usable = xr.DataArray(complete, dims=(schema.WELL, schema.TIME))
         return train_folds(observations[[schema.LEVEL]].where(usable), split, folds=self.folds)
-
-    def _set_window(self, observations: xr.Dataset) -> None:
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        year = round(timeline.steps_per_year(frequency))
-        self.lookback_ = year if self.lookback is None else self.lookback
-        self.targets_ = year if self.targets is None else self.targets
 
     def _recipe(self) -> Recipe:
         lookback, targets = self.window

@@ -56,7 +56,12 @@ def run_networks(
     Raises ValueError if a weight has another shape than the architecture's, or a state is given to
     a network without one.
     """
-    _check_weights(architecture, weights)
+    expected, received = architecture.weight_shapes(), [w.shape[1:] for w in weights]
+    if received != expected:
+        raise ValueError(
+            f"The weights of this {architecture.kind} have the shapes {expected} for each network. "
+            f"Received {received}. Train the model again."
+        )
     networks = weights[0].shape[0]
     if state is not None and not architecture.recurrent:
         raise ValueError(
@@ -71,16 +76,6 @@ def run_networks(
         outputs = dense(hidden, weights[-2], weights[-1])
     outputs = activate(outputs, architecture.setting("output_activation"))
     return np.broadcast_to(outputs, (networks, *outputs.shape[1:])), ended
-
-
-def _check_weights(architecture: Architecture, weights: Sequence[np.ndarray]) -> None:
-    expected = architecture.weight_shapes()
-    received = [w.shape[1:] for w in weights]
-    if received != expected:
-        raise ValueError(
-            f"The weights of this {architecture.kind} have the shapes {expected} for each network. "
-            f"Received {received}. Train the model again."
-        )
 
 
 def _embedded(inputs: np.ndarray, vectors: np.ndarray) -> np.ndarray:

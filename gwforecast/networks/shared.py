@@ -184,11 +184,13 @@ class GlobalForecaster(NeuralForecaster):
     def _attribute_names(self, observations: xr.Dataset) -> list[str]:
         if self.attributes is not None:
             return list(self.attributes)
-        return [
-            name
-            for name in schema.attribute_names(observations)
-            if not _is_name(observations[name])
-        ]
+        names = []
+        for name in schema.attribute_names(observations):
+            values = observations[name].values
+            unique = np.unique(values.astype(str)).size == values.size
+            if values.dtype.kind in "fiub" or not unique:  # a name cannot describe other wells
+                names.append(name)
+        return names
 
     def _encode(self, observations: xr.Dataset) -> np.ndarray:
         """Return the attributes, followed by the number of the well for an embedding."""
@@ -316,10 +318,3 @@ def _validation_windows(held_out: np.ndarray, recipe: Recipe) -> np.ndarray:
     most = max(1, MOST_VALIDATED // recipe.steps)
     chosen = np.linspace(0, windows.shape[1] - 1, min(most, windows.shape[1])).round().astype(int)
     return np.asarray(windows[:, chosen])
-
-
-def _is_name(values: xr.DataArray) -> bool:
-    """Return whether each well has its own text, which cannot describe other wells."""
-    return values.dtype.kind not in "fiub" and np.unique(values.values.astype(str)).size == len(
-        values
-    )

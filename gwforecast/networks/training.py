@@ -64,12 +64,7 @@ def mae(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
 
 
 def huber(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Return the Huber loss of scaled levels, linear beyond one standard deviation.
-
-    References
-    ----------
-    Huber (1964), doi:10.1214/aoms/1177703732.
-    """
+    """Return the loss of Huber (1964, doi:10.1214/aoms/1177703732), linear beyond 1."""
 
     def point(y: tf.Tensor) -> tf.Tensor:
         error = tf.abs(outputs[..., 0] - y)

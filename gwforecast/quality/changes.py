@@ -154,13 +154,8 @@ def unexplained_changes(
 
     A shift and a trend of the monthly mean errors are tested; of two, the one is reported that
     leaves less. A change is a finding if its probability by chance is at most 0.005: a warning if
-    levels changed by half of their standard deviation or more, otherwise a note.
-
-    Parameters
-    ----------
-    errors : numpy.ndarray
-        Shape (time,): observed - predicted, m, of rows that the prediction was not fitted on; NaN
-        where unknown.
+    levels changed by half of their standard deviation or more, otherwise a note. The errors (time,)
+    are observed - predicted, m, of rows that the prediction was not fitted on.
     """
     months, means = monthly_means(errors[None], level.times)
     known = np.flatnonzero(np.isfinite(means[0]))

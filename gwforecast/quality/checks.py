@@ -236,11 +236,8 @@ def well_findings(
 def change_findings(level: xr.DataArray, predicted: xr.DataArray, *, by: str) -> pd.DataFrame:
     """Return findings of shifts and trends of levels against their prediction.
 
-    Parameters
-    ----------
-    level, predicted : xarray.DataArray
-        Dimensions (well, time), m, on the same axes; NaN where unknown or where the prediction was
-        fitted.
+    Both have the dimensions (well, time), m, on the same axes; NaN where unknown or where the
+    prediction was fitted.
     """
     errors = (level - predicted).transpose(schema.WELL, schema.TIME).values
     rows: list[Finding] = []
@@ -252,13 +249,7 @@ def change_findings(level: xr.DataArray, predicted: xr.DataArray, *, by: str) ->
 
 
 def changes_by_regression(observations: xr.Dataset) -> pd.DataFrame:
-    """Return findings of levels that changed against a regression on season and weather.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    """
+    """Return findings of levels that changed against a regression on season and weather."""
     return _table([row for pair in series_of(observations) for row in _changes(*pair)])
 
 

@@ -91,11 +91,8 @@ def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
 
     Both the step to the spike and the step back must exceed five times the natural change, scaled
     by the square root of their durations, so that sampling may be irregular. The values before and
-    after must agree. These are the additive outliers of Chen and Liu, for a random walk.
-
-    References
-    ----------
-    Chen and Liu (1993), J. Am. Stat. Assoc. 88, doi:10.2307/2290724.
+    after must agree. These are the additive outliers of Chen and Liu (1993, doi:10.2307/2290724),
+    for a random walk.
 
     Examples
     --------
@@ -212,8 +209,6 @@ def find_shifts(
     ``explain`` returns the explanatory variables, shape (n, k): intercept, season, antecedent
     weather. It is only called if there are candidates.
 
-    References
-    ----------
     The level shifts of Chen and Liu (1993), J. Am. Stat. Assoc. 88, doi:10.2307/2290724; means
     before and after as in Alexandersson (1986), J. Climatol. 6, doi:10.1002/joc.3370060607.
     """

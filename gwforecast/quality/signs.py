@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast import timeline
+from gwforecast.quality.checks import EXPLAINING, MEMORIES
 from gwforecast.quality.gates import Ranges
 from gwforecast.quality.rules import Finding, Series
 
@@ -30,8 +31,6 @@ LEAST_PERIODS = 20
 WINDOWS = ((10, 7), (20, 4))  # values that are repeated, and different steps among them
 SAME = 1e-3  # share of the range: levels that differ by less are the same
 LEAST_SAME = 0.2  # share of the levels of the training that are still the same
-MEMORIES = (30.0, 90.0, 365.0)  # d
-EXPLAINING = ("rain", "temperature", "evapotranspiration", "stage", "pumping")
 PERIOD = 90.0  # d; errors of levels explained by the weather are means over this
 UNEXPLAINED = 2.5  # times the largest mean error of the training
 LEAST_YEARS, LEAST_LEVELS = 4.0, 100

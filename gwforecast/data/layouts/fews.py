@@ -1,7 +1,5 @@
 """Time series of Delft-FEWS as PI-XML, and other XML of loggers, parsed safely.
 
-References
-----------
 https://publicwiki.deltares.nl/display/FEWSDOC/Delft-Fews+Published+Interface+timeseries+Format
 """
 

@@ -26,8 +26,6 @@ LOW = np.uint64(0xFFFFFFFF)
 def glorot_uniform(shape: Sequence[int], seed: int) -> np.ndarray:
     """Return the weights of ``keras.initializers.GlorotUniform(seed)``, float32.
 
-    References
-    ----------
     Glorot and Bengio (2010), https://proceedings.mlr.press/v9/glorot10a.html.
     """
     field = math.prod(shape[:-2])  # steps of a convolution
@@ -51,8 +49,6 @@ def normal(shape: Sequence[int], seed: int, *, deviation: float = 1.0) -> np.nda
 def orthogonal(shape: tuple[int, int], seed: int) -> np.ndarray:
     """Return the weights of ``keras.initializers.Orthogonal(seed=seed)``, float32.
 
-    References
-    ----------
     Saxe et al. (2014), arXiv:1312.6120.
     """
     rows, columns = shape

@@ -92,8 +92,6 @@ class Trained:
 def cosine_rates(peak: float, updates: int) -> np.ndarray:
     """Return the learning rate of each update: ten steps of warm-up, then a cosine to 1 %.
 
-    References
-    ----------
     Loshchilov and Hutter (2017), arXiv:1608.03983.
     """
     step = np.arange(updates)
