@@ -97,22 +97,17 @@ def weather_by_well(
         frames.append(
             _with_missing_steps(_aggregated(frame, step, stamp, own_stamp, made), what, made)
         )
-    _same_columns(frames)
+    columns = sorted({tuple(frame.columns) for frame in frames})
+    if len(columns) > 1:
+        raise SchemaError(
+            f"All wells need the same covariates. Received {list(columns[0])} and "
+            f"{list(columns[1])}. Add what is missing, or leave it out everywhere."
+        )
     by_well = dict.fromkeys(wells, frames[0]) if given is None else dict(
         zip(wells, frames, strict=True)
     )  # fmt: skip
     made.frames = by_well
     return made
-
-
-def _same_columns(frames: list[pd.DataFrame]) -> None:
-    columns = {tuple(frame.columns) for frame in frames}
-    if len(columns) > 1:
-        first, second = sorted(columns)[:2]
-        raise SchemaError(
-            f"All wells need the same covariates. Received {list(first)} and {list(second)}. "
-            "Add what is missing, or leave it out everywhere."
-        )
 
 
 def _table(part: object, made: Weather) -> object:
@@ -315,10 +310,8 @@ def covariate_variables(
         header = weather.headers.get(name) or read_header(name)
         kind = kind_of(name, weather.headers)
         known = units.get(label) or header.unit or KNOWN_UNITS.get(label.lower())
-        if known is None and kind.startswith("temperature") and _is_kelvin(stacked):
-            known = "K"
         if known is None and kind.startswith("temperature"):
-            _refuse_fahrenheit(stacked, label)
+            known = _unit_of_temperature(stacked, label)
         if known:
             stacked, known = _converted(stacked, kind, label, known, days, weather.notes)
         attrs = {"kind": kind, "long_name": label}
@@ -328,18 +321,14 @@ def covariate_variables(
     return made
 
 
-def _is_kelvin(values: np.ndarray) -> bool:
-    """Return whether temperatures can only be kelvin: all above 150, and below 400."""
-    known = values[np.isfinite(values)]
-    return bool(known.size and known.min() > 150 and known.max() < 400)
-
-
-def _refuse_fahrenheit(values: np.ndarray, label: str) -> None:
-    """Refuse temperatures without a unit that are no degC but may well be degF.
+def _unit_of_temperature(values: np.ndarray, label: str) -> str | None:
+    """Return ``"K"`` for values that can only be kelvin; refuse those that may well be degF.
 
     Single values that no place has are left to the checks.
     """
     known = values[np.isfinite(values)]
+    if known.size and known.min() > 150 and known.max() < 400:
+        return "K"
     hot = known > HOTTEST
     if known.size and hot.mean() > 0.02 and known.max() < MOST_FAHRENHEIT:
         raise SchemaError(
@@ -347,6 +336,7 @@ def _refuse_fahrenheit(values: np.ndarray, label: str) -> None:
             f"{label!r}, which is none. Say its unit with covariate_units={{{label!r}: 'degF'}}, "
             "write it into the header, or correct the value."
         )
+    return None
 
 
 def _converted(

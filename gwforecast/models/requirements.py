@@ -85,7 +85,9 @@ def require_weather(
     Forecasters of recent levels need it as well where levels are simulated. A SchemaError is raised
     if there is no covariate but the season, and a forecaster needs one.
     """
-    if without_weather or _has_weather(observations):
+    names = schema.covariate_names(observations)
+    kinds = {schema.covariate_kind(name, observations[name].attrs) for name in names}
+    if without_weather or kinds - {"season"}:
         return
     needs = ("always", "simulation") if simulates else ("always",)
     refused = [name for name, one in forecasters.items() if one.needs_weather in needs]
@@ -97,11 +99,6 @@ def require_weather(
         "(--covariates weather.csv), choose other models, or request it: --without-weather, in "
         "Python without_weather=True."
     )
-
-
-def _has_weather(observations: xr.Dataset) -> bool:
-    names = schema.covariate_names(observations)
-    return any(schema.covariate_kind(n, observations[n].attrs) != "season" for n in names)
 
 
 def usable_wells(

@@ -55,12 +55,7 @@ def integrated_gradients(
     axis = observations[schema.TIME].values
     wanted = timeline.time_positions(axis, np.asarray(times), name="time")
     reach = 1 if forecaster.lagged else forecaster.lookback_ + 1
-    if wanted.min() < forecaster.lookback_:
-        raise ValueError(
-            f"A level is explained by the {forecaster.lookback_} steps before it. Received "
-            f"{timeline.format_time(axis[wanted.min()])}, {wanted.min()} steps after the start of "
-            "the data. Choose later times."
-        )
+    _check_reach(axis, int(wanted.min()), forecaster.lookback_)
     wells = [str(well) for well in observations[schema.WELL].values if well in forecaster.wells_]
     inputs, _ = forecaster._inputs(observations.sel({schema.WELL: wells}))
     network = forecaster.architecture_.build()
@@ -93,6 +88,15 @@ def integrated_gradients(
         },
         {"model": forecaster.name},
     )
+
+
+def _check_reach(axis: np.ndarray, first: int, lookback: int) -> None:
+    if first < lookback:
+        raise ValueError(
+            f"A level is explained by the {lookback} steps before it. Received "
+            f"{timeline.format_time(axis[first])}, {first} steps after the start of the data. "
+            "Choose later times."
+        )
 
 
 def _of_member(

@@ -235,7 +235,10 @@ def _of_months(raw: RawTable, names: list[str]) -> RawTable | None:
 def series_of_pairs(raw: RawTable) -> list[RawTable]:
     """Return the tables of a file in which each well has its own column of dates."""
     names = [str(name) for name in raw.frame.columns]
-    dates = [k for k, name in enumerate(names) if _names_time(name)]
+    dates = [
+        k for k, name in enumerate(names)  # B1 Datum
+        if any(read_header(text).meaning == "time" for text in (name, name.split()[-1]))
+    ]  # fmt: skip
     dates = [k for k in dates if _holds_dates(raw.frame.iloc[:, k])]
     ends = [*dates[1:], len(names)]
     if len(dates) < 2 or dates[0] != 0 or any(b - a < 2 for a, b in zip(dates, ends, strict=True)):
@@ -245,11 +248,6 @@ def series_of_pairs(raw: RawTable) -> list[RawTable]:
         return [raw]
     parts = list(_parts(raw, names, dates, ends))
     return parts if len({part.part for part in parts}) == len(parts) else [raw]
-
-
-def _names_time(name: str) -> bool:
-    """Return whether a column is called a time, or its last word is, as in ``B1 Datum``."""
-    return any(read_header(text).meaning == "time" for text in (name, name.split()[-1]))
 
 
 def _holds_dates(column: pd.Series) -> bool:

@@ -156,7 +156,9 @@ def _records(node: Any, above: dict[str, Any]) -> list[dict[str, Any]]:
             lists[key] = value
     if rows := _rows(node, None):
         lists = {"": rows}
-    said = above | {k: v for k, v in own.items() if _says_something(k, v)}
+    idle = ("unknown", "index", "quality")  # meanings that say nothing of all records
+    known = {k: v for k, v in own.items() if v is not None}
+    said = above | {k: v for k, v in known.items() if read_header(k).meaning not in idle}
     found = {key: rows for key, items in lists.items() if (rows := _records(items, said))}
     longest = max(found.values(), key=len, default=[])
     alike = {k: rows for k, rows in found.items() if set(rows[0]) == set(longest[0])}
@@ -195,8 +197,3 @@ def _rows(node: dict[str, Any], units: Any) -> list[dict[str, Any]]:
 def _has_dates(node: dict[str, Any]) -> bool:
     """Return whether the keys of an object are dates."""
     return len(node) > 1 and all(is_date(str(key)) for key in node)
-
-
-def _says_something(key: str, value: Any) -> bool:
-    """Return whether a value beside a list says something of all its records."""
-    return value is not None and read_header(key).meaning not in ("unknown", "index", "quality")

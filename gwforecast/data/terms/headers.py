@@ -250,13 +250,9 @@ def _compiled(phrases: str) -> list[re.Pattern[str]]:
 
 
 @lru_cache(maxsize=1)
-def _patterns() -> list[tuple[str, list[re.Pattern[str]]]]:
-    return [(meaning, _compiled(phrases)) for meaning, phrases in WORDS.items()]
-
-
-@lru_cache(maxsize=1)
-def _either() -> list[re.Pattern[str]]:
-    return _compiled(EITHER)
+def _patterns() -> dict[str, list[re.Pattern[str]]]:
+    """Return the patterns of each meaning, and of names of heights and depths alike."""
+    return {meaning: _compiled(phrases) for meaning, phrases in (WORDS | {"": EITHER}).items()}
 
 
 _ABOVE_POINT = re.compile(
@@ -280,7 +276,7 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
         return "height"
     if {"level", "levels", "gwl"} >= words > set():
         return "plain"
-    return "either" if any(pattern.search(joined) for pattern in _either()) else ""
+    return "either" if any(pattern.search(joined) for pattern in _patterns()[""]) else ""
 
 
 @lru_cache(maxsize=1)
@@ -349,7 +345,7 @@ def _meaning(label: str, words: list[str]) -> tuple[str, str]:
     whole = label.lower().replace(" ", "_")
     if whole.endswith(("_cd", "_qc")):
         return "quality", joined
-    for meaning, patterns in _patterns():
+    for meaning, patterns in _patterns().items():
         for pattern in patterns:
             found = pattern.search(joined)
             if found is not None and _fits(meaning, joined, found[0].strip()):
