@@ -263,4 +263,5 @@ def _has(entries: Sequence[Entry], status: str) -> bool:
 
 def _counts(entries: Sequence[Entry]) -> str:
     number = {kind: sum(entry.kind == kind for entry in entries) for kind in KINDS}
-    return "; ".join(f"{KINDS[kind]}: {n}" for kind, n in number.items() if n)
+    text = "; ".join(f"{KINDS[kind]}: {n}" for kind, n in number.items() if n)
+    return text[:1].upper() + text[1:]

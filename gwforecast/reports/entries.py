@@ -75,12 +75,17 @@ class Entry:
     css_now: str = "cx"
     verification: str = "no forecast of it has been verified yet"
     change: str = ""
-    thresholds: list[str] = field(default_factory=list)
-    crossing: bool = False
+    # levels of alert in words, and whether it is likely that they are crossed
+    thresholds: list[tuple[str, bool]] = field(default_factory=list)
     anchor: str = ""
     link: str = ""
     images: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def crossing(self) -> bool:
+        """Whether a level of alert is likely to be crossed."""
+        return any(is_likely for _, is_likely in self.thresholds)
 
 
 def entries_of(
@@ -119,8 +124,8 @@ def entries_of(
         if name in own:
             entry.verification = _verified(own[name])
         for row in crossed.get(name, crossings[:0]).to_dict("records"):
-            entry.thresholds.append(_threshold(row, entry.last_value))
-            entry.crossing |= float(row["probability"]) >= chance
+            is_likely = float(row["probability"]) >= chance
+            entry.thresholds.append((_threshold(row, entry.last_value), is_likely))
         found.append(entry)
     return found
 

@@ -70,7 +70,7 @@ def map_of(entries: Sequence[Entry], observations: xr.Dataset | None) -> WellMap
             "height": round(plane.height - TOP - BOTTOM, 1),
         },
         marks=[_mark(entry, point) for entry, point in zip(placed, points, strict=True)],
-        labels=_labels(placed, points, plane.height) if len(placed) <= NAMED else [],
+        labels=_labels(placed, points, plane) if len(placed) <= NAMED else [],
         ticks=plane.ticks(),
         scale=plane.scale(),
         caption=caption,
@@ -162,20 +162,25 @@ def _coordinate(value: float, step: float, side: str, *, degrees: bool) -> str:
     return f"{abs(value):.{digits}f}° {letter}"
 
 
-def _labels(entries: Sequence[Entry], points: np.ndarray, height: float) -> list[dict[str, object]]:
+def _labels(entries: Sequence[Entry], points: np.ndarray, plane: _Plane) -> list[dict[str, object]]:
     """Return the names that fit beside their mark without covering another one."""
-    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in points]
+    height, radii = plane.height, [12.5 if entry.crossing else 7.0 for entry in entries]
+    taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(points, radii, strict=True)]
     taken += [
         (WIDTH - 44, TOP, WIDTH, TOP + 44),  # north
         (0.6 * WIDTH, height - BOTTOM - 26, WIDTH, height),  # scale
-        (0.0, TOP, LEFT + 44, height),  # coordinates
     ]
+    for tick in plane.ticks():
+        if tick["side"] == "y":
+            at, wide = float(str(tick["at"])), LETTER * len(str(tick["text"]))
+            taken.append((0.0, at - 6, LEFT + 8 + wide, at + 6))
     labels: list[dict[str, object]] = []
-    for entry, (x, y) in zip(entries, points, strict=True):
+    for entry, (x, y), r in zip(entries, points, radii, strict=True):
         text = entry.name if len(entry.name) <= 20 else entry.name[:19] + "\N{HORIZONTAL ELLIPSIS}"
         wide = LETTER * len(text)
         for left, base in (
-            (x + 9, y + 3), (x - 9 - wide, y + 3), (x - wide / 2, y - 10), (x - wide / 2, y + 17),
+            (x + r + 2, y + 3), (x - r - 2 - wide, y + 3),
+            (x - wide / 2, y - r - 3), (x - wide / 2, y + r + 10),
         ):  # fmt: skip
             box = (left, base - 9, left + wide, base + LINE - 9)
             inside = box[0] > LEFT and box[2] < WIDTH - RIGHT and box[1] > TOP

@@ -146,7 +146,7 @@ def test_words_for_the_public_come_first() -> None:
     product["level"][3] = np.nan
     page = Found(Bulletin(product=product, observations=observations).page()).text
     assert (
-        "4 wells. forecast: 1; forecast, with limits: 1; normal for the season: 1; no forecast: 1."
+        "4 wells. Forecast: 1; forecast, with limits: 1; normal for the season: 1; no forecast: 1."
         in page
     )
     assert "Without a forecast by a model: 2" in page
@@ -175,16 +175,20 @@ def test_a_level_that_the_weather_does_not_explain_is_named_with_date_and_size()
 def test_thresholds_are_in_page_and_map() -> None:
     product, observations = network(["a", "b"])
     last = float(observations["level"][0, -1])
-    given = Thresholds(below={"a": last + 0.05}, above={"b": 30.0})
+    given = Thresholds(below={"a": last + 0.05}, above={"a": 30.0, "b": 30.0})
     page = Bulletin(product=product, observations=observations, thresholds=given)
     entries = {entry.name: entry for entry in page.entries}
     assert entries["a"].crossing
     assert not entries["b"].crossing
-    assert entries["b"].thresholds == ["above 30.00 m: below 1 %"]
-    assert entries["a"].thresholds == [f"below {last + 0.05:.2f} m: already now"]
+    assert entries["b"].thresholds == [("above 30.00 m: below 1 %", False)]
+    unlikely = ("above 30.00 m: below 1 %", False)
+    assert entries["a"].thresholds == [(f"below {last + 0.05:.2f} m: already now", True), unlikely]
     text = page.page()
+    listed = text.partition('id="alerts"')[2].partition("</ul>")[0]
+    assert "already now" in listed
+    assert "below 1 %" not in listed  # an unlikely level of the same well is in the overview
     assert text.count('href="#mk-ring"') == 2  # at the well and in the legend
-    table = crossings(product, given).set_index("well")
+    table = crossings(product, given).query("side == 'below' or well == 'b'").set_index("well")
     assert table.loc["a", "by"] == product["valid_time"].values[0, 0]
     assert 0.5 < table.loc["a", "probability"] < 1
     assert crossings(product, Thresholds()).empty
@@ -200,6 +204,7 @@ def test_the_map_is_to_scale_and_its_coordinates_are_right(x: str, y: str, metre
     observations = observations.assign({name: ("well", v) for name, v in places.items()})
     drawn = map_of(Bulletin(product=product, observations=observations).entries, observations)
     assert drawn is not None
+    assert [label["text"] for label in drawn.labels] == ["a", "b", "c"]  # also beside coordinates
     a, b, c = ((float(mark["x"]), float(mark["y"])) for mark in drawn.marks)
     assert a[1] == b[1] > c[1]  # north is up
     squeeze = np.cos(np.deg2rad(np.mean(places[y]))) if x == "longitude" else 1.0
