@@ -9,7 +9,9 @@ Quarterly mean errors of a well are taken as a Gaussian process, the sum of one 
 and one that lasts for months, both with exponential correlation, and noise (Rasmussen and Williams
 2006, ISBN 0-262-18253-X, chapters 2 and 4). The variance is integrated out, and the expected errors
 are averaged over the times and the share of the lasting part with their probabilities given the
-errors of the well, so that nothing is carried on where nothing shows that errors last.
+errors of the well, so that nothing is carried on where nothing shows that errors last. The same
+average says how large the errors will be: small soon after the last known one, where errors last,
+and larger than those between known years in the years to come.
 """
 
 from __future__ import annotations
@@ -27,14 +29,21 @@ __all__ = ["lasting_error"]
 
 LASTING_YEARS = (8.0, 16.0, 32.0)  # times of correlation, equally probable beforehand
 PASSING_YEARS = (0.1, 0.3, 1.0)
-SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)  # of the variance that lasts; none is as probable as some
+SHARES = (
+    0.0,
+    0.25,
+    0.5,
+    0.75,
+    0.95,
+    0.99,
+)  # of the variance that lasts; none is as probable as some
 NOISE = 0.1  # share of the remaining variance, in a quarter with the usual number of errors
 BINS_PER_YEAR = 4
 FEWEST_BINS = 4
 
 
-def lasting_error(errors: xr.DataArray) -> xr.DataArray:
-    """Return the error that is expected at each time after the last known one.
+def lasting_error(errors: xr.DataArray) -> xr.Dataset:
+    """Return the error that is expected after the last known one, and how large errors will be.
 
     Parameters
     ----------
@@ -44,9 +53,11 @@ def lasting_error(errors: xr.DataArray) -> xr.DataArray:
 
     Returns
     -------
-    xarray.DataArray
-        The same dims, m; 0 up to the last known error of a well, and at wells whose errors are
-        known in fewer than four quarters of a year.
+    xarray.Dataset
+        The same dims. ``expected``: m, 0 up to the last known error of a well. ``size``: the
+        standard deviation of the errors around it, relative to that of the known errors around 0;
+        1 up to the last known error. They are 0 and 1 at wells whose errors are known in fewer than
+        four quarters of a year.
 
     Examples
     --------
@@ -58,46 +69,59 @@ def lasting_error(errors: xr.DataArray) -> xr.DataArray:
     >>> shift = np.where(time.year < 2004, -1.0, 1.0)
     >>> both = np.stack([shift + 0.1 * noise, noise])
     >>> known = xr.DataArray(both, {"well": ["a", "b"], "time": time}, ("well", "time"))
-    >>> expected = lasting_error(known.where(known["time"] < pd.Timestamp("2010-01-01")))
-    >>> expected.sel(time="2011-01-03").values.round(1) + 0.0
+    >>> found = lasting_error(known.where(known["time"] < pd.Timestamp("2010-01-01")))
+    >>> found["expected"].sel(time="2011-01-03").values.round(1) + 0.0
     array([0.9, 0. ])
+    >>> found["size"].sel(time="2011-01-03").values.round(1)
+    array([0.6, 1. ])
     """
     by_well = errors.transpose(schema.WELL, schema.TIME)
     times = by_well[schema.TIME].values
     days = (times - times[0]) / np.timedelta64(1, "D")
     bins = (days / timeline.YEAR * BINS_PER_YEAR).astype(int)
-    expected = np.zeros(by_well.shape)
+    expected, size = np.zeros(by_well.shape), np.ones(by_well.shape)
     for number, own in enumerate(by_well.values):
         known = np.isfinite(own)
         if np.unique(bins[known]).size < FEWEST_BINS:
             continue
         after = np.arange(own.size) > np.flatnonzero(known)[-1]
         if after.any() and own[known].any():
-            expected[number, after] = _expected(own[known], bins[known], bins[after])
-    return by_well.copy(data=expected).transpose(*errors.dims).drop_attrs()
+            found = _expected_and_size(own[known], bins[known], bins[after])
+            expected[number, after], size[number, after] = found
+    both = {"expected": by_well.copy(data=expected), "size": by_well.copy(data=size)}
+    return xr.Dataset(both).transpose(*errors.dims).drop_attrs()
 
 
-def _expected(errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the expected error in each of the wanted bins, from errors and the bin of each."""
+def _expected_and_size(
+    errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return expected error and relative size in wanted bins, from errors and the bin of each."""
     given, position, count = np.unique(bins, return_inverse=True, return_counts=True)
     mean = np.bincount(position, errors) / count
     targets, back = np.unique(wanted, return_inverse=True)
     apart = np.abs(given[:, None] - given) / BINS_PER_YEAR
     ahead = np.abs(targets[:, None] - given) / BINS_PER_YEAR
     noise = NOISE * np.median(count) / count
-    evidence, expected = [], []
+    evidence, centers, variances = [], [], []
     for passing, lasting, share in product(PASSING_YEARS, LASTING_YEARS, SHARES):
         rest = (1 - share) * (1 - NOISE)
         covariance = share * np.exp(-apart / lasting) + rest * np.exp(-apart / passing)
         covariance[np.diag_indices_from(covariance)] += (1 - share) * noise
         factor = cholesky(covariance, lower=True)
         whitened = solve_triangular(factor, mean, lower=True)
-        squares = mean.size / 2 * np.log(whitened @ whitened)
+        squares = float(whitened @ whitened)
         before = 0.0 if share else np.log(len(SHARES) - 1)
-        evidence.append(before - np.log(np.diag(factor)).sum() - squares)
-        weights = solve_triangular(factor, whitened, lower=True, trans=1)
+        likelihood = -np.log(np.diag(factor)).sum() - mean.size / 2 * np.log(squares)
+        evidence.append(before + likelihood)
         cross = share * np.exp(-ahead / lasting) + rest * np.exp(-ahead / passing)
-        expected.append(cross @ weights)
+        known = solve_triangular(factor, cross.T, lower=True)
+        centers.append(whitened @ known)
+        variances.append(squares / mean.size * (1.0 - np.square(known).sum(axis=0)))
     probability = np.exp(np.array(evidence) - max(evidence))
-    each: np.ndarray = (probability / probability.sum()) @ np.array(expected)
-    return each[back]
+    probability /= probability.sum()
+    expected: np.ndarray = probability @ np.array(centers)
+    between = np.square(np.array(centers) - expected)
+    variance = probability @ (np.array(variances) + between)
+    within = float(np.square(errors - mean[position]).mean())  # a quarter of a year
+    size = np.sqrt((variance + within) / (np.square(mean).mean() + within))
+    return expected[back], size[back]

@@ -170,12 +170,16 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ValueError(
             f"A configuration must be text in UTF-8. Received byte {error.start} of {path}, which "
-            "is not. Save the file as UTF-8."
+            "is not. Save the file as UTF-8, or give a file of levels with --levels."
         ) from None
     except tomllib.TOMLDecodeError as error:
+        fix = (
+            'Text needs quotes (levels = "heads.csv"), tables need brackets ([data]).'
+            if path.suffix == ".toml"
+            else f"Give a file of levels as --levels {path}."
+        )
         raise ValueError(
-            f"A configuration must be valid TOML. Received {path}, which is not: {error}. Text "
-            'needs quotes (levels = "heads.csv"), tables need brackets ([data]).'
+            f"A configuration must be valid TOML. Received {path}, which is not: {error}. {fix}"
         ) from None
     schedule = tables.setdefault("schedule", {})
     if isinstance(schedule, dict):  # models and archive lie beside the file, wherever a run starts

@@ -402,7 +402,7 @@ def _assumed(observations: xr.Dataset) -> Iterator[Finding]:
             yield _about(
                 "", name, "assumed_units", "note",
                 f"The unit of {kind} must be known. Received none for {name!r}; mm was assumed. "
-                f"Give covariate_units, e.g. {{{name!r}: 'mm'}}, or write it into the header.",
+                f"Give --covariate-unit {name}=mm (covariate_units), or write it into the header.",
             )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 
+Found = TypeVar("Found", xr.DataArray, xr.Dataset)
 SECONDS_PER_WELL = 300.0  # that a process may take longer than the first one before it is given up
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
@@ -236,7 +237,8 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     the mean of fits on the same periods.
 
     Errors that have lasted for years, on rows that no model was fitted on, are carried on into the
-    period that follows, see :mod:`gwforecast.calibration.lasting_error`.
+    period that follows, and the interval becomes narrower or wider by what they say of the years to
+    come, see :mod:`gwforecast.calibration.lasting_error`.
 
     Parameters
     ----------
@@ -274,21 +276,25 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     level = (weights * each.where(weights > 0, 0.0)).sum(schema.MODEL, skipna=False)
     level = level.transpose(*parts[0].level.dims).assign_attrs(parts[0].level.attrs)
     if held_out is not None:
-        lasting = _lasting_errors(held_out, observations, split)
-        level = (level + lasting).transpose(*level.dims).assign_attrs(level.attrs)
+        level = _with_lasting_errors(level, held_out, observations, split)
         level = _within_bounds(level, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 
 
-def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split) -> xr.DataArray:
-    """Return the errors expected at each row from those of the periods behind its fit."""
+def _with_lasting_errors(
+    level: xr.DataArray, held_out: xr.Dataset, observations: xr.Dataset, split: Split
+) -> xr.DataArray:
+    """Return levels (well, time, quantile) moved and widened by the errors behind each row."""
     errors = observations[schema.LEVEL] - held_out[schema.LEVEL]
-    return _by_fit(
+    lasting = _by_fit(
         lambda periods: lasting_error(errors.where(split.rows(observations, *periods))),
         observations,
         split,
     )
+    center = level.sel({schema.QUANTILE: 0.5}, drop=True)
+    moved = center + lasting["expected"] + lasting["size"] * (level - center)
+    return moved.transpose(*level.dims).assign_attrs(level.attrs)
 
 
 def _within_bounds(level: xr.DataArray, observations: xr.Dataset, split: Split) -> xr.DataArray:
@@ -303,8 +309,8 @@ def _within_bounds(level: xr.DataArray, observations: xr.Dataset, split: Split) 
 
 
 def _by_fit(
-    made: Callable[[Sequence[Period]], xr.DataArray], observations: xr.Dataset, split: Split
-) -> xr.DataArray:
+    made: Callable[[Sequence[Period]], Found], observations: xr.Dataset, split: Split
+) -> Found:
     """Return for each row what is made of the periods that the fit behind it has seen."""
     source = fitted_through(observations, split)
     found = made(PERIODS[:1])

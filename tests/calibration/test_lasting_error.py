@@ -13,11 +13,16 @@ TIMES = pd.date_range("1990-01-01", "2019-12-31", freq="7D")
 KNOWN = TIMES < "2010-01-01"
 
 
-def carried(errors: np.ndarray, known: np.ndarray = KNOWN) -> np.ndarray:
+def both(errors: np.ndarray, known: np.ndarray = KNOWN) -> tuple[np.ndarray, np.ndarray]:
+    """Return the expected error and the relative size, (well, time)."""
     rows = np.atleast_2d(errors)
     wells = {"well": [f"w{n}" for n in range(len(rows))], "time": TIMES}
-    masked = xr.DataArray(np.where(known, rows, np.nan), wells, ("well", "time"))
-    return lasting_error(masked).values
+    found = lasting_error(xr.DataArray(np.where(known, rows, np.nan), wells, ("well", "time")))
+    return found["expected"].values, found["size"].values
+
+
+def carried(errors: np.ndarray, known: np.ndarray = KNOWN) -> np.ndarray:
+    return both(errors, known)[0]
 
 
 def ornstein_uhlenbeck(years: float, wells: int, *, seed: int) -> np.ndarray:
@@ -71,3 +76,29 @@ def test_nothing_is_carried_on_from_less_than_a_year(known: np.ndarray) -> None:
 
 def test_perfect_simulations_have_no_error() -> None:
     assert (carried(np.zeros(TIMES.size)) == 0).all()
+    assert (both(np.zeros(TIMES.size))[1] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("memory", "most"), [(0.02, 1.05), (0.3, 1.05), (2.0, 1.15), (10.0, 1.4), (30.0, 1.5)]
+)
+def test_errors_are_about_as_large_as_said(memory: float, most: float) -> None:
+    errors = ornstein_uhlenbeck(memory, 50, seed=7)
+    known = np.sqrt(np.square(errors[:, KNOWN]).mean(axis=1, keepdims=True))
+    expected, size = both(errors)
+    scaled = (errors - expected) / (size * known)
+    for first, last in (("2010", "2011"), ("2012", "2015"), ("2016", "2020")):
+        rows = (first <= TIMES) & (last > TIMES)
+        assert 0.75 < np.sqrt(np.square(scaled[:, rows]).mean()) < most
+
+
+def test_errors_that_last_are_small_first_and_grow() -> None:
+    lasting, passing = (
+        both(ornstein_uhlenbeck(years, 40, seed=8))[1].mean(axis=0) for years in (10.0, 0.02)
+    )
+    assert (lasting[KNOWN] == 1).all()
+    later = lasting[~KNOWN]
+    assert later[0] < 0.4
+    assert later[-1] > 2 * later[0]
+    assert (np.diff(later) >= -1e-9).all()
+    assert np.abs(passing - 1).max() < 0.1

@@ -97,6 +97,13 @@ def test_files_that_are_not_toml_are_refused(tmp_path: Path, content: bytes) -> 
         load_settings(path)
 
 
+def test_levels_in_the_place_of_settings_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "heads.csv"
+    path.write_text("date,level (m NAP)\n2020-01-01,1.5\n")
+    with pytest.raises(ValueError, match=r"Give a file of levels as --levels .*heads\.csv\."):
+        load_settings(path)
+
+
 def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="not there"):
         load_settings(tmp_path / "no.toml")

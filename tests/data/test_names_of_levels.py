@@ -27,6 +27,7 @@ def _weekly(folder: Path, header: str, form: str, name: str = "x.csv") -> Path:
         ("date,Water level (m)", "height"), ("date,vattennivå (m)", "height"),
         ("date,W1", "units height"), ("date,Wasserstand", "units height"),
         ("date,Groundwater elevation (ft)", ""), ("date,GWL (m)", "height"),
+        ("date,Level mASL", ""), ("date,Hladina m n.m.", ""), ("date,Rzędna m n.p.m.", ""),
     ],
 )  # fmt: skip
 def test_what_a_file_does_not_say_is_a_warning(header: str, assumed: str, tmp_path: Path) -> None:

@@ -272,7 +272,8 @@ def test_the_blend_is_the_mean_of_its_parts_with_an_interval_of_its_own(
     train = split.rows(observations, "train")
     np.testing.assert_allclose(lasting.where(train, 0.0), 0.0, atol=1e-9)
     errors = (level - (weights[..., None] * held_out).sum(axis=0)) * np.where(rows, 1.0, np.nan)
-    carried = lasting_error(observations["level"].copy(data=errors))
+    found = lasting_error(observations["level"].copy(data=errors))
+    carried = found["expected"]
     test = split.rows(observations, "test")
     np.testing.assert_allclose(lasting.where(test, 0.0), carried.where(test, 0.0), atol=1e-9)
     assert 0 < float(abs(carried).max()) < 1
@@ -327,9 +328,17 @@ def test_the_interval_of_a_blend_is_as_wide_as_those_of_its_models_on_average(
     unsure = dataclasses.replace(one, level=wide.transpose(*one.level.dims))
     level = out_of_sample.blend([one, unsure], observations, split=split).level
     ratio = (level - level.sel(quantile=0.5)) / (one.level - middle)
-    ratio = ratio.sel(quantile=[0.025, 0.975])
-    np.testing.assert_allclose(ratio.where(winter, 2.0).where(ratio.notnull(), 2.0), 2.0)
-    np.testing.assert_allclose(ratio.where(~winter, 1.0).where(ratio.notnull(), 1.0), 1.0)
+    errors = (observations["level"] - one.held_out["level"]).where(
+        split.rows(observations, "train", "validation")
+    )
+    size = lasting_error(errors)["size"]  # of errors in the test period
+    expected = xr.where(winter, 2.0, 1.0)
+    for quantile in (0.025, 0.975):
+        own = ratio.sel(quantile=quantile, drop=True)
+        for period, relative in (("train", 1.0), ("test", size)):
+            rows = split.rows(observations, period) & own.notnull()
+            assert rows.any()
+            np.testing.assert_allclose((own / (expected * relative)).where(rows, 1.0), 1.0)
 
 
 def test_a_model_that_fails_at_a_well_does_not_take_the_blend_with_it(

@@ -216,11 +216,12 @@ def _split_unit(text: str) -> tuple[str, str | None]:
         plain = " ".join(inner.replace(",", " ").split())
         if "," in inner and (length := parse_length(plain)) and not length.unclear:
             return name[: name.index(inner)].rstrip(" ,;:(["), plain
-    parts = name.split("_")
-    for k in range(1, len(parts)):  # level_m_o.h., WATER_LEVEL_MASL
-        length = parse_length(tail := " ".join(parts[k:]))
-        if length is not None and length.sense and not length.unclear:
-            return "_".join(parts[:k]), tail
+    for joint in "_ ":  # level_m_o.h., WATER_LEVEL_MASL, Hladina m n.m.
+        parts = name.split(joint)
+        for k in range(1, len(parts)):
+            length = parse_length(tail := " ".join(parts[k:]))
+            if length is not None and length.sense and not length.unclear:
+                return joint.join(parts[:k]), tail
     bracket = re.match(r"^(.*?[^\s].*?)\s*[\[(<{]\s*(.+?)\s*[\])>}]*\s*$", name)
     if bracket and (head := bracket[1].rstrip(" ,;:")):
         inner = re.split(r"[\])]\s*[\[(]?", bracket[2])[0].strip(" ,")
