@@ -1,6 +1,7 @@
 """No forecaster knows what it must not know. Append a factory to FORECASTERS to have it proved."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ from gwforecast.sequences.windows import sequence_windows, value_windows
 
 
 def transfer_function():
-    return Pastas(noise=False)  # estimating the noise model too would double the time
+    # the noise model would double the time, and all recharge models take four times as long
+    return Pastas(noise=False, recharge="linear")
 
 
 FORECASTERS = [
@@ -69,13 +71,25 @@ def test_the_audit_finds_no_leak(factory, freq):
     assert len(result.table) == 3 * 7
 
 
+def test_the_audit_finds_no_leak_in_the_choice_of_a_recharge_model():
+    observations = aquifer(n_wells=1)
+    split = split_by_fraction(observations, gap=2)
+    result = audit_forecaster(lambda: Pastas(noise=False), observations, split)
+    assert result.passed, str(result)
+
+
+@cache
+def fitted_once(factory):
+    """Return a fit on the record of :func:`aquifer`."""
+    observations = aquifer()
+    return factory().fit(observations, split=split_by_fraction(observations))
+
+
 @every_forecaster
 @settings(deadline=None, max_examples=8)
 @given(seed=st.integers(0, 1000), cut=st.integers(20, 239))
 def test_covariates_after_a_time_change_nothing_before_it(factory, seed, cut):
-    observations = aquifer(seed=seed)
-    split = split_by_fraction(observations)
-    fitted = factory().fit(observations, split=split)
+    observations, fitted = aquifer(seed=seed), fitted_once(factory)
     later = xr.ones_like(observations.level, dtype=bool) & (
         observations.time > observations.time[cut]
     )
