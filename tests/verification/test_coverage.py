@@ -108,5 +108,5 @@ def test_lead_times_are_those_of_the_issues() -> None:
     alone = coverage_by_year(predictions, observed)
     for _, part in table.groupby("lead"):
         np.testing.assert_allclose(part["value"], alone["value"])
-    assert "95 % range" in coverage_note(table)
+    assert "95 % confidence interval" in coverage_note(table)
     assert coverage_note(pd.DataFrame()) == ""
