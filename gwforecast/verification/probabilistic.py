@@ -1,9 +1,9 @@
-"""Metrics of uncertain predictions: intervals, quantiles, ensembles and classes.
+"""Metrics of uncertain predictions: intervals and quantiles.
 
 ``observed`` has the shape (time,); predictions may have axes before time, (..., time), for
 several series at once: the result is a float, or an array (...). Each value is a mean over the
 rows, of which those with a NaN are left out; with no row left it is NaN. Infinite values are
-refused. All but the classes are free of the datum.
+refused. All are free of the datum.
 
 The intervals of :data:`INTERVALS` and the CRPS are entered into
 :data:`gwforecast.verification.metrics.METRICS`, and with that are in every table of scores. A
@@ -23,15 +23,10 @@ from gwforecast.verification.series import as_series
 
 __all__ = [
     "INTERVALS",
-    "accuracy",
-    "brier_score",
     "coverage",
-    "crps_ensemble",
     "crps_quantiles",
     "interval_score",
     "interval_width",
-    "pinball_loss",
-    "ranked_probability_score",
     "register",
 ]
 
@@ -76,14 +71,6 @@ def _interval_scores(o: np.ndarray, low: np.ndarray, high: np.ndarray, alpha: fl
     """Return the interval score of each row."""
     outside = np.maximum(low - o, 0) + np.maximum(o - high, 0)
     return np.asarray(high - low + 2 / alpha * outside)
-
-
-def _check_share(share: float, *, name: str) -> None:
-    if not 0 < share < 1:
-        raise ValueError(
-            f"{name} must lie inside (0, 1). Received {share}. A 95 % interval has alpha 0.05 and "
-            "the quantiles 0.025 and 0.975."
-        )
 
 
 def coverage(*, observed: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Values:
@@ -149,39 +136,12 @@ def interval_score(
     ----------
     Gneiting and Raftery (2007), doi:10.1198/016214506000001437, equation 43.
     """
-    _check_share(alpha, name="alpha")
+    if not 0 < alpha < 1:
+        raise ValueError(
+            f"alpha must lie inside (0, 1). Received {alpha}. A 95 % interval has alpha 0.05."
+        )
     o, low, high, missing = _interval(observed, lower, upper)
     return _mean(_interval_scores(o, low, high, alpha), missing)
-
-
-def pinball_loss(*, observed: np.ndarray, predicted: np.ndarray, quantile: float) -> Values:
-    """Return the mean quantile (pinball) loss.
-
-    ``mean(max(q (o - p), (q - 1) (o - p)))``. Units m; 0 to inf; 0 is perfect. Half the mean
-    absolute error for the quantile 0.5.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    predicted : numpy.ndarray
-        The predicted quantile, shape (..., time), m.
-    quantile : float
-        Which quantile, inside (0, 1).
-
-    References
-    ----------
-    Koenker and Bassett (1978), doi:10.2307/1913643.
-
-    Examples
-    --------
-    >>> pinball_loss(observed=np.array([1.0]), predicted=np.array([0.0]), quantile=0.75)
-    0.75
-    """
-    _check_share(quantile, name="quantile")
-    o, p = as_series(observed, predicted)
-    error = o - p
-    return _mean(np.maximum(quantile * error, (quantile - 1) * error), np.isnan(error))
 
 
 def crps_quantiles(*, observed: np.ndarray, predicted: np.ndarray, quantiles: np.ndarray) -> Values:
@@ -249,123 +209,6 @@ def crps_of_rows(o: np.ndarray, p: np.ndarray, levels: np.ndarray) -> np.ndarray
     above = (end - cut) * ((1 - u) ** 2 + (1 - u) * (1 - t) + (1 - t) ** 2)
     outside = np.maximum(p[..., 0] - o, 0) + np.maximum(o - p[..., -1], 0)
     return np.asarray((below + above).sum(axis=-1) / 3 + outside)
-
-
-def crps_ensemble(*, observed: np.ndarray, members: np.ndarray, fair: bool = True) -> Values:
-    """Return the continuous ranked probability score of an ensemble.
-
-    ``mean|x - o| - sum|x_i - x_j| / (2 m (m - 1))``; with ``m^2`` in the place of ``m (m - 1)``
-    where it is not the fair one. Units m; 0 is perfect; 0 to inf, though the fair one can fall
-    below 0 by chance. The fair one needs two members.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,), m.
-    members : numpy.ndarray
-        Shape (..., time, member), m; a row with a missing member is left out.
-    fair : bool
-        Score the distribution that the members were drawn from, not the members themselves.
-
-    References
-    ----------
-    Ferro (2014), doi:10.1002/qj.2270; Hersbach (2000),
-    doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2.
-    """
-    o, x = as_series(observed, members, trailing=1)
-    m = x.shape[-1]
-    missing = np.isnan(o) | np.isnan(x).any(axis=-1)
-    if m < (2 if fair else 1):
-        missing = np.ones_like(missing)
-    weights = 2 * np.arange(1, m + 1) - m - 1
-    pairs = max(m * (m - 1), 1) if fair else max(m**2, 1)
-    spread = (np.sort(x, axis=-1) * weights).sum(axis=-1) / pairs
-    return _mean(np.abs(x - o[:, None]).sum(axis=-1) / max(m, 1) - spread, missing)
-
-
-def brier_score(*, observed: np.ndarray, probability: np.ndarray) -> Values:
-    """Return the mean squared error of the probability of an event.
-
-    ``mean((P - [event])^2)``. Units 1; 0 to 1; 0 is perfect.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        1 where the event happened, 0 where not, NaN where unknown, shape (time,).
-    probability : numpy.ndarray
-        Shape (..., time), from 0 to 1.
-
-    References
-    ----------
-    Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
-    """
-    o, p = as_series(observed, probability)
-    _check_probability(p)
-    other = ~np.isnan(o) & (o != 0) & (o != 1)
-    if other.any():
-        raise ValueError(
-            "An event is 1 where it happened and 0 where not. Received "
-            f"{o[other][0]}. Compare the levels with the threshold first."
-        )
-    return _mean((p - o) ** 2, np.isnan(p) | np.isnan(o))
-
-
-def accuracy(*, observed: np.ndarray, predicted: np.ndarray) -> Values:
-    """Return the share of classes that are right (closed form).
-
-    ``mean(predicted == observed)``. Units 1; 0 to 1; 1 is perfect.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Number of the observed class, NaN where unknown, shape (time,).
-    predicted : numpy.ndarray
-        Number of the predicted class, shape (..., time).
-    """
-    o, p = as_series(observed, predicted)
-    return _mean((o == p).astype(float), np.isnan(o) | np.isnan(p))
-
-
-def ranked_probability_score(*, observed: np.ndarray, probability: np.ndarray) -> Values:
-    """Return the ranked probability score of ordered classes, such as below, near, above normal.
-
-    ``sum_k (P(class <= k) - [observed <= k])^2 / (classes - 1)``, averaged over time. Units 1; 0 to
-    1; 0 is perfect.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Number of the observed class, from 0, NaN where unknown, shape (time,).
-    probability : numpy.ndarray
-        Shape (..., time, class), from 0 to 1; at least two classes.
-
-    References
-    ----------
-    Epstein (1969), doi:10.1175/1520-0450(1969)008<0985:ASSFPF>2.0.CO;2.
-    """
-    o, p = as_series(observed, probability, trailing=1)
-    _check_probability(p)
-    number = p.shape[-1]
-    if number < 2 or (o < 0).any() or (o >= number).any():
-        raise ValueError(
-            "A ranked probability score needs two classes or more, numbered from 0. Received "
-            f"{number} classes, and observed numbers {np.unique(o[~np.isnan(o)])[:9].tolist()}. "
-            "Number the classes in their order from 0, as the last axis of the probabilities."
-        )
-    happened = (o[:, None] <= np.arange(number)).astype(float)
-    difference = (np.cumsum(p, axis=-1) - happened) ** 2
-    missing = np.isnan(o) | np.isnan(p).any(axis=-1)
-    return _mean(difference.sum(axis=-1) / (number - 1), missing)
-
-
-def _check_probability(probability: np.ndarray) -> None:
-    wrong = (probability < 0) | (probability > 1 + 1e-6)  # a softmax is rounded
-    if wrong.any():
-        raise ValueError(
-            "Probabilities lie between 0 and 1. Received "
-            f"{probability[wrong][0]}. Divide percentages by 100, and take the output behind the "
-            "softmax."
-        )
 
 
 def register(

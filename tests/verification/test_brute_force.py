@@ -18,7 +18,7 @@ from scipy import stats
 
 from gwforecast import schema
 from gwforecast.questions.indices import drought_table, gxg_table
-from gwforecast.verification import drift, probabilistic
+from gwforecast.verification import drift
 from gwforecast.verification.coverage import coverage_by_year
 from gwforecast.verification.distribution import crossing_table, event_probability, pit_values
 from gwforecast.verification.events import (
@@ -218,11 +218,6 @@ def test_terciles(seed: int) -> None:
             key = (MODELS[m], WELLS[well], lead + 1)
             expected[(*key, "rps")] = mean(scores)
             expected[(*key, "skill_rps")] = ratio(mean(scores), mean(climate))
-            own = [chances.values[m, well, issue, lead] for issue in used]
-            found = probabilistic.ranked_probability_score(
-                observed=np.array(classes, float), probability=np.array(own)
-            )
-            assert found == pytest.approx(mean(scores))
     assert expect(tercile_scores(hindcasts, observations, limits), expected) >= 40
 
 
@@ -275,28 +270,6 @@ def test_scores_by_lead(seed: int) -> None:
             for name, value in values.items():
                 expected[(MODELS[m], WELLS[well], lead + 1, name)] = value
     assert expect(lead_scores(hindcasts, observations), expected) >= 500
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_scores_of_arrays(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n, size = int(rng.integers(2, 30)), int(rng.integers(2, 9))
-    o, x = rng.normal(size=n).round(1), rng.normal(size=(n, size)).round(1)
-    o[rng.random(n) < 0.2], x[rng.random(n) < 0.2, 0] = np.nan, np.nan
-    rows = [t for t in range(n) if not np.isnan(o[t]) and not np.isnan(x[t]).any()]
-    for fair in (True, False):
-        scores = []
-        for t in rows:
-            away = mean([abs(a - o[t]) for a in x[t]])
-            spread = sum(abs(a - b) for a in x[t] for b in x[t])
-            scores.append(away - spread / 2 / (size * (size - 1) if fair else size**2))
-        found = probabilistic.crps_ensemble(observed=o, members=x, fair=fair)
-        assert found == pytest.approx(mean(scores) if rows else math.nan, nan_ok=True)
-    q = float(rng.uniform(0.05, 0.95))
-    losses = [(o[t] - x[t, 1]) * (q if o[t] >= x[t, 1] else q - 1) for t in range(n)
-              if not np.isnan(o[t])]  # fmt: skip
-    found = probabilistic.pinball_loss(observed=o, predicted=x[:, 1], quantile=q)
-    assert found == pytest.approx(mean(losses) if losses else math.nan, nan_ok=True)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -9,7 +9,6 @@ from scipy import stats
 
 from gwforecast import schema
 from gwforecast.schema import SchemaError
-from gwforecast.verification import probabilistic
 from gwforecast.verification.events import (
     brier_scores,
     event_probability,
@@ -308,11 +307,11 @@ def test_terciles_are_scored(hindcasts: xr.Dataset, observations: xr.Dataset) ->
     for well in (0, 1):
         o = (level[well] >= low[well]).astype(float) + (level[well] > high[well])
         p = chances.sel(model="narrow").isel(well=well, lead_time=0).values
-        expected = probabilistic.ranked_probability_score(observed=o, probability=p)
+        expected = scoringrules.rps_score(o + 1, p).mean() / 2
         found = table[(table["lead"] == 1) & (table["well"] == "ab"[well])]
         assert values(found, "narrow", "rps").item() == pytest.approx(expected)
         third = np.full_like(p, 1 / 3)
-        reference = probabilistic.ranked_probability_score(observed=o, probability=third)
+        reference = scoringrules.rps_score(o + 1, third).mean() / 2
         assert values(found, "narrow", "skill_rps").item() == (
             pytest.approx(1 - expected / reference)
         )

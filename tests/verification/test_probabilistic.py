@@ -85,10 +85,6 @@ def test_many_series_at_once() -> None:
         ]
         np.testing.assert_allclose(function(observed=OBSERVED, **bounds), alone)
     np.testing.assert_allclose(crps(OBSERVED, p), [crps(OBSERVED, one) for one in p])
-    np.testing.assert_allclose(
-        probabilistic.crps_ensemble(observed=OBSERVED, members=p),
-        [probabilistic.crps_ensemble(observed=OBSERVED, members=one) for one in p],
-    )
 
 
 def test_crps_of_quantiles_is_that_of_the_normal_distribution() -> None:
@@ -99,26 +95,11 @@ def test_crps_of_quantiles_is_that_of_the_normal_distribution() -> None:
     assert ours == pytest.approx(scoringrules.crps_normal(observed, 1.0, 2.0).mean(), rel=1e-3)
 
 
-@pytest.mark.parametrize(("fair", "estimator"), [(True, "fair"), (False, "nrg")])
-def test_crps_of_an_ensemble(fair: bool, estimator: str) -> None:
-    members = OBSERVED[:, None] + RNG.normal(0.1, 0.3, size=(300, 11))
-    ours = probabilistic.crps_ensemble(observed=OBSERVED, members=members, fair=fair)
-    theirs = scoringrules.crps_ensemble(OBSERVED, members, estimator=estimator).mean()
-    assert ours == pytest.approx(float(theirs), rel=1e-9)
-
-
-def test_crps_of_one_member_is_the_absolute_error() -> None:
-    ours = probabilistic.crps_ensemble(observed=OBSERVED, members=PREDICTED[:, None], fair=False)
-    assert ours == pytest.approx(np.abs(PREDICTED - OBSERVED).mean())
-
-
 def test_interval_scores_agree_with_a_second_library() -> None:
     lower, upper = PREDICTED - 0.3, PREDICTED + 0.3
     ours = probabilistic.interval_score(observed=OBSERVED, lower=lower, upper=upper, alpha=0.05)
     theirs = scoringrules.interval_score(OBSERVED, lower, upper, 0.05).mean()
     assert ours == pytest.approx(float(theirs), rel=1e-9)
-    ours = probabilistic.pinball_loss(observed=OBSERVED, predicted=lower, quantile=0.1)
-    assert ours == pytest.approx(float(scoringrules.quantile_score(OBSERVED, lower, 0.1).mean()))
 
 
 def test_coverage_of_the_true_interval_is_nominal() -> None:
@@ -131,28 +112,10 @@ def test_coverage_of_the_true_interval_is_nominal() -> None:
     assert width == pytest.approx(2 * 1.96, abs=0.001)
 
 
-def test_scores_of_events_and_classes() -> None:
-    event = (OBSERVED > 20).astype(float)
-    chance = RNG.uniform(size=event.size)
-    theirs = scoringrules.brier_score(event, chance).mean()
-    assert probabilistic.brier_score(observed=event, probability=chance) == pytest.approx(theirs)
-    classes = RNG.integers(0, 3, 300).astype(float)
-    p = RNG.dirichlet([1, 1, 1], 300)
-    theirs = scoringrules.rps_score(classes + 1, p).mean() / 2
-    ours = probabilistic.ranked_probability_score(observed=classes, probability=p)
-    assert ours == pytest.approx(float(theirs))
-    right = np.eye(3)[classes.astype(int)]
-    assert probabilistic.ranked_probability_score(observed=classes, probability=right) == 0
-    assert probabilistic.accuracy(observed=classes, predicted=p.argmax(1)) == np.mean(
-        classes == p.argmax(1)
-    )
-
-
 def test_nothing_to_score_is_nan() -> None:
     empty = np.full(4, np.nan)
     assert np.isnan(probabilistic.coverage(observed=empty, lower=empty, upper=empty))
-    assert np.isnan(probabilistic.crps_ensemble(observed=empty, members=np.zeros((4, 2))))
-    assert np.isnan(probabilistic.crps_ensemble(observed=OBSERVED[:2], members=np.zeros((2, 1))))
+    assert np.isnan(crps(empty, np.zeros((4, 7))))
 
 
 ZERO, ONE = np.zeros(3), np.ones(3)
@@ -166,9 +129,6 @@ MALFORMED = {
     "alpha in percent": (
         lambda: probabilistic.interval_score(observed=ZERO, lower=ZERO, upper=ONE, alpha=5),
         r"alpha must lie inside \(0, 1\)\. Received 5"),
-    "a quantile of one": (
-        lambda: probabilistic.pinball_loss(observed=ZERO, predicted=ONE, quantile=1.0),
-        r"quantile must lie inside.*Received 1\.0"),
     "an infinite bound": (
         lambda: probabilistic.coverage(observed=ZERO, lower=ZERO, upper=ONE * np.inf),
         r"finite or NaN\. Received inf in predicted at position \(0,\)\. Correct"),
@@ -179,13 +139,6 @@ MALFORMED = {
         lambda: crps(ZERO, np.zeros((3, 2)), [0.5]), r"one for each value.*\[0\.5\] for 2"),
     "quantiles on the wrong axis": (
         lambda: crps(ZERO, np.zeros((7, 3))), r"one axis behind it.*\(3,\) and \(7, 3\)"),
-    "chance in percent": (
-        lambda: probabilistic.brier_score(observed=ZERO, probability=ONE * 40),
-        r"between 0 and 1\. Received 40\.0\. Divide"),
-    "classes from one": (
-        lambda: probabilistic.ranked_probability_score(
-            observed=np.array([1.0, 2.0, 3.0]), probability=np.full((3, 3), 1 / 3)),
-        r"numbered from 0\. Received 3 classes.*\[1\.0, 2\.0, 3\.0\]\. Number"),
 }  # fmt: skip
 
 
