@@ -67,7 +67,7 @@ def filled_record(
     style.draw_levels(ax, observed, label="observed")
     frame(ax, prepare.limits_of([one[schema.LEVEL], lower, upper], view=view), None, view=view)
     ax.set_ylabel(level_label(one[schema.LEVEL]))
-    style.title(ax, well, note)
+    style.title(ax, prepare.whose(well, filled.attrs.get("model")), note)
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     order = ("observed", name, "95 % interval", "simulation alone")
     shown = [handles[label] for label in order if label in handles]
@@ -201,7 +201,8 @@ def trend(
         axes[1].axvline(row["date"], color=style.INK, lw=1.0, ls=(0, (2, 2)),
                         label=label.replace("-", MINUS))  # fmt: skip
     style.date_axis(axes[1], view)
-    style.label_figure(figure, well, ylabel=level_label(one["observed"]))
+    who = prepare.whose(well, levels.attrs.get("model"))
+    style.label_figure(figure, who, ylabel=level_label(one["observed"]))
     return list(axes)
 
 

@@ -296,7 +296,7 @@ def _name_wells(ax: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> Non
             left = points[number, 0] + right - wide * {"center": 0.5, "left": 0, "right": 1}[align]
             low = points[number, 1] + up
             box = (left, low, left + wide, low + 9)
-            inside = edges.x0 < box[0] and box[2] < edges.x1 and edges.y0 < box[1]
+            inside = edges.x0 + 3 < box[0] and box[2] < edges.x1 - 3 and edges.y0 < box[1]
             if inside and not any(
                 box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
                 for other in taken

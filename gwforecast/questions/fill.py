@@ -336,4 +336,5 @@ def _labelled(
             schema.TIME: observed[schema.TIME].values,
             schema.QUANTILE: list(QUANTILES),
         },
+        {"model": left_out.model},
     )

@@ -41,12 +41,15 @@ class LeftOut:
         Number of the block of years of each row, dims (well, time).
     failed : dict of str to str
         Wells without a simulation, and why.
+    model : str
+        Name of the model, or the number of models, for figures.
     """
 
     level: xr.DataArray
     spread: xr.DataArray
     block: xr.DataArray
     failed: dict[str, str] = field(default_factory=dict)
+    model: str = ""
 
 
 def usable_inputs(
@@ -126,4 +129,5 @@ def left_out_simulation(
         whole[SPREAD].reindex(every),
         blocks_of_years(observations, blocks=blocks),
         {well: reasons.get(well, "the models have no simulation") for well in sorted(missing)},
+        next(iter(forecasters)) if len(forecasters) == 1 else f"{len(forecasters)} models",
     )

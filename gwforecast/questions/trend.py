@@ -133,6 +133,6 @@ def trend(
         shift_table(corrected.sel({schema.WELL: works}), draws=draws),
         gxg_table(observed),
         drought_table(observed),
-        xr.Dataset({"observed": observed, "corrected": corrected}),
+        xr.Dataset({"observed": observed, "corrected": corrected}, attrs={"model": left_out.model}),
         left_out.failed,
     )
