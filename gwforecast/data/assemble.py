@@ -23,11 +23,11 @@ from gwforecast.data.terms.units import TO_METRES, parse_length
 from gwforecast.data.time_axis import (
     STAMP,
     AtStep,
+    Cleaning,
     Duplicates,
     StepStamp,
     check_choice,
     checked_sentinels,
-    clean_series,
     covariate_axis,
     level_axis,
     on_axis,
@@ -193,20 +193,15 @@ def observations_from_frames(
     said = Understood()
     said.take([f"layout: {found.layout}"] if found.layout not in ("table", "DataFrame") else [])
     said.take(found.notes)
-    notes: list[str] = []
-    sentinels = checked_sentinels(missing_values)
-    check_choice("duplicates", duplicates, Duplicates)
+    cleaning = Cleaning(sort, checked_sentinels(missing_values), duplicates)
     cleaned = {
-        name: clean_series(
-            series, f"level of well {name!r}", sort=sort, sentinels=sentinels,
-            duplicates=duplicates, notes=notes,
-        )
+        name: cleaning.series(series, f"level of well {name!r}")
         for name, series in found.series.items()
-    }  # fmt: skip
-    wells = list(cleaned)
+    }
+    wells, notes = list(cleaned), cleaning.notes
     weather = weather_by_well(
-        covariates, wells, source=found.source, sort=sort, sentinels=sentinels,
-        duplicates=duplicates, step=step, stamp=step_stamp, own_stamp=covariate_stamp,
+        covariates, wells, source=found.source, cleaning=cleaning, step=step, stamp=step_stamp,
+        own_stamp=covariate_stamp,
     )  # fmt: skip
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
     level = level * _factor(units, found)

@@ -6,6 +6,7 @@ One series in order, each time once, with codes for a missing value named as suc
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,8 +17,8 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "STAMP", "AtStep", "Duplicates", "StepStamp", "check_choice", "checked_sentinels",
-    "clean_series", "covariate_axis", "level_axis", "on_axis", "step_stamp", "weather_steps",
+    "STAMP", "AtStep", "Cleaning", "Duplicates", "StepStamp", "check_choice", "checked_sentinels",
+    "covariate_axis", "level_axis", "on_axis", "step_stamp", "weather_steps",
 ]  # fmt: skip
 
 Duplicates = Literal["first", "last", "mean"]
@@ -43,40 +44,69 @@ def checked_sentinels(missing_values: object) -> tuple[float, ...]:
     return tuple(float(value) for value in listed if not isinstance(value, str))
 
 
-def clean_series(
-    series: pd.Series,
-    what: str,
-    *,
-    sort: bool,
-    sentinels: tuple[float, ...],
-    duplicates: Duplicates | None = None,
-    notes: list[str] | None = None,
-) -> pd.Series:
-    """Return a series of float64 over naive times, in order, each time once and codes NaN.
+@dataclass(frozen=True)
+class Cleaning:
+    """How series are put in order, and notes of what was done to them."""
 
-    Raises SchemaError if times are missing, out of order, repeated or impossible, or a value looks
-    like a code.
-    """
-    times = timeline.to_times(series.index)
-    _check_times(times, what)
-    values = series.to_numpy(float)
-    for code in sentinels:
-        values = np.where(np.isclose(values, code, rtol=1e-6, atol=0.0), np.nan, values)
-    _refuse_sentinels(values, times, what)
-    shortest = _shortest(times)
-    if sort and shortest < NO_TIME:
-        order = np.argsort(times, kind="stable")
-        times, values = times[order], values[order]
+    sort: bool  # times that are not in order
+    sentinels: tuple[float, ...]  # numbers that stand for a missing value
+    duplicates: Duplicates | None  # which of different values of one time is taken
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_choice("duplicates", self.duplicates, Duplicates)
+
+    def series(self, series: pd.Series, what: str) -> pd.Series:
+        """Return a series of float64 over naive times, in order, each time once and codes NaN.
+
+        Raises SchemaError if times are missing, out of order, repeated or impossible, or a value
+        looks like a code.
+        """
+        times = timeline.to_times(series.index)
+        _check_times(times, what)
+        values = series.to_numpy(float)
+        for code in self.sentinels:
+            values = np.where(np.isclose(values, code, rtol=1e-6, atol=0.0), np.nan, values)
+        _refuse_sentinels(values, times, what)
         shortest = _shortest(times)
-    if shortest < NO_TIME:
-        backward = int(np.flatnonzero(np.diff(times) < NO_TIME)[0])
-        before, after = (timeline.format_time(times[backward + k]) for k in (0, 1))
-        raise SchemaError(
-            f"Times must be in order. Received {after} after {before} in the {what}. Sort the "
-            "rows, or read them with sort=True."
+        if self.sort and shortest < NO_TIME:
+            order = np.argsort(times, kind="stable")
+            times, values = times[order], values[order]
+            shortest = _shortest(times)
+        if shortest < NO_TIME:
+            backward = int(np.flatnonzero(np.diff(times) < NO_TIME)[0])
+            before, after = (timeline.format_time(times[backward + k]) for k in (0, 1))
+            raise SchemaError(
+                f"Times must be in order. Received {after} after {before} in the {what}. Sort the "
+                "rows, or read them with sort=True."
+            )
+        clean = pd.Series(values, pd.DatetimeIndex(times, copy=False), copy=False)
+        return clean if shortest > NO_TIME else self._once(clean, what)
+
+    def _once(self, series: pd.Series, what: str) -> pd.Series:
+        """Return a series with each time once: equal values by themselves, others as chosen."""
+        groups = series.groupby(level=0)
+        low, high = groups.min(), groups.max()
+        differ = low.index[(low != high) & low.notna()]
+        if len(differ) == 0:
+            surplus = len(series) - len(low)
+            self.notes.append(
+                f"duplicates: {surplus} rows of the {what} repeat time and value; one kept"
+            )
+            return low
+        if self.duplicates is None:
+            values = series[differ[0]].dropna().to_numpy()
+            raise SchemaError(
+                f"A time must have one value. Received {values[0]} and "
+                f"{values[values != values[0]][0]} at {timeline.format_time(differ[0])} in the "
+                f"{what}, and {len(differ) - 1} more such times. Remove one, or choose with "
+                "duplicates='first', 'last' or 'mean'."
+            )
+        self.notes.append(
+            f"duplicates: {len(differ)} times of the {what} have several values; the "
+            f"{self.duplicates} is taken"
         )
-    clean = pd.Series(values, pd.DatetimeIndex(times, copy=False), copy=False)
-    return clean if shortest > NO_TIME else _once(clean, what, duplicates, notes)
+        return groups.agg(self.duplicates)
 
 
 def _shortest(times: np.ndarray) -> np.timedelta64:
@@ -84,36 +114,6 @@ def _shortest(times: np.ndarray) -> np.timedelta64:
     if times.size < 2:
         return DAY
     return np.timedelta64(int(np.diff(times.view(np.int64)).min()), "us")
-
-
-def _once(
-    series: pd.Series, what: str, duplicates: Duplicates | None, notes: list[str] | None
-) -> pd.Series:
-    """Return a series with each time once: equal values by themselves, others as it is chosen."""
-    groups = series.groupby(level=0)
-    low, high = groups.min(), groups.max()
-    differ = low.index[(low != high) & low.notna()]
-    surplus = len(series) - len(low)
-    if len(differ) == 0:
-        if notes is not None:
-            notes.append(
-                f"duplicates: {surplus} rows of the {what} repeat time and value; one kept"
-            )
-        return low
-    if duplicates is None:
-        values = series[differ[0]].dropna().to_numpy()
-        raise SchemaError(
-            f"A time must have one value. Received {values[0]} and "
-            f"{values[values != values[0]][0]} at {timeline.format_time(differ[0])} in the {what}, "
-            f"and {len(differ) - 1} more such times. Remove one, or choose with "
-            "duplicates='first', 'last' or 'mean'."
-        )
-    if notes is not None:
-        notes.append(
-            f"duplicates: {len(differ)} times of the {what} have several values; the {duplicates} "
-            "is taken"
-        )
-    return groups.agg(duplicates)
 
 
 def _check_times(times: np.ndarray, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.data.text.stamps import local_times, times_of_index
-from gwforecast.data.time_axis import Duplicates, StepStamp, clean_series, level_axis, step_stamp
+from gwforecast.data.time_axis import Cleaning, StepStamp, level_axis, step_stamp
 from gwforecast.data.weather_table import Covariates, table_of_covariates
 from gwforecast.schema import SchemaError
 
@@ -63,9 +63,7 @@ def weather_by_well(
     wells: list[str],
     *,
     source: str,
-    sort: bool,
-    sentinels: tuple[float, ...],
-    duplicates: Duplicates | None = None,
+    cleaning: Cleaning,
     step: str | None = None,
     stamp: StepStamp | None = None,
     own_stamp: StepStamp | None = None,
@@ -90,10 +88,9 @@ def weather_by_well(
                 f"{sorted(map(str, given))[:5]}. Add them, or choose wells with wells=[...]."
             )
         parts = {f"covariates of well {name!r}": given[name] for name in wells}
-    frames = []
+    frames, cleaning = [], replace(cleaning, notes=made.notes)
     for what, part in parts.items():
-        frame = _table(part, made)
-        frame = _clean_frame(frame, what, source, sort, sentinels, duplicates, made.notes)
+        frame = _clean_frame(_table(part, made), what, source, cleaning)
         frames.append(
             _with_missing_steps(_aggregated(frame, step, stamp, own_stamp, made), what, made)
         )
@@ -103,10 +100,7 @@ def weather_by_well(
             f"All wells need the same covariates. Received {list(columns[0])} and "
             f"{list(columns[1])}. Add what is missing, or leave it out everywhere."
         )
-    by_well = dict.fromkeys(wells, frames[0]) if given is None else dict(
-        zip(wells, frames, strict=True)
-    )  # fmt: skip
-    made.frames = by_well
+    made.frames = dict(zip(wells, frames * (len(wells) if given is None else 1), strict=True))
     return made
 
 
@@ -129,15 +123,7 @@ def _table(part: object, made: Weather) -> object:
     return frame
 
 
-def _clean_frame(
-    frame: object,
-    what: str,
-    source: str,
-    sort: bool,
-    sentinels: tuple[float, ...],
-    duplicates: Duplicates | None,
-    notes: list[str],
-) -> pd.DataFrame:
+def _clean_frame(frame: object, what: str, source: str, cleaning: Cleaning) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
         index = getattr(frame, "index", None)
         kind = type(frame).__name__ + (f" with {type(index).__name__}" if index is not None else "")
@@ -155,10 +141,7 @@ def _clean_frame(
     columns = {}
     for label, name in zip(labels, frame.columns, strict=True):
         _check_covariate(frame[name], label, what, source)
-        columns[str(name)] = clean_series(
-            frame[name], f"{what}, column {label!r}", sort=sort, sentinels=sentinels,
-            duplicates=duplicates, notes=notes,
-        )  # fmt: skip
+        columns[str(name)] = cleaning.series(frame[name], f"{what}, column {label!r}")
     return pd.DataFrame(columns, index=None if columns else frame.index)
 
 
