@@ -129,7 +129,7 @@ def _wells(
     named = [n for n, h in free.items() if h.meaning == "well" and _can_name(frame[n], h)]
     screens = [n for n, h in free.items() if h.meaning == "screen" and not is_numeric(frame[n])]
     vague = [n for n in named if free[n].label.lower() in _VAGUE_WELLS]
-    if vague and not _repeats(frame):
+    if vague and not frame.index.has_duplicates:
         for name in vague:
             named.remove(name)
             roles.left[name] = "codes; name it with well_column= if it is the well"
@@ -193,14 +193,7 @@ def _add_screens(raw: RawTable, screens: list[str], roles: Roles) -> None:
 
 def _can_name(column: pd.Series, header: Header) -> bool:
     """Return whether a column called like a well names wells, and is not a well's level."""
-    if not is_numeric(column):
-        return True
-    known = column.dropna().to_numpy(float)
-    return not header.rest and bool((known == np.round(known)).all())
-
-
-def _repeats(frame: pd.DataFrame) -> bool:
-    return bool(frame.index.has_duplicates)
+    return not is_numeric(column) or (not header.rest and bool((column.dropna() % 1 == 0).all()))
 
 
 def _unnamed_wells(
@@ -227,7 +220,7 @@ def _unnamed_wells(
         return _one_of(frame, found, roles)
     if found:
         return found[0]
-    if not _repeats(frame):
+    if not frame.index.has_duplicates:
         if codes:
             _refuse_codes(raw, headers)
         return None
@@ -248,7 +241,7 @@ def _refuse_codes(raw: RawTable, headers: dict[str, Header]) -> None:
         if header.meaning != "unknown" or not is_numeric(frame[name]):
             continue
         values = frame[name].to_numpy(float)
-        if np.isnan(values).any() or (values != np.round(values)).any():
+        if (values != np.round(values)).any():  # or missing
             continue
         codes = np.unique(values)
         if 1 < codes.size <= len(values) / 4:
@@ -264,12 +257,10 @@ def _refuse_codes(raw: RawTable, headers: dict[str, Header]) -> None:
 def _resolves(frame: pd.DataFrame, name: str) -> bool:
     """Return whether a column of whole numbers tells rows of one time apart."""
     values = frame[name].to_numpy(float)
-    if np.isnan(values).any() or (values != np.round(values)).any():
+    if (values != np.round(values)).any():  # or missing
         return False
-    if not 1 < len(np.unique(values)) <= len(values) / 2:
-        return False
-    pairs = pd.MultiIndex.from_arrays([frame.index, values])
-    return not bool(pairs.has_duplicates)
+    few = 1 < len(np.unique(values)) <= len(values) / 2
+    return few and not pd.MultiIndex.from_arrays([frame.index, values]).has_duplicates
 
 
 def _one_of(frame: pd.DataFrame, names: Sequence[str], roles: Roles) -> str:
@@ -323,13 +314,13 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
             "A table of levels needs a column of numbers that is the level. Received the columns "
             f"{list(map(str, frame.columns))}. Choose one with level_column=."
         )
-    letters = [n for n in unknown if _of_letters(headers[n])]
+    letters = {n: LETTERS[h] for n in unknown if (h := headers[n].label.lower()) in LETTERS}
     others = [n for n in unknown if n not in letters]
     one = len(letters) > 1 and len(others) == 1  # H beside P and E0
     one = one or [headers[n].label.lower() for n in others] == ["h"]
     if letters and others and (one or all(len(headers[n].label) > 1 for n in others)):
-        for name in letters:  # P and T beside W1
-            raw.headers[name] = replace(headers[name], meaning=str(_of_letters(headers[name])))
+        for name, kind in letters.items():  # P and T beside W1
+            raw.headers[name] = replace(headers[name], meaning=kind)
         roles.covariates += letters
         unknown = others
     states = [n for n in unknown if set(tokens(headers[n].label)) <= STATES]
@@ -346,18 +337,9 @@ STATES = frozenset(_STATES.split())
 """Words of columns that are states of one level, not wells."""
 
 
-def _of_letters(header: Header) -> str | None:
-    """Return the kind that the usual letters of the weather and of discharge stand for."""
-    kinds = {
-        "p": "rain",
-        "n": "rain",
-        "rr": "rain",
-        "t": "temperature",
-        "q": "stage",
-        "qo": "stage",
-    }
-    kinds |= dict.fromkeys(("e", "et", "e0", "et0"), "evapotranspiration")
-    return kinds.get(header.label.lower())
+LETTERS = {"p": "rain", "n": "rain", "rr": "rain", "t": "temperature", "q": "stage", "qo": "stage",
+           **dict.fromkeys(("e", "et", "e0", "et0"), "evapotranspiration")}  # fmt: skip
+"""Kinds that the usual letters of the weather and of discharge stand for."""
 
 
 def is_code(column: pd.Series) -> bool:

@@ -191,10 +191,7 @@ def _aggregated(
     groups = frame.resample(frequency, closed=side, label=side)
     usual = int(groups.size().mode().iloc[0])
     hows = {name: AGGREGATED.get(kind_of(name, made.headers), "mean") for name in frame.columns}
-    summed = pd.DataFrame({name: getattr(groups[name], how)() for name, how in hows.items()})
     least = usual if frequency == "D" else 0.9 * usual
-    whole = pd.DataFrame({name: groups[name].count() for name in frame.columns}) >= least
-    whole.index = summed.index
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
     made.notes.append(
         f"step: covariates aggregated from {_span(shortest)} to {frequency}: {listed}; "
@@ -206,7 +203,8 @@ def _aggregated(
         f"step: the stamps of the steps of {_span(shortest)} are their {sides[own]}; say "
         f"covariate_stamp={other!r} if they are their {sides[other]}"
     )
-    return summed.where(whole)
+    aggregated: pd.DataFrame = groups.agg(hows).where(groups.count() >= least)
+    return aggregated
 
 
 def _span(step: np.timedelta64) -> str:

@@ -132,8 +132,8 @@ def _start(rows: Sequence[Sequence[str]], column: int) -> int:
 
     Blank rows and single bad cells do not end a run; a row of other width does.
     """
-    best, best_length = 0, 0
-    start, length, width, apart = -1, 0, 0, 0
+    best = best_length = length = width = apart = 0
+    start = -1
     for i, cells in enumerate(rows):
         if not _filled(cells):
             continue
@@ -146,7 +146,7 @@ def _start(rows: Sequence[Sequence[str]], column: int) -> int:
                 best, best_length = start, length
         else:
             apart += 1
-            if start >= 0 and apart >= 1 and length < 2 and _filled(cells) > 1:
+            if length < 2 and _filled(cells) > 1:
                 start = -1
     return best
 
