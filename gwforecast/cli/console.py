@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -125,12 +126,15 @@ def show_tracebacks(wanted: bool) -> None:
     _SHOWN["traceback"] = wanted
 
 
+_NUMBER = re.compile(r"-|nan|None|-?[\d.]+(e[-+]\d+)?")
+
+
 def print_table(title: str, table: pd.DataFrame) -> None:
     """Print a table under its title."""
     screen.print(Text(clean(title), style="italic"), soft_wrap=True)
     drawn = Table(box=None, pad_edge=False)
     for column in table.columns:
-        numeric = all(isinstance(value, int | float) for value in table[column].tolist())
+        numeric = all(_NUMBER.fullmatch(str(value)) for value in table[column].tolist())
         drawn.add_column(
             clean(str(column)),
             justify="right" if numeric else "left",
@@ -208,7 +212,8 @@ def print_paths(paths: Mapping[str, Path], *, most: int = 10) -> None:
     lines = [str(path) for _, _, path in shown]
     if len(ranked) > len(shown):
         lines.append(f"and {len(ranked) - len(shown)} more figures in {figures[0].parent}")
-    screen.print("\n".join(map(clean, lines)), soft_wrap=True)
+    if lines:
+        screen.print("\n".join(map(clean, lines)), soft_wrap=True)
 
 
 def clean(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def fill(context: typer.Context) -> None:
     from gwforecast.questions.fill import fill as ask
 
     with _asked(context, "filled") as question:
-        filled = run.answer(question, ask, longest=question.settings.questions.longest)
+        filled, paths = run.answer(question, ask, longest=question.settings.questions.longest)
     if len(filled.scores):
         headings = {"gap_weeks": "weeks", "fill": "filled", "simulation": "simulation alone",
                     "coverage_95": "cover 95"}  # fmt: skip
@@ -72,7 +72,7 @@ def fill(context: typer.Context) -> None:
             table,
         )
     _print_flags(filled)
-    _finish(question.folder, filled)
+    _finish(question.folder, filled, paths)
 
 
 @takes(*QUESTION, **OWN)
@@ -91,9 +91,9 @@ def extend(context: typer.Context) -> None:
     from gwforecast.questions.fill import extend as ask
 
     with _asked(context, "extended") as question:
-        extended = run.answer(question, ask)
+        extended, paths = run.answer(question, ask)
     _print_flags(extended)
-    _finish(question.folder, extended)
+    _finish(question.folder, extended, paths)
 
 
 @takes(*QUESTION, **OWN)
@@ -112,7 +112,7 @@ def simulate(context: typer.Context) -> None:
     from gwforecast.questions.whatif import simulate as ask
 
     with _asked(context, "simulated") as question:
-        _finish(question.folder, run.answer(question, ask))
+        _finish(question.folder, *run.answer(question, ask))
 
 
 @takes(*QUESTION, **OWN, **WHATIF)
@@ -145,11 +145,12 @@ def whatif(context: typer.Context) -> None:
         if chosen.changes:
             said = "; ".join(map(str, question.changes))
             screen.print(clean(f"Scenario: {said}"), soft_wrap=True)
-            answer: Answer = run.what_if(question)
+            answer: Answer
+            answer, paths = run.what_if(question)
         else:
-            answer = run.project(question)
+            answer, paths = run.project(question)
     print_table(answer.title(), answer.summary().reset_index())
-    _finish(question.folder, answer)
+    _finish(question.folder, answer, paths)
 
 
 @takes(*QUESTION, **OWN)
@@ -168,9 +169,11 @@ def explain(context: typer.Context) -> None:
     from gwforecast.questions.explain import explain as ask
 
     with _asked(context, "explained") as question:
-        answer = run.answer(question, ask)
+        answer, paths = run.answer(question, ask)
     table = answer.summary().reset_index()
     uncertain = table["response"].abs() < 2 * table["error"]
+    for name in ("response", "error"):
+        table[name] = table[name].map("{:.3g}".format)
     for name in ("days_50", "days_90"):
         days = table.pop(name).map("{:.0f}".format)
         table[name.replace("_", " to ") + " %"] = days.where(~uncertain, "-")
@@ -183,7 +186,7 @@ def explain(context: typer.Context) -> None:
     )  # fmt: skip
     if uncertain.any():
         screen.print("- : the response is below twice its standard error.\n")
-    _finish(question.folder, answer)
+    _finish(question.folder, answer, paths)
 
 
 @takes(*QUESTION, **OWN)
@@ -202,7 +205,7 @@ def trend(context: typer.Context) -> None:
     from gwforecast.questions.trend import trend as ask
 
     with _asked(context, "trend") as question:
-        answer = run.answer(question, ask)
+        answer, paths = run.answer(question, ask)
     columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
     print_table("Trend with its 95 % interval, m a year", _with_reasons(answer.trends, columns))
     shifts = answer.shifts.copy()
@@ -210,7 +213,7 @@ def trend(context: typer.Context) -> None:
     columns = ["well", "date", "size", "p_value", "reason"]
     title = "Largest shift of the weather-corrected level, m; not significant where p is above 0.05"
     print_table(title, _with_reasons(shifts, columns))
-    _finish(question.folder, answer)
+    _finish(question.folder, answer, paths)
 
 
 def _with_reasons(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -241,11 +244,9 @@ def _print_flags(filled: Filled) -> None:
     screen.print(clean(f"Time steps: {text}."), soft_wrap=True)
 
 
-def _finish(folder: Path, answer: Answer) -> None:
+def _finish(folder: Path, answer: Answer, paths: Mapping[str, Path]) -> None:
     """Print figures, the folder and failures; exit with 1 if there are failures."""
-    pictures = sorted((folder / "figures").glob("*.png"))
-    if pictures:
-        print_paths({f"figures/{path.name}": path for path in pictures})
+    print_paths(paths)
     screen.print(clean(f"Results: {folder}"), soft_wrap=True)
     for well, reason in answer.failed.items():
         screen.print(clean(f"failed: {well}: {reason}"), soft_wrap=True)

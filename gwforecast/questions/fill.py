@@ -14,7 +14,7 @@ from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES
 from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
-from gwforecast.progress import ProgressOption, as_callback
+from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.questions.files import Answer
 from gwforecast.questions.gap_scores import GAP_WEEKS, METHODS, score_gaps
 from gwforecast.questions.simulation import DEFAULT_MODELS, LeftOut, left_out_simulation
@@ -184,22 +184,21 @@ def fill(
             f"The longest gap that is filled has at least 1 step. Received {longest}. Give a "
             "number of steps, or leave it out to fill all gaps."
         )
+    report = as_callback(progress)
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather,
-        progress=as_callback(progress),
+        workers=workers, blocks=blocks, without_weather=without_weather, progress=report,
     )  # fmt: skip
-    filled = _conditioned(observations, left_out, wanted=("gaps",), longest=longest)
-    scores = [
-        score_gaps(
-            smoother,
-            observations[schema.LEVEL].sel({schema.WELL: well}).values,
-            block=left_out.block.sel({schema.WELL: well}).values,
-            weeks=gap_weeks,
-        ).assign(well=well)
-        for well, smoother in filled.smoothers.items()
-        if gap_weeks
-    ]
+    filled = _conditioned(
+        observations, left_out, wanted=("gaps",), longest=longest, progress=report
+    )
+    scores = []
+    for number, (well, smoother) in enumerate(filled.smoothers.items() if gap_weeks else ()):
+        level = observations[schema.LEVEL].sel({schema.WELL: well}).values
+        block = left_out.block.sel({schema.WELL: well}).values
+        scores.append(score_gaps(smoother, level, block=block, weeks=gap_weeks).assign(well=well))
+        if report is not None:
+            report(f"artificial gaps{DETAIL}well {well!r}", number + 1, len(filled.smoothers))
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame()
     return Filled(filled.levels, table, filled.failed)
 
@@ -237,12 +236,14 @@ def extend(
         Levels with flags and intervals; gaps between levels are left as they are. There are no
         scores.
     """
+    report = as_callback(progress)
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,
-        workers=workers, blocks=blocks, without_weather=without_weather,
-        progress=as_callback(progress),
+        workers=workers, blocks=blocks, without_weather=without_weather, progress=report,
     )  # fmt: skip
-    extended = _conditioned(observations, left_out, wanted=("back", "on"), longest=None)
+    extended = _conditioned(
+        observations, left_out, wanted=("back", "on"), longest=None, progress=report
+    )
     return Filled(extended.levels, pd.DataFrame(), extended.failed, "extended")
 
 
@@ -259,6 +260,7 @@ def _conditioned(
     *,
     wanted: tuple[Where, ...],
     longest: int | None,
+    progress: Progress | None,
 ) -> _Records:
     """Return levels with flags and quantiles, the model of each well, and failures."""
     observed = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
@@ -269,6 +271,8 @@ def _conditioned(
     smoothers, failed = {}, dict(left_out.failed)
     flag[np.isfinite(level)] = FLAGS["observed"]
     for number, well in enumerate(schema.well_names(observed)):
+        if progress is not None:
+            progress(f"errors of the simulation{DETAIL}well {well!r}", number, len(observed))
         if well in failed:
             continue
         smoother = ErrorSmoother(left_out.level.values[number], times, per_year)
@@ -284,6 +288,8 @@ def _conditioned(
         level[number, use] = found.mean[use]
         spread = found.deviation[:, None] * OF_NORMAL
         quantiles[number, use] = (found.mean[:, None] + spread)[use]
+    if progress is not None:
+        progress("errors of the simulation", len(observed), len(observed))
     return _Records(_labelled(observed, level, flag, quantiles, left_out), smoothers, failed)
 
 

@@ -80,13 +80,15 @@ class Question:
         }
 
 
-def answer(question: Question, ask: Callable[..., Given], **more: Any) -> Given:
-    """Answer a question by a function such as :func:`gwforecast.fill`, and write the result."""
+def answer(
+    question: Question, ask: Callable[..., Given], **more: Any
+) -> tuple[Given, dict[str, Path]]:
+    """Answer a question by a function such as :func:`gwforecast.fill`, and write its files."""
     given = ask(question.observations(), **more, **question.arguments())
     return _written(given, question)
 
 
-def what_if(question: Question) -> whatif.WhatIf:
+def what_if(question: Question) -> tuple[whatif.WhatIf, dict[str, Path]]:
     """Compare a scenario with the reference; see :func:`gwforecast.questions.whatif.whatif`.
 
     Covariates are changed as they are read, and others derived from them afterwards.
@@ -100,7 +102,7 @@ def what_if(question: Question) -> whatif.WhatIf:
     return _written(given, question)
 
 
-def project(question: Question) -> climate.Projected:
+def project(question: Question) -> tuple[climate.Projected, dict[str, Path]]:
     """Compare climate projections with their own past, and write the result.
 
     See :func:`gwforecast.questions.projections.project`.
@@ -117,9 +119,9 @@ def project(question: Question) -> climate.Projected:
     return _written(given, question)
 
 
-def _written(given: Given, question: Question) -> Given:
-    given.write(question.folder, figures=question.figures, progress=question.progress)
-    return given
+def _written(given: Given, question: Question) -> tuple[Given, dict[str, Path]]:
+    """Write the files of an answer; return the answer and their paths by name."""
+    return given, given.write(question.folder, figures=question.figures, progress=question.progress)
 
 
 def _years(text: str) -> climate.Years:
