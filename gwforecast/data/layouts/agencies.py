@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from gwforecast.data.layouts.base import Known, RawTable
+from gwforecast.data.layouts.base import Known, RawTable, meanings
 from gwforecast.data.terms.headers import Header
 from gwforecast.schema import SchemaError
 
@@ -185,139 +185,94 @@ def _series_of_bro(table: pd.DataFrame, names: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({"time": stamps, **values})
 
 
-_STATION: dict[str, tuple[str, str | None]] = dict.fromkeys(
-    ("stn", "stations id", "station abbr", "station", "staid", "num poste", "id"), ("station", None)
-)
+_STATION = {"station": "stn, stations id, station abbr, station, staid, num poste, id"}
 _GHCN = {
-    "prcp": ("rain", "0.1 mm"), "tmax": ("temperature_max", "0.1 degC"),
-    "tmin": ("temperature_min", "0.1 degC"), "tavg": ("temperature", "0.1 degC"),
-    "snwd": ("snow", "mm"), "snow": ("snow", "mm"), "awnd": ("wind", "0.1 m/s"),
-    "date": ("time", None),
-}  # fmt: skip
-_SWISS = {
-    "rre150d0": ("rain", "mm"), "rka150d0": ("rain", "mm"), "tre200d0": ("temperature", "degC"),
-    "tre200dn": ("temperature_min", "degC"), "tre200dx": ("temperature_max", "degC"),
-    "ure200d0": ("humidity", "%"), "prestad0": ("pressure", "hPa"),
-    "gre000d0": ("radiation", "W/m2"), "erefaod0": ("evapotranspiration", "mm"),
-    "fkl010d0": ("wind", "m/s"), "htoautd0": ("snow", "cm"),
-    "time": ("time", None), "reference timestamp": ("time", None), **_STATION,
-}  # fmt: skip
-_ECAD = {
-    "rr": ("rain", "0.1 mm"), "tg": ("temperature", "0.1 degC"),
-    "tn": ("temperature_min", "0.1 degC"), "tx": ("temperature_max", "0.1 degC"),
-    "hu": ("humidity", "%"), "qq": ("radiation", "W/m2"), "fg": ("wind", "0.1 m/s"),
-    "pp": ("pressure", "0.1 hPa"), "sd": ("snow", "cm"), "date": ("time", None), **_STATION,
-}  # fmt: skip
-_ERA5 = {
-    "t2m": ("temperature", "K"), "tp": ("rain", "m"), "pev": ("evapotranspiration", "m"),
-    "sp": ("pressure", "Pa"), "ssrd": ("radiation", "J/m2"), "d2m": ("other", "K"),
+    "rain 0.1 mm": "prcp", "temperature_max 0.1 degC": "tmax", "temperature_min 0.1 degC": "tmin",
+    "temperature 0.1 degC": "tavg", "snow mm": "snwd, snow", "wind 0.1 m/s": "awnd",
+    "time": "date",
 }  # fmt: skip
 WEATHER: tuple[Known, ...] = (
-    Known(
-        "KNMI daily weather", ("stn", "yyyymmdd"),
-        {"rh": ("rain", "0.1 mm"), "rd": ("rain", "0.1 mm"),
-         "ev24": ("evapotranspiration", "0.1 mm"),
-         "tg": ("temperature", "0.1 degC"), "tn": ("temperature_min", "0.1 degC"),
-         "tx": ("temperature_max", "0.1 degC"), "q": ("radiation", "J/cm2"),
-         "ug": ("humidity", "%"), "pg": ("pressure", "0.1 hPa"), "fg": ("wind", "0.1 m/s"),
-         "sx": ("snow", "cm"), "yyyymmdd": ("time", None), "hh": ("clock", None),
-         "t": ("temperature", "0.1 degC"), "p": ("pressure", "0.1 hPa"),
-         "fh": ("wind", "0.1 m/s"), "dr": ("other", None), "rhx": ("other", None), **_STATION},
-        note="units by KNMI's codes (0.1 mm, 0.1 degC); rain of -1 is below 0.05 mm, read as 0",
-    ),
-    Known(
-        "DWD Climate Data Center", ("stations id", "mess datum"),
-        {"rsk": ("rain", "mm"), "rs": ("rain", "mm"), "r1": ("rain", "mm"),
-         "tmk": ("temperature", "degC"), "tt tu": ("temperature", "degC"),
-         "txk": ("temperature_max", "degC"), "tnk": ("temperature_min", "degC"),
-         "upm": ("humidity", "%"), "rf tu": ("humidity", "%"), "fm": ("wind", "m/s"),
-         "f": ("wind", "m/s"), "pm": ("pressure", "hPa"), "p": ("pressure", "hPa"),
-         "mess datum": ("time", None), "vpgfao": ("evapotranspiration", "mm"), **_STATION},
-        others="quality", missing=(-999.0,),
-        note="columns by the codes of the DWD; -999 is missing",
-    ),
-    Known("MeteoSwiss", ("station abbr", "reference timestamp"), _SWISS, others="quality",
-          note="columns by the codes of MeteoSwiss; others are left out"),
-    *(
-        Known("MeteoSwiss", ("stn", "time", code), _SWISS, others="quality",
-              note="columns by the codes of MeteoSwiss; others are left out")
-        for code in ("rre150d0", "tre200d0")
-    ),
-    Known(
-        "NOAA GSOD", ("station", "date", "temp", "prcp attributes", "frshtt"),
-        {"temp": ("temperature", "degF"), "max": ("temperature_max", "degF"),
-         "min": ("temperature_min", "degF"), "prcp": ("rain", "in"), "wdsp": ("wind", "knots"),
-         "sndp": ("snow", "in"), "date": ("time", None), **_STATION},
-        others="quality", missing=(99.99, 999.9, 9999.9),
-        note="units as NOAA publishes them (degF, inches); 99.99, 999.9 and 9999.9 are missing",
-    ),
-    Known(
-        "GHCN-Daily by year", ("station", "date", "element", "value", "q flag"),
-        {"element": ("parameter", None), "value": ("value", None), "date": ("time", None),
-         "obs time": ("quality", None), **_STATION},
-        others="quality", missing=(-9999.0,),
-        note="tenths of mm and degC, as GHCN publishes them",
-    ),
-    *(
-        Known("GHCN-Daily", ("station", "date", code, f"{code} attributes"),
-              {**_GHCN, **_STATION}, others="quality", missing=(-9999.0,))
-        for code in ("prcp", "tmax", "tavg")
-    ),
-    Known("ECA&D", ("souid", "date"), _ECAD, others="quality", missing=(-9999.0,),
+    Known("KNMI daily weather", "stn, yyyymmdd",
+          {"rain 0.1 mm": "rh, rd", "evapotranspiration 0.1 mm": "ev24",
+           "temperature 0.1 degC": "tg, t", "temperature_min 0.1 degC": "tn",
+           "temperature_max 0.1 degC": "tx", "radiation J/cm2": "q", "humidity %": "ug",
+           "pressure 0.1 hPa": "pg, p", "wind 0.1 m/s": "fg, fh", "snow cm": "sx",
+           "time": "yyyymmdd", "clock": "hh", "other": "dr, rhx", **_STATION},
+          note="units by KNMI's codes (0.1 mm, 0.1 degC); rain of -1 is below 0.05 mm, read as 0"),
+    Known("DWD Climate Data Center", "stations id, mess datum",
+          {"rain mm": "rsk, rs, r1", "temperature degC": "tmk, tt tu",
+           "temperature_max degC": "txk", "temperature_min degC": "tnk",
+           "humidity %": "upm, rf tu", "wind m/s": "fm, f", "pressure hPa": "pm, p",
+           "time": "mess datum", "evapotranspiration mm": "vpgfao", **_STATION},
+          others="quality", missing=(-999.0,),
+          note="columns by the codes of the DWD; -999 is missing"),
+    Known("MeteoSwiss",
+          "station abbr, reference timestamp | stn, time, rre150d0 | stn, time, tre200d0",
+          {"rain mm": "rre150d0, rka150d0", "temperature degC": "tre200d0",
+           "temperature_min degC": "tre200dn", "temperature_max degC": "tre200dx",
+           "humidity %": "ure200d0", "pressure hPa": "prestad0", "radiation W/m2": "gre000d0",
+           "evapotranspiration mm": "erefaod0", "wind m/s": "fkl010d0", "snow cm": "htoautd0",
+           "time": "time, reference timestamp", **_STATION},
+          others="quality", note="columns by the codes of MeteoSwiss; others are left out"),
+    Known("NOAA GSOD", "station, date, temp, prcp attributes, frshtt",
+          {"temperature degF": "temp", "temperature_max degF": "max",
+           "temperature_min degF": "min", "rain in": "prcp", "wind knots": "wdsp",
+           "snow in": "sndp", "time": "date", **_STATION},
+          others="quality", missing=(99.99, 999.9, 9999.9),
+          note="units as NOAA publishes them (degF, inches); 99.99, 999.9 and 9999.9 are missing"),
+    Known("GHCN-Daily by year", "station, date, element, value, q flag",
+          {"parameter": "element", "value": "value", "time": "date", "quality": "obs time",
+           **_STATION},
+          others="quality", missing=(-9999.0,),
+          note="tenths of mm and degC, as GHCN publishes them"),
+    Known("GHCN-Daily",
+          "station, date, prcp, prcp attributes | station, date, tmax, tmax attributes | "
+          "station, date, tavg, tavg attributes",
+          {**_GHCN, **_STATION},
+          others="quality", missing=(-9999.0,)),
+    Known("ECA&D", "souid, date",
+          {"rain 0.1 mm": "rr", "temperature 0.1 degC": "tg", "temperature_min 0.1 degC": "tn",
+           "temperature_max 0.1 degC": "tx", "humidity %": "hu", "radiation W/m2": "qq",
+           "wind 0.1 m/s": "fg", "pressure 0.1 hPa": "pp", "snow cm": "sd", "time": "date",
+           **_STATION},
+          others="quality", missing=(-9999.0,),
           note="units by the codes of ECA&D (0.1 mm, 0.1 degC); -9999 is missing"),
-    Known(
-        "Meteostat", ("date", "prcp", "wspd", "tsun"),
-        {"tavg": ("temperature", "degC"), "tmin": ("temperature_min", "degC"),
-         "tmax": ("temperature_max", "degC"), "prcp": ("rain", "mm"), "snow": ("snow", "mm"),
-         "wspd": ("wind", "km/h"), "pres": ("pressure", "hPa"), "date": ("time", None)},
-        others="quality", note="units as Meteostat publishes them",
-    ),
-    Known(
-        "Meteo-France", ("num poste", "aaaammjj"),
-        {"rr": ("rain", "mm"), "tm": ("temperature", "degC"), "tn": ("temperature_min", "degC"),
-         "tx": ("temperature_max", "degC"), "etpmon": ("evapotranspiration", "mm"),
-         "aaaammjj": ("time", None), **_STATION},
-        others="quality", note="columns by the codes of Meteo-France; others are left out",
-    ),
-    *(
-        Known("GeoSphere Austria", ("time", "station", code),
-              {"rr": ("rain", "mm"), "tl mittel": ("temperature", "degC"),
-               "tlmin": ("temperature_min", "degC"), "tlmax": ("temperature_max", "degC"),
-               "time": ("time", None), **_STATION},
-              note="units as GeoSphere Austria publishes them")
-        for code in ("rr", "tl mittel")
-    ),
-    Known(
-        "SILO", ("daily rain", "daily rain source"),
-        {"daily rain": ("rain", "mm"), "max temp": ("temperature_max", "degC"),
-         "min temp": ("temperature_min", "degC"), "evap pan": ("evapotranspiration", "mm"),
-         "et morton wet": ("evapotranspiration", "mm"), "yyyymmdd": ("time", None),
-         "yyyy mm dd": ("time", None), "et short crop": ("evapotranspiration", "mm")},
-        others="quality", note="units as SILO publishes them; other columns are left out",
-    ),
-    Known(
-        "SILO", ("t max", "t min", "rain", "srn"),
-        {"rain": ("rain", "mm"), "t max": ("temperature_max", "degC"),
-         "t min": ("temperature_min", "degC"), "evap": ("evapotranspiration", "mm"),
-         "date": ("time", None)},
-        others="quality", note="units as SILO publishes them; other columns are left out",
-    ),
-    Known(
-        "NASA POWER", ("year", "mo", "dy"),
-        {"prectotcorr": ("rain", "mm"), "t2m": ("temperature", "degC"),
-         "t2m max": ("temperature_max", "degC"), "t2m min": ("temperature_min", "degC"),
-         "rh2m": ("humidity", "%"), "ws2m": ("wind", "m/s")},
-        missing=(-999.0,), note="units as NASA POWER publishes them; -999 is missing",
-    ),
-    Known(
-        "IMGW-PIB", ("station", "year", "month", "day", "status smdb"),
-        {"smdb": ("rain", "mm"), "std": ("temperature", "degC"), "pksn": ("snow", "cm"),
-         "tmax": ("temperature_max", "degC"), "tmin": ("temperature_min", "degC"), **_STATION,
-         **dict.fromkeys(("year", "month", "day"), ("time", None))},
-        others="quality", note="columns as IMGW-PIB publishes them; a status of 8 is missing",
-    ),
-    Known("ERA5", ("valid time", "tp"), _ERA5),
-    Known("ERA5", ("t2m", "tp"), _ERA5),
+    Known("Meteostat", "date, prcp, wspd, tsun",
+          {"temperature degC": "tavg", "temperature_min degC": "tmin",
+           "temperature_max degC": "tmax", "rain mm": "prcp", "snow mm": "snow",
+           "wind km/h": "wspd", "pressure hPa": "pres", "time": "date"},
+          others="quality", note="units as Meteostat publishes them"),
+    Known("Meteo-France", "num poste, aaaammjj",
+          {"rain mm": "rr", "temperature degC": "tm", "temperature_min degC": "tn",
+           "temperature_max degC": "tx", "evapotranspiration mm": "etpmon", "time": "aaaammjj",
+           **_STATION},
+          others="quality", note="columns by the codes of Meteo-France; others are left out"),
+    Known("GeoSphere Austria", "time, station, rr | time, station, tl mittel",
+          {"rain mm": "rr", "temperature degC": "tl mittel", "temperature_min degC": "tlmin",
+           "temperature_max degC": "tlmax", "time": "time", **_STATION},
+          note="units as GeoSphere Austria publishes them"),
+    Known("SILO", "daily rain, daily rain source",
+          {"rain mm": "daily rain", "temperature_max degC": "max temp",
+           "temperature_min degC": "min temp",
+           "evapotranspiration mm": "evap pan, et morton wet, et short crop",
+           "time": "yyyymmdd, yyyy mm dd"},
+          others="quality", note="units as SILO publishes them; other columns are left out"),
+    Known("SILO", "t max, t min, rain, srn",
+          {"rain mm": "rain", "temperature_max degC": "t max", "temperature_min degC": "t min",
+           "evapotranspiration mm": "evap", "time": "date"},
+          others="quality", note="units as SILO publishes them; other columns are left out"),
+    Known("NASA POWER", "year, mo, dy",
+          {"rain mm": "prectotcorr", "temperature degC": "t2m", "temperature_max degC": "t2m max",
+           "temperature_min degC": "t2m min", "humidity %": "rh2m", "wind m/s": "ws2m"},
+          missing=(-999.0,), note="units as NASA POWER publishes them; -999 is missing"),
+    Known("IMGW-PIB", "station, year, month, day, status smdb",
+          {"rain mm": "smdb", "temperature degC": "std", "snow cm": "pksn",
+           "temperature_max degC": "tmax", "temperature_min degC": "tmin",
+           "time": "year, month, day", **_STATION},
+          others="quality", note="columns as IMGW-PIB publishes them; a status of 8 is missing"),
+    Known("ERA5", "valid time, tp | t2m, tp",
+          {"temperature K": "t2m", "rain m": "tp", "evapotranspiration m": "pev",
+           "pressure Pa": "sp", "radiation J/m2": "ssrd", "other K": "d2m"}),
 )  # fmt: skip
 """Layouts of weather that say less than all."""
 
@@ -334,7 +289,7 @@ def of_one_station(raw: RawTable, known: Known) -> RawTable:
     if known.name == "GHCN-Daily by year":
         raw.headers.update({
             code.upper(): Header(code, code, meaning, unit)
-            for code, (meaning, unit) in _GHCN.items()
+            for code, (meaning, unit) in meanings(_GHCN).items()
         })  # fmt: skip
     if known.name == "GHCN-Daily by year" and "Q FLAG" in frame and frame["Q FLAG"].notna().any():
         failed = frame["Q FLAG"].notna()

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ import pandas as pd
 from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import fold
 
-__all__ = ["DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts"]
+__all__ = [
+    "DRY",
+    "MISSING",
+    "Dialect",
+    "Known",
+    "RawTable",
+    "facts_of_lines",
+    "keep_facts",
+    "meanings",
+]
 
 MISSING = (
     "", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "--",
@@ -116,16 +126,35 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Known:
-    """A layout that is known by its columns."""
+    """A layout that is known by its columns, folded words with commas between."""
 
     name: str  # provider
-    needs: tuple[str, ...]  # words of the columns that it has, folded
-    # meaning and unit by folded column, where the header does not say them
-    columns: Mapping[str, tuple[str, str | None]]
-    drop: tuple[str, ...] = ()  # columns that repeat others
+    needs: str  # columns that it has; a bar stands between alternatives
+    says: Mapping[str, str]  # columns by meaning and unit, where the header does not say them
+    drop: str = ""  # columns that repeat others
     others: str | None = None  # meaning of all columns that are not named
     missing: tuple[float, ...] = ()  # numbers that stand for a missing value
     note: str = ""  # what is printed of it
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[str, str | None]]:
+        """Meaning and unit by column."""
+        return meanings(self.says)
+
+
+def meanings(says: Mapping[str, str]) -> dict[str, tuple[str, str | None]]:
+    """Return meaning and unit by column.
+
+    Examples
+    --------
+    >>> meanings({"rain 0.1 mm": "rh, rd", "time": "date"})
+    {'rh': ('rain', '0.1 mm'), 'rd': ('rain', '0.1 mm'), 'date': ('time', None)}
+    """
+    found: dict[str, tuple[str, str | None]] = {}
+    for said, columns in says.items():
+        meaning, _, unit = said.partition(" ")
+        found |= dict.fromkeys(columns.split(", "), (meaning, unit or None))
+    return found
 
 
 _FACTS: dict[str, tuple[str, ...]] = {

@@ -34,92 +34,56 @@ from gwforecast.schema import SchemaError
 
 __all__ = ["KNOWN", "as_rows_of_times", "recognise", "series_of_pairs"]
 
-_FEET = "ft NAVD88"
 KNOWN: tuple[Known, ...] = (
-    Known(
-        "USGS RDB, field measurements",
-        ("agency cd", "site no", "lev dt", "lev va"),
-        {"lev va": ("depth", "ft below land surface"), "sl lev va": ("level", "ft"),
-         "lev dt": ("time", None), "lev tm": ("clock", None), "lev tz cd": ("zone", None),
-         "sl datum cd": ("datum", None), "lev status cd": ("quality", None),
-         "lev agency cd": ("quality", None), "parameter cd": ("quality", None)},
-    ),
-    *(
-        Known(
-            "NGWMN portal", (site, "original value", "original unit"),
-            {"original value": ("copy", None), "original parameter": ("quality", None),
-             "original direction": ("quality", None), "original unit": ("quality", None),
-             "accuracy value": ("quality", None), "observation method": ("quality", None)},
-        )
-        for site in ("siteno", "site no")
-    ),
-    Known(
-        "California DWR, periodic measurements", ("site code", "msmt date", "gse wse"),
-        {"wse": ("level", _FEET), "gse wse": ("depth", "ft below ground"),
-         "rpe wse": ("depth", "ft below measuring point"), "wlm rpe": ("place", "ft"),
-         "wlm gse": ("place", "ft"), "stn id": ("quality", None), "wlm id": ("index", None),
-         "rpe gse": ("place", "ft"), "site code": ("well", None)},
-    ),
-    Known(
-        "California DWR, continuous measurements", ("station", "msmt date", "gse wse"),
-        {"wse": ("level", _FEET), "gse wse": ("depth", "ft below ground"),
-         "rpe wse": ("depth", "ft below measuring point"), "wlm rpe": ("place", "ft"),
-         "wlm gse": ("place", "ft")},
-    ),
-    Known(
-        "British Columbia PGOWN", ("time", "value", "approval", "my location"),
-        {"value": ("depth", "m below ground"), "my location": ("well", None)},
-        note="values are depths below ground, m, as the provider says",
-    ),
-    *(
-        Known(
-            "Utah Geological Survey, manual measurements", (depth,),
-            {"dtwbelowcasing": ("depth", "ft below casing"), "waterelevation": ("level", _FEET),
-             "dtwbelowgroundsurface": ("depth", "ft below ground")},
-        )
-        for depth in ("dtwbelowcasing", "dtwbelowgroundsurface")
-    ),
-    Known(
-        "Hub'Eau", ("code bss", "date mesure", "niveau nappe eau"),
-        {"niveau nappe eau": ("level", "m NGF"), "profondeur nappe": ("depth", "m below point"),
-         "code bss": ("well", None), "mode obtention": ("quality", None)},
-        drop=("timestamp mesure", "urn bss", "bss id", "code producteur", "nom producteur"),
-    ),
-    Known(
-        "DINOloket", ("locatie", "filternummer", "peildatum"),
-        {"stand cm tov nap": ("level", "cm NAP"), "stand cm t o v mp": ("depth", "cm below MP"),
-         "stand cm t o v mv": ("depth", "cm below MV"), "stand cm t o v nap": ("level", "cm NAP"),
-         "filternummer": ("screen", None), "locatie": ("well", None)},
-    ),
-    Known(
-        "Texas TWDB", ("statewellnumber", "measurementdate", "depthfromlsd"),
-        {"depthfromlsd": ("depth", "ft below land surface"), "waterelevation": ("level", "ft"),
-         "changeinwaterlevel": ("quality", None), "measurementdate": ("time", None),
-         **dict.fromkeys(("measurementmonth", "measurementday", "measurementyear",
-                          "measurementnumber"), ("quality", None))},
-        note="depths and elevations in feet, as the provider says",
-    ),
-    Known(
-        "Kansas WIZARD", ("usgs id", "measurement date and time", "depth to water"),
-        {"depth to water": ("depth", "ft below land surface"), "usgs id": ("well", None)},
-        note="depths in feet below land surface, as the provider says",
-    ),
-    Known(
-        "Arizona GWSI", ("wlwa measurement date", "wlwa depth to water"),
-        {"wlwa depth to water": ("depth", "ft below land surface"),
-         "wlwa water level elevation": ("level", "ft"), "wlwa measurement date": ("time", None)},
-        note="depths and elevations in feet, as the provider says",
-    ),
-    Known(
-        "OpenHygrisC (North Rhine-Westphalia)", ("messstelle id", "datum messung", "wasserstd m"),
-        {"wasserstd m": ("level", "m NHN"), "abstich m": ("depth", "m below MP"),
-         "messstelle id": ("well", None), "datum messung": ("time", None)},
-        note="wasserstd_m is a height above NHN, as the provider says",
-    ),
-    Known(
-        "KiWIS", ("timestamp", "value", "quality code"),
-        {"value": ("value", None), "interpolation type": ("quality", None)},
-    ),
+    Known("USGS RDB, field measurements", "agency cd, site no, lev dt, lev va",
+          {"depth ft below land surface": "lev va", "level ft": "sl lev va", "time": "lev dt",
+           "clock": "lev tm", "zone": "lev tz cd", "datum": "sl datum cd",
+           "quality": "lev status cd, lev agency cd, parameter cd"}),
+    Known("NGWMN portal",
+          "siteno, original value, original unit | site no, original value, original unit",
+          {"copy": "original value",
+           "quality": "original parameter, original direction, original unit, accuracy value, "
+                      "observation method"}),
+    Known("California DWR, periodic measurements", "site code, msmt date, gse wse",
+          {"level ft NAVD88": "wse", "depth ft below ground": "gse wse",
+           "depth ft below measuring point": "rpe wse", "place ft": "wlm rpe, wlm gse, rpe gse",
+           "quality": "stn id", "index": "wlm id", "well": "site code"}),
+    Known("California DWR, continuous measurements", "station, msmt date, gse wse",
+          {"level ft NAVD88": "wse", "depth ft below ground": "gse wse",
+           "depth ft below measuring point": "rpe wse", "place ft": "wlm rpe, wlm gse"}),
+    Known("British Columbia PGOWN", "time, value, approval, my location",
+          {"depth m below ground": "value", "well": "my location"},
+          note="values are depths below ground, m, as the provider says"),
+    Known("Utah Geological Survey, manual measurements", "dtwbelowcasing | dtwbelowgroundsurface",
+          {"depth ft below casing": "dtwbelowcasing", "level ft NAVD88": "waterelevation",
+           "depth ft below ground": "dtwbelowgroundsurface"}),
+    Known("Hub'Eau", "code bss, date mesure, niveau nappe eau",
+          {"level m NGF": "niveau nappe eau", "depth m below point": "profondeur nappe",
+           "well": "code bss", "quality": "mode obtention"},
+          drop="timestamp mesure, urn bss, bss id, code producteur, nom producteur"),
+    Known("DINOloket", "locatie, filternummer, peildatum",
+          {"level cm NAP": "stand cm tov nap, stand cm t o v nap",
+           "depth cm below MP": "stand cm t o v mp", "depth cm below MV": "stand cm t o v mv",
+           "screen": "filternummer", "well": "locatie"}),
+    Known("Texas TWDB", "statewellnumber, measurementdate, depthfromlsd",
+          {"depth ft below land surface": "depthfromlsd", "level ft": "waterelevation",
+           "quality": "changeinwaterlevel, measurementmonth, measurementday, measurementyear, "
+                      "measurementnumber",
+           "time": "measurementdate"},
+          note="depths and elevations in feet, as the provider says"),
+    Known("Kansas WIZARD", "usgs id, measurement date and time, depth to water",
+          {"depth ft below land surface": "depth to water", "well": "usgs id"},
+          note="depths in feet below land surface, as the provider says"),
+    Known("Arizona GWSI", "wlwa measurement date, wlwa depth to water",
+          {"depth ft below land surface": "wlwa depth to water",
+           "level ft": "wlwa water level elevation", "time": "wlwa measurement date"},
+          note="depths and elevations in feet, as the provider says"),
+    Known("OpenHygrisC (North Rhine-Westphalia)", "messstelle id, datum messung, wasserstd m",
+          {"level m NHN": "wasserstd m", "depth m below MP": "abstich m", "well": "messstelle id",
+           "time": "datum messung"},
+          note="wasserstd_m is a height above NHN, as the provider says"),
+    Known("KiWIS", "timestamp, value, quality code",
+          {"value": "value", "quality": "interpolation type"}),
 )  # fmt: skip
 """Layouts that say less than all."""
 
@@ -133,7 +97,7 @@ def recognise(raw: RawTable) -> RawTable:
     names = {compact(str(c)): str(c) for c in raw.frame.columns}
     names |= {" ".join(tokens(str(c))): str(c) for c in raw.frame.columns}
     for known in (*KNOWN, *WEATHER):
-        if set(known.needs) <= set(names):
+        if any(set(needed.split(", ")) <= set(names) for needed in known.needs.split(" | ")):
             return _as_known(raw, known, names)
     named = _by_facts(raw)
     return raw.changed(layout=named) if named else raw
@@ -165,7 +129,7 @@ def _as_known(raw: RawTable, known: Known, names: Mapping[str, str]) -> RawTable
     if known.others is not None:
         for name in map(str, raw.frame.columns):
             headers.setdefault(name, Header(name, name, known.others))
-    frame = raw.frame.drop(columns=[names[w] for w in known.drop if w in names])
+    frame = raw.frame.drop(columns=[names[w] for w in known.drop.split(", ") if w and w in names])
     raw = raw.changed(frame=frame, headers=headers, layout=known.name)
     if known.note:
         raw.notes.append(f"layout: {known.note}")
