@@ -148,7 +148,9 @@ def train(
     say_in_one_line(str(checked.attrs.get("understood", "")))
     errors_found = print_findings(checked, least="warning")
     shown = table.drop(columns=["bundle", "reason"]).dropna(axis="columns", how="all")
-    print_table("Champions", shown.assign(reason=table["reason"]))  # the last column is wrapped
+    if table["reason"].astype(bool).any():
+        shown = shown.assign(reason=table["reason"])  # the last column is wrapped
+    print_table("Champions, the models that forecast", shown)
     screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
     failed = (table["decision"] == "failed").mean()
     if failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -237,14 +238,19 @@ def _explain(item: Any, options: Mapping[tuple[str, str], str]) -> str:
     where, kind = ".".join(names), item["type"]
     if kind == "extra_forbidden":
         return _unknown(names)
-    rule = item["rule"]
+    rule, guess = item["rule"], ""
+    if kind == "literal_error" and isinstance(item["input"], str):
+        known = re.findall(r"'([^']+)'", item["ctx"]["expected"])
+        guess = next(iter(difflib.get_close_matches(item["input"], known, n=1)), "")
     received = "nothing" if kind == "missing" else redact(repr(item["input"]))
     place = (names[0], names[1]) if len(names) > 1 else ("data", "levels")
     option = options.get(place) if len(names) > 1 or names == ["data"] else None
     if option is not None:
-        fix = f"Give {option}" if kind == "missing" else f"Correct the option {option}"
-        return f"{option} must {rule}. Received {received}. {fix}."
-    return f"{where} must {rule}. Received {received}. Correct {_place(names)}."
+        fix = f"Give {option}." if kind == "missing" else f"Correct the option {option}."
+    else:
+        fix = f"Correct {_place(names)}."
+    fix = f"Did you mean {guess!r}?" if guess else fix
+    return f"{option or where} must {rule}. Received {received}. {fix}"
 
 
 def _unknown(names: list[str]) -> str:

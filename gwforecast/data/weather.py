@@ -249,8 +249,8 @@ def _frequency(step: str) -> str:
     base, _, anchor = known.partition("-")
     if base not in _STEPS:
         raise ValueError(
-            "step must be 'D', 'W-SUN' (or another day), 'MS', 'ME', 'QS' or 'QE'. Received "
-            f"{step!r}. Correct it."
+            "step (--step) must be 'D', 'W-SUN' (or another day), 'MS', 'ME', 'QS' or 'QE'. "
+            f"Received {step!r}. Correct it."
         )
     return f"{_STEPS[base]}-{anchor}" if anchor else ("W-SUN" if base == "W" else _STEPS[base])
 

@@ -312,8 +312,8 @@ def _check_numbers(trials: int, timeout: float | None, metric: str) -> None:
         )
     if metric not in SEARCHED:
         raise ValueError(
-            f"The metric of a search must be one of {', '.join(SEARCHED)}. Received {metric!r}. "
-            "Choose one; the default is 'nse'."
+            f"The metric of a search (--metric) must be one of {', '.join(SEARCHED)}. Received "
+            f"{metric!r}. Choose one; the default is 'nse'."
         )
 
 

@@ -217,7 +217,8 @@ def split_by_fraction(
     if not (0 < train < 1 and 0 <= validation < 1 and train + validation <= 1 + 1e-12):
         raise ValueError(
             "Fractions of a split must be positive and sum to at most 1. Received "
-            f"train={train}, validation={validation}. Usual values are 0.6 and 0.2."
+            f"train={train}, validation={validation}. Usual values are 0.6 and 0.2 "
+            "(--split 0.6,0.2)."
         )
     observed = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).notnull().values
     times = observations[schema.TIME].values
@@ -292,7 +293,9 @@ def split_by_date(
             "The dates of a split must be in order and within the data: start of the data < "
             "validation_start <= test_start <= end of the data and test_end. Received data from "
             f"{timeline.format_time(times[0])} to {timeline.format_time(times[-1])}, "
-            f"{validation_start}, {test_start}, {test_end}. Correct the dates."
+            f"validation_start {timeline.format_time(first)}, test_start "
+            f"{timeline.format_time(second)}, test_end {test_end or 'not given'}. Correct the "
+            "dates."
         )
     wells = observations[schema.WELL].values
     observed = observations[schema.LEVEL].transpose(schema.WELL, schema.TIME).notnull().values

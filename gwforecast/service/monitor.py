@@ -43,7 +43,7 @@ COLUMNS = ["well", "status", "reason", "model"]
 AGES = {
     "issue": "since the issue time of the standing forecast",
     "level": "since the newest level of any well",
-    "oldest_level": "since the last level of the well whose last level is oldest",
+    "oldest_level": "since the last level of the well with the oldest data",
     "weather": "since the newest step with all covariates",
     "feed": "since the last change of the files of levels and covariates",
     "champions": "since the last level that the newest champion was trained on",

@@ -111,7 +111,7 @@ def test_a_search_that_is_killed_resumes(folder: Path, seconds: float, gwforecas
 BAD_CALLS = [
     (["--model", "drift"], "A search needs a model with settings. Received 'drift'"),
     (["--model", "arima"], "--model must be one of"),
-    (["--metric", "bias"], "The metric of a search must be one of nse"),
+    (["--metric", "bias"], "must be one of nse"),
     (["--timeout", "-1"], "--timeout must be greater than 0"),
 ]
 

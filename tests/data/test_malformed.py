@@ -268,7 +268,7 @@ COVARIATES: dict[str, tuple[str, dict[str, object], str]] = {
     "one row": ("date,rain\n2020-01-06,1\n", {}, "at least two steps"),
     "no columns": ("date\n2020-01-06\n2020-01-13\n", {}, "separated by"),
     "units of another name": (table("date,rain"), {"covariate_units": {"snow": "mm"}}, "'snow'"),
-    "a step that is none": (table("date,rain"), {"step": "fortnight"}, "step must be"),
+    "a step that is none": (table("date,rain"), {"step": "fortnight"}, "must be 'D'"),
     "a stamp that is none": (table("date,rain"), {"step_stamp": "middle"}, "step_stamp must be one of"),
 }  # fmt: skip
 
