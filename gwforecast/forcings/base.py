@@ -17,7 +17,10 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 
-__all__ = ["Forcing", "ObservedWeather", "check_present", "complete_futures", "continue_weather"]
+__all__ = [
+    "Forcing", "ObservedWeather", "check_present", "complete_futures", "continue_weather",
+    "times_after",
+]  # fmt: skip
 
 
 class Forcing(abc.ABC):
@@ -74,6 +77,13 @@ class Forcing(abc.ABC):
         """
 
 
+def times_after(observations: xr.Dataset, issue_time: np.datetime64, horizon: int) -> np.ndarray:
+    """Return the times of the steps after an issue time, shape (horizon,)."""
+    frequency = timeline.infer_frequency(observations[schema.TIME].values)
+    steps = np.arange(1, horizon + 1)
+    return np.asarray(timeline.valid_times(timeline.to_times([issue_time]), steps, frequency)[0])
+
+
 class ObservedWeather(Forcing):
     """Observed weather after the issue time: perfect foresight, not available in operation."""
 
@@ -88,11 +98,7 @@ class ObservedWeather(Forcing):
         covariates: Sequence[str],
     ) -> xr.Dataset:
         """Return the observed covariates of the steps after an issue time, as one member."""
-        times = observations[schema.TIME].values
-        frequency = timeline.infer_frequency(times)
-        wanted = timeline.valid_times(
-            timeline.to_times([issue_time]), np.arange(1, horizon + 1), frequency
-        )[0]
+        wanted = times_after(observations, issue_time, horizon)
         after = observations[list(covariates)].reindex({schema.TIME: wanted})
         return complete_futures(
             after.expand_dims({schema.FORCING_MEMBER: ["observed"]}, axis=1), issue_time=issue_time

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.forcings.base import Forcing
+from gwforecast.forcings.base import Forcing, times_after
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 
@@ -101,19 +101,20 @@ class ClimatologyWeather(Forcing):
         times = timeline.to_times(past[schema.TIME].values)
         issued = times.size - 1
         starts, names = _same_days(times, times[issued], frequency)
-        whole = starts + horizon <= issued
-        starts, names = starts[whole], names[whole]
+        before = starts + horizon <= issued
+        starts, names = starts[before], names[before]
         positions = starts[:, None] + np.arange(1, horizon + 1)
         known = {name: past[name].transpose(schema.WELL, schema.TIME).values for name in covariates}
         found = {name: values[:, positions] for name, values in known.items()}
-        sound = _sound(found, len(starts))
+        # years with a gap at any well are left out for all, to keep their weather consistent
+        whole = [np.isfinite(values).all(axis=(0, 2)) for values in found.values()]
+        sound = np.logical_and.reduce([np.ones(len(starts), bool), *whole])
         kept = np.flatnonzero(sound)[-self.years if self.years else None :]
         self._check_years(kept.size, horizon=horizon, issue_time=times[issued])
-        valid = timeline.valid_times(times[[issued]], np.arange(1, horizon + 1), frequency)[0]
         coords = {
             schema.WELL: observations[schema.WELL].values,
             schema.FORCING_MEMBER: names[kept],
-            schema.TIME: valid,
+            schema.TIME: times_after(observations, times[issued], horizon),
         }
         futures = xr.Dataset(
             {n: (tuple(coords), v[:, kept], observations[n].attrs) for n, v in found.items()},
@@ -132,18 +133,6 @@ class ClimatologyWeather(Forcing):
                 "Provide a longer record of the weather, shorten the horizon, or allow fewer years "
                 "with ClimatologyWeather(fewest=...)."
             )
-
-
-def _sound(found: Mapping[str, np.ndarray], years: int) -> np.ndarray:
-    """Return which years of covariates (well, year, step) have no gap, shape (year,).
-
-    A year with a gap in any covariate of any well is left out for all wells, to keep the weather of
-    different wells consistent.
-    """
-    sound = np.ones(years, bool)
-    for values in found.values():
-        sound &= np.isfinite(values).all(axis=(0, 2))
-    return sound
 
 
 def _as_today(

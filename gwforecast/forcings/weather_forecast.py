@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.forcings.base import Forcing, complete_futures
+from gwforecast.forcings.base import Forcing, complete_futures, times_after
 from gwforecast.schema import SchemaError
 
 __all__ = ["WeatherForecast"]
@@ -65,10 +65,7 @@ class WeatherForecast(Forcing):
         """
         self._check_names(observations, covariates)
         vintage = self._newest(issue_time)
-        frequency = timeline.infer_frequency(observations[schema.TIME].values)
-        valid = timeline.valid_times(
-            timeline.to_times([issue_time]), np.arange(1, horizon + 1), frequency
-        )[0]
+        valid = times_after(observations, issue_time, horizon)
         chosen = self.weather[list(covariates)].sel(vintage=vintage, drop=True)
         chosen = chosen.reindex({schema.TIME: valid})
         if schema.MEMBER not in chosen.dims:

@@ -18,7 +18,6 @@ from gwforecast import schema
 from gwforecast.data.layouts.base import RawTable
 from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import parse_length
-from gwforecast.data.terms.words import KIND_MEANINGS
 from gwforecast.schema import SchemaError
 
 __all__ = ["is_grid", "read_grids"]
@@ -29,14 +28,7 @@ _LATITUDE = ("latitude", "lat", "nav_lat", "y")
 _LONGITUDE = ("longitude", "lon", "nav_lon", "x")
 _EARTH = 6371.0  # km
 _HOUR = np.timedelta64(1, "h")
-_SHORT = {
-    "tp": "rain", "rr": "rain", "pr": "rain", "precipitation": "rain", "tg": "temperature",
-    "tas": "temperature", "t2m": "temperature", "tn": "temperature_min", "tx": "temperature_max",
-    "tasmin": "temperature_min", "tasmax": "temperature_max", "pev": "evapotranspiration",
-    "pet": "evapotranspiration", "hurs": "humidity", "hu": "humidity", "ssrd": "radiation",
-    "rsds": "radiation", "qq": "radiation", "fg": "wind", "sd": "snow", "swe": "snow",
-    "pp": "pressure", "sp": "pressure",
-}  # fmt: skip
+_SHORT = {"pev": "evapotranspiration", "sd": "snow", "sp": "pressure"}  # besides schema.KINDS
 
 
 @dataclass(frozen=True)
@@ -173,11 +165,10 @@ def _header(name: str, variable: xr.DataArray) -> Header:
     spoken = " ".join(
         str(variable.attrs.get(key, "")) for key in ("standard_name", "long_name")
     ).replace("_", " ")
-    meaning = _SHORT.get(name.lower()) or read_header(name).kind
-    if meaning is None:
-        header = read_header(spoken) if spoken.strip() else None
-        found = header.meaning if header is not None else "unknown"
-        meaning = found if found in KIND_MEANINGS else "unknown"
+    meaning = schema.covariate_kind(name)
+    if meaning == "other":
+        kind = _SHORT.get(name.lower()) or read_header(name).kind
+        meaning = kind or (read_header(spoken).kind if spoken.strip() else None) or "unknown"
     return Header(name, name, meaning, unit, parse_length(unit) if unit else None)
 
 
