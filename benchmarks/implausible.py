@@ -285,6 +285,10 @@ LEVELS: dict[str, Change] = {
     "stamps of the last levels a year late": _late_stamps,
     "saw-tooth of a pump": _level(_saw, last=12),
     "levels over and over": _level(lambda part: np.tile(part.iloc[:4], 20)[: len(part)], last=40),
+    "two sensors in turn": _level(lambda part: part + np.arange(len(part)) % 2, last=20),
+    "interpolated levels": _level(
+        lambda part: np.linspace(part.iloc[0], part.iloc[-1], len(part)).round(3), last=26
+    ),
     "only missing codes of late": _level(_all(-999.0), last=6),
     "levels rounded to m": _level(lambda part: part.round(0), last=20),
     "a leap day in 2009": _text("w1.csv", "2010-02-22", "2009-02-29"),
@@ -341,6 +345,10 @@ AHEAD: dict[str, Change] = {
     "forecast rain of 1,000,000 mm": _ahead(lambda made: made.assign(rain=made["rain"] * 0 + 1e6)),
     "one member of 5,000 mm": _ahead(
         lambda made: made.assign(rain=made["rain"].where(made["member"] != 1, 5e3))
+    ),
+    "forecast rain times 10": _ahead(lambda made: made.assign(rain=made["rain"] * 10)),
+    "forecast temperature of a warmer climate": _ahead(
+        lambda made: made.assign(temperature=made["temperature"] + 12)
     ),
     "forecast rain of -50 mm": _ahead(lambda made: made.assign(rain=made["rain"] * 0 - 50)),
     "forecast temperature in kelvin": _ahead(

@@ -20,7 +20,8 @@ from gwforecast.quality.gates import Ranges
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
-    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_unexplained", "repeats",
+    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_unexplained",
+    "find_uneven", "repeats",
 ]  # fmt: skip
 
 MEASURED = ("level", "rain", "temperature", "temperature_min", "temperature_max")  # not computed
@@ -28,6 +29,7 @@ STILL_DAYS, STILL_STEPS = (84.0, 182.0), 12
 STILL = 0.25  # times the small range of earlier periods of the same length
 SMALLEST = 0.05  # quantile of their ranges that is small; the sensor may have been stuck for longer
 LEAST_PERIODS = 20
+ROUGH, SMOOTH = 1.75, 0.1  # times the largest and the small roughness of earlier periods
 WINDOWS = ((10, 7), (20, 4))  # values that are repeated, and different steps among them
 SAME = 1e-3  # share of the range: levels that differ by less are the same
 LEAST_SAME = 0.2  # share of the levels of the training that are still the same
@@ -62,6 +64,41 @@ def find_still(series: Series) -> Finding | None:
                 fix="Check whether the sensor is stuck or clogged, or the values were filled in.",
             )  # fmt: skip
     return None
+
+
+def find_uneven(level: Series) -> Finding | None:
+    """Return a finding if recent levels are far rougher or smoother than ever before.
+
+    Values of two sensors in turn are rougher, interpolated ones smoother. The roughness of a period
+    is its mean absolute second difference.
+    """
+    known = level.measured
+    bends = np.abs(np.diff(level.values[known], 2))
+    width = STILL_STEPS
+    if bends.size < (LEAST_PERIODS + 1) * width:
+        return None
+    before, recent = bends[:-width], float(bends[-width:].mean())
+    rough = np.concatenate(
+        [
+            part[: part.size // width * width].reshape(-1, width).mean(axis=1)
+            for part in (before, before[width // 2 :])
+        ]
+    )
+    most, least = float(rough.max()), float(np.quantile(rough, SMALLEST, method="lower"))
+    if recent > ROUGH * most:
+        how, limit = "more", most
+    elif recent < SMOOTH * least and np.ptp(level.values[known[-width:]]) > 0:
+        how, limit = "less", least
+    else:
+        return None
+    return level.finding(
+        "uneven", "warning", positions=known[-width:], value=recent,
+        rule="Levels are as smooth as before.",
+        received=f"{width} values that bend by {recent:.3g} m from step to step, far {how} than "
+        f"the {limit:.3g} m of earlier periods,",
+        fix="Check the sensor, and whether the file holds values of two sensors, interpolated or "
+        "model values.",
+    )  # fmt: skip
 
 
 def find_repeated(series: Series) -> Finding | None:

@@ -16,6 +16,7 @@ from gwforecast.quality.signs import (
     find_other_record,
     find_repeated,
     find_still,
+    find_uneven,
     find_unexplained,
 )
 
@@ -41,6 +42,7 @@ def test_measurements_have_no_sign() -> None:
     for one in (level, rain):
         assert find_still(one) is None
         assert find_repeated(one) is None
+    assert find_uneven(level) is None
     assert find_other_record(level, training_ranges(DATA)) is None
     assert find_unexplained(level, [rain], trained_through=TRAINED) is None
 
@@ -51,6 +53,17 @@ def test_a_sensor_that_hardly_moves_is_found(noise: float) -> None:
     found = find_still(stuck)
     assert found is not None
     assert "earlier periods of this length had" in found.message
+
+
+def test_levels_that_are_rougher_or_smoother_than_ever_are_found() -> None:
+    last = level.values[-20:]
+    two_sensors = find_uneven(changed(level, last + np.arange(20) % 2, 20))
+    interpolated = find_uneven(changed(level, np.linspace(last[0], last[-1], 20).round(3), 20))
+    assert two_sensors is not None
+    assert "far more than" in two_sensors.message
+    assert interpolated is not None
+    assert "far less than" in interpolated.message
+    assert find_uneven(level.since(400)) is None  # too few earlier periods
 
 
 def test_values_that_were_delivered_again_are_found() -> None:

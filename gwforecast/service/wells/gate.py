@@ -27,6 +27,7 @@ from gwforecast.quality.signs import (
     find_other_record,
     find_repeated,
     find_still,
+    find_uneven,
     find_unexplained,
     repeats,
 )
@@ -123,6 +124,11 @@ class Gate:
             bounds = None
             if self.ranges is not None:
                 bounds = self.ranges.of(well.name, members[0].variable)
+            totals = np.nansum(values, axis=1)
+            for member in {int(totals.argmin()), int(totals.argmax())}:  # means over periods
+                found = covariate_gate(members[member], bounds, issue_time=self.issue_time)
+                if found:
+                    return found[0].message
             for extreme in (np.fmin.reduce(values), np.fmax.reduce(values))[: len(members)]:
                 series = replace(members[0], values=extreme)
                 found = covariate_gate(series, bounds, issue_time=self.issue_time, ahead=True)
@@ -240,7 +246,7 @@ class Gate:
             for one in (level, *well.covariates)
             for row in one.findings("signs", partial(_signs, one))
         ]
-        more: list[Finding | None] = []
+        more = [find_uneven(level)]
         if self.ranges is not None:
             more.append(find_other_record(level, self.ranges, moved=moved))
         if not well.changes:
