@@ -98,6 +98,8 @@ _STYLE: dict[str, Any] = {
     "text.color": INK,
 }
 
+_SHARED = "Arguments without a description are those of all figures, see :mod:`gwforecast.plots`."
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -115,6 +117,8 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
         mpl.interactive(interactive)
         return drawn
 
+    summary, _, rest = (draw.__doc__ or "").partition("\n\n")
+    wrapper.__doc__ = f"{summary}\n\n    {_SHARED}\n\n{rest}"
     return wrapper
 
 

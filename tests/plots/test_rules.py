@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib as mpl
 import pandas as pd
 import pytest
@@ -147,6 +149,11 @@ def test_texts_of_small_axes_do_not_overlap(make, faults, name, height):
     ax = plt.subplots(figsize=(3.6, height), layout="constrained")[1]
     drawings(make)[1][name](ax)
     assert not [fault for fault in faults(ax.figure) if fault.startswith("overlap")]
+
+
+def test_every_figure_is_in_the_gallery() -> None:
+    page = Path("docs/gallery.md").read_text("utf-8").replace("search.plot()", "gw.plots.tuning(")
+    assert not [name for name in NAMES if f"gw.plots.{name}(" not in page]
 
 
 def test_the_interactive_mode_that_a_first_figure_turns_on_stays_on() -> None:
