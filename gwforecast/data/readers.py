@@ -35,8 +35,12 @@ from gwforecast.data.roles import find_roles
 from gwforecast.data.stores import is_store, known_wells, list_store, read_store
 from gwforecast.data.text.delimited import check_exists
 from gwforecast.data.understood import ATTRIBUTE, Understood, describe
-from gwforecast.data.weather import covariates_of_sheets, joined_covariates
-from gwforecast.data.weather_table import sheets_of_weather, table_of_covariates
+from gwforecast.data.weather import (
+    covariates_of_sheets,
+    joined_covariates,
+    sheets_of_weather,
+    table_of_covariates,
+)
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
