@@ -54,10 +54,10 @@ def lasting_error(errors: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        The same dims. ``expected``: m, 0 up to the last known error of a well. ``size``: the
-        standard deviation of the errors around it, relative to that of the known errors around 0;
-        1 up to the last known error. They are 0 and 1 at wells whose errors are known in fewer than
-        four quarters of a year.
+        The same dims. ``expected``: m, 0 up to the last known error of a well. ``deviation`` and
+        ``size``: the root mean square of the errors around it, and around 0, relative to that of
+        the known errors around 0; 1 up to the last known error. They are 0, 1 and 1 at wells whose
+        errors are known in fewer than four quarters of a year.
 
     Examples
     --------
@@ -72,30 +72,28 @@ def lasting_error(errors: xr.DataArray) -> xr.Dataset:
     >>> found = lasting_error(known.where(known["time"] < pd.Timestamp("2010-01-01")))
     >>> found["expected"].sel(time="2011-01-03").values.round(1) + 0.0
     array([0.9, 0. ])
-    >>> found["size"].sel(time="2011-01-03").values.round(1)
+    >>> found["deviation"].sel(time="2011-01-03").values.round(1)
     array([0.6, 1. ])
     """
     by_well = errors.transpose(schema.WELL, schema.TIME)
     times = by_well[schema.TIME].values
     days = (times - times[0]) / np.timedelta64(1, "D")
     bins = (days / timeline.YEAR * BINS_PER_YEAR).astype(int)
-    expected, size = np.zeros(by_well.shape), np.ones(by_well.shape)
+    found = np.stack([np.zeros(by_well.shape), *np.ones((2, *by_well.shape))])
     for number, own in enumerate(by_well.values):
         known = np.isfinite(own)
         if np.unique(bins[known]).size < FEWEST_BINS:
             continue
         after = np.arange(own.size) > np.flatnonzero(known)[-1]
         if after.any() and own[known].any():
-            found = _expected_and_size(own[known], bins[known], bins[after])
-            expected[number, after], size[number, after] = found
-    both = {"expected": by_well.copy(data=expected), "size": by_well.copy(data=size)}
-    return xr.Dataset(both).transpose(*errors.dims).drop_attrs()
+            found[:, number, after] = _ahead(own[known], bins[known], bins[after])
+    names = ("expected", "deviation", "size")
+    each = {name: by_well.copy(data=one) for name, one in zip(names, found, strict=True)}
+    return xr.Dataset(each).transpose(*errors.dims).drop_attrs()
 
 
-def _expected_and_size(
-    errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return expected error and relative size in wanted bins, from errors and the bin of each."""
+def _ahead(errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return what :func:`lasting_error` does, (3, row), from errors and the bin of each."""
     given, position, count = np.unique(bins, return_inverse=True, return_counts=True)
     mean = np.bincount(position, errors) / count
     targets, back = np.unique(wanted, return_inverse=True)
@@ -123,5 +121,7 @@ def _expected_and_size(
     between = np.square(np.array(centers) - expected)
     variance = probability @ (np.array(variances) + between)
     within = float(np.square(errors - mean[position]).mean())  # a quarter of a year
-    size = np.sqrt((variance + within) / (np.square(mean).mean() + within))
-    return expected[back], size[back]
+    known_size = np.sqrt(np.square(errors).mean())
+    deviation = np.sqrt(variance + within) / known_size
+    size = np.sqrt(variance + within + np.square(expected)) / known_size
+    return np.stack([expected, deviation, size])[:, back]

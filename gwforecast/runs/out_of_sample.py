@@ -46,6 +46,7 @@ __all__ = [
 
 Found = TypeVar("Found", xr.DataArray, xr.Dataset)
 SECONDS_PER_WELL = 300.0  # that a process may take longer than the first one before it is given up
+OWN_SHARE = 1 / 3  # of the interval of the blend's own errors in its interval
 HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
 
@@ -66,6 +67,8 @@ class Prediction:
     held_out : xarray.Dataset, optional
         ``level`` and ``spread`` (well, time), m, for the rows through the test period, predicted by
         fits without the levels of these rows.
+    size : xarray.DataArray, optional
+        Factor by which the interval was scaled for the age of the last known error, (well, time).
     """
 
     level: xr.DataArray
@@ -73,6 +76,7 @@ class Prediction:
     failed: dict[str, str] = field(default_factory=dict)
     spread: xr.DataArray | None = None
     held_out: xr.Dataset | None = None
+    size: xr.DataArray | None = None
 
     @property
     def simulation(self) -> xr.Dataset:
@@ -80,6 +84,11 @@ class Prediction:
         level = self.level.sel({schema.QUANTILE: 0.5}, drop=True)
         spread = xr.zeros_like(level) if self.spread is None else self.spread
         return xr.Dataset({schema.LEVEL: level, SPREAD: spread})
+
+    @property
+    def unscaled(self) -> xr.DataArray:
+        """``level`` with intervals as they are without their ``size``."""
+        return self.level if self.size is None else _scaled(self.level, 1.0 / self.size)
 
 
 def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
@@ -120,10 +129,11 @@ def predict(
     Rows of the train and validation periods come from the fit on the train period, rows of the test
     period from a refit through the validation period, and later rows from a refit through the test
     period. The interval is estimated from the errors of the first fit on rows it was not fitted on;
-    for the later rows also from the errors of the first refit in the test period. Levels keep
-    within the bounds that the levels of the fit show, see :mod:`gwforecast.calibration.bounds`. If
-    the fit fails for all wells together, each well is tried alone, except for networks that all
-    wells share.
+    for the later rows also from the errors of the first refit in the test period. It is wider with
+    the years since the last of these errors, where errors last (see
+    :mod:`gwforecast.calibration.lasting_error`). Levels keep within the bounds that the levels of
+    the fit show (see :mod:`gwforecast.calibration.bounds`). If the fit fails for all wells
+    together, each well is tried alone, except for networks that all wells share.
 
     Raises Exception the error of the forecaster, if no well could be predicted.
 
@@ -227,14 +237,16 @@ def predict_all(
 
 
 def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split) -> Prediction:
-    """Return the weighted mean of the predictions of several models, quantile by quantile.
+    """Return the weighted mean of the predictions of several models.
 
     The mean of forecasts with different errors is better than most of them [1]_. Each model is
     weighted, at each well, by the inverse square of its mean squared error on rows of the train and
     validation periods that it was not fitted on, so that a model that fails at a well hardly counts
-    there. The same weights average the quantiles, not the probabilities [2]_: errors of models are
-    alike in the years to come, more than in the years that weights were estimated on. Each row is
-    the mean of fits on the same periods.
+    there. Each row is the mean of fits on the same periods.
+
+    Two thirds of the interval are the mean of the models' quantiles with these weights [2]_, which
+    takes their errors to be alike; a third is estimated from the errors of the blend on rows that
+    no model was fitted on, and is wider where the models disagree.
 
     Errors that have lasted for years, on rows that no model was fitted on, are carried on into the
     period that follows, and the interval becomes narrower or wider by what they say of the years to
@@ -272,29 +284,38 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
         weights = xr.DataArray(equal, wells, (schema.MODEL, schema.WELL))
     simulation = blend_simulations([part.simulation for part in parts], weights)
     held_out = blend_simulations(given, weights) if complete else None
-    each = xr.concat([part.level for part in parts], schema.MODEL, join="exact")
+    each = xr.concat([part.unscaled for part in parts], schema.MODEL, join="exact")
     level = (weights * each.where(weights > 0, 0.0)).sum(schema.MODEL, skipna=False)
     level = level.transpose(*parts[0].level.dims).assign_attrs(parts[0].level.attrs)
     if held_out is not None:
-        level = _with_lasting_errors(level, held_out, observations, split)
+        own = _quantiles(simulation, held_out, observations, split)
+        level = level + OWN_SHARE * (own.where(own.notnull(), level) - level)
+        lasting = _lasting_errors(held_out, observations, split)
+        level = _scaled(level, lasting["deviation"], moved=lasting["expected"])
         level = _within_bounds(level, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 
 
-def _with_lasting_errors(
-    level: xr.DataArray, held_out: xr.Dataset, observations: xr.Dataset, split: Split
-) -> xr.DataArray:
-    """Return levels (well, time, quantile) moved and widened by the errors behind each row."""
+def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split) -> xr.Dataset:
+    """Return what the errors of the periods behind its fit say of each row."""
     errors = observations[schema.LEVEL] - held_out[schema.LEVEL]
-    lasting = _by_fit(
-        lambda periods: lasting_error(errors.where(split.rows(observations, *periods))),
-        observations,
-        split,
-    )
+
+    def lasting(periods: Sequence[Period]) -> xr.Dataset:
+        seen = split.levels(observations, *periods)
+        varies = seen.max(schema.TIME) > seen.min(schema.TIME)
+        return lasting_error(errors.where(seen.notnull() & varies))
+
+    return _by_fit(lasting, observations, split)
+
+
+def _scaled(
+    level: xr.DataArray, factor: xr.DataArray, *, moved: xr.DataArray | float = 0.0
+) -> xr.DataArray:
+    """Return levels (well, time, quantile), moved, with intervals that are wider by a factor."""
     center = level.sel({schema.QUANTILE: 0.5}, drop=True)
-    moved = center + lasting["expected"] + lasting["size"] * (level - center)
-    return moved.transpose(*level.dims).assign_attrs(level.attrs)
+    found = center + moved + factor * (level - center)
+    return found.transpose(*level.dims).assign_attrs(level.attrs)
 
 
 def _within_bounds(level: xr.DataArray, observations: xr.Dataset, split: Split) -> xr.DataArray:
@@ -315,7 +336,8 @@ def _by_fit(
     source = fitted_through(observations, split)
     found = made(PERIODS[:1])
     for number, through in enumerate(PERIODS[1:], start=2):
-        found = found.where(source != through, made(PERIODS[:number]))
+        if (rows := source == through).any():
+            found = found.where(~rows, made(PERIODS[:number]))
     return found
 
 
@@ -348,9 +370,10 @@ def _predict(
     parts = map_in_processes(work, shares, patience=SECONDS_PER_WELL * wells.size)
     made = parts[0] if number == 1 else _join_parts(parts, observations[schema.WELL])
     level = _quantiles(made.simulation, made.held_out, observations, split)
-    level, failed = _within_bounds(level, observations, split), made.failed
-    failed |= {w: reason for w, reason in wells_without_values(level).items() if w not in failed}
-    return Prediction(level, made.history, failed, made.simulation[SPREAD], made.held_out)
+    size = _lasting_errors(made.held_out, observations, split)["size"]
+    level = _within_bounds(_scaled(level, size), observations, split)
+    failed = wells_without_values(level) | made.failed
+    return Prediction(level, made.history, failed, made.simulation[SPREAD], made.held_out, size)
 
 
 def _simulate(
@@ -402,12 +425,14 @@ def _join_wells(
     every = {schema.WELL: wells}
     spreads = [part.spread for part in parts if part.spread is not None]
     held_out = [part.held_out for part in parts if part.held_out is not None]
+    sizes = [part.size for part in parts if part.size is not None]
     return Prediction(
         xr.concat([part.level for part in parts], schema.WELL).reindex(every),
         pd.concat([part.history for part in parts], ignore_index=True),
         failed | {well: reason for part in parts for well, reason in part.failed.items()},
         xr.concat(spreads, schema.WELL).reindex(every),
         xr.concat(held_out, schema.WELL).reindex(every),
+        xr.concat(sizes, schema.WELL).reindex(every),
     )
 
 

@@ -14,11 +14,11 @@ KNOWN = TIMES < "2010-01-01"
 
 
 def both(errors: np.ndarray, known: np.ndarray = KNOWN) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected error and the relative size, (well, time)."""
+    """Return the expected error and the relative deviation from it, (well, time)."""
     rows = np.atleast_2d(errors)
     wells = {"well": [f"w{n}" for n in range(len(rows))], "time": TIMES}
     found = lasting_error(xr.DataArray(np.where(known, rows, np.nan), wells, ("well", "time")))
-    return found["expected"].values, found["size"].values
+    return found["expected"].values, found["deviation"].values
 
 
 def carried(errors: np.ndarray, known: np.ndarray = KNOWN) -> np.ndarray:

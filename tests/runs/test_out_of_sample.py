@@ -201,11 +201,31 @@ def test_errors_that_last_are_reduced_where_folds_were_left_out(observations: xr
         )
         width, width_as_known = (
             (level.sel(quantile=0.975) - level.sel(quantile=0.025)).where(rows).mean("time")
-            for level in (made.level, as_known["level"])
+            for level in (made.unscaled, as_known["level"])
         )
         assert (
             (width / width_as_known >= low - 1e-9) & (width / width_as_known <= high + 1e-9)
         ).all()
+
+
+def test_intervals_widen_with_the_years_since_errors_that_last(observations: xr.Dataset) -> None:
+    years = np.random.default_rng(7).normal(size=(3, 11)).cumsum(axis=1)
+    drifting = 5 * years.repeat(366, axis=1)[:, : TIMES.size]
+    last = []
+    for added in (0.0, drifting):
+        changed = observations.assign(level=observations["level"] + added)
+        split = split_by_fraction(changed)
+        made = out_of_sample.predict(Climatology(), changed, split=split)
+        test = split.rows(changed, "test")
+        np.testing.assert_array_equal(made.size.where(split.rows(changed, "train"), 1.0), 1.0)
+        width, plain = (
+            (one.sel(quantile=0.975) - one.sel(quantile=0.025)).where(test).mean("time")
+            for one in (made.level, made.unscaled)
+        )
+        np.testing.assert_allclose(width / plain, made.size.where(test).mean("time"), rtol=0.1)
+        last.append(made.size.where(test).ffill("time").isel(time=-1))
+    assert (abs(last[0] - 1) < 0.2).all()
+    assert (last[1] > last[0]).all()
 
 
 def test_quantiles_do_not_cross(observations: xr.Dataset) -> None:
@@ -317,7 +337,7 @@ def test_the_spread_of_a_blend_is_that_of_all_members(observations: xr.Dataset) 
     assert blended.level.drop_sel(quantile=0.5).isnull().all()  # nothing was left out by a fit
 
 
-def test_the_interval_of_a_blend_is_as_wide_as_those_of_its_models_on_average(
+def test_the_interval_of_a_blend_is_between_those_of_its_models_and_of_its_own_errors(
     observations: xr.Dataset,
 ) -> None:
     split = split_by_fraction(observations)
@@ -331,14 +351,15 @@ def test_the_interval_of_a_blend_is_as_wide_as_those_of_its_models_on_average(
     errors = (observations["level"] - one.held_out["level"]).where(
         split.rows(observations, "train", "validation")
     )
-    size = lasting_error(errors)["size"]  # of errors in the test period
-    expected = xr.where(winter, 2.0, 1.0)
+    found = lasting_error(errors)
+    relative = found["deviation"] / found["size"]  # in the test period
+    expected = xr.where(winter, (2 * 2.0 + 1.0) / 3, 1.0)
     for quantile in (0.025, 0.975):
         own = ratio.sel(quantile=quantile, drop=True)
-        for period, relative in (("train", 1.0), ("test", size)):
+        for period, wider in (("train", 1.0), ("test", relative)):
             rows = split.rows(observations, period) & own.notnull()
             assert rows.any()
-            np.testing.assert_allclose((own / (expected * relative)).where(rows, 1.0), 1.0)
+            np.testing.assert_allclose((own / (expected * wider)).where(rows, 1.0), 1.0)
 
 
 def test_a_model_that_fails_at_a_well_does_not_take_the_blend_with_it(
