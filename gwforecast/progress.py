@@ -179,7 +179,7 @@ class _LogLines(tqdm):  # type: ignore[misc]
     def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
         """Log the state."""
         if self.n:
-            logger.info(msg or str(self.format_meter(**{**self.format_dict, "ncols": 0})))
+            logger.info(msg or str(self.format_meter(**{**self.format_dict, "ncols": None})))
 
     def close(self) -> None:
         """Log the end."""

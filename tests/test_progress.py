@@ -102,6 +102,18 @@ def test_true_shows_bars_and_log_lines_without_a_terminal(
     assert lines[-1].startswith("linear: 2 of 2 in 00:0")
 
 
+def test_log_lines_say_what_is_being_done(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gwforecast.progress.LOGGED_EVERY", 0.0)
+    report = as_callback(True)
+    assert report is not None
+    with caplog.at_level(logging.INFO, logger="gwforecast.progress"):
+        report(f"lstm: train{DETAIL}well 'fen', member 1, epoch 4 of 10", 5, 10)
+    assert caplog.records[-1].getMessage().startswith("lstm: train:  50% 5 of 10 [00:0")
+    assert "well 'fen', member 1, epoch 4 of 10" in caplog.records[-1].getMessage()
+
+
 def test_false_and_none_are_silent(
     observations: xr.Dataset, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,4 +87,4 @@ def _print_counts(found: Verification) -> None:
     for reason, number in reasons.items():
         screen.print(clean(f"  {number} not scored: {reason}"), soft_wrap=True)
     if not scored:
-        screen.print("There is nothing to do: no forecast has been observed yet.")
+        screen.print("No forecast can be scored yet.")
