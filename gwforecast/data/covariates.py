@@ -70,14 +70,10 @@ def add_season(observations: xr.Dataset) -> xr.Dataset:
     """Add ``season_sin`` and ``season_cos``, the day of the year on a circle (dimensionless)."""
     waves = timeline.harmonics(observations[schema.TIME].values, 1)
     shape = observations[schema.LEVEL].shape
+    sine, cosine = (np.broadcast_to(wave, shape).copy() for wave in waves.T)
     return observations.assign(
-        {
-            name: _covariate(np.broadcast_to(wave, shape).copy(), "1", long, "season")
-            for name, wave, long in (
-                ("season_sin", waves[:, 0], "sine of the day of the year"),
-                ("season_cos", waves[:, 1], "cosine of the day of the year"),
-            )
-        }
+        season_sin=_covariate(sine, "1", "sine of the day of the year", "season"),
+        season_cos=_covariate(cosine, "1", "cosine of the day of the year", "season"),
     )
 
 
@@ -133,11 +129,9 @@ def add_snow(
     frequency = timeline.infer_frequency(observations[schema.TIME].values)
     days = timeline.days_per_step(frequency)
     storage, liquid = snow_and_liquid_water(
-        observations[rain_name].values,
-        temperature.values,
-        days=days,
+        observations[rain_name].values, temperature.values, days=days,
         degree_day_factor=degree_day_factor,
-    )
+    )  # fmt: skip
     units = observations[rain_name].attrs.get("units", "mm")
     return observations.assign(
         snow_storage=_covariate(storage, "mm", "snow storage, degree-day model", "snow"),
@@ -344,19 +338,12 @@ def fill_covariates(
         missing = _missing_inside(observations[name].values)
         if rule is None or not missing.any():
             continue
-        values = np.stack(
-            [
-                _fill(row, gaps, times, cuts, rule)
-                for row, gaps in zip(observations[name].values, missing, strict=True)
-            ]
-        )
+        rows = zip(observations[name].values, missing, strict=True)
+        values = np.stack([_fill(row, gaps, times, cuts, rule) for row, gaps in rows])
         filled[name] = observations[name].copy(data=values)
         flag = (missing & np.isfinite(values)).astype(np.int8)
-        filled[f"{name}_flag"] = xr.DataArray(
-            flag,
-            dims=(schema.WELL, schema.TIME),
-            attrs={"flag_values": [0, 1], "flag_meanings": "as_given filled", "rule": rule},
-        )
+        attrs = {"flag_values": [0, 1], "flag_meanings": "as_given filled", "rule": rule}
+        filled[f"{name}_flag"] = xr.DataArray(flag, dims=(schema.WELL, schema.TIME), attrs=attrs)
     return observations.assign(filled)
 
 

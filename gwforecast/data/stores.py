@@ -50,21 +50,18 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
     with _opened(path) as dataset:
         dimension = _well_dimension(dataset, path)
         names = _names(dataset, dimension)
-        chosen = np.arange(len(names)) if wells is None else _positions(wells, names, path)
+        places = {name: k for k, name in enumerate(names)}
+        kept = None if wells is None else known_wells(wells, list(places), path)
+        chosen = list(range(len(names))) if kept is None else [places[name] for name in kept]
         part = dataset.isel({dimension: chosen}).load()
     part = part.drop_vars([dimension] if dimension in part.coords else [])
     part = part.rename({dimension: schema.WELL}) if dimension != schema.WELL else part
-    part = part.assign_coords(
-        {
-            schema.WELL: [names[k] for k in chosen],
-            schema.TIME: timeline.to_times(part[schema.TIME].values),
-        }
-    )
+    times = timeline.to_times(part[schema.TIME].values)
+    part = part.assign_coords({schema.WELL: [names[k] for k in chosen], schema.TIME: times})
     for name, variable in part.data_vars.items():
         if set(variable.dims) == {schema.WELL, schema.TIME}:
             turned = variable.transpose(schema.WELL, schema.TIME)
-            flag = str(name).endswith("_flag")
-            part[name] = turned if flag else turned.astype(float)
+            part[name] = turned if str(name).endswith("_flag") else turned.astype(float)
     return schema.validate_observations(part)
 
 
@@ -226,8 +223,3 @@ def known_wells(wells: Sequence[str], there: Sequence[str], path: Path) -> list[
             f"{len(there)} wells, {list(there)[:3]} first. Correct the name."
         )
     return list(wells)
-
-
-def _positions(wells: Sequence[str], names: Sequence[str], path: Path) -> np.ndarray:
-    places = {name: k for k, name in enumerate(names)}
-    return np.array([places[well] for well in known_wells(wells, list(places), path)])

@@ -26,10 +26,8 @@ __all__ = [
 class Forcing(abc.ABC):
     """Covariates after an issue time.
 
-    Attributes
-    ----------
-    origin : str
-        ``"observed"``, ``"forecast"``, ``"ensemble"``, ``"climatology"`` or ``"scenario"``.
+    Their origin is ``"observed"``, ``"forecast"``, ``"ensemble"``, ``"climatology"`` or
+    ``"scenario"``.
     """
 
     origin: str

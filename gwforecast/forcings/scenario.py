@@ -53,9 +53,8 @@ class Scenario(Forcing):
     @property
     def attributes(self) -> dict[str, str]:
         """Attributes of forecasts under the scenario, with its name."""
-        return {
-            "forcing": self.origin, "scenario": self.name, "scenario_of": self.base.label,
-        }  # fmt: skip
+        base = self.base.label
+        return {"forcing": self.origin, "scenario": self.name, "scenario_of": base}
 
     def futures(
         self,
@@ -88,10 +87,8 @@ def make_forcing(forcing: str | Forcing) -> Forcing:
 
     Raises ValueError if there is no forcing of this name.
     """
-    known: dict[str, type[Forcing]] = {
-        "observed": ObservedWeather,
-        "climatology": ClimatologyWeather,
-    }
+    classes: tuple[type[Forcing], ...] = (ObservedWeather, ClimatologyWeather)
+    known = {cls.origin: cls for cls in classes}
     if isinstance(forcing, Forcing):
         return forcing
     if forcing not in known:

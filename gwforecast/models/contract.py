@@ -94,16 +94,14 @@ def made_up_record() -> xr.Dataset:
     level += np.array([[20.0], [80.0]])
     level[0, 30:40] = level[1, ::17] = np.nan
     dims = (schema.WELL, schema.TIME)
+    times = pd.date_range("2001-01-01", periods=STEPS, freq="7D")
     return xr.Dataset(
         {
             schema.LEVEL: (dims, level, {"units": "m"}),
             "rain": (dims, rain, {"units": "mm"}),
             "temperature": (dims, temperature, {"units": "degC"}),
         },
-        {
-            schema.WELL: ["a", "b"],
-            schema.TIME: pd.date_range("2001-01-01", periods=STEPS, freq="7D"),
-        },
+        {schema.WELL: ["a", "b"], schema.TIME: times},
     )
 
 

@@ -159,15 +159,10 @@ class Persistence(_Naive):
     ----------
     name : str
         Name in tables and files.
-
-    Attributes
-    ----------
-    last_ : numpy.ndarray
-        Last fitted level, shape (well,), m.
     """
 
     name: str = "persistence"
-    last_: np.ndarray = field(init=False, repr=False)
+    last_: np.ndarray = field(init=False, repr=False)  # last fitted level, shape (well,), m
 
     stored_arrays: ClassVar[dict[str, Shape]] = {"last": Shape("well", gaps=True)}
 
@@ -200,17 +195,12 @@ class RandomWalkDrift(_Naive):
     ----------
     name : str
         Name in tables and files.
-
-    Attributes
-    ----------
-    last_, last_day_, slope_ : numpy.ndarray
-        Last fitted level, m, its days since 1 January 1970, and slope, m per day, shape (well,).
     """
 
     name: str = "drift"
-    last_: np.ndarray = field(init=False, repr=False)
-    last_day_: np.ndarray = field(init=False, repr=False)
-    slope_: np.ndarray = field(init=False, repr=False)
+    last_: np.ndarray = field(init=False, repr=False)  # last fitted level, shape (well,), m
+    last_day_: np.ndarray = field(init=False, repr=False)  # its days since 1 January 1970
+    slope_: np.ndarray = field(init=False, repr=False)  # m per day
 
     stored_arrays: ClassVar[dict[str, Shape]] = {
         name: Shape("well", gaps=True) for name in ("last", "last_day", "slope")

@@ -68,11 +68,9 @@ class NormalClassifier(Displayed):
         network = copy.copy(self.network)
         network.folds = 1  # no refit follows that would use the levels left out of a first fit
         network.head = Head(
-            outputs=len(CLASSES),
-            activation="softmax",
-            loss="crossentropy",
+            outputs=len(CLASSES), activation="softmax", loss="crossentropy",
             target=self.normal_.classify,
-        )
+        )  # fmt: skip
         self.network_ = network.fit(observations, split=split, progress=progress)
         return self
 

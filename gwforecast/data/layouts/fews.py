@@ -144,13 +144,8 @@ def levels_of_series(parts: list[RawTable], level_column: str | None) -> Any:
         n for n in names if headers[n].meaning in ("level", "depth")
     ]  # fmt: skip
     if not levels and level_column is None:
-        levels = (
-            names
-            if len(names) == 1
-            else [
-                n for n in names if headers[n].meaning == "stage" and headers[n].length is not None
-            ]
-        )
+        stages = [n for n in names if headers[n].meaning == "stage" and headers[n].length]
+        levels = names if len(names) == 1 else stages
     if len(levels) != 1:
         raise SchemaError(
             f"One parameter must be the level. Received the parameters {names[:8]} in "

@@ -103,17 +103,12 @@ def cosine_rates(peak: float, updates: int) -> np.ndarray:
 def history_of(labels: Sequence[tuple[str, int]], trained: Sequence[Trained]) -> pd.DataFrame:
     """Return the losses of networks, whose labels are well and member, by epoch."""
     parts = [
-        pd.DataFrame(
-            {
-                "well": well,
-                "member": member,
-                "epoch": np.arange(1, one.loss.size + 1),
-                "loss": one.loss,
-                "validation_loss": one.validation_loss,
-            }
-        )
+        pd.DataFrame({
+            "well": well, "member": member, "epoch": np.arange(1, one.loss.size + 1),
+            "loss": one.loss, "validation_loss": one.validation_loss,
+        })
         for (well, member), one in zip(labels, trained, strict=True)
-    ]
+    ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 
