@@ -1,10 +1,13 @@
-"""Small real files, and the real command line in a process of its own."""
+"""Small real files, and the real command line."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import gc
+import io
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,20 +65,34 @@ def truth() -> pd.Series:
 
 @pytest.fixture(scope="session")
 def gwforecast() -> Command:
-    """Run the command line; fail where it does not end with the code."""
+    """Run the command line in this process; fail where it does not end with the code."""
     return _run
 
 
 def _run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
-    done = subprocess.run(
-        [sys.executable, "-m", "gwforecast", *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+    from gwforecast.cli import app, console
+
+    given, out, err = [sys.argv[0], *map(str, arguments)], io.StringIO(), io.StringIO()
+    returned: object = 0
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "argv", given)
+        patch.setenv("COLUMNS", "160")
+        patch.setattr(console.errors, "width", 160)
+        warnings.simplefilter("default")
+        for one in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", one)
+        try:
+            app.main()
+        except SystemExit as end:
+            returned = 0 if end.code is None else end.code
+        finally:
+            gc.unfreeze()
+            console.LOG.handlers[:], console.LOG.propagate = [], True
+    assert returned == code, out.getvalue() + err.getvalue()
+    return subprocess.CompletedProcess(given, code, out.getvalue(), err.getvalue())

@@ -181,7 +181,7 @@ def test_a_backup_is_restored_as_it_was(archive: Archive, tmp_path: Path) -> Non
     assert (models / "a.npz").read_bytes() == b"weights"
     (models / "a.npz").write_bytes(b"other")
     restore(made.path, archive.folder, models, now=NOW, replace=True)
-    kept = tmp_path / "models.before-restore-20250101T000000"
+    kept = tmp_path / "models.before-restore-20250101T000000_000000"
     assert (kept / "a.npz").read_bytes() == b"other"
     assert not list(tmp_path.glob(".restore-*"))
 

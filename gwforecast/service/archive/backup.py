@@ -130,7 +130,7 @@ def restore(
                 f"A backup is restored into empty folders. Received {str(there)!r}, which has "
                 "files. Move them, or keep them beside the restored ones with --replace."
             )
-    stamp = now.strftime("%Y%m%dT%H%M%S")
+    stamp = now.strftime("%Y%m%dT%H%M%S_%f")
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=_parent(archive)) as folder:
         manifest = _extract(source, Path(folder))
         restored = Archive(Path(folder) / ARCHIVE)
