@@ -103,14 +103,9 @@ class Settings(Section):
 
 
 def settings_from(tables: Mapping[str, Any]) -> Settings:
-    """Return settings from tables, those of models among them.
+    """Return settings from tables by name, those of models among them.
 
     Raises pydantic.ValidationError if a setting is unknown or has a value that it cannot have.
-
-    Parameters
-    ----------
-    tables : mapping
-        Settings by table and name.
     """
     return with_tables(Settings, tables).model_validate(tables)
 

@@ -293,13 +293,7 @@ def suggest(trial: Any, space: Space) -> dict[str, Any]:
 
 
 def shown(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """Return the settings of a trial as values of a table, lists as text.
-
-    Parameters
-    ----------
-    params : mapping
-        Of a trial of optuna; a setting that it did not reach is None.
-    """
+    """Return the settings of a trial as values of a table: lists as text, None if not reached."""
     shown = {}
     for name, given in space.items():
         value = params.get(name)
