@@ -33,11 +33,15 @@ from gwforecast.service.fews.series import PiSeries, read_netcdf, read_pi, write
 
 NS = "{http://www.wldelft.nl/fews/PI}"
 ORDER = [
-    "type", "moduleInstanceId", "locationId", "parameterId", "qualifierId", "ensembleId",
+    "type", "locationId", "parameterId", "qualifierId", "ensembleId",
     "ensembleMemberIndex", "timeStep", "startDate", "endDate", "forecastDate", "missVal",
     "longName", "stationName", "lat", "lon", "x", "y", "z", "units",
 ]  # fmt: skip
-"""Elements of a header in the order of HeaderComplexType of pi_timeseries.xsd."""
+"""Elements of a header in the order of HeaderComplexType of pi_timeseries.xsd, 1.2 to 1.14.
+
+Names, required ones and enumerations were compared with the JSON form of that schema which Deltares
+publishes in HYDROLIB-core (``io/rtc/pi_timeseries/generated/pi_timeseries.json``).
+"""
 REQUIRED = {
     "type", "locationId", "parameterId", "timeStep", "startDate", "endDate", "missVal",
 }  # fmt: skip

@@ -250,6 +250,9 @@ def read_head(path: Path) -> Head | None:
             int(given["entries"]), str(given["seal"]), str(given["issue_time"]),
             int(given.get("withdrawals", 0)), str(given.get("withdrawn", "")),
         )  # fmt: skip
+        names = list(asdict(head))
+        if set(given) not in (set(names), set(names[:3])):  # earlier versions wrote three
+            raise ValueError(f"its entries are {sorted(given)}")
         if head != Head() and (head.entries < 1 or not head.seal):
             raise ValueError("its entries and its seal contradict each other")
     except FileNotFoundError:
