@@ -156,6 +156,10 @@ def residual_diagnostics(
 ) -> list[Axes]:
     """Draw the diagnostics of the residuals of one well.
 
+    They are the residuals over time, their autocorrelation with the 95 % bounds of independent
+    residuals, histogram with a normal distribution, normal quantiles, against the predicted level,
+    and by month.
+
     Parameters
     ----------
     residuals : xarray.DataArray
@@ -167,12 +171,6 @@ def residual_diagnostics(
     note : str, optional
         Text above the figure at the right; by default the years and the number of residuals.
 
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        Axes of: residuals over time, autocorrelation with the 95 % bounds of independent residuals,
-        histogram with a normal distribution, normal quantiles, residuals against the predicted
-        level, and by month.
     """
     known = residuals.where(residuals.notnull() & predicted.notnull()).dropna(schema.TIME)
     errors, times = known.values, known[schema.TIME].values

@@ -162,7 +162,6 @@ def interval_coverage(
     step = min(0.016, 0.11 / len(parts)) * (1 - low) / 0.3 if len(parts) > 1 else 0.0
     looks = style.looks_of([str(model) for model, _ in parts], emphasis)
     _draw_coverages(ax, parts, looks, step=step)
-    _mark_sides(ax)
     right = max(1.0, float(table["nominal"].max()) + 0.6 * len(parts) * step)
     ax.set(xlim=(low, right), ylim=(lowest, 1.005))
     _label_shares(ax, table["nominal"])
@@ -238,12 +237,18 @@ def coverage_by_year(
 
 
 def _label_shares(ax: Axes, nominal: pd.Series) -> None:
-    """Label the axes of coverages in %."""
+    """Label the axes of coverages in %, and both sides of the line."""
     ax.set(xlabel="nominal coverage", ylabel="observed coverage")
     ax.set_xticks(sorted(set(nominal)))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    for x, y, text, align in (
+        (0.03, 0.95, "above the line: too wide", "left"),
+        (0.97, 0.05, "below the line: too narrow", "right"),
+    ):
+        ax.text(x, y, text, ha=align, va="center", fontsize=8, color="#777777",
+                transform=ax.transAxes)  # fmt: skip
 
 
 def _draw_coverages(
@@ -278,15 +283,6 @@ def _coverage_limits(table: pd.DataFrame) -> tuple[float, float]:
     nominal, observed = float(table["nominal"].min()), float(table["observed"].min())
     low = max(0.0, np.floor(20 * (nominal - 0.05)) / 20)
     return low, max(0.0, min(low, np.floor(20 * (observed - 0.02)) / 20))
-
-
-def _mark_sides(ax: Axes) -> None:
-    for x, y, text, align in (
-        (0.03, 0.95, "above the line: too wide", "left"),
-        (0.97, 0.05, "below the line: too narrow", "right"),
-    ):
-        ax.text(x, y, text, ha=align, va="center", fontsize=8, color="#777777",
-                transform=ax.transAxes)  # fmt: skip
 
 
 def _check_shares(table: pd.DataFrame, *, period: Period) -> None:

@@ -152,13 +152,7 @@ def phone_axes() -> Axes:
 
 
 def close(ax: Axes) -> None:
-    """Close the figure of some axes, which frees its memory.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Any axes of the figure.
-    """
+    """Close the figure of some axes, which frees its memory."""
     plt.close(ax.figure)
 
 
