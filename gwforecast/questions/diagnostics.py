@@ -29,13 +29,6 @@ def evaluation_residuals(
 
     Raises ValueError if the evaluation has no observations, as of a run in shards.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        With observations.
-    model, well : str
-        Names.
-
     Returns
     -------
     xarray.DataArray

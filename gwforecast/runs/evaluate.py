@@ -196,18 +196,10 @@ def usable_data(
 ) -> tuple[xr.Dataset, Split, dict[str, str]]:
     """Return the wells that a run can use, their periods, and why wells have no result.
 
-    Raises SchemaError or ValueError if no well can be used, or a setting is impossible.
+    Without a split the periods are shares of the levels of each well. For the other arguments see
+    :func:`gwforecast.models.requirements.require_inputs`.
 
-    Parameters
-    ----------
-    forecasters : mapping of str to Forecaster
-        Forecasters by name, not fitted.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split, optional
-        The periods; by default shares of the levels of each well.
-    simulates, without_weather : bool
-        See :func:`gwforecast.models.requirements.require_inputs`.
+    Raises SchemaError or ValueError if no well can be used, or a setting is impossible.
     """
     split, excluded = (split, {}) if split is not None else split_wells(observations)
     used, unusable = require_inputs(

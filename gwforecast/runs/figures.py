@@ -142,14 +142,7 @@ def draw_tuning(
 ) -> Path:
     """Draw the trials of a hyperparameter search to the file ``tuning.png``; return its path.
 
-    Parameters
-    ----------
-    trials : pandas.DataFrame
-        Columns number, state, value, and one for each setting.
-    folder : pathlib.Path
-        Folder of the search.
-    space, metric, model
-        As in :func:`gwforecast.plots.training.tuning`.
+    Arguments are those of :func:`gwforecast.plots.training.tuning`, and the folder of the search.
     """
     from gwforecast import plots  # loads matplotlib
 

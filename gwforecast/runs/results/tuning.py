@@ -90,13 +90,7 @@ class Tuning(Result):
 
 
 def ranked(tuning: Tuning) -> pd.DataFrame:
-    """Return the trials of a search from best to worst: complete, then pruned, then failed ones.
-
-    Parameters
-    ----------
-    tuning : Tuning
-        Result of a search.
-    """
+    """Return the trials of a search from best to worst: complete, then pruned, then failed ones."""
     order = {"complete": 0, "pruned": 1, "failed": 2}
     sign = -1 if METRICS[tuning.metric].larger_is_better else 1
     keys = tuning.trials.assign(state=tuning.trials["state"].map(order))
