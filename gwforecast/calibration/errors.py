@@ -185,19 +185,10 @@ YEAR = 365.25  # days
 
 
 def decorrelation_time(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the integral of the autocorrelation of the errors over all lags, in years.
+    """Return the integral of the autocorrelation of errors (well, row) over all lags, in years.
 
-    Parameters
-    ----------
-    errors : numpy.ndarray
-        Observed - predicted, m, shape (well, row); NaN where nothing was observed.
-    times : numpy.ndarray
-        Shape (row,), ``datetime64`` with equal steps.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (well,); 0 for a well without errors.
+    Errors are NaN where unknown, and ``times`` (row,) have equal steps. The result (well,) is 0 for
+    a well without errors.
 
     Examples
     --------
@@ -253,19 +244,9 @@ def error_reduction(errors: xr.DataArray, split: Split, periods: Sequence[Period
 
 
 def years_spanned(times: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the years from the first to the last known error of each well.
+    """Return the years (well,) from the first to the last known error; 0 without errors.
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (...), ``datetime64``.
-    known : numpy.ndarray
-        Which errors are known, boolean, shape (well, ...).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (well,); 0 for a well without errors.
+    ``times`` are (...), and ``known`` says which errors are, (well, ...).
 
     Examples
     --------

@@ -462,16 +462,10 @@ def _quantiles(center: np.ndarray, distance: np.ndarray) -> np.ndarray:
 def _followed(
     center: np.ndarray, distance: np.ndarray, outcome: np.ndarray, forecast: xr.Dataset
 ) -> np.ndarray:
-    """Return quantiles that follow the outcomes known at each issue time.
+    """Return quantiles that follow the outcomes known at each issue time of the forecast.
 
-    Parameters
-    ----------
-    center, outcome : numpy.ndarray
-        Shape (well, issue_time, lead_time), m.
-    distance : numpy.ndarray
-        Distance of each quantile from the centre, shape (well, issue_time, lead_time, quantile), m.
-    forecast : xarray.Dataset
-        Provides the issue and valid times.
+    ``center`` and ``outcome`` are (well, issue_time, lead_time), the ``distance`` of each quantile
+    from the centre has quantiles as a last axis, all m.
     """
     issued, valid = forecast[schema.ISSUE_TIME].values, forecast[schema.VALID_TIME].values
     tracker = Tracker(_PROBABILITIES, wells=center.shape[0], leads=center.shape[2])
@@ -520,18 +514,8 @@ def _weighted_quantiles(ratio: np.ndarray, known: np.ndarray, weights: np.ndarra
 def _weights(times: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weight of each error, at most 1, and the effective number of years.
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (row,), ``datetime64``.
-    known : numpy.ndarray
-        Whether a row has an error, boolean, shape (well, row).
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Shapes (well, row), 0 where there is no error, and (well,): the years spanned by the errors,
-        reduced by unequal weights (effective sample size: Kish 1965).
+    The weights (well, row) are 0 where ``known`` (well, row) says that there is no error. The years
+    (well,) that the errors span are reduced by unequal weights (effective sample size: Kish 1965).
     """
     age = (times.max() - times) / np.timedelta64(1, "D") / 365.25
     weights, years = np.zeros(known.shape), np.zeros(known.shape[0])

@@ -16,17 +16,8 @@ NEIGHBOURS = 6  # a lead time is averaged with those within a sixth of it
 def pooling_reach(count: np.ndarray, *, fewest: int) -> np.ndarray:
     """Return how many lead times on each side must be pooled to have enough errors.
 
-    Parameters
-    ----------
-    count : numpy.ndarray of int
-        Number of errors, shape (well, lead_time).
-    fewest : int
-        Number of errors needed.
-
-    Returns
-    -------
-    numpy.ndarray of int
-        Shape (well, lead_time); 0 where a lead time has enough errors itself.
+    ``count`` is the number of errors, (well, lead_time), like the result, which is 0 where a lead
+    time has ``fewest`` errors itself.
 
     Examples
     --------
@@ -57,21 +48,8 @@ def pooled_quantile(
 ) -> np.ndarray:
     """Return a quantile over issue times, and over lead times within reach where there are few.
 
-    Parameters
-    ----------
-    ratio : numpy.ndarray
-        Shape (well, issue_time, lead_time), NaN where unknown.
-    probability : float
-        Of the quantile.
-    count : numpy.ndarray of int
-        Number of known values, shape (well, lead_time).
-    reach : numpy.ndarray of int
-        Result of :func:`pooling_reach`, shape (well, lead_time).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (well, lead_time); 0 where there are no values.
+    ``ratio`` is (well, issue_time, lead_time), NaN where unknown; ``count`` of its known values,
+    ``reach`` of :func:`pooling_reach` and the result are (well, lead_time), 0 without values.
     """
     found = _quantile(ratio, probability, count)
     for well, lead in np.argwhere(reach > 0):
@@ -83,15 +61,9 @@ def pooled_quantile(
 
 
 def smoothed(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarray:
-    """Return means over neighbouring lead times, ignoring NaN.
+    """Return means of values (well, lead_time, quantile) over neighbouring lead times.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (well, lead_time, quantile).
-    count : numpy.ndarray, optional
-        Number of values of each lead time, shape (well, lead_time): a lead time without any is
-        ignored. By default those that are NaN are.
+    Lead times are ignored that have no value by ``count`` (well, lead_time), or are NaN.
     """
     known = np.isfinite(values[..., :1]) if count is None else count[..., None] > 0
     lead = np.arange(values.shape[1])

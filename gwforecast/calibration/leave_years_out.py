@@ -88,21 +88,9 @@ def blocks_of_years(observations: xr.Dataset, *, blocks: int = BLOCKS) -> xr.Dat
 def fit_all(
     forecaster: Forecaster, observations: xr.Dataset, *, progress: Progress | None = None
 ) -> Forecaster:
-    """Return a forecaster fitted on all levels; the last quarter of them serves its choices.
+    """Return a copy fitted on all levels, of which the last quarter serves its choices.
 
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Not fitted; it stays as it is.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    progress : Progress, optional
-        Progress callback: members and wells done.
-
-    Raises
-    ------
-    SchemaError
-        If a well has too few levels.
+    A SchemaError is raised if a well has too few levels.
     """
     return _fit(forecaster, observations, progress)
 
@@ -114,26 +102,7 @@ def fits_without_blocks(
     blocks: int = BLOCKS,
     progress: Progress | None = None,
 ) -> Iterator[tuple[xr.DataArray, Forecaster]]:
-    """Yield the rows of each block, and a forecaster fitted on the levels of all other blocks.
-
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Not fitted; it stays as it is.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    blocks : int
-        Number of blocks.
-    progress : Progress, optional
-        Progress callback: blocks done.
-
-    Yields
-    ------
-    rows : xarray.DataArray
-        Rows of the block, boolean, dims (well, time).
-    fitted : Forecaster
-        A forecaster that has not seen a level of these rows.
-    """
+    """Yield the rows of each block, boolean (well, time), and a fit on all other blocks."""
     block = blocks_of_years(observations, blocks=blocks)
     for number in range(blocks):
         rows = block == number
@@ -152,22 +121,8 @@ def simulate_left_out(
 ) -> xr.Dataset:
     """Return the simulation of each row by a forecaster that was fitted without its block.
 
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Not fitted; it stays as it is.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    blocks : int
-        Number of blocks.
-    progress : Progress, optional
-        Progress callback: blocks done.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` and ``spread`` of the members (well, time), m, as of
-        :func:`gwforecast.calibration.held_out.center_and_spread`.
+    The result holds ``level`` and ``spread`` of the members (well, time), m, as that of
+    :func:`gwforecast.calibration.held_out.center_and_spread`.
 
     Examples
     --------
@@ -195,16 +150,8 @@ def mean_of_models(
     """Return the weighted mean of simulations of several models, and the spread of all members.
 
     At each well and block, a model is weighted by the inverse square of its mean squared error in
-    the other blocks.
-
-    Parameters
-    ----------
-    simulations : sequence of xarray.Dataset
-        As of :func:`simulate_left_out`.
-    observed : xarray.DataArray
-        Levels, dims (well, time), m.
-    block : xarray.DataArray
-        As of :func:`blocks_of_years`.
+    the other blocks. ``simulations`` are as of :func:`simulate_left_out`, ``observed`` levels are
+    (well, time), m, and ``block`` is as of :func:`blocks_of_years`.
     """
     if len(simulations) == 1:
         return simulations[0]

@@ -184,27 +184,9 @@ def spread_issue_times(
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Yield groups of wells with a limited number of issue times in a period.
 
-    The issue times of a well are a fixed number of steps apart, counted from 1970, so that they do
-    not depend on the other wells. Wells with the same number of steps share their issue times;
-    :func:`mask_to_period` removes those outside the period of a well.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well.
-    period : {"validation", "test"}
-        Period to forecast.
-    most : int
-        Largest number of issue times of a well.
-
-    Yields
-    ------
-    list of str
-        Wells.
-    numpy.ndarray
-        Shape (issue_time,), ``datetime64[us]``.
+    The issue times of a well, ``most`` at most, are a fixed number of steps apart, counted from
+    1970, so that they do not depend on the other wells. Wells with the same number of steps share
+    their issue times; :func:`mask_to_period` removes those outside the period of a well.
     """
     times = timeline.to_times(observations[schema.TIME].values)
     frequency = timeline.infer_frequency(times)

@@ -422,20 +422,10 @@ def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -
 
 
 def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
-    """Return targets with those of each fold removed in turn.
+    """Return targets (well, time) with those of each fold of :func:`train_folds` removed in turn.
 
-    Parameters
-    ----------
-    targets : numpy.ndarray
-        Shape (well, time), NaN where there is none.
-    fold : xarray.DataArray
-        Result of :func:`train_folds`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (well * fold, time), with the rows of a well next to each other. A well whose targets
-        all lie in one fold keeps them.
+    Shape (well * fold, time), with the rows of a well next to each other. A well whose targets all
+    lie in one fold keeps them.
     """
     left_out = fold.values[:, None] == np.arange(fold.attrs["folds"])[:, None]
     kept = np.where(left_out, np.nan, targets[:, None])

@@ -89,19 +89,9 @@ def tercile_limits(
 
 
 def tercile_probabilities(hindcasts: xr.Dataset, limits: xr.DataArray) -> xr.DataArray:
-    """Return the forecast probability of a level below, near and above normal.
+    """Return the forecast probability of a level below, near and above :func:`tercile_limits`.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m.
-    limits : xarray.DataArray
-        Of :func:`tercile_limits`.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dims (model, well, issue_time, lead_time, category), the sum over categories is 1.
+    Dims (model, well, issue_time, lead_time, category), the sum over categories is 1.
     """
     low = event_probability(hindcasts, limits.isel({TERCILE: 0}, drop=True))
     high = event_probability(hindcasts, limits.isel({TERCILE: 1}, drop=True), above=True)
@@ -282,16 +272,8 @@ def reliability_counts(
 ) -> xr.Dataset:
     """Return the counts behind a table of reliability, which add up over groups of wells.
 
-    Parameters
-    ----------
-    hindcasts, observations, threshold, above, bins
-        As in :func:`brier_scores`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``n``, ``hits`` (events that were observed) and ``chances`` (sum of the probabilities), dims
-        (model, issue_time, bin); the attribute ``block`` is the longest lead time in strides.
+    ``n``, ``hits`` (events that were observed) and ``chances`` (sum of the probabilities), dims
+    (model, issue_time, bin); the attribute ``block`` is the longest lead time in strides.
     """
     _check_bins(bins)
     probability, event, _, common = events(hindcasts, observations, threshold, above=above)
