@@ -170,7 +170,6 @@ def residual_diagnostics(
         Name of well and model, above the figure.
     note : str, optional
         Text above the figure at the right; by default the years and the number of residuals.
-
     """
     known = residuals.where(residuals.notnull() & predicted.notnull()).dropna(schema.TIME)
     errors, times = known.values, known[schema.TIME].values
