@@ -25,13 +25,9 @@ from gwforecast.runs.files import write_text
 from gwforecast.runs.saved import restore
 
 __all__ = [
-    "Champion",
-    "Champions",
-    "ChampionsBusyError",
-    "check_storable",
-    "load_bundle",
+    "Champion", "Champions", "ChampionsBusyError", "check_storable", "load_bundle",
     "save_bundle",
-]
+]  # fmt: skip
 
 
 LOCK, BUNDLES = "champions.lock", "bundles"

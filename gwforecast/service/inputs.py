@@ -26,14 +26,9 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at, snap_issue_time
 
 __all__ = [
-    "Inputs",
-    "check_clock",
-    "known_and_filled",
-    "read_wells",
-    "requested_wells",
-    "require_observations",
-    "resolve_issue_time",
-]
+    "Inputs", "check_clock", "known_and_filled", "read_wells", "requested_wells",
+    "require_observations", "resolve_issue_time",
+]  # fmt: skip
 
 
 _NAMING = (

@@ -371,7 +371,8 @@ def _forecast_part(
         list(wells),
     )
     for made in attempt.results:
-        for well_name, level in _levels_by_well(made).items():
+        levels = made[schema.LEVEL].values[:, 0]
+        for well_name, level in zip(made[schema.WELL].values.tolist(), levels, strict=True):
             well = wells[well_name]
             if not np.isfinite(level).all():
                 reason = _why_missing(request.observations, well, level)
@@ -387,13 +388,6 @@ def _forecast_part(
             _note_shortcomings(well, request.issue_time)
     for well_name, reason in attempt.reasons.items():
         wells[well_name].lower("error", reason)
-
-
-def _levels_by_well(made: xr.Dataset) -> dict[str, np.ndarray]:
-    """Return the levels (lead_time, quantile), m, of each well of a single issue time."""
-    return dict(
-        zip(made[schema.WELL].values.tolist(), made[schema.LEVEL].values[:, 0], strict=True)
-    )
 
 
 def _note_shortcomings(well: WellForecast, issue_time: np.datetime64) -> None:

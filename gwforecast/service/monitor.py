@@ -28,15 +28,9 @@ from gwforecast.service.wells.acknowledge import read_acknowledgements
 from gwforecast.writing import write_text
 
 __all__ = [
-    "Health",
-    "LastRun",
-    "as_json",
-    "as_prometheus",
-    "check_health",
-    "exit_code",
-    "read_last_run",
-    "recorded",
-]
+    "Health", "LastRun", "as_json", "as_prometheus", "check_health", "exit_code",
+    "read_last_run", "recorded",
+]  # fmt: skip
 
 
 COLUMNS = ["well", "status", "reason", "model"]

@@ -25,15 +25,9 @@ from gwforecast.service.wells.acknowledge import Acknowledgement, is_acknowledge
 from gwforecast.timeline import DAYS, day_of_year
 
 __all__ = [
-    "FALLBACK",
-    "RECENT",
-    "AgeLimits",
-    "WellForecast",
-    "check_well",
-    "clean_levels",
-    "find_jump",
-    "forecast_by_climatology",
-]
+    "FALLBACK", "RECENT", "AgeLimits", "WellForecast", "check_well", "clean_levels",
+    "find_jump", "forecast_by_climatology",
+]  # fmt: skip
 
 
 CHECKED = np.timedelta64(3 * 365, "D")  # length of the record that is checked

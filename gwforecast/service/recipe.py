@@ -26,14 +26,9 @@ from gwforecast.service.champions import check_storable
 from gwforecast.verification.lead_scoring import lead_scores
 
 __all__ = [
-    "FEWEST_ORIGINS",
-    "TrainingRecipe",
-    "card_of",
-    "compare",
-    "issue_times_after",
-    "recipe_of",
+    "FEWEST_ORIGINS", "TrainingRecipe", "card_of", "compare", "issue_times_after", "recipe_of",
     "scores_for_card",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,11 +107,7 @@ def recipe_of(
 
 
 FEWEST_ORIGINS = 20
-
-
 MOST_ORIGINS = 60
-
-
 METRICS = ("rmse", "crps")
 
 

@@ -31,16 +31,9 @@ from gwforecast.service.wells import acknowledge as acknowledgements
 from gwforecast.service.wells.acknowledge import Acknowledgement
 
 __all__ = [
-    "EXIT_CODES",
-    "Issued",
-    "Products",
-    "acknowledge",
-    "backfill",
-    "forecast",
-    "products_here",
-    "step_back",
-    "train",
-]
+    "EXIT_CODES", "Issued", "Products", "acknowledge", "backfill", "forecast", "products_here",
+    "step_back", "train",
+]  # fmt: skip
 
 
 EXIT_CODES = {

@@ -368,10 +368,8 @@ class Archive:
             size = (self.folder / issue.file).stat().st_size
         except OSError:
             size = packed.get(issue.file, -1)
-        if size < 0:
-            raise damaged(self.folder, f"{issue.file}, which is missing")
         if size != issue.bytes:
-            raise damaged(self.folder, issue.file)
+            raise damaged(self.folder, f"{issue.file}{', which is missing' if size < 0 else ''}")
 
     def set_aside(self, name: str) -> None:
         """Move a file to the folder ``lost+found``; the lock must be held."""

@@ -28,16 +28,9 @@ from gwforecast.service.archive.sealed import BROKEN, checksum
 from gwforecast.writing import write_atomically, write_text
 
 __all__ = [
-    "Backup",
-    "Head",
-    "back_up",
-    "check_head",
-    "head_kept",
-    "head_of",
-    "read_head",
-    "restore",
+    "Backup", "Head", "back_up", "check_head", "head_kept", "head_of", "read_head", "restore",
     "write_head",
-]
+]  # fmt: skip
 
 
 MANIFEST = "manifest.json"

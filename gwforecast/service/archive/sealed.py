@@ -30,26 +30,10 @@ from gwforecast.runs import files
 from gwforecast.writing import write_atomically
 
 __all__ = [
-    "ArchiveError",
-    "Issue",
-    "Sealed",
-    "Withdrawal",
-    "as_bytes",
-    "checksum",
-    "content_of",
-    "damaged",
-    "file_of",
-    "followed_from_bytes",
-    "from_bytes",
-    "iso",
-    "pack_of",
-    "packed_files",
-    "read_packed",
-    "read_sealed",
-    "seal_after",
-    "stamp_of",
-    "write_pack",
-]
+    "ArchiveError", "Issue", "Sealed", "Withdrawal", "as_bytes", "checksum", "content_of",
+    "damaged", "file_of", "followed_from_bytes", "from_bytes", "iso", "pack_of", "packed_files",
+    "read_packed", "read_sealed", "seal_after", "stamp_of", "write_pack",
+]  # fmt: skip
 
 
 SEALS = ("archive_revision", "archive_content", "archive_previous")  # attributes of a file
@@ -255,8 +239,6 @@ def _times(stored: np.ndarray) -> np.ndarray:
 
 
 SUFFIX = ".zip"
-
-
 DATE = (1980, 1, 1, 0, 0, 0)  # of all members, so that equal files give equal packs
 
 

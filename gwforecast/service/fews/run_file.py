@@ -23,17 +23,9 @@ from gwforecast.service.fews.series import root_tag
 from gwforecast.writing import write_text
 
 __all__ = [
-    "DEBUG",
-    "ERROR",
-    "FATAL",
-    "INFO",
-    "WARNING",
-    "Diagnostics",
-    "RunFile",
-    "diagnostics_of",
-    "read_run_file",
-    "write_state",
-]
+    "DEBUG", "ERROR", "FATAL", "INFO", "WARNING", "Diagnostics", "RunFile", "diagnostics_of",
+    "read_run_file", "write_state",
+]  # fmt: skip
 
 
 Output = Literal["quantiles", "ensemble"]

@@ -27,15 +27,9 @@ from gwforecast.runs.files import now
 from gwforecast.service.notify.events import in_lines
 
 __all__ = [
-    "SECRET",
-    "SMTP_PASSWORD",
-    "DeliveryError",
-    "mail_server",
-    "send_mail",
-    "send_webhook",
-    "signature",
-    "webhook_address",
-]
+    "SECRET", "SMTP_PASSWORD", "DeliveryError", "mail_server", "send_mail", "send_webhook",
+    "signature", "webhook_address",
+]  # fmt: skip
 
 
 SECRET, SMTP_PASSWORD = "GWFORECAST_WEBHOOK_SECRET", "GWFORECAST_SMTP_PASSWORD"

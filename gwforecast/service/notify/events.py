@@ -55,20 +55,16 @@ class Event:
 
 def in_lines(events: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return one sentence for each event, and one for all wells whose status changed alike."""
-    alike: dict[str, list[str]] = {}
+    alike: dict[tuple[bool, str], list[str]] = {}
     for event in events:
-        text = str(event["text"])
-        change = text.removeprefix(f"{event['well']} ") if event["kind"] == "status" else ""
-        alike.setdefault(change or f"\0{text}", []).append(str(event["well"]))
+        well, text, changed = event["well"], str(event["text"]), event["kind"] == "status"
+        key = changed, text.removeprefix(f"{well} ") if changed else text
+        alike.setdefault(key, []).append(str(well))
     lines = []
-    for text, wells in alike.items():
-        if text.startswith("\0"):
-            lines.append(text[1:])
-        elif len(wells) == 1:
-            lines.append(f"{wells[0]} {text}")
-        else:
-            more = ", ..." if len(wells) > WELLS_NAMED else ""
-            lines.append(f"{len(wells)} wells ({', '.join(wells[:WELLS_NAMED])}{more}) {text}")
+    for (changed, text), wells in alike.items():
+        more = ", ..." if len(wells) > WELLS_NAMED else ""
+        names = f"{len(wells)} wells ({', '.join(wells[:WELLS_NAMED])}{more})"
+        lines.append(f"{names if len(wells) > 1 else wells[0]} {text}" if changed else text)
     return lines
 
 

@@ -26,13 +26,9 @@ if TYPE_CHECKING:
     from gwforecast.quality.rules import Finding
 
 __all__ = [
-    "Acknowledgement",
-    "acknowledge",
-    "datum_since",
-    "in_new_datum",
-    "is_acknowledged",
+    "Acknowledgement", "acknowledge", "datum_since", "in_new_datum", "is_acknowledged",
     "read_acknowledgements",
-]
+]  # fmt: skip
 
 
 FILE = "acknowledged.json"
