@@ -163,7 +163,7 @@ def residual_diagnostics(
     Parameters
     ----------
     residuals : xarray.DataArray
-        Observed - predicted, dims (time,), m; NaN where unknown.
+        Predicted - observed, dims (time,), m; NaN where unknown.
     predicted : xarray.DataArray
         Dimensions (time,), m.
     name : str
@@ -180,7 +180,7 @@ def residual_diagnostics(
     ax = grid["time"]
     style.draw_levels(ax, residuals, label="residual", color=style.PREDICTED)
     style.date_axis(ax, (times[0], times[-1]))
-    ax.set_ylabel(f"residual: observed {MINUS}\npredicted [m]")
+    ax.set_ylabel(f"residual: predicted {MINUS}\nobserved [m]")
     _autocorrelation(grid["acf"], errors)
     _histogram(grid["histogram"], errors)
     _quantiles(grid["qq"], errors)

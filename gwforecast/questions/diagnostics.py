@@ -32,19 +32,19 @@ def evaluation_residuals(
     Returns
     -------
     xarray.DataArray
-        Observed - predicted, dims (time,), m; NaN where either is missing, and in the train period.
+        Predicted - observed, dims (time,), m; NaN where either is missing, and in the train period.
     xarray.DataArray
         Predicted, dims (time,), m.
     """
     if evaluation.observations is None:
         raise ValueError(
             "Residuals need the observations. Received an evaluation without them, as of a run in "
-            "shards. Pass observed - predicted to residual_diagnostics."
+            "shards. Pass predicted - observed to residual_diagnostics."
         )
     chosen = {schema.MODEL: model, schema.WELL: well, schema.QUANTILE: 0.5}
     predicted = evaluation.predictions[schema.LEVEL].sel(chosen, drop=True)
     observed = evaluation.split.levels(evaluation.observations, *UNSEEN)
-    return observed.sel({schema.WELL: well}, drop=True) - predicted, predicted
+    return predicted - observed.sel({schema.WELL: well}, drop=True), predicted
 
 
 def residual_diagnostics(residuals: xr.DataArray, predicted: xr.DataArray) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def residual_diagnostics(residuals: xr.DataArray, predicted: xr.DataArray) -> pd
     Parameters
     ----------
     residuals : xarray.DataArray
-        Observed - predicted, dims (time,), m; NaN where unknown.
+        Predicted - observed, dims (time,), m; NaN where unknown.
     predicted : xarray.DataArray
         Dimensions (time,), m.
 
@@ -67,7 +67,7 @@ def residual_diagnostics(residuals: xr.DataArray, predicted: xr.DataArray) -> pd
         [1]_), runs (Wald and Wolfowitz [2]_), normality (Jarque and Bera [3]_), level (rank
         correlation with the predicted level), season (share of the variance that a yearly wave
         explains), spread (rank correlation of the absolute residuals with the predicted level) and
-        shift (largest shift, m). Tests of mean, level, season and spread allow for the
+        shift (largest shift of the levels against the predictions, m). Tests of mean, level, season and spread allow for the
         autocorrelation by the effective number of residuals.
 
     References
@@ -112,7 +112,7 @@ def _mean(errors: np.ndarray, effective: float) -> Row:
     mean = float(errors.mean())
     ratio = abs(mean) / max(errors.std(ddof=1) / np.sqrt(effective), 1e-12)
     p_value = float(2 * stats.t.sf(ratio, effective - 1))
-    side = "too low" if mean > 0 else "too high"
+    side = "too high" if mean > 0 else "too low"
     meaning = f"predictions are {side} by {abs(mean):.3g} m on average"
     passed = p_value > SIGNIFICANT
     return "mean", mean, p_value, passed, "no bias is evident" if passed else meaning
@@ -168,8 +168,8 @@ def _related(name: str, values: np.ndarray, levels: np.ndarray, effective: float
     passed = p_value > SIGNIFICANT or abs(found) < SOME
     high = "high" if found > 0 else "low"
     meanings = {
-        "level": f"predictions of {high} levels are too low: the range of levels is "
-        + ("too small" if found > 0 else "too large"),
+        "level": f"predictions of high levels are too {high}: the range of levels is "
+        + ("too large" if found > 0 else "too small"),
         "spread": f"residuals are larger at {high} levels",
     }
     good = {"level": "no dependence on the level", "spread": "as large at all levels"}
@@ -189,7 +189,7 @@ def _season(errors: np.ndarray, times: np.ndarray, effective: float) -> Row:
     passed = p_value > SIGNIFICANT or share < SOME**2
     size = float(np.hypot(fitted[1], fitted[2]))
     meaning = "no season is left" if passed else (
-        f"a season of {size:.2g} m is left: predictions are lowest against the levels in {month}"
+        f"a season of {size:.2g} m is left: predictions are highest against the levels in {month}"
     )  # fmt: skip
     return "season", share, p_value, passed, meaning
 
@@ -198,7 +198,7 @@ def _shift(residuals: xr.DataArray) -> Row:
     months, means = monthly_means(residuals.values[None], residuals[schema.TIME].values)
     known = np.flatnonzero(np.isfinite(means[0]))
     try:
-        found = find_shift(means[0, known[0] : known[-1] + 1])
+        found = find_shift(-means[0, known[0] : known[-1] + 1])
     except ValueError:
         return "shift", np.nan, np.nan, True, "too few months to look for a shift"
     passed = found.p_value > SIGNIFICANT

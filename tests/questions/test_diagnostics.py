@@ -32,14 +32,18 @@ def test_noise_passes_all() -> None:
 @pytest.mark.parametrize(
     ("added", "diagnostic", "said"),
     [
-        (0.05, "mean", "too low by 0.05"),
+        (0.05, "mean", "too high by 0.05"),
         (pd.Series(NOISE).rolling(30, min_periods=1).mean().to_numpy() * 8, "ljung_box", "not ind"),
         (pd.Series(NOISE).rolling(30, min_periods=1).mean().to_numpy() * 8, "runs", "one side"),
         (2 * np.abs(NOISE) ** 1.5, "normality", "above"),
-        (0.3 * LEVEL, "level", "range of levels is too small"),
+        (0.3 * LEVEL, "level", "high levels are too high: the range of levels is too large"),
         (0.1 * np.cos(2 * np.pi * (DAYS.day_of_year - 100) / 365.25), "season", "in April"),
         (NOISE * np.exp(2 * (LEVEL - LEVEL.mean())), "spread", "larger at high levels"),
-        (0.2 * (DAYS >= "2009-06-01"), "shift", "2009-06"),
+        (
+            0.2 * (DAYS >= "2009-06-01"),
+            "shift",
+            "moved by -0.19 m against the predictions in 2009-06",
+        ),
     ],
 )
 def test_each_defect_is_found(added: object, diagnostic: str, said: str) -> None:
