@@ -67,8 +67,8 @@ def residual_diagnostics(residuals: xr.DataArray, predicted: xr.DataArray) -> pd
         [1]_), runs (Wald and Wolfowitz [2]_), normality (Jarque and Bera [3]_), level (rank
         correlation with the predicted level), season (share of the variance that a yearly wave
         explains), spread (rank correlation of the absolute residuals with the predicted level) and
-        shift (largest shift of the levels against the predictions, m). Tests of mean, level, season and spread allow for the
-        autocorrelation by the effective number of residuals.
+        shift (largest shift of the levels against the predictions, m). Tests of mean, level, season
+        and spread allow for the autocorrelation by the effective number of residuals.
 
     References
     ----------
