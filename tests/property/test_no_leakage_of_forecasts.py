@@ -163,7 +163,7 @@ def test_a_fit_and_its_intervals_know_nothing_after_the_validation_period(name: 
     expected = calibrated_once(name, "climatology")
     level = expected.forecast(observations, issue_times=issued)["level"].values
     later = rows_after(observations, split, "validation")
-    for by in ("missing", "huge"):
+    for by in REPLACEMENTS:
         changed = replaced(observations, ["level", "rr", "tg"], rows=later, by=by, seed=2)
         one = fitted(name, changed, split)
         found = calibrated(one, changed, split, FORCINGS["climatology"])
@@ -193,7 +193,7 @@ def test_an_evaluation_knows_no_later_level_and_no_later_weather() -> None:
 
     expected = predict(observations)
     after_fit = rows_after(observations, split, "validation")
-    for period, by in (("validation", "missing"), ("test", "huge")):
+    for period, by in (("validation", "missing"), ("test", "huge"), ("test", "noise")):
         after_rows = rows_after(observations, split, period)
         changed = replaced(observations, ["level"], rows=after_fit, by=by, seed=3)
         changed = replaced(changed, ["rr", "tg"], rows=after_rows, by=by, seed=4)
