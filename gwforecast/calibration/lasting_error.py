@@ -23,6 +23,7 @@ import xarray as xr
 from scipy.linalg import cholesky, solve_triangular
 
 from gwforecast import schema, timeline
+from gwforecast.processes import one_blas_thread
 
 __all__ = ["lasting_error"]
 
@@ -86,7 +87,8 @@ def lasting_error(errors: xr.DataArray) -> xr.Dataset:
             continue
         after = np.arange(own.size) > np.flatnonzero(known)[-1]
         if after.any() and own[known].any():
-            found[:, number, after] = _ahead(own[known], bins[known], bins[after])
+            with one_blas_thread():
+                found[:, number, after] = _ahead(own[known], bins[known], bins[after])
     names = ("expected", "deviation", "size")
     each = {name: by_well.copy(data=one) for name, one in zip(names, found, strict=True)}
     return xr.Dataset(each).transpose(*errors.dims).drop_attrs()

@@ -140,9 +140,9 @@ def test_the_sums_that_are_known_are_those_of_the_data_at_hand() -> None:
     data = Path(__file__).resolve().parents[3] / "shared" / "data"
     if not data.is_dir():
         pytest.skip(f"the real data are not beside the repository: {data}")
-    from gwforecast.data.samples import _known
+    from gwforecast.data.samples import _listed
 
     for name, folder in (("challenge", "challenge"), ("kit", "germany_weekly")):
-        for file, total in _known()[name]["files"].items():
+        for file, total in _listed("public.json")[name]["files"].items():
             assert hashlib.sha256((data / folder / file).read_bytes()).hexdigest() == total, file
     assert list_public().set_index("name").loc["kit", "files"] == 2 * 59 + 1
