@@ -31,7 +31,7 @@ def permutation_importance(
 ) -> pd.DataFrame:
     """Return the drop in NSE when a covariate is replaced by that of other years.
 
-    A covariate is shifted by whole years, wrapping around at the end of the record: its season and
+    A covariate is shifted by whole years, wrapping around at the ends of its record: its season and
     autocorrelation stay, and only the order of the years is lost. Days in random order would be
     weather unlike any in training, and would exaggerate the importance [1]_. The season that a
     covariate explains is therefore not part of its importance.
@@ -49,7 +49,7 @@ def permutation_importance(
     covariates : sequence of str, optional
         Covariates that are shifted, one at a time; by default all.
     repeats : int
-        Number of shifts of each covariate, at most the years of the record minus one.
+        Number of shifts of each covariate, at most the years of the shortest record minus one.
     seed : int
         Seed of the choice of shifts.
 
@@ -62,7 +62,7 @@ def permutation_importance(
     Raises
     ------
     ValueError
-        If the record has fewer than two years, or a covariate is unknown.
+        If a covariate has a record of fewer than two years, or is unknown.
 
     References
     ----------
@@ -76,25 +76,24 @@ def permutation_importance(
         raise ValueError(
             f"Covariates must be among {', '.join(names)}. Received {unknown[0]!r}. Correct it."
         )
-    times = observations[schema.TIME].values
-    year = timeline.steps_per_year(timeline.infer_frequency(times))
-    most = int(times.size // year)
+    year = timeline.steps_per_year(timeline.infer_frequency(observations[schema.TIME].values))
+    most = min((_years(observations[name], year) for name in wanted), default=2.0)
     if most < 2:
         raise ValueError(
             "Covariates of other years need a record of at least two years. Received "
-            f"{times.size / year:.1f}. Use a longer record."
+            f"{most:.1f}. Use a longer record."
         )
     rng = np.random.default_rng(seed)
-    shifts = rng.permutation(np.arange(1, most))[:repeats]
+    shifts = rng.permutation(np.arange(1, int(most)))[:repeats]
     levels = split.levels(observations, period)
     intact = _scores(forecaster.simulate(observations), levels)
     rows = []
     for name in wanted:
         for repeat, years in enumerate(shifts):
-            moved = np.roll(
-                observations[name].values, round(years * year), axis=_axis(observations, name)
-            )
-            changed = observations.assign({name: observations[name].copy(data=moved)})
+            own = observations[name]
+            axis = own.dims.index(schema.TIME)
+            moved = np.apply_along_axis(_of_other_years, axis, own.values, int(years), year)
+            changed = observations.assign({name: own.copy(data=moved)})
             found = _scores(forecaster.simulate(changed), levels)
             for well, nse in found.items():
                 rows.append((well, name, repeat, int(years), nse, intact[well], intact[well] - nse))
@@ -103,8 +102,26 @@ def permutation_importance(
     return table
 
 
-def _axis(observations: xr.Dataset, name: str) -> int:
-    return observations[name].dims.index(schema.TIME)
+def _years(series: xr.DataArray, year: float) -> float:
+    """Return the years of the shortest record of a covariate, from first to last value."""
+    known = series.notnull()
+    steps = xr.DataArray(np.arange(known.sizes[schema.TIME]), dims=schema.TIME)
+    spans = steps.where(known).max(schema.TIME) - steps.where(known).min(schema.TIME) + 1
+    return float(spans.min()) / year if known.any() else 0.0
+
+
+def _of_other_years(series: np.ndarray, years: int, year: float) -> np.ndarray:
+    """Return a series (time,) with the values of some years before, of later years at its start."""
+    known = np.flatnonzero(np.isfinite(series))
+    if not known.size:
+        return series
+    span = slice(known[0], known[-1] + 1)
+    own = series[span]
+    source = np.arange(own.size) - round(years * year)
+    source[source < 0] += round(own.size // year * year)
+    moved = series.copy()
+    moved[span] = own[source]
+    return moved
 
 
 def _scores(simulation: xr.Dataset, levels: xr.DataArray) -> dict[str, float]:

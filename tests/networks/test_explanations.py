@@ -73,3 +73,31 @@ def test_a_covariate_that_is_not_used_has_no_importance(observations: xr.Dataset
     fitted = Linear(covariates=[MOST, LESS]).fit(observations, split=split)
     table = permutation_importance(fitted, observations, split=split, covariates=[NONE])
     assert (table["drop"] == 0.0).all()
+
+
+def test_weather_that_ends_before_the_levels_is_shifted_within_its_own_record(
+    observations: xr.Dataset,
+) -> None:
+    split = split_by_fraction(observations)
+    fitted = Linear().fit(observations, split=split)
+    last = split.end("validation").values.min()
+    ended = observations.copy(deep=True)
+    ended[MOST] = ended[MOST].where(ended["time"] <= last)
+    table = permutation_importance(fitted, ended, split=split, covariates=[MOST], repeats=4)
+    assert (table["drop"] > 0.3).all()
+    whole = permutation_importance(fitted, observations, split=split, covariates=[MOST])
+    assert table["nse_intact"].unique() == pytest.approx(whole["nse_intact"].unique())
+    ended[MOST] = ended[MOST].where(ended["time"] < ended["time"].values[80])
+    with pytest.raises(ValueError, match=r"two years\. Received 1\.5"):
+        permutation_importance(fitted, ended, split=split, covariates=[MOST])
+
+
+def test_the_season_of_a_covariate_stays(observations: xr.Dataset) -> None:
+    times = observations["time"]
+    wave = np.sin(2 * np.pi * np.arange(times.size) / (365.25 / 7))[None]
+    seasonal = observations.assign({NONE: (("well", "time"), wave)})
+    split = split_by_fraction(seasonal)
+    fitted = Linear().fit(seasonal, split=split)
+    table = permutation_importance(fitted, seasonal, split=split, period="train", covariates=[NONE])
+    assert table["years"].nunique() == 10
+    assert (table["drop"].abs() < 1e-3).all()
