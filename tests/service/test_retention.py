@@ -239,6 +239,7 @@ def test_an_old_copy_of_the_archive_is_noticed(archive: Archive, tmp_path: Path)
         whole.replace(entries, '"entries": 0'),
         whole.replace(later, "2030-01-01"),
         whole.replace('"withdrawals"', '"withdrawalt"'),
+        whole.replace('"withdrawals": 0', '"withdrawals": 1'),
     ):
         assert damaged != whole
         place.write_text(damaged, "utf-8")

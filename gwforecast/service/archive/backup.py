@@ -248,6 +248,8 @@ def read_head(path: Path) -> Head | None:
             raise ValueError(f"its entries are {sorted(given)}")
         if head != Head() and (head.entries < 1 or not head.seal):
             raise ValueError("its entries and its seal contradict each other")
+        if (head.withdrawals > 0) != bool(head.withdrawn):
+            raise ValueError("its withdrawals and their checksum contradict each other")
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
