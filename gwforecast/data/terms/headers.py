@@ -240,20 +240,28 @@ def _split_unit(text: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _compiled(phrases: str) -> list[re.Pattern[str]]:
-    """Return the phrases of a line of a table as patterns over words, longest first."""
-    plain = sorted((" ".join(tokens_of_pattern(p)) for p in phrases.split(",")), key=len)
-    return [
-        re.compile(r"(?:^| )" + re.escape(phrase).replace(r"\*", "[^ ]*") + "(?= |$)")
-        for phrase in reversed(plain)
-        if phrase
-    ]
-
-
 @lru_cache(maxsize=1)
-def _patterns() -> dict[str, list[re.Pattern[str]]]:
-    """Return the patterns of each meaning, and of names of heights and depths alike."""
-    return {meaning: _compiled(phrases) for meaning, phrases in (WORDS | {"": EITHER}).items()}
+def _phrases() -> dict[str, list[str]]:
+    """Return the phrases of each meaning, and of names of heights and depths, longest first."""
+    found = {}
+    for meaning, phrases in (WORDS | {"": EITHER}).items():
+        plain = sorted((" ".join(tokens_of_pattern(one)) for one in phrases.split(",")), key=len)
+        found[meaning] = [one for one in reversed(plain) if one]
+    return found
+
+
+def _found(phrase: str, joined: str) -> str:
+    """Return the words among joined ones that a phrase stands for; empty without any.
+
+    A star stands for the rest of a word. Only phrases that may match become a regular expression.
+    """
+    if "*" not in phrase:
+        return phrase if f" {phrase} " in f" {joined} " else ""
+    if any(part not in joined for part in phrase.split("*")):
+        return ""
+    pattern = r"(?:^| )" + re.escape(phrase).replace(r"\*", "[^ ]*") + "(?= |$)"
+    found = re.search(pattern, joined)
+    return found[0].strip() if found else ""
 
 
 _ABOVE_POINT = re.compile(
@@ -277,7 +285,7 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
         return "height"
     if {"level", "levels", "gwl"} >= words > set():
         return "plain"
-    return "either" if any(pattern.search(joined) for pattern in _patterns()[""]) else ""
+    return "either" if any(_found(phrase, joined) for phrase in _phrases()[""]) else ""
 
 
 @lru_cache(maxsize=1)
@@ -346,11 +354,11 @@ def _meaning(label: str, words: list[str]) -> tuple[str, str]:
     whole = label.lower().replace(" ", "_")
     if whole.endswith(("_cd", "_qc")):
         return "quality", joined
-    for meaning, patterns in _patterns().items():
-        for pattern in patterns:
-            found = pattern.search(joined)
-            if found is not None and _fits(meaning, joined, found[0].strip()):
-                return meaning, found[0].strip()
+    for meaning, phrases in _phrases().items():
+        for phrase in phrases:
+            found = _found(phrase, joined)
+            if found and _fits(meaning, joined, found):
+                return meaning, found
     return "unknown", ""
 
 
