@@ -44,6 +44,11 @@ class Answer(Result):
         """Wells with an answer."""
         return [well for well in schema.well_names(self.levels) if well not in self.failed]
 
+    @property
+    def wells(self) -> list[str]:
+        """Wells with an answer, which a report may be of."""
+        return self.answered
+
     def title(self) -> str:
         """Return what it is, its wells and its span in one line."""
         wells = self.answered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from gwforecast import schema, timeline
 from gwforecast.progress import DETAIL, ProgressOption, as_callback
 from gwforecast.questions.diagnostics import evaluation_residuals, residual_diagnostics
 from gwforecast.questions.explain import contributions
+from gwforecast.questions.files import Answer
 from gwforecast.questions.fits import fit_models
 from gwforecast.reports.pages import DPI, Figure, Report, Section
 from gwforecast.runs.catalogue import BLEND
@@ -45,28 +47,32 @@ EXPLAINED_BY = "linear"
 Result = Evaluation | Backtest
 
 
-def well_report(result: Result, *, well: str, model: str | None = None) -> Report:
-    """Return the report of a well, from an evaluation or a backtest.
+def well_report(result: Result | Answer, *, well: str, model: str | None = None) -> Report:
+    """Return the report of a well, from an evaluation, a backtest or the answer to a question.
 
     Of an evaluation: hydrograph, scores beside the baselines, coverage, diagnostics of the
     residuals, contributions of the covariates (by the model linear, as it is fast), findings in the
     data, periods and models. Of a backtest: hindcasts, examples of forecasts, scores and skill by
-    lead time, reliability, coverage, findings, periods, and how the forecasts were issued.
+    lead time, reliability, coverage, findings, periods, and how the forecasts were issued. Of an
+    answer, such as filled gaps: its summary and its figures.
 
     Parameters
     ----------
-    result : Evaluation or Backtest
-        With observations.
+    result : Evaluation, Backtest or Answer
+        An evaluation or a backtest needs its observations.
     well : str
         Name of the well.
     model : str, optional
-        Model that is shown; by default the blend, or the model with the best score.
+        Model that is shown; by default the blend, or the model with the best score. An answer has
+        its own.
 
     Raises
     ------
     ValueError
         If the result has no observations, as of a run in shards, or the well is unknown.
     """
+    if isinstance(result, Answer):
+        return _of_answer(result, well)
     observations = _checked(result, well)
     if isinstance(result, Backtest):
         return _of_backtest(result, observations, well, model)
@@ -166,13 +172,17 @@ def _checked(result: Result, well: str | None) -> xr.Dataset:
             "A report needs the observations. Received a result without them, as of a run in "
             "shards. Run the wells of the report without shards."
         )
-    known = list(dict.fromkeys(result.scores[schema.WELL]))
-    if well is not None and well not in known:
-        raise ValueError(
-            f"A report is of a well of the result: {', '.join(map(str, known[:10]))}. Received "
-            f"{well!r}. Correct the name."
-        )
+    if well is not None:
+        _require_well(well, list(dict.fromkeys(map(str, result.scores[schema.WELL]))))
     return result.observations
+
+
+def _require_well(well: str, known: list[str]) -> None:
+    if well not in known:
+        raise ValueError(
+            f"A report is of a well of the result: {', '.join(known[:10])}. Received {well!r}. "
+            "Correct the name."
+        )
 
 
 def _best(scores: pd.DataFrame) -> str:
@@ -198,6 +208,17 @@ def _draw(draw: Callable[[], object], text: str) -> Figure | None:
 
 def _figures(*drawn: Figure | None) -> list[Figure]:
     return [one for one in drawn if one is not None]
+
+
+def _of_answer(answer: Answer, well: str) -> Report:
+    _require_well(well, answer.answered)
+    figures = _figures(
+        *(_draw(partial(draw, well=well), well) for draw in answer.figures().values())
+    )
+    summary = answer.summary()
+    table = summary if summary.index.names == [None] else summary.reset_index()
+    sections = [Section("Figures", [], None, figures), Section("Summary", [], table)]
+    return Report(f"Groundwater level at {well}", answer.title(), sections)
 
 
 def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Report:

@@ -78,3 +78,14 @@ def test_a_backtest_has_a_report(tmp_path: Path) -> None:
 def test_an_unknown_well_is_refused(evaluation: gw.Evaluation) -> None:
     with pytest.raises(ValueError, match="of a well of the result: fen, terrace"):
         well_report(evaluation, well="x")
+
+
+def test_an_answer_has_a_report(tmp_path: Path) -> None:
+    filled = gw.fill(gw.load_sample().sel(well=["fen"]), models=["linear"])
+    page = filled.report(tmp_path / "fen.html").read_text("utf-8")
+    assert "Groundwater level at fen" in page
+    assert page.count("<img") == len(filled.figures())
+    assert all(str(name).replace("_", " ") in page for name in filled.summary().columns)
+    assert filled.report(tmp_path / "fen.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(ValueError, match=r"a well of the result: fen\. Received 'x'"):
+        filled.report(tmp_path / "x.html", well="x")

@@ -39,13 +39,15 @@ class Result(Displayed):
     def report(self, path: Path | str, *, well: str | None = None) -> Path:
         """Write the page of a well, or of all wells of an evaluation, as one file.
 
+        Of an answer, such as filled gaps, it has the summary and the figures.
+
         Parameters
         ----------
         path : pathlib.Path or str
             File that ends in ``.html`` or ``.pdf``.
         well : str, optional
             By default the only well. Where there are several, the page of an evaluation is of all
-            wells, and that of a backtest of the first.
+            wells, and that of other results of the first.
 
         Returns
         -------
@@ -56,7 +58,7 @@ class Result(Displayed):
         public = import_module(__name__.partition(".")[0])
         if not self.wells:
             raise ValueError(
-                "A report is made of an evaluation or a backtest. Received a result of the class "
+                "A report is of wells. Received a result without any, of the class "
                 f"{type(self).__name__}. Use its methods summary and plot."
             )
         if well is None and len(self.wells) > 1 and self.has_page_of_all:
