@@ -114,7 +114,7 @@ def test_a_result_is_written_as_a_page(
 
 def test_a_search_has_no_page() -> None:
     tuning = gw.Tuning("linear", "nse", {}, 0.5, pd.DataFrame())
-    with pytest.raises(ValueError, match=r"made of an evaluation or a backtest\. Received a"):
+    with pytest.raises(ValueError, match=r"A report is of wells\. Received a result without any"):
         tuning.report("page.html")
 
 
@@ -132,8 +132,9 @@ def test_answers_have_the_same_words(observations: xr.Dataset, tmp_path: Path) -
         assert len(text.splitlines()) <= 11
         assert {"well", "time"} <= set(answer.to_dataframe())
         assert "<img" in answer._repr_html_()
-        with pytest.raises(ValueError, match="of an evaluation or a backtest"):
-            answer.report(tmp_path / "page.html")
+        page = answer.report(tmp_path / "page.html", well="ridge").read_text("utf-8")
+        assert "Groundwater level at ridge" in page
+        assert page.count("<img") == len(answer.figures())
 
 
 def test_what_has_no_settings_is_shown(observations: xr.Dataset) -> None:
