@@ -30,14 +30,8 @@ __all__ = ["lasting_error"]
 
 LASTING_YEARS = (8.0, 16.0, 32.0)  # times of correlation, equally probable beforehand
 PASSING_YEARS = (0.1, 0.3, 1.0)
-SHARES = (
-    0.0,
-    0.25,
-    0.5,
-    0.75,
-    0.95,
-    0.99,
-)  # of the variance that lasts; none is as probable as some
+SHARES = (0.0, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Shares of the variance that last; none is as probable beforehand as some."""
 NOISE = 0.1  # share of the remaining variance, in a quarter with the usual number of errors
 BINS_PER_YEAR = 4
 FEWEST_BINS = 4

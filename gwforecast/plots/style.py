@@ -256,7 +256,10 @@ def date_axis(ax: Axes, view: View) -> float:
     margin = max(0.007 * (end - start), 0.5)  # days
     ax.set_xlim(start - margin, end + margin)
     most = int(np.clip(points_across(ax) / _DATE, 4, 12))
-    locator = dates.AutoDateLocator(minticks=3 if most > 5 else 2, maxticks=most)
+    fewest = 3 if most > 5 else 2
+    locator = dates.AutoDateLocator(minticks=fewest, maxticks=most)
+    # half years until there are enough whole ones, or matplotlib warns that nothing fits
+    locator.maxticks[dates.MONTHLY] = max(most, 2 * fewest + 1)
     ax.xaxis.set_major_locator(locator)
     formatter = dates.ConciseDateFormatter(locator)
     ax.xaxis.set_major_formatter(formatter)

@@ -135,7 +135,7 @@ def predict(
     the fit show (see :mod:`gwforecast.calibration.bounds`). If the fit fails for all wells
     together, each well is tried alone, except for networks that all wells share.
 
-    Raises Exception the error of the forecaster, if no well could be predicted.
+    Raises the error of the forecaster if no well could be predicted.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
@@ -163,3 +164,12 @@ def test_the_interactive_mode_that_a_first_figure_turns_on_stays_on() -> None:
     after = mpl.is_interactive()
     mpl.interactive(before)
     assert after
+
+
+@pytest.mark.parametrize("width", [1.6, 2.6, 4.0, 6.0])
+def test_dates_fit_any_span_without_a_warning(width: float) -> None:
+    _, ax = plt.subplots(figsize=(width, 2))
+    start = np.datetime64("2016-01-28")
+    for days in range(5, 4000, 37):
+        style.date_axis(ax, (start, start + np.timedelta64(days, "D")))
+    assert len(ax.get_xticks()) >= 2
