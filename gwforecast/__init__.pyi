@@ -1,8 +1,8 @@
 from . import plots as plots
 from .calibration.calibrated import Calibrated as Calibrated
+from .calibration.cross_validation import LeaveWellsOut as LeaveWellsOut
 from .calibration.forecaster import Corrected as Corrected
 from .calibration.intervals import SimulationInterval as SimulationInterval
-from .calibration.leave_wells_out import LeaveWellsOut as LeaveWellsOut
 from .data.assemble import level_from_depth as level_from_depth
 from .data.assemble import observations_from_frames as observations_from_frames
 from .data.covariates import derive_features as derive_features

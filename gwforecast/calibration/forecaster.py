@@ -11,9 +11,13 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.calibration.blending import blend_members, blend_weights, read_weights
+from gwforecast.calibration.blending import (
+    blend_members,
+    blend_weights,
+    read_weights,
+    simulate_held_out,
+)
 from gwforecast.calibration.correction import STATES, ErrorModel
-from gwforecast.calibration.held_out import simulate_held_out
 from gwforecast.forcings.base import Forcing
 from gwforecast.models.base import Forecaster
 from gwforecast.models.state import read_text, with_prefix, without_prefix

@@ -34,18 +34,21 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration import lead_times
-from gwforecast.calibration.errors import SHORTEST_YEARS, ErrorSize, years_spanned
-from gwforecast.calibration.held_out import SPREAD, center_and_spread
+from gwforecast.calibration.blending import SPREAD, center_and_spread
+from gwforecast.calibration.errors import (
+    SHORTEST_YEARS,
+    ErrorSize,
+    independent_number,
+    pooled_quantile,
+    pooled_sum,
+    pooling_reach,
+    smoothed,
+    years_spanned,
+)
 from gwforecast.calibration.tracking import Tracker
 from gwforecast.schema import SchemaError
 
-__all__ = [
-    "OF_NORMAL",
-    "QUANTILES",
-    "ForecastInterval",
-    "SimulationInterval",
-]
+__all__ = ["OF_NORMAL", "QUANTILES", "ForecastInterval", "SimulationInterval"]
 
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -165,7 +168,7 @@ class SimulationInterval:
         varied = np.where(stays[:, None], np.nan, errors)
         self.sizes_ = ErrorSize().fit(varied, center.values, times, years=years)
         ratio = np.abs(errors) / self._scale(center, (factor * spread).values)
-        independent = lead_times.independent_number(errors[..., None])[:, 0]
+        independent = independent_number(errors[..., None])[:, 0]
         years = np.maximum(years, independent / ERRORS_PER_YEAR)
         widths = _enlarged(
             _weighted_quantiles(ratio, known, weights),
@@ -262,26 +265,26 @@ class ForecastInterval:
         errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
         known = np.isfinite(errors)
         count = known.sum(axis=1)
-        reach = lead_times.pooling_reach(count, fewest=FEWEST_ERRORS)
+        reach = pooling_reach(count, fewest=FEWEST_ERRORS)
         self.wells_ = [str(well) for well in hindcasts[schema.WELL].values]
         safe = np.where(known, errors, 0.0)
-        pooled = lead_times.pooled_sum(count, reach)
+        pooled = pooled_sum(count, reach)
         # errors of one issue time are strongly correlated, whatever the number of lead times
         pooled[known.any(axis=2).sum(axis=1) < FEWEST_ERRORS] = 0
         # the members already stand for a part of the error
         rest = np.where(known, safe**2 - spread, 0.0)
-        square = lead_times.pooled_sum(rest.sum(axis=1), reach) / np.maximum(pooled, 1)
+        square = pooled_sum(rest.sum(axis=1), reach) / np.maximum(pooled, 1)
         square = np.maximum(square, 0.0)
         square[pooled < FEWEST_ERRORS] = np.nan
-        self.error_ = lead_times.smoothed(square[..., None])[..., 0]
+        self.error_ = smoothed(square[..., None])[..., 0]
         scale = _scale(self.error_[:, None, :, None], offsets / _NORMAL, least=FLOOR**2)
         years = years_spanned(hindcasts[schema.VALID_TIME].values, known)
-        independent = lead_times.independent_number(errors)
+        independent = independent_number(errors)
         self.widths_ = self._widths(
             errors, scale, independent=independent, count=count, reach=reach
         )
         self.widths_[pooled < FEWEST_ERRORS] = np.nan
-        self.widths_ = lead_times.smoothed(self.widths_)
+        self.widths_ = smoothed(self.widths_)
         years = np.maximum(years, SHORTEST_YEARS)[:, None]
         few = FORECAST_ENLARGEMENT / np.maximum(years, independent / FORECAST_ERRORS_PER_YEAR)
         self.widths_ = _enlarged(self.widths_, few + LASTING_ENLARGEMENT / independent)
@@ -312,7 +315,7 @@ class ForecastInterval:
             low, high = min(number, other), max(number, other)
             side = np.where(errors < 0, scale[..., low], scale[..., high])
             both_sides, one_side = (
-                lead_times.pooled_quantile(ratio, probability, count=count, reach=reach)
+                pooled_quantile(ratio, probability, count=count, reach=reach)
                 for ratio, probability in (
                     (np.abs(errors) / side, _COVERAGE[number]),
                     (_SIGNS[number] * errors / scale[..., number], (1 + _COVERAGE[number]) / 2),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gwforecast.calibration import lead_times
+from gwforecast.calibration.errors import smoothed
 
 __all__ = ["LARGEST", "STEP", "Tracker"]
 
@@ -100,7 +100,7 @@ class Tracker:
         total, count = np.zeros((leads, wells, quantiles)), np.zeros((leads, wells))
         np.add.at(total, lead, change)
         np.add.at(count, lead, known.astype(float))
-        mean = lead_times.smoothed(total.swapaxes(0, 1), count=count.T)
+        mean = smoothed(total.swapaxes(0, 1), count=count.T)
         moved = np.clip(self._now + STEP * np.nan_to_num(mean), -LARGEST, LARGEST)
         self._now = np.where(self._moves, moved, 0.0)
 

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.calibration.leave_years_out import BLOCKS
+from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.models.base import Forecaster, with_members
 from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.questions.files import Answer

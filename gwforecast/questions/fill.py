@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES
-from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.questions.files import Answer

@@ -16,14 +16,18 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.blending import blend_simulations, blend_weights
-from gwforecast.calibration.held_out import SPREAD, center_and_spread
-from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES, SimulationInterval
-from gwforecast.calibration.leave_years_out import (
+from gwforecast.calibration.blending import (
+    SPREAD,
+    blend_simulations,
+    blend_weights,
+    center_and_spread,
+)
+from gwforecast.calibration.cross_validation import (
     BLOCKS,
     fit_all,
     fits_without_blocks,
 )
+from gwforecast.calibration.intervals import OF_NORMAL, QUANTILES, SimulationInterval
 from gwforecast.models.base import Forecaster, with_members
 from gwforecast.progress import Progress
 from gwforecast.questions.simulation import DEFAULT_MODELS, usable_inputs

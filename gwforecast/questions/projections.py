@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.calibration.leave_years_out import BLOCKS
+from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.held_out import SPREAD
-from gwforecast.calibration.leave_years_out import (
+from gwforecast.calibration.blending import SPREAD
+from gwforecast.calibration.cross_validation import (
     BLOCKS,
     blocks_of_years,
     mean_of_models,

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.leave_years_out import BLOCKS
+from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.quality.changes import DRAWS, shift_table, trend_table

@@ -12,8 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
+from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.calibration.intervals import QUANTILES
-from gwforecast.calibration.leave_years_out import BLOCKS
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.questions.changes import Change, apply_changes, trained_ranges, warn_of_ranges

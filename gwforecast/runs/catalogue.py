@@ -232,7 +232,7 @@ def make_forecasters(
                 "give a forecaster another 'name'."
             )
         if leave_wells_out and forecaster.pooled:
-            from gwforecast.calibration.leave_wells_out import LeaveWellsOut  # loads xarray
+            from gwforecast.calibration.cross_validation import LeaveWellsOut  # loads xarray
 
             forecaster = LeaveWellsOut(forecaster, folds=leave_wells_out)
         made[name] = forecaster

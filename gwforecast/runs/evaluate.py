@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import __version__, schema, timeline
-from gwforecast.calibration.leave_years_out import (
+from gwforecast.calibration.cross_validation import (
     blocks_of_years,
     mean_of_models,
     simulate_left_out,

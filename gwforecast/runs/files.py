@@ -444,7 +444,7 @@ def forecaster_settings(forecaster: object) -> dict[str, object]:
     Its name is left out, as the record names it anyway, and so is the ``head`` of a network, which
     can be set in Python only.
     """
-    from gwforecast.calibration.leave_wells_out import LeaveWellsOut  # slow to import
+    from gwforecast.calibration.cross_validation import LeaveWellsOut  # slow to import
 
     if isinstance(forecaster, LeaveWellsOut):
         return {

@@ -14,12 +14,17 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.calibration.blending import blend_simulations, blend_weights
-from gwforecast.calibration.bounds import bounds_of_record, within_bounds
+from gwforecast.calibration.blending import (
+    SPREAD,
+    blend_simulations,
+    blend_weights,
+    center_and_spread,
+    simulate_held_out,
+)
+from gwforecast.calibration.calibrated import bounds_of_record, within_bounds
+from gwforecast.calibration.correction import lasting_error
 from gwforecast.calibration.errors import error_reduction
-from gwforecast.calibration.held_out import SPREAD, center_and_spread, simulate_held_out
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
-from gwforecast.calibration.lasting_error import lasting_error
 from gwforecast.models.base import Forecaster
 from gwforecast.models.per_well import PerWell
 from gwforecast.processes import count_processes, map_in_processes
@@ -131,8 +136,8 @@ def predict(
     period. The interval is estimated from the errors of the first fit on rows it was not fitted on;
     for the later rows also from the errors of the first refit in the test period. It is wider with
     the years since the last of these errors, where errors last (see
-    :mod:`gwforecast.calibration.lasting_error`). Levels keep within the bounds that the levels of
-    the fit show (see :mod:`gwforecast.calibration.bounds`). If the fit fails for all wells
+    :mod:`gwforecast.calibration.correction`). Levels keep within the bounds that the levels of
+    the fit show (see :mod:`gwforecast.calibration.calibrated`). If the fit fails for all wells
     together, each well is tried alone, except for networks that all wells share.
 
     Raises the error of the forecaster if no well could be predicted.
@@ -250,7 +255,7 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
 
     Errors that have lasted for years, on rows that no model was fitted on, are carried on into the
     period that follows, and the interval becomes narrower or wider by what they say of the years to
-    come, see :mod:`gwforecast.calibration.lasting_error`.
+    come, see :mod:`gwforecast.calibration.correction`.
 
     Parameters
     ----------

@@ -25,13 +25,9 @@ from gwforecast.verification.metrics import METRICS
 from gwforecast.verification.scoring import SKILLS, available, metric_definitions, skill_against
 
 __all__ = [
-    "BASELINES",
-    "VerifiedForecast",
-    "pairs_of",
-    "verified_columns",
-    "verified_forecasts",
+    "BASELINES", "VerifiedForecast", "pairs_of", "verified_columns", "verified_forecasts",
     "verified_scores",
-]
+]  # fmt: skip
 
 
 BASELINES = ("persistence", "climatology")

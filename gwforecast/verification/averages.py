@@ -20,15 +20,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 __all__ = [
-    "Averages",
-    "Kernel",
-    "Metric",
-    "Moments",
-    "Pairs",
-    "Statistics",
-    "Values",
-    "score_pairs",
-]
+    "Averages", "Kernel", "Metric", "Moments", "Pairs", "Statistics", "Values", "score_pairs",
+]  # fmt: skip
 
 
 Values: TypeAlias = float | np.ndarray

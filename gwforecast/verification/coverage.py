@@ -13,17 +13,12 @@ import xarray as xr
 from scipy.special import betaincinv
 
 from gwforecast import schema
-from gwforecast.calibration.lead_times import independent_number
+from gwforecast.calibration.errors import independent_number
 
 __all__ = [
-    "ALL_YEARS",
-    "COLUMNS",
-    "coverage_by_lead",
-    "coverage_by_year",
-    "coverage_note",
-    "coverage_of_blocks",
-    "coverage_range",
-]
+    "ALL_YEARS", "COLUMNS", "coverage_by_lead", "coverage_by_year", "coverage_note",
+    "coverage_of_blocks", "coverage_range",
+]  # fmt: skip
 
 
 COLUMNS = ["model", "well", "nominal", "year", "value", "lower", "upper", "independent", "n"]

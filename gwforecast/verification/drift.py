@@ -1,7 +1,7 @@
 """Whether a forecaster has drifted: coverage, skill, range and steps, and a recommendation.
 
 Coverage and skill are tested at each look, with as many independent outcomes as the errors have
-(:func:`gwforecast.calibration.lead_times.independent_number`). The level of the tests allows for a
+(:func:`gwforecast.calibration.errors.independent_number`). The level of the tests allows for a
 year of weekly looks: in simulations with errors that last from less than one step to half a year,
 at most one in a hundred wells whose forecasts are reliable and skilful is recommended for a new
 training in a year. The price is that a loss of coverage shows late where errors last: with errors
@@ -21,7 +21,7 @@ from scipy import stats
 from scipy.special import betainc
 
 from gwforecast import schema
-from gwforecast.calibration.lead_times import independent_number
+from gwforecast.calibration.errors import independent_number
 from gwforecast.verification.archived import VerifiedForecast
 from gwforecast.verification.averages import Pairs, score_pairs
 from gwforecast.verification.metrics import METRICS

@@ -20,17 +20,10 @@ from gwforecast.verification.scoring import skill_against
 from gwforecast.verification.significance import block_weights, issue_steps, steps_to_valid
 
 __all__ = [
-    "brier_scores",
-    "event_probability",
-    "pit_values",
-    "probability_definitions",
-    "reliability_counts",
-    "reliability_of_counts",
-    "reliability_table",
-    "tercile_limits",
-    "tercile_probabilities",
-    "tercile_scores",
-]
+    "brier_scores", "event_probability", "pit_values", "probability_definitions",
+    "reliability_counts", "reliability_of_counts", "reliability_table", "tercile_limits",
+    "tercile_probabilities", "tercile_scores",
+]  # fmt: skip
 
 
 PAIR = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME)

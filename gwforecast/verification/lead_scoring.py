@@ -27,17 +27,9 @@ from gwforecast.verification.scoring import (
 )
 
 __all__ = [
-    "LOSSES",
-    "forecast_losses",
-    "forecast_summary",
-    "lead_definitions",
-    "lead_scores",
-    "long_scores",
-    "mean_of_pairs",
-    "observed_pairs",
-    "scored_pairs",
-    "shared_pairs",
-]
+    "LOSSES", "forecast_losses", "forecast_summary", "lead_definitions", "lead_scores",
+    "long_scores", "mean_of_pairs", "observed_pairs", "scored_pairs", "shared_pairs",
+]  # fmt: skip
 
 
 LOSSES = ("crps", "absolute", "squared")

@@ -39,32 +39,11 @@ from gwforecast.verification.averages import (
 from gwforecast.verification.series import as_series, pairs, score_series
 
 __all__ = [
-    "METRICS",
-    "Kernel",
-    "Metric",
-    "Values",
-    "as_series",
-    "bias",
-    "kge",
-    "kge_anomaly",
-    "kgenp",
-    "kgeprime",
-    "level_metrics",
-    "mae",
-    "mae_high",
-    "mae_low",
-    "mare",
-    "metric",
-    "nse",
-    "nse_reference",
-    "pairs",
-    "pbias",
-    "persistency_index",
-    "r2",
-    "rmse",
-    "score_series",
+    "METRICS", "Kernel", "Metric", "Values", "as_series", "bias", "kge", "kge_anomaly", "kgenp",
+    "kgeprime", "level_metrics", "mae", "mae_high", "mae_low", "mare", "metric", "nse",
+    "nse_reference", "pairs", "pbias", "persistency_index", "r2", "rmse", "score_series",
     "whole_series",
-]
+]  # fmt: skip
 
 
 METRICS: dict[str, Metric] = {}

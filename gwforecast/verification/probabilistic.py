@@ -22,13 +22,8 @@ from gwforecast.verification.metrics import METRICS
 from gwforecast.verification.series import as_series
 
 __all__ = [
-    "INTERVALS",
-    "coverage",
-    "crps_quantiles",
-    "interval_score",
-    "interval_width",
-    "register",
-]
+    "INTERVALS", "coverage", "crps_quantiles", "interval_score", "interval_width", "register",
+]  # fmt: skip
 
 
 INTERVALS: dict[str, tuple[float, float]] = {"95": (0.025, 0.975), "80": (0.1, 0.9)}

@@ -24,20 +24,10 @@ from gwforecast.verification.averages import Metric, Pairs, score_pairs
 from gwforecast.verification.metrics import METRICS, level_metrics
 
 __all__ = [
-    "SKILLS",
-    "aligned",
-    "available",
-    "check_baselines",
-    "check_names",
-    "choose_models",
-    "common_rows",
-    "definitions",
-    "metric_definitions",
-    "score_summary",
-    "score_table",
-    "scored_levels",
-    "skill_against",
-]
+    "SKILLS", "aligned", "available", "check_baselines", "check_names", "choose_models",
+    "common_rows", "definitions", "metric_definitions", "score_summary", "score_table",
+    "scored_levels", "skill_against",
+]  # fmt: skip
 
 
 SKILLS = {"skill_rmse": "rmse", "skill_crps": "crps"}

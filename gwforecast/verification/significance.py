@@ -16,13 +16,8 @@ from gwforecast.verification.lead_scoring import forecast_losses
 from gwforecast.verification.scoring import skill_against
 
 __all__ = [
-    "block_weights",
-    "compare",
-    "cosine_count",
-    "issue_steps",
-    "skill_range",
-    "steps_to_valid",
-]
+    "block_weights", "compare", "cosine_count", "issue_steps", "skill_range", "steps_to_valid",
+]  # fmt: skip
 
 
 FEWEST_PAIRS = 10

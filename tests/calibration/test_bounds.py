@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.bounds import bounds_of_record, within_bounds
-from gwforecast.calibration.calibrated import Calibrated
+from gwforecast.calibration.calibrated import Calibrated, bounds_of_record, within_bounds
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.runs import out_of_sample

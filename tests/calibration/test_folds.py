@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.held_out import simulate_held_out
+from gwforecast.calibration.blending import simulate_held_out
 from gwforecast.models.base import Forecaster
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.leave_wells_out import LeaveWellsOut
+from gwforecast.calibration.cross_validation import LeaveWellsOut
 from gwforecast.forcings.base import ObservedWeather
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.additive import Additive

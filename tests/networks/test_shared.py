@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.leave_wells_out import LeaveWellsOut, folds_of_wells
+from gwforecast.calibration.cross_validation import LeaveWellsOut, folds_of_wells
 from gwforecast.models.base import ALL_WELLS
 from gwforecast.networks.cnn import GlobalCNN
 from gwforecast.networks.gru import GlobalGRU

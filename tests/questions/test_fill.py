@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
-from gwforecast.calibration.leave_years_out import blocks_of_years, simulate_left_out
+from gwforecast.calibration.cross_validation import blocks_of_years, simulate_left_out
 from gwforecast.models.linear import Linear
 from gwforecast.questions.fill import FLAGS, Filled, extend, fill
 from gwforecast.questions.gap_scores import score_gaps

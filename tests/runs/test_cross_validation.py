@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
-from gwforecast.calibration.leave_years_out import blocks_of_years, simulate_left_out
+from gwforecast.calibration.cross_validation import blocks_of_years, simulate_left_out
 from gwforecast.models.linear import Linear
 
 TIMES = pd.date_range("2000-01-03", periods=800, freq="7D")
