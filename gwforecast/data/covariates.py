@@ -28,9 +28,9 @@ from gwforecast.data.water_balance import (
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "BY_KIND", "DEFAULT_FEATURES", "FEATURES", "RULES", "add_antecedent",
-    "add_evapotranspiration", "add_season", "add_snow", "derive_features", "fill_covariates",
-    "find_covariate", "gaps_in_covariates", "mean_temperature", "require_covariates",
+    "BY_KIND", "DEFAULT_FEATURES", "FEATURES", "RULES", "add_antecedent", "add_evapotranspiration",
+    "add_season", "add_snow", "derive_features", "fill_covariates", "find_covariate",
+    "gaps_in_covariates", "mean_temperature", "require_covariates",
 ]  # fmt: skip
 
 DEFAULT_FEATURES = ("season", "snow")

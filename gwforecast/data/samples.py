@@ -21,8 +21,8 @@ from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "DEFAULT_SAMPLE", "datasets_folder", "fetch_public", "list_public", "load_sample",
-    "load_truth", "sample_names", "sample_path",
+    "DEFAULT_SAMPLE", "datasets_folder", "fetch_public", "list_public", "load_sample", "load_truth",
+    "sample_names", "sample_path",
 ]  # fmt: skip
 
 DEFAULT_SAMPLE = "synthetic_valley"

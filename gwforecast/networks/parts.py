@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation", "Architecture", "Count", "EngineName", "Head", "LayerSizes", "LossName",
-    "NotNegative", "OptimizerName", "MemberCount", "Positive", "PositiveNumber",
+    "MemberCount", "NotNegative", "OptimizerName", "Positive", "PositiveNumber",
     "RecurrentArchitecture", "Share", "State", "activate", "by_sequence", "by_step", "dense",
     "first_state", "layer_sizes", "logistic", "part_seed", "penalty", "quiet_start",
     "sequence_dropout",

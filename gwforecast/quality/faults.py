@@ -16,8 +16,8 @@ import pandas as pd
 from gwforecast import schema
 
 __all__ = [
-    "Step", "find_flat_lines", "find_sentinels", "find_shifts", "find_spikes",
-    "find_unit_changes", "longest_runs", "natural_change", "resolution",
+    "Step", "find_flat_lines", "find_sentinels", "find_shifts", "find_spikes", "find_unit_changes",
+    "longest_runs", "natural_change", "resolution",
 ]  # fmt: skip
 
 SCALES = {

@@ -20,8 +20,8 @@ from gwforecast.quality.gates import Ranges
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
-    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_unexplained",
-    "find_uneven", "repeats",
+    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_uneven",
+    "find_unexplained", "repeats",
 ]  # fmt: skip
 
 MEASURED = ("level", "rain", "temperature", "temperature_min", "temperature_max")  # not computed

@@ -21,18 +21,9 @@ from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.split import PERIODS, Period, Split, require_sequential
 
 __all__ = [
-    "REPLACEMENTS",
-    "AuditedForecaster",
-    "AuditedWindows",
-    "LeakageAudit",
-    "Replacement",
-    "audit",
-    "audit_forecaster",
-    "describe",
-    "difference",
-    "replaced",
-    "rows_after",
-]
+    "REPLACEMENTS", "AuditedForecaster", "AuditedWindows", "LeakageAudit", "Replacement", "audit",
+    "audit_forecaster", "describe", "difference", "replaced", "rows_after",
+]  # fmt: skip
 
 
 Replacement = Literal["missing", "noise", "huge"]

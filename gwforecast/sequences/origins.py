@@ -15,16 +15,9 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Period, Split
 
 __all__ = [
-    "extend_split",
-    "gather_forecast",
-    "issue_times_of",
-    "known_at",
-    "label_projection",
-    "mask_to_period",
-    "observed_at",
-    "snap_issue_time",
-    "spread_issue_times",
-]
+    "extend_split", "gather_forecast", "issue_times_of", "known_at", "label_projection",
+    "mask_to_period", "observed_at", "snap_issue_time", "spread_issue_times",
+]  # fmt: skip
 
 
 def snap_issue_time(times: np.ndarray, given: object, *, stacklevel: int = 3) -> np.datetime64:

@@ -17,18 +17,9 @@ from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "FOLDS",
-    "PERIODS",
-    "Period",
-    "RandomSplit",
-    "Split",
-    "random_split",
-    "require_sequential",
-    "split_by_date",
-    "split_by_fraction",
-    "train_folds",
-    "without_folds",
-]
+    "FOLDS", "PERIODS", "Period", "RandomSplit", "Split", "random_split", "require_sequential",
+    "split_by_date", "split_by_fraction", "train_folds", "without_folds",
+]  # fmt: skip
 
 
 Period = Literal["train", "validation", "test"]

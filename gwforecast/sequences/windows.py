@@ -18,14 +18,9 @@ import numpy as np
 from gwforecast import timeline
 
 __all__ = [
-    "WindowBatches",
-    "Windows",
-    "epoch_starts",
-    "pooled_starts",
-    "sequence_windows",
-    "tile_starts",
+    "WindowBatches", "Windows", "epoch_starts", "pooled_starts", "sequence_windows", "tile_starts",
     "value_windows",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from gwforecast.data.layouts.base import Known, RawTable, meanings
 from gwforecast.data.terms.headers import Header
 from gwforecast.schema import SchemaError
 
-__all__ = ["Meaning", "OF_CODES", "WEATHER", "of_one_station", "plain_table", "stated_code"]
+__all__ = ["OF_CODES", "WEATHER", "Meaning", "of_one_station", "plain_table", "stated_code"]
 
 MEAN = "00003"  # USGS' code of a daily mean
 _MEASURE = re.compile(

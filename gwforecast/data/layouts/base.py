@@ -16,15 +16,8 @@ from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import fold
 
 __all__ = [
-    "DRY",
-    "MISSING",
-    "Dialect",
-    "Known",
-    "RawTable",
-    "facts_of_lines",
-    "keep_facts",
-    "meanings",
-]
+    "DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts", "meanings",
+]  # fmt: skip
 
 MISSING = (
     "", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "--",

@@ -8,8 +8,8 @@ stand first win: the quality of a level is a quality, the temperature of the wat
 from __future__ import annotations
 
 __all__ = [
-    "CALENDAR", "CALENDAR_WORDS", "CLOCK_WORDS", "DATUM_WORDS", "EITHER", "GENERIC",
-    "GROUND_WORDS", "HEIGHT_WORDS", "KIND_MEANINGS", "RIVERS", "SINGLE", "TIME_WORDS", "WORDS",
+    "CALENDAR", "CALENDAR_WORDS", "CLOCK_WORDS", "DATUM_WORDS", "EITHER", "GENERIC", "GROUND_WORDS",
+    "HEIGHT_WORDS", "KIND_MEANINGS", "RIVERS", "SINGLE", "TIME_WORDS", "WORDS",
 ]  # fmt: skip
 
 WORDS: dict[str, str] = {
