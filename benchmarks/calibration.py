@@ -17,9 +17,9 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES, ForecastInterval, SimulationInterval
+from gwforecast.verification.archived import statistics_of
 from gwforecast.verification.averages import Pairs
-from gwforecast.verification.coverage import coverage_by_year
-from gwforecast.verification.drift import statistics_of
+from gwforecast.verification.probabilistic import coverage_by_year
 from gwforecast.verification.significance import skill_range
 
 YEAR = 52

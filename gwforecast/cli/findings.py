@@ -89,7 +89,7 @@ def print_coverage(table: pd.DataFrame, *, by: Literal["model", "lead"]) -> None
 
     With ``by="lead"`` all rows are of one model.
     """
-    from gwforecast.verification.coverage import coverage_note, coverage_of_blocks
+    from gwforecast.verification.probabilistic import coverage_note, coverage_of_blocks
 
     note = coverage_note(table)
     if not note:

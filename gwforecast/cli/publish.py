@@ -92,7 +92,7 @@ def _bulletin(
     from gwforecast.reports.bulletin import Bulletin
     from gwforecast.runs.files import now
     from gwforecast.service.verify import verify
-    from gwforecast.verification.thresholds import Thresholds
+    from gwforecast.verification.distribution import Thresholds
 
     observations = _observations(settings)
     wanted, alerts = settings.bulletin, settings.alerts

@@ -20,7 +20,7 @@ from gwforecast.plots.labels import (
     wells_label,
 )
 from gwforecast.sequences.split import Period
-from gwforecast.verification.coverage import ALL_YEARS, coverage_of_blocks
+from gwforecast.verification.probabilistic import ALL_YEARS, coverage_of_blocks
 
 __all__ = [
     "by_well", "coverage_by_year", "coverages", "interval_coverage", "lowest_drawn",
@@ -150,7 +150,7 @@ def interval_coverage(
         ``coverage_95``, which are pooled over the levels of all wells.
     note : str
         Text below the legend, such as that of
-        :func:`gwforecast.verification.coverage.coverage_note`.
+        :func:`gwforecast.verification.probabilistic.coverage_note`.
     """
     scores = table if "metric" in table else None
     table = table if scores is None else coverages(scores, period=period)
@@ -193,9 +193,8 @@ def coverage_by_year(
     Parameters
     ----------
     table : pandas.DataFrame
-        As of :func:`gwforecast.verification.coverage.coverage_by_year`, of which models are
-        compared, or :func:`~gwforecast.verification.coverage.coverage_by_lead`, of which lead times
-        of the first model are.
+        As of :func:`gwforecast.verification.probabilistic.coverage_by_year`, of which models are
+        compared, or of ``coverage_by_lead`` there, of which lead times of the first model are.
     models : iterable of str, optional
         By default all.
     nominal : float

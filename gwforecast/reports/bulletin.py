@@ -20,8 +20,8 @@ from gwforecast.reports.map import map_of
 from gwforecast.reports.pages import render
 from gwforecast.runs.files import file_names
 from gwforecast.schema import WELL_STATUSES
+from gwforecast.verification.distribution import Thresholds, crossings
 from gwforecast.verification.status import OUTLOOK_CLASSES
-from gwforecast.verification.thresholds import Thresholds, crossings
 
 __all__ = ["MOST_CARDS", "Bulletin", "FailedRun", "bulletin"]
 

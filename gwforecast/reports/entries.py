@@ -107,7 +107,7 @@ def entries_of(
     verification : pandas.DataFrame, optional
         Scores as of :func:`gwforecast.verification.archived.verified_scores`.
     crossings : pandas.DataFrame
-        As of :func:`gwforecast.verification.thresholds.crossings`.
+        As of :func:`gwforecast.verification.distribution.crossings`.
     chance : float
         Probability of a crossing from which it is marked.
     """

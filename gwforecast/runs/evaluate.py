@@ -45,7 +45,7 @@ from gwforecast.runs.results import Evaluation
 from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split, split_by_fraction
-from gwforecast.verification.coverage import coverage_by_year
+from gwforecast.verification.probabilistic import coverage_by_year
 from gwforecast.verification.scoring import check_baselines, score_summary, score_table
 
 __all__ = ["TABLES", "evaluate", "split_wells", "usable_data"]

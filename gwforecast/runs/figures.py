@@ -19,8 +19,8 @@ from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.files import file_names, write_atomically
 from gwforecast.runs.hindcast_verification import last_complete_issue, main_model
 from gwforecast.sequences.split import PERIODS, Period
-from gwforecast.verification.coverage import coverage_note
 from gwforecast.verification.distribution import pit_values
+from gwforecast.verification.probabilistic import coverage_note
 
 if TYPE_CHECKING:
     from gwforecast.runs.results import Backtest, Evaluation

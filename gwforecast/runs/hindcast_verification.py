@@ -14,10 +14,10 @@ from gwforecast.runs.results import StatusForecast, Verification
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import Split
-from gwforecast.verification.coverage import coverage_by_lead
 from gwforecast.verification.distribution import crossing_table
 from gwforecast.verification.events import brier_scores, reliability_table, tercile_limits
 from gwforecast.verification.lead_scoring import lead_scores
+from gwforecast.verification.probabilistic import coverage_by_lead
 from gwforecast.verification.significance import compare
 from gwforecast.verification.status import LevelStatus
 

@@ -14,8 +14,14 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.runs.files import write_table
 from gwforecast.service.archive import Archive, ArchiveError, Issue
-from gwforecast.verification import drift as drifts
-from gwforecast.verification.archived import VerifiedForecast, verified_forecasts, verified_scores
+from gwforecast.verification.archived import (
+    VerifiedForecast,
+    drift,
+    outside,
+    recommend,
+    verified_forecasts,
+    verified_scores,
+)
 
 __all__ = ["Verification", "verify", "write_verification"]
 
@@ -64,7 +70,7 @@ def verify(
     issues = _chosen(archive, first_revisions=first_revisions)
     reading = _Reading(archive, issues if last is None else issues[-last:])
     scores = verified_scores(reading.pairs(observations), quantiles=np.array(QUANTILES))
-    table = drifts.drift(reading.recent, observations, quantiles=np.array(QUANTILES))
+    table = drift(reading.recent, observations, quantiles=np.array(QUANTILES))
     ends = {
         well: time
         for well, time in reading.through.items()
@@ -72,11 +78,11 @@ def verify(
     }
     if ends:
         through = xr.DataArray(list(ends.values()), {schema.WELL: list(ends)}, (schema.WELL,))
-        table = pd.concat([table, drifts.outside(observations, through)], ignore_index=True)
+        table = pd.concat([table, outside(observations, through)], ignore_index=True)
     return Verification(
         scores,
         table,
-        drifts.recommend(table),
+        recommend(table),
         reading.damaged,
         len(reading.issues),
         reading.unscored(observations),

@@ -3,6 +3,15 @@
 Only sums are kept, by well, model, bundle and lead time, so that the memory needed does not grow
 with the archive. Metrics that need the whole series (such as the non-parametric KGE) are therefore
 not in the table; all other metrics of :data:`gwforecast.verification.metrics.METRICS` are.
+
+**Drift** of a forecaster shows in coverage, skill, range and steps of its errors. Coverage and
+skill are tested at each look, with as many independent outcomes as the errors have
+(:func:`gwforecast.calibration.errors.independent_number`). The level of the tests allows for a year
+of weekly looks: in simulations with errors that last from less than one step to half a year, at
+most one in a hundred wells whose forecasts are reliable and skilful is recommended for a new
+training in a year. The price is that a loss of coverage shows late where errors last: with errors
+that are twice as large as they were, in the first year at all wells if errors last for two steps,
+at 85 % if for four, and at a quarter if for eight.
 """
 
 from __future__ import annotations
@@ -14,19 +23,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import betainc
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.errors import independent_number
 from gwforecast.models.naive import Climatology
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import split_by_fraction
-from gwforecast.verification.averages import Averages, Metric, Pairs
+from gwforecast.verification.averages import Averages, Metric, Pairs, score_pairs
 from gwforecast.verification.metrics import METRICS
 from gwforecast.verification.scoring import SKILLS, available, metric_definitions, skill_against
+from gwforecast.verification.significance import cosine_count, skill_range
 
 __all__ = [
-    "BASELINES", "VerifiedForecast", "pairs_of", "verified_columns", "verified_forecasts",
-    "verified_scores",
+    "BASELINES", "VerifiedForecast", "coverage_limit", "drift", "outside", "pairs_of", "recommend",
+    "statistics_of", "step_in", "verified_columns", "verified_forecasts", "verified_scores",
 ]  # fmt: skip
 
 
@@ -249,3 +261,238 @@ def _last(levels: xr.DataArray, well: str, issue_time: np.datetime64) -> float:
     past = levels.sel({schema.WELL: well}).sel(until).values
     known = past[np.isfinite(past)]
     return float(known[-1]) if known.size else np.nan
+
+
+DRIFT_COLUMNS = ["well", "statistic", "value", "threshold", "n", "since", "drifts"]
+LATEST = 104  # valid times that are examined
+FEWEST = 20
+LEVEL = 0.001  # of one test: at most one false alarm in a hundred over a year of weekly looks
+STEP = 6.0  # of a step, in units of the spread of the errors
+FARTHER = 1.8  # times the next greatest error is the least step
+BACK = 3  # errors within which a spike goes back
+OUTSIDE = 0.05  # share of covariate values out of the range of training
+COVERAGE = "coverage_80"
+
+
+def drift(
+    forecasts: Iterable[VerifiedForecast], observations: xr.Dataset, *, quantiles: np.ndarray
+) -> pd.DataFrame:
+    """Return the statistics of drift of each well.
+
+    Of each valid time the forecast with the shortest lead is taken, so that no outcome counts
+    twice; of these the latest.
+
+    Parameters
+    ----------
+    forecasts : iterable of VerifiedForecast
+        As of :func:`gwforecast.verification.archived.verified_forecasts`.
+    observations : xarray.Dataset
+        Dimensions (well, time), up to now.
+    quantiles : numpy.ndarray
+        Shape (quantile,).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns well, statistic, value, threshold, n, since (first time that is examined, or of a
+        step), drifts. ``coverage_80``: share of outcomes inside; ``skill_climatology``: of the
+        RMSE, which drifts where it is significantly below 0; both with thresholds that allow for
+        the autocorrelation of errors and for a year of weekly looks. ``step``: see
+        :func:`step_in`.
+    """
+    latest: dict[str, dict[np.datetime64, tuple[int, VerifiedForecast, int]]] = defaultdict(dict)
+    axis = observations[schema.TIME].values
+    for forecast in forecasts:
+        at = np.searchsorted(axis, forecast.issue_time) + forecast.lead
+        for number, place in enumerate(at):
+            lead, kept = int(forecast.lead[number]), latest[forecast.well].get(axis[place])
+            if kept is None or lead <= kept[0]:
+                latest[forecast.well][axis[place]] = lead, forecast, number
+    rows: list[dict[str, object]] = []
+    for well, found in latest.items():
+        times = np.array(sorted(found))[-LATEST:]
+        if times.size >= FEWEST:
+            rows += statistics_of(well, times, _pairs([found[t][1:] for t in times], quantiles))
+    return pd.DataFrame(rows, columns=DRIFT_COLUMNS)
+
+
+def _pairs(found: list[tuple[VerifiedForecast, int]], quantiles: np.ndarray) -> Pairs:
+    """Return pairs of one well in the order of time; ``level`` is (2, row, quantile).
+
+    The second model is the climatology, which has a median alone.
+    """
+    level = np.full((2, len(found), quantiles.size), np.nan)
+    level[0] = [forecast.level[number] for forecast, number in found]
+    middle = int(np.argmin(np.abs(quantiles - 0.5)))
+    level[1, :, middle] = [forecast.climatology[number] for forecast, number in found]
+    observed = np.array([forecast.observed[number] for forecast, number in found])
+    return Pairs(observed, level, quantiles, np.isfinite(observed))
+
+
+def outside(observations: xr.Dataset, trained_through: xr.DataArray) -> pd.DataFrame:
+    """Return the share of covariate values of the last year outside the range seen in training.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+    trained_through : xarray.DataArray
+        Dims (well,), ``datetime64``.
+    """
+    rows = []
+    times = observations[schema.TIME].values
+    year = times >= times[-1] - np.timedelta64(365, "D")
+    for well in trained_through[schema.WELL].values:
+        through = trained_through.sel({schema.WELL: well}).values
+        for name in schema.covariate_names(observations):
+            values = observations[name].sel({schema.WELL: well}).values
+            seen, new = values[times <= through], values[year & (times > through)]
+            seen, new = seen[np.isfinite(seen)], new[np.isfinite(new)]
+            if seen.size and new.size >= FEWEST:
+                low, high = np.quantile(seen, [0.001, 0.999])
+                share = float(((new < low) | (new > high)).mean())
+                rows.append(
+                    _row(str(well), f"outside {name}", share, OUTSIDE, new.size, times[year][0])
+                    | {"drifts": share > OUTSIDE}
+                )
+    return pd.DataFrame(rows, columns=DRIFT_COLUMNS)
+
+
+def step_in(errors: np.ndarray) -> tuple[int, float]:
+    """Return the position of a lasting step, and its size in units of the spread of the errors.
+
+    A forecast from recent levels is wrong once where a logger or its datum was changed, and right
+    again from the new level on. A step is therefore an error far beyond all others that the next
+    errors do not reverse, as they would after a spike. Its size is the error in units of the spread
+    of the others, and smaller where the next greatest is near to it; 0 where there is no step.
+
+    Parameters
+    ----------
+    errors : numpy.ndarray
+        Shape (time,), m, of the shortest leads, without NaN.
+
+    Examples
+    --------
+    >>> errors = np.tile([0.1, -0.1, 0.05, 0.0], 10)
+    >>> errors[25] = 2.0
+    >>> step_in(errors)
+    (25, 26.98)
+    >>> errors[26] = -2.0
+    >>> step_in(errors)[1]
+    0.0
+    """
+    at = int(np.argmax(np.abs(errors)))
+    others = np.delete(np.abs(errors), at)
+    following = errors[at + 1 : at + 1 + BACK]
+    reversed_after = (following * np.sign(errors[at]) < -0.5 * abs(errors[at])).any()
+    reversed_before = (
+        errors[max(0, at - BACK) : at] * np.sign(errors[at]) < -0.5 * abs(errors[at])
+    ).any()
+    if following.size < BACK or reversed_after or reversed_before:
+        return at, 0.0
+    spread = max(1.4826 * float(np.median(others)), FARTHER * float(others.max()) / STEP, 1e-9)
+    return at, round(abs(float(errors[at])) / spread, 2)
+
+
+def recommend(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one recommendation for each well: well, recommendation, reason.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As of :func:`drift` and :func:`outside`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``"check the sensor"`` where the errors step, as the levels changed from one time step to
+        the next; else ``"retrain"`` where a model has lost its skill or coverage, or meets
+        covariates out of its range; else ``"nothing"``.
+    """
+    rows = []
+    for well, part in table.groupby("well", sort=False):
+        drifting = part[part["drifts"].astype(bool)]
+        names = drifting["statistic"].tolist()
+        choice = "check the sensor" if "step" in names else "retrain" if names else "nothing"
+        shown = drifting[drifting["statistic"] == "step"] if "step" in names else drifting
+        reason = "; ".join(
+            f"{name} {value:.2f}, threshold {limit:.2f}, since {str(since)[:10]}"
+            for name, value, limit, since in zip(
+                shown["statistic"], shown["value"], shown["threshold"], shown["since"], strict=True
+            )
+        )
+        rows.append({"well": well, "recommendation": choice, "reason": reason})
+    return pd.DataFrame(rows, columns=["well", "recommendation", "reason"])
+
+
+def statistics_of(well: str, times: np.ndarray, pairs: Pairs) -> list[dict[str, object]]:
+    """Return the rows of one well from pairs (row,) of the forecast and the climatology."""
+    value = float(score_pairs(pairs, {COVERAGE: METRICS[COVERAGE]})[COVERAGE][0])
+    n, since = times.size, times[0]
+    errors = pairs.error[0]
+    independent = float(independent_number(errors[None, :, None], sizes=True)[0, 0])
+    limit = coverage_limit(independent)
+    rows = [_row(well, COVERAGE, value, limit, n, since) | {"drifts": bool(value < limit)}]
+    both = np.isfinite(pairs.predicted[1])
+    if both.sum() >= FEWEST:
+        losses = np.where(both, np.square(pairs.error), np.nan)
+        skill, limit = _skill_and_limit(*losses, span=n / independent)
+        rows.append(
+            _row(well, "skill_climatology", skill, limit, int(both.sum()), since)
+            | {"drifts": bool(skill < limit)}
+        )
+    at, size = step_in(pairs.error[0])
+    rows.append(
+        _row(well, "step", abs(size), STEP, n, times[at]) | {"drifts": bool(abs(size) > STEP)}
+    )
+    return rows
+
+
+def _row(
+    well: str, statistic: str, value: float, threshold: float, n: int, since: np.datetime64
+) -> dict[str, object]:
+    return {
+        "well": well,
+        "statistic": statistic,
+        "value": float(value),
+        "threshold": threshold,
+        "n": n,
+        "since": pd.Timestamp(since),
+    }
+
+
+def coverage_limit(independent: float, *, nominal: float = 0.8) -> float:
+    """Return the coverage below which an interval covers too little, at the level of one test.
+
+    The largest share of ``independent`` outcomes (not necessarily whole) that has a probability
+    below the level; 0 for so few that even none inside would not be significant.
+
+    Examples
+    --------
+    >>> round(coverage_limit(100.0), 2), coverage_limit(3.0)
+    (0.66, 0.0)
+    """
+    shares = np.linspace(0.0, nominal, 801)
+    inside = shares * independent
+    chances = betainc(np.maximum(independent - inside, 1e-9), inside + 1, 1 - nominal)
+    rare = np.flatnonzero(chances < LEVEL)
+    return float(shares[rare[-1]]) if rare.size else 0.0
+
+
+def _skill_and_limit(ours: np.ndarray, theirs: np.ndarray, *, span: float) -> tuple[float, float]:
+    """Return the skill of the RMSE, and the limit below which it is significantly lost.
+
+    The arguments are squared errors, shape (row,), whose skill is proportional to the statistic of
+    the test.
+    """
+    from scipy import stats  # slow to load, and not for bulletins
+
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    skill = float(skill_against(ours[known].mean(), np.maximum(theirs[known].mean(), 1e-18)))
+    p_value = float(skill_range(ours, theirs, span=max(span, 1.0))[2])
+    if not np.isfinite(p_value):
+        return 1 - np.sqrt(1 - skill), 0.0
+    freedom = cosine_count(int(known.sum()), span=max(span, 1.0))
+    statistic = max(float(stats.t.isf(p_value / 2, freedom)), 1e-9)
+    limit = -abs(skill) * float(stats.t.isf(LEVEL, freedom)) / statistic
+    return 1 - np.sqrt(1 - skill), 1 - np.sqrt(1 - limit)

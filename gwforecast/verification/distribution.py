@@ -4,11 +4,14 @@ F is linear between the quantiles. Beyond the outermost quantile on either side 
 distribution through the outermost two, so that no level has probability 0 or 1. Equal quantiles
 make F a step. A forecast with a median alone is a step at the median: its probabilities are 0 and
 1. Quantiles that cross are sorted.
+
+:class:`Thresholds` are levels of alert by well, whose crossing has a probability.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,7 +23,10 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import observed_at
 from gwforecast.verification.lead_scoring import shared_pairs
 
-__all__ = ["crossing_table", "event_probability", "events", "on_pairs", "pit_values"]
+__all__ = [
+    "Thresholds", "crossing_table", "crossings", "event_probability", "events", "on_pairs",
+    "pit_values",
+]  # fmt: skip
 
 
 PAIR = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME)
@@ -274,3 +280,69 @@ def _crossed(level: xr.DataArray, threshold: float, *, above: bool) -> np.ndarra
     at = np.full(values.shape[:2], threshold)
     below, through = cdf(values, at, level[schema.QUANTILE].values)
     return np.asarray(np.maximum.accumulate(1 - through if above else below, axis=1))
+
+
+COLUMNS = ["well", "side", "threshold", "probability", "by", "ends"]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Levels whose crossing matters.
+
+    Parameters
+    ----------
+    below, above : float or mapping, optional
+        A level below or above these is an event, m: one for all wells, or by well.
+
+    Examples
+    --------
+    >>> Thresholds(below={"MW-7": 27.1}, above=30.0).of("MW-7")
+    {'below': 27.1, 'above': 30.0}
+    >>> Thresholds(below={"MW-7": 27.1}).of("MW-8")
+    {}
+    """
+
+    below: float | Mapping[str, float] | None = None
+    above: float | Mapping[str, float] | None = None
+
+    def of(self, well: str) -> dict[str, float]:
+        """Return the thresholds of a well, m, by side: ``"below"`` and ``"above"``."""
+        given = (("below", self.below), ("above", self.above))
+        found = {side: one.get(well) if isinstance(one, Mapping) else one for side, one in given}
+        return {side: float(level) for side, level in found.items() if level is not None}
+
+    def __bool__(self) -> bool:
+        """Whether there is a threshold."""
+        return any(one is not None and one != {} for one in (self.below, self.above))
+
+
+def crossings(product: xr.Dataset, thresholds: Thresholds) -> pd.DataFrame:
+    """Return the probability that each well crosses its thresholds within the horizon.
+
+    ``product`` is a forecast of one issue time; a well without a threshold or a forecast has no
+    row. Columns well, side (``"below"`` or ``"above"``), threshold (m), probability (see
+    :func:`gwforecast.verification.distribution.crossing_table`), by (first valid time by which the
+    crossing is as likely as not, NaT if it never is) and ends (the last valid time).
+    """
+    rows: list[dict[str, object]] = []
+    ends = product[schema.VALID_TIME].values[0, -1]
+    for well in product[schema.WELL].values.tolist():
+        given = thresholds.of(well)
+        if not given:
+            continue
+        one = product.sel({schema.WELL: [well]})
+        if not np.isfinite(one[schema.LEVEL].values).all():
+            continue
+        for side, level in given.items():
+            row = crossing_table(one, level, above=side == "above").iloc[0]
+            rows.append(
+                {
+                    "well": well,
+                    "side": side,
+                    "threshold": level,
+                    "probability": float(row["probability"]),
+                    "by": row["first_50"],
+                    "ends": ends,
+                }
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)

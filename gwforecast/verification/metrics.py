@@ -35,8 +35,10 @@ from gwforecast.verification.averages import (
     Pairs,
     Statistics,
     Values,
+    as_series,
+    pairs,
+    score_series,
 )
-from gwforecast.verification.series import as_series, pairs, score_series
 
 __all__ = [
     "METRICS", "Kernel", "Metric", "Values", "as_series", "bias", "kge", "kge_anomaly", "kgenp",

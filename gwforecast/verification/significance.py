@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from gwforecast import schema
 from gwforecast.verification.lead_scoring import forecast_losses
@@ -79,6 +78,8 @@ def skill_range(
     Coroneo and Iacone (2020), doi:10.1002/jae.2756; Lazarus, Lewis, Stock and Watson (2018),
     doi:10.1080/07350015.2018.1506926; Fieller (1954), doi:10.1111/j.2517-6161.1954.tb00159.x.
     """
+    from scipy import stats  # slow to load
+
     if span < 1:
         raise ValueError(f"Errors last for 1 issue time or more. Received span={span}. Correct it.")
     ours, theirs = np.asarray(losses, float), np.asarray(baseline, float)

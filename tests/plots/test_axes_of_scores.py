@@ -11,7 +11,7 @@ from matplotlib import dates
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gwforecast import plots
-from gwforecast.verification.coverage import coverage_range
+from gwforecast.verification.probabilistic import coverage_range
 
 # scores
 

@@ -19,7 +19,7 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.reports.bulletin import Bulletin, FailedRun, bulletin
 from gwforecast.reports.map import map_of
-from gwforecast.verification.thresholds import Thresholds, crossings
+from gwforecast.verification.distribution import Thresholds, crossings
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE: list[str] = json.loads((Path(__file__).parents[1] / "hostile.json").read_text("utf-8"))

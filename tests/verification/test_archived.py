@@ -12,18 +12,16 @@ from gwforecast import schema
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.verification.archived import (
     VerifiedForecast,
-    verified_forecasts,
-    verified_scores,
-)
-from gwforecast.verification.averages import Pairs
-from gwforecast.verification.drift import (
     coverage_limit,
     drift,
     outside,
     recommend,
     statistics_of,
     step_in,
+    verified_forecasts,
+    verified_scores,
 )
+from gwforecast.verification.averages import Pairs
 
 Q = np.array(QUANTILES)
 Z = np.array([-1.96, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.96])

@@ -18,8 +18,7 @@ from scipy import stats
 
 from gwforecast import schema
 from gwforecast.questions.indices import drought_table, gxg_table
-from gwforecast.verification import drift
-from gwforecast.verification.coverage import coverage_by_year
+from gwforecast.verification import archived
 from gwforecast.verification.distribution import crossing_table, event_probability, pit_values
 from gwforecast.verification.events import (
     brier_scores,
@@ -29,6 +28,7 @@ from gwforecast.verification.events import (
     tercile_scores,
 )
 from gwforecast.verification.lead_scoring import lead_scores
+from gwforecast.verification.probabilistic import coverage_by_year
 from gwforecast.verification.significance import compare, skill_range
 from gwforecast.verification.status import LevelStatus, monthly_means
 
@@ -473,6 +473,6 @@ def test_the_range_of_skill_is_that_of_ratios_not_rejected(seed: int) -> None:
 
 @pytest.mark.parametrize("n", [20, 53, 104])
 def test_the_limit_of_coverage_is_the_binomial_one(n: int) -> None:
-    counts = [k for k in range(n + 1) if stats.binom.cdf(k, n, 0.8) < drift.LEVEL]
-    limit = drift.coverage_limit(float(n))
+    counts = [k for k in range(n + 1) if stats.binom.cdf(k, n, 0.8) < archived.LEVEL]
+    limit = archived.coverage_limit(float(n))
     assert counts[-1] / n <= limit + 1e-3 < (counts[-1] + 1) / n + 1e-3

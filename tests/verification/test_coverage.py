@@ -7,7 +7,7 @@ import xarray as xr
 from scipy import stats
 
 from gwforecast import schema
-from gwforecast.verification.coverage import (
+from gwforecast.verification.probabilistic import (
     coverage_by_lead,
     coverage_by_year,
     coverage_note,

@@ -71,7 +71,7 @@ class Verification:
         Definition of the event.
     coverage : pandas.DataFrame
         Coverage by year and lead time with its range, as of
-        :func:`gwforecast.verification.coverage.coverage_by_lead`.
+        :func:`gwforecast.verification.probabilistic.coverage_by_lead`.
     """
 
     scores: pd.DataFrame

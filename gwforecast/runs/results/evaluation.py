@@ -46,7 +46,7 @@ class Evaluation(Result):
         Duration of each stage.
     coverage : pandas.DataFrame
         Coverage of the test period by year with its range, as of
-        :func:`gwforecast.verification.coverage.coverage_by_year`.
+        :func:`gwforecast.verification.probabilistic.coverage_by_year`.
     paths : dict of str to pathlib.Path
         Files written, by their names in the folder.
     observations : xarray.Dataset, optional

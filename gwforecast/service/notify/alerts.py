@@ -26,7 +26,7 @@ from gwforecast.service.notify.channels import (
     webhook_address,
 )
 from gwforecast.service.notify.events import Event, Reported, new_events
-from gwforecast.verification.thresholds import Thresholds
+from gwforecast.verification.distribution import Thresholds
 from gwforecast.writing import write_text
 
 __all__ = ["Alerts", "send_alerts"]

@@ -19,7 +19,7 @@ import xarray as xr
 from gwforecast import schema
 from gwforecast.service.monitor import LastRun
 from gwforecast.timeline import format_time
-from gwforecast.verification.thresholds import Thresholds, crossings
+from gwforecast.verification.distribution import Thresholds, crossings
 
 __all__ = ["Event", "Reported", "in_lines", "new_events"]
 
