@@ -221,7 +221,7 @@ def our_members(name: str, data: Path, wells: int) -> tuple[float, list[list[flo
 
 def our_epoch(well: Arrays, hidden: int = 64, epochs: int = 4) -> float:
     """Return the seconds of an epoch of one window for each target, all members."""
-    from gwforecast.networks.engines import choice
+    from gwforecast.networks import engines
     from gwforecast.networks.engines.jobs import Data, Job, Recipe
     from gwforecast.networks.lstm import LSTM
     from gwforecast.sequences.windows import epoch_starts
@@ -237,7 +237,7 @@ def our_epoch(well: Arrays, hidden: int = 64, epochs: int = 4) -> float:
     ]
     data = Data(well.inputs[None], well.targets[None], np.full_like(well.targets, np.nan)[None])
     start = clock()
-    choice.train(architecture, recipe, data, jobs)
+    engines.train(architecture, recipe, data, jobs)
     return (clock() - start) / epochs
 
 

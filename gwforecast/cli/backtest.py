@@ -104,7 +104,7 @@ def _print_scores(scores: pd.DataFrame) -> None:
     """Print the scores of some lead times, best model first, with the pairs that they rest on."""
     import pandas as pd
 
-    from gwforecast.plots.labels import lead_numbers
+    from gwforecast.plots.prepare import lead_numbers
     from gwforecast.verification.lead_scoring import (
         forecast_summary,
         lead_definitions,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gwforecast.models.settings import LONGEST_HORIZON
+from gwforecast.models.state import LONGEST_HORIZON
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
 
 __all__ = [

@@ -18,7 +18,7 @@ from gwforecast import schema, timeline
 from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
-from gwforecast.sequences.lags import lagged_means
+from gwforecast.sequences.windows import lagged_means
 
 __all__ = ["Additive", "Curves"]
 

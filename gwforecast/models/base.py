@@ -28,7 +28,7 @@ from gwforecast.display import Displayed
 from gwforecast.forcings import base as weather
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.models.bundle import describe, write_bundle
-from gwforecast.models.settings import check_settings, fitted_wells, setting, settings_table
+from gwforecast.models.state import check_settings, fitted_wells, setting, settings_table
 from gwforecast.progress import ProgressOption, taking_progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import gather_forecast, label_projection

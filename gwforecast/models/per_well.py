@@ -70,8 +70,8 @@ from gwforecast.models.base import (
 )
 from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import antecedent_columns, lag_edges
 from gwforecast.sequences.split import Period, Split, require_sequential
+from gwforecast.sequences.windows import antecedent_columns, lag_edges
 
 __all__ = ["FittedOnRows", "PerWell", "WellRecord", "require_varying"]
 

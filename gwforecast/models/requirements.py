@@ -19,7 +19,7 @@ from gwforecast import schema, timeline
 from gwforecast.data.covariates import gaps_in_covariates
 from gwforecast.forcings.base import check_present
 from gwforecast.models.base import Forecaster
-from gwforecast.models.settings import LONGEST_HORIZON
+from gwforecast.models.state import LONGEST_HORIZON
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Period, Split
 

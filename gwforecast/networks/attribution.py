@@ -9,7 +9,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.networks.inference import TrainedNetworks, member_weights_at
-from gwforecast.sequences.lags import lag_edges
+from gwforecast.sequences.windows import lag_edges
 
 if TYPE_CHECKING:
     import keras

@@ -18,7 +18,7 @@ from gwforecast.models.state import read_texts
 from gwforecast.networks.forecaster import NeuralForecaster
 from gwforecast.networks.parts import Head
 from gwforecast.progress import ProgressOption
-from gwforecast.sequences.normal import CLASSES, Normal
+from gwforecast.sequences.scale import CLASSES, Normal
 from gwforecast.sequences.split import Split
 
 __all__ = ["NormalClassifier"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge
 
-from gwforecast.models.settings import setting
+from gwforecast.models.state import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import WEIGHT_DECAY, NeuralForecaster
 from gwforecast.networks.shared import GlobalForecaster

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,8 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import DEFAULT_FEATURES
 from gwforecast.models.base import HeldOut, through_periods
-from gwforecast.models.settings import check_settings, setting
-from gwforecast.networks import stored
-from gwforecast.networks.engines import choice
+from gwforecast.models.state import check_settings, setting
+from gwforecast.networks import engines
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, cosine_rates, history_of
 from gwforecast.networks.inference import (
     TrainedNetworks,
@@ -128,8 +127,6 @@ class NeuralForecaster(TrainedNetworks):
         Columns well, member, epoch, loss, validation_loss (scaled, so that 1 is the variance); of
         the last fit, not stored.
     """
-
-    architecture: ClassVar[type[Architecture]]
 
     name: str = "network"
     covariates: Sequence[str] | None = None
@@ -307,7 +304,7 @@ class NeuralForecaster(TrainedNetworks):
         *,
         recipe: Recipe | None = None,
     ) -> list[Trained]:
-        return choice.train(
+        return engines.train(
             self.architecture_, recipe or self._recipe(), data, jobs, engine=self.engine,
             workers=self.workers, progress=progress,
         )  # fmt: skip
@@ -431,18 +428,6 @@ class NeuralForecaster(TrainedNetworks):
                 "unknown. Fit a new forecaster to choose them.",
                 stacklevel=4,
             )
-
-    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the fitted networks as plain JSON values and arrays by name."""
-        return stored.describe(self)
-
-    @classmethod
-    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the forecaster that :meth:`to_state` described; it simulates without TensorFlow.
-
-        Raises KeyError, TypeError or ValueError if an entry is not as it must be.
-        """
-        return stored.restore(cls, description, arrays)
 
     @staticmethod
     def join_members(parts: Sequence[NeuralForecaster]) -> NeuralForecaster:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gwforecast.models.settings import setting
+from gwforecast.models.state import setting
 from gwforecast.networks import parts
 from gwforecast.networks.forecaster import WEIGHT_DECAY, NeuralForecaster
 from gwforecast.networks.shared import GlobalForecaster

@@ -12,25 +12,28 @@ has the same level however much of the record is given.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.data.covariates import derive_features, require_covariates
+from gwforecast.data.covariates import FEATURES, derive_features, require_covariates
 from gwforecast.models.base import Forecaster, NeedOfWeather
+from gwforecast.models.state import check_settings, read_text, read_whole
 from gwforecast.networks.parts import Architecture, State, activate, dense
 from gwforecast.processes import one_blas_thread
-from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.scale import Scaler
-from gwforecast.sequences.windows import tile_starts
+from gwforecast.sequences.windows import lag_edges, lagged_means, tile_starts
+from gwforecast.writing import plain
 
 __all__ = [
     "TrainedNetworks", "centre_members", "learn_member_weights", "member_weights_at", "normalised",
     "run_networks",
 ]  # fmt: skip
+
 
 LEAST_LOSS = 1e-6  # of scaled levels; keeps the weight of a perfect fit finite
 ROWS_AT_ONCE = 640  # networks times sequences, whose states fit the cache of a core
@@ -95,6 +98,7 @@ class TrainedNetworks(Forecaster):
     neural = True
     blended = True
     needs_weather: ClassVar[NeedOfWeather] = "always"
+    architecture: ClassVar[type[Architecture]]
     lagged: bool = False  # inputs are means over lags, and each step is a window of its own
     architecture_: Architecture  # of all the networks
     lookback_: int  # warm-up steps of a window
@@ -358,6 +362,78 @@ class TrainedNetworks(Forecaster):
             found.append(run_networks(self.architecture_, weights, later, state=state)[0])
         return np.concatenate(found, axis=2)
 
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted networks as plain JSON values and arrays, without their history."""
+        arrays = {f"weights.{n}": np.asarray(w, np.float32) for n, w in enumerate(self.weights_)}
+        arrays |= {f"scaler.{name}": np.asarray(v) for name, v in self.scaler_.to_arrays().items()}
+        if self.attributes_ is not None:
+            arrays["attributes"] = np.asarray(self.attributes_, np.float32)
+        if self.member_weights_ is not None:
+            arrays["trust"] = np.asarray(self.member_weights_, float)
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        description = {
+            "name": self.name,
+            "shared": bool(self.shared_),
+            "lagged": bool(self.lagged),
+            "architecture": self.architecture_.to_dict(),
+            "covariates": list(self.covariates_of_fit_),
+            "features": list(self.features),
+            "lookback": int(self.lookback_),
+            "targets": int(self.targets_),
+            "wells": list(self.wells_),
+            "inputs": list(self.inputs_),
+            "seeds": [int(seed) for seed in self.seeds_],
+            "settings": {n: plain(getattr(self, n)) for n in names if n not in _DESCRIBED},
+        }
+        return description, arrays
+
+    @classmethod
+    def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the forecaster that :meth:`to_state` described; it simulates without TensorFlow.
+
+        Nothing that comes from a file is executed: values are checked against the types and bounds
+        of the settings, arrays against the shapes of the described networks. Descriptions without
+        ``settings``, of before stored networks could be updated, get those of the architecture,
+        and defaults for the others.
+
+        Raises KeyError, TypeError or ValueError if anything is missing, unknown, of another type or
+        shape, or not finite.
+        """
+        architecture = cls.architecture.from_dict(description["architecture"])
+        covariates = [read_text(name) for name in description["covariates"]]
+        features = [read_text(name) for name in description["features"]]
+        if not set(features) <= set(FEATURES):
+            raise ValueError(f"the features {features} must be among {sorted(FEATURES)}")
+        seeds = [_seed(seed) for seed in description["seeds"]]
+        settings = _settings(cls, description, dict(architecture.settings)) | {
+            "name": read_text(description["name"]),
+            "covariates": covariates,
+            "features": features,
+            "lookback": read_whole(description["lookback"]),
+            "targets": read_whole(description["targets"]),
+            "members": len(seeds),
+            "seed": min(seeds),
+        }
+        one: Any = cls(**settings)
+        check_settings(one)
+        one.settings_known_ = "settings" in description
+        one.architecture_, one.covariates_of_fit_, one.seeds_ = architecture, covariates, seeds
+        one.lookback_, one.targets_ = settings["lookback"], settings["targets"]
+        one.wells_ = [read_text(well) for well in description["wells"]]
+        one.inputs_ = [read_text(name) for name in description["inputs"]]
+        one.scaler_ = Scaler.from_arrays(
+            {n.removeprefix("scaler."): v for n, v in arrays.items() if n.startswith("scaler.")}
+        )
+        one.shared_ = description.get("shared", False) is True
+        if (description["lagged"] is True) != one.lagged or (one.shared_ and not one.pooled):
+            raise ValueError(
+                f"the description must be of a {cls.__name__}, received another network"
+            )
+        one.attributes_ = _attributes(one, arrays.get("attributes"))
+        one.member_weights_ = _member_weights(one, arrays.get("trust"))
+        one.weights_ = _weights(one, arrays)
+        return one  # type: ignore[no-any-return]
+
 
 def learn_member_weights(losses: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
     """Return the weight of each member, (well, member), from losses of levels it was not fitted on.
@@ -419,3 +495,70 @@ def centre_members(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray
 def _from(starts: np.ndarray, first: int) -> np.ndarray:
     """Return the starts of the tile that contains a position, and of those after it."""
     return starts[max(np.searchsorted(starts, first, side="right") - 1, 0) :]
+
+
+_DESCRIBED = {
+    "name", "covariates", "features", "lookback", "targets", "members", "seed", "workers", "engine",
+}  # fmt: skip
+"""Settings that the description has under other names, or that a machine chooses."""
+
+
+def _settings(
+    cls: type[Any], stored: Mapping[str, Any], of_architecture: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings that are not described under other names."""
+    known = {field.name for field in dataclasses.fields(cls)} - _DESCRIBED
+    if "settings" not in stored:
+        return {name: value for name, value in of_architecture.items() if name in known}
+    settings = stored["settings"]
+    if not isinstance(settings, Mapping) or not set(settings) <= known:
+        raise ValueError(f"the settings must be among {sorted(known)}, received {settings!r}")
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
+
+
+def _weights(one: Any, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    shapes = one.architecture_.weight_shapes()
+    found = [arrays[f"weights.{number}"] for number in range(len(shapes))]
+    for weights, shape in zip(found, shapes, strict=True):
+        expected = (1 if one.shared_ else len(one.wells_), len(one.seeds_), *shape)
+        if weights.shape != expected or weights.dtype != np.float32:
+            raise ValueError(f"weights of {weights.shape}, {weights.dtype}, expected {expected}")
+        if not np.isfinite(weights).all():
+            raise ValueError("weights must be finite")
+    return found
+
+
+def _attributes(one: Any, values: np.ndarray | None) -> np.ndarray | None:
+    """Return the inputs that describe each well, or None."""
+    lags = lag_edges(one.lookback_ + 1).size - 1 if one.lagged else 1
+    more = one.architecture_.inputs - len(one.inputs_) * lags
+    if values is None:
+        values = np.zeros((len(one.wells_), 0), np.float32)
+    expected = (len(one.wells_), more)
+    if values.shape != expected or values.dtype != np.float32 or not np.isfinite(values).all():
+        raise ValueError(f"attributes of {values.shape}, {values.dtype}, expected {expected}")
+    if one.architecture_.embedding:
+        numbers = values[:, -1]
+        known = one.architecture_.setting("wells")
+        if (numbers != numbers.astype(int)).any() or not ((numbers >= 0) & (numbers < known)).all():
+            raise ValueError(f"the number of a well must be one of 0 to {known - 1}")
+    return values if more else None
+
+
+def _member_weights(one: Any, weights: np.ndarray | None) -> np.ndarray | None:
+    """Return the weights of the members in the prediction at each well, or None."""
+    if weights is None:
+        return None
+    expected = (len(one.wells_), len(one.seeds_))
+    sound = weights.shape == expected and bool((weights >= 0).all())
+    if not sound or not np.allclose(weights.sum(axis=1), 1.0):
+        raise ValueError(
+            f"member weights of {weights.shape} must be {expected}, at least 0, with sums of 1"
+        )
+    return weights.astype(float)
+
+
+def _seed(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r} must be a whole number from 0")
+    return value

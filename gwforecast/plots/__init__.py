@@ -26,14 +26,22 @@ A ValueError is raised where a well, model, metric or period is unknown, or ther
 draw.
 """
 
-from gwforecast.plots.answers import filled_record, projections, scenario, trend
+from gwforecast.plots.answers import (
+    attribution,
+    contributions,
+    filled_record,
+    importance,
+    projections,
+    scenario,
+    step_responses,
+    trend,
+)
 from gwforecast.plots.errors import (
     observed_predicted,
     residual_diagnostics,
     residuals,
     residuals_by_season,
 )
-from gwforecast.plots.explanations import attribution, contributions, importance, step_responses
 from gwforecast.plots.forecasts import fan, hindcasts
 from gwforecast.plots.levels import all_models, gaps, hydrograph, lag_correlation, rain_departure
 from gwforecast.plots.scores import coverage_by_year, interval_coverage, score_comparison

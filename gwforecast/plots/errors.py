@@ -13,7 +13,7 @@ from scipy import stats
 
 from gwforecast import schema, timeline
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import MINUS, level_label, thousands
+from gwforecast.plots.prepare import MINUS, level_label, thousands
 from gwforecast.sequences.split import PERIODS, Period, Split
 
 __all__ = ["observed_predicted", "residual_diagnostics", "residuals", "residuals_by_season"]

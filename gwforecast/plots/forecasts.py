@@ -15,8 +15,7 @@ from matplotlib.axes import Axes
 from gwforecast import schema, timeline
 from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.plots import levels, prepare, style
-from gwforecast.plots.labels import WEATHER, lead_numbers, level_label
-from gwforecast.plots.prepare import Interval, View
+from gwforecast.plots.prepare import WEATHER, Interval, View, lead_numbers, level_label
 
 __all__ = ["fan", "hindcasts", "issues_of", "rain_through", "usual_levels"]
 

@@ -14,16 +14,19 @@ from matplotlib.ticker import MaxNLocator
 
 from gwforecast import schema, timeline
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import (
+from gwforecast.plots.prepare import (
+    Interval,
+    View,
     covariate_label,
+    lag_correlations,
     level_label,
     model_label,
+    rainfall_departure,
     shortened,
     thousands,
     units_label,
     wells_label,
 )
-from gwforecast.plots.prepare import Interval, View, lag_correlations, rainfall_departure
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["all_models", "frame", "gaps", "hydrograph", "lag_correlation", "rain_departure"]

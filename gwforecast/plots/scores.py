@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gwforecast.plots import style
-from gwforecast.plots.labels import (
+from gwforecast.plots.prepare import (
     MINUS,
     metric_label,
     model_label,

@@ -13,15 +13,15 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from gwforecast import schema
 from gwforecast.plots import style
-from gwforecast.plots.labels import (
+from gwforecast.plots.prepare import (
     lead_numbers,
     metric_label,
     model_label,
     perfect_value,
     thousands,
     wells_label,
+    whose,
 )
-from gwforecast.plots.prepare import whose
 
 __all__ = ["pit", "reliability", "scores_by_lead", "spread_apart"]
 

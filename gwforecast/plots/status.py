@@ -14,8 +14,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from gwforecast import schema
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import shortened, wells_label
-from gwforecast.sequences.normal import CLASSES
+from gwforecast.plots.prepare import shortened, wells_label
+from gwforecast.sequences.scale import CLASSES
 from gwforecast.verification.status import OUTLOOK_CLASSES
 
 __all__ = ["classes", "status_strip"]

@@ -24,8 +24,7 @@ from matplotlib.ticker import ScalarFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from gwforecast import schema
-from gwforecast.plots.labels import shortened
-from gwforecast.plots.prepare import View, is_sparse, isolated, period_spans
+from gwforecast.plots.prepare import View, is_sparse, isolated, period_spans, shortened
 from gwforecast.sequences.split import Period, Split
 
 __all__ = [

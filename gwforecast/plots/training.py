@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gwforecast.plots import prepare, style
-from gwforecast.plots.labels import MINUS, metric_label, model_label
+from gwforecast.plots.prepare import MINUS, metric_label, model_label
 from gwforecast.verification.metrics import METRICS
 
 __all__ = ["training_history", "tuning"]

@@ -15,7 +15,7 @@ from matplotlib.transforms import Affine2D
 
 from gwforecast import schema
 from gwforecast.plots import style
-from gwforecast.plots.labels import (
+from gwforecast.plots.prepare import (
     MINUS,
     metric_label,
     model_label,

@@ -145,7 +145,7 @@ def _cells(column: pd.Series) -> list[tuple[str, str | None]]:
 
     Numbers have as many decimals; counts among them have none.
     """
-    from gwforecast.plots.labels import model_label
+    from gwforecast.plots.prepare import model_label
 
     values = column.tolist()
     if column.name == "p_value":

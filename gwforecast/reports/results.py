@@ -382,7 +382,7 @@ def _examples(
 def _lead_sections(scores: pd.DataFrame) -> Iterator[Section]:
     """Yield each score by lead time, its definition, and the pairs that it rests on."""
     from gwforecast import plots  # loads matplotlib
-    from gwforecast.plots.labels import lead_label
+    from gwforecast.plots.prepare import lead_label
 
     metrics = list(dict.fromkeys(scores["metric"]))
     skills = [name for name in metrics if name.startswith("skill_crps_")]

@@ -302,7 +302,7 @@ def _note(evaluation: Evaluation, model: str, well: str) -> str:
 
 def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[str, Draw]]:
     from gwforecast import plots  # loads matplotlib
-    from gwforecast.plots.labels import WEATHER, model_label
+    from gwforecast.plots.prepare import WEATHER, model_label
 
     hindcasts, scores = result.hindcasts, result.scores
     scored = observations.assign({schema.LEVEL: result.split.levels(observations, "test")})
@@ -346,7 +346,7 @@ def _of_backtest(result: Backtest, observations: xr.Dataset) -> Iterator[tuple[s
 def _draw_status(status: pd.DataFrame, wells: np.ndarray, model: str) -> Any:
     """Draw the status of the last observed months and of the forecast ones."""
     from gwforecast import plots
-    from gwforecast.plots.labels import model_label
+    from gwforecast.plots.prepare import model_label
 
     shown = status[status[schema.WELL].isin(wells)]
     issued = shown["issue_time"].max()

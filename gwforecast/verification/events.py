@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.sequences.normal import CLASSES, Normal
+from gwforecast.sequences.scale import CLASSES, Normal
 from gwforecast.verification.distribution import event_probability, events, on_pairs, pit_values
 from gwforecast.verification.lead_scoring import long_scores, mean_of_pairs, observed_pairs
 from gwforecast.verification.scoring import skill_against
@@ -49,7 +49,7 @@ def tercile_limits(
     rows : xarray.DataArray
         Reference levels, boolean, dims (well, time): those before the issue times.
     by : {"month", "all"}
-        Terciles of each calendar month (:class:`gwforecast.sequences.normal.Normal`), or of all
+        Terciles of each calendar month (:class:`gwforecast.sequences.scale.Normal`), or of all
         levels.
 
     Returns

@@ -10,8 +10,8 @@ import xarray as xr
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.split import split_by_date, split_by_fraction
+from gwforecast.sequences.windows import lag_edges, lagged_means
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

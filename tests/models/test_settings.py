@@ -14,7 +14,7 @@ from gwforecast.models.ardl import ARDL
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
-from gwforecast.models.settings import settings_table
+from gwforecast.models.state import settings_table
 from gwforecast.models.state_space import ETS, ARMARegression, UnobservedComponents
 
 MODELS = [

@@ -12,7 +12,7 @@ from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import MLP
 from gwforecast.runs.saved import load
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.normal import Normal
+from gwforecast.sequences.scale import Normal
 from gwforecast.sequences.split import split_by_fraction
 
 

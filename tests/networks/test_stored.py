@@ -14,9 +14,9 @@ import xarray as xr
 from gwforecast.networks.cnn import CNN, GlobalCNN
 from gwforecast.networks.forecaster import NeuralForecaster
 from gwforecast.networks.gru import GRU, GlobalGRU
+from gwforecast.networks.inference import restore
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.mlp import MLP, GlobalMLP
-from gwforecast.networks.stored import restore
 from gwforecast.sequences.split import Split, split_by_fraction
 
 SMALL: dict[str, Any] = {

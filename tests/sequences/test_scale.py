@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.attributes import AttributeEncoder
-from gwforecast.sequences.lags import lag_edges, lagged_means
 from gwforecast.sequences.scale import Scaler
+from gwforecast.sequences.windows import lag_edges, lagged_means
 
 DIMS = ("well", "time")
 

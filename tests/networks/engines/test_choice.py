@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.networks.engines import build, choice, compiled
+from gwforecast.networks import engines
+from gwforecast.networks.engines import build, compiled
 from gwforecast.networks.gru import GRU
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.mlp import MLP
@@ -51,9 +52,9 @@ def data() -> xr.Dataset:
 @pytest.fixture
 def no_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(compiled, "_library", lambda: None)
-    choice._report_missing.cache_clear()
+    engines._report_missing.cache_clear()
     yield
-    choice._report_missing.cache_clear()
+    engines._report_missing.cache_clear()
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_without_the_kernels_keras_trains_and_it_is_said_once(
         for _ in range(2):
             MLP(**SMALL).fit(data, split=split_by_fraction(data))
     assert len(trained_by_keras) == 2
-    (said,) = [r.getMessage() for r in caplog.records if r.name == choice.LOG.name]
+    (said,) = [r.getMessage() for r in caplog.records if r.name == engines.LOG.name]
     assert "trained by Keras, several times as slowly" in said
     assert "Install a C compiler" in said
 
@@ -127,7 +128,7 @@ def test_networks_that_it_does_not_support_are_refused(data: xr.Dataset) -> None
 def test_a_gpu_is_used_by_keras(
     data: xr.Dataset, trained_by_keras: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "_has_gpu", lambda: True)
+    monkeypatch.setattr(engines, "_has_gpu", lambda: True)
     MLP(**SMALL).fit(data, split=split_by_fraction(data))
     assert trained_by_keras
 

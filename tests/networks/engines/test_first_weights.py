@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gwforecast.networks.cnn import CNNArchitecture
-from gwforecast.networks.engines.first_weights import glorot_uniform, normal, orthogonal
 from gwforecast.networks.gru import GRUArchitecture
 from gwforecast.networks.lstm import LSTMArchitecture
 from gwforecast.networks.mlp import MLPArchitecture
+from gwforecast.networks.parts import glorot_uniform, normal, orthogonal
 
 SHARED = {"dropout": 0.1, "noise": 0.1, "l2": 0.0, "outputs": 2, "output_activation": "linear"}
 VECTORS = {"wells": 7, "embedding": 3}
