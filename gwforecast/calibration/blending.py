@@ -36,23 +36,10 @@ def simulate_held_out(
 ) -> xr.Dataset:
     """Return the simulated levels of rows on which a forecaster was not fitted.
 
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Fitted on the train period.
-    observations : xarray.Dataset
-        Dimensions (well, time), used for the fit.
-    split : Split
-        The periods of the fit.
-    simulation : xarray.Dataset, optional
-        Simulation by this forecaster if there is one already, or the result of
-        :func:`center_and_spread` for it.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` and ``spread`` of the members, (well, time), m; NaN for rows that were not held
-        out, which include all rows after the validation period.
+    The forecaster was fitted on the train period of the split. A simulation by it that there is
+    already, or the result of :func:`center_and_spread` for it, need not be made again. ``level``
+    and ``spread`` of the members are (well, time), m; NaN for rows that were not held out, which
+    include all rows after the validation period.
     """
     nothing = xr.full_like(observations[schema.LEVEL], np.nan, dtype=float).drop_attrs()
     unseen = xr.Dataset({schema.LEVEL: nothing, SPREAD: nothing})
@@ -64,18 +51,10 @@ def simulate_held_out(
 
 
 def center_and_spread(simulation: xr.Dataset) -> xr.Dataset:
-    """Return median and standard deviation of the members of a simulation.
+    """Return ``level`` and ``spread``, median and standard deviation of members, (well, time), m.
 
-    Parameters
-    ----------
-    simulation : xarray.Dataset
-        ``level`` (well, time) or (well, time, member), m. Without members, ``spread`` (well, time),
-        m, may hold their standard deviation.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` and ``spread`` (well, time), m; the spread is 0 if it is not known.
+    The ``level`` of the simulation is (well, time) or (well, time, member), m. Without members its
+    ``spread`` (well, time), m, may hold their standard deviation; it is 0 if it is not known.
     """
     level = simulation[schema.LEVEL].transpose(schema.WELL, schema.TIME, ...)
     if schema.MEMBER in level.dims:
@@ -94,16 +73,9 @@ WEIGHT_POWER = 2.0
 def blend_weights(held_out: Sequence[xr.DataArray], observed: xr.DataArray) -> xr.DataArray:
     """Return the weight of each model at each well, dims (model, well); they add up to 1.
 
-    A model without any level at a well, which has failed there, has no weight. Weights are equal at
-    a well where none of the models has one.
-
-    Parameters
-    ----------
-    held_out : sequence of xarray.DataArray
-        For each model levels that it predicted without having been fitted on them, m, dims (well,
-        time); NaN elsewhere.
-    observed : xarray.DataArray
-        Levels to compare with, m, dims (well, time); NaN where there is none.
+    Levels are (well, time), m. Those of each model are held out: it predicted them without having
+    been fitted on them; NaN elsewhere. A model without any level at a well, which has failed there,
+    has no weight. Weights are equal at a well where none of the models has one.
 
     Examples
     --------
@@ -126,19 +98,9 @@ def blend_weights(held_out: Sequence[xr.DataArray], observed: xr.DataArray) -> x
 def blend_simulations(simulations: Sequence[xr.Dataset], weights: xr.DataArray) -> xr.Dataset:
     """Return the weighted mean of models and the spread of all members.
 
-    The variance of all members is the sum of the variances within and between models.
-
-    Parameters
-    ----------
-    simulations : sequence of xarray.Dataset
-        ``level`` and ``spread`` (well, time), m, of each model.
-    weights : xarray.DataArray
-        Dimensions (model, well).
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` and ``spread`` (well, time), m; NaN where a model that has a weight is NaN.
+    Each simulation has ``level`` and ``spread`` (well, time), m, and so has the result; NaN where a
+    model that has a weight (model, well) is NaN. The variance of all members is the sum of the
+    variances within and between models.
     """
     each = xr.concat(simulations, schema.MODEL, join="exact")
     each = each.transpose(..., schema.WELL, schema.TIME).where(weights > 0, 0.0)
@@ -151,20 +113,11 @@ def blend_simulations(simulations: Sequence[xr.Dataset], weights: xr.DataArray) 
 def blend_members(levels: Sequence[xr.DataArray], weights: np.ndarray | None) -> xr.DataArray:
     """Return the members of all models around the weighted mean of the models' medians.
 
-    The distance of a member from that mean is scaled so that each model has its weight in the
-    variance of all members, however many members it has.
-
-    Parameters
-    ----------
-    levels : sequence of xarray.DataArray
-        Levels of each model, m, dims (well, ..., member); without members a model is one member.
-    weights : numpy.ndarray, optional
-        Shape (model, well), adding up to 1; by default equal, and members are not scaled.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions (well, ..., member), m, whose median is the weighted mean of the medians.
+    The levels of each model are (well, ..., member), m; without members a model is one member. The
+    distance of a member from the mean is scaled so that each model has its weight (model, well) in
+    the variance of all members, however many members it has; weights add up to 1. Without weights
+    they are equal, and members are not scaled. The median of the result is the weighted mean of the
+    medians.
     """
     member = schema.MEMBER
     levels = [one if member in one.dims else one.expand_dims({member: [0]}, -1) for one in levels]
@@ -204,10 +157,7 @@ def blend_members(levels: Sequence[xr.DataArray], weights: np.ndarray | None) ->
 def read_weights(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return stored weights (model, well).
 
-    Raises
-    ------
-    ValueError
-        If they have another shape, are negative or do not add up to 1 at each well.
+    Raises ValueError if they have another shape, are negative or do not add up to 1 at each well.
     """
     if values.shape != shape:
         raise ValueError(f"the weights of a blend must have the shape {shape}, not {values.shape}")

@@ -225,14 +225,6 @@ class Calibrated(Displayed):
         """Return the state without that of the forecaster, for :meth:`from_state`.
 
         Weather forecasts are stored as climatology: that of a later issue time is a new one.
-
-        Returns
-        -------
-        dict
-            ``name``, ``horizon``, ``forcing`` and, of a scenario, ``scenario``; plain JSON.
-        dict of str to numpy.ndarray
-            ``interval.wells``, ``interval.widths``, ``interval.error``, ``trained.wells`` and
-            ``trained.through``.
         """
         description = {
             "name": self.name, "horizon": self.horizon, **forcing_to_state(self.forcing),
@@ -264,17 +256,8 @@ class Calibrated(Displayed):
     ) -> Self:
         """Return the calibrated forecaster whose state :meth:`to_state` returned.
 
-        Parameters
-        ----------
-        description, arrays
-            As returned by :meth:`to_state`.
-        forecaster : Forecaster
-            The restored forecaster.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, or has another type or shape.
+        The forecaster is restored. Raises KeyError, TypeError or ValueError if an entry is missing,
+        or has another type or shape.
         """
         forcing, horizon = forcing_from_state(description), description["horizon"]
         if type(horizon) is not int or horizon < 1:
@@ -295,23 +278,13 @@ LONGEST_SHARE = 0.9  # of the levels; a level that hardly ever changes has no bo
 
 
 def bounds_of_record(levels: xr.DataArray) -> xr.Dataset:
-    """Return the bounds that a record shows.
+    """Return the bounds that levels (well, time), m, show: ``lower`` and ``upper``, (well,), m.
 
     The lowest level is a bound if it was observed in two or more years, makes up at least 2 % of
     the levels, and was observed at least three times as often as the next one, as levels that are
-    rounded or that turn with the season are not. The highest level likewise. 59 weekly wells in
-    Germany, 14 daily ones in Switzerland and two of the groundwater modelling challenge show one
-    bound in all, that of a well which falls dry.
-
-    Parameters
-    ----------
-    levels : xarray.DataArray
-        Levels, m, dims (well, time); NaN where there is none or where it must not be used.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``lower`` and ``upper``, m, dims (well,); minus and plus infinity where there is no bound.
+    rounded or that turn with the season are not. The highest level likewise. Where there is no
+    bound it is infinite. 59 weekly wells in Germany, 14 daily ones in Switzerland and two of the
+    groundwater modelling challenge show one bound in all, that of a well which falls dry.
 
     Examples
     --------
@@ -335,12 +308,7 @@ def bounds_of_record(levels: xr.DataArray) -> xr.Dataset:
 def within_bounds(levels: xr.DataArray, bounds: xr.Dataset) -> xr.DataArray:
     """Return predicted levels, or quantiles of them, moved to the bounds of their wells.
 
-    Parameters
-    ----------
-    levels : xarray.DataArray
-        Dimensions (well, ...), m.
-    bounds : xarray.Dataset
-        As of :func:`bounds_of_record`, of the same wells or more.
+    Levels are (well, ...), m, and bounds as of :func:`bounds_of_record`, of the same wells or more.
     """
     own = bounds.sel({schema.WELL: levels[schema.WELL].values}).drop_vars(schema.WELL)
     moved = levels.clip(min=own["lower"], max=own["upper"])

@@ -112,18 +112,13 @@ class ErrorModel:
 
         For each well the parameters of a fixed grid are tried. Forecasts are issued at the steps
         with a level, and the ratio of their RMSE to that of persistence is averaged over lead times
-        that are increasingly far apart, with weights 1 / lead time, because persistence is hardest
-        to beat at the shortest lead times. Decay times, shares and noise are chosen first, then the
-        slope for the best few of these, then the weights of the two forecasts.
+        up to a horizon in steps, which are increasingly far apart, with weights 1 / lead time,
+        because persistence is hardest to beat at the shortest lead times. Decay times, shares and
+        noise are chosen first, then the slope for the best few of these, then the weights of the
+        two forecasts.
 
-        Parameters
-        ----------
-        simulated : xarray.DataArray
-            Dimensions (well, time), m, by a forecaster that was not fitted on these levels.
-        levels : xarray.DataArray
-            Dimensions (well, time), m, on the same axes: the levels to use, NaN elsewhere.
-        horizon : int
-            Longest lead time in steps.
+        Both series are (well, time), m, on the same axes: simulated by a forecaster that was not
+        fitted on these levels, and the levels to use, NaN elsewhere.
         """
         times = levels[schema.TIME].values
         year = timeline.steps_per_year(timeline.infer_frequency(times))
@@ -153,23 +148,13 @@ class ErrorModel:
     ) -> np.ndarray:
         """Return the state of error and level at each step, given the levels up to it.
 
-        Parameters
-        ----------
-        simulated : xarray.DataArray
-            Dimensions (well, time) or (well, time, member), m.
-        levels : xarray.DataArray
-            Dimensions (well, time), m; NaN where nothing was observed.
-        since : numpy.ndarray, optional
-            Shape (well,), ``datetime64``: levels up to this time are ignored; by default none are.
-        start : numpy.ndarray, optional
-            Shape (well, 24): state at ``since``; by default unknown.
+        Simulated levels are (well, time) or (well, time, member), m, observed ones (well, time),
+        NaN where there is none. Levels up to a time ``since`` (well,) are ignored, and ``start``
+        (well, 24) is the state then; by default unknown.
 
-        Returns
-        -------
-        numpy.ndarray
-            Shape (well, time[, member], 24), first for the error and then for the level: slow
-            component, fast component and slope, m, and their covariance in units of the variance
-            of the changes. Before ``since`` the components are 0.
+        The result has the shape (well, time[, member], 24), first for the error and then for the
+        level: slow component, fast component and slope, m, and their covariance in units of the
+        variance of the changes. Before ``since`` the components are 0.
         """
         times = timeline.to_times(levels[schema.TIME].values)
         year = timeline.steps_per_year(timeline.infer_frequency(times))
@@ -203,16 +188,8 @@ class ErrorModel:
     ) -> np.ndarray:
         """Return simulated levels after an issue time, corrected with the state at that time.
 
-        Parameters
-        ----------
-        forecast : numpy.ndarray
-            Shape (well, issue_time, lead_time[, member]), m, lead times 1, 2, ...
-        states : numpy.ndarray
-            Shape (well, issue_time[, member], 24): states at the issue times from :meth:`filter`.
-        wells : list of str
-            Names of the wells.
-        frequency : str
-            Of the time axis.
+        The forecast is (well, issue_time, lead_time[, member]), m, with lead times 1, 2, ..., and
+        its states (well, issue_time[, member], 24) are those of :meth:`filter` at the issue times.
         """
         year = timeline.steps_per_year(frequency)
         rows = self._rows(np.array(wells))
@@ -247,10 +224,7 @@ class ErrorModel:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the model whose state :meth:`to_arrays` returned.
 
-        Raises
-        ------
-        KeyError, ValueError
-            If an array is missing, has another shape or is not finite.
+        Raises KeyError or ValueError if an array is missing, has another shape or is not finite.
         """
         model = cls()
         model.wells_ = [str(well) for well in arrays["wells"]]
@@ -435,19 +409,11 @@ FEWEST_BINS = 4
 def lasting_error(errors: xr.DataArray) -> xr.Dataset:
     """Return the error that is expected after the last known one, and how large errors will be.
 
-    Parameters
-    ----------
-    errors : xarray.DataArray
-        Observed less simulated levels, m, dims (well, time), of rows that the simulation was not
-        fitted on; NaN elsewhere.
-
-    Returns
-    -------
-    xarray.Dataset
-        The same dims. ``expected``: m, 0 up to the last known error of a well. ``deviation`` and
-        ``size``: the root mean square of the errors around it, and around 0, relative to that of
-        the known errors around 0; 1 up to the last known error. They are 0, 1 and 1 at wells whose
-        errors are known in fewer than four quarters of a year.
+    The errors, observed less simulated levels, (well, time), m, are of rows that the simulation was
+    not fitted on; NaN elsewhere. The result has the same dims. ``expected``: m, 0 up to the last
+    known error of a well. ``deviation`` and ``size``: the root mean square of the errors around it,
+    and around 0, relative to that of the known errors around 0; 1 up to the last known error. They
+    are 0, 1 and 1 at wells whose errors are known in fewer than four quarters of a year.
 
     Examples
     --------

@@ -38,25 +38,10 @@ def blocks_of_years(observations: xr.Dataset, *, blocks: int = BLOCKS) -> xr.Dat
     """Return the block to which each row belongs, with equal numbers of levels of a well.
 
     Blocks are contiguous in time, because errors of neighbouring steps are correlated (Roberts et
-    al. 2017, doi:10.1111/ecog.02881).
+    al. 2017, doi:10.1111/ecog.02881). They are numbered from 0, dims (well, time). Rows before the
+    first level belong to the first block, rows after the last level to the last.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    blocks : int
-        Number of blocks, at least 2.
-
-    Returns
-    -------
-    xarray.DataArray
-        Number of the block from 0, int, dims (well, time). Rows before the first level belong to
-        the first block, rows after the last level to the last.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two blocks, or more than levels.
+    Raises ValueError if there are fewer than two blocks, or more than levels.
 
     Examples
     --------
@@ -174,19 +159,7 @@ def _fit(forecaster: Forecaster, observations: xr.Dataset, progress: Progress | 
 def folds_of_wells(wells: Sequence[str], *, folds: int, seed: int = 0) -> list[list[str]]:
     """Return the wells in random groups of nearly equal size, each to be left out once.
 
-    Parameters
-    ----------
-    wells : sequence of str
-        Names of the wells, in any order.
-    folds : int
-        Number of groups.
-    seed : int
-        Seed of the shuffle.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two groups, or fewer wells than groups.
+    Raises ValueError if there are fewer than two groups, or fewer wells than groups.
 
     Examples
     --------

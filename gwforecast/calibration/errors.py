@@ -111,22 +111,14 @@ def smoothed(values: np.ndarray, *, count: np.ndarray | None = None) -> np.ndarr
 def independent_number(errors: np.ndarray, *, sizes: bool = False) -> np.ndarray:
     """Return to how many independent errors those of each lead time are equivalent, at least 1.
 
-    Their number is divided by the integral of their autocorrelation (Bayley and Hammersley 1946,
-    doi:10.2307/2983560), which is estimated from their signs, whatever their distribution. Lead
-    times share the mean of their neighbours.
+    Errors are (well, issue_time, lead_time), at regular issue times, NaN where unknown; the result
+    is (well, lead_time). Their number is divided by the integral of their autocorrelation (Bayley
+    and Hammersley 1946, doi:10.2307/2983560), which is estimated from their signs, whatever their
+    distribution. Lead times share the mean of their neighbours.
 
-    Parameters
-    ----------
-    errors : numpy.ndarray
-        Shape (well, issue_time, lead_time), at regular issue times; NaN where unknown.
-    sizes : bool
-        Count independent sizes of the errors, whatever their signs: the autocorrelation of squares
-        is the square of that of the errors, exactly for a normal distribution.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (well, lead_time).
+    With ``sizes``, independent sizes of the errors are counted, whatever their signs: the
+    autocorrelation of squares is the square of that of the errors, exactly for a normal
+    distribution.
 
     Examples
     --------
@@ -210,17 +202,9 @@ class ErrorSize:
     ) -> Self:
         """Estimate the dependence on season and level.
 
-        Parameters
-        ----------
-        errors : numpy.ndarray
-            Observed - predicted, m or in other units of the well, shape (well, row); NaN where
-            nothing was observed.
-        level : numpy.ndarray
-            Predicted levels, m, shape (well, row).
-        times : numpy.ndarray
-            Shape (row,), ``datetime64``.
-        years : numpy.ndarray
-            Shape (well,), years that the errors span; the penalty is weaker for longer spans.
+        Errors (observed - predicted, m or in other units of the well, NaN where nothing was
+        observed) and predicted levels, m, have the shape (well, row), times (row,), and the years
+        that the errors span (well,); the penalty is weaker for longer spans.
         """
         season = _season(times)
         self.coefficients_ = np.zeros((errors.shape[0], TERMS))
@@ -240,15 +224,7 @@ class ErrorSize:
         return self
 
     def relative(self, level: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Return the size of the errors in units of their mean.
-
-        Parameters
-        ----------
-        level : numpy.ndarray
-            Predicted levels of the wells, m, shape (well, row); NaN gives NaN.
-        times : numpy.ndarray
-            Shape (row,), ``datetime64``.
-        """
+        """Return the size of the errors in units of their mean; NaN where the level is."""
         season = _season(times)
         found = np.empty(level.shape)
         for well, (own, seen) in enumerate(zip(self.coefficients_, self.levels_, strict=True)):
@@ -347,21 +323,13 @@ def decorrelation_time(errors: np.ndarray, times: np.ndarray) -> np.ndarray:
 def error_reduction(errors: xr.DataArray, split: Split, periods: Sequence[Period]) -> xr.DataArray:
     """Return the expected ratio of the errors of a fit on all periods to the given errors.
 
-    Parameters
-    ----------
-    errors : xarray.DataArray
-        Observed - predicted, m, dims (well, time): in the train period by fits that left out the
-        fold of the row, in later periods by fits that ended before the period; NaN where unknown.
-    split : Split
-        The periods of each well.
-    periods : sequence of str
-        Periods used by the fit, in order; errors of other periods are not used.
+    Errors (observed - predicted, m, dims (well, time)) are, in the train period, those by fits that
+    left out the fold of the row, in later periods those by fits that ended before the period; NaN
+    where unknown, and not used in other periods than those of the fit, which are in order.
 
-    Returns
-    -------
-    xarray.DataArray
-        At most 1, dims (well, time). It is 1 for a well without errors in the train period, because
-        a forecaster that is not refitted without folds may not improve with additional years.
+    The ratio is at most 1, dims (well, time). It is 1 for a well without errors in the train
+    period, because a forecaster that is not refitted without folds may not improve with additional
+    years.
     """
     errors = errors.transpose(schema.WELL, schema.TIME)
     data = errors.to_dataset(name=schema.LEVEL)

@@ -162,17 +162,9 @@ class Corrected(Forecaster):
     ) -> Self:
         """Return a new forecaster with later fits of the parts and the same error model.
 
-        Parameters
-        ----------
-        parts : sequence of Forecaster
-            Refits of the parts through the end of a period.
-        observations : xarray.Dataset
-            Dimensions (well, time), used for the refits. Other wells are left out.
-        split : Split
-            The periods of the refits.
-        through : {"train", "validation", "test"}
-            Last period used by the refits. The state of the error model at its end is computed with
-            the previous parts, which were not fitted on the latest rows.
+        The parts were refitted through the end of a period of the split, on the observations (well,
+        time). The state of the error model at its end is computed with the previous parts, which
+        were not fitted on the latest rows. Other wells are left out.
         """
         again = self._of_wells(observations)
         again.parts = list(parts)
@@ -271,14 +263,6 @@ class Corrected(Forecaster):
         """Return the fitted state without that of the parts, for :meth:`from_state`.
 
         The parts are stored by :func:`gwforecast.models.bundle.describe`.
-
-        Returns
-        -------
-        dict
-            ``name`` and ``wells``, plain JSON.
-        dict of str to numpy.ndarray
-            ``error.wells``, ``error.error``, ``error.level``, ``error.doubt``, ``error.center``,
-            ``since``, ``known`` and, unless equal, ``weights``.
         """
         arrays = with_prefix("error", self.error_model_.to_arrays())
         arrays["since"] = self.since_.astype(schema.TIME_DTYPE)
@@ -297,17 +281,8 @@ class Corrected(Forecaster):
     ) -> Self:
         """Return the forecaster whose state :meth:`to_state` returned.
 
-        Parameters
-        ----------
-        description, arrays
-            As returned by :meth:`to_state`.
-        parts : sequence of Forecaster
-            The restored parts, in order.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If an entry is missing, or has another type or shape.
+        The parts are restored, in order. Raises KeyError, TypeError or ValueError if an entry is
+        missing, or has another type or shape.
         """
         restored = cls(parts, name=read_text(description["name"]))
         restored.wells_ = [read_text(well) for well in description["wells"]]

@@ -252,14 +252,9 @@ class ForecastInterval:
     def fit(self, hindcasts: xr.Dataset, observed: xr.DataArray) -> Self:
         """Estimate the widths from the errors of hindcasts.
 
-        Parameters
-        ----------
-        hindcasts : xarray.Dataset
-            ``level`` (well, issue_time, lead_time[, member]), m, of a forecaster that was not
-            fitted on the observed levels.
-        observed : xarray.DataArray
-            Level at each valid time, dims (well, issue_time, lead_time), m; NaN where none was
-            observed or where it must not be used.
+        Hindcasts have ``level`` (well, issue_time, lead_time[, member]), m, of a forecaster that
+        was not fitted on the observed levels. These are the levels at each valid time, (well,
+        issue_time, lead_time), m; NaN where none was observed or where it must not be used.
         """
         center, offsets, spread = _center_and_offsets(hindcasts[schema.LEVEL])
         errors = observed.transpose(*hindcasts[schema.LEVEL].dims[:3]).values - center
@@ -333,22 +328,14 @@ class ForecastInterval:
     ) -> xr.Dataset:
         """Return a forecast with quantiles instead of members.
 
-        Parameters
-        ----------
-        forecast : xarray.Dataset
-            ``level`` (well, issue_time, lead_time[, member]), m.
-        observed : xarray.DataArray, optional
-            Level at each valid time, dims (well, issue_time, lead_time), m. If given, the quantiles
-            at each issue time follow the outcomes of the earlier ones that are known by then.
-        shift : numpy.ndarray, optional
-            Shape (well, lead_time, quantile): shifts that follow the outcomes of earlier forecasts,
-            see :class:`gwforecast.calibration.tracking.Tracker`.
+        The forecast has ``level`` (well, issue_time, lead_time[, member]), m, and the result a last
+        dim quantile. If the observed level at each valid time is given, (well, issue_time,
+        lead_time), m, the quantiles at each issue time follow the outcomes of the earlier ones that
+        are known by then. A shift (well, lead_time, quantile) follows the outcomes of earlier
+        forecasts, see :class:`gwforecast.calibration.tracking.Tracker`.
 
-        Returns
-        -------
-        xarray.Dataset
-            ``level`` (well, issue_time, lead_time, quantile), m. The quantile 0.5 is the median of
-            the members; the others are NaN for a well and lead time with too few errors.
+        The quantile 0.5 is the median of the members; the others are NaN for a well and lead time
+        with too few errors.
         """
         level = forecast[schema.LEVEL]
         center, offsets, _ = _center_and_offsets(level)
@@ -383,10 +370,7 @@ class ForecastInterval:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the interval whose state :meth:`to_arrays` returned.
 
-        Raises
-        ------
-        KeyError, ValueError
-            If an array is missing or has another shape.
+        Raises KeyError or ValueError if an array is missing or has another shape.
         """
         interval = cls()
         interval.wells_ = [str(well) for well in arrays["wells"]]

@@ -27,14 +27,7 @@ LARGEST = 3.0  # a shift stays within minus and plus this
 
 
 class Tracker:
-    """Shifts of the quantiles of some wells and lead times.
-
-    Parameters
-    ----------
-    probabilities : numpy.ndarray
-        Shape (quantile,), of the quantiles.
-    wells, leads : int
-        Number of wells and lead times.
+    """Shifts of the quantiles, by their probabilities (quantile,), of some wells and lead times.
 
     Examples
     --------
@@ -61,14 +54,9 @@ class Tracker:
     def add(self, issued: np.ndarray, *, outcome: np.ndarray, valid: np.ndarray) -> None:
         """Add an issued forecast, after those of earlier issue times.
 
-        Parameters
-        ----------
-        issued : numpy.ndarray
-            Quantiles as issued, shape (well, lead_time, quantile), m; NaN where there are none.
-        outcome : numpy.ndarray
-            Observed levels, shape (well, lead_time), m; NaN where there are none.
-        valid : numpy.ndarray
-            Valid times, shape (lead_time,). An outcome is used from then on.
+        The quantiles as issued are (well, lead_time, quantile), m, observed levels (well,
+        lead_time), m, NaN where there is none. An outcome is used from its valid time (lead_time,)
+        on.
         """
         level = outcome[..., None]
         self._beyond.append(np.where(self._upper, level > issued, level < issued))

@@ -45,20 +45,9 @@ def replaced(
     by: Replacement,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Return observations with the values of some variables replaced on some rows.
+    """Return observations with the values of some variables replaced on some rows, (well, time).
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    names : iterable of str
-        Variables to change.
-    rows : xarray.DataArray
-        Rows to change, boolean, dims (well, time).
-    by : {"missing", "noise", "huge"}
-        NaN, noise with mean 0 and standard deviation 10, or 1e6.
-    seed : int
-        Seed of the noise.
+    They are replaced by NaN, by noise with mean 0 and standard deviation 10, or by 1e6.
     """
     random = np.random.default_rng(seed)
     changed = {}
@@ -76,12 +65,7 @@ def replaced(
 def difference(found: xr.DataArray, expected: xr.DataArray, *, rows: xr.DataArray) -> np.ndarray:
     """Return the times at which any value on some rows differs in any bit, ``datetime64``.
 
-    Parameters
-    ----------
-    found, expected : xarray.DataArray
-        Dims (well, time[, member | quantile]); NaN equals NaN.
-    rows : xarray.DataArray
-        Rows to compare, boolean, dims (well, time).
+    Both are (well, time[, member | quantile]), and NaN equals NaN; rows are (well, time).
     """
     xr.align(found, expected, rows, join="exact")
     found = found.transpose(*expected.dims)

@@ -23,19 +23,8 @@ __all__ = [
 def snap_issue_time(times: np.ndarray, given: object, *, stacklevel: int = 3) -> np.datetime64:
     """Return an issue time; one that is no time step becomes the last step before it, and warns.
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (time,), regular; steps after it count as well.
-    given : time
-        The requested issue time.
-    stacklevel : int
-        Of the warning.
-
-    Raises
-    ------
-    ValueError
-        If it is no time, or before the first step.
+    The times (time,) are regular; steps after them count as well. Raises ValueError if it is no
+    time, or before the first step.
     """
     moment = timeline.to_times([given])[0]
     step = timeline.step_at_or_before(times, moment)
@@ -56,30 +45,12 @@ def known_at(
     keep_weather: bool = False,
     extend: bool = False,
 ) -> xr.Dataset:
-    """Return the part of the observations that is known at an issue time.
+    """Return the part of the observations (well, time) that is known at an issue time.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    issue_time : numpy.datetime64
-        A step of the time axis.
-    keep_weather : bool
-        Keep the covariates after the issue time, for perfect foresight; levels after it are NaN. By
-        default the time axis ends at the issue time.
-    extend : bool
-        Extend a time axis that ends before the issue time up to it, with NaN; by default such an
-        issue time is an error.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dimensions (well, time), without any level after the issue time.
-
-    Raises
-    ------
-    SchemaError
-        If the issue time is not a step of the time axis.
+    No level after the issue time, which is a step of the time axis, is in the result, whose axis
+    ends there. With ``keep_weather`` the covariates after the issue time are kept, for perfect
+    foresight. With ``extend`` a time axis that ends before the issue time is extended up to it,
+    with NaN; by default such an issue time is a SchemaError.
 
     Examples
     --------
@@ -115,32 +86,12 @@ def issue_times_of(
     start: str | pd.Timestamp | np.datetime64 | None = None,
     end: str | pd.Timestamp | np.datetime64 | None = None,
 ) -> np.ndarray:
-    """Return the issue times of forecasts for a period.
+    """Return the issue times of forecasts for a period, (issue_time,), ``datetime64[us]``.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well; all wells share the issue times.
-    period : {"validation", "test"}
-        Period to forecast; the first issue time is the last step before its earliest start.
-    stride : int
-        Number of steps between issue times.
-    start, end : time, optional
-        First and last issue time; by default those of the period.
+    All wells share the issue times, which are ``stride`` steps apart. The first is by default the
+    last step before the earliest start of the period, and the last one that of the period.
 
-    Returns
-    -------
-    numpy.ndarray
-        Shape (issue_time,), ``datetime64[us]``.
-
-    Raises
-    ------
-    ValueError
-        If the stride is less than 1.
-    SchemaError
-        If there is no issue time.
+    Raises ValueError if the stride is less than 1, and SchemaError if there is no issue time.
     """
     if stride < 1:
         raise ValueError(
@@ -197,15 +148,9 @@ def spread_issue_times(
 
 
 def observed_at(levels: xr.DataArray, forecast: xr.Dataset) -> xr.DataArray:
-    """Return the level at each valid time, dims (well, issue_time, lead_time), m.
+    """Return the level at each valid time of a forecast, dims (well, issue_time, lead_time), m.
 
-    Parameters
-    ----------
-    levels : xarray.DataArray
-        Dimensions (well, time), m.
-    forecast : xarray.Dataset
-        With the coordinate ``valid_time`` (issue_time, lead_time). The result is NaN for valid
-        times that are not on the time axis of the levels.
+    Levels are (well, time), m. The result is NaN for valid times that are not on their time axis.
     """
     times = timeline.to_times(levels[schema.TIME].values)
     valid = forecast[schema.VALID_TIME].values
@@ -235,17 +180,10 @@ def mask_to_period(forecast: xr.Dataset, split: Split, *, period: Period) -> xr.
 
 
 def extend_split(split: Split, until: np.datetime64, *, sliding: bool = False) -> Split:
-    """Return a split whose validation period extends to a later time.
+    """Return a split whose validation period extends to the last step that a refit may use.
 
-    Parameters
-    ----------
-    split : Split
-        The periods of each well.
-    until : numpy.datetime64
-        Last step that a refit may use; a validation period that ends later is kept.
-    sliding : bool
-        Move the start of the train period by the same amount, so that the window keeps its length;
-        by default the window expands.
+    A validation period that ends later is kept. By default the window expands; with ``sliding`` the
+    start of the train period moves by the same amount, so that it keeps its length.
     """
     bounds = split.bounds.copy(deep=True)
     until = timeline.to_times([until])[0]

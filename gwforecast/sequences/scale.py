@@ -407,19 +407,9 @@ class Normal:
     limits_: xr.DataArray
 
     def fit(self, observations: xr.Dataset, *, rows: xr.DataArray) -> Self:
-        """Compute the terciles of the levels of the given rows.
+        """Compute the terciles of the levels of the given rows, boolean, dims (well, time).
 
-        Parameters
-        ----------
-        observations : xarray.Dataset
-            Dimensions (well, time).
-        rows : xarray.DataArray
-            Rows to use, boolean, dims (well, time).
-
-        Raises
-        ------
-        SchemaError
-            If a well has fewer than nine levels in these rows.
+        Raises SchemaError if a well has fewer than nine levels in these rows.
         """
         months = observations[schema.TIME].dt.month.values
         distance = np.abs(np.arange(1, 13)[:, None] - months)
@@ -446,19 +436,10 @@ class Normal:
 
     @classmethod
     def of(cls, wells: Sequence[str], limits: np.ndarray) -> Self:
-        """Return classes with given limits.
+        """Return classes with given limits: terciles (well, 12 months, 2), m above the datum.
 
-        Parameters
-        ----------
-        wells : sequence of str
-            Names of the wells.
-        limits : numpy.ndarray
-            Terciles, shape (well, 12 months, 2), m above the datum.
-
-        Raises
-        ------
-        ValueError
-            If the limits have another shape, are not finite or not in ascending order.
+        Raises ValueError if the limits have another shape, are not finite or not in ascending
+        order.
         """
         if limits.shape != (len(wells), 12, 2) or not np.isfinite(limits).all():
             raise ValueError(f"limits must be finite, of shape ({len(wells)}, 12, 2)")
@@ -478,13 +459,7 @@ class Normal:
         return one
 
     def classify(self, level: xr.DataArray) -> xr.DataArray:
-        """Return 0 (below), 1 (near) or 2 (above normal), NaN for missing levels.
-
-        Parameters
-        ----------
-        level : xarray.DataArray
-            m above the datum of the training levels; dims include well and time.
-        """
+        """Return 0 (below), 1 (near) or 2 (above normal) for levels, NaN for missing ones."""
         limits = self.limits_.sel(
             {schema.WELL: level[schema.WELL].values, "month": level[schema.TIME].dt.month}
         ).drop_vars("month")

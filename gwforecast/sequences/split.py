@@ -144,13 +144,7 @@ class Split:
 
 
 def require_sequential(split: object) -> Split:
-    """Return a sequential split, or raise for anything else, such as a random split.
-
-    Raises
-    ------
-    TypeError
-        If the split is not a :class:`Split`.
-    """
+    """Return a sequential split; raise TypeError for anything else, such as a random split."""
     if not isinstance(split, Split):
         raise TypeError(
             "Windows, forecasters and audits need periods that follow each other in time. Received "
@@ -375,22 +369,8 @@ def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -
 
     Folds are contiguous in time, with equal numbers of levels of a well: errors of neighbouring
     steps are correlated, so that random folds would not be independent (Roberts et al. 2017,
-    doi:10.1111/ecog.02881).
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time); levels after the train period are not used.
-    split : Split
-        The periods of each well.
-    folds : int
-        Number of folds.
-
-    Returns
-    -------
-    xarray.DataArray
-        Number of the fold from 0, int, dims (well, time); -1 outside the train period. The
-        attribute ``folds`` is their number.
+    doi:10.1111/ecog.02881). They are numbered from 0, dims (well, time); -1 outside the train
+    period, whose levels alone are used. The attribute ``folds`` is their number.
 
     Examples
     --------

@@ -87,31 +87,16 @@ class Windows:
         return Windows(self.well[index], self.target_start[index], self.lookback, self.targets)
 
     def gather(self, values: np.ndarray, *, fill: float = 0.0) -> np.ndarray:
-        """Return the inputs of each window.
+        """Return the inputs of each window, (window, lookback + targets, variable).
 
-        Parameters
-        ----------
-        values : numpy.ndarray
-            Shape (well, time, variable).
-        fill : float
-            Value for steps outside the data; 0 is the training mean of scaled values.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (window, lookback + targets, variable).
+        Values are (well, time, variable). Steps outside the data are filled; 0 is the training mean
+        of scaled values.
         """
         positions = self.input_start[:, None] + np.arange(self.length)
         return _gather(values, self.well, positions, fill)
 
     def gather_targets(self, values: np.ndarray) -> np.ndarray:
-        """Return the targets of each window, shape (window, targets); NaN where unknown.
-
-        Parameters
-        ----------
-        values : numpy.ndarray
-            Shape (well, time).
-        """
+        """Return the values (well, time) at the targets, (window, targets); NaN where unknown."""
         positions = self.target_start[:, None] + np.arange(self.targets)
         return _gather(values, self.well, positions, np.nan)
 
@@ -152,27 +137,13 @@ def epoch_starts(
 ) -> np.ndarray:
     """Return the first target of the windows in each training update for one well.
 
-    Each epoch uses each target once. Windows with many targets are shifted at random in each epoch,
-    so that a level does not always follow the same warm-up.
+    Each epoch uses each target once; the levels that are targets are True in the row (time,).
+    Windows with many targets are shifted at random in each epoch, so that a level does not always
+    follow the same warm-up.
 
-    Parameters
-    ----------
-    row : numpy.ndarray
-        Shape (time,), boolean: levels that are targets.
-    targets : int
-        Number of target steps of a window.
-    batch_size : int
-        Largest number of windows in an update.
-    epochs : int
-        Number of epochs.
-    seed : int
-        Random seed of shifts and order.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (epoch, update, window), int32: position of the first target, from ``1 - targets`` on.
-        Some windows are used twice if they do not fill the last update.
+    The result is (epoch, update, window), int32, with positions from ``1 - targets`` on and at most
+    ``batch_size`` windows in an update. Some windows are used twice if they do not fill the last
+    update.
     """
     observed = np.flatnonzero(row)
     rng = np.random.default_rng(seed)
@@ -219,18 +190,8 @@ def pooled_starts(
 def tile_starts(times: np.ndarray, *, targets: int) -> np.ndarray:
     """Return the starts of tiles of target steps, at dates that do not depend on the data.
 
-    Parameters
-    ----------
-    times : numpy.ndarray
-        Shape (time,), regular.
-    targets : int
-        Number of steps of a tile.
-
-    Returns
-    -------
-    numpy.ndarray
-        Positions, ``targets`` apart, starting at or before the first step; the first may be
-        negative.
+    Positions on the regular time axis are ``targets`` apart, starting at or before the first step;
+    the first may be negative.
 
     Examples
     --------
@@ -247,35 +208,15 @@ def tile_starts(times: np.ndarray, *, targets: int) -> np.ndarray:
 class WindowBatches:
     """Batches of windows, gathered when needed: a generator for the ``fit`` of Keras models.
 
-    Parameters
-    ----------
-    windows : Windows
-        Positions.
-    levels : numpy.ndarray
-        Shape (well, time), scaled; NaN is masked.
-    past, future : numpy.ndarray, optional
-        Covariates, shape (well, time, variable), scaled: known up to the issue time (the step
-        before the first target), and known up to the valid time.
-    static : numpy.ndarray, optional
-        Static attributes, shape (well, attribute), scaled.
-    batch_size : int
-        Number of windows in a batch.
-    seed : int, optional
-        Seed for a new random order in each pass; by default the windows keep their order.
+    All data are scaled: levels (well, time), NaN masked; past and future covariates (well, time,
+    variable), known up to the issue time (the step before the first target) and up to the valid
+    time; static attributes (well, attribute). With a seed each pass has a new random order; by
+    default the windows keep theirs.
 
-    Yields
-    ------
-    inputs : dict of str to numpy.ndarray
-        ``past`` (batch, lookback, variable), ``future`` (batch, lookback + targets, variable) and
-        ``static`` (batch, attribute), if given.
-    targets : numpy.ndarray
-        Shape (batch, targets, 1), as the output of a network; 0 where no level was observed.
-    weights : numpy.ndarray
-        Shape (batch, targets): 1, or 0 where no level was observed.
-
-    Notes
-    -----
-    One pass is ``network.fit(iter(batches), steps_per_epoch=len(batches), shuffle=False)``.
+    A batch has inputs ``past`` (batch, lookback, variable), ``future`` (batch, lookback + targets,
+    variable) and ``static`` (batch, attribute), those that are given; targets (batch, targets, 1),
+    as the output of a network, 0 where no level was observed; and weights (batch, targets), 1, or 0
+    there. One pass is ``network.fit(iter(batches), steps_per_epoch=len(batches), shuffle=False)``.
     """
 
     def __init__(
@@ -329,21 +270,9 @@ class WindowBatches:
 def lag_edges(lookback: int) -> np.ndarray:
     """Return edges of lag bins that double in width: 0, 1, 2-3, 4-7, ... up to the lookback.
 
-    Parameters
-    ----------
-    lookback : int
-        Number of steps including the present one; at least 1.
-
-    Returns
-    -------
-    numpy.ndarray of int
-        Bin k contains the lags ``edges[k]`` to ``edges[k + 1] - 1``. A last bin with less than half
-        of its full width is merged with the previous one.
-
-    Raises
-    ------
-    ValueError
-        If the lookback is less than 1.
+    Bin k contains the lags ``edges[k]`` to ``edges[k + 1] - 1``. The lookback includes the present
+    step; a ValueError is raised if it is less than 1. A last bin with less than half of its full
+    width is merged with the previous one.
 
     Examples
     --------
@@ -376,31 +305,16 @@ def lagged_means(
 ) -> np.ndarray:
     """Return the mean of each variable over bins of past steps; the present step is lag 0.
 
-    The result at a step depends only on this step and earlier ones, bit for bit.
+    Values are (well, time, variable). Edges of the bins increase from 0 or more, as of
+    :func:`lag_edges`. ``before`` (well, variable) is the value of each variable before the first
+    step; by default a bin is the mean over existing steps, and NaN if there are none. ``last`` is
+    the number of last steps to return, by default all.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (well, time, variable).
-    edges : numpy.ndarray of int
-        Increasing, from 0 or more; bin k contains the lags ``edges[k]`` to ``edges[k + 1] - 1`` in
-        steps, e.g. from :func:`lag_edges`.
-    before : numpy.ndarray, optional
-        Shape (well, variable): value of each variable before the first step. By default a bin is
-        the mean over existing steps, and NaN if there are none.
-    last : int, optional
-        Number of last steps to return; by default all.
+    The result is (well, time, variable * bins), all bins of the first variable first; NaN where a
+    step of the bin is missing. At a step it depends only on this step and earlier ones, bit for
+    bit.
 
-    Returns
-    -------
-    numpy.ndarray
-        Shape (well, time, variable * bins), all bins of the first variable first. A bin with a
-        missing step is NaN.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, or the edges do not increase from 0 or more.
+    Raises ValueError if the shapes do not match, or the edges do not increase from 0 or more.
 
     Examples
     --------

@@ -53,37 +53,19 @@ FORECASTS_AT_ONCE = 50
 
 @dataclass(frozen=True, eq=False)
 class VerifiedForecast:
-    """The part of an archived forecast of one well whose levels have been observed.
-
-    Parameters
-    ----------
-    well, model, bundle : str
-        The well, the model, and the bundle of fitted models that made the forecast.
-    issue_time : numpy.datetime64
-        When it was issued.
-    lead : numpy.ndarray
-        Shape (pair,): lead times in steps.
-    observed : numpy.ndarray
-        Shape (pair,), m.
-    level : numpy.ndarray
-        Shape (pair, quantile), m.
-    persistence, climatology : numpy.ndarray
-        Shape (pair,), m: the last level at the issue time, and the mean of the time of the year in
-        the years before the first issue; NaN where there is none.
-    prior : float
-        Mean of the levels up to the first issue, m; NaN where there is none.
-    """
+    """The part of an archived forecast of one well whose levels have been observed."""
 
     well: str
     model: str
-    bundle: str
+    bundle: str  # of fitted models, that made the forecast
     issue_time: np.datetime64
-    lead: np.ndarray
-    observed: np.ndarray
-    level: np.ndarray
-    persistence: np.ndarray
+    lead: np.ndarray  # lead times in steps, shape (pair,)
+    observed: np.ndarray  # shape (pair,), m
+    level: np.ndarray  # shape (pair, quantile), m
+    persistence: np.ndarray  # last level at the issue time, shape (pair,), m; NaN for none
+    # mean of the time of the year in the years before the first issue, as persistence
     climatology: np.ndarray
-    prior: float = np.nan
+    prior: float = np.nan  # mean of the levels up to the first issue, m; NaN for none
 
 
 def verified_forecasts(
@@ -91,16 +73,10 @@ def verified_forecasts(
 ) -> Iterator[VerifiedForecast]:
     """Yield the observed part of each forecast and well.
 
-    Forecasts by a model that was trained on levels after the issue time, as a backfill makes them,
-    are left out: they had seen the levels that they forecast.
-
-    Parameters
-    ----------
-    forecasts : iterable of xarray.Dataset
-        Archived forecasts in the order of their issue times, each of one issue time; one is held in
-        memory at a time.
-    observations : xarray.Dataset
-        Dimensions (well, time), up to now.
+    Forecasts are in the order of their issue times, each of one issue time; one is held in memory
+    at a time. Observations (well, time) are those up to now. Forecasts by a model that was trained
+    on levels after the issue time, as a backfill makes them, are left out: they had seen the levels
+    that they forecast.
     """
     usual: xr.DataArray | None = None
     prior: dict[str, float] = {}
@@ -277,28 +253,15 @@ COVERAGE = "coverage_80"
 def drift(
     forecasts: Iterable[VerifiedForecast], observations: xr.Dataset, *, quantiles: np.ndarray
 ) -> pd.DataFrame:
-    """Return the statistics of drift of each well.
+    """Return the statistics of drift of each well, from forecasts as of :func:`verified_forecasts`.
 
     Of each valid time the forecast with the shortest lead is taken, so that no outcome counts
     twice; of these the latest.
 
-    Parameters
-    ----------
-    forecasts : iterable of VerifiedForecast
-        As of :func:`gwforecast.verification.archived.verified_forecasts`.
-    observations : xarray.Dataset
-        Dimensions (well, time), up to now.
-    quantiles : numpy.ndarray
-        Shape (quantile,).
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns well, statistic, value, threshold, n, since (first time that is examined, or of a
-        step), drifts. ``coverage_80``: share of outcomes inside; ``skill_climatology``: of the
-        RMSE, which drifts where it is significantly below 0; both with thresholds that allow for
-        the autocorrelation of errors and for a year of weekly looks. ``step``: see
-        :func:`step_in`.
+    Columns are well, statistic, value, threshold, n, since (first time that is examined, or of a
+    step), drifts. ``coverage_80``: share of outcomes inside; ``skill_climatology``: of the RMSE,
+    which drifts where it is significantly below 0; both with thresholds that allow for the
+    autocorrelation of errors and for a year of weekly looks. ``step``: see :func:`step_in`.
     """
     latest: dict[str, dict[np.datetime64, tuple[int, VerifiedForecast, int]]] = defaultdict(dict)
     axis = observations[schema.TIME].values
@@ -332,12 +295,7 @@ def _pairs(found: list[tuple[VerifiedForecast, int]], quantiles: np.ndarray) -> 
 def outside(observations: xr.Dataset, trained_through: xr.DataArray) -> pd.DataFrame:
     """Return the share of covariate values of the last year outside the range seen in training.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    trained_through : xarray.DataArray
-        Dims (well,), ``datetime64``.
+    Training ended at each well at a time, dims (well,).
     """
     rows = []
     times = observations[schema.TIME].values
@@ -365,11 +323,7 @@ def step_in(errors: np.ndarray) -> tuple[int, float]:
     again from the new level on. A step is therefore an error far beyond all others that the next
     errors do not reverse, as they would after a spike. Its size is the error in units of the spread
     of the others, and smaller where the next greatest is near to it; 0 where there is no step.
-
-    Parameters
-    ----------
-    errors : numpy.ndarray
-        Shape (time,), m, of the shortest leads, without NaN.
+    Errors (time,), m, are those of the shortest leads, without NaN.
 
     Examples
     --------
@@ -395,19 +349,11 @@ def step_in(errors: np.ndarray) -> tuple[int, float]:
 
 
 def recommend(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one recommendation for each well: well, recommendation, reason.
+    """Return one recommendation for each well: columns well, recommendation, reason.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As of :func:`drift` and :func:`outside`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``"check the sensor"`` where the errors step, as the levels changed from one time step to
-        the next; else ``"retrain"`` where a model has lost its skill or coverage, or meets
-        covariates out of its range; else ``"nothing"``.
+    From :func:`drift` and :func:`outside`: ``"check the sensor"`` where the errors step, as the
+    levels changed from one time step to the next; else ``"retrain"`` where a model has lost its
+    skill or coverage, or meets covariates out of its range; else ``"nothing"``.
     """
     rows = []
     for well, part in table.groupby("well", sort=False):

@@ -278,15 +278,7 @@ class Averages:
 
     @classmethod
     def of(cls, pairs: Pairs, metrics: Mapping[str, Metric]) -> Averages:
-        """Return the sums over the scored pairs; metrics of whole series are left out.
-
-        Parameters
-        ----------
-        pairs : Pairs
-            The pairs.
-        metrics : mapping of str to Metric
-            Metrics by name.
-        """
+        """Return the sums over the scored pairs; metrics of whole series are left out."""
         whole = bool(pairs.rows.all())
         kept: dict[int, np.ndarray] = {}
 
@@ -335,10 +327,8 @@ class Averages:
     def __add__(self, other: Averages) -> Averages:
         """Return the averages over the pairs of both.
 
-        Raises
-        ------
-        ValueError
-            If the moments of both are not about the same levels, or the metrics differ.
+        Raises ValueError if the moments of both are not about the same levels, or the metrics
+        differ.
         """
         both = (self.n > 0) & (other.n > 0)
         origins = list(zip(self.origin, other.origin, strict=True))
@@ -376,17 +366,8 @@ class Averages:
 def score_pairs(pairs: Pairs, metrics: Mapping[str, Metric]) -> dict[str, np.ndarray]:
     """Return the value of each metric over the scored pairs, in the order of the metrics.
 
-    Parameters
-    ----------
-    pairs : Pairs
-        The pairs.
-    metrics : mapping of str to Metric
-        Metrics by name, averages and such of whole series.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        Shape (...), that of ``pairs.predicted`` without rows.
+    Metrics are averages and such of whole series; values have the shape of ``pairs.predicted``
+    without rows.
     """
     averaged = any(metric.averaged for metric in metrics.values())
     values = Averages.of(pairs, metrics).values() if averaged else {}
@@ -422,19 +403,9 @@ def as_series(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return both as floating point arrays, after a check of shapes and finite values.
 
-    Parameters
-    ----------
-    observed : numpy.ndarray
-        Shape (time,).
-    predicted : numpy.ndarray
-        Shape (..., time), with ``trailing`` axes after time.
-    trailing : int
-        Number of axes after time: 1 for quantiles, members or classes.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or a value is infinite.
+    Observed values are (time,), predicted ones (..., time), with ``trailing`` axes after time: 1
+    for quantiles, members or classes. Raises ValueError if the shapes do not fit, or a value is
+    infinite.
     """
     observed, predicted = np.asarray(observed, float), np.asarray(predicted, float)
     axis = predicted.ndim - 1 - trailing
@@ -456,17 +427,10 @@ def as_series(
 
 
 def pairs(*, observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs in which neither value is NaN.
+    """Return the pairs of levels (time,), m, in which neither value is NaN.
 
-    Parameters
-    ----------
-    observed, predicted : numpy.ndarray
-        Shape (time,), m.
-
-    Raises
-    ------
-    ValueError
-        If the arrays are not one-dimensional and of one length, or a value is infinite.
+    Raises ValueError if the arrays are not one-dimensional and of one length, or a value is
+    infinite.
 
     Examples
     --------

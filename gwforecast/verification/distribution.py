@@ -38,24 +38,12 @@ def event_probability(
 ) -> xr.DataArray:
     """Return the forecast probability of a level below (or above) a threshold.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m, with ``valid_time``.
-    threshold : float or xarray.DataArray
-        m; an array has some of the dims (well, issue_time, lead_time). NaN where there is none.
-    above : bool
-        Whether the event is a level above the threshold.
+    Hindcasts have ``level`` (model, well, issue_time, lead_time, quantile), m, with ``valid_time``.
+    The threshold, m, is a number or has some of the dims (well, issue_time, lead_time); NaN where
+    there is none. The result is (model, well, issue_time, lead_time), from 0 to 1; NaN without
+    forecast or threshold.
 
-    Returns
-    -------
-    xarray.DataArray
-        Dims (model, well, issue_time, lead_time), from 0 to 1; NaN without forecast or threshold.
-
-    Raises
-    ------
-    SchemaError
-        If the threshold has other dims or labels than the hindcasts.
+    Raises SchemaError if the threshold has other dims or labels than the hindcasts.
 
     Examples
     --------
@@ -79,22 +67,12 @@ def pit_values(
     """Return the value of the forecast distribution at each observed level.
 
     These probability integral transforms (PIT) are uniform where forecasts are calibrated.
+    Hindcasts have ``level`` (model, well, issue_time, lead_time, quantile), m, with ``valid_time``,
+    and the result the dims (model, well, issue_time, lead_time), from 0 to 1; NaN where there is no
+    level, no forecast, or only a median.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m, with ``valid_time``.
-    observations : xarray.Dataset
-        ``level`` (well, time), m.
-    seed : int, optional
-        Seed of the randomized transform, which draws within the step where the distribution has
-        one at the observed level; by default the middle of the step is returned.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dims (model, well, issue_time, lead_time), from 0 to 1; NaN where there is no level, no
-        forecast, or only a median.
+    A seed is that of the randomized transform, which draws within the step where the distribution
+    has one at the observed level; by default the middle of the step is returned.
 
     References
     ----------

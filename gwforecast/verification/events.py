@@ -40,29 +40,12 @@ def tercile_limits(
 ) -> xr.DataArray:
     """Return the terciles of the reference levels at each valid time.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    hindcasts : xarray.Dataset
-        With ``valid_time`` (issue_time, lead_time).
-    rows : xarray.DataArray
-        Reference levels, boolean, dims (well, time): those before the issue times.
-    by : {"month", "all"}
-        Terciles of each calendar month (:class:`gwforecast.sequences.scale.Normal`), or of all
-        levels.
+    Reference levels are those of some rows, boolean, (well, time), before the issue times of the
+    hindcasts. Terciles are of each calendar month (:class:`gwforecast.sequences.scale.Normal`), or
+    of all levels; dims (tercile, well, issue_time, lead_time), m.
 
-    Returns
-    -------
-    xarray.DataArray
-        Dims (tercile, well, issue_time, lead_time), m.
-
-    Raises
-    ------
-    SchemaError
-        If a well has fewer than nine reference levels.
-    ValueError
-        If ``by`` is neither.
+    Raises SchemaError if a well has fewer than nine reference levels, and ValueError if ``by`` is
+    neither.
     """
     if by not in ("month", "all"):
         raise ValueError(
@@ -229,22 +212,11 @@ def reliability_table(
     """Return the observed frequency of an event by its forecast probability.
 
     Wells and lead times are pooled; select from the hindcasts for a table of some of them.
+    Arguments are those of :func:`brier_scores`, and number of samples and seed of the bootstrap.
 
-    Parameters
-    ----------
-    hindcasts, observations, threshold, above, bins
-        As in :func:`brier_scores`.
-    draws : int
-        Number of samples of the bootstrap.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each model and bin with forecasts: columns model, bin (its number), probability
-        (mean), frequency, n, lower and upper (95 % range of the frequency, from samples of whole
-        blocks of issue times as long as the longest lead time, with all their wells and leads).
+    There is a row for each model and bin with forecasts: columns model, bin (its number),
+    probability (mean), frequency, n, lower and upper (95 % range of the frequency, from samples of
+    whole blocks of issue times as long as the longest lead time, with all their wells and leads).
 
     References
     ----------

@@ -39,12 +39,7 @@ PAIRS_AT_ONCE = 500_000
 
 
 def lead_definitions(baselines: Iterable[str] = ()) -> dict[str, str]:
-    """Return the definition of each metric of :func:`lead_scores`, by name.
-
-    Parameters
-    ----------
-    baselines : iterable of str
-        Models that skill is measured against.
+    """Return the definition of each metric of :func:`lead_scores`, with skill against baselines.
 
     Examples
     --------
@@ -226,14 +221,8 @@ def forecast_losses(
 ) -> xr.DataArray:
     """Return the loss of every forecast, dims (model, well, issue_time, lead_time).
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        As in :func:`lead_scores`.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    loss : {"crps", "absolute", "squared"}
-        In m, m and m2; the last two are of the median.
+    Hindcasts are as in :func:`lead_scores`. The loss is ``"crps"``, m, or ``"absolute"``, m, or
+    ``"squared"``, m2, of the median.
     """
     if loss not in LOSSES:
         raise ValueError(f"A loss is one of {', '.join(LOSSES)}. Received {loss!r}. Correct it.")
@@ -253,17 +242,7 @@ def forecast_losses(
 def forecast_summary(
     scores: pd.DataFrame, *, metric: str, how: Literal["mean", "median"] = "median"
 ) -> pd.DataFrame:
-    """Return one metric over all wells, a row for each model and a column for each lead.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Of :func:`lead_scores`.
-    metric : str
-        Name of the metric.
-    how : {"median", "mean"}
-        How wells are summarised.
-    """
+    """Return one metric of :func:`lead_scores` over all wells, models by lead times."""
     chosen = scores[scores["metric"] == metric]
     table = chosen.pivot_table(
         index=schema.MODEL, columns="lead", values="value", aggfunc=how, sort=False

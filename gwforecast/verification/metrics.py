@@ -150,12 +150,8 @@ class whole_series:  # noqa: N801  (a decorator)
 
     The function takes observed levels (time,) and predicted ones (series, time), without NaN, and
     returns (series,). Sums of such a metric do not exist: it is in the scores of evaluations and
-    backtests, and not in those of archived forecasts, of which only sums are kept.
-
-    Parameters
-    ----------
-    label, definition, units, perfect, larger_is_better, datum_free, varying, fewest
-        As in :class:`~gwforecast.verification.averages.Metric`.
+    backtests, and not in those of archived forecasts, of which only sums are kept. Settings are as
+    in :class:`~gwforecast.verification.averages.Metric`.
     """
 
     label: str

@@ -197,14 +197,7 @@ def crps_quantiles(*, observed: np.ndarray, predicted: np.ndarray, quantiles: np
 def crps_of_rows(o: np.ndarray, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Return the score of each row: (F(x) - [x >= o])^2 over each segment, below and above o.
 
-    Parameters
-    ----------
-    o : numpy.ndarray
-        Shape (time,), without NaN.
-    p : numpy.ndarray
-        Shape (..., time, quantile), in order, without NaN.
-    levels : numpy.ndarray
-        Shape (quantile,).
+    Levels are (time,), predictions (..., time, quantile), in order, both without NaN.
     """
     start, end, s, t = p[..., :-1], p[..., 1:], levels[:-1], levels[1:]
     cut = np.clip(o[:, None], start, end)
@@ -231,16 +224,9 @@ def register(
 ) -> None:
     """Enter a metric of the predicted quantiles, a mean over pairs, into the registry.
 
-    Parameters
-    ----------
-    name : str
-        Name in tables.
-    statistics : callable
-        Takes :class:`~gwforecast.verification.averages.Pairs`; returns the statistic of each.
-    label, definition, units, perfect, larger_is_better, needs
-        As in :class:`~gwforecast.verification.averages.Metric`.
-    doc : str, optional
-        Docstring; by default that of ``statistics``.
+    The function takes :class:`~gwforecast.verification.averages.Pairs` and returns the statistic of
+    each; its docstring is that of the metric if none is given. The others are as in
+    :class:`~gwforecast.verification.averages.Metric`.
     """
 
     def function(*, observed: np.ndarray, predicted: np.ndarray, quantiles: np.ndarray) -> Values:
@@ -258,13 +244,7 @@ def register(
 
 
 def crps_of_pairs(pairs: Pairs) -> np.ndarray:
-    """Return the CRPS of each pair, m, and the absolute error where there is only a median.
-
-    Parameters
-    ----------
-    pairs : Pairs
-        Observed levels (..., row) and predicted quantiles (..., row, quantile).
-    """
+    """Return the CRPS of each pair, m, and the absolute error where there is only a median."""
     result = pairs.absolute_error.copy()
     observed = np.broadcast_to(pairs.observed, result.shape)
     scored = pairs.complete & np.isfinite(observed)
@@ -340,19 +320,11 @@ def coverage_range(
 def coverage_by_year(predictions: xr.DataArray, observed: xr.DataArray) -> pd.DataFrame:
     """Return the coverage of each central interval, model and well by calendar year.
 
-    Parameters
-    ----------
-    predictions : xarray.DataArray
-        Dimensions (model, well, time, quantile), m.
-    observed : xarray.DataArray
-        Dimensions (well, time), m: the levels of the period that is judged, NaN elsewhere.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns model, well, nominal (of the interval, in %), year (``"all"`` for the whole period),
-        value (share of the levels inside), lower and upper (its 95 % range), independent (number of
-        independent errors that the range rests on) and n (levels).
+    Predictions are (model, well, time, quantile), m; observed levels (well, time), m, are those of
+    the period that is judged, NaN elsewhere. Columns are model, well, nominal (of the interval, in
+    %), year (``"all"`` for the whole period), value (share of the levels inside), lower and upper
+    (its 95 % range), independent (number of independent errors that the range rests on) and n
+    (levels).
     """
     quantiles = predictions[schema.QUANTILE].values
     levels = predictions.transpose(schema.MODEL, schema.WELL, schema.TIME, schema.QUANTILE)
@@ -380,18 +352,9 @@ def coverage_by_year(predictions: xr.DataArray, observed: xr.DataArray) -> pd.Da
 def coverage_by_lead(hindcasts: xr.Dataset, observed: xr.DataArray) -> pd.DataFrame:
     """Return :func:`coverage_by_year` of some lead times, with the column lead.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m.
-    observed : xarray.DataArray
-        Level at each valid time, dims (well, issue_time, lead_time), m.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Of the first and last lead time, and of those after a tenth and a third of the horizon;
-        years are those of the issue times.
+    Hindcasts have ``level`` (model, well, issue_time, lead_time, quantile), m, and observed levels
+    are those at each valid time. Lead times are the first and the last one, and those after a tenth
+    and a third of the horizon; years are those of the issue times.
     """
     horizon = hindcasts.sizes[schema.LEAD_TIME]
     tables = []
@@ -428,22 +391,11 @@ def coverage_of_blocks(
 ) -> pd.DataFrame:
     """Return the coverage of one interval by blocks of years, as tables and figures show it.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As of :func:`coverage_by_year` or, for ``by="lead"``, :func:`coverage_by_lead`.
-    by : {"model", "lead"}
-        What is compared.
-    nominal : float
-        Of the interval, in %.
-    most : int
-        Largest number of blocks; neighbouring years are joined where there are more.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``by``, years (as ``"2014"``, ``"2014-16"``, and ``"all"``), value, lower, upper
-        (medians over wells) and n (levels of all wells), in the order of the table.
+    Of a table as of :func:`coverage_by_year` models are compared, or of :func:`coverage_by_lead`
+    lead times, ``by="lead"``. The interval is nominal in %; with more than ``most`` years,
+    neighbouring ones are joined. Columns are ``by``, years (as ``"2014"``, ``"2014-16"``, and
+    ``"all"``), value, lower, upper (medians over wells) and n (levels of all wells), in the order
+    of the table.
     """
     chosen = table[table["nominal"] == nominal]
     years = sorted({int(year) for year in chosen["year"] if str(year) != ALL_YEARS})

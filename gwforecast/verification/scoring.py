@@ -42,20 +42,9 @@ FEWEST = 2
 def common_rows(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which models are scored, and on which rows all of these have a prediction.
 
-    A model without any prediction in a series is not scored there, and does not reduce the rows of
-    the others.
-
-    Parameters
-    ----------
-    known : numpy.ndarray
-        Which predictions exist where a level was observed, boolean, shape (model, ..., row).
-
-    Returns
-    -------
-    numpy.ndarray
-        Boolean, shape (model, ...).
-    numpy.ndarray
-        Boolean, shape (..., row).
+    ``known`` says which predictions exist where a level was observed, (model, ..., row); the
+    results are (model, ...) and (..., row), all boolean. A model without any prediction in a series
+    is not scored there, and does not reduce the rows of the others.
 
     Examples
     --------
@@ -96,13 +85,7 @@ def available(names: Iterable[str], quantiles: np.ndarray) -> dict[str, Metric]:
 
 
 def check_names(wanted: Iterable[str], known: Iterable[str], *, table: str) -> None:
-    """Refuse names of metrics that a table does not know.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown.
-    """
+    """Raise ValueError if a name is of no metric that a table knows."""
     known = list(known)
     for name in wanted:
         if name not in known:
@@ -114,13 +97,7 @@ def check_names(wanted: Iterable[str], known: Iterable[str], *, table: str) -> N
 def check_baselines(
     baselines: Iterable[str], models: Iterable[str], *, usual: Iterable[str] = ()
 ) -> None:
-    """Refuse a baseline that is none of the models of a run; the usual ones may be missing.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
+    """Raise ValueError if a baseline is no model of a run; the usual ones may be missing."""
     models = list(models)
     for baseline in baselines:
         if baseline not in models and baseline not in usual:
@@ -132,11 +109,6 @@ def check_baselines(
 
 def definitions(baseline: str = "the baseline") -> dict[str, str]:
     """Return the definition of each metric of a score table, by name, in the order of the table.
-
-    Parameters
-    ----------
-    baseline : str
-        The model that the skill is measured against.
 
     Examples
     --------
@@ -150,13 +122,7 @@ def definitions(baseline: str = "the baseline") -> dict[str, str]:
 
 
 def aligned(predicted: xr.DataArray, observed: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return both unchanged, if the labels of the dimensions that they share are the same.
-
-    Raises
-    ------
-    SchemaError
-        If labels, their order or the sizes differ.
-    """
+    """Return both unchanged; raise SchemaError if labels that they share or their order differ."""
     try:
         return xr.align(predicted, observed, join="exact")
     except ValueError as error:
@@ -417,27 +383,13 @@ CHOICE_COLUMNS = ["well", "model", "metric", "value", "runner_up", "runner_up_va
 def choose_models(scores: pd.DataFrame, *, metric: str = "rmse") -> pd.DataFrame:
     """Return the model of each well that is best in the validation period.
 
-    Its levels also chose lookbacks and strengths. The test period is not used.
+    Its levels also chose lookbacks and strengths. The test period is not used. Scores are as of
+    :func:`score_table`, and the metric is one of the central prediction. The value nearest to the
+    perfect one is best; of equal values, the first in the order of the table.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns model, well, period, metric, value, n, as of ``score_table``.
-    metric : str
-        A metric of the central prediction in
-        :data:`gwforecast.verification.metrics.METRICS`. The value nearest to the perfect one is
-        best; of equal values, the first in the order of the table.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns well, model, metric, value, runner_up, runner_up_value, n (levels that were
-        scored); a row for each well with a score, in the order of the table.
-
-    Raises
-    ------
-    ValueError
-        If the metric is not known.
+    There is a row for each well with a score, in the order of the table: columns well, model,
+    metric, value, runner_up, runner_up_value, n (levels that were scored). Raises ValueError if the
+    metric is not known.
 
     Examples
     --------

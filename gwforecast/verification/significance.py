@@ -136,19 +136,9 @@ def _cosines(known: np.ndarray, *, most: int) -> np.ndarray:
 
 
 def issue_steps(hindcasts: xr.Dataset) -> np.ndarray:
-    """Return the position of each issue time on a regular axis of their usual stride.
+    """Return the position of each issue time on a regular axis of their usual stride, from 0.
 
     A missing issue time leaves a gap; a month is one step whatever its length.
-
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        With ``issue_time``, increasing.
-
-    Returns
-    -------
-    numpy.ndarray of int
-        Shape (issue_time,), from 0.
 
     Examples
     --------

@@ -37,19 +37,10 @@ MONTH = "month"
 
 
 def monthly_means(level: xr.DataArray) -> xr.DataArray:
-    """Return the mean level of each month, dims (well, month), m.
+    """Return the mean of levels (well, time) in each month, dims (well, month), m.
 
-    A month with fewer than half of the well's usual number of levels in a month is NaN.
-
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dimensions (well, time), m; NaN where nothing was observed.
-
-    Returns
-    -------
-    xarray.DataArray
-        ``month`` is the first day of each calendar month from the first to the last.
+    A month with fewer than half of the well's usual number of levels in a month is NaN. ``month``
+    is the first day of each calendar month from the first to the last.
     """
     level = level.transpose(schema.WELL, schema.TIME)
     sums, counts, months = _by_month(level.values, level[schema.TIME].values)
