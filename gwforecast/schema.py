@@ -34,7 +34,10 @@ LEVEL_UNITS = "m"
 TIME_DTYPE = np.dtype("datetime64[us]")
 PLACES = (("longitude", "latitude"), ("lon", "lat"), ("x", "y"))
 
-COMMON_MISSING_CODES = (-9999.0, -999.0, -999.9, -99999.0, -9999.9, 9999.0, 99999.0)
+COMMON_MISSING_CODES = (
+    *(-9999.0, -999.0, -999.9, -99999.0, -9999.9, 9999.0, 99999.0, 999999.0, -999999.0),
+    *(999999999.0, -999999999.0, 32700.0, 32744.0, 32766.0),  # the last of China's CMA
+)
 """Numbers that many files contain for missing values; readers do not accept them as data."""
 
 MISSING_CODES = (

@@ -203,6 +203,7 @@ def observations_from_frames(
         covariates, wells, source=found.source, cleaning=cleaning, step=step, stamp=step_stamp,
         own_stamp=covariate_stamp,
     )  # fmt: skip
+    weather.to_days_of(cleaned.values())
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
     level = level * _factor(units, found)
     datum = _settled_datum(datum, found)

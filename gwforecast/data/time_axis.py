@@ -149,9 +149,9 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
     if suspect.any():
         first = int(np.flatnonzero(suspect)[0])
         raise SchemaError(
-            f"A missing value must be NaN or empty. Received {values[first]:g}, which looks like a "
-            f"code for it, at {timeline.format_time(times[first])} in the {what} ({suspect.sum()} "
-            f"in all). If it is one, read the data with missing_values=[{values[first]:g}]."
+            f"A missing value must be NaN or empty. Received {values[first]:.9g}, which looks like "
+            f"a code for it, at {timeline.format_time(times[first])} in the {what} ({suspect.sum()} "
+            f"in all). If it is one, read the data with missing_values=[{values[first]:.9g}]."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -59,6 +59,7 @@ MOST_STEPS = 0.9
 HOTTEST = 58.0
 """Highest temperature, degC, that a place on Earth can have."""
 MOST_FAHRENHEIT = 140.0
+_FAHRENHEIT = convert_weather("temperature", "degF")
 
 _STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS": "QS", "QE": "QE"}
 
@@ -72,6 +73,16 @@ class Weather:
     notes: list[str] = field(default_factory=list)  # what was decided, and what was left out
     zone: str | None = None  # time zone of the stamps
     own_stamp: StepStamp | None = None  # where stamps stand in their steps, as the layout says
+
+    def to_days_of(self, levels: Iterable[pd.Series]) -> None:
+        """Stamp steps of days at one hour with their days, where levels are of days."""
+        hours = {hour_of(frame.index) for frame in self.frames.values() if len(frame)}
+        if len(hours) != 1 or not (hour := hours.pop()):
+            return
+        if all(hour_of(series.index) == pd.Timedelta(0) for series in levels):
+            moved = {id(f): f.set_axis(f.index - hour, axis=0) for f in self.frames.values()}
+            self.frames = {well: moved[id(frame)] for well, frame in self.frames.items()}
+            self.notes.append(f"time: stamps of the weather at {str(hour)[7:12]} are taken as days")
 
 
 def weather_by_well(
@@ -205,9 +216,15 @@ def _aggregated(
     begins = step_stamp(frequency, stamp) == "begin"
     side: Literal["left", "right"] = "left" if begins else "right"
     groups = frame.resample(frequency, closed=side, label=side)
-    usual = int(groups.size().mode().iloc[0])
+    usual, counts = int(groups.size().mode().iloc[0]), groups.count()
     hows = {name: AGGREGATED.get(kind_of(name, made.headers), "mean") for name in frame.columns}
     least = usual if frequency == "D" else 0.9 * usual
+    rare = {
+        name: often for name, how in hows.items()
+        if how == "sum" and (often := _times_a_day(frame[name].dropna())) and often < usual
+        and frequency == "D"
+    }  # fmt: skip
+    made.notes += [f"step: {name} is given {n} times a day" for name, n in rare.items()]
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
     made.notes.append(
         f"step: covariates aggregated from {_span(shortest)} to {frequency}: {listed}; "
@@ -219,8 +236,20 @@ def _aggregated(
         f"step: the stamps of the steps of {_span(shortest)} are their {sides[own]}; say "
         f"covariate_stamp={other!r} if they are their {sides[other]}"
     )
-    aggregated: pd.DataFrame = groups.agg(hows).where(groups.count() >= least)
+    enough = counts >= pd.Series(dict.fromkeys(hows, least) | rare)
+    aggregated: pd.DataFrame = groups.agg(hows).where(enough)
     return aggregated
+
+
+def _times_a_day(known: pd.Series) -> int | None:
+    """Return how often a day amounts are given, always at the same hours; None for others.
+
+    Amounts of 12 hours beside the temperature of each third hour are no gaps in the rain.
+    """
+    index = pd.DatetimeIndex(known.index)
+    hours = (index - index.normalize()).nunique()
+    often = known.resample("D").size().mode()
+    return hours if len(often) and often.iloc[0] == hours else None
 
 
 def _span(step: np.timedelta64) -> str:
@@ -301,14 +330,23 @@ def covariate_variables(
     on_axis = {id(frame): frame.reindex(index) for frame in frames.values()}
     days = timeline.days_per_step(timeline.infer_frequency(times)) if columns else 1.0
     made = {}
+    stated = {name: _stated_unit(name, weather, units) for name in columns}
+    american = any(
+        convert_weather("temperature", unit or "") == _FAHRENHEIT
+        for name, unit in stated.items() if kind_of(name, weather.headers).startswith("temperature")
+    )  # fmt: skip
     for name in columns:
         stacked = np.stack([on_axis[id(frames[w])][name].to_numpy(float) for w in wells])
         label = _split_units(name)[0]
-        header = weather.headers.get(name) or read_header(name)
-        kind = kind_of(name, weather.headers)
-        known = units.get(label) or header.unit or KNOWN_UNITS.get(label.lower())
+        kind, known = kind_of(name, weather.headers), stated[name]
         if known is None and kind.startswith("temperature"):
             known = _unit_of_temperature(stacked, label)
+        if known is None and kind == "rain" and american:
+            raise SchemaError(
+                "Rain beside temperatures in degF needs its unit, because it may be in inches. "
+                f"Received none for {label!r}. Say covariate_units={{{label!r}: 'in'}} "
+                f"(--covariate-unit {label}=in), or mm, or write it into the header."
+            )
         if known:
             stacked, known = _converted(stacked, kind, label, known, days, weather.notes)
         attrs = {"kind": kind, "long_name": label}
@@ -316,6 +354,19 @@ def covariate_variables(
             (schema.WELL, schema.TIME), stacked, attrs | ({"units": known} if known else {})
         )
     return made
+
+
+def _stated_unit(name: str, weather: Weather, units: Mapping[str, str]) -> str | None:
+    """Return the unit of a covariate as given, or as its header has it; None without any.
+
+    What stands in brackets behind a temperature and is no unit, e.g. ``(daily)``, says none.
+    """
+    label = _split_units(name)[0]
+    unit = (weather.headers.get(name) or read_header(name)).unit
+    kind = kind_of(name, weather.headers)
+    if unit and kind.startswith("temperature") and convert_weather(kind, unit) is None:
+        unit = None
+    return units.get(label) or unit or KNOWN_UNITS.get(label.lower())
 
 
 def _unit_of_temperature(values: np.ndarray, label: str) -> str | None:
@@ -372,6 +423,8 @@ def table_of_covariates(
     by_well, kept = None, []
     for name in map(str, frame.columns):
         header, column = raw.header(name), frame[name]
+        if re.sub(r"[_ ](?:q|qc|j|flag|f|c)$", "", name, flags=re.I) in set(frame) - {name}:
+            header = replace(header, meaning="quality")  # prcp_amt_q beside prcp_amt
         if header.meaning == "well" and not is_constant(column) and by_well is None:
             by_well = name
             continue
@@ -544,6 +597,21 @@ def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:
     return _joined_tables(first, second)
 
 
+def hour_of(index: pd.Index) -> pd.Timedelta | None:
+    """Return the time of day of stamps that all have the same; None for others."""
+    hours = (index - index.normalize()).unique()
+    return hours[0] if len(hours) == 1 else None
+
+
+def _of_days(raw: RawTable) -> RawTable:
+    """Return a table stamped with its days instead of an hour of them."""
+    if not hour_of(raw.frame.index):
+        return raw
+    days = raw.frame.index.normalize()
+    raw.notes.append(f"time: stamps of {raw.path and raw.path.name} at one hour are taken as days")
+    return raw.changed(frame=raw.frame.set_axis(days, axis=0), times=days)
+
+
 def _joined_tables(first: RawTable, second: RawTable) -> RawTable:
     clash = [c for c in second.frame.columns if c in first.frame.columns]
     if clash:
@@ -558,6 +626,9 @@ def _joined_tables(first: RawTable, second: RawTable) -> RawTable:
                 "Files of covariates that are joined must have each time once. Received "
                 f"{timeline.format_time(time)} twice in {raw.path}. Remove one."
             )
+    hours = {hour_of(raw.frame.index) for raw in (first, second)}
+    if len(hours) > 1 and None not in hours:  # rain of a date, and a stage of its noon
+        first, second = (_of_days(raw) for raw in (first, second))
     frame = first.frame.join(second.frame, how="outer")
     notes = list(dict.fromkeys([*first.notes, *second.notes]))
     return first.changed(

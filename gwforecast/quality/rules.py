@@ -376,12 +376,23 @@ def _coverage(covariate: Series, span: slice) -> Iterator[Finding]:
     within = np.arange(known[0], known[-1] + 1)
     missing = within[np.isnan(covariate.values[within])]
     if missing.size:
+        fix = (
+            "Fill them from a nearby station, or choose how to fill this kind of covariate; "
+            "missing rain is not zero."
+        )
+        if (
+            covariate.kind == "rain"
+            and missing.size > 0.2 * within.size
+            and bool((covariate.values[known] > 0).all())
+        ):
+            fix = (
+                "None of its values is 0: where an empty cell means a step without rain, use "
+                f"--fill {covariate.variable}=zero (fill)."
+            )
         yield covariate.finding(
             "covariate_gaps", "warning", positions=missing, value=missing.size / within.size,
             rule="Covariates must be complete between their first and last value.",
-            flagged=False, received=f"{missing.size} missing values",
-            fix="Fill them from a nearby station, or choose how to fill this kind of covariate; "
-            "missing rain is not zero.",
+            flagged=False, received=f"{missing.size} missing values", fix=fix,
         )  # fmt: skip
     for check, late, word in (
         ("covariate_ends_early", inside[inside > known[-1]], "after its last value"),

@@ -143,7 +143,7 @@ def test_readings_above_no_datum_are_refused(kind: str, tmp_path: Path) -> None:
 
 def test_river_levels_are_not_taken_for_groundwater(tmp_path: Path) -> None:
     row = f"{EA_MEASURE}{STATION}-level-i-900-m-qualified,2020-01-01T00:00:00,2020-01-01,1,,Good,"
-    with pytest.raises(SchemaError, match="must be groundwater levels"):
+    with pytest.raises(SchemaError, match=r"must hold a level.*stage"):
         read(tmp_path, EA_HEADER, row)
 
 

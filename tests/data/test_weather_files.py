@@ -122,6 +122,35 @@ SERVICES: dict[str, str] = {
     "IMGW-PIB": lines('"249180010","PSZCZYNA","{d.year}","{d:%m}","{d:%d}",{x},,{n},,{t},,{n},,{r},'
                       '"9","W",0,"9"'),
     "IMGW-PIB rain": lines('249180020,"PSARY",{d.year},{d:%m},{d:%d},{r},"9","W",0,"9",0,"9",,"9",,"9"'),
+    "NRFA": lines("{d:%Y-%m-%d},{r},", "file,timestamp,2024-01-03T09:12:11", "database,id,nrfa",
+                  "station,name,Thames at Kingston", "dataType,name,Catchment Daily Rainfall",
+                  "dataType,parameter,Rainfall", "dataType,units,mm", "data,first,2015-12-20",
+                  "data,last,2017-02-11"),
+    "MIDAS Open": lines("{d:%Y-%m-%d} 00:00:00,5214,RAIN,1,{r},0,6,,{d:%Y-%m-%d} 06:46:14",
+                        "Conventions,G,BADC-CSV,1", "missing_value,G,NA", "data",
+                        "ob_date,id,id_type,version_num,prcp_amt,ob_day_cnt_q,prcp_amt_q,"
+                        "prcp_amt_j,meto_stmp_time") + "end data\n",
+    "Environment Agency, rain": lines(
+        "http://environment.data.gov.uk/hydrology/id/measures/1-rainfall-t-86400-mm-qualified,"
+        "{d:%Y-%m-%d}T09:00:00,{d:%Y-%m-%d},{r},Complete,Good,",
+        "measure,dateTime,date,value,completeness,quality,qcode"),
+    "Earth Engine, ERA5-Land": lines(
+        '{d:%Y%m%d},{d:%Y-%m-%d},{k:.2f},{m:.5f},-0.00200,"{{""type"":""Point""}}"',
+        "system:index,time,temperature_2m,total_precipitation_sum,potential_evaporation_sum,.geo"),
+    "SMN Mexico": lines("{d:%d/%m/%Y}  {r}  Nulo  {x:.1f}  {n:.1f}", "ESTACION  : 9004", "",
+                        "FECHA       PRECIP  EVAP    TMAX    TMIN",
+                        "             (MM)   (MM)    (°C)    (°C)"),
+    "FMI": lines('"Helsinki","{d.year}","{d.month}","{d.day}","00:00","{r}","{t}"',
+                 '"Havaintoasema","Vuosi","Kuukausi","Päivä","Aika [Paikallinen aika]",'
+                 '"Sademäärä [mm]","Keskilämpötila [°C]"').replace('"0.0"', '"-1"'),
+    "MET Norway": lines("Blindern;SN18700;{d:%d.%m.%Y};{r};{t}",
+                        "Navn;Stasjon;Tid(norsk normaltid);Døgnnedbør (mm);Middeltemperatur (døgn)"
+                        ) + "Data er gyldig per 01.02.2021 (CC BY 4.0), MET;;;;\n",
+    "IDEAM (Colombia)": lines("21205012,EL DORADO,4.7,-74.1,2547,{d:%Y-%m-%d} 00:00,PRECIPITACION,{r},1200",
+                              "CodigoEstacion,NombreEstacion,Latitud,Longitud,Altitud,Fecha,"
+                              "IdParametro,Valor,NivelAprobacion"),
+    "names and units in two rows": lines("{d:%Y-%m-%d};{r};{t}", "DateTime;Nedbør;Middeltemperatur",
+                                         "_;mm;°C"),
     "traces of rain": lines("{d:%Y-%m-%d},{tr}", "date,precip (mm)"),
 }  # fmt: skip
 
@@ -186,7 +215,7 @@ def test_temperatures_that_can_only_be_fahrenheit_are_refused(levels: Path) -> N
 def test_estimates_of_the_met_office_are_read_without_their_mark(tmp_path: Path) -> None:
     months = pd.date_range("2010-01-01", periods=60, freq="MS")
     rows = [f"   {d.year}  {d.month:2d}   15.0    5.0    {10 + k}.0{'*' if k == 3 else ''}"
-            for k, d in enumerate(months)]  # fmt: skip
+            + "  Provisional" * (k > 50) for k, d in enumerate(months)]  # fmt: skip
     head = ["Cambridge", "Missing data is marked by  ---.", "   yyyy  mm   tmax    tmin    rain",
             "              degC    degC      mm"]  # fmt: skip
     weather = tmp_path / "weather.txt"
@@ -279,3 +308,74 @@ def test_hours_of_knmi_end_at_their_stamps(levels: Path) -> None:
     made = gw.read_observations(levels, path, step="D")
     assert made["RH"].sel(time=TIMES[40:42]).values[0].tolist() == [pytest.approx(24), 0]
     assert "covariate_stamp='begin'" in " ".join(gw.understood(made)["what"])
+
+
+def test_rain_beside_fahrenheit_needs_its_unit(levels: Path) -> None:
+    path = written(levels, lines("{d:%Y-%m-%d},{inch:.2f},{f:.1f}", "date,PRCP,TMAX"))
+    with pytest.raises(SchemaError, match=r"may be in inches.*--covariate-unit PRCP=in"):
+        gw.read_observations(levels, path, covariate_units={"TMAX": "degF"})
+    units = {"TMAX": "degF", "PRCP": "in"}
+    made = gw.read_observations(levels, path, covariate_units=units)
+    assert made["PRCP"].values[0, 16] == pytest.approx(RAIN[16], abs=0.2)
+
+
+def test_a_code_of_nines_in_a_river_stage_is_refused(levels: Path) -> None:
+    rows = [
+        f"{d:%d-%m-%Y};12:00:00;{999999999 if k == 50 else 800 + k}" for k, d in enumerate(TIMES)
+    ]
+    path = written(levels, "\n".join(["DATUM;TIJD;Rivierstand [cm]", *rows]) + "\n")
+    with pytest.raises(SchemaError, match="999999999, which looks like a code"):
+        gw.read_observations(levels, path)
+
+
+def test_days_stamped_at_noon_are_days_like_those_of_the_levels(levels: Path) -> None:
+    rows = [f"{d:%Y-%m-%d} 12:00,{800 + k}" for k, d in enumerate(TIMES)]
+    river = written(levels, "\n".join(["time,river stage (cm)", *rows]) + "\n", "river.csv")
+    rain = written(levels, lines("{d:%Y-%m-%d},{r}", "date,rain (mm)"), "rain.csv")
+    for files in (river, [river, rain]):
+        made = gw.read_observations(levels, files)
+        assert float(made["river stage"].sel(time="2016-01-05").values[0]) == 816
+        assert made.sizes["time"] == len(TIMES)
+        assert "taken as days" in " ".join(gw.understood(made)["what"])
+
+
+def test_rain_given_twice_a_day_is_added_beside_a_temperature_of_each_third_hour(
+    levels: Path,
+) -> None:
+    rows = [
+        f'"{d:%d.%m.%Y} {hour:02d}:00";"{t}";"745.3";"760.1";"86";"'
+        f'{("No precipitation" if r == 0 else r / 2) if hour in (9, 21) else ""}"'
+        for d, r, t in zip(TIMES, RAIN, WARM, strict=True)
+        for hour in range(0, 24, 3)
+    ]
+    head = "# Weather station X\n#\nLocal time in X;T;Po;P;U;RRR"
+    made = gw.read_observations(levels, written(levels, "\n".join([head, *rows]) + "\n"), step="D")
+    assert float(made["RRR"].sel(time="2016-01-05").values[0]) == pytest.approx(RAIN[16])
+    assert made["Po"].attrs["kind"] == "pressure"
+    assert "P" not in made
+
+
+def test_hours_called_utc_and_clocks_without_a_time_are_read(levels: Path) -> None:
+    rows = [f"{d:%Y/%m/%d};{h:02d}00 UTC;{r / 24:.4f};" for d, r in zip(TIMES, RAIN, strict=True)
+            for h in range(24)]  # fmt: skip
+    head = "ESTACAO:;BRASILIA\nData;Hora UTC;PRECIPITAÇÃO TOTAL, HORÁRIO (mm);"
+    made = gw.read_observations(levels, written(levels, "\n".join([head, *rows]) + "\n"), step="D")
+    rain = made["PRECIPITAÇÃO TOTAL, HORÁRIO"]
+    assert float(rain.sel(time="2016-01-05").values[0]) == pytest.approx(RAIN[16], abs=0.01)
+    rows = [f"{d:%Y-%m-%d};--:--;   {2000 + k}.000" for k, d in enumerate(TIMES)]
+    head = "# River:  RHINE\n# Unit of measure:   m3/s\n# DATA\nYYYY-MM-DD;hh:mm; Value"
+    made = gw.read_observations(levels, written(levels, "\n".join([head, *rows]) + "\n"))
+    assert float(made["Value"].sel(time="2016-01-05").values[0]) == 2016
+
+
+def test_empty_cells_of_rain_without_any_zero_are_explained(levels: Path) -> None:
+    text = (
+        lines("{d:%Y-%m-%d},{r}", "date,rain (mm)")
+        .replace(",1.5\n", ",\n")
+        .replace(",3.0\n", ",\n")
+    )
+    paths = written(levels, text.replace(",0.0\n", ",\n")), written(levels, text, "z.txt")
+    said = [" ".join(gw.check(gw.read_observations(levels, path)).message) for path in paths]
+    assert "None of its values is 0" in said[0]
+    assert "--fill rain=zero" in said[0]
+    assert "missing rain is not zero" in said[1]

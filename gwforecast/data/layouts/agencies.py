@@ -36,6 +36,8 @@ _MEASURE = re.compile(
     r"^(?P<station>.+?)-(?:gw-(?:logged|dipped)-.*?(?P<units>m[A-Z]*)-|"
     r"groundwater-i-.*?-(?P<unit>m[A-Z]*)$)"
 )
+_OTHER_MEASURE = re.compile(r"-(?P<what>rainfall|level|flow)-.*?-(?P<unit>mm|m3s|m(?:AOD)?)(?:-|$)")
+_OF_MEASURES = {"rainfall": "rain", "level": "stage", "flow": "discharge"}
 _LONG = {"monitoring_location_id", "parameter_code", "value"}
 
 
@@ -132,6 +134,13 @@ def _readings(table: pd.DataFrame, names: dict[str, Any]) -> pd.DataFrame:
     """Return readings of the Environment Agency: a well for each station, levels above Newlyn."""
     measures = table[names["measure"]].astype(str)
     notation = measures.str.rsplit("/", n=1).str[-1]
+    other = _OTHER_MEASURE.search(notation.iloc[0]) if len(set(notation)) == 1 else None
+    if other:
+        time = names.get("date", names.get("datetime"))
+        if "datetime" in names and table[time].duplicated().any():
+            time = names["datetime"]
+        name = f"{_OF_MEASURES[other['what']]} [{other['unit']}]"
+        return pd.DataFrame({"time": table[time], name: table[names["value"]]})
     stations: dict[str, str] = {}
     for name in notation.unique():
         found = _MEASURE.match(name)
@@ -230,6 +239,12 @@ WEATHER: tuple[Known, ...] = (
           "station, date, tavg, tavg attributes",
           {**_GHCN, **_STATION},
           others="quality", missing=(-9999.0,)),
+    Known("FMI (Finland)", "havaintoasema, vuosi, kuukausi",
+          {"rain mm": "sademaeaerae mm, vuorokauden sademaeaerae mm", "station": "havaintoasema"},
+          note="rain of -1 is none, read as 0"),
+    Known("rp5", "t, po, p, u, rrr",
+          {"temperature degC": "t", "humidity %": "u", "rain mm": "rrr", "pressure mmHg": "po"},
+          drop="p", note="columns by the codes of rp5; P is the pressure at sea level"),
     Known("ECA&D", "souid, date",
           {"rain 0.1 mm": "rr", "temperature 0.1 degC": "tg", "temperature_min 0.1 degC": "tn",
            "temperature_max 0.1 degC": "tx", "humidity %": "hu", "radiation W/m2": "qq",
@@ -270,8 +285,10 @@ WEATHER: tuple[Known, ...] = (
            "temperature_max degC": "tmax", "temperature_min degC": "tmin",
            "time": "year, month, day", **_STATION},
           others="quality", note="columns as IMGW-PIB publishes them; a status of 8 is missing"),
-    Known("ERA5", "valid time, tp | t2m, tp",
-          {"temperature K": "t2m", "rain m": "tp", "evapotranspiration m": "pev",
+    Known("ERA5", "valid time, tp | t2m, tp | temperature 2m, total precipitation sum",
+          {"temperature K": "t2m, temperature 2m", "rain m": "tp, total precipitation sum",
+           "temperature_max K": "temperature 2m max", "temperature_min K": "temperature 2m min",
+           "evapotranspiration m": "pev, potential evaporation sum, total evaporation sum",
            "pressure Pa": "sp", "radiation J/m2": "ssrd", "other K": "d2m"}),
 )  # fmt: skip
 """Layouts of weather that say less than all."""
@@ -313,7 +330,7 @@ def of_one_station(raw: RawTable, known: Known) -> RawTable:
         frame = frame.drop(columns=station)
     if known.name.startswith("ERA5") or any(h.meaning == "clock" for h in raw.headers.values()):
         raw.facts["stamp"] = "end"  # amounts of ERA5, and hour 1 of KNMI is that from 0 to 1
-    if known.name.startswith("KNMI"):
+    if known.name.startswith(("KNMI", "FMI")):
         for name in frame.columns:
             if raw.header(name).meaning == "rain":
                 frame[name] = frame[name].where(frame[name] != -1, 0.0)
@@ -340,6 +357,14 @@ def _in_stated_units(raw: RawTable, known: Known) -> RawTable:
             and not values[n].dropna().between(*limit).all()
         }  # fmt: skip
         raw.notes.append("layout: kelvin and metres, as ERA5 has them, where the values are such")
+        upward = [
+            n
+            for n in columns
+            if raw.header(n).meaning == "evapotranspiration" and values[n].median() < 0
+        ]
+        if upward:
+            raw.notes.append(f"sign: {', '.join(upward)} turned; ERA5 counts evaporation below 0")
+            raw = raw.changed(frame=raw.frame.assign(**(-values[upward])))
     headers = {
         name: replace(header, unit=None, length=None) if name in others else header
         for name, header in raw.headers.items()

@@ -24,6 +24,7 @@ MISSING = (
     "---", "----", "-----", "*", "**", "***", "?", "Lücke", "lücke", "Luecke", "k.A.", "missing",
     "Missing", "M", "#NV", "#WERT!", "#VALUE!", "#REF!", "#DIV/0!", "ND", "nd", "N.D.", ".",
     "no data", "No Data", "NoData", "<NA>", "fehlt", "geen data", "manquant",
+    "Nulo", "nulo", "S/D", "s/d", "sin dato", "sin datos",
 )  # fmt: skip
 """Texts that stand for a missing value in many files, whole cells."""
 DRY = ("dry", "trocken", "droog", "sec", "a sec", "seco", "asciutto", "secco", "torr", "toer",

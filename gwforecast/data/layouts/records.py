@@ -71,16 +71,30 @@ def read_xml_records(path: Path, root: Any) -> RawTable | None:
     elements that name the site, the parameter and the unit.
     """
     records: list[dict[str, Any]] = []
+    for data in root.iter():
+        if data.get("DateFormat") == "mowsecs":  # of Hilltop, seconds since 1940
+            for time in data.iter("T"):
+                seconds = pd.to_timedelta(int(time.text or 0), unit="s")
+                time.text = f"{pd.Timestamp('1940-01-01') + seconds:%Y-%m-%d %H:%M:%S}"
     _add_records(root, {}, records)
     if len(records) < 2:
         return None
     frame = pd.DataFrame(records)
+    usual = frame["tag"].mode()[0]  # others are dates of something else, as of a survey
+    others = frame.loc[frame["tag"] != usual, "tag"]
+    frame = frame[frame["tag"] == usual].drop(columns="tag").reset_index(drop=True)
     values = pd.to_numeric(frame["value"], errors="coerce")
     if "missing" in frame:
         codes = pd.to_numeric(frame.pop("missing"), errors="coerce")
         values = values.mask(values == codes)
-    raw = RawTable(frame.assign(value=values), path, layout=f"XML, {_tag(root)}")
-    raw.notes.append(f"records: {len(records)}; messages count them as lines")
+    name = usual if read_header(usual).is_level else "value"  # peil_mtaw
+    frame = frame.assign(value=values).rename(columns={"value": name})
+    raw = RawTable(frame, path, layout=f"XML, {_tag(root)}")
+    raw.notes += [
+        f"left out: {count} dated numbers called {tag!r}"
+        for tag, count in others.value_counts().items()
+    ]
+    raw.notes.append(f"records: {len(frame)}; messages count them as lines")
     return raw.changed(line=lambda row: row + 1)
 
 
@@ -93,7 +107,7 @@ def _add_records(node: Any, said: dict[str, str], records: list[dict[str, Any]])
             for fact, words in _OF_XML.items()
         }
         known = {fact: text for fact, text in facts.items() if text is not None}
-        records.append({**known, "time": point[0], "value": point[1]})
+        records.append({**known, "time": point[0], "value": point[1], "tag": point[2]})
         return
     inner: dict[str, str] = {}
     with_points = [child for child in node if any(_point(e) is not None for e in child.iter())]
@@ -106,16 +120,17 @@ def _add_records(node: Any, said: dict[str, str], records: list[dict[str, Any]])
         _add_records(child, said | inner, records)
 
 
-def _point(element: Any) -> tuple[str, str] | None:
-    """Return time and value of an element that holds one of each."""
+def _point(element: Any) -> tuple[str, str, str] | None:
+    """Return time, value and its name of an element that holds one of each."""
     text = (element.text or "").strip()
     dates = [v for v in element.attrib.values() if is_date(v)]
     if dates and is_number(text):
-        return dates[0], text
+        return dates[0], text, _tag(element)
     inner = [(e.text or "").strip() for e in element]
     if len(inner) < 2 or not is_date(inner[0]) or any(len(e) for e in element):
         return None
-    return (inner[0], inner[1]) if is_number(inner[1]) or not inner[1] else None
+    known = is_number(inner[1]) or not inner[1]
+    return (inner[0], inner[1], _tag(element[1])) if known else None
 
 
 def _local(name: str) -> str:

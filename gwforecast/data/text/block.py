@@ -45,10 +45,12 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"^\s*[<>~]?\s*[+-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*$")
-_CLOCK = re.compile(r"^\s*\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?\s*$")
+_CLOCK = re.compile(
+    r"^\s*(?:\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?|\d{4} ?(?:UTC|GMT)|--:--)\s*$"
+)
 _FORMAT = re.compile(r"^\d{1,3}[sdnfcSDNFC]$")
 _UNIT_CELL = re.compile(
-    r"^[\[(]?(?:%|-|[dhst]$|days?$|hours?$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
+    r"^[\[(]?(?:%|-|_$|[dhst]$|days?$|hours?$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
     r"yyyy|dd|hh|tt|jjjj|text|date|datum|zeit|time|string|unit|einheit|number|datetime)",
     re.IGNORECASE,
 )
@@ -346,7 +348,17 @@ def likely_header(rows: Sequence[Sequence[str]]) -> int | None:
     return None
 
 
-TRACES = ("T", "Trace", "Tr", "trace", "Ip")  # rain that was too little to be measured
+TRACES = (
+    "T",
+    "Trace",
+    "Tr",
+    "trace",
+    "Ip",
+    "No precipitation",
+    "Trace of precipitation",
+    "Осадков нет",
+    "Следы осадков",
+)  # rain that was too little to be measured, or none
 _SPACED = r"^[+-]?\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?$"
 _BOTH = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$"}
 _WHOLE = {",": r"^[+-]?\d{1,3}(?:\.\d{3})+$", ".": r"^[+-]?\d{1,3}(?:,\d{3})+$"}
@@ -390,7 +402,8 @@ def _column(
     if dialect.decimal == "," and text.dropna().str.match(_WHOLE[","]).any():
         text = text.mask(text.str.match(_WHOLE[","]), text.str.replace(".", ""))
     if read_header(str(column.name)).kind in ("rain", "snow") and text.isin(TRACES).any():
-        raw.notes.append(f"trace: {column.name!r} of {', '.join(TRACES)} is read as 0")
+        texts = ", ".join(sorted(set(TRACES) & set(text)))
+        raw.notes.append(f"trace: {column.name!r} of {texts} is read as 0")
         text = text.mask(text.isin(TRACES), "0")
     text = text.mask(text.isin([*MISSING, *dialect.missing]) | column.isna())
     folded = text.map(fold, na_action="ignore")

@@ -106,8 +106,8 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
 
 
 def _usable_clock(raw: RawTable, clocks: list[str]) -> list[str]:
-    if not clocks:
-        return []
+    if not clocks or not raw.frame[clocks[0]].astype(str).str.contains(r"\d").any():
+        return []  # --:--
     if raw.frame[clocks[0]].isna().any():
         raw.notes.append(f"left out: column {clocks[0]!r}, a clock that some rows do not have")
         return []
@@ -207,6 +207,9 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
     if len(names) == 1:
         return date
     clock = frame[names[1]]
+    if clock.astype(str).str.fullmatch(r"\d{4} ?(?:UTC|GMT)").all():
+        raw.facts["zone"] = "UTC"
+        clock = clock.str[:4]
     if pd.api.types.is_numeric_dtype(clock.dtype) or clock.astype(str).str.fullmatch(r"\d+").all():
         hours = pd.to_numeric(clock)
         whole = read_times(

@@ -229,6 +229,8 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         return _at(lines, start, path, dialect, dated)
     if names := _headerless(lines[0]):
         return _Layout(",", [f"column {k}" for k in range(len(names))], {}, None, 0, [])
+    if lines[0].startswith("file,timestamp,"):
+        return _of_nrfa(lines)
     text = "\n".join(lines)
     if dialect.delimiter is not None and dialect.delimiter not in text:
         raise _not_there(dialect.delimiter, lines, path)
@@ -252,9 +254,18 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         return _at(lines, _likely_header(lines, candidates[:5]), path, dialect, dated)
     _, delimiter, block, rows = max(found, key=lambda item: item[0])
     above = rows[: block.first if block.header is None else block.header]
-    return _Layout(
-        delimiter, block.names, block.units, block.header, block.first, above, block.date
-    )
+    shift = len(block.names) - max(block.units, default=0) - 1 if delimiter.isspace() else 0
+    units = {k + shift * (delimiter != "\t"): unit for k, unit in block.units.items()}
+    return _Layout(delimiter, block.names, units, block.header, block.first, above, block.date)
+
+
+def _of_nrfa(lines: list[str]) -> _Layout:
+    """Return the layout of the UK National River Flow Archive: facts in threes, then values."""
+    above = [_cells(line, ",") for line in lines if re.match(r"[A-Za-z]", line)]
+    facts = {f"{cells[0]} {cells[1]}": cells[-1] for cells in above if len(cells) > 2}
+    named = facts.get("dataType parameter") or facts.get("dataType name", "value")
+    names = ["date", f"{named} ({facts.get('dataType units', '')})", "flag"]
+    return _Layout(",", names, {}, len(above) - 1, len(above), above, 0)
 
 
 def _likely_header(lines: list[str], delimiters: list[str]) -> int:
@@ -442,15 +453,20 @@ def _missing(name: str, layout: _Layout, missing: list[str]) -> list[str]:
 def _without_tail(path: Path, layout: _Layout, dialect: Dialect) -> pd.DataFrame | None:
     """Return the rows where the cells beyond the header are all empty: trailing delimiters."""
     kept, width = [], len(layout.names)
+    blank = layout.delimiter.isspace() and layout.delimiter != "\t"
     for line in decoded(path, dialect.encoding).lines()[layout.first :]:
         cells = _cells(line, layout.delimiter)
-        if any(cell.strip() for cell in cells[width:]):
+        behind = " ".join(cell.strip() for cell in cells[width:] if cell.strip())
+        if behind and not (blank and re.fullmatch(r"[^\W\d]+(?: [^\W\d]+)*", behind)):
             return None
-        kept.append(cells[:width])
+        kept.append([*cells[:width], *([""] * (width - len(cells))), behind])
+    remarks = any(row[-1] for row in kept)  # Provisional
+    names = [*layout.names, "remark"] if remarks else layout.names
     buffer = io.StringIO()
-    csv.writer(buffer, delimiter=layout.delimiter).writerows(kept)
+    csv.writer(buffer, delimiter="\t").writerows(row if remarks else row[:-1] for row in kept)
     made = io.BytesIO(buffer.getvalue().encode())
-    return _parsed(made, path, replace(layout, first=0), dialect, "utf-8")
+    plain = replace(layout, names=names, first=0, delimiter="\t")
+    return _parsed(made, path, plain, dialect, "utf-8")
 
 
 def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame, list[str]]:
