@@ -151,7 +151,8 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
         raise SchemaError(
             f"A missing value must be NaN or empty. Received {values[first]:.9g}, which looks like "
             f"a code for it, at {timeline.format_time(times[first])} in the {what} "
-            f"({suspect.sum()} in all). If it is one, read the data with missing_values=[{values[first]:.9g}]."
+            f"({suspect.sum()} in all). If it is one, read the data with "
+            f"missing_values=[{values[first]:.9g}]."
         )
 
 
