@@ -80,7 +80,10 @@ class Weather:
         if len(hours) != 1 or not (hour := hours.pop()):
             return
         if all(hour_of(series.index) == pd.Timedelta(0) for series in levels):
-            moved = {id(f): f.set_axis(f.index - hour, axis=0) for f in self.frames.values()}
+            moved = {
+                id(f): f.set_axis(pd.DatetimeIndex(f.index).normalize(), axis=0)
+                for f in self.frames.values()
+            }
             self.frames = {well: moved[id(frame)] for well, frame in self.frames.items()}
             self.notes.append(f"time: stamps of the weather at {str(hour)[7:12]} are taken as days")
 
@@ -599,7 +602,8 @@ def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:
 
 def hour_of(index: pd.Index) -> pd.Timedelta | None:
     """Return the time of day of stamps that all have the same; None for others."""
-    hours = (index - index.normalize()).unique()
+    times = pd.DatetimeIndex(index)
+    hours = (times - times.normalize()).unique()
     return hours[0] if len(hours) == 1 else None
 
 
@@ -607,7 +611,7 @@ def _of_days(raw: RawTable) -> RawTable:
     """Return a table stamped with its days instead of an hour of them."""
     if not hour_of(raw.frame.index):
         return raw
-    days = raw.frame.index.normalize()
+    days = pd.DatetimeIndex(raw.frame.index).normalize()
     raw.notes.append(f"time: stamps of {raw.path and raw.path.name} at one hour are taken as days")
     return raw.changed(frame=raw.frame.set_axis(days, axis=0), times=days)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,9 @@ def check_data(data: DataSettings) -> pd.DataFrame:
     """
     given = data.reading()
     naming = {n: v for n, v in given.items() if n in _NAMING}
-    raw = {} if data.database else read_levels(data.levels, **naming)
+    with warnings.catch_warnings():  # the second reading warns
+        warnings.simplefilter("ignore")
+        raw = {} if data.database else read_levels(data.levels, **naming)
     wanted = set(raw) if data.wells is None else set(data.wells)
     tables = [check_levels(series.rename(w)) for w, series in raw.items() if w in wanted]
     observations, refusals = _as_lenient_as_needed(data, given)

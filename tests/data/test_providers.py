@@ -214,3 +214,41 @@ def test_layouts_of_kit_need_no_options(tmp_path: Path) -> None:
     rows = ["DE_1,1997-04-14,48.52,0", "DE_1,1997-04-21,48.53,1", "DE_2,1997-04-14,3.0,0"]
     network = read(tmp_path, "MW_ID,Date,GWL,GWL_flag", *rows, name="gems")["level"]
     assert list(network["well"].values) == ["DE_1", "DE_2"]
+
+
+def test_rejected_values_of_any_column_of_quality_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "GMW1.csv"
+    path.write_text("time,values,qualifier\n2020-01-01,1.0,goedgekeurd\n2020-01-02,9.0,afgekeurd\n")
+    with pytest.warns(UserWarning, match=r"1 of 2 whose quality is 'afgekeurd'.*2020-01-02.*kept"):
+        assert gw.read_observations(path)["level"].values[0, 1] == 9
+    path.write_text('""\n')
+    with pytest.raises(SchemaError, match="empty file"):
+        gw.read_observations(path)
+
+
+def test_the_height_of_a_point_in_xml_is_no_level(tmp_path: Path) -> None:
+    rows = "".join(
+        f"<peilmeting><datum>2020-01-{d:02d}</datum><peil_mtaw>22.{d}</peil_mtaw></peilmeting>"
+        for d in range(1, 20)
+    )
+    point = "<meetpunt><van>2019-12-01</van><hoogte>24.8</hoogte></meetpunt>"
+    (tmp_path / "f.xml").write_text(
+        f"<?xml version='1.0'?><dov><filter>{point}{rows}</filter></dov>"
+    )
+    made = gw.read_observations(tmp_path / "f.xml")
+    assert made["level"].attrs["vertical_datum"] == "TAW"
+    assert made.sizes["time"] == 19
+    assert "1 dated numbers called 'hoogte'" in " ".join(gw.understood(made)["what"])
+
+
+def test_seconds_since_1940_of_hilltop_are_times(tmp_path: Path) -> None:
+    rows = "".join(f"<E><T>{2619302400 + 86400 * k}</T><I1>{18 + k}</I1></E>" for k in range(9))
+    (tmp_path / "h.xml").write_text(
+        "<?xml version='1.0'?><Hilltop><Measurement SiteName='W 1'>"
+        "<DataSource Name='Groundwater Level'>"
+        "<ItemInfo><ItemName>Groundwater Level</ItemName><Units>m</Units></ItemInfo></DataSource>"
+        f"<Data DateFormat='mowsecs'>{rows}</Data></Measurement></Hilltop>"
+    )
+    made = gw.read_observations(tmp_path / "h.xml")
+    assert str(made["time"].values[0])[:10] == "2023-01-01"
+    assert made["level"].values[0].tolist() == list(range(18, 27))

@@ -19,7 +19,6 @@ POWER (https://power.larc.nasa.gov/), ERA5 (https://cds.climate.copernicus.eu/),
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -156,26 +155,10 @@ def _readings(table: pd.DataFrame, names: dict[str, Any]) -> pd.DataFrame:
     # dips and a logger of one station are two series
     shared = {s for s in stations.values() if list(stations.values()).count(s) > 1}
     wells = {name: name if station in shared else station for name, station in stations.items()}
-    _warn_of_suspects(table, names, notation)
     plain = table.drop(columns=names["date"]) if {"datetime", "date"} <= set(names) else table
     return plain.assign(**{names["measure"]: notation.map(wells)}).rename(
         columns={names["value"]: "level [m ODN]"}
     )
-
-
-def _warn_of_suspects(table: pd.DataFrame, names: dict[str, Any], notation: pd.Series) -> None:
-    if "quality" not in names:
-        return
-    suspect = (table[names["quality"]].astype(str) == "Suspect") & table[names["value"]].notna()
-    if suspect.any():
-        row = int(suspect.to_numpy().argmax())
-        time = table[names.get("datetime", names.get("date"))].iloc[row]
-        warnings.warn(
-            f"Levels should be sound. Received {int(suspect.sum())} of {len(table)} whose quality "
-            f"is 'Suspect', first of {notation.iloc[row]!r} at {time}; they are kept. Empty their "
-            "cells to leave them out.",
-            stacklevel=6,
-        )
 
 
 def _series_of_bro(table: pd.DataFrame, names: dict[str, Any]) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def read_delimited(path: Path, dialect: Dialect, *, dated: bool = True) -> RawTa
     """
     text = decoded(path, dialect.encoding)
     lines = text.sample()
-    if not any(line.strip() for line in lines):
+    if not any(line.strip('" ,;') for line in lines):
         raise SchemaError(
             f"A table must hold a header and rows. Received an empty file, {path}. "
             "Check the export."
