@@ -18,7 +18,8 @@ from gwforecast.schema import SchemaError
 
 __all__ = [
     "STAMP", "AtStep", "Cleaning", "Duplicates", "StepStamp", "check_choice", "checked_sentinels",
-    "covariate_axis", "level_axis", "on_axis", "step_stamp", "weather_steps",
+    "covariate_axis", "frequency_of_step", "hour_of", "level_axis", "on_axis", "span_of",
+    "step_stamp", "times_a_day", "weather_steps", "with_missing_steps",
 ]  # fmt: skip
 
 Duplicates = Literal["first", "last", "mean"]
@@ -404,3 +405,67 @@ def _reduced(
     elif filled.size:
         made[filled] = values[(starts if how == "first" else stops - 1)[filled]]
     return made
+
+
+_STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS": "QS", "QE": "QE"}
+
+
+def hour_of(index: pd.Index) -> pd.Timedelta | None:
+    """Return the time of day of stamps that all have the same; None for others."""
+    times = pd.DatetimeIndex(index)
+    hours = (times - times.normalize()).unique()
+    return hours[0] if len(hours) == 1 else None
+
+
+def times_a_day(amounts: pd.Series, usual: int) -> int | None:
+    """Return how often a day amounts are given at fixed hours, if less often than rows are.
+
+    Amounts of 12 hours beside the temperature of each third hour are no gaps in the rain.
+    """
+    known = amounts.dropna()
+    index = pd.DatetimeIndex(known.index)
+    hours = (index - index.normalize()).nunique()
+    often = known.resample("D").size().mode()
+    return hours if len(often) and often.iloc[0] == hours < usual else None
+
+
+def span_of(step: np.timedelta64) -> str:
+    """Return a time step in words."""
+    hours = pd.Timedelta(step) / pd.Timedelta(1, "h")
+    number, unit = (hours / 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{number:g} {unit}{'s' * (number != 1)}"
+
+
+def frequency_of_step(step: str) -> str:
+    """Return the frequency of pandas of a step as users write it; raise ValueError for others."""
+    known = step.upper()
+    base, _, anchor = known.partition("-")
+    if base not in _STEPS:
+        raise ValueError(
+            "step (--step) must be 'D', 'W-SUN' (or another day), 'MS', 'ME', 'QS' or 'QE'. "
+            f"Received {step!r}. Correct it."
+        )
+    return f"{_STEPS[base]}-{anchor}" if anchor else ("W-SUN" if base == "W" else _STEPS[base])
+
+
+MOST_STEPS = 0.9
+"""Share of the steps that a table must have for the others to be missing values."""
+
+
+def with_missing_steps(frame: pd.DataFrame, what: str, notes: list[str]) -> pd.DataFrame:
+    """Return a frame with the few steps that it lacks, without values; others as they are."""
+    index = pd.DatetimeIndex(frame.index)
+    if len(index) < 2 or not len(frame.columns) or timeline.frequency_of(index.to_numpy()):
+        return frame
+    try:
+        times = pd.DatetimeIndex(level_axis([index]))
+    except SchemaError:
+        return frame
+    lacking = times.difference(index)
+    if len(index) < MOST_STEPS * len(times):
+        return frame
+    notes.append(
+        f"gaps: the {what} have no row for {len(lacking)} of {len(times)} steps, first "
+        f"{timeline.format_time(lacking[0])}; they are missing values"
+    )
+    return frame.reindex(times)

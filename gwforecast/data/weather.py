@@ -25,7 +25,16 @@ from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.data.text.stamps import local_times, times_of_index
-from gwforecast.data.time_axis import Cleaning, StepStamp, level_axis, step_stamp
+from gwforecast.data.time_axis import (
+    Cleaning,
+    StepStamp,
+    frequency_of_step,
+    hour_of,
+    span_of,
+    step_stamp,
+    times_a_day,
+    with_missing_steps,
+)
 from gwforecast.schema import SchemaError
 
 __all__ = [
@@ -53,15 +62,10 @@ AGGREGATED: dict[str, str] = {
 }  # fmt: skip
 """How covariates of a kind are aggregated to longer steps; all others by their mean."""
 
-MOST_STEPS = 0.9
-"""Share of the steps that a table must have for the others to be missing values."""
-
 HOTTEST = 58.0
 """Highest temperature, degC, that a place on Earth can have."""
 MOST_FAHRENHEIT = 140.0
 _FAHRENHEIT = convert_weather("temperature", "degF")
-
-_STEPS = {"D": "D", "W": "W", "M": "MS", "MS": "MS", "ME": "ME", "Q": "QS", "QS": "QS", "QE": "QE"}
 
 
 @dataclass
@@ -122,7 +126,7 @@ def weather_by_well(
     for what, part in parts.items():
         frame = _clean_frame(_table(part, made), what, source, cleaning)
         frames.append(
-            _with_missing_steps(_aggregated(frame, step, stamp, own_stamp, made), what, made)
+            with_missing_steps(_aggregated(frame, step, stamp, own_stamp, made), what, made.notes)
         )
     columns = sorted({tuple(frame.columns) for frame in frames})
     if len(columns) > 1:
@@ -209,7 +213,7 @@ def _aggregated(
                 "them by kind (sum of rain, mean of temperature) with step='D' (--step D)."
             )
         return _not_aggregated(frame, own)
-    frequency = _frequency(step)
+    frequency = frequency_of_step(step)
     there = timeline.frequency_of(frame.index.to_numpy()) or ""
     if there.split("-")[0] == frequency.split("-")[0]:
         return _not_aggregated(frame, own)
@@ -219,47 +223,25 @@ def _aggregated(
     begins = step_stamp(frequency, stamp) == "begin"
     side: Literal["left", "right"] = "left" if begins else "right"
     groups = frame.resample(frequency, closed=side, label=side)
-    usual, counts = int(groups.size().mode().iloc[0]), groups.count()
+    usual = int(groups.size().mode().iloc[0])
     hows = {name: AGGREGATED.get(kind_of(name, made.headers), "mean") for name in frame.columns}
     least = usual if frequency == "D" else 0.9 * usual
-    rare = {
-        name: often for name, how in hows.items()
-        if how == "sum" and (often := _times_a_day(frame[name].dropna())) and often < usual
-        and frequency == "D"
-    }  # fmt: skip
+    sums = [name for name, how in hows.items() if how == "sum" and frequency == "D"]
+    rare = {name: often for name in sums if (often := times_a_day(frame[name], usual))}
     made.notes += [f"step: {name} is given {n} times a day" for name, n in rare.items()]
     listed = ", ".join(f"{how} of {name}" for name, how in hows.items())
     made.notes.append(
-        f"step: covariates aggregated from {_span(shortest)} to {frequency}: {listed}; "
+        f"step: covariates aggregated from {span_of(shortest)} to {frequency}: {listed}; "
         f"steps with fewer than {least:g} values are missing"
     )
     sides = {"begin": "beginning", "end": "end"}
     other = "end" if own == "begin" else "begin"
     made.notes.append(
-        f"step: the stamps of the steps of {_span(shortest)} are their {sides[own]}; say "
+        f"step: the stamps of the steps of {span_of(shortest)} are their {sides[own]}; say "
         f"covariate_stamp={other!r} if they are their {sides[other]}"
     )
-    enough = counts >= pd.Series(dict.fromkeys(hows, least) | rare)
-    aggregated: pd.DataFrame = groups.agg(hows).where(enough)
-    return aggregated
-
-
-def _times_a_day(known: pd.Series) -> int | None:
-    """Return how often a day amounts are given, always at the same hours; None for others.
-
-    Amounts of 12 hours beside the temperature of each third hour are no gaps in the rain.
-    """
-    index = pd.DatetimeIndex(known.index)
-    hours = (index - index.normalize()).nunique()
-    often = known.resample("D").size().mode()
-    return hours if len(often) and often.iloc[0] == hours else None
-
-
-def _span(step: np.timedelta64) -> str:
-    """Return a time step in words."""
-    hours = pd.Timedelta(step) / pd.Timedelta(1, "h")
-    number, unit = (hours / 24, "day") if hours % 24 == 0 else (hours, "hour")
-    return f"{number:g} {unit}{'s' * (number != 1)}"
+    aggregated: pd.DataFrame = groups.agg(hows)
+    return aggregated.where(groups.count() >= pd.Series(dict.fromkeys(hows, least) | rare))
 
 
 def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
@@ -271,36 +253,6 @@ def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
             "step with step=."
         )
     return frame
-
-
-def _with_missing_steps(frame: pd.DataFrame, what: str, made: Weather) -> pd.DataFrame:
-    """Return a frame with the few steps that it lacks, without values; others as they are."""
-    index = pd.DatetimeIndex(frame.index)
-    if len(index) < 2 or not len(frame.columns) or timeline.frequency_of(index.to_numpy()):
-        return frame
-    try:
-        times = pd.DatetimeIndex(level_axis([index]))
-    except SchemaError:
-        return frame
-    lacking = times.difference(index)
-    if len(index) < MOST_STEPS * len(times):
-        return frame
-    made.notes.append(
-        f"gaps: the {what} have no row for {len(lacking)} of {len(times)} steps, first "
-        f"{timeline.format_time(lacking[0])}; they are missing values"
-    )
-    return frame.reindex(times)
-
-
-def _frequency(step: str) -> str:
-    known = step.upper()
-    base, _, anchor = known.partition("-")
-    if base not in _STEPS:
-        raise ValueError(
-            "step (--step) must be 'D', 'W-SUN' (or another day), 'MS', 'ME', 'QS' or 'QE'. "
-            f"Received {step!r}. Correct it."
-        )
-    return f"{_STEPS[base]}-{anchor}" if anchor else ("W-SUN" if base == "W" else _STEPS[base])
 
 
 def kind_of(name: str, headers: Mapping[str, Header]) -> str:
@@ -598,13 +550,6 @@ def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:
             joined[name] = made[key]
         return joined
     return _joined_tables(first, second)
-
-
-def hour_of(index: pd.Index) -> pd.Timedelta | None:
-    """Return the time of day of stamps that all have the same; None for others."""
-    times = pd.DatetimeIndex(index)
-    hours = (times - times.normalize()).unique()
-    return hours[0] if len(hours) == 1 else None
 
 
 def _of_days(raw: RawTable) -> RawTable:
