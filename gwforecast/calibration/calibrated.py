@@ -310,9 +310,10 @@ def within_bounds(levels: xr.DataArray, bounds: xr.Dataset) -> xr.DataArray:
 
     Levels are (well, ...), m, and bounds as of :func:`bounds_of_record`, of the same wells or more.
     """
-    own = bounds.sel({schema.WELL: levels[schema.WELL].values}).drop_vars(schema.WELL)
-    moved = levels.clip(min=own["lower"], max=own["upper"])
-    return moved.transpose(*levels.dims).assign_attrs(levels.attrs)
+    own = bounds.sel({schema.WELL: levels[schema.WELL].values})
+    shape = [-1 if dim == schema.WELL else 1 for dim in levels.dims]
+    low, high = (own[side].values.reshape(shape) for side in ("lower", "upper"))
+    return levels.copy(deep=False, data=np.clip(levels.values, low, high))
 
 
 def _bounds(levels: np.ndarray, years: np.ndarray) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from gwforecast.calibration.blending import (
     simulate_held_out,
 )
 from gwforecast.calibration.correction import STATES, ErrorModel
-from gwforecast.forcings.base import Forcing
+from gwforecast.forcings.base import Forcing, continuation
 from gwforecast.models.base import Forecaster
 from gwforecast.models.state import read_text, with_prefix, without_prefix
 from gwforecast.progress import ProgressOption, as_callback, stage
@@ -228,8 +228,15 @@ class Corrected(Forecaster):
         """
         recent, first = self._recent(observations, issue_times)
         history = self.simulate_from(recent, first)[schema.LEVEL]
+        continued = continuation(observations, horizon=horizon, forcing=forcing)
         each = [
-            part.project(observations, issue_times=issue_times, horizon=horizon, forcing=forcing)
+            part.project(
+                observations,
+                issue_times=issue_times,
+                horizon=horizon,
+                forcing=forcing,
+                continued=continued,
+            )
             for part in self.parts
         ]
         projected = self._blended(each, observations)

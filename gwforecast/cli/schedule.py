@@ -401,14 +401,12 @@ def _headline(issued: Issued) -> str:
 
 def _print_issued(issued: Issued, settings: Settings) -> None:
     moment = str(issued.product["issue_time"].values[0])[:19]
-    for well in issued.product["well"].values.tolist():
-        one = issued.product.sel(well=well)
-        if str(one["status"].values) != "ok":
-            names = ("status", "reason", "model")
-            event("well", issue_time=moment, well=well, **{n: str(one[n].values) for n in names})
-    event("forecast", issue_time=moment, outcome=issued.outcome, code=issued.code,
-          wells=issued.product.sizes["well"])  # fmt: skip
     wells = issued.product[["status", "reason", "model"]].to_dataframe().reset_index()
+    others = wells.loc[wells["status"] != "ok", ["well", "status", "reason", "model"]]
+    for row in others.to_dict("records"):
+        event("well", issue_time=moment, **row)
+    event("forecast", issue_time=moment, outcome=issued.outcome, code=issued.code,
+          wells=len(wells))  # fmt: skip
     screen.print(_headline(issued), soft_wrap=True)
     if issued.issue is not None:
         path = settings.schedule.archive / issued.issue.file

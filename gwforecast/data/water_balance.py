@@ -188,17 +188,18 @@ def snow_balance(
     known = np.isfinite(snowfall) & np.isfinite(rainfall) & np.isfinite(melt_limit)
     snow, limit = np.where(known, snowfall, 0.0), np.where(known, melt_limit, 0.0)
     held = np.zeros(snow.shape[0]) if start is None else start
-    storage = np.empty_like(snow)
-    melted = np.empty_like(snow)
     if len(snow) <= FEW_SERIES:
+        storage, melted = np.empty_like(snow), np.empty_like(snow)
         for number, first in enumerate(held.tolist()):
             storage[number], melted[number] = _one_snow(snow[number], limit[number], first)
         return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
-    for step in range(snow.shape[1]):
-        held = held + snow[:, step]
-        melted[:, step] = np.minimum(held, limit[:, step])
-        held = held - melted[:, step]
-        storage[:, step] = held
+    by_step = np.empty((2, *snow.T.shape))  # the values of a step side by side in memory
+    steps = zip(*by_step, np.ascontiguousarray(snow.T), np.ascontiguousarray(limit.T), strict=True)
+    for stored, melt, fallen, most in steps:
+        held = held + fallen
+        np.minimum(held, most, out=melt)
+        held = np.subtract(held, melt, out=stored)
+    storage, melted = by_step.swapaxes(1, 2)
     return np.where(known, storage, np.nan), np.where(known, melted + rainfall, np.nan)
 
 

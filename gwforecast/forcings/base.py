@@ -8,7 +8,8 @@ perfect foresight for research.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -18,8 +19,8 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at
 
 __all__ = [
-    "Forcing", "ObservedWeather", "check_present", "complete_futures", "continue_weather",
-    "times_after",
+    "Continued", "Forcing", "ObservedWeather", "check_present", "complete_futures",
+    "continuation", "continue_weather", "times_after",
 ]  # fmt: skip
 
 
@@ -101,6 +102,32 @@ class ObservedWeather(Forcing):
         return complete_futures(
             after.expand_dims({schema.FORCING_MEMBER: ["observed"]}, axis=1), issue_time=issue_time
         )
+
+
+Continued = Callable[[np.datetime64, tuple[str, ...], int], xr.Dataset]
+"""Weather continued after an issue time, of some covariates, with some steps before it."""
+
+
+def continuation(observations: xr.Dataset, *, horizon: int, forcing: Forcing) -> Continued:
+    """Return :func:`continue_weather` of observations, which remembers the last result.
+
+    The models of a blend mostly ask for the same weather, and none of them changes it.
+    """
+
+    @lru_cache(maxsize=1)
+    def continued(
+        issue_time: np.datetime64, covariates: tuple[str, ...], history: int
+    ) -> xr.Dataset:
+        return continue_weather(
+            observations,
+            issue_time=issue_time,
+            horizon=horizon,
+            forcing=forcing,
+            covariates=covariates,
+            history=history,
+        )
+
+    return continued
 
 
 def continue_weather(

@@ -145,7 +145,9 @@ def _as_today(
             continue
         by = yearly_trends(values, year=year)[:, None, None] * ago[:, None]
         low, high = (f(values, axis=1)[:, None, None] for f in (np.nanmin, np.nanmax))
-        moved[name] = futures[name].copy(data=np.clip(futures[name].values + by, low, high))
+        moved[name] = futures[name].copy(
+            deep=False, data=np.clip(futures[name].values + by, low, high)
+        )
     return futures.assign(moved)
 
 

@@ -257,11 +257,19 @@ class Forecaster(Displayed, abc.ABC):
         return round(4 * timeline.steps_per_year(frequency))
 
     def project(
-        self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+        continued: weather.Continued | None = None,
     ) -> xr.DataArray:
         """Return the simulated levels of the steps after each issue time; no level is used.
 
-        The arguments are those of :meth:`forecast`. The result has the dimensions (well,
+        The arguments are those of :meth:`forecast`; ``continued`` is what
+        :func:`gwforecast.forcings.base.continuation` returns for them, for several forecasters
+        that share it. The result has the dimensions (well,
         issue_time, lead_time, forcing_member, member), m: one forcing member for observed weather,
         and one member for a forecaster without members. Forcing members are numbered if they differ
         between issue times.
@@ -272,17 +280,14 @@ class Forecaster(Displayed, abc.ABC):
             return gathered[schema.LEVEL].expand_dims({schema.FORCING_MEMBER: ["observed"]}, axis=3)
         history = self.history(timeline.infer_frequency(observations[schema.TIME].values))
         states = self.states_at(observations, issue_times)
-        parts = []
-        for issue_time, state in zip(timeline.to_times(issue_times), states, strict=True):
-            continued = weather.continue_weather(
-                observations,
-                issue_time=issue_time,
-                horizon=horizon,
-                forcing=forcing,
-                covariates=self.covariates_of(observations),
-                history=history,
-            )
-            parts.append(self.continue_from(state, continued, horizon))
+        continued = continued or weather.continuation(
+            observations, horizon=horizon, forcing=forcing
+        )
+        covariates = tuple(self.covariates_of(observations))
+        parts = [
+            self.continue_from(state, continued(issue_time, covariates, history), horizon)
+            for issue_time, state in zip(timeline.to_times(issue_times), states, strict=True)
+        ]
         return label_projection(parts, observations, issue_times=issue_times)
 
     def history(self, frequency: str) -> int:

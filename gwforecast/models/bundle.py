@@ -304,8 +304,8 @@ def _unpack_one(
             f"An array of a bundle must have the declared form: {shape}, {dtype}. Received "
             f"{value.shape}, {value.dtype} for {name!r}. Train the model again."
         )
-    allowed = name.rpartition(".")[2] in WITH_NAN
-    if dtype.kind == "f" and not (np.isfinite(value) | (np.isnan(value) & allowed)).all():
+    with_nan = name.rpartition(".")[2] in WITH_NAN
+    if dtype.kind == "f" and not (~np.isinf(value) if with_nan else np.isfinite(value)).all():
         raise BundleError(
             f"The numbers of a bundle must be finite. Received {name!r} with NaN or infinity. "
             "Restore it, or train the model again."

@@ -161,8 +161,15 @@ class TrainedNetworks(Forecaster):
 
     def simulate_from(self, observations: xr.Dataset, first: int) -> xr.Dataset:
         """Return the simulation of the steps from a position on; earlier ones may be NaN."""
-        scaled = self.outputs(observations, first=first).isel(output=0, drop=True)
-        return self._levels(scaled, observations).to_dataset(name=schema.LEVEL)
+        wells, values = self._outputs(observations, first)
+        level = self._at_all_wells(self._levels(values[..., 0], wells), wells, observations)
+        coords = {
+            schema.WELL: observations[schema.WELL].values,
+            schema.TIME: observations[schema.TIME].values,
+            schema.MEMBER: self.seeds_,
+        }
+        attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
+        return xr.Dataset({schema.LEVEL: (tuple(coords), level, attrs)}, coords)
 
     def outputs(self, observations: xr.Dataset, *, first: int = 0) -> xr.DataArray:
         """Return the scaled outputs of the networks, dims (well, time, member, output).
@@ -170,21 +177,25 @@ class TrainedNetworks(Forecaster):
         NaN where a covariate is missing, and at wells that were not fitted; steps before the
         position ``first`` may be NaN too.
         """
+        wells, values = self._outputs(observations, first)
+        return xr.DataArray(
+            self._at_all_wells(values, wells, observations),
+            dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),
+            coords={
+                schema.WELL: observations[schema.WELL].values,
+                schema.TIME: observations[schema.TIME].values,
+                schema.MEMBER: self.seeds_,
+            },
+        )
+
+    def _outputs(self, observations: xr.Dataset, first: int) -> tuple[list[str], np.ndarray]:
+        """Return the wells that were fitted, and their outputs (well, time, member, output)."""
         wells = self._known(observations)
         inputs, complete = self._inputs(observations.sel({schema.WELL: wells}))
         starts = _from(self._tiles(observations[schema.TIME].values), first)
         values = self._run(inputs[:, None], starts, wells=wells)[:, 0]
         values[~complete] = np.nan
-        labelled = xr.DataArray(
-            values,
-            dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),
-            coords={
-                schema.WELL: wells,
-                schema.TIME: observations[schema.TIME].values,
-                schema.MEMBER: self.seeds_,
-            },
-        )
-        return labelled.reindex({schema.WELL: observations[schema.WELL].values})
+        return wells, values
 
     def continue_from(self, state: Any, continued: xr.Dataset, horizon: int) -> np.ndarray:  # noqa: ARG002
         """Return the last levels, (well, lead_time, forcing_member, member), m, all in one run."""
@@ -211,26 +222,28 @@ class TrainedNetworks(Forecaster):
         first = inputs.shape[1] - horizon
         inputs = inputs.reshape(len(wells), n_forcings, *inputs.shape[1:])
         values = self._run(inputs, _from(starts, first), wells=wells, shared=first)
-        values = values[:, :, -horizon:, :, 0]
-        values = centre_members(values, self._member_weights_at(wells))
-        center, scale = self.scaler_.statistics(schema.LEVEL, wells)
-        levels = values * scale[:, None, None, None] + center[:, None, None, None]
-        labelled = xr.DataArray(
-            levels.transpose(0, 2, 1, 3),
-            {schema.WELL: wells},
-            (schema.WELL, schema.LEAD_TIME, schema.FORCING_MEMBER, schema.MEMBER),
-        )
-        found: np.ndarray = labelled.reindex({schema.WELL: continued[schema.WELL].values}).values
-        return found
+        levels = self._levels(values[:, :, -horizon:, :, 0], wells)
+        return self._at_all_wells(levels.transpose(0, 2, 1, 3), wells, continued)
 
-    def _levels(self, scaled: xr.DataArray, observations: xr.Dataset) -> xr.DataArray:
-        known = scaled.sel({schema.WELL: self._known(observations)})
-        weights = self._member_weights_at(known[schema.WELL].values.tolist())
-        known = known.copy(data=centre_members(known.values, weights))
-        level = self.scaler_.inverse(known, schema.LEVEL)
-        level = level.reindex({schema.WELL: observations[schema.WELL].values})
-        level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
-        return level
+    def _levels(self, scaled: np.ndarray, wells: list[str]) -> np.ndarray:
+        """Return scaled outputs (well, ..., member) as levels, m."""
+        values = centre_members(scaled, self._member_weights_at(wells))
+        center, scale = (
+            of_wells.reshape(-1, *[1] * (values.ndim - 1))
+            for of_wells in self.scaler_.statistics(schema.LEVEL, wells)
+        )
+        return np.asarray(values * scale + center)
+
+    def _at_all_wells(
+        self, values: np.ndarray, wells: list[str], observations: xr.Dataset
+    ) -> np.ndarray:
+        """Return values (well, ...) of fitted wells at those of the observations, NaN elsewhere."""
+        everywhere = observations[schema.WELL].values
+        if len(wells) == everywhere.size:
+            return values
+        found = np.full((everywhere.size, *values.shape[1:]), np.nan)
+        found[np.isin(everywhere, wells)] = values
+        return found
 
     def _member_weights_at(self, wells: Sequence[str]) -> np.ndarray | None:
         return member_weights_at(wells, self.member_weights_, fitted=self.wells_)

@@ -7,8 +7,10 @@ square root of its duration, because steps of a random walk grow with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from gwforecast import schema
 
 __all__ = [
     "Step", "find_flat_lines", "find_sentinels", "find_shifts", "find_spikes", "find_unit_changes",
-    "longest_runs", "natural_change", "resolution",
+    "longest_runs", "natural_change", "quantile", "resolution",
 ]  # fmt: skip
 
 SCALES = {
@@ -43,6 +45,25 @@ class Step:
     size: float
 
 
+def quantile(
+    values: np.ndarray, share: float, *, method: Literal["linear", "lower", "higher"] = "linear"
+) -> float:
+    """Return a quantile of finite values, to the last bit that of NumPy, which is 20 times as slow.
+
+    Examples
+    --------
+    >>> quantile(np.array([4.0, 1.0, 2.0]), 0.25)
+    1.5
+    """
+    place = share * (values.size - 1)
+    below, above = math.floor(place), math.ceil(place)
+    low, high = np.partition(values, (below, above))[[below, above]].tolist()
+    if method != "linear":
+        return low if method == "lower" else high
+    part = place - below
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
+
+
 def resolution(values: np.ndarray) -> float:
     """Return the smallest usual step between values, 0 for a constant series.
 
@@ -53,14 +74,14 @@ def resolution(values: np.ndarray) -> float:
     """
     steps = np.abs(np.diff(values))
     steps = steps[steps > 1e-9]
-    return float(np.quantile(steps, 0.02, method="higher")) if steps.size else 0.0
+    return quantile(steps, 0.02, method="higher") if steps.size else 0.0
 
 
 def natural_change(days: np.ndarray, values: np.ndarray) -> float:
     """Return the natural change of a series in one day, in its units; robust to faults."""
     if values.size < 2:
         return 0.0
-    return float(np.quantile(np.abs(np.diff(values)) / np.sqrt(np.diff(days)), 0.9))
+    return quantile(np.abs(np.diff(values)) / np.sqrt(np.diff(days)), 0.9)
 
 
 def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
@@ -73,8 +94,9 @@ def find_sentinels(values: np.ndarray, *, zero: bool = False) -> np.ndarray:
     """
     codes = np.sort([*schema.MISSING_CODES, 0.0] if zero else schema.MISSING_CODES)
     above = np.clip(np.searchsorted(codes, values), 1, codes.size - 1)
-    coded = np.isclose(values, codes[above], rtol=1e-6, atol=1e-9)
-    coded |= np.isclose(values, codes[above - 1], rtol=1e-6, atol=1e-9)
+    coded = np.zeros(values.size, bool)
+    for near in (codes[above], codes[above - 1]):
+        coded |= np.abs(values - near) <= 1e-9 + 1e-6 * np.abs(near)
     if not coded.any() or coded.sum() > values.size - 2:
         return np.asarray(coded & (np.abs(values) > 9000))
     while True:
@@ -150,7 +172,7 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
     starts, lengths = longest_runs(values)
     fine = resolution(values)
     series = pd.Series(values)
-    spread = float(np.subtract(*np.quantile(values, [0.95, 0.05]))) if values.size else 0.0
+    spread = quantile(values, 0.95) - quantile(values, 0.05) if values.size else 0.0
     for start, length in zip(starts[:20].tolist(), lengths[:20].tolist(), strict=True):
         if length < MIN_FLAT:
             break
@@ -164,7 +186,7 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
         apart &= ~found[first] & ~found[first + length - 1]
         if apart.sum() < 50:
             continue
-        usual = float(np.quantile(ranges[apart], 0.01))
+        usual = quantile(ranges[apart], 0.01)
         if usual >= max(6 * fine, 0.03 * spread) and usual > 0:
             found[start : start + length] = True
     return found

@@ -17,6 +17,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.quality.checks import series_of
+from gwforecast.quality.faults import quantile
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
@@ -207,7 +208,7 @@ def plausible_range(level: Series) -> LevelRange | None:
     values = level.values[level.clean]
     if values.size < 10:
         return None
-    low, high = np.quantile(values, [0.02, 0.98])
+    low, high = quantile(values, 0.02), quantile(values, 0.98)
     margin = max(2.0 * (high - low), LEAST_MARGIN)
     return LevelRange(float(low - margin), float(high + margin))
 

@@ -307,7 +307,7 @@ def _level_size(level: Series) -> Iterator[Finding]:
     if not steps.size:
         return
     values = level.values[steps]
-    low, high = np.quantile(values, [0.01, 0.99])
+    low, high = faults.quantile(values, 0.01), faults.quantile(values, 0.99)
     outside = steps[(values > HIGHEST) | (values < LOWEST)]
     if outside.size or high - low > WIDEST:
         yield level.finding(

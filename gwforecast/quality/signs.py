@@ -16,6 +16,7 @@ import pandas as pd
 
 from gwforecast import timeline
 from gwforecast.quality.checks import EXPLAINING, MEMORIES
+from gwforecast.quality.faults import quantile
 from gwforecast.quality.gates import Ranges
 from gwforecast.quality.rules import Finding, Series
 
@@ -54,7 +55,7 @@ def find_still(series: Series) -> Finding | None:
             np.ptp(part[: part.size // width * width].reshape(-1, width), axis=1)
             for part in (before, before[width // 2 :])
         ]
-        least = float(np.quantile(np.concatenate(ranges), SMALLEST, method="lower"))
+        least = quantile(np.concatenate(ranges), SMALLEST, method="lower")
         if least > 0 and np.ptp(recent) < STILL * least:
             return series.finding(
                 "still", "warning", positions=known[-width:], value=float(np.ptp(recent)),
@@ -84,7 +85,7 @@ def find_uneven(level: Series) -> Finding | None:
             for part in (before, before[width // 2 :])
         ]
     )
-    most, least = float(rough.max()), float(np.quantile(rough, SMALLEST, method="lower"))
+    most, least = float(rough.max()), quantile(rough, SMALLEST, method="lower")
     if recent > ROUGH * most:
         how, limit = "more", most
     elif recent < SMOOTH * least and np.ptp(level.values[known[-width:]]) > 0:

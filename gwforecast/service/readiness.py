@@ -16,6 +16,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.models.naive import Climatology
 from gwforecast.quality import checks
+from gwforecast.quality.faults import quantile
 from gwforecast.quality.gates import LevelRange, forecast_gate, physical_limits, plausible_range
 from gwforecast.quality.rules import Finding, Series
 from gwforecast.runs.forecast import fit_calibrated
@@ -162,7 +163,7 @@ def _usual_wait(series: Series) -> float:
     waits = np.diff(series.days[series.known[-400:]])
     if waits.size < HELD:
         return float(np.median(np.diff(series.days))) if series.days.size > 1 else 1.0
-    return float(np.quantile(waits, 0.9, method="higher"))
+    return quantile(waits, 0.9, method="higher")
 
 
 def _check_findings(well: WellForecast, level: Series, issue_time: np.datetime64) -> None:
@@ -212,7 +213,7 @@ def _usual(shift: Finding, level: Series) -> bool:
     at = int(np.searchsorted(level.times[known][1:], shift.first))
     if at >= speeds.size or at < 1:
         return False
-    largest = float(np.quantile(speeds[:at], 1 - RARE, method="higher"))
+    largest = quantile(speeds[:at], 1 - RARE, method="higher")
     return bool(speeds[at] <= UNUSUAL * largest)
 
 

@@ -124,6 +124,18 @@ def test_a_stuck_logger_is_found(well: str) -> None:
     assert (quality_flags(sample)["level_flag"].values[0, places] == 3).all()
 
 
+@pytest.mark.parametrize("method", ["linear", "lower", "higher"])
+def test_quantiles_are_those_of_numpy_to_the_last_bit(method: str) -> None:
+    random = np.random.default_rng(0)
+    for size in (1, 2, 3, 10, 101, 780):
+        values = np.round(random.normal(50.0, 3.0, size), 2)
+        for share in (0.01, 0.02, 0.1, 0.3, 0.5, 0.9, 0.98, 1.0):
+            assert faults.quantile(values, share, method=method) == np.quantile(
+                values, share, method=method
+            )
+
+
+
 def test_runs_that_the_resolution_explains_are_not_flat_lines() -> None:
     level = np.round(np.sin(np.arange(2000) / 60.0), 1)
     assert faults.longest_runs(level)[1][0] > faults.MIN_FLAT
