@@ -135,7 +135,6 @@ def test_quantiles_are_those_of_numpy_to_the_last_bit(method: str) -> None:
             )
 
 
-
 def test_runs_that_the_resolution_explains_are_not_flat_lines() -> None:
     level = np.round(np.sin(np.arange(2000) / 60.0), 1)
     assert faults.longest_runs(level)[1][0] > faults.MIN_FLAT
