@@ -402,9 +402,9 @@ def _headline(issued: Issued) -> str:
 def _print_issued(issued: Issued, settings: Settings) -> None:
     moment = str(issued.product["issue_time"].values[0])[:19]
     wells = issued.product[["status", "reason", "model"]].to_dataframe().reset_index()
-    others = wells.loc[wells["status"] != "ok", ["well", "status", "reason", "model"]]
-    for row in others.to_dict("records"):
-        event("well", issue_time=moment, **row)
+    for _, row in wells[wells["status"] != "ok"].iterrows():
+        names = ("well", "status", "reason", "model")
+        event("well", issue_time=moment, **{name: row[name] for name in names})
     event("forecast", issue_time=moment, outcome=issued.outcome, code=issued.code,
           wells=len(wells))  # fmt: skip
     screen.print(_headline(issued), soft_wrap=True)

@@ -57,7 +57,8 @@ def quantile(
     """
     place = share * (values.size - 1)
     below, above = math.floor(place), math.ceil(place)
-    low, high = np.partition(values, (below, above))[[below, above]].tolist()
+    ordered = np.partition(values, (below, above))
+    low, high = float(ordered[below]), float(ordered[above])
     if method != "linear":
         return low if method == "lower" else high
     part = place - below
