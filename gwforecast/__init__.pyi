@@ -50,7 +50,6 @@ from .quality.changes import find_shift as find_shift
 from .quality.changes import find_trend as find_trend
 from .quality.changes import shift_table as shift_table
 from .quality.changes import trend_table as trend_table
-from .questions.changes import Change as Change
 from .questions.diagnostics import evaluation_residuals as evaluation_residuals
 from .questions.diagnostics import residual_diagnostics as residual_diagnostics
 from .questions.explain import Explained as Explained
@@ -58,13 +57,14 @@ from .questions.explain import explain as explain
 from .questions.fill import Filled as Filled
 from .questions.fill import extend as extend
 from .questions.fill import fill as fill
-from .questions.indices import drought_table as drought_table
-from .questions.indices import gxg_table as gxg_table
 from .questions.projections import Projected as Projected
 from .questions.projections import project as project
 from .questions.projections import read_projections as read_projections
 from .questions.trend import Trends as Trends
+from .questions.trend import drought_table as drought_table
+from .questions.trend import gxg_table as gxg_table
 from .questions.trend import trend as trend
+from .questions.whatif import Change as Change
 from .questions.whatif import Simulated as Simulated
 from .questions.whatif import WhatIf as WhatIf
 from .questions.whatif import simulate as simulate

@@ -5,10 +5,11 @@ What a run needs is imported when it starts, so that a scheduled forecast starts
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gwforecast import schema
 from gwforecast.config.load import Settings
@@ -16,7 +17,8 @@ from gwforecast.progress import Progress
 from gwforecast.runs.inputs import (
     backtest_arguments,
     evaluation_arguments,
-    files_of,
+    fitting_arguments,
+    model_arguments,
     prepare,
     read_data,
     tables_of_search,
@@ -24,16 +26,23 @@ from gwforecast.runs.inputs import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
-    from gwforecast.runs.results import Backtest, Evaluation
-    from gwforecast.runs.results.tuning import Tuning
-    from gwforecast.service.schedule import Issued, Products
+    from gwforecast.questions.files import Answer
+    from gwforecast.questions.projections import Projected
+    from gwforecast.questions.whatif import WhatIf
+    from gwforecast.runs.results import Backtest, Evaluation, Tuning
+    from gwforecast.service.schedule import Products
 
 __all__ = [
-    "backfill", "backtest", "check", "demo", "evaluate", "forecast", "train", "tune",
-    "write_configuration",
+    "answer", "backtest", "check", "demo", "evaluate", "sharded_products", "trainer", "tune",
+    "what_if", "write_configuration",
 ]  # fmt: skip
 
+
+Given = TypeVar("Given", bound="Answer")
+Answered = tuple[Given, dict[str, Path]]
+"""An answer, and the files that were written, by name."""
 
 DEMO_WELLS = ("fen",)
 DEMO_SETTINGS: Mapping[str, Mapping[str, object]] = {
@@ -50,7 +59,6 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         return shards.evaluate(settings, progress=progress)
     from gwforecast.runs import evaluate as whole
 
-    data = settings.data
     observations, split = prepare(read_data(settings.data), settings)
     return whole.evaluate(
         observations,
@@ -58,7 +66,7 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
         **evaluation_arguments(settings),
         out=settings.output.folder,
         figures=settings.output.figures,
-        inputs=files_of(data),
+        inputs=settings.data.files(),
         progress=progress,
     )
 
@@ -66,12 +74,12 @@ def evaluate(settings: Settings, *, progress: Progress | None = None) -> Evaluat
 def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtest:
     """Backtest models as the settings describe: read, split, fill, issue hindcasts and write."""
     if settings.cluster.asked:
-        from gwforecast.shards import backtest as shards
+        from gwforecast.shards import evaluate as shards
 
         return shards.backtest(settings, progress=progress)
     from gwforecast.runs import backtest as rolling
 
-    data, wanted = settings.data, settings.backtest
+    wanted = settings.backtest
     observations, split = prepare(read_data(settings.data), settings)
     return rolling.backtest(
         observations,
@@ -83,7 +91,7 @@ def backtest(settings: Settings, *, progress: Progress | None = None) -> Backtes
         end=wanted.end,
         out=wanted.folder,
         figures=settings.output.figures,
-        inputs=files_of(data),
+        inputs=settings.data.files(),
         progress=progress,
     )
 
@@ -96,24 +104,21 @@ def tune(settings: Settings, *, progress: Progress | None = None) -> Tuning:
     """
     from gwforecast.runs import tune as search
 
-    wanted, chosen = settings.tune, settings.models
+    wanted = settings.tune
     observations, split = prepare(read_data(settings.data), settings)
     return search.tune(
         observations,
         model=wanted.model,
         space=wanted.space,
         settings=settings.of_model(wanted.model),
+        **fitting_arguments(settings),
         split=split,
         trials=wanted.trials,
         metric=wanted.metric,
         timeout=wanted.timeout,
-        seed=chosen.seed,
-        members=chosen.members,
-        workers=chosen.workers,
-        without_weather=chosen.without_weather,
         out=wanted.folder,
         tables=tables_of_search(settings),
-        inputs=files_of(settings.data),
+        inputs=settings.data.files(),
         progress=progress,
     )
 
@@ -162,96 +167,82 @@ def demo(
     )
 
 
-def train(
+def answer(
     settings: Settings,
+    ask: Callable[..., Given],
     *,
-    through: object = None,
-    replace: bool = False,
-    update: bool = False,
-    now: pd.Timestamp,
+    folder: Path,
     progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Train the models of scheduled forecasts as the settings describe.
+    **more: Any,
+) -> Answered[Given]:
+    """Answer a question by a function such as :func:`gwforecast.fill`, and write its files."""
+    observations, _ = prepare(read_data(settings.data), settings)
+    return _written(settings, ask, observations, folder=folder, progress=progress, **more)
 
-    The arguments are those of :func:`gwforecast.service.schedule.train`.
+
+def what_if(
+    settings: Settings, *, folder: Path, progress: Progress | None = None
+) -> Answered[WhatIf] | Answered[Projected]:
+    """Compare a scenario with the reference, or climate projections with their own past.
+
+    Covariates are changed as they are read, and others derived from them afterwards.
     """
-    from gwforecast.service import schedule
+    from gwforecast.questions import projections, whatif
 
-    if not settings.cluster.asked:
-        return schedule.train(
-            settings, through=through, replace=replace, update=update, now=now, progress=progress
+    chosen, read = settings.questions, read_data(settings.data)
+    observations, _ = prepare(read, settings)
+    written = partial(_written, settings, folder=folder, progress=progress)
+    if chosen.projections:
+        return written(
+            projections.project,
+            observations,
+            projections=projections.read_projections(chosen.projections, observations),
+            reference=projections.years_of(chosen.reference),
+            periods=[projections.years_of(one) for one in chosen.periods],
         )
-    from gwforecast.service.champions import Champions
-    from gwforecast.shards import schedule as shards
+    changes = [whatif.parse_change(text) for text in chosen.changes]
+    scenario, _ = prepare(whatif.apply_changes(read, changes), settings)
+    scenario = scenario.sel({schema.WELL: observations[schema.WELL].values})
+    return written(whatif.whatif, observations, changes=scenario, name=chosen.name)
 
-    return shards.train(
-        settings,
-        Champions(settings.schedule.bundles),
-        through=through,
-        replace=replace,
-        update=update,
-        now=now,
+
+def _written(
+    settings: Settings,
+    ask: Callable[..., Given],
+    observations: xr.Dataset,
+    *,
+    folder: Path,
+    progress: Progress | None,
+    **more: Any,
+) -> Answered[Given]:
+    """Ask a question by the models of the settings, or else its own, and write the answer."""
+    usual = inspect.signature(ask).parameters["models"].default
+    models = list(settings.models.use if "use" in settings.models.given() else usual)
+    given = ask(
+        observations,
+        **more,
+        **model_arguments(settings, models),
+        blocks=settings.questions.blocks,
         progress=progress,
     )
+    return given, given.write(folder, figures=settings.output.figures, progress=progress)
 
 
-def forecast(
-    settings: Settings,
-    *,
-    issue_time: object = None,
-    force: bool = False,
-    dry: bool = False,
-    wait: float = 0.0,
-    now: pd.Timestamp,
-) -> Issued:
-    """Forecast as the settings describe, and publish the forecast to the archive.
+def trainer(settings: Settings) -> Callable[..., pd.DataFrame]:
+    """Return the function that trains the models of scheduled forecasts, here or in shards.
 
-    The arguments are those of :func:`gwforecast.service.schedule.forecast`.
+    Its arguments are those of :func:`gwforecast.service.schedule.train`.
     """
-    from gwforecast.service import schedule
+    if settings.cluster.asked:
+        from gwforecast.shards.schedule import train as train_in_shards
 
-    return schedule.forecast(
-        settings,
-        issue_time=issue_time,
-        force=force,
-        dry=dry,
-        wait=wait,
-        now=now,
-        products=_sharded_products(settings, wait=wait, now=now),
-    )
+        return train_in_shards
+    from gwforecast.service.schedule import train
+
+    return train
 
 
-def backfill(
-    settings: Settings,
-    *,
-    start: object,
-    end: object,
-    stride: int = 1,
-    force: bool = False,
-    wait: float = 0.0,
-    now: pd.Timestamp,
-    progress: Progress | None = None,
-) -> Iterator[Issued]:
-    """Yield forecasts of the issue times that the archive does not have.
-
-    The arguments are those of :func:`gwforecast.service.schedule.backfill`.
-    """
-    from gwforecast.service import schedule
-
-    return schedule.backfill(
-        settings,
-        start=start,
-        end=end,
-        stride=stride,
-        force=force,
-        wait=wait,
-        now=now,
-        products=_sharded_products(settings, wait=wait, now=now),
-        progress=progress,
-    )
-
-
-def _sharded_products(settings: Settings, *, wait: float, now: pd.Timestamp) -> Products | None:
+def sharded_products(settings: Settings, *, wait: float, now: pd.Timestamp) -> Products | None:
     """Return forecasts that are made in shards, None if the settings do not ask for shards."""
     if not settings.cluster.asked:
         return None

@@ -17,7 +17,7 @@ TABLES = {"data": {"levels": "levels.csv"}}
 @pytest.mark.parametrize("verb", ["evaluate", "backtest"])
 def test_a_cluster_divides_the_wells_into_shards(verb: str, monkeypatch) -> None:
     taken = []
-    monkeypatch.setattr(f"gwforecast.shards.{verb}.{verb}", lambda s, **_: taken.append(s))
+    monkeypatch.setattr(f"gwforecast.shards.evaluate.{verb}", lambda s, **_: taken.append(s))
     settings = settings_from({**TABLES, "cluster": {"shard": 10}})
     getattr(jobs, verb)(settings)
     assert taken == [settings]

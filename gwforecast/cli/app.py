@@ -13,18 +13,13 @@ from typing import Annotated
 import typer
 
 from gwforecast import __version__
-from gwforecast.cli.archive import archive
-from gwforecast.cli.backtest import backtest
+from gwforecast.cli import archive
 from gwforecast.cli.console import exit_with, log_as, lose, screen, show_tracebacks, show_warning
-from gwforecast.cli.data import check, datasets, init
-from gwforecast.cli.evaluate import demo, evaluate
 from gwforecast.cli.options import Command
-from gwforecast.cli.publish import FEWS_CODES, alerts, bulletin, fews
+from gwforecast.cli.publish import FEWS_CODES, alerts, bulletin, fews, verify
 from gwforecast.cli.questions import explain, extend, fill, simulate, trend, whatif
+from gwforecast.cli.runs import backtest, check, datasets, demo, evaluate, init, tune
 from gwforecast.cli.schedule import CODES, backfill, forecast, status, train
-from gwforecast.cli.tune import tune
-from gwforecast.cli.upkeep import acknowledge, fsck, repair, withdraw
-from gwforecast.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -81,9 +76,18 @@ QUESTIONS: tuple[Callable[..., None], ...] = (
     simulate, fill, extend, whatif, explain, trend,
 )  # fmt: skip
 SCHEDULE: tuple[Callable[..., None], ...] = (
-    train, forecast, bulletin, alerts, verify, status, backfill, acknowledge, withdraw,
-    fsck, repair,
+    train, forecast, bulletin, alerts, verify, status, backfill, archive.acknowledge,
+    archive.withdraw, archive.fsck, archive.repair,
 )  # fmt: skip
+ARCHIVE: tuple[Callable[..., None], ...] = (
+    archive.rollup, archive.prune, archive.backup, archive.restore, archive.head,
+)  # fmt: skip
+of_archive: typer.Typer = typer.Typer(
+    help="Keep the archive of forecasts for years: roll up, prune, back up, restore.\n\n"
+    "Example: gwforecast archive backup run.toml --to backup.zip",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
 METRICS = "Metrics in scores.csv: {metrics}."
 
 for command in START:
@@ -96,7 +100,9 @@ for command in QUESTIONS:
 for command in SCHEDULE:
     app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=CODES)(command)
 app.command(cls=Command, rich_help_panel="Scheduled forecasts", epilog=FEWS_CODES)(fews)
-app.add_typer(archive, name="archive", rich_help_panel="Scheduled forecasts")
+for command in ARCHIVE:
+    of_archive.command(cls=Command, epilog=CODES)(command)
+app.add_typer(of_archive, name="archive", rich_help_panel="Scheduled forecasts")
 
 
 def main() -> None:

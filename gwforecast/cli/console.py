@@ -9,12 +9,14 @@ import logging
 import os
 import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
     from gwforecast.runs.results import Backtest, Evaluation
 
 __all__ = [
-    "clean", "errors", "event", "exit_with", "in_words", "log_as", "lose", "print_paths",
-    "print_reports", "print_table", "progress_bars", "screen", "show_tracebacks", "show_warning",
+    "clean", "errors", "event", "exit_with", "in_words", "log_as", "lose",
+    "print_coverage", "print_failures", "print_findings", "print_paths", "print_reports",
+    "print_table", "print_understood", "progress_bars", "refuse_errors", "say_in_one_line",
+    "screen", "show_tracebacks", "show_warning",
 ]  # fmt: skip
 
 
@@ -60,6 +64,10 @@ class _Screen(Console):
             lose(self.stderr)
             if not self.stderr and error.errno != errno.EPIPE:
                 errors.print("warning: what is printed cannot be written, " + str(error.strerror))
+
+    def say(self, text: str) -> None:
+        """Print text from outside: made visible, without passwords, and in lines of any length."""
+        self.print(clean(text), soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
         """Stop printing; the run continues and ends with its own exit code."""
@@ -153,7 +161,7 @@ def print_reports(result: Evaluation | Backtest, folder: Path, *, wells: int) ->
     with progress_bars() as progress:
         paths = write_reports(result, folder, wells=max(wells, 1), progress=progress)
     shown = [str(path) for name, path in paths.items() if name.endswith(".html")]
-    screen.print(clean("Reports: " + ", ".join(shown[-SHOWN_REPORTS:])), soft_wrap=True)
+    screen.say("Reports: " + ", ".join(shown[-SHOWN_REPORTS:]))
 
 
 def _cell(value: Any) -> str:
@@ -280,3 +288,114 @@ def in_words(error: BaseException) -> str:
     reason = error.strerror[:1].lower() + error.strerror[1:]
     fix = _FIXES.get(error.errno, "Check the path and the disk")
     return f"Files of a run must be readable and writable. Received {place}: {reason}. {fix}."
+
+
+WIDTH = 79
+NAMED = 4  # wells that are named of a finding
+ORDER = ("error", "warning", "note")
+
+
+def print_understood(stored: str) -> None:
+    """Print what was understood (an attribute of the observations), a topic a line."""
+    lines = json.loads(stored) if stored else []
+    if not lines:
+        return
+    screen.print("What was understood")
+    width = min(max(len(about) for about, _ in lines), 36)
+    before = None
+    for about, what in lines:
+        shown = "" if about == before else about
+        before = about
+        for k, part in enumerate(_wrapped(f"{what}", width + 4)):
+            screen.say(f"  {shown if k == 0 else '':<{width}}  {part}")
+    screen.print()
+
+
+def say_in_one_line(stored: str) -> None:
+    """Print the main points of what was understood in one line."""
+    listed = json.loads(stored) if stored else []
+    lines = dict(reversed(listed)) | {k: v for k, v in listed if k == "wells"}  # count and names
+    names = {"wells": "wells", "unit": "levels in", "read as": "read as", "axis": "time steps"}
+    parts = [f"{said} {lines[about]}" for about, said in names.items() if about in lines]
+    if parts:
+        screen.say("Understood: " + "; ".join(parts) + "\n")
+
+
+def print_findings(findings: pd.DataFrame, *, least: str = "note") -> int:
+    """Print findings by check, with their wells and the first message; return the number of errors.
+
+    ``least`` is the mildest severity that is printed.
+    """
+    wanted = ORDER[: ORDER.index(least) + 1]
+    shown = findings[findings["severity"].isin(wanted)]
+    for line in _lines(shown):
+        screen.say(line)
+    if len(shown):
+        screen.print()
+    return int((findings["severity"] == "error").sum())
+
+
+def print_failures(outcomes: pd.DataFrame) -> None:
+    """Print the models and wells of a run that failed, and exit with code 1 if there are any."""
+    failed = outcomes[outcomes["status"] == "failed"]
+    if len(failed):
+        names = failed["well"].groupby(failed["model"], sort=False).agg(", ".join)
+        print_table("Failed; the reasons are in run.json", names.reset_index())
+        raise typer.Exit(1)
+
+
+def print_coverage(table: pd.DataFrame, *, by: Literal["model", "lead"]) -> None:
+    """Print the coverage of the 95 % interval by blocks of years, with its range; none if empty.
+
+    With ``by="lead"`` all rows are of one model.
+    """
+    from gwforecast.verification.probabilistic import coverage_note, coverage_of_blocks
+
+    note = coverage_note(table)
+    if not note:
+        return
+    found = coverage_of_blocks(table, by=by)
+    shown = found.pivot_table("value", by, "years", sort=False, observed=True)
+    whole = found[found["years"] == "all"].set_index(by).loc[shown.index]
+    shown["its 95 % range"] = [
+        f"{low:.2f} to {high:.2f}" for low, high in zip(whole["lower"], whole["upper"], strict=True)
+    ]
+    shown["n"] = whole["n"].tolist()
+    wells = table["well"].nunique()
+    of = f"median of {wells} wells" if wells > 1 else "1 well"
+    model = f" of {table['model'].iloc[0]}" if by == "lead" else ""
+    print_table(
+        f"95 % interval{model}: share of levels inside, test period, {of}", shown.reset_index()
+    )
+    screen.say(note)
+
+
+def refuse_errors(count: int, *, allowed: bool) -> None:
+    """Exit with code 1 if the data have findings of severity error, unless these are allowed."""
+    if not count or allowed:
+        return
+    findings = "1 finding" if count == 1 else f"{count} findings"
+    screen.print(
+        f"The data have {findings} of severity error, see above. Correct the data, or accept "
+        f"{'it' if count == 1 else 'them'} with --allow-errors.",
+        soft_wrap=True,
+    )
+    raise typer.Exit(1)
+
+
+def _lines(findings: pd.DataFrame) -> Iterator[str]:
+    for severity in ORDER:
+        of_severity = findings[findings["severity"] == severity]
+        for (check, variable), group in of_severity.groupby(["check", "variable"], sort=False):
+            wells = [str(well) for well in group["well"].drop_duplicates() if str(well)]
+            named = ", ".join(wells[:NAMED]) + (", ..." if len(wells) > NAMED else "")
+            count = f"{len(wells)} wells: " if len(wells) > 1 else ""
+            of = f" of {variable}" if variable else ""
+            yield f"{severity:<8} {check}{of}" + (f"  {count}{named}" if wells else "")
+            yield from (f"         {part}" for part in _wrapped(str(group["message"].iloc[0]), 9))
+            if (more := len(group) - 1) > 0:
+                yield f"         ... and {more} more finding{'s' * (more > 1)} of this check"
+
+
+def _wrapped(text: str, used: int) -> list[str]:
+    return textwrap.wrap(text, WIDTH - used, break_long_words=False, break_on_hyphens=False) or [""]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gwforecast.config.load import Settings
 
 __all__ = [
-    "CLUSTER", "DATA", "FITTING", "INPUTS", "MODELS", "OPTIONS", "PERIODS", "READING", "RESULTS",
-    "RUN", "SPLIT", "Command", "Members", "Report", "Seed", "finite", "load", "option", "takes",
+    "CLUSTER", "FILE", "FITTING", "INPUTS", "MODELS", "OPTIONS", "READING", "RESULTS", "SPLIT",
+    "AllowErrors", "Command", "Members", "Report", "Seed", "finite", "option", "takes",
 ]  # fmt: skip
 
 DATA, PERIODS, MODELS, RUN, RESULTS = "Data", "Periods", "Models", "Computation", "Results"
@@ -46,8 +46,8 @@ def option(
     The description of the setting is the help of the option; a ``note`` says how it is written
     where that differs from a file. ``panel`` is its group, ``flag`` another name.
     """
-    names, help_text = [flag] if flag else [], f"{setting} {note}".strip()
-    return Annotated[kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel)]
+    names, text = [flag] if flag else [], f"{setting} {note}".strip()
+    return Annotated[kind | None, typer.Option(*names, help=text, rich_help_panel=panel)]
 
 
 Members = Annotated[int | None, typer.Option(help="models.members", rich_help_panel=MODELS)]
@@ -59,6 +59,19 @@ Report = Annotated[
         help="Write a report of each well as HTML and PDF, and for an evaluation of several wells "
         "one page with a map and a table.",
         rich_help_panel=RESULTS,
+    ),
+]
+FILE = Annotated[
+    Path, typer.Argument(help="TOML file with the tables data and schedule.", metavar="FILE")
+]
+"""The configuration of a command that cannot do without one."""
+
+AllowErrors = Annotated[
+    bool,
+    typer.Option(
+        "--allow-errors",
+        help="Exit with 0 even if the data checks report errors.",
+        rich_help_panel=DATA,
     ),
 ]
 _in_data = functools.partial(option, panel=DATA)
@@ -156,27 +169,36 @@ READING = tuple(OPTIONS)[tuple(OPTIONS).index("level_column") :]
 """Options that several commands have, by topic; those of how files are read are the last ones."""
 
 
-def takes(*names: str, **own: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that gives a command options that stand for settings.
+def takes(
+    *names: str,
+    before: Callable[[typer.Context], None] | None = None,
+    all_tables: bool = True,
+    **own: Any,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command its settings, and the options that stand for them.
 
-    They are named from :data:`OPTIONS`, or given as annotations by parameter. Their values reach
-    the settings by :func:`load`, so the command itself does not see them.
+    The options are named from :data:`OPTIONS`, or given as annotations by parameter. The command
+    takes the settings, which contain their values, and its other options. ``before`` is called
+    before the settings are read; the tables of models are left out without ``all_tables``.
     """
     options = {name: OPTIONS[name] for name in names} | own
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def extended(**given: Any) -> None:
-            command(**{name: value for name, value in given.items() if name not in options})
+        def extended(context: typer.Context, **given: Any) -> None:
+            if before is not None:
+                before(context)
+            settings = _load(context, models=all_tables)
+            command(settings, **{name: v for name, v in given.items() if name not in options})
 
+        inspect.unwrap(command).__annotations__["settings"] = Any  # its class is slow to import
         signature = inspect.signature(command, eval_str=True)
-        context, *others = signature.parameters.values()
         keyword = inspect.Parameter.KEYWORD_ONLY
-        added = [
-            inspect.Parameter(name, keyword, default=None, annotation=kind)
-            for name, kind in options.items()
-        ]
-        whole = [each.replace(kind=keyword) for each in (context, *added, *others)]
+        whole = [inspect.Parameter("context", keyword, annotation=typer.Context)]
+        for name, kind in options.items():
+            default = inspect.Parameter.empty if kind is FILE else None
+            whole.append(inspect.Parameter(name, keyword, default=default, annotation=kind))
+        whole += [each.replace(kind=keyword) for each in [*signature.parameters.values()][1:]]
         cast("Any", extended).__signature__ = signature.replace(parameters=whole)
         extended.__annotations__ = {each.name: each.annotation for each in whole}
         return extended
@@ -250,7 +272,7 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return next(filter(None, map(_choices, get_args(annotation))), ())
 
 
-def load(context: typer.Context, *, models: bool = True) -> Settings:
+def _load(context: typer.Context, *, models: bool = True) -> Settings:
     """Return the settings of a command: its file, and the options that were used.
 
     The tables of models are left out without ``models``.

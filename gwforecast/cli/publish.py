@@ -1,4 +1,4 @@
-"""The commands that hand forecasts on: ``gwforecast bulletin``, ``alerts`` and ``fews``."""
+"""The commands that hand forecasts on, or judge them: bulletin, alerts, fews and verify."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwforecast.cli import options, schedule
-from gwforecast.cli.console import clean, errors, in_words, screen
+from gwforecast.cli import options
+from gwforecast.cli.console import errors, in_words, print_table, screen
+from gwforecast.cli.schedule import IssueTime, duration, scheduled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from gwforecast.config.load import Settings
     from gwforecast.reports.bulletin import Bulletin, FailedRun
     from gwforecast.service.archive import Archive
+    from gwforecast.service.verify import Verification
 
-__all__ = ["FEWS_CODES", "alerts", "bulletin", "fews"]
+__all__ = ["FEWS_CODES", "alerts", "bulletin", "fews", "verify"]
 
 
 VERIFIED = 120  # number of the last issue times that are scored for the page
@@ -49,11 +51,10 @@ RunFile = Annotated[
 ]
 
 
-@options.takes(**SETTINGS)
+@scheduled(**SETTINGS)
 def bulletin(
-    context: typer.Context,
-    config: schedule.Config,
-    issue_time: schedule.IssueTime = None,
+    settings: Settings,
+    issue_time: IssueTime = None,
     out: Out = None,
     pages: Pages = False,
 ) -> None:
@@ -63,27 +64,25 @@ def bulletin(
 
     Example: gwforecast bulletin run.toml --out bulletin.html --max-age 48h
     """
-    settings = options.load(context)
-    path = out or Path("bulletin.html")
-    with schedule.codes():
-        from gwforecast.service.archive import Archive
-        from gwforecast.writing import write_text
+    from gwforecast.service.archive import Archive
+    from gwforecast.writing import write_text
 
-        archive = Archive(settings.schedule.archive)
-        issues = archive.standing()
-        if not issues and issue_time is None:
-            errors.print("A bulletin needs a forecast. The archive contains none.")
-            raise typer.Exit(4)
-        try:
-            last = max((issue.issue_time for issue in issues), default=None)
-            product = archive.read(issue_time or last)
-        except KeyError as error:
-            raise ValueError(error.args[0]) from None
-        page = _bulletin(settings, archive, product, f"{path.stem}_wells" if pages else None)
-        if pages:
-            _write_pages(page, path.with_name(f"{path.stem}_wells"))
-        write_text(path, page.page())
-    screen.print(clean(str(path)), soft_wrap=True)
+    path = out or Path("bulletin.html")
+    archive = Archive(settings.schedule.archive)
+    issues = archive.standing()
+    if not issues and issue_time is None:
+        errors.print("A bulletin needs a forecast. The archive contains none.")
+        raise typer.Exit(4)
+    try:
+        last = max((issue.issue_time for issue in issues), default=None)
+        product = archive.read(issue_time or last)
+    except KeyError as error:
+        raise ValueError(error.args[0]) from None
+    page = _bulletin(settings, archive, product, f"{path.stem}_wells" if pages else None)
+    if pages:
+        _write_pages(page, path.with_name(f"{path.stem}_wells"))
+    write_text(path, page.page())
+    screen.say(str(path))
 
 
 def _bulletin(
@@ -106,7 +105,7 @@ def _bulletin(
         contact=wanted.contact,
         thresholds=Thresholds(alerts.below, alerts.above),
         chance=alerts.probability,
-        max_age=None if wanted.max_age is None else schedule.duration(wanted.max_age),
+        max_age=None if wanted.max_age is None else duration(wanted.max_age),
         now=now(),
         failed_run=_failed_run(settings),
         most_cards=wanted.cards,
@@ -122,10 +121,7 @@ def _observations(settings: Settings) -> xr.Dataset | None:
     try:
         return read_wells(settings.data).observations
     except (SchemaError, OSError) as error:
-        errors.print(
-            f"warning: the page has no figures and no map: {clean(in_words(error))}",
-            soft_wrap=True,
-        )
+        errors.say(f"warning: the page has no figures and no map: {in_words(error)}")
         return None
 
 
@@ -162,29 +158,28 @@ def _write_pages(page: Bulletin, folder: Path) -> None:
         old.unlink()
 
 
-def alerts(context: typer.Context, config: schedule.Config, dry_run: Dry = False) -> None:
+@scheduled()
+def alerts(settings: Settings, dry_run: Dry = False) -> None:
     """Report levels of alert likely to be crossed, changes of status and failed runs, each once.
 
     By webhook and mail, as the table [alerts] says; without a channel events are printed only.
 
     Example: gwforecast alerts run.toml
     """
-    settings = options.load(context)
-    with schedule.codes():
-        from gwforecast.service.notify.alerts import send_alerts
-        from gwforecast.service.notify.events import in_lines
+    from gwforecast.service.notify.alerts import send_alerts
+    from gwforecast.service.notify.events import in_lines
 
-        found = send_alerts(settings, dry=dry_run)
-        for line in in_lines([event.as_json() for event in found.events]):
-            screen.print(clean(line), soft_wrap=True)
-        for name, number in found.sent.items():
-            screen.print(f"{number} events sent by {name}.")
-        for message in found.errors:
-            errors.print(f"error: {clean(message)}", soft_wrap=True)
-        if not found.events and not found.sent and not found.errors:
-            screen.print("No new events.")
-        if found.errors:
-            raise typer.Exit(6)
+    found = send_alerts(settings, dry=dry_run)
+    for line in in_lines([event.as_json() for event in found.events]):
+        screen.say(line)
+    for name, number in found.sent.items():
+        screen.print(f"{number} events sent by {name}.")
+    for message in found.errors:
+        errors.say(f"error: {message}")
+    if not found.events and not found.sent and not found.errors:
+        screen.print("No new events.")
+    if found.errors:
+        raise typer.Exit(6)
 
 
 def fews(run_info: RunFile) -> None:
@@ -201,5 +196,74 @@ def fews(run_info: RunFile) -> None:
     for level, text in messages.lines:
         where = errors if level <= WARNING else screen
         kind = "error: " if level <= ERROR else "warning: " if level == WARNING else ""
-        where.print(clean(f"{kind}{text}"), soft_wrap=True)
+        where.say(f"{kind}{text}")
     raise typer.Exit(code)
+
+
+Tables = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the tables; by default 'verification' in the archive."),
+]
+First = Annotated[
+    bool, typer.Option("--first", help="Score first issues instead of later revisions.")
+]
+LEADS = 4  # lead times that are printed
+SHOWN = {  # scores that are printed, and their headers
+    "rmse": "RMSE",
+    "bias": "bias",
+    "coverage_95": "in 95 %",
+    "width_95": "width",
+    "skill_rmse_persistence": "skill: persistence",
+    "skill_rmse_climatology": "climatology",
+}
+
+
+@scheduled()
+def verify(settings: Settings, out: Tables = None, first: First = False) -> None:
+    """Score archived forecasts whose levels have since been observed, and recommend what to do.
+
+    The scores are checked for drift: forecasts that have become worse than at training.
+
+    Example: gwforecast verify run.toml
+    """
+    from gwforecast.schema import SchemaError
+    from gwforecast.service.archive import Archive
+    from gwforecast.service.inputs import read_wells
+    from gwforecast.service.verify import verify as verified
+    from gwforecast.service.verify import write_verification
+
+    inputs = read_wells(settings.data)
+    if inputs.observations is None:
+        raise SchemaError(next(iter(inputs.refused.values()))[1])
+    found = verified(Archive(settings.schedule.archive), inputs.observations, first_revisions=first)
+    folder = out or settings.schedule.archive / "verification"
+    write_verification(found, folder)
+    scores = found.scores
+    _print_counts(found)
+    if len(scores):
+        leads = scores["lead"].drop_duplicates().sort_values()
+        shown = leads.iloc[:: max(1, len(leads) // LEADS)]
+        table = scores[scores["lead"].isin(shown)][["model", "lead", "n", *SHOWN]]
+        groups = table.groupby(["model", "lead"], as_index=False)
+        means = groups.mean(numeric_only=True)
+        means["n"] = groups["n"].sum()["n"]  # pairs of all wells and bundles
+        means = means.astype({"lead": int, "n": int})
+        title = "Means over wells and bundles, by lead time in steps; RMSE and width in m"
+        print_table(title, means.rename(columns=SHOWN))
+    if len(found.recommendations):
+        print_table("Recommendations", found.recommendations)
+    screen.say(str(folder))
+    for problem in found.damaged:
+        errors.say(problem)
+    raise typer.Exit(7 if found.damaged else 0)
+
+
+def _print_counts(found: Verification) -> None:
+    """Print how many forecasts are scored, and why others are not."""
+    reasons = found.unscored["reason"].value_counts()
+    scored = found.issues - int((~found.unscored["reason"].str.startswith("it was w")).sum())
+    screen.print(f"{found.issues} issue times in the archive, {scored} of them scored.")
+    for reason, number in reasons.items():
+        screen.say(f"  {number} not scored: {reason}")
+    if not scored:
+        screen.print("No forecast can be scored yet.")

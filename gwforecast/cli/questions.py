@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from gwforecast.cli.console import clean, print_paths, print_table, progress_bars, screen
-from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, load, option, takes
+from gwforecast.cli.console import print_paths, print_table, progress_bars, screen
+from gwforecast.cli.options import FITTING, INPUTS, MODELS, READING, RESULTS, option, takes
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gwforecast.config.load import Settings
+    from gwforecast.jobs import Answered
     from gwforecast.questions.files import Answer
     from gwforecast.questions.fill import Filled
-    from gwforecast.questions.run import Question
 
 __all__ = ["explain", "extend", "fill", "simulate", "trend", "whatif"]
 
 
+Given = TypeVar("Given", bound="Answer")
 SCENARIO = "Scenario"
 
 QUESTION = ("config", *INPUTS, "fill", "models", *FITTING, "figures", *READING)
@@ -43,7 +44,7 @@ WHATIF = {
 
 
 @takes(*QUESTION, **OWN, longest=option("questions.longest", int, panel=MODELS))
-def fill(context: typer.Context) -> None:
+def fill(settings: Settings) -> None:
     """Fill the gaps of records from the weather and the levels on both sides of each gap.
 
     Each filled level has a flag and an interval, and the filling is scored by artificial gaps of
@@ -55,11 +56,9 @@ def fill(context: typer.Context) -> None:
     The exit code is 0 if all went well, 1 if a well could not be filled, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast.questions import run
     from gwforecast.questions.fill import fill as ask
 
-    with _asked(context, "filled") as question:
-        filled, paths = run.answer(question, ask, longest=question.settings.questions.longest)
+    filled, paths = _answer(settings, "filled", ask, longest=settings.questions.longest)
     if len(filled.scores):
         headings = {"gap_weeks": "weeks", "fill": "filled", "simulation": "simulation alone",
                     "coverage_95": "cover 95"}  # fmt: skip
@@ -72,11 +71,11 @@ def fill(context: typer.Context) -> None:
             table,
         )
     _print_flags(filled)
-    _finish(question.folder, filled, paths)
+    _finish(settings, "filled", filled, paths)
 
 
 @takes(*QUESTION, **OWN)
-def extend(context: typer.Context) -> None:
+def extend(settings: Settings) -> None:
     """Extend records to all times with weather: before the first level and after the last.
 
     The interval is narrow next to the record, where the error of the simulation is known, and
@@ -87,17 +86,15 @@ def extend(context: typer.Context) -> None:
     The exit code is 0 if all went well, 1 if a well could not be extended, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast.questions import run
     from gwforecast.questions.fill import extend as ask
 
-    with _asked(context, "extended") as question:
-        extended, paths = run.answer(question, ask)
+    extended, paths = _answer(settings, "extended", ask)
     _print_flags(extended)
-    _finish(question.folder, extended, paths)
+    _finish(settings, "extended", extended, paths)
 
 
 @takes(*QUESTION, **OWN)
-def simulate(context: typer.Context) -> None:
+def simulate(settings: Settings) -> None:
     """Simulate levels for all times with weather, by models fitted on all levels.
 
     Unlike evaluate, no level is kept back for scores. Intervals come from errors in blocks of years
@@ -108,15 +105,13 @@ def simulate(context: typer.Context) -> None:
     The exit code is 0 if all went well, 1 if a well could not be simulated, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast.questions import run
     from gwforecast.questions.whatif import simulate as ask
 
-    with _asked(context, "simulated") as question:
-        _finish(question.folder, *run.answer(question, ask))
+    _finish(settings, "simulated", *_answer(settings, "simulated", ask))
 
 
 @takes(*QUESTION, **OWN, **WHATIF)
-def whatif(context: typer.Context) -> None:
+def whatif(settings: Settings) -> None:
     """Simulate levels under changed covariates or climate projections, with the difference.
 
     Changes are written rain=*0.8 (factor), temperature=+2 (shift) or pumping=0 (value), with months
@@ -132,29 +127,27 @@ def whatif(context: typer.Context) -> None:
     The exit code is 0 if all went well, 1 if a well could not be simulated, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast.questions import run
-    from gwforecast.questions.whatif import DEFAULT_MODELS
+    from gwforecast import jobs
+    from gwforecast.questions.whatif import parse_change
 
-    with _asked(context, "whatif", defaults=DEFAULT_MODELS) as question:
-        chosen = question.settings.questions
-        if bool(chosen.changes) == bool(chosen.projections):
-            raise ValueError(
-                "A scenario is made by --change, or given by --projections. Received "
-                f"{'both' if chosen.changes else 'neither'}. Write for example --change rain=*0.9."
-            )
-        if chosen.changes:
-            said = "; ".join(map(str, question.changes))
-            screen.print(clean(f"Scenario: {said}"), soft_wrap=True)
-            answer: Answer
-            answer, paths = run.what_if(question)
-        else:
-            answer, paths = run.project(question)
+    chosen = settings.questions
+    if bool(chosen.changes) == bool(chosen.projections):
+        raise ValueError(
+            "A scenario is made by --change, or given by --projections. Received "
+            f"{'both' if chosen.changes else 'neither'}. Write for example --change rain=*0.9."
+        )
+    if chosen.changes:
+        screen.say("Scenario: " + "; ".join(str(parse_change(text)) for text in chosen.changes))
+    with progress_bars() as progress:
+        answer, paths = jobs.what_if(
+            settings, folder=_folder(settings, "whatif"), progress=progress
+        )
     print_table(answer.title(), answer.summary().reset_index())
-    _finish(question.folder, answer, paths)
+    _finish(settings, "whatif", answer, paths)
 
 
 @takes(*QUESTION, **OWN)
-def explain(context: typer.Context) -> None:
+def explain(settings: Settings) -> None:
     """Explain levels: contributions of covariates over time, step responses and memory.
 
     Contributions are Shapley values and add up to the simulation. The step response is the answer
@@ -165,11 +158,9 @@ def explain(context: typer.Context) -> None:
     The exit code is 0 if all went well, 1 if a well could not be explained, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast.questions import run
     from gwforecast.questions.explain import explain as ask
 
-    with _asked(context, "explained") as question:
-        answer, paths = run.answer(question, ask)
+    answer, paths = _answer(settings, "explained", ask)
     table = answer.summary().reset_index()
     uncertain = table["response"].abs() < 2 * table["error"]
     for name in ("response", "error"):
@@ -186,11 +177,11 @@ def explain(context: typer.Context) -> None:
     )  # fmt: skip
     if uncertain.any():
         screen.print("- : the response is below twice its standard error.\n")
-    _finish(question.folder, answer, paths)
+    _finish(settings, "explained", answer, paths)
 
 
 @takes(*QUESTION, **OWN)
-def trend(context: typer.Context) -> None:
+def trend(settings: Settings) -> None:
     """Test for trends and shifts, as observed and corrected for the weather; compute indices.
 
     Slopes are seasonal Sen slopes, tests allow for autocorrelation. GHG, GLG and GVG, and droughts
@@ -201,11 +192,9 @@ def trend(context: typer.Context) -> None:
     The exit code is 0 if all went well, 1 if a well could not be simulated, and 2 if the data or
     settings cannot be used.
     """
-    from gwforecast.questions import run
     from gwforecast.questions.trend import trend as ask
 
-    with _asked(context, "trend") as question:
-        answer, paths = run.answer(question, ask)
+    answer, paths = _answer(settings, "trend", ask)
     columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
     print_table("Trend with its 95 % interval, m a year", _with_reasons(answer.trends, columns))
     shifts = answer.shifts.copy()
@@ -213,7 +202,7 @@ def trend(context: typer.Context) -> None:
     columns = ["well", "date", "size", "p_value", "reason"]
     title = "Largest shift of the weather-corrected level, m; not significant where p is above 0.05"
     print_table(title, _with_reasons(shifts, columns))
-    _finish(question.folder, answer, paths)
+    _finish(settings, "trend", answer, paths)
 
 
 def _with_reasons(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -222,16 +211,20 @@ def _with_reasons(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table.reindex(columns=columns if known else columns[:-1])
 
 
-@contextmanager
-def _asked(
-    context: typer.Context, named: str, *, defaults: tuple[str, ...] = ()
-) -> Iterator[Question]:
-    """Yield a question with progress bars."""
-    from gwforecast.questions.run import Question
-    from gwforecast.questions.simulation import DEFAULT_MODELS
+def _folder(settings: Settings, named: str) -> Path:
+    return settings.questions.folder or Path(named)
+
+
+def _answer(
+    settings: Settings, named: str, ask: Callable[..., Given], **more: Any
+) -> Answered[Given]:
+    """Answer a question with progress bars; the results are written to a folder of this name."""
+    from gwforecast import jobs
 
     with progress_bars() as progress:
-        yield Question(load(context), named, defaults or DEFAULT_MODELS, progress)
+        return jobs.answer(
+            settings, ask, folder=_folder(settings, named), progress=progress, **more
+        )
 
 
 def _print_flags(filled: Filled) -> None:
@@ -241,14 +234,14 @@ def _print_flags(filled: Filled) -> None:
     counts = filled.levels["level_flag"].to_series().value_counts()
     said = [f"{counts[number]} {word}" for word, number in FLAGS.items() if number in counts]
     text = ", ".join(said).replace("_", " ").replace("missing", "without a level")
-    screen.print(clean(f"Time steps: {text}."), soft_wrap=True)
+    screen.say(f"Time steps: {text}.")
 
 
-def _finish(folder: Path, answer: Answer, paths: Mapping[str, Path]) -> None:
+def _finish(settings: Settings, named: str, answer: Answer, paths: Mapping[str, Path]) -> None:
     """Print figures, the folder and failures; exit with 1 if there are failures."""
     print_paths(paths)
-    screen.print(clean(f"Results: {folder}"), soft_wrap=True)
+    screen.say(f"Results: {_folder(settings, named)}")
     for well, reason in answer.failed.items():
-        screen.print(clean(f"failed: {well}: {reason}"), soft_wrap=True)
+        screen.say(f"failed: {well}: {reason}")
     if answer.failed:
         raise typer.Exit(1)

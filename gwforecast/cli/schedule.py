@@ -6,10 +6,11 @@ import gc
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +21,13 @@ from gwforecast.cli.console import (
     event,
     exit_with,
     in_words,
+    print_findings,
     print_table,
     progress_bars,
+    refuse_errors,
+    say_in_one_line,
     screen,
 )
-from gwforecast.cli.findings import AllowErrors, print_findings, refuse_errors, say_in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
     from gwforecast.service.schedule import Issued
 
 __all__ = [
-    "CODES", "Config", "backfill", "code_of", "codes", "duration", "forecast", "status", "train",
+    "CODES", "IssueTime", "Wait", "backfill", "duration", "forecast", "scheduled", "status",
+    "train",
 ]  # fmt: skip
 
 
@@ -47,9 +51,6 @@ SHOWN = 20  # wells that are listed
 _DURATION = re.compile(r"\d+(\.\d+)? ?(min|h|d|days?)")  # as in config.tables, which loads pydantic
 PARQUET = (".parquet", ".pq")  # as in data.text.delimited, which loads pandas
 
-Config = Annotated[
-    Path, typer.Argument(help="TOML file with the tables data and schedule.", metavar="FILE")
-]
 IssueTime = Annotated[
     str | None,
     typer.Option(
@@ -106,194 +107,33 @@ MaxAge = Annotated[
 ]
 
 
-@options.takes("well", "without_weather", *options.CLUSTER)
-def train(
-    context: typer.Context,
-    config: Config,
-    through: Through = None,
-    replace: Replace = False,
-    update: Update = False,
-    step_back: StepBack = False,
-    allow_errors: AllowErrors = False,
-) -> None:
-    """Train models for scheduled forecasts; better models replace the current champions.
-
-    Example: gwforecast train run.toml
-    """
-    settings = options.load(context)
-    with codes():
-        from gwforecast import jobs
-        from gwforecast.runs.files import Stopwatch
-        from gwforecast.service import schedule
-
-        if step_back:
-            if replace or update or through is not None:
-                raise ValueError(
-                    "--step-back trains nothing. Received it together with --replace, --update or "
-                    "--through. Leave these out, or leave out --step-back."
-                )
-            names = schedule.step_back(settings)
-            screen.print(f"{len(names)} wells returned to their previous champion.")
-            return
-        with progress_bars() as progress:
-            table = jobs.train(
-                settings,
-                through=through,
-                replace=replace,
-                update=update,
-                now=Stopwatch().started,
-                progress=progress,
-            )
-        checked = jobs.check(settings)
-    say_in_one_line(str(checked.attrs.get("understood", "")))
-    errors_found = print_findings(checked, least="warning")
-    shown = table.drop(columns=["bundle", "reason"]).dropna(axis="columns", how="all")
-    if table["reason"].astype(bool).any():
-        shown = shown.assign(reason=table["reason"])  # the last column is wrapped
-    print_table("Champions, the models that forecast", shown)
-    screen.print(clean(f"Models: {settings.schedule.bundles}"), soft_wrap=True)
-    failed = (table["decision"] == "failed").mean()
-    if failed:
-        raise typer.Exit(6 if failed == 1 else 5)
-    refuse_errors(errors_found, allowed=allow_errors)
+@contextmanager
+def codes() -> Iterator[None]:
+    """Turn errors into exit codes."""
+    try:
+        yield
+    except (typer.Exit, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise typer.Exit(exit_with(error, code_of(error))) from None
 
 
-@options.takes(*options.CLUSTER)
-def forecast(
-    context: typer.Context,
-    config: Config,
-    issue_time: IssueTime = None,
-    force: Force = False,
-    dry_run: DryRun = False,
-    wait: Wait = 0.0,
-) -> None:
-    """Forecast all wells from what is known now, and publish the forecast to the archive.
+def code_of(error: Exception) -> int:
+    """Return the exit code of an error."""
+    from gwforecast.models.bundle import BundleError
+    from gwforecast.schema import SchemaError
+    from gwforecast.service.archive import ArchiveBusyError, ArchiveError
+    from gwforecast.service.champions import ChampionsBusyError
 
-    The same inputs give the same forecast, which is archived only once.
-
-    Example: gwforecast forecast run.toml
-    """
-    _start_light(context)
-    settings = options.load(context)
-    with codes():
-        from gwforecast import jobs
-        from gwforecast.runs.files import Stopwatch
-        from gwforecast.service.monitor import recorded
-
-        with recorded(settings.schedule.archive) as run, _into(run):
-            run.keep = not dry_run
-            issued = jobs.forecast(
-                settings,
-                issue_time=issue_time,
-                force=force,
-                dry=dry_run,
-                wait=wait,
-                now=Stopwatch().started,
-            )
-            run.code, run.message = issued.code, _headline(issued)
-            run.issue_time = str(issued.product["issue_time"].values[0])[:19]
-        _print_issued(issued, settings)
-        raise typer.Exit(issued.code)
-
-
-def backfill(
-    context: typer.Context,
-    config: Config,
-    start: Annotated[str, typer.Argument(help="First issue time.")],
-    end: Annotated[str, typer.Argument(help="Last issue time.")],
-    stride: Stride = 1,
-    force: Force = False,
-    wait: Wait = 0.0,
-) -> None:
-    """Forecast from each missed issue time, with what was known then.
-
-    Interrupted runs resume with the same command.
-
-    Example: gwforecast backfill run.toml 2024-01-01 2024-06-30
-    """
-    _start_light(context)
-    settings = options.load(context)
-    ends: list[int] = []
-    with codes():
-        from gwforecast import jobs
-        from gwforecast.runs.files import Stopwatch
-
-        with progress_bars() as progress:
-            for issued in jobs.backfill(
-                settings,
-                start=start,
-                end=end,
-                stride=stride,
-                force=force,
-                wait=wait,
-                now=Stopwatch().started,
-                progress=progress,
-            ):
-                ends.append(issued.code)
-                screen.print(_headline(issued), soft_wrap=True)
-    screen.print(f"{len(ends)} issue times; the others were already in the archive.")
-    raise typer.Exit(max(ends, default=0))
-
-
-def status(
-    context: typer.Context,
-    config: Config,
-    max_age: MaxAge = None,
-    as_json: AsJson = False,
-    prometheus: Prometheus = False,
-) -> None:
-    """Report the state of the scheduled forecasts, for monitoring: ages, wells, damage.
-
-    It takes the same time however long the archive is; gwforecast fsck reads all of it.
-
-    Example: gwforecast status run.toml --max-age 48h
-    """
-    _start_light(context)
-    settings = options.load(context, models=False)
-    with codes():
-        if as_json and prometheus:
-            raise ValueError(
-                "The status has one form. Received both --json and --prometheus. Leave one out."
-            )
-        from gwforecast.runs.files import Stopwatch
-        from gwforecast.service import monitor
-        from gwforecast.writing import dump_json
-
-        health = monitor.check_health(
-            settings,
-            max_age=None if max_age is None else duration(max_age),
-            now=Stopwatch().started,
-        )
-        if as_json or prometheus:
-            text = (
-                monitor.as_prometheus(health) if prometheus else dump_json(monitor.as_json(health))
-            )
-            screen.print(text.rstrip("\n"), soft_wrap=True)
-            raise typer.Exit(health.code)
-        for problem in health.problems:
-            errors.print(clean(problem), soft_wrap=True)
-        if health.issue is None:
-            screen.print("No forecast is in the archive.")
-        else:
-            _print_health(health)
-        raise typer.Exit(health.code)
-
-
-def _print_health(health: Health) -> None:
-    from gwforecast.service.monitor import AGES
-
-    age = _age(health.age.total_seconds() if health.age is not None else 0.0)
-    screen.print(f"Last issue time {health.issue.issue_time}, {age} ago.")  # type: ignore[union-attr]
-    for name, seconds in health.ages.items():
-        if name != "issue":
-            screen.print(f"{_age(seconds):>12} {AGES[name]}", soft_wrap=True)
-    _print_wells(health.wells)
-
-
-def _age(seconds: float) -> str:
-    """Return an age in hours, or in days from three days on."""
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
+    kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
+        ((ArchiveBusyError, ChampionsBusyError), 3),
+        ((ArchiveError, BundleError), 7),
+        ((SchemaError, FileNotFoundError), 4),
+        (OSError, 6),
+        ((ValueError, TypeError, ImportError), 2),
+        (Exception, 70),
+    )
+    return next(code for kind, code in kinds if isinstance(error, kind))
 
 
 def _start_light(context: typer.Context) -> None:
@@ -328,6 +168,186 @@ def _reads_parquet(data: Mapping[str, object], folder: Path) -> bool:
     return any(file.suffix.lower() in PARQUET for file in files)
 
 
+def scheduled(
+    *names: str,
+    before: Callable[[typer.Context], None] | None = None,
+    all_tables: bool = True,
+    **own: Any,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator as :func:`options.takes`, with a file of settings and exit codes."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def coded(*settings: Any, **given: Any) -> None:
+            with codes():
+                command(*settings, **given)
+
+        own["config"] = options.FILE
+        return options.takes(*names, before=before, all_tables=all_tables, **own)(coded)
+
+    return decorate
+
+
+@scheduled("well", "without_weather", *options.CLUSTER)
+def train(
+    settings: Settings,
+    through: Through = None,
+    replace: Replace = False,
+    update: Update = False,
+    step_back: StepBack = False,
+    allow_errors: options.AllowErrors = False,
+) -> None:
+    """Train models for scheduled forecasts; better models replace the current champions.
+
+    Example: gwforecast train run.toml
+    """
+    from gwforecast import jobs
+    from gwforecast.runs.files import now
+    from gwforecast.service import schedule
+
+    if step_back:
+        if replace or update or through is not None:
+            raise ValueError(
+                "--step-back trains nothing. Received it together with --replace, --update or "
+                "--through. Leave these out, or leave out --step-back."
+            )
+        names = schedule.step_back(settings)
+        screen.print(f"{len(names)} wells returned to their previous champion.")
+        return
+    with progress_bars() as progress:
+        table = jobs.trainer(settings)(
+            settings, through=through, replace=replace, update=update, now=now(), progress=progress
+        )
+    checked = jobs.check(settings)
+    say_in_one_line(str(checked.attrs.get("understood", "")))
+    errors_found = print_findings(checked, least="warning")
+    shown = table.drop(columns=["bundle", "reason"]).dropna(axis="columns", how="all")
+    if table["reason"].astype(bool).any():
+        shown = shown.assign(reason=table["reason"])  # the last column is wrapped
+    print_table("Champions, the models that forecast", shown)
+    screen.say(f"Models: {settings.schedule.bundles}")
+    failed = (table["decision"] == "failed").mean()
+    if failed:
+        raise typer.Exit(6 if failed == 1 else 5)
+    refuse_errors(errors_found, allowed=allow_errors)
+
+
+@scheduled(*options.CLUSTER, before=_start_light)
+def forecast(
+    settings: Settings,
+    issue_time: IssueTime = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    wait: Wait = 0.0,
+) -> None:
+    """Forecast all wells from what is known now, and publish the forecast to the archive.
+
+    The same inputs give the same forecast, which is archived only once.
+
+    Example: gwforecast forecast run.toml
+    """
+    from gwforecast import jobs
+    from gwforecast.runs.files import now
+    from gwforecast.service import schedule
+    from gwforecast.service.monitor import recorded
+
+    with recorded(settings.schedule.archive) as run, _into(run):
+        run.keep = not dry_run
+        moment = now()
+        issued = schedule.forecast(
+            settings, issue_time=issue_time, force=force, dry=dry_run, wait=wait, now=moment,
+            products=jobs.sharded_products(settings, wait=wait, now=moment),
+        )  # fmt: skip
+        run.code, run.message = issued.code, _headline(issued)
+        run.issue_time = str(issued.product["issue_time"].values[0])[:19]
+    _print_issued(issued, settings)
+    raise typer.Exit(issued.code)
+
+
+@scheduled(before=_start_light)
+def backfill(
+    settings: Settings,
+    start: Annotated[str, typer.Argument(help="First issue time.")],
+    end: Annotated[str, typer.Argument(help="Last issue time.")],
+    stride: Stride = 1,
+    force: Force = False,
+    wait: Wait = 0.0,
+) -> None:
+    """Forecast from each missed issue time, with what was known then.
+
+    Interrupted runs resume with the same command.
+
+    Example: gwforecast backfill run.toml 2024-01-01 2024-06-30
+    """
+    from gwforecast import jobs
+    from gwforecast.runs.files import now
+    from gwforecast.service import schedule
+
+    ends, moment = [], now()
+    with progress_bars() as progress:
+        for issued in schedule.backfill(
+            settings, start=start, end=end, stride=stride, force=force, wait=wait, now=moment,
+            products=jobs.sharded_products(settings, wait=wait, now=moment), progress=progress,
+        ):  # fmt: skip
+            ends.append(issued.code)
+            screen.print(_headline(issued), soft_wrap=True)
+    screen.print(f"{len(ends)} issue times; the others were already in the archive.")
+    raise typer.Exit(max(ends, default=0))
+
+
+@scheduled(before=_start_light, all_tables=False)
+def status(
+    settings: Settings,
+    max_age: MaxAge = None,
+    as_json: AsJson = False,
+    prometheus: Prometheus = False,
+) -> None:
+    """Report the state of the scheduled forecasts, for monitoring: ages, wells, damage.
+
+    It takes the same time however long the archive is; gwforecast fsck reads all of it.
+
+    Example: gwforecast status run.toml --max-age 48h
+    """
+    if as_json and prometheus:
+        raise ValueError(
+            "The status has one form. Received both --json and --prometheus. Leave one out."
+        )
+    from gwforecast.runs.files import now
+    from gwforecast.service import monitor
+    from gwforecast.writing import dump_json
+
+    longest = None if max_age is None else duration(max_age)
+    health = monitor.check_health(settings, max_age=longest, now=now())
+    if as_json or prometheus:
+        text = monitor.as_prometheus(health) if prometheus else dump_json(monitor.as_json(health))
+        screen.print(text.rstrip("\n"), soft_wrap=True)
+        raise typer.Exit(health.code)
+    for problem in health.problems:
+        errors.say(problem)
+    if health.issue is None:
+        screen.print("No forecast is in the archive.")
+    else:
+        _print_health(health)
+    raise typer.Exit(health.code)
+
+
+def _print_health(health: Health) -> None:
+    from gwforecast.service.monitor import AGES
+
+    age = _age(health.age.total_seconds() if health.age is not None else 0.0)
+    screen.print(f"Last issue time {health.issue.issue_time}, {age} ago.")  # type: ignore[union-attr]
+    for name, seconds in health.ages.items():
+        if name != "issue":
+            screen.print(f"{_age(seconds):>12} {AGES[name]}", soft_wrap=True)
+    _print_wells(health.wells)
+
+
+def _age(seconds: float) -> str:
+    """Return an age in hours, or in days from three days on."""
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
+
+
 def duration(text: str) -> pd.Timedelta:
     """Return a number with a unit, such as 48h, as a duration."""
     import pandas as pd
@@ -340,35 +360,6 @@ def duration(text: str) -> pd.Timedelta:
         raise ValueError(
             f"--max-age needs a number and a unit. Received {text!r}. Use for example 48h or 8d."
         ) from None
-
-
-@contextmanager
-def codes() -> Iterator[None]:
-    """Turn errors into exit codes."""
-    try:
-        yield
-    except (typer.Exit, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise typer.Exit(exit_with(error, code_of(error))) from None
-
-
-def code_of(error: Exception) -> int:
-    """Return the exit code of an error."""
-    from gwforecast.models.bundle import BundleError
-    from gwforecast.schema import SchemaError
-    from gwforecast.service.archive import ArchiveBusyError, ArchiveError
-    from gwforecast.service.champions import ChampionsBusyError
-
-    kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
-        ((ArchiveBusyError, ChampionsBusyError), 3),
-        ((ArchiveError, BundleError), 7),
-        ((SchemaError, FileNotFoundError), 4),
-        (OSError, 6),
-        ((ValueError, TypeError, ImportError), 2),
-        (Exception, 70),
-    )
-    return next(code for kind, code in kinds if isinstance(error, kind))
 
 
 @contextmanager
@@ -409,8 +400,7 @@ def _print_issued(issued: Issued, settings: Settings) -> None:
           wells=len(wells))  # fmt: skip
     screen.print(_headline(issued), soft_wrap=True)
     if issued.issue is not None:
-        path = settings.schedule.archive / issued.issue.file
-        screen.print(clean(str(path)), soft_wrap=True)
+        screen.say(str(settings.schedule.archive / issued.issue.file))
     _print_wells(wells)
 
 

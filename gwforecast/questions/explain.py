@@ -18,8 +18,7 @@ from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.models.base import Forecaster, with_members
 from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.questions.files import Answer
-from gwforecast.questions.fits import Fits, fit_models
-from gwforecast.questions.simulation import DEFAULT_MODELS
+from gwforecast.questions.fits import DEFAULT_MODELS, Fits, fit_models
 
 __all__ = ["GROUP", "Explained", "contributions", "explain", "step_responses"]
 

@@ -13,8 +13,9 @@ import xarray as xr
 from gwforecast import __version__, schema
 from gwforecast.progress import ProgressOption, as_callback
 from gwforecast.runs.figures import draw_each
-from gwforecast.runs.files import file_names, write_atomically, write_table
-from gwforecast.runs.results.shown import Result, span_of
+from gwforecast.runs.files import file_names, write_table
+from gwforecast.runs.results import Result, span_of
+from gwforecast.writing import write_atomically
 
 __all__ = ["Answer"]
 

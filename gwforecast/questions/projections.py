@@ -17,13 +17,12 @@ from gwforecast.calibration.cross_validation import BLOCKS
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.models.base import Forecaster
 from gwforecast.progress import ProgressOption, as_callback
-from gwforecast.questions.changes import trained_ranges, warn_of_ranges
 from gwforecast.questions.files import Answer
 from gwforecast.questions.fits import Fits, fit_models
-from gwforecast.questions.whatif import DEFAULT_MODELS
+from gwforecast.questions.whatif import DEFAULT_MODELS, trained_ranges, warn_of_ranges
 from gwforecast.schema import SchemaError
 
-__all__ = ["PROJECTION", "Projected", "project", "read_projections"]
+__all__ = ["PROJECTION", "Projected", "project", "read_projections", "years_of"]
 
 
 PROJECTION = "projection"
@@ -47,7 +46,7 @@ class Projected(Answer):
         reference period under the same projection), and error, its standard error by the fits, see
         :mod:`gwforecast.questions.fits`.
     ranges : pandas.DataFrame
-        As of :func:`gwforecast.questions.changes.trained_ranges`, with the column projection.
+        As of :func:`gwforecast.questions.whatif.trained_ranges`, with the column projection.
     failed : dict of str to str
         Wells without an answer, and why.
     """
@@ -198,6 +197,12 @@ def project(
     table = pd.concat(changes, ignore_index=True)
     whole = level.to_dataset(name=schema.LEVEL).assign_attrs(model=fits.name)
     return Projected(whole, table, outside, fits.failed)
+
+
+def years_of(text: str) -> Years:
+    """Return first and last year of a period, such as 1981-2010."""
+    first, _, last = text.partition("-")
+    return int(first), int(last)
 
 
 def _changes(

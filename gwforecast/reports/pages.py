@@ -13,7 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from gwforecast import __version__
-from gwforecast.runs.files import write_atomically, write_text
+from gwforecast.writing import write_atomically, write_text
 
 __all__ = ["DPI", "Figure", "Report", "Section"]
 

@@ -20,12 +20,13 @@ from gwforecast.questions.fits import fit_models
 from gwforecast.reports.pages import DPI, Figure, Report, Section
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.runs.check import check
-from gwforecast.runs.files import RECORD, file_names, load_json
+from gwforecast.runs.files import RECORD, file_names
 from gwforecast.runs.results import Backtest, Evaluation
 from gwforecast.schema import SchemaError
 from gwforecast.verification.distribution import pit_values
 from gwforecast.verification.lead_scoring import forecast_summary, lead_definitions, scored_pairs
 from gwforecast.verification.scoring import definitions, score_summary
+from gwforecast.writing import load_json
 
 __all__ = ["network_report", "well_report", "write_reports"]
 

@@ -24,24 +24,14 @@ from gwforecast.runs.evaluate import usable_data
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.forecast import HORIZON_YEARS
-from gwforecast.runs.hindcast_verification import forecast_status, verify_hindcasts
-from gwforecast.runs.hindcasts import hindcast_all, join_models
+from gwforecast.runs.hindcasts import forecast_status, hindcast_all, join_models, verify_hindcasts
 from gwforecast.runs.results import Backtest, Origins
-from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import issue_times_of
 from gwforecast.sequences.split import Split
 from gwforecast.verification.scoring import check_baselines
 
-__all__ = [
-    "backtest",
-    "describe",
-    "horizon_and_stride",
-    "last_covariate_step",
-    "longest_test",
-    "require_several",
-    "with_known_weather",
-]
+__all__ = ["backtest", "describe", "last_covariate_step", "make_origins"]
 
 
 STRIDE_DAYS = 7
@@ -134,19 +124,13 @@ def backtest(
     used, split, excluded = usable_data(
         forecasters, observations, split, simulates=False, without_weather=without_weather
     )
-    step, wanted = timeline.infer_frequency(used[schema.TIME].values), horizon
-    horizon, stride = horizon_and_stride(step, horizon, stride)
-    if issue_times is None:
-        if wanted is not None:
-            check_horizon(wanted, available=longest_test(used, split), what="the test period")
-        found = issue_times_of(used, split, period="test", stride=stride, start=start, end=end)
-        issue_times = with_known_weather(found, last_covariate_step(used))
-        require_several(issue_times, split, step=step, stride=stride, start=start, end=end)
-    _check_memory(used, forecasters, issues=len(issue_times), horizon=horizon)
-    origins = Origins(
-        timeline.to_times(issue_times), horizon=horizon, forcing=make_forcing(forcing),
-        refit_every=refit_every, sliding=sliding,
+    origins = make_origins(
+        used, split, weather=last_covariate_step(used), horizon=horizon, stride=stride, start=start,
+        end=end, issue_times=issue_times, forcing=forcing, refit_every=refit_every, sliding=sliding,
     )  # fmt: skip
+    sizes = {"models": len(forecasters), "wells": used.sizes[schema.WELL]}
+    sizes |= {"issue times": origins.issue_times.size, "lead times": origins.horizon}
+    check_memory(sizes | {"quantiles": len(QUANTILES)})
     issued, failed = hindcast_all(
         forecasters, used, split=split, origins=origins, watch=watch, progress=as_callback(progress)
     )
@@ -161,40 +145,52 @@ def backtest(
     )
     if out is not None:
         _write(result, used, folder=Path(out), figures=figures, progress=as_callback(progress))
-        settled = files.model_settings(forecasters)
-        _record(result, observations, folder=Path(out), watch=watch, models=settled, inputs=inputs)
+        files.write_record(
+            result, Path(out), watch=watch, models=files.model_settings(forecasters), inputs=inputs,
+            details={
+                "observations": files.describe_observations(observations), **describe(result)
+            },
+        )  # fmt: skip
     return result
 
 
-def _record(
-    result: Backtest,
+def make_origins(
     observations: xr.Dataset,
+    split: Split,
     *,
-    folder: Path,
-    watch: Stopwatch,
-    models: Mapping[str, object],
-    inputs: Iterable[Path],
-) -> None:
-    """Write the record after all other files; add its path to the result."""
-    details = {"observations": describe_observations(observations), **describe(result)}
-    record = files.run_record(result, watch=watch, models=models, inputs=inputs, details=details)
-    result.paths[files.RECORD] = files.write_record(folder, record)
+    weather: np.datetime64 | None,
+    horizon: int | None,
+    stride: int | None,
+    start: str | pd.Timestamp | None,
+    end: str | pd.Timestamp | None,
+    issue_times: Sequence[str | np.datetime64] | np.ndarray | None = None,
+    forcing: str | Forcing,
+    refit_every: int | None,
+    sliding: bool,
+) -> Origins:
+    """Return the issue times of a backtest, with defaults in steps of the time axis.
+
+    Arguments are those of :func:`backtest`; ``weather`` is the last step with covariates.
+
+    Raises ValueError if the horizon or the stride is impossible.
+    """
+    step = timeline.infer_frequency(observations[schema.TIME].values)
+    lead_times, stride = _horizon_and_stride(step, horizon, stride)
+    if issue_times is None:
+        if horizon is not None:
+            longest = _longest_test(observations, split)
+            check_horizon(horizon, available=longest, what="the test period")
+        found = issue_times_of(
+            observations, split, period="test", stride=stride, start=start, end=end
+        )
+        issue_times = _with_known_weather(found, weather)
+        _require_several(issue_times, split, step=step, stride=stride, start=start, end=end)
+    return Origins(
+        timeline.to_times(issue_times), lead_times, make_forcing(forcing), refit_every, sliding
+    )
 
 
-def _check_memory(
-    observations: xr.Dataset, forecasters: Mapping[str, Forecaster], *, issues: int, horizon: int
-) -> None:
-    sizes = {
-        "models": len(forecasters),
-        "wells": observations.sizes[schema.WELL],
-        "issue times": issues,
-        "lead times": horizon,
-        "quantiles": len(QUANTILES),
-    }
-    check_memory(sizes)
-
-
-def longest_test(observations: xr.Dataset, split: Split) -> int:
+def _longest_test(observations: xr.Dataset, split: Split) -> int:
     """Return the number of steps from the first start of a test period to the last end of one."""
     wells = {schema.WELL: observations[schema.WELL].values}
     start, end = (
@@ -206,7 +202,7 @@ def longest_test(observations: xr.Dataset, split: Split) -> int:
     return int(((times >= start.min()) & (times <= end.max())).sum())
 
 
-def require_several(
+def _require_several(
     issue_times: np.ndarray,
     split: Split,
     *,
@@ -241,7 +237,7 @@ def last_covariate_step(observations: xr.Dataset) -> np.datetime64 | None:
     return np.datetime64(observations[schema.TIME].values[steps[-1] if steps.size else 0])
 
 
-def with_known_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.ndarray:
+def _with_known_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> np.ndarray:
     """Return the issue times with known weather; warn if later ones are left out.
 
     Raises SchemaError if there is no such issue time.
@@ -259,12 +255,12 @@ def with_known_weather(issue_times: np.ndarray, last: np.datetime64 | None) -> n
         f"Forecasts are issued while the weather is known. Received weather up to {ends}: "
         f"{issue_times.size - kept.size} of {issue_times.size} issue times are later and left out. "
         "Give longer series, or an earlier end.",
-        stacklevel=3,
+        stacklevel=4,
     )
     return kept
 
 
-def horizon_and_stride(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:
+def _horizon_and_stride(frequency: str, horizon: int | None, stride: int | None) -> tuple[int, int]:
     """Return horizon and stride in steps of a frequency, with defaults for those not given.
 
     Raises ValueError if the horizon is less than 1, or more than 10,000 steps.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +32,6 @@ from gwforecast.runs.catalogue import (
 from gwforecast.runs.check import check
 from gwforecast.runs.figures import draw_evaluation
 from gwforecast.runs.files import Stopwatch
-from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.out_of_sample import (
     HISTORY_COLUMNS,
     Prediction,
@@ -41,8 +39,8 @@ from gwforecast.runs.out_of_sample import (
     fitted_through,
     predict_all,
 )
+from gwforecast.runs.outcomes import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.results import Evaluation
-from gwforecast.runs.results.record import describe_observations
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split, split_by_fraction
 from gwforecast.verification.probabilistic import coverage_by_year
@@ -162,9 +160,7 @@ def evaluate(
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
-        if cross_validate:
-            crossed = _cross_validated(forecasters, used, cross_validate, report)
-            scores = _with_scores_of_record(scores, crossed, used, baseline)
+        scores = _cross_validated(scores, forecasters, used, cross_validate, baseline, report)
         findings = _with_changes(findings, scores, predicted, forecasters, used, split)
         coverage = coverage_by_year(predictions[schema.LEVEL], split.levels(used, "test"))
     evaluation = Evaluation(
@@ -173,17 +169,12 @@ def evaluate(
     )  # fmt: skip
     if out is not None:
         _write(evaluation, used, folder=Path(out), figures=figures, watch=watch, progress=report)
-        details = {"observations": describe_observations(observations)}
-        settled, setup = files.model_settings(forecasters), {"baseline": baseline}
-        _record(evaluation, Path(out), watch, models=settled, details=details, setup=setup,
-                inputs=inputs)  # fmt: skip
+        files.write_record(
+            evaluation, Path(out), watch=watch, models=files.model_settings(forecasters),
+            inputs=inputs, details={"observations": files.describe_observations(observations)},
+            setup={"baseline": baseline},
+        )  # fmt: skip
     return evaluation
-
-
-def _record(evaluation: Evaluation, folder: Path, watch: Stopwatch, **given: Any) -> None:
-    """Write ``run.json``, with what :func:`gwforecast.runs.files.run_record` is given."""
-    record = files.run_record(evaluation, watch=watch, **given)
-    evaluation.paths[files.RECORD] = files.write_record(folder, record)
 
 
 def usable_data(
@@ -313,15 +304,19 @@ CROSS_VALIDATION = "cross-validation"
 
 
 def _cross_validated(
+    of_split: pd.DataFrame,
     forecasters: Mapping[str, Forecaster],
     observations: xr.Dataset,
-    blocks: int,
+    blocks: int | None,
+    baseline: str,
     progress: Progress | None,
-) -> xr.DataArray | None:
-    """Return levels simulated without the block of years of each row, (model, well, time).
+) -> pd.DataFrame:
+    """Return scores, with those of levels simulated without their block of years added.
 
-    None where no model could be fitted without each block.
+    They are of the whole record. Models that cannot be fitted without each block have none.
     """
+    if not blocks:
+        return of_split
     found = {}
     for name, forecaster in forecasters.items():
         try:
@@ -335,32 +330,30 @@ def _cross_validated(
                 stacklevel=4,
             )
     if not found:
-        return None
+        return of_split
     blended = [found[name] for name in blended_among(found)]
     if len(blended) > 1:
         block = blocks_of_years(observations, blocks=blocks)
         found[BLEND] = mean_of_models(blended, observations[schema.LEVEL], block)
+    models = pd.Index(list(found), name=schema.MODEL, dtype=object)
     levels = [one[schema.LEVEL].drop_attrs() for one in found.values()]
-    return xr.concat(levels, pd.Index(list(found), name=schema.MODEL, dtype=object), join="exact")
+    central = xr.concat(levels, models, join="exact").expand_dims({schema.QUANTILE: [0.5]}, axis=-1)
+    scores = score_table(
+        central.to_dataset(name=schema.LEVEL), observations, _whole_record(observations),
+        baseline=baseline,
+    )  # fmt: skip
+    scores = scores[(scores["period"] == "train") & (scores["metric"] != "nse_reference")]
+    return pd.concat([of_split, scores.assign(period=CROSS_VALIDATION)], ignore_index=True)
 
 
-def _with_scores_of_record(
-    of_split: pd.DataFrame, levels: xr.DataArray | None, observations: xr.Dataset, baseline: str
-) -> pd.DataFrame:
-    """Return scores, with those of cross-validated levels over the whole record added."""
-    if levels is None:
-        return of_split
+def _whole_record(observations: xr.Dataset) -> Split:
+    """Return periods of which the first is the whole record, and the others are empty."""
     wells, times = observations[schema.WELL].values, observations[schema.TIME].values
     none = np.full((wells.size, 2), np.datetime64("NaT"), schema.TIME_DTYPE)
     whole = np.tile(times[[0, -1]].astype(schema.TIME_DTYPE), (wells.size, 1))
     dims = (schema.WELL, "edge")
     bounds = {"train": (dims, whole), "validation": (dims, none), "test": (dims, none)}
-    record = Split(xr.Dataset(bounds, {schema.WELL: wells, "edge": ["start", "end"]}))
-    central = levels.expand_dims({schema.QUANTILE: [0.5]}, axis=-1).to_dataset(name=schema.LEVEL)
-    scores = score_table(central, observations, record, baseline=baseline)
-    scores = scores[scores["period"] == "train"].assign(period=CROSS_VALIDATION)
-    scores = scores[scores["metric"] != "nse_reference"]
-    return pd.concat([of_split, scores], ignore_index=True)
+    return Split(xr.Dataset(bounds, {schema.WELL: wells, "edge": ["start", "end"]}))
 
 
 def _history(predicted: Mapping[str, Prediction]) -> pd.DataFrame:

@@ -16,11 +16,12 @@ from gwforecast import schema
 from gwforecast.models.base import ALL_WELLS
 from gwforecast.progress import DETAIL, Progress
 from gwforecast.runs.catalogue import BLEND, neural_among
-from gwforecast.runs.files import file_names, write_atomically
-from gwforecast.runs.hindcast_verification import last_complete_issue, main_model
+from gwforecast.runs.files import file_names
+from gwforecast.runs.hindcasts import last_complete_issue, main_model
 from gwforecast.sequences.split import PERIODS, Period
 from gwforecast.verification.distribution import pit_values
 from gwforecast.verification.probabilistic import coverage_note
+from gwforecast.writing import write_atomically
 
 if TYPE_CHECKING:
     from gwforecast.runs.results import Backtest, Evaluation

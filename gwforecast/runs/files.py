@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -26,39 +26,22 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast import __version__, schema
+from gwforecast.data.time_axis import weather_steps
+from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.writing import dump_json, load_json, versions, write_atomically, write_text
 
 if TYPE_CHECKING:
     from gwforecast.models.base import Forecaster
+    from gwforecast.runs.results import Backtest, Evaluation, Tuning
 
 __all__ = [
-    "RECORD",
-    "FolderBusyError",
-    "Recorded",
-    "Stopwatch",
-    "begin_record",
-    "challenge_table",
-    "dataset_sha256",
-    "dump_json",
-    "file_checksums",
-    "file_names",
-    "forecaster_settings",
-    "load_json",
-    "model_settings",
-    "now",
-    "own_folder",
-    "owns_its_folder",
-    "run_record",
-    "versions",
-    "write_atomically",
-    "write_challenge_tables",
-    "write_hindcasts",
-    "write_predictions",
-    "write_record",
+    "RECORD", "FolderBusyError", "Stopwatch", "begin_record", "challenge_table", "dataset_sha256",
+    "describe_observations", "file_checksums", "file_names", "forecaster_settings",
+    "join_descriptions", "model_settings", "now", "own_folder", "owns_its_folder",
+    "write_challenge_tables", "write_hindcasts", "write_predictions", "write_record",
     "write_table",
-    "write_text",
-]
+]  # fmt: skip
 
 
 LOWER, MEDIAN, UPPER = 0.025, 0.5, 0.975
@@ -326,23 +309,9 @@ def _earlier_outputs(folder: Path) -> list[str]:
     ]
 
 
-class Recorded(Protocol):
-    """The result of a run, as its record needs it."""
-
-    @property
-    def paths(self) -> Mapping[str, Path]:
-        """Files written, by their names in the folder."""
-
-    @property
-    def seconds(self) -> Mapping[str, float]:
-        """Duration of each stage."""
-
-    def entries(self) -> dict[str, object]:
-        """Return what the record holds of the result."""
-
-
-def run_record(
-    result: Recorded,
+def write_record(
+    result: Evaluation | Backtest | Tuning,
+    folder: Path,
     *,
     watch: Stopwatch,
     models: Mapping[str, object],
@@ -351,13 +320,15 @@ def run_record(
     setup: Mapping[str, object] | None = None,
     messages: Sequence[str] | None = None,
     name: str = RECORD,
-) -> dict[str, object]:
-    """Return the record of an evaluation, a backtest or a hyperparameter search.
+) -> None:
+    """Write the record of a run after all other files, and add its path to the result.
 
     Parameters
     ----------
     result : Evaluation, Backtest or Tuning
         With the paths of all files written.
+    folder : pathlib.Path
+        Folder of the run.
     watch : Stopwatch
         Stopwatch of the run.
     models : mapping
@@ -373,7 +344,7 @@ def run_record(
     name : str
         Name of the file of the record.
     """
-    return {
+    record = {
         "started": watch.started,
         "finished": now(),
         "versions": versions(),
@@ -387,11 +358,7 @@ def run_record(
         "seconds": result.seconds,
         "outputs": [*result.paths, name],
     }
-
-
-def write_record(folder: Path, record: Mapping[str, object]) -> Path:
-    """Write ``run.json``, after all other files of a run; return its path."""
-    return write_text(folder / RECORD, dump_json(record))
+    result.paths[name] = write_text(folder / name, dump_json(record))
 
 
 def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
@@ -409,6 +376,69 @@ def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
         {"path": str(file), "bytes": file.stat().st_size, "sha256": _file_sha256(file)}
         for file in dict.fromkeys(files)
     ]
+
+
+def describe_observations(observations: xr.Dataset) -> dict[str, object]:
+    """Return a description of the observations of a run as plain values.
+
+    Parameters
+    ----------
+    observations : xarray.Dataset
+        Dimensions (well, time).
+
+    Returns
+    -------
+    dict
+        ``sha256``, number of ``wells``, ``start``, ``end``, names of ``covariates`` and
+        ``attributes``, ``weather_steps``, and ``understood`` where the readers of this package
+        read them.
+    """
+    said = observations.attrs.get(ATTRIBUTE)
+    return {
+        "sha256": dataset_sha256(observations),
+        "wells": observations.sizes[schema.WELL],
+        "start": observations[schema.TIME].values[0],
+        "end": observations[schema.TIME].values[-1],
+        "covariates": schema.covariate_names(observations),
+        "attributes": schema.attribute_names(observations),
+        "weather_steps": weather_steps(observations),
+        **({"understood": json.loads(said)} if said else {}),
+    }
+
+
+def join_descriptions(parts: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """Return the description of the observations of all parts of a run.
+
+    Parameters
+    ----------
+    parts : sequence of mapping
+        At least one, as of :func:`describe_observations` of some wells each, written as JSON.
+
+    Returns
+    -------
+    dict
+        As of :func:`describe_observations`; ``sha256`` is that of the checksums of the parts.
+
+    Examples
+    --------
+    >>> one = {"sha256": "a", "wells": 2, "start": "2001-01-01", "end": "2009-12-31",
+    ...        "covariates": ["rain"], "attributes": [], "weather_steps": {"step": "D"}}
+    >>> joined = join_descriptions([one, one | {"wells": 3, "end": "2012-12-31"}])
+    >>> joined["wells"], joined["end"], joined["covariates"]
+    (5, '2012-12-31', ['rain'])
+    """
+    sums = "".join(str(part["sha256"]) for part in parts)
+    said = [tuple(line) for part in parts for line in part.get("understood", [])]
+    return {
+        "sha256": hashlib.sha256(sums.encode()).hexdigest(),
+        "wells": sum(part["wells"] for part in parts),
+        "start": min(part["start"] for part in parts),
+        "end": max(part["end"] for part in parts),
+        "covariates": list(dict.fromkeys(name for part in parts for name in part["covariates"])),
+        "attributes": list(dict.fromkeys(name for part in parts for name in part["attributes"])),
+        "weather_steps": parts[0]["weather_steps"],
+        **({"understood": list(dict.fromkeys(said))} if said else {}),
+    }
 
 
 def dataset_sha256(dataset: xr.Dataset) -> str:

@@ -22,9 +22,10 @@ from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 __all__ = [
     "backtest_arguments",
     "evaluation_arguments",
-    "files_of",
+    "fitting_arguments",
     "latest_complete_step",
     "make_split",
+    "model_arguments",
     "prepare",
     "read_data",
     "tables_of_search",
@@ -130,54 +131,36 @@ def prepare(observations: xr.Dataset, settings: Settings) -> tuple[xr.Dataset, S
     return derive_features(observations, data.derive), split
 
 
-def evaluation_arguments(settings: Settings, models: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return the arguments of :func:`gwforecast.runs.evaluate.evaluate` given by the settings.
+def fitting_arguments(settings: Settings) -> dict[str, Any]:
+    """Return the arguments that all fits share, as the settings say."""
+    return settings.models.model_dump(include={"seed", "members", "workers", "without_weather"})
 
-    Parameters
-    ----------
-    settings : Settings
-        Settings of a configuration.
-    models : sequence of str, optional
-        Names of models; by default those of the settings.
-    """
+
+def model_arguments(settings: Settings, models: Sequence[str]) -> dict[str, Any]:
+    """Return models, their settings and what their fits share, as arguments of a run."""
+    given = {name: settings.of_model(name) for name in models}
+    return {"models": models, "settings": given, **fitting_arguments(settings)}
+
+
+def evaluation_arguments(settings: Settings, models: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the arguments of an evaluation of some models, by default those of the settings."""
     chosen = settings.models
-    names = chosen.use if models is None else models
-    return {
-        "models": names,
-        "settings": {name: settings.of_model(name) for name in names},
+    return model_arguments(settings, chosen.use if models is None else models) | {
         "baseline": chosen.baseline,
-        "seed": chosen.seed,
-        "members": chosen.members,
-        "workers": chosen.workers,
         "leave_wells_out": chosen.leave_wells_out,
         "cross_validate": chosen.cross_validate,
-        "without_weather": chosen.without_weather,
     }
 
 
 def backtest_arguments(settings: Settings) -> dict[str, Any]:
-    """Return the arguments of :func:`gwforecast.runs.backtest.backtest` given by the settings.
-
-    Horizon and issue times are not among them.
-    """
-    wanted, chosen = settings.backtest, settings.models
-    return {
-        "models": wanted.models,
-        "settings": {name: settings.of_model(name) for name in wanted.models},
+    """Return the arguments of a backtest, without horizon and issue times."""
+    wanted = settings.backtest
+    return model_arguments(settings, wanted.models) | {
         "forcing": wanted.forcing,
         "refit_every": wanted.refit_every,
         "sliding": wanted.sliding,
         "threshold": wanted.threshold,
-        "seed": chosen.seed,
-        "members": chosen.members,
-        "workers": chosen.workers,
-        "without_weather": chosen.without_weather,
     }
-
-
-def files_of(data: DataSettings) -> list[Path]:
-    """Return the input files; none for a database."""
-    return data.files()
 
 
 def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.datetime64]:

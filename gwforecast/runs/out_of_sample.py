@@ -29,10 +29,12 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.per_well import PerWell
 from gwforecast.processes import count_processes, map_in_processes
 from gwforecast.progress import Progress, stage
-from gwforecast.runs.one_by_one import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.outcomes import (
     outcome_rows,
     outcome_table,
+    reason_of,
+    select_wells,
+    together_or_one_by_one,
     warn_of_failures,
     wells_without_scores,
     wells_without_values,

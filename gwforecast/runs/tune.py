@@ -25,11 +25,12 @@ from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import is_neural, make_forecasters
 from gwforecast.runs.figures import draw_tuning
-from gwforecast.runs.files import Stopwatch, write_table, write_text
-from gwforecast.runs.results.tuning import Tuning
+from gwforecast.runs.files import Stopwatch, write_table
+from gwforecast.runs.results import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS, Metric, level_metrics
+from gwforecast.writing import dump_json, write_text
 
 __all__ = [
     "REASON",
@@ -84,7 +85,7 @@ class Task:
             "model": self.model,
             "metric": self.metric,
             "space": self.space,
-            "settings": json.loads(files.dump_json(self.fixed)),
+            "settings": json.loads(dump_json(self.fixed)),
             "seed": self.seed,
             "data": files.dataset_sha256(self.observations),
             "split": files.dataset_sha256(self.split.bounds[["train", "validation"]]),
@@ -289,7 +290,10 @@ def tune(
     tuning.seconds.update(watch.seconds)
     if folder is not None:
         _write(tuning, task, folder, dict(tables or {}))
-        _record(tuning, task, folder, watch=watch, inputs=inputs)
+        files.write_record(
+            tuning, folder, watch=watch, models={model: tuning.best}, inputs=inputs,
+            setup=task.identity(), details=_details(task), name=RECORD,
+        )  # fmt: skip
     return tuning
 
 
@@ -463,24 +467,12 @@ def _write(
     )
 
 
-def _record(
-    tuning: Tuning, task: Task, folder: Path, *, watch: Stopwatch, inputs: Iterable[Path]
-) -> None:
-    """Write ``tuning.json`` last, which marks a complete result; add its path."""
-    record = files.run_record(
-        tuning,
-        watch=watch,
-        setup=task.identity(),
-        models={task.model: tuning.best},
-        inputs=inputs,
-        details={
-            "periods": task.split.to_frame().query("period != 'test'").to_dict("records"),
-            "wells": task.observations[schema.WELL].values.astype(str)[task.rows.any(axis=1)],
-            "direction": "maximize" if task.judge.larger_is_better else "minimize",
-        },
-        name=RECORD,
-    )
-    tuning.paths[RECORD] = write_text(folder / RECORD, files.dump_json(record))
+def _details(task: Task) -> dict[str, object]:
+    return {
+        "periods": task.split.to_frame().query("period != 'test'").to_dict("records"),
+        "wells": task.observations[schema.WELL].values.astype(str)[task.rows.any(axis=1)],
+        "direction": "maximize" if task.judge.larger_is_better else "minimize",
+    }
 
 
 def _comment(tuning: Tuning, task: Task) -> str:

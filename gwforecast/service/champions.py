@@ -21,8 +21,8 @@ from gwforecast.config.tables import CHAMPIONS
 from gwforecast.models.base import Forecaster
 from gwforecast.models.bundle import BundleError, read_bundle, write_bundle
 from gwforecast.runs.catalogue import MODELS, model_class
-from gwforecast.runs.files import write_text
 from gwforecast.runs.saved import restore
+from gwforecast.writing import write_text
 
 __all__ = [
     "Champion", "Champions", "ChampionsBusyError", "check_storable", "load_bundle",

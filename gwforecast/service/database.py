@@ -11,7 +11,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.data.database import available, connect
-from gwforecast.runs import files
+from gwforecast.writing import dump_json
 
 __all__ = ["read_forecast", "write_forecast"]
 
@@ -145,7 +145,7 @@ def _rows(product: xr.Dataset) -> tuple[list[dict[str, object]], ...]:
         "variables": {str(name): dict(v.attrs) for name, v in product.variables.items()},
         "frequency": _frequency(product),
     }
-    issue = {"issue_time": moment, "attributes": files.dump_json(attributes)}
+    issue = {"issue_time": moment, "attributes": dump_json(attributes)}
     names = [str(well) for well in product[schema.WELL].values]
     wells = [
         {"issue_time": moment, "well": well, "place": place}

@@ -21,7 +21,7 @@ from gwforecast.data.layouts.files import READABLE
 from gwforecast.data.readers import list_wells
 from gwforecast.data.stores import is_store
 from gwforecast.runs.inputs import latest_complete_step, read_data
-from gwforecast.runs.one_by_one import one_by_one
+from gwforecast.runs.outcomes import one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import known_at, snap_issue_time
 

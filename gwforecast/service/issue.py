@@ -21,7 +21,7 @@ from gwforecast.models.bundle import BundleError, check_fits
 from gwforecast.processes import count_processes, map_in_processes
 from gwforecast.quality.checks import series_of
 from gwforecast.runs.forecast import default_horizon
-from gwforecast.runs.one_by_one import together_or_one_by_one
+from gwforecast.runs.outcomes import together_or_one_by_one
 from gwforecast.schema import BY_MODEL, SchemaError
 from gwforecast.sequences.origins import known_at
 from gwforecast.service.archive import Archive

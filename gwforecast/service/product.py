@@ -18,6 +18,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
 from gwforecast.runs import files
 from gwforecast.service.readiness import WellForecast
+from gwforecast.writing import dump_json
 
 __all__ = ["checksum_inputs", "checksum_settings", "join_products", "to_product"]
 
@@ -152,4 +153,4 @@ def checksum_settings(settings: Settings) -> str:
     for table in given.values():
         for name in WITHOUT_EFFECT:
             table.pop(name, None)
-    return hashlib.sha256(files.dump_json(given).encode("utf-8")).hexdigest()
+    return hashlib.sha256(dump_json(given).encode("utf-8")).hexdigest()

@@ -23,7 +23,7 @@ from gwforecast.models.requirements import (
 from gwforecast.progress import Progress
 from gwforecast.runs.catalogue import suited
 from gwforecast.runs.forecast import TRAIN, VALIDATION, calibrate, fit_calibrated
-from gwforecast.runs.one_by_one import select_wells, together_or_one_by_one
+from gwforecast.runs.outcomes import select_wells, together_or_one_by_one
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.service.champions import Champion, Champions

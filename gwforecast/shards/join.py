@@ -22,11 +22,9 @@ from gwforecast.config.load import Settings
 from gwforecast.progress import Progress
 from gwforecast.runs import files
 from gwforecast.runs.catalogue import BLEND, is_pooled
-from gwforecast.runs.files import Stopwatch, file_names, write_atomically
-from gwforecast.runs.inputs import files_of
+from gwforecast.runs.files import Stopwatch, file_names
 from gwforecast.runs.outcomes import outcome_table
 from gwforecast.runs.results import Backtest, Evaluation
-from gwforecast.runs.results.record import join_descriptions
 from gwforecast.service.inputs import requested_wells
 from gwforecast.shards.map import (
     SHARDS,
@@ -37,6 +35,7 @@ from gwforecast.shards.map import (
     run_shards,
     with_absolute_paths,
 )
+from gwforecast.writing import load_json, write_atomically
 
 __all__ = [
     "POOLED",
@@ -213,19 +212,19 @@ class ShardedRun:
                 result.paths.update(draw(shown, number))
         failed = [one.shard.folder.name for one in self.ended if one.result is None]
         cluster = {**self.settings.cluster.model_dump(), "shards": len(self.ended)}
-        record = files.run_record(
+        files.write_record(
             result,
+            self.folder,
             watch=self.watch,
             setup={"cluster": {**cluster, "failed": failed}, **setup},
             models={n: one for part in _records(self.ended, "models") for n, one in part.items()},
-            inputs=files_of(self.settings.data),
+            inputs=self.settings.data.files(),
             details={
-                "observations": join_descriptions(_records(self.complete, "observations")),
+                "observations": files.join_descriptions(_records(self.complete, "observations")),
                 **details,
             },
             messages=warn_of_workers(self.ended, stacklevel=5),
         )
-        result.paths[files.RECORD] = files.write_record(self.folder, record)
         if not failed:
             shutil.rmtree(self.folder / SHARDS)
 
@@ -298,7 +297,7 @@ def _is_pooled(outcome: ShardOutcome) -> bool:
 def _records(ended: Sequence[ShardOutcome], entry: str) -> list[dict[str, Any]]:
     """Return an entry of the records of the shards that have one."""
     paths = [outcome.shard.folder / files.RECORD for outcome in ended if outcome.result]
-    return [files.load_json(path)[entry] for path in paths if path.exists()]
+    return [load_json(path)[entry] for path in paths if path.exists()]
 
 
 def _require_dask() -> None:

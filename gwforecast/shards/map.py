@@ -26,9 +26,9 @@ from gwforecast import __version__
 from gwforecast.config.load import Settings
 from gwforecast.config.tables import ClusterSettings, Section
 from gwforecast.progress import Progress
-from gwforecast.runs.files import dump_json, write_text
-from gwforecast.runs.one_by_one import reason_of
+from gwforecast.runs.outcomes import reason_of
 from gwforecast.service.inputs import Inputs, read_wells
+from gwforecast.writing import dump_json, write_text
 
 if TYPE_CHECKING:
     from distributed import Client

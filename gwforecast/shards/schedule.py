@@ -70,7 +70,6 @@ def first_inputs(settings: Settings) -> Inputs:
 
 def train(
     settings: Settings,
-    champions: Champions,
     *,
     through: object = None,
     replace: bool = False,
@@ -102,7 +101,7 @@ def train(
     if first.observations is None:
         return training.refused_rows(first.refused)
     moment = str(resolve_issue_time(through, first.observations, now))
-    work = placed.schedule.bundles / SHARDS
+    champions, work = Champions(settings.schedule.bundles), placed.schedule.bundles / SHARDS
     with champions.locked():
         current = champions.table()
         shards = make_shards(

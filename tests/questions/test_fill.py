@@ -10,9 +10,8 @@ import xarray as xr
 import gwforecast as gw
 from gwforecast.calibration.cross_validation import blocks_of_years, simulate_left_out
 from gwforecast.models.linear import Linear
-from gwforecast.questions.fill import FLAGS, Filled, extend, fill
-from gwforecast.questions.gap_scores import score_gaps
-from gwforecast.questions.simulation import left_out_simulation
+from gwforecast.questions.fill import FLAGS, Filled, extend, fill, score_gaps
+from gwforecast.questions.fits import left_out_simulation
 from gwforecast.questions.smoother import ErrorSmoother
 
 WEEKS = np.datetime64("2000-01-03", "us") + np.arange(200) * np.timedelta64(7, "D")

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.questions.indices import drought_table, gxg_table
-from gwforecast.questions.trend import trend
+from gwforecast.questions.trend import drought_table, gxg_table, trend
 
 TIME = pd.date_range("1990-01-01", "2013-12-31", freq="7D")
 

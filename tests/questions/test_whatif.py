@@ -10,9 +10,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.questions.changes import Change, apply_changes, parse_change, trained_ranges
 from gwforecast.questions.projections import project, read_projections
-from gwforecast.questions.whatif import WhatIf, simulate, whatif
+from gwforecast.questions.whatif import (
+    Change,
+    WhatIf,
+    apply_changes,
+    parse_change,
+    simulate,
+    trained_ranges,
+    whatif,
+)
 from gwforecast.schema import SchemaError
 
 DAYS = pd.date_range("2000-01-01", "2009-12-31")

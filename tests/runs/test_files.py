@@ -13,6 +13,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gwforecast import writing
 from gwforecast.runs import files
 
 QUANTILES = [0.025, 0.5, 0.975]
@@ -39,22 +40,22 @@ def predictions() -> xr.Dataset:
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    files.write_text(path, "old")
+    writing.write_text(path, "old")
 
     def fail(target: Path) -> None:
         target.write_text("half")
         raise OSError("No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        files.write_atomically(path, fail)
+        writing.write_atomically(path, fail)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.csv"]
 
 
 def test_a_write_makes_folders_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "a.txt"
-    files.write_text(path, "1\n")
-    files.write_text(path, "äöü\n")
+    writing.write_text(path, "1\n")
+    writing.write_text(path, "äöü\n")
     assert path.read_bytes() == "äöü\n".encode()
     assert os.listdir(path.parent) == ["a.txt"]
 
@@ -140,7 +141,7 @@ def test_json_is_strict_and_plain() -> None:
         "flag": np.bool_(True),
         "nested": [{"x": (1, None)}],
     }
-    assert json.loads(files.dump_json(value)) == {
+    assert json.loads(writing.dump_json(value)) == {
         "nan": None,
         "inf": None,
         "path": str(Path("a") / "b"),

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gwforecast.runs.one_by_one import Attempt, one_by_one, select_wells, together_or_one_by_one
-from gwforecast.runs.outcomes import outcome_rows, outcome_table, warn_of_failures
+from gwforecast.runs.outcomes import (
+    Attempt,
+    one_by_one,
+    outcome_rows,
+    outcome_table,
+    select_wells,
+    together_or_one_by_one,
+    warn_of_failures,
+)
 
 WELLS = ["a", "bad", "c"]
 

@@ -16,7 +16,7 @@ import gwforecast as gw
 from gwforecast.config.load import load_settings
 from gwforecast.runs import tune as module
 from gwforecast.runs.catalogue import make_forecasters
-from gwforecast.runs.results.tuning import Tuning, ranked
+from gwforecast.runs.results import Tuning, ranked
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.metrics import METRICS

@@ -27,7 +27,7 @@ from xarray.backends import H5NetCDFStore
 
 from gwforecast import schema
 from gwforecast.runs import files
-from gwforecast.writing import write_atomically
+from gwforecast.writing import dump_json, write_atomically
 
 __all__ = [
     "ArchiveError", "Issue", "Sealed", "Withdrawal", "as_bytes", "checksum", "content_of",
@@ -151,7 +151,7 @@ def file_of(stamp: str, revision: int) -> str:
 def content_of(product: xr.Dataset) -> str:
     """Return the checksum of names, values and attributes of a forecast."""
     attrs = {str(name): _ordered(value.attrs) for name, value in product.variables.items()}
-    described = files.dump_json({"attrs": _ordered(product.attrs), "variables": _ordered(attrs)})
+    described = dump_json({"attrs": _ordered(product.attrs), "variables": _ordered(attrs)})
     text = files.dataset_sha256(product.transpose(*sorted(map(str, product.dims)))) + described
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
