@@ -168,7 +168,7 @@ def bundles(sound: Path, canary: Path) -> dict[str, Callable[[Path], object]]:
 
 def stores(canary: Path) -> dict[str, Callable[[Path], object]]:
     """Return cases that make a hostile store or file of observations and read it."""
-    from gwforecast.data.layouts.fews import parse_xml
+    from gwforecast.data.layouts.records import parse_xml
     from gwforecast.data.readers import read_observations
     from gwforecast.data.stores import read_store
 

@@ -11,9 +11,8 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from gwforecast.data.layouts.agencies import OF_CODES, plain_table, stated_code
+from gwforecast.data.layouts.agencies import OF_CODES, plain_table, recognise, stated_code
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.layouts.portals import recognise
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.terms.headers import Header, read_header, sense_of, tokens
 from gwforecast.data.terms.units import LengthUnit, parse_length

@@ -27,10 +27,10 @@ from gwforecast.data.assemble import (
 )
 from gwforecast.data.columns import Levels, series_by_well
 from gwforecast.data.layouts.base import Dialect, RawTable
-from gwforecast.data.layouts.fews import levels_of_series, side_by_side
 from gwforecast.data.layouts.files import READABLE, read_file, read_named_rows
 from gwforecast.data.layouts.grids import is_grid, read_grids
 from gwforecast.data.layouts.loggers import levels_from_pressure
+from gwforecast.data.layouts.records import levels_of_series, side_by_side
 from gwforecast.data.roles import find_roles
 from gwforecast.data.stores import is_store, known_wells, list_store, read_store
 from gwforecast.data.text.delimited import check_exists

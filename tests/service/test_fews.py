@@ -26,7 +26,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.calibration.intervals import QUANTILES
-from gwforecast.data.layouts.fews import parse_xml, read_pi_xml
+from gwforecast.data.layouts.records import parse_xml, read_pi_xml
 from gwforecast.schema import SchemaError
 from gwforecast.service.archive import Archive
 from gwforecast.service.fews.series import PiSeries, read_netcdf, read_pi, write_netcdf, write_pi

@@ -10,12 +10,22 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts import loggers
-from gwforecast.data.layouts.agencies import plain_table
+from gwforecast.data.layouts.agencies import (
+    as_rows_of_times,
+    plain_table,
+    recognise,
+    series_of_pairs,
+)
 from gwforecast.data.layouts.base import Dialect, RawTable
 from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_workbook
-from gwforecast.data.layouts.fews import parse_xml, read_pi_xml, strip
-from gwforecast.data.layouts.portals import as_rows_of_times, recognise, series_of_pairs
-from gwforecast.data.layouts.records import JSON, read_json, read_xml_records
+from gwforecast.data.layouts.records import (
+    JSON,
+    parse_xml,
+    read_json,
+    read_pi_xml,
+    read_xml_records,
+    strip,
+)
 from gwforecast.data.terms.units import fold
 from gwforecast.data.text import delimited
 from gwforecast.data.text.dated import dated

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, keep_facts
-from gwforecast.data.layouts.fews import strip
+from gwforecast.data.layouts.records import strip
 from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import compact, parse_length
 from gwforecast.data.text.encoding import decoded

@@ -20,7 +20,7 @@ from scipy.special import ndtri
 
 from gwforecast import __version__, schema, timeline
 from gwforecast.config.load import Settings, load_settings
-from gwforecast.data.layouts.fews import parse_xml, strip
+from gwforecast.data.layouts.records import parse_xml, strip
 from gwforecast.runs.forecast import default_horizon
 from gwforecast.runs.inputs import read_data
 from gwforecast.schema import BY_MODEL, SchemaError
@@ -231,7 +231,7 @@ def _level_parameter(asked: RunFile, settings: Settings) -> str:
     given = asked.properties.get("level_parameter", settings.data.level_column)
     if given:
         return given
-    from gwforecast.data.layouts.fews import levels_of_series, read_pi_xml
+    from gwforecast.data.layouts.records import levels_of_series, read_pi_xml
 
     path = Path(settings.data.levels)
     found = levels_of_series(read_pi_xml(path, parse_xml(path)), None)

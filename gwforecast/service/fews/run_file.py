@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from gwforecast.data.layouts.fews import parse_xml, strip
+from gwforecast.data.layouts.records import parse_xml, strip
 from gwforecast.schema import SchemaError
 from gwforecast.service.fews.series import root_tag
 from gwforecast.writing import write_text

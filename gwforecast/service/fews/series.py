@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.data.layouts.fews import parse_xml, strip
+from gwforecast.data.layouts.records import parse_xml, strip
 from gwforecast.data.stores import open_netcdf
 from gwforecast.schema import SchemaError
 from gwforecast.writing import write_atomically
