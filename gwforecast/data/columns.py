@@ -425,7 +425,9 @@ def _described(
     by_well = {well: headers[columns[well]] for well in series}
     depths = {w for w, h in by_well.items() if _is_depth(h)}
     lengths = {w: h.length for w, h in by_well.items()}
-    with_units = [w for w, h in by_well.items() if h.unit or h.length]
+    odd = [w for w, h in by_well.items() if h.unit and not h.length]
+    odd = odd if len(odd) == len(series) else []  # BH3 (pump) beside BH1 is a name
+    with_units = [w for w, h in by_well.items() if h.length or w in odd]
     if with_units and len(with_units) < len(series):
         raise SchemaError(
             f"All levels must have the same units. Received {[h.text for h in by_well.values()]}. "
@@ -458,8 +460,8 @@ def _described(
         named=_named(by_well.values()),
         ground=_ground(raw),
         unclear=next(
-            (h.length.unclear if h.length else h.unit for h in by_well.values()
-             if (h.length and h.length.unclear) or (h.unit and not h.length)), None,
+            (h.length.unclear if h.length else h.unit for w, h in by_well.items()
+             if (h.length and h.length.unclear) or w in odd), None,
         ),
     )  # fmt: skip
 

@@ -332,7 +332,8 @@ def _levels(raw: RawTable, headers: dict[str, Header], roles: Roles) -> None:
 
 _STATES = """observed obs simulated sim modelled modeled predicted forecast fitted raw corrected
     uncorrected compensated uncompensated manual logger min max mean median average upper lower
-    minimum maximum original adjusted filtered smoothed interpolated provisional approved"""
+    minimum maximum original adjusted filtered smoothed interpolated provisional approved static
+    dynamic estatico dinamico ne nd"""
 STATES = frozenset(_STATES.split())
 """Words of columns that are states of one level, not wells."""
 

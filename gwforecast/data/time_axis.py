@@ -132,7 +132,7 @@ def _check_times(times: np.ndarray, what: str) -> None:
         raise SchemaError(
             f"Times must lie between {EARLIEST} and {LATEST}. Received "
             f"{timeline.format_time(times[odd][0])} in the {what}. Correct the date, or the unit "
-            "of the times."
+            "of the times; convert years of the Persian or Buddhist calendar."
         )
 
 

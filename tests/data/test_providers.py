@@ -252,3 +252,42 @@ def test_seconds_since_1940_of_hilltop_are_times(tmp_path: Path) -> None:
     made = gw.read_observations(tmp_path / "h.xml")
     assert str(made["time"].values[0])[:10] == "2023-01-01"
     assert made["level"].values[0].tolist() == list(range(18, 27))
+
+
+def months_of_days(stem: str, *, filled: bool) -> list[str]:
+    rows = []
+    for month in pd.date_range("2018-01-01", "2018-12-01", freq="MS"):
+        days = [
+            f"{50 + month.month + day / 100:.2f}" if filled or day <= month.days_in_month else ""
+            for day in range(1, 32)
+        ]
+        rows.append(",".join([f"P7,{month:%d/%m/%Y}", *days]))
+    return ["Pozo,Data," + ",".join(f"{stem}{day:02d}" for day in range(1, 32)), *rows]
+
+
+def test_a_row_a_month_and_a_column_a_day_is_one_well(tmp_path: Path) -> None:
+    made = read(tmp_path, *months_of_days("Cota", filled=False))
+    assert made["well"].values.tolist() == ["P7"]
+    assert made["level"].sel(time="2018-02-28").values[0] == pytest.approx(52.28)
+    assert made.sizes["time"] == 365
+    assert "a column for each day" in " ".join(gw.understood(made)["what"])
+
+
+def test_wells_called_1_to_31_are_no_days(tmp_path: Path) -> None:
+    rows = [line.partition(",")[2] for line in months_of_days("", filled=True)]
+    made = read(tmp_path, *rows, day_first=True)
+    assert made.sizes["well"] == 31
+
+
+def test_brackets_that_hold_no_unit_belong_to_the_name(tmp_path: Path) -> None:
+    rows = [f"2020-01-{day:02d},50.{day},51.{day}" for day in range(1, 29)]
+    assert list(read(tmp_path, "Date,BH1,BH3 (pump)", *rows)["well"].values) == [
+        "BH1",
+        "BH3 (pump)",
+    ]
+
+
+def test_static_and_dynamic_level_are_no_wells(tmp_path: Path) -> None:
+    rows = [f"P01,2020-01-{day:02d},10.{day},21.{day}" for day in range(1, 29)]
+    with pytest.raises(SchemaError, match="2 that could be"):
+        read(tmp_path, "Poço,Data,NE (m),ND (m)", *rows)

@@ -38,14 +38,12 @@ import pandas as pd
 
 from gwforecast.data.layouts.base import Known, RawTable, meanings
 from gwforecast.data.terms.headers import Header, read_header, tokens
-from gwforecast.data.terms.units import compact, fold, parse_length
-from gwforecast.data.terms.words import CALENDAR
+from gwforecast.data.terms.units import compact, parse_length
 from gwforecast.data.text.block import is_date
-from gwforecast.data.text.stamps import month_of
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "OF_CODES", "as_rows_of_times", "plain_table", "recognise", "series_of_pairs", "stated_code",
+    "OF_CODES", "plain_table", "recognise", "series_of_pairs", "stated_code",
 ]  # fmt: skip
 
 MEAN = "00003"  # USGS' code of a daily mean
@@ -492,47 +490,6 @@ def _usgs_levels(raw: RawTable) -> RawTable:
             header = raw.headers[levels[0]]
             raw.headers[levels[0]] = replace(header, length=parse_length(f"ft {known[0]}"))
     return raw.changed(frame=frame.drop(columns=datums))
-
-
-_OF_YEARS = ("annual", "total", "sum", "mean", "average", "jahr", "anual", "annuel", "summe",
-             "mittel", "moyenne", "media", "ann")  # fmt: skip
-LEAST_DATES = 4  # columns named by dates of a table that has dates in its header
-
-
-def as_rows_of_times(raw: RawTable) -> RawTable:
-    """Return a table whose columns are dates as a long one; others as they are."""
-    names = [str(name) for name in raw.frame.columns]
-    by_year = _of_months(raw, names)
-    if by_year is not None:
-        return by_year
-    dates = [name for name in names if is_date(name)]
-    if len(dates) < LEAST_DATES or any(read_header(name).meaning == "time" for name in names):
-        return raw
-    others = [name for name in names if name not in dates]
-    long = raw.frame.melt(id_vars=others, value_vars=dates, var_name="time", value_name="value")
-    known = long[long["value"].notna()].reset_index(drop=True)
-    raw.notes.append(f"layout: {len(dates)} columns are dates, each row a well")
-    return raw.changed(frame=known.astype({"time": "str"}), line=lambda _: 1, dry={})
-
-
-def _of_months(raw: RawTable, names: list[str]) -> RawTable | None:
-    """Return a table of a row a year and a column a month as a long one; None for any other."""
-    months = {name: number for name in names if (number := month_of(name))}
-    years = [name for name in names if fold(name).strip() in CALENDAR["year"]]
-    if sorted(months.values()) != list(range(1, 13)) or len(years) != 1:
-        return None
-    year = pd.to_numeric(raw.frame[years[0]], errors="coerce")
-    if year.isna().any() or (year % 1 != 0).any():
-        return None
-    others = [n for n in names if n not in (*months, years[0]) and fold(n).strip() not in _OF_YEARS]
-    long = raw.frame.melt(id_vars=[years[0], *others], value_vars=list(months))
-    month = long["variable"].map(months)
-    stamps = long[years[0]].astype(int).map("{:04d}".format) + month.map("-{:02d}-01".format)
-    value = raw.facts.get("parameter") or "value"
-    made = long[others].assign(time=stamps.astype("str"), **{value: long["value"]})
-    made = made[made[value].notna()].sort_values("time", kind="stable").reset_index(drop=True)
-    raw.notes.append("layout: a row for each year and a column for each month")
-    return raw.changed(frame=made, line=lambda _: 1, dry={})
 
 
 def series_of_pairs(raw: RawTable) -> list[RawTable]:

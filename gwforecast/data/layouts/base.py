@@ -212,6 +212,8 @@ def facts_of_lines(rows: list[list[str]]) -> dict[str, str]:
     {'well': 'DORF 1'}
     """
     facts: dict[str, str] = {}
+    if rows and rows[0][:1] == ["TOA5"]:  # of Campbell: station, model, ...
+        facts["well"] = rows[0][1]
     of_keys = _rows_of_keys(rows)
     for keys, values in itertools.pairwise(rows):
         for key, value in zip(keys, values, strict=False) if keys in of_keys else ():

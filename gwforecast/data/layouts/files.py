@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,6 @@ import pandas as pd
 
 from gwforecast.data.layouts import loggers
 from gwforecast.data.layouts.agencies import (
-    as_rows_of_times,
     plain_table,
     recognise,
     series_of_pairs,
@@ -26,9 +26,13 @@ from gwforecast.data.layouts.records import (
     read_xml_records,
     strip,
 )
+from gwforecast.data.terms.headers import read_header
 from gwforecast.data.terms.units import fold
+from gwforecast.data.terms.words import CALENDAR
 from gwforecast.data.text import delimited
+from gwforecast.data.text.block import is_date
 from gwforecast.data.text.dated import dated
+from gwforecast.data.text.stamps import month_of
 from gwforecast.schema import SchemaError
 from gwforecast.timeline import format_time
 
@@ -116,7 +120,7 @@ def _rows(raw: RawTable) -> RawTable:
 def _with_times(raw: RawTable, dialect: Dialect) -> list[RawTable]:
     """Return the tables of one in the form of any, with times: one, or one for each well."""
     if not dialect.time_column:
-        parts = series_of_pairs(as_rows_of_times(raw))
+        parts = series_of_pairs(_rows_of_times(raw))
         if len(parts) > 1:
             return [table for part in parts for table in _with_times(part, dialect)]
         raw = parts[0]
@@ -143,6 +147,103 @@ def _warn_of_rejected(raw: RawTable) -> None:
                 "kept. Empty their cells to leave them out.",
                 stacklevel=2,
             )
+
+
+_OF_YEARS = ("annual", "total", "sum", "mean", "average", "jahr", "anual", "annuel", "summe",
+             "mittel", "moyenne", "media", "ann")  # fmt: skip
+LEAST_DATES = 4  # columns named by dates of a table that has dates in its header
+
+
+def _rows_of_times(raw: RawTable) -> RawTable:
+    """Return a table whose columns are dates as a long one; others as they are."""
+    names = [str(name) for name in raw.frame.columns]
+    by_year = _of_months(raw, names)
+    by_year = _of_days(raw, names) if by_year is None else by_year
+    if by_year is not None:
+        return by_year
+    dates = [name for name in names if is_date(name)]
+    if len(dates) < LEAST_DATES or any(read_header(name).meaning == "time" for name in names):
+        return raw
+    others = [name for name in names if name not in dates]
+    long = raw.frame.melt(id_vars=others, value_vars=dates, var_name="time", value_name="value")
+    known = long[long["value"].notna()].reset_index(drop=True)
+    raw.notes.append(f"layout: {len(dates)} columns are dates, each row a well")
+    return raw.changed(frame=known.astype({"time": "str"}), line=lambda _: 1, dry={})
+
+
+def _of_months(raw: RawTable, names: list[str]) -> RawTable | None:
+    """Return a table of a row a year and a column a month as a long one; None for any other."""
+    months = {name: number for name in names if (number := month_of(name))}
+    years = [name for name in names if fold(name).strip() in CALENDAR["year"]]
+    if sorted(months.values()) != list(range(1, 13)) or len(years) != 1:
+        return None
+    year = pd.to_numeric(raw.frame[years[0]], errors="coerce")
+    if year.isna().any() or (year % 1 != 0).any():
+        return None
+    others = [n for n in names if n not in (*months, years[0]) and fold(n).strip() not in _OF_YEARS]
+    long = raw.frame.melt(id_vars=[years[0], *others], value_vars=list(months))
+    month = long["variable"].map(months)
+    stamps = long[years[0]].astype(int).map("{:04d}".format) + month.map("-{:02d}-01".format)
+    value = raw.facts.get("parameter") or "value"
+    made = long[others].assign(time=stamps.astype("str"), **{value: long["value"]})
+    made = made[made[value].notna()].sort_values("time", kind="stable").reset_index(drop=True)
+    raw.notes.append("layout: a row for each year and a column for each month")
+    return raw.changed(frame=made, line=lambda _: 1, dry={})
+
+
+def _of_days(raw: RawTable, names: list[str]) -> RawTable | None:
+    """Return a table of a row a month and a column a day as a long one; None for any other.
+
+    The columns are called 1 to 31, or as Chuva01 to Chuva31 of Brazil's rain.
+    """
+    found = [
+        (name, re.fullmatch(r"(.*?)[ _]?0?([1-9]|[12]\d|3[01])", name.strip())) for name in names
+    ]
+    stems: dict[str, dict[int, str]] = {}
+    for name, parts in found:
+        if parts:
+            stems.setdefault(parts[1], {})[int(parts[2])] = name
+    stem, columns = max(stems.items(), key=lambda item: len(item[1]), default=("", {}))
+    months = _months_of_rows(raw, names)
+    if sorted(columns) != list(range(1, 32)) or months is None:
+        return None
+    days = raw.frame[[columns[day] for day in range(1, 32)]].set_axis(range(1, 32), axis=1)
+    beyond = np.arange(1, 32) > months.dt.days_in_month.to_numpy()[:, None]
+    if days.where(beyond).notna().any(axis=None):
+        return None
+    kept = [n for n in names if raw.header(n).meaning in ("well", "station", "screen", "unit")]
+    kept = [n for n in kept if n not in columns.values()]
+    value = stem or raw.facts.get("parameter") or "value"
+    stamps = months.dt.strftime("%Y-%m-")
+    frame = raw.frame[kept]
+    long = pd.concat([
+        frame.assign(time=stamps + f"{day:02d}", **{value: days[day]})[~beyond[:, day - 1]]
+        for day in range(1, 32)
+    ])  # fmt: skip
+    long = long.sort_values([*kept, "time"], kind="stable").reset_index(drop=True)
+    raw.notes.append("layout: a row for each month and a column for each day")
+    left = [n for n in names if n not in (*kept, *columns.values())]
+    raw.notes.append(f"left out: columns beside those of days, {', '.join(left[:6])}")
+    return raw.changed(frame=long.astype({"time": "str"}), line=lambda _: 1, dry={})
+
+
+def _months_of_rows(raw: RawTable, names: list[str]) -> pd.Series | None:
+    """Return the first day of the month of each row, by year and month or by a date."""
+    parts = {
+        part: next((n for n in names if fold(n).strip() in CALENDAR[part]), "")
+        for part in ("year", "month")
+    }
+    if all(parts.values()):
+        numbers = [pd.to_numeric(raw.frame[n], errors="coerce") for n in parts.values()]
+        text = numbers[0].map("{:.0f}".format) + numbers[1].map("-{:02.0f}-01".format)
+    else:
+        name = next((n for n in names if read_header(n).meaning == "time"), None)
+        if name is None:
+            return None
+        text = raw.frame[name].astype("str").str.strip().str[:10]
+        text = text.str.replace(r"^01[-/.](\d\d)[-/.](\d{4})$", r"\2-\1-01", regex=True)
+    months = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
+    return months if len(months) and bool((months.dt.day == 1).all()) else None
 
 
 def _without_counters(raw: RawTable) -> RawTable:

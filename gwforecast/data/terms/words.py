@@ -132,7 +132,7 @@ WORDS: dict[str, str] = {
     water elevation*, waterelevation, water level elevation, water table*, piezometric*,
     potentiometric*, gw level*, gw stand*, gwstand*, *grundwasserstand*, *grundwasserspiegel*,
     *grundwasserhoehe*, wasserstand*, wasserspiegel*, standrohrspiegel*, grondwaterstand*,
-    *stijghoogte*, waterstand*, waterpeil, niveau*, cote piezo*, cote ngf, cote, nivel*, cota*,
+    *stijghoogte*, waterstand*, waterpeil, niveau*, niva, cote piezo*, cote ngf, cote, nivel*, cota*,
     livello*, quota*, grundvattenniva*, vattenniva*, grundvandsstand*, grundvandsspejl*,
     vandstand*, vandspejl*, grunnvannsniva*, grunnvannstand*, wse, wl, level, levels,
     sl lev va, lev elev, elevation, gw elevation, groundwater elevation, stand, stand *,
@@ -244,7 +244,7 @@ _HEIGHTS = """head heads hydraulic elevation elev altitude cote cota quota hoehe
     pinnankorkeus standrohrspiegelhoehe"""
 HEIGHT_WORDS = frozenset(_HEIGHTS.split())
 """Words of a header that name a height."""
-EITHER = """nivel*, nivell*, livello*, niveau statique, niveau dynamique, niveau d eau*,
+EITHER = """niva, nivel*, nivell*, livello*, niveau statique, niveau dynamique, niveau d eau*,
     niveau nappe*, niveau de la nappe*, phreatic*, freatic*, freatimetr*, piezo reading,
     rest water level*, rwl, static level*, standing level*, rest level*, water table,
     tape reading, hand reading, *ruhewasser*, rwsp, pejling, pejlet, lodning*, *seviye*,
