@@ -180,7 +180,7 @@ layout("VuSitu", "vu.csv", "{d:%Y-%m-%d} 00:00:00,1.0,11.2,{pf:.2f}", "VuSitu Re
 layout("Campbell TOA5", "toa5.dat", '"{d:%Y-%m-%d} 00:00:00",{d.week},12.5,{vf:.2f}',
        '"TOA5","GW4","CR1000","1234","CR1000.Std.31","CPU:gw.CR1","123","Daily"',
        '"TIMESTAMP","RECORD","BattV_Min","Level_Avg"', '"TS","RN","Volts","ft"',
-       '"","","Min","Avg"')  # fmt: skip
+       '"","","Min","Avg"', wells="GW4")  # fmt: skip
 
 # more of the world ---------------------------------------------------------------------------------
 
