@@ -425,15 +425,14 @@ def _described(
     by_well = {well: headers[columns[well]] for well in series}
     depths = {w for w, h in by_well.items() if _is_depth(h)}
     lengths = {w: h.length for w, h in by_well.items()}
-    odd = [w for w, h in by_well.items() if h.unit and not h.length]
-    odd = odd if len(odd) == len(series) else []  # BH3 (pump) beside BH1 is a name
-    with_units = [w for w, h in by_well.items() if h.length or w in odd]
-    if with_units and len(with_units) < len(series):
+    known = [length for length in lengths.values() if length]
+    odd = not known and all(h.unit for h in by_well.values())  # BH3 (pump) beside BH1 is a name
+    if known and len(known) < len(series):
         raise SchemaError(
             f"All levels must have the same units. Received {[h.text for h in by_well.values()]}. "
             "Convert them, and name the units in every header or in none."
         )
-    names = {length.name for length in lengths.values() if length}
+    names = {length.name for length in known}
     if len(names) > 1:
         series = {w: s * cast(LengthUnit, lengths[w]).factor for w, s in series.items()}
         raw.notes.append(f"units: {', '.join(sorted(names))}, each column converted to m")
@@ -445,7 +444,6 @@ def _described(
             f"All wells must have the same datum. Received {sorted(datums)}. Convert one of them, "
             "or read them apart."
         )
-    of_first = first.length
     return Levels(
         series,
         source,
@@ -454,14 +452,14 @@ def _described(
         datum=next(iter(datums), None),
         above=frozenset(set(series) - depths) if depths and depths != set(series) else frozenset(),
         relative=frozenset(w for w, ln in lengths.items() if ln and ln.sense == "relative"),
-        stated_above=bool(datums) or bool(of_first and of_first.sense == "above"),
+        stated_above=bool(datums) or bool(first.length and first.length.sense == "above"),
         is_generic=first.meaning == "value" and raw.path is not None,
-        point=of_first.point if of_first else None,
+        point=first.length.point if first.length else None,
         named=_named(by_well.values()),
         ground=_ground(raw),
         unclear=next(
-            (h.length.unclear if h.length else h.unit for w, h in by_well.items()
-             if (h.length and h.length.unclear) or w in odd), None,
+            (h.length.unclear if h.length else h.unit for h in by_well.values()
+             if (h.length and h.length.unclear) or odd), None,
         ),
     )  # fmt: skip
 
