@@ -17,8 +17,8 @@ from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.terms.headers import Header, read_header, sense_of, tokens
 from gwforecast.data.terms.units import LengthUnit, parse_length
 from gwforecast.data.terms.words import GROUND_WORDS, TIME_WORDS
-from gwforecast.data.text.dated import dated
-from gwforecast.data.text.stamps import local_times, times_of_index
+from gwforecast.data.text.dated import dated, times_of_index
+from gwforecast.data.text.stamps import local_times
 from gwforecast.schema import SchemaError
 
 __all__ = ["Levels", "as_table", "series_by_well"]

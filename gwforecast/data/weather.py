@@ -24,7 +24,8 @@ from gwforecast.data.roles import (
 from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.units import convert_weather
 from gwforecast.data.terms.words import CALENDAR_WORDS
-from gwforecast.data.text.stamps import local_times, times_of_index
+from gwforecast.data.text.dated import times_of_index
+from gwforecast.data.text.stamps import local_times
 from gwforecast.data.time_axis import (
     Cleaning,
     StepStamp,

@@ -24,8 +24,8 @@ from gwforecast.data.layouts.base import Dialect, RawTable, keep_facts
 from gwforecast.data.layouts.records import strip
 from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import compact, parse_length
+from gwforecast.data.text.dated import read_times
 from gwforecast.data.text.encoding import decoded
-from gwforecast.data.text.stamps import read_times
 from gwforecast.schema import SchemaError
 
 __all__ = [

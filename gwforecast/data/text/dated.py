@@ -1,6 +1,13 @@
-"""The times of a table: which column or columns hold them, and the rows that have none."""
+"""The times of a table: which columns hold them, what its text, numbers or dates are.
+
+Rows that have no time are left out where they hold nothing else.
+"""
 
 from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,10 +18,10 @@ from gwforecast.data.terms.headers import tokens
 from gwforecast.data.terms.units import fold
 from gwforecast.data.terms.words import CALENDAR, TIME_WORDS
 from gwforecast.data.text.block import is_clock, is_date
-from gwforecast.data.text.stamps import read_times
+from gwforecast.data.text.stamps import Stamps, StampText, Where, local_times
 from gwforecast.schema import SchemaError
 
-__all__ = ["dated"]
+__all__ = ["dated", "read_times", "times_of_index"]
 
 _SUMMARIES = ("mean", "min", "max", "minimum", "maximum", "average", "mittel", "mittelwert", "sum",
               "total", "count", "median", "std", "moyenne", "media", "gemiddelde")  # fmt: skip
@@ -223,3 +230,175 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
         text = pd.Series([f"{value:.0f}" for value in date], index=date.index, dtype="str")
     joined: pd.Series = text + " " + clock.astype("str").str.strip()
     return joined
+
+
+SERIAL_ORIGIN = pd.Timestamp("1899-12-30")
+
+
+def read_times(
+    column: pd.Series,
+    *,
+    day_first: bool | None = None,
+    date_format: str | None = None,
+    where: Where,
+    source: str,
+) -> Stamps:
+    """Return the times of a column.
+
+    Raises SchemaError if a row has no time, the order of day and month is not known, or a stamp
+    has another form.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Text, numbers (days since 1899-12-30, YYYYMMDD, or milliseconds since 1970), or dates.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        index = pd.DatetimeIndex(column)
+        return Stamps(*local_times(index), "dates")
+    objects = _of_objects(column)
+    if objects is not None:
+        return Stamps(objects, form="dates")
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return _of_numbers(column, where, source, date_format)
+    if len(column) and not column.isna().any():
+        fast = StampText(column.astype("str"), where, source, day_first).alike()
+        if fast is not None and date_format is None:
+            return fast
+    text = column.astype("str").str.strip()
+    if column.isna().any() or (text == "").any():
+        raise _without_time(column.isna() | (text == ""), where, source)
+    if date_format is None and text.str.fullmatch(r"-?\d{9,13}").all():
+        since = _since_1970(pd.to_numeric(text))
+        if since is not None:
+            return since
+    reader = StampText(text, where, source, day_first)
+    return reader.given(date_format) if date_format is not None else reader.found()
+
+
+def times_of_index(index: pd.Index) -> pd.DatetimeIndex | None:
+    """Return an index as times: of periods the start, of dates midnight; None where it is none."""
+    if isinstance(index, pd.DatetimeIndex):
+        return index
+    if isinstance(index, pd.PeriodIndex):
+        return pd.DatetimeIndex(index.to_timestamp())
+    if len(index) and all(isinstance(v, dt.date) for v in index[:50]):
+        return pd.DatetimeIndex(pd.to_datetime(list(index)))
+    return None
+
+
+def _of_objects(column: pd.Series) -> pd.DatetimeIndex | None:
+    """Return times of a column of ``date``, ``datetime`` or ``Period`` objects."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return pd.DatetimeIndex(column.dt.to_timestamp())
+    if column.dtype == object:
+        known = [v for v in column.iloc[:50] if v is not None and v == v]
+        if known and all(isinstance(v, dt.date) for v in known):
+            return pd.DatetimeIndex(pd.to_datetime(column))
+    return None
+
+
+def _without_time(missing: pd.Series, where: Where, source: str) -> SchemaError:
+    row = int(np.flatnonzero(missing.to_numpy())[0])
+    return SchemaError(
+        f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
+        "remove the row."
+    )
+
+
+def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str | None) -> Stamps:
+    if column.isna().any():
+        raise _without_time(column.isna(), where, source)
+    low, high = float(column.min()), float(column.max())
+    counted = None if date_format is not None else _counted(column, low, high)
+    if counted is not None:
+        return counted
+    if date_format is None and low > 15_000 and high < 90_000:
+        days = np.round(column.to_numpy(float) * 86_400_000).astype("timedelta64[ms]")
+        times = pd.DatetimeIndex(SERIAL_ORIGIN + pd.TimedeltaIndex(days)).round("s")
+        return Stamps(times.as_unit("us"), form="days since 1899-12-30 (spreadsheet)")
+    since = None if date_format is not None else _since_1970(column)
+    if since is not None:
+        return since
+    text = pd.Series([f"{value:.0f}" for value in column], index=column.index)
+    reader = StampText(text, where, source, None)
+    return reader.given(date_format) if date_format is not None else reader.found()
+
+
+_COUNTS = {"mjd": 40_587, "modified": 40_587, "datenum": 719_529, "matlab": 719_529,
+           "ordinal": 719_163}  # fmt: skip
+"""Number of 1970-01-01 in counts of days, by a word of the header."""
+_LONG = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+
+
+def _counted(column: pd.Series, low: float, high: float) -> Stamps | None:
+    """Return times of years with decimals, or of days since the day that the header names."""
+    name = fold(str(column.name))
+    if low > 1600 and high < 2300 and bool((column % 1 != 0).any()):
+        return _of_years(column.to_numpy(float))
+    stated = re.search(r"\b(day|hour|minute|second)s? since (\d{4}-\d{1,2}-\d{1,2})", name)
+    word = next((w for w in re.split(r"[\W_]+", name) if w in _COUNTS), None)
+    long = 86_400
+    if stated:
+        zero = pd.Timestamp(stated[2])
+        long = _LONG[stated[1]]
+    elif low > 2_300_000 and high < 2_600_000:  # Julian dates
+        zero = pd.Timestamp("1970-01-01")
+        column = column - 2_440_587.5
+    elif word is not None:
+        zero = pd.Timestamp("1970-01-01")
+        column = column - _COUNTS[word]
+    else:
+        return None
+    seconds = np.round(column.to_numpy(float) * long)
+    if np.abs(seconds).max() > 1e11:
+        return None
+    times = zero.to_datetime64().astype("datetime64[s]") + seconds.astype("timedelta64[s]")
+    return Stamps(
+        pd.DatetimeIndex(times.astype("datetime64[us]")),
+        form=stated[0] if stated else f"days by {word or 'Julian date'}",
+    )
+
+
+def _of_years(years: np.ndarray) -> Stamps:
+    """Return times of years with decimals: months where they are twelfths, else days."""
+    whole = np.floor(years + 1e-6)
+    months = (years - whole) * 12
+    digits = max(len(f"{value:.8f}".rstrip("0").partition(".")[2]) for value in years[:1000])
+    near = 12 * 0.51 * 10.0**-digits + 1e-9
+    for shift, said in ((0.0, "first days of months"), (0.5, "months, by their middle")):
+        number = months - shift
+        if digits > 1 and (np.abs(number - np.round(number)) <= near).all():
+            count = (whole * 12 + np.round(number)).astype(np.int64) - 1970 * 12
+            index = pd.DatetimeIndex(count.astype("datetime64[M]").astype("datetime64[us]"))
+            return Stamps(index, form=f"years with decimals, {said}")
+    start = (whole.astype(np.int64) - 1970).astype("datetime64[Y]")
+    length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(float)
+    seconds = np.round((years - whole) * length * 86_400).astype("timedelta64[s]")
+    exact = pd.DatetimeIndex((start.astype("datetime64[s]") + seconds).astype("datetime64[us]"))
+    days = exact.round("D")
+    apart = np.abs((exact - days).total_seconds().to_numpy()) / (length * 86_400)
+    coarse = bool((apart <= 0.51 * 10.0**-digits + 1e-9).all())
+    return Stamps(
+        days if coarse else exact.round("min"), form="years with decimals, fractions of their days"
+    )
+
+
+def _since_1970(numbers: pd.Series) -> Stamps | None:
+    """Return times of seconds or milliseconds since 1970; None where the numbers are none.
+
+    Numbers that are all YYYYMMDDhh or YYYYMMDDhhmm are dates.
+    """
+    size = float(numbers.abs().max())
+    if 3e11 < size < 1e13:
+        unit: Literal["ms", "s"] = "ms"
+    elif 1e8 < size < 4.2e9:
+        unit = "s"
+    else:
+        return None
+    text = numbers.map("{:.0f}".format)
+    form = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M"}.get(len(text.iloc[0]))
+    if form and pd.to_datetime(text, format=form, errors="coerce").notna().all():
+        return None
+    times = pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit)).round("ms")
+    return Stamps(times.as_unit("us"), "UTC", f"{unit} since 1970")

@@ -1,25 +1,25 @@
-"""Times as text, numbers or objects: read in one form, put on local days, never guessed.
+"""Times as text: read in one form, put on local days, never guessed.
 
 A stamp with a time zone whose clock is midnight there is that local day. Other stamps with a zone
-keep the clock of the zone's standard time, without daylight saving.
+keep the clock of the zone's standard time, without daylight saving. Times of one fixed width are
+read straight from their digits: fast, and only where certain.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from gwforecast.data.terms.units import fold
-from gwforecast.data.text.digits import FixedWidth, read_fixed_width
 from gwforecast.schema import SchemaError
 
-__all__ = ["Stamps", "local_times", "month_of", "read_times", "times_of_index"]
+__all__ = [
+    "Stamps", "StampText", "Where", "local_times", "month_of", "read_fixed_width",
+]  # fmt: skip
 
 _ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _NAMED_ZONE = re.compile(r"\s+\(?([A-Z]{2,5})\)?$")
@@ -51,7 +51,14 @@ def month_of(name: str) -> int | None:
 
 
 _SAMPLED = 4000
-SERIAL_ORIGIN = pd.Timestamp("1899-12-30")
+Where = Callable[[int], str]
+_FORMS = (
+    (r"^\d{8}$", "%Y%m%d"), (r"^\d{8}[T ]\d{2}:\d{2}:\d{2}$", "%Y%m%d %H:%M:%S"),
+    (r"^\d{8} \d{2}:\d{2}$", "%Y%m%d %H:%M"), (r"^\d{14}$", "%Y%m%d%H%M%S"),
+    (r"^\d{12}$", "%Y%m%d%H%M"), (r"^\d{10}$", "%Y%m%d%H"), (r"^\d{4}-\d{2}$", "%Y-%m"),
+    (r"^\d{4}/\d{2}$", "%Y/%m"), (r"^\d{4}\.\d{2}$", "%Y.%m"), (r"^\d{1,2}/\d{4}$", "%m/%Y"),
+    (r"^\d{1,2}\.\d{4}$", "%m.%Y"), (r"^\d{1,2}-\d{4}$", "%m-%Y"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,61 +68,6 @@ class Stamps:
     times: pd.DatetimeIndex  # naive
     zone: str | None = None  # time zone that the stamps had, and what was made of it
     form: str = ""  # how they were written
-
-
-Where = Callable[[int], str]
-
-
-def read_times(
-    column: pd.Series,
-    *,
-    day_first: bool | None = None,
-    date_format: str | None = None,
-    where: Where,
-    source: str,
-) -> Stamps:
-    """Return the times of a column.
-
-    Raises SchemaError if a row has no time, the order of day and month is not known, or a stamp
-    has another form.
-
-    Parameters
-    ----------
-    column : pandas.Series
-        Text, numbers (days since 1899-12-30, YYYYMMDD, or milliseconds since 1970), or dates.
-    """
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        index = pd.DatetimeIndex(column)
-        return _localised(index, "dates")
-    objects = _of_objects(column)
-    if objects is not None:
-        return Stamps(objects, form="dates")
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return _of_numbers(column, where, source, date_format)
-    if len(column) and not column.isna().any():
-        fast = _Reader(column.astype("str"), where, source, day_first).alike()
-        if fast is not None and date_format is None:
-            return fast
-    text = column.astype("str").str.strip()
-    if column.isna().any() or (text == "").any():
-        raise _without_time(column.isna() | (text == ""), where, source)
-    if date_format is None and text.str.fullmatch(r"-?\d{9,13}").all():
-        since = _since_1970(pd.to_numeric(text))
-        if since is not None:
-            return since
-    reader = _Reader(text, where, source, day_first)
-    return reader.given(date_format) if date_format is not None else reader.found()
-
-
-def times_of_index(index: pd.Index) -> pd.DatetimeIndex | None:
-    """Return an index as times: of periods the start, of dates midnight; None where it is none."""
-    if isinstance(index, pd.DatetimeIndex):
-        return index
-    if isinstance(index, pd.PeriodIndex):
-        return pd.DatetimeIndex(index.to_timestamp())
-    if len(index) and all(isinstance(v, dt.date) for v in index[:50]):
-        return pd.DatetimeIndex(pd.to_datetime(list(index)))
-    return None
 
 
 def local_times(index: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, str | None]:
@@ -152,129 +104,7 @@ def _settled(utc: pd.DatetimeIndex, offsets: np.ndarray, name: str) -> tuple[pd.
     return utc + pd.Timedelta(standard), f"{name}, as standard time UTC{hours:+g} h"
 
 
-def _localised(index: pd.DatetimeIndex, form: str) -> Stamps:
-    times, zone = local_times(index)
-    return Stamps(times, zone, form)
-
-
-def _of_objects(column: pd.Series) -> pd.DatetimeIndex | None:
-    """Return times of a column of ``date``, ``datetime`` or ``Period`` objects."""
-    if isinstance(column.dtype, pd.PeriodDtype):
-        return pd.DatetimeIndex(column.dt.to_timestamp())
-    if column.dtype == object:
-        known = [v for v in column.iloc[:50] if v is not None and v == v]
-        if known and all(isinstance(v, dt.date) for v in known):
-            return pd.DatetimeIndex(pd.to_datetime(column))
-    return None
-
-
-def _without_time(missing: pd.Series, where: Where, source: str) -> SchemaError:
-    row = int(np.flatnonzero(missing.to_numpy())[0])
-    return SchemaError(
-        f"Every row needs a time. Received none in {where(row)} of {source}. Give the date or "
-        "remove the row."
-    )
-
-
-def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str | None) -> Stamps:
-    if column.isna().any():
-        raise _without_time(column.isna(), where, source)
-    low, high = float(column.min()), float(column.max())
-    counted = None if date_format is not None else _counted(column, low, high)
-    if counted is not None:
-        return counted
-    if date_format is None and low > 15_000 and high < 90_000:
-        days = np.round(column.to_numpy(float) * 86_400_000).astype("timedelta64[ms]")
-        times = pd.DatetimeIndex(SERIAL_ORIGIN + pd.TimedeltaIndex(days)).round("s")
-        return Stamps(times.as_unit("us"), form="days since 1899-12-30 (spreadsheet)")
-    since = None if date_format is not None else _since_1970(column)
-    if since is not None:
-        return since
-    text = pd.Series([f"{value:.0f}" for value in column], index=column.index)
-    reader = _Reader(text, where, source, None)
-    return reader.given(date_format) if date_format is not None else reader.found()
-
-
-_COUNTS = {"mjd": 40_587, "modified": 40_587, "datenum": 719_529, "matlab": 719_529,
-           "ordinal": 719_163}  # fmt: skip
-"""Number of 1970-01-01 in counts of days, by a word of the header."""
-_LONG = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
-
-
-def _counted(column: pd.Series, low: float, high: float) -> Stamps | None:
-    """Return times of years with decimals, or of days since the day that the header names."""
-    name = fold(str(column.name))
-    if low > 1600 and high < 2300 and bool((column % 1 != 0).any()):
-        return _of_years(column.to_numpy(float))
-    stated = re.search(r"\b(day|hour|minute|second)s? since (\d{4}-\d{1,2}-\d{1,2})", name)
-    word = next((w for w in re.split(r"[\W_]+", name) if w in _COUNTS), None)
-    long = 86_400
-    if stated:
-        zero = pd.Timestamp(stated[2])
-        long = _LONG[stated[1]]
-    elif low > 2_300_000 and high < 2_600_000:  # Julian dates
-        zero = pd.Timestamp("1970-01-01")
-        column = column - 2_440_587.5
-    elif word is not None:
-        zero = pd.Timestamp("1970-01-01")
-        column = column - _COUNTS[word]
-    else:
-        return None
-    seconds = np.round(column.to_numpy(float) * long)
-    if np.abs(seconds).max() > 1e11:
-        return None
-    times = zero.to_datetime64().astype("datetime64[s]") + seconds.astype("timedelta64[s]")
-    return Stamps(
-        pd.DatetimeIndex(times.astype("datetime64[us]")),
-        form=stated[0] if stated else f"days by {word or 'Julian date'}",
-    )
-
-
-def _of_years(years: np.ndarray) -> Stamps:
-    """Return times of years with decimals: months where they are twelfths, else days."""
-    whole = np.floor(years + 1e-6)
-    months = (years - whole) * 12
-    digits = max(len(f"{value:.8f}".rstrip("0").partition(".")[2]) for value in years[:1000])
-    near = 12 * 0.51 * 10.0**-digits + 1e-9
-    for shift, said in ((0.0, "first days of months"), (0.5, "months, by their middle")):
-        number = months - shift
-        if digits > 1 and (np.abs(number - np.round(number)) <= near).all():
-            count = (whole * 12 + np.round(number)).astype(np.int64) - 1970 * 12
-            index = pd.DatetimeIndex(count.astype("datetime64[M]").astype("datetime64[us]"))
-            return Stamps(index, form=f"years with decimals, {said}")
-    start = (whole.astype(np.int64) - 1970).astype("datetime64[Y]")
-    length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(float)
-    seconds = np.round((years - whole) * length * 86_400).astype("timedelta64[s]")
-    exact = pd.DatetimeIndex((start.astype("datetime64[s]") + seconds).astype("datetime64[us]"))
-    days = exact.round("D")
-    apart = np.abs((exact - days).total_seconds().to_numpy()) / (length * 86_400)
-    coarse = bool((apart <= 0.51 * 10.0**-digits + 1e-9).all())
-    return Stamps(
-        days if coarse else exact.round("min"), form="years with decimals, fractions of their days"
-    )
-
-
-def _since_1970(numbers: pd.Series) -> Stamps | None:
-    """Return times of seconds or milliseconds since 1970; None where the numbers are none.
-
-    Numbers that are all YYYYMMDDhh or YYYYMMDDhhmm are dates.
-    """
-    size = float(numbers.abs().max())
-    if 3e11 < size < 1e13:
-        unit: Literal["ms", "s"] = "ms"
-    elif 1e8 < size < 4.2e9:
-        unit = "s"
-    else:
-        return None
-    text = numbers.map("{:.0f}".format)
-    form = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M"}.get(len(text.iloc[0]))
-    if form and pd.to_datetime(text, format=form, errors="coerce").notna().all():
-        return None
-    times = pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit)).round("ms")
-    return Stamps(times.as_unit("us"), "UTC", f"{unit} since 1970")
-
-
-class _Reader:
+class StampText:
     """Text of times, all in one form."""
 
     def __init__(self, text: pd.Series, where: Where, source: str, day_first: bool | None) -> None:
@@ -285,7 +115,7 @@ class _Reader:
         times = pd.to_datetime(self.text, format=form, errors="coerce", utc="%z" in form)
         if times.isna().any():
             self._refuse(times, f" by date_format={form!r}")
-        return _localised(pd.DatetimeIndex(times), form)
+        return Stamps(*local_times(pd.DatetimeIndex(times)), form)
 
     def found(self) -> Stamps:
         """Return times in the form of the first."""
@@ -471,15 +301,6 @@ class _Reader:
         )
 
 
-_FORMS = (
-    (r"^\d{8}$", "%Y%m%d"), (r"^\d{8}[T ]\d{2}:\d{2}:\d{2}$", "%Y%m%d %H:%M:%S"),
-    (r"^\d{8} \d{2}:\d{2}$", "%Y%m%d %H:%M"), (r"^\d{14}$", "%Y%m%d%H%M%S"),
-    (r"^\d{12}$", "%Y%m%d%H%M"), (r"^\d{10}$", "%Y%m%d%H"), (r"^\d{4}-\d{2}$", "%Y-%m"),
-    (r"^\d{4}/\d{2}$", "%Y/%m"), (r"^\d{4}\.\d{2}$", "%Y.%m"), (r"^\d{1,2}/\d{4}$", "%m/%Y"),
-    (r"^\d{1,2}\.\d{4}$", "%m.%Y"), (r"^\d{1,2}-\d{4}$", "%m-%Y"),
-)  # fmt: skip
-
-
 def _clock(first: str) -> str:
     """Return the format of the clock behind a date."""
     rest = re.sub(r"^\S*?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", "", first)
@@ -547,3 +368,214 @@ def _numbered(value: str) -> str:
     if len(year) == 2:
         year = f"{1900 + int(year) if int(year) > 49 else 2000 + int(year)}"
     return f"{year}-{months[0]:02d}-{int(day):02d}{clock}"
+
+
+_CLOCK = r"(?:[T ](?P<H>\d\d):(?P<M>\d\d)(?::(?P<S>\d\d)(?P<f>[.,]0+)?)?)?(?P<z>Z|[+-]\d\d:?\d\d)?"
+_ISO = re.compile(r"^(?P<Y>\d{4})(?P<sep>[-/.])(?P<m>\d\d)(?P=sep)(?P<d>\d\d)" + _CLOCK + "$")
+_TWO = re.compile(r"^(?P<a>\d\d)(?P<sep>[-/.])(?P<b>\d\d)(?P=sep)(?P<Y>\d{4})" + _CLOCK + "$")
+_PLAIN = re.compile(r"^(?P<Y>\d{4})(?P<m>\d\d)(?P<d>\d\d)$")
+_NONE = 255
+_MOST = {"m": 12, "d": 31, "a": 31, "b": 31, "H": 23, "M": 59, "S": 59}
+_DATE = 10  # letters of a date before a clock
+
+
+def _table_of_pairs() -> np.ndarray:
+    """Return the number of each pair of bytes that are digits, 255 for the others."""
+    table = np.full(65536, _NONE, np.uint8)
+    for value in range(100):
+        table[np.frombuffer(f"{value:02d}".encode(), "<u2")[0]] = value
+    return table
+
+
+_PAIRS = _table_of_pairs()
+
+
+@dataclass(frozen=True)
+class FixedWidth:
+    """Digits of times that are all written alike."""
+
+    # Y, and either m and d, or a and b, whose order is to be found; shape (run,), a run being rows
+    # of the same date
+    date: dict[str, np.ndarray]
+    rows: np.ndarray  # number of rows of each run, shape (run,)
+    clock: np.ndarray | None  # seconds since midnight, shape (time,)
+    separator: str  # between the parts of the date
+    # minutes from UTC, shape (time,); None where there are no time zones
+    offsets: np.ndarray | None
+
+    def times(self, *, day_first: bool = True) -> np.ndarray | None:
+        """Return ``datetime64[us]``, shape (time,); None where there is no such day."""
+        date = dict(self.date)
+        if "a" in date:
+            first, second = ("d", "m") if day_first else ("m", "d")
+            date[first], date[second] = date["a"], date["b"]
+        year, month, day = date["Y"], date["m"], date["d"]
+        low, high = int(year.min()), int(year.max())
+        if min(month.min(), day.min()) < 1 or month.max() > 12 or high - low > 1000:
+            return None
+        months = np.arange(f"{low:04d}-01", f"{high + 1:04d}-02", dtype="datetime64[M]")
+        starts = months.astype("datetime64[D]").astype(np.int64)
+        place: np.ndarray = (year - np.int16(low)) * np.int16(12) + (month - np.uint8(1))
+        if (day > np.diff(starts).take(place)).any():
+            return None
+        made = np.repeat((starts.take(place) + day - 1) * 86_400, self.rows)
+        if self.clock is not None:
+            made += self.clock
+        made *= 1_000_000
+        return made.view("datetime64[us]")
+
+
+def read_fixed_width(text: pd.Series) -> FixedWidth | None:
+    """Return the digits of times that all have the form of the first; None where they have not.
+
+    Examples
+    --------
+    >>> made = read_fixed_width(pd.Series(["31.01.2020", "01.02.2020"], dtype="str"))
+    >>> made.times(day_first=True).astype("datetime64[D]").tolist()
+    [datetime.date(2020, 1, 31), datetime.date(2020, 2, 1)]
+    """
+    first = str(text.iloc[0]) if len(text) else ""
+    found = _ISO.match(first) or _TWO.match(first) or _PLAIN.match(first)
+    if found is None:
+        return None
+    parts = []
+    for letters in _bytes(text, len(first)):
+        part = _part(letters, first, found) if letters is not None else None
+        if part is None:
+            return None
+        parts.append(part)
+    dates, rows, clocks, offsets = zip(*parts, strict=True)
+    return FixedWidth(
+        {name: np.concatenate([date[name] for date in dates]) for name in dates[0]},
+        np.concatenate(rows),
+        None if clocks[0] is None else np.concatenate(clocks),
+        found.groupdict().get("sep") or "",
+        None if offsets[0] is None else np.concatenate(offsets),
+    )
+
+
+_Part = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None, np.ndarray | None]
+
+
+def _part(letters: np.ndarray, first: str, found: re.Match[str]) -> _Part | None:
+    """Return dates and rows of their runs, clocks and offsets of some rows; None as above."""
+    groups = {name: found.span(name) for name, value in found.groupdict().items() if value}
+    zone = found.groupdict().get("z")
+    signs = groups["z"][0] if zone and zone != "Z" else -1
+    dates, rows = _runs(letters, clocked="H" in groups)
+    period = _period(letters, rows) if "H" in groups else len(letters)
+    for k, letter in enumerate(first):
+        column = dates[:, k] if k < _DATE else letters[: period if k > _DATE else None, k]
+        if k == signs:
+            if not ((column == 43) | (column == 45)).all():
+                return None
+        elif not letter.isdigit() and (column != ord(letter)).any():
+            return None
+    date = {n: _number(dates, *groups[n]) for n in "Ymdab" if n in groups}
+    if any(part.max() > _MOST.get(name, 9999) for name, part in date.items()):
+        return None
+    if "f" in groups and (letters[:period, groups["f"][0] + 1 : groups["f"][1]] != 48).any():
+        return None
+    clock = None
+    for name, seconds in (("H", 3600), ("M", 60), ("S", 1)):
+        if name in groups:
+            part = _number(letters[:period], *groups[name])
+            if part.max() > _MOST[name]:
+                return None
+            made = part * np.int32(seconds)
+            clock = made if clock is None else clock + made
+    clock = None if clock is None else np.resize(clock, len(letters))
+    offsets = _offsets(letters[:period], groups["z"][0], zone) if zone else None
+    offsets = None if offsets is None else np.resize(offsets, len(letters))
+    return None if zone and offsets is None else (date, rows, clock, offsets)
+
+
+def _runs(letters: np.ndarray, *, clocked: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of each run of rows with the same date, and the rows of each run.
+
+    Readings of a logger have many rows a day: their date is read once.
+    """
+    rows, width = letters.shape
+    if not clocked:
+        return letters, np.ones(rows, np.int64)
+    left, right = (
+        np.ndarray((rows,), kind, buffer=letters, offset=offset, strides=(width,))
+        for kind, offset in (("<u8", 0), ("<u2", 8))
+    )
+    new = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+    starts = np.append(0, np.flatnonzero(new) + 1)
+    return letters[starts], np.diff(np.append(starts, rows))
+
+
+def _period(letters: np.ndarray, rows: np.ndarray) -> int:
+    """Return after how many rows the clocks repeat, as a logger's do every day; else all rows."""
+    height, width = len(letters), letters.shape[1]
+    period = int(rows[1]) if len(rows) > 2 else height
+    if not period < height:
+        return height
+    for start in {*range(_DATE + 1, width - 8, 8), width - 8}:  # words of eight letters
+        word = np.ndarray((height,), "<u8", buffer=letters, offset=start, strides=(width,))
+        word = word >> np.uint64(16) if start < _DATE else word  # without those of the date
+        if (word[period:] != word[:-period]).any():
+            return height
+    return period
+
+
+def _number(letters: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the two or four digits of each row as a number, above 9999 where they are none."""
+    pairs = [_pair(letters, k) for k in range(start, stop, 2)]
+    if len(pairs) == 1:
+        return pairs[0]
+    return np.asarray(
+        np.int16(100) * pairs[0] + np.where(pairs[1] == _NONE, np.int16(20_000), pairs[1])
+    )
+
+
+def _pair(letters: np.ndarray, start: int) -> np.ndarray:
+    """Return two digits of each row as a number, shape (row,)."""
+    rows, width = letters.shape
+    pairs = np.ndarray((rows,), "<u2", buffer=letters, offset=start, strides=(width,))
+    return np.asarray(_PAIRS.take(pairs))
+
+
+def _offsets(letters: np.ndarray, start: int, zone: str) -> np.ndarray | None:
+    if zone == "Z":
+        return np.zeros(len(letters), np.int64)
+    hours, minutes = _pair(letters, start + 1), _pair(letters, start + len(zone) - 2)
+    if max(hours.max(), minutes.max()) == _NONE:
+        return None
+    sign = np.where(letters[:, start] == 45, -1, 1)
+    return np.asarray(sign * (hours.astype(np.int64) * 60 + minutes))
+
+
+def _bytes(text: pd.Series, width: int) -> Iterator[np.ndarray | None]:
+    """Yield the letters of text of one width, shape (row, width); None where widths differ.
+
+    The rows come in parts that fit the cache of a processor.
+    """
+    chunked = getattr(text.array, "_pa_array", None)
+    if chunked is None or chunked.null_count:
+        yield _copied(text, width)
+        return
+    kind = np.int64 if "large" in str(chunked.type) else np.int32
+    for rows in chunked.chunks if hasattr(chunked, "chunks") else [chunked]:
+        if not len(rows):
+            continue
+        buffers = rows.buffers()
+        offsets = np.frombuffer(buffers[1], kind)[rows.offset : rows.offset + len(rows) + 1]
+        if (np.diff(offsets) != width).any():
+            yield None
+            return
+        data = np.frombuffer(buffers[2], np.uint8)[offsets[0] : offsets[-1]]
+        yield np.asarray(data.reshape(len(rows), width))
+
+
+def _copied(text: pd.Series, width: int) -> np.ndarray | None:
+    try:
+        made = text.to_numpy(object).astype(f"S{width + 1}")
+    except (UnicodeEncodeError, ValueError, TypeError):
+        return None
+    grid = made.view(np.uint8).reshape(len(made), width + 1)
+    if grid[:, width].any() or (grid[:, :width] == 0).any():
+        return None
+    return np.ascontiguousarray(grid[:, :width])
