@@ -192,15 +192,16 @@ def _misses(
         timeline.format_time(bound(period).sel({schema.WELL: [well]}).values[0])
         for bound in (split.start, split.end)
     )
-    spans = []
+    spans: dict[str, list[str]] = {}
     for name in names:
         known = np.flatnonzero(of_well[name].notnull().values)
         first, last = (timeline.format_time(times[known[at]]) for at in (0, -1))
-        spans.append(f"{name!r} is known from {first} to {last}")
+        spans.setdefault(f"is known from {first} to {last}", []).append(repr(name))
+    said = " and ".join(f"{', '.join(alike)} {span}" for span, alike in spans.items())
     return (
-        f"The weather must cover levels of each period. Received well {well!r}, where "
-        f"{' and '.join(spans)}, but the {period} period is {start} to {end}. Add the weather, "
-        "choose other periods (--test-start), or leave the covariate out."
+        f"The weather must cover levels of each period. Received well {well!r}, where {said}, but "
+        f"the {period} period is {start} to {end}. Add the weather, choose other periods "
+        "(--test-start), or leave the covariate out."
     )
 
 

@@ -39,6 +39,10 @@ FEWEST = 2
 """Pairs that a metric of a central prediction needs in a period."""
 
 
+LAST_YEAR, LEAST_SHARE = "seasonal_naive", 0.2
+"""Baseline that is not scored where it predicts less than this share of the rows of others."""
+
+
 def common_rows(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which models are scored, and on which rows all of these have a prediction.
 
@@ -206,6 +210,8 @@ def score_table(
         predicted = level.values[:, well, rows]
         if np.isinf(predicted).any():
             predicted = _without_infinite(predicted, models, wells[well], PERIODS[period])
+        if LAST_YEAR in models and baseline != LAST_YEAR:
+            predicted = _without_rare(predicted, models.index(LAST_YEAR))
         scores = _score_period(
             observed.values[well, rows], predicted, quantiles, references[well][period], scored
         )
@@ -258,6 +264,19 @@ def _references(observed: np.ndarray, inside: list[np.ndarray]) -> list[list[flo
     with np.errstate(invalid="ignore"):
         through = np.cumsum(sums, axis=0) / np.cumsum(counts, axis=0)
     return [[np.nan, *means[:-1]] for means in through.T.tolist()]
+
+
+def _without_rare(predicted: np.ndarray, number: int) -> np.ndarray:
+    """Return the predictions (model, row, quantile) without those of a model that has few rows.
+
+    In a record of less than two years hardly a level has one of the year before. All models would
+    be scored on these rows alone.
+    """
+    known = np.isfinite(predicted).any(axis=2).sum(axis=1)
+    others = np.delete(known, number)
+    if not others.any() or known[number] >= LEAST_SHARE * others[others > 0].min():
+        return predicted
+    return np.where(np.arange(len(predicted))[:, None, None] == number, np.nan, predicted)
 
 
 def _without_infinite(

@@ -297,3 +297,17 @@ def test_periods_are_in_the_order_of_time(observations: xr.Dataset, split: Split
         predictions(observations, m=observations["level"]), observations, split, metrics=["mae"]
     )
     assert table["period"].tolist() == [*PERIODS, *PERIODS]
+
+
+def test_last_years_level_with_few_rows_does_not_reduce_those_of_others(
+    observations: xr.Dataset, split: Split
+) -> None:
+    level = observations["level"].fillna(0.0)
+    n = int(split.levels(observations, "test")[1].notnull().sum())
+    late = xr.where(observations["time"] >= observations["time"][-3], level, np.nan)
+    made = {"linear": level + 0.1, "climatology": xr.full_like(level, 10.0)}
+    few = score_table(predictions(observations, **made, seasonal_naive=late), observations, split)
+    assert get(few, model="linear", well="b", period="test", metric="rmse")[1] == n
+    assert get(few, model="seasonal_naive", well="b", period="test", metric="rmse")[1] == 0
+    other = score_table(predictions(observations, **made, drift=late), observations, split)
+    assert get(other, model="linear", well="b", period="test", metric="rmse")[1] == 3
