@@ -171,13 +171,12 @@ class TrainedNetworks(Forecaster):
         attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
         return xr.Dataset({schema.LEVEL: (tuple(coords), level, attrs)}, coords)
 
-    def outputs(self, observations: xr.Dataset, *, first: int = 0) -> xr.DataArray:
+    def outputs(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the scaled outputs of the networks, dims (well, time, member, output).
 
-        NaN where a covariate is missing, and at wells that were not fitted; steps before the
-        position ``first`` may be NaN too.
+        NaN where a covariate is missing, and at wells that were not fitted.
         """
-        wells, values = self._outputs(observations, first)
+        wells, values = self._outputs(observations, 0)
         return xr.DataArray(
             self._at_all_wells(values, wells, observations),
             dims=(schema.WELL, schema.TIME, schema.MEMBER, "output"),

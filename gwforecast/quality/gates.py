@@ -213,9 +213,9 @@ def plausible_range(level: Series) -> LevelRange | None:
     return LevelRange(float(low - margin), float(high + margin))
 
 
-def allowed_levels(trained: LevelRange, *, times: float = 1.0) -> tuple[float, float]:
+def allowed_levels(trained: LevelRange) -> tuple[float, float]:
     """Return the lowest and the highest level that a gate lets pass, m."""
-    margin = times * max(trained.span, LEAST_MARGIN)
+    margin = max(trained.span, LEAST_MARGIN)
     low, high = max(trained.low - margin, trained.bottom), min(trained.high + margin, trained.top)
     # a well that has been above its top before is artesian, or the top is wrong
     return min(low, trained.low), max(high, trained.high)

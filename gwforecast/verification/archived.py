@@ -407,8 +407,8 @@ def _row(
     }
 
 
-def coverage_limit(independent: float, *, nominal: float = 0.8) -> float:
-    """Return the coverage below which an interval covers too little, at the level of one test.
+def coverage_limit(independent: float) -> float:
+    """Return the coverage below which an 80 % interval covers too little, at the level of one test.
 
     The largest share of ``independent`` outcomes (not necessarily whole) that has a probability
     below the level; 0 for so few that even none inside would not be significant.
@@ -418,9 +418,9 @@ def coverage_limit(independent: float, *, nominal: float = 0.8) -> float:
     >>> round(coverage_limit(100.0), 2), coverage_limit(3.0)
     (0.66, 0.0)
     """
-    shares = np.linspace(0.0, nominal, 801)
+    shares = np.linspace(0.0, 0.8, 801)
     inside = shares * independent
-    chances = betainc(np.maximum(independent - inside, 1e-9), inside + 1, 1 - nominal)
+    chances = betainc(np.maximum(independent - inside, 1e-9), inside + 1, 1 - 0.8)
     rare = np.flatnonzero(chances < LEVEL)
     return float(shares[rare[-1]]) if rare.size else 0.0
 

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.sequences.scale import CLASSES, Normal
+from gwforecast.sequences.scale import Normal
 from gwforecast.verification.distribution import event_probability, events, on_pairs, pit_values
 from gwforecast.verification.lead_scoring import long_scores, mean_of_pairs, observed_pairs
 from gwforecast.verification.scoring import skill_against
@@ -22,12 +22,11 @@ from gwforecast.verification.significance import block_weights, issue_steps, ste
 __all__ = [
     "brier_scores", "event_probability", "pit_values", "probability_definitions",
     "reliability_counts", "reliability_of_counts", "reliability_table", "tercile_limits",
-    "tercile_probabilities", "tercile_scores",
+    "tercile_scores",
 ]  # fmt: skip
 
 
 PAIR = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME)
-CATEGORY = "category"
 TERCILE = "tercile"
 
 
@@ -62,19 +61,6 @@ def tercile_limits(
         thirds = thirds.rename({schema.QUANTILE: TERCILE})
         limits = thirds.broadcast_like(hindcasts[schema.VALID_TIME])
     return limits.drop_vars(schema.VALID_TIME, errors="ignore").transpose(TERCILE, *PAIR)
-
-
-def tercile_probabilities(hindcasts: xr.Dataset, limits: xr.DataArray) -> xr.DataArray:
-    """Return the forecast probability of a level below, near and above :func:`tercile_limits`.
-
-    Dims (model, well, issue_time, lead_time, category), the sum over categories is 1.
-    """
-    low = event_probability(hindcasts, limits.isel({TERCILE: 0}, drop=True))
-    high = event_probability(hindcasts, limits.isel({TERCILE: 1}, drop=True), above=True)
-    # where both limits are equal, a step at them counts as near normal
-    parts = [low, (1 - low - high).clip(0.0, 1.0), high]
-    names = pd.Index(CLASSES, name=CATEGORY, dtype=object)
-    return xr.concat(parts, names).transpose(schema.MODEL, *PAIR, CATEGORY).rename("probability")
 
 
 def tercile_scores(

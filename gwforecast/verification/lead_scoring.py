@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -239,13 +238,11 @@ def forecast_losses(
     return xr.DataArray(np.stack(values), coords, DIMS, name=loss)
 
 
-def forecast_summary(
-    scores: pd.DataFrame, *, metric: str, how: Literal["mean", "median"] = "median"
-) -> pd.DataFrame:
-    """Return one metric of :func:`lead_scores` over all wells, models by lead times."""
+def forecast_summary(scores: pd.DataFrame, *, metric: str) -> pd.DataFrame:
+    """Return the median over wells of one metric of :func:`lead_scores`, models by lead times."""
     chosen = scores[scores["metric"] == metric]
     table = chosen.pivot_table(
-        index=schema.MODEL, columns="lead", values="value", aggfunc=how, sort=False
+        index=schema.MODEL, columns="lead", values="value", aggfunc="median", sort=False
     )
     return table[sorted(table.columns)]
 

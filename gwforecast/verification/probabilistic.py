@@ -372,11 +372,11 @@ def coverage_by_lead(hindcasts: xr.Dataset, observed: xr.DataArray) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def coverage_note(table: pd.DataFrame, *, nominal: float = 95.0) -> str:
+def coverage_note(table: pd.DataFrame) -> str:
     """Return what the coverage of a single well can say, in one sentence; "" without intervals."""
     if table.empty:
         return ""
-    whole = table[(table["year"].astype(str) == ALL_YEARS) & (table["nominal"] == nominal)]
+    whole = table[(table["year"].astype(str) == ALL_YEARS) & (table["nominal"] == 95.0)]
     if whole.empty:
         return ""
     lower, upper = (100 * whole[name].median() for name in ("lower", "upper"))

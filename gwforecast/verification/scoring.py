@@ -399,16 +399,14 @@ def score_summary(
 CHOICE_COLUMNS = ["well", "model", "metric", "value", "runner_up", "runner_up_value", "n"]
 
 
-def choose_models(scores: pd.DataFrame, *, metric: str = "rmse") -> pd.DataFrame:
-    """Return the model of each well that is best in the validation period.
+def choose_models(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the model of each well that has the least RMSE in the validation period.
 
     Its levels also chose lookbacks and strengths. The test period is not used. Scores are as of
-    :func:`score_table`, and the metric is one of the central prediction. The value nearest to the
-    perfect one is best; of equal values, the first in the order of the table.
+    :func:`score_table`. Of equal values, the first in the order of the table is best.
 
     There is a row for each well with a score, in the order of the table: columns well, model,
-    metric, value, runner_up, runner_up_value, n (levels that were scored). Raises ValueError if the
-    metric is not known.
+    metric, value, runner_up, runner_up_value, n (levels that were scored).
 
     Examples
     --------
@@ -423,19 +421,13 @@ def choose_models(scores: pd.DataFrame, *, metric: str = "rmse") -> pd.DataFrame
     >>> choose_models(scores)[["well", "model", "value", "runner_up"]].values.tolist()
     [['a', 'linear', 0.1, 'lstm']]
     """
-    if metric not in level_metrics():
-        raise ValueError(
-            f"A model is chosen by a metric of one prediction. Received {metric!r}. Choose one of "
-            f"{', '.join(level_metrics())}."
-        )
-    rows = scores[(scores["metric"] == metric) & (scores["period"] == "validation")]
+    rows = scores[(scores["metric"] == "rmse") & (scores["period"] == "validation")]
     rows = rows.dropna(subset="value")
-    distance = (rows["value"] - METRICS[metric].perfect).abs()
-    ranked = rows.assign(distance=distance).sort_values("distance", kind="stable")
+    ranked = rows.sort_values("value", kind="stable")
     table = []
     for well in rows["well"].unique():
         of_well = ranked[ranked["well"] == well]
         best, second = of_well.iloc[0], of_well.iloc[1] if len(of_well) > 1 else None
         beside = ("", float("nan")) if second is None else (second["model"], second["value"])
-        table.append((well, best["model"], metric, best["value"], *beside, best["n"]))
+        table.append((well, best["model"], "rmse", best["value"], *beside, best["n"]))
     return pd.DataFrame(table, columns=CHOICE_COLUMNS)
