@@ -119,23 +119,14 @@ def load_settings(
 ) -> Settings:
     """Read and check the settings of a run.
 
+    Paths in a TOML file are relative to its folder, those of ``overrides``, which take precedence,
+    to the working directory; ``options`` are their options of the command line, by table and name,
+    which messages then name. Without ``models`` their tables are not read and no model is imported,
+    which takes a tenth of a second.
+
     Raises FileNotFoundError if the file is not there, and ValueError if the file is not TOML, or a
     setting is unknown or has a value that it cannot have; each message names the table and the
     setting, what was received and what is allowed.
-
-    Parameters
-    ----------
-    path : pathlib.Path, optional
-        A TOML file. Paths within it are relative to its folder.
-    overrides : mapping, optional
-        Settings by table and name that take precedence over those of the file; their paths are
-        relative to the working directory.
-    options : mapping, optional
-        Option of the command line by table and name of each of the ``overrides``, which messages
-        then name.
-    models : bool
-        Read the tables of models; without them no model is imported, which takes a tenth of a
-        second.
     """
     tables: dict[str, Any] = {} if path is None else _read(path)
     if not models:

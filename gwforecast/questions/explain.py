@@ -260,28 +260,14 @@ def step_responses(
     """Return how the level answers a lasting rise of each covariate by one unit, and its memory.
 
     A covariate is raised from some time on, by a fifth of its standard deviation; the difference to
-    the simulation as it is, divided by the rise, is the response. It is the mean of several times,
-    as the response of a network depends on how wet it is.
+    the simulation as it is, divided by the rise, is the response. It is the mean of rises at
+    several times (``starts``), as the response of a network depends on how wet it is. ``horizon``
+    steps are followed, by default three years, or half of the record.
 
-    Parameters
-    ----------
-    fits : Fits
-        Fitted models.
-    horizon : int, optional
-        Number of steps that are followed; by default three years, or half of the record.
-    starts : int
-        Number of times at which a rise begins.
-    progress : Progress, optional
-        Progress callback: covariates done.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``response`` (covariate, well, lag, quantile), m for one unit of the covariate, with normal
-        quantiles from the spread of members, models and fits, see
-        :mod:`gwforecast.questions.fits`. ``lag`` in days from the beginning of the rise.
-    pandas.DataFrame
-        Attribute ``memory`` of :class:`Explained`.
+    The first result has ``response`` (covariate, well, lag, quantile), m for one unit of the
+    covariate, with normal quantiles from the spread of members, models and fits, see
+    :mod:`gwforecast.questions.fits`; ``lag`` in days from the beginning of the rise. The second is
+    the attribute ``memory`` of :class:`Explained`.
     """
     observations = fits.observations
     times = observations[schema.TIME].values

@@ -57,13 +57,7 @@ class Answer(Result):
         return f"{self.about}; {named}, {span_of(self.levels[schema.TIME].values)}"
 
     def plot(self, *, well: str | None = None) -> Any:
-        """Draw the most telling figure of a well; return its axes.
-
-        Parameters
-        ----------
-        well : str, optional
-            By default the first well with an answer.
-        """
+        """Draw the most telling figure of a well, by default of the first with an answer."""
         return next(iter(self.figures().values()))(well=well or self.answered[0])
 
     def write(

@@ -42,27 +42,14 @@ def score_gaps(
 ) -> pd.DataFrame:
     """Score the levels of artificial gaps by each way of filling them, on the same levels.
 
-    Each gap lies within one block of years, whose levels the simulation has not seen. The five
-    parameters of the error are those of the whole record; the state of the error, the factors and
-    the season are estimated without the levels of the gaps.
+    ``level`` (time,), m, has NaN where nothing was observed. Each gap, of some ``weeks``, lies
+    within one block of years, whose levels the simulation has not seen. The five parameters of the
+    error are those of the whole record; the state of the error, the factors and the season are
+    estimated without the levels of the gaps.
 
-    Parameters
-    ----------
-    smoother : ErrorSmoother
-        Fitted.
-    level : numpy.ndarray
-        Shape (time,), m; NaN where nothing was observed.
-    block : numpy.ndarray
-        Number of the block of years of each step, shape (time,).
-    weeks : sequence of int
-        Lengths of the gaps.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns gap_weeks, method (one of :data:`METHODS`; climatology is the mean and two harmonics
-        of the year of all levels outside the gaps), rmse (m), coverage_95 (of ``fill``) and n, the
-        number of levels.
+    The table has the columns gap_weeks, method (one of :data:`METHODS`; climatology is the mean and
+    two harmonics of the year of all levels outside the gaps), rmse (m), coverage_95 (of ``fill``)
+    and n, the number of levels.
     """
     rows: list[dict[str, object]] = []
     for length in weeks:

@@ -50,25 +50,13 @@ DEFAULT_MODELS = ("kernel_ridge",)
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """A simulation of each row by fits that have not seen the levels around it.
+    """A simulation of each row by fits that have not seen the levels around it."""
 
-    Parameters
-    ----------
-    level, spread : xarray.DataArray
-        Mean of the models, and standard deviation of all their members, dims (well, time), m.
-    block : xarray.DataArray
-        Number of the block of years of each row, dims (well, time).
-    failed : dict of str to str
-        Wells without a simulation, and why.
-    model : str
-        Name of the model, or the number of models, for figures.
-    """
-
-    level: xr.DataArray
-    spread: xr.DataArray
-    block: xr.DataArray
-    failed: dict[str, str] = field(default_factory=dict)
-    model: str = ""
+    level: xr.DataArray  # mean of the models, (well, time), m
+    spread: xr.DataArray  # standard deviation of all their members, (well, time), m
+    block: xr.DataArray  # number of the block of years of each row, (well, time)
+    failed: dict[str, str] = field(default_factory=dict)  # why, by well
+    model: str = ""  # its name, or the number of models, for figures
 
 
 def usable_inputs(
@@ -170,30 +158,14 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Fits:
-    """Fitted models of some wells.
+    """Fitted models of some wells."""
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Wells that were fitted, dims (well, time).
-    models : dict of str to Forecaster
-        Models fitted on all levels.
-    without : dict of str to list of Forecaster
-        For each model, the fits that have each left out one block of years.
-    weights : xarray.DataArray
-        Weight of each model at each well, dims (model, well), which add up to 1.
-    left_out : xarray.Dataset
-        ``level`` and ``spread`` (well, time), m, simulated without the block of each row.
-    failed : dict of str to str
-        Wells that were not fitted, and why.
-    """
-
-    observations: xr.Dataset
-    models: dict[str, Forecaster]
-    without: dict[str, list[Forecaster]]
-    weights: xr.DataArray
-    left_out: xr.Dataset
-    failed: dict[str, str] = field(default_factory=dict)
+    observations: xr.Dataset  # of the wells that were fitted, (well, time)
+    models: dict[str, Forecaster]  # fitted on all levels
+    without: dict[str, list[Forecaster]]  # fits that have each left out one block of years
+    weights: xr.DataArray  # of each model at each well, (model, well), which add up to 1
+    left_out: xr.Dataset  # level and spread (well, time), m, without the block of each row
+    failed: dict[str, str] = field(default_factory=dict)  # why, by well
 
     @property
     def name(self) -> str:

@@ -95,15 +95,10 @@ _CHANGE = re.compile(
 
 
 def parse_change(text: str) -> Change:
-    """Return a change written as text.
+    """Return a change written as text, or raise ValueError if the text has another form.
 
-    Raises ValueError if the text has another form.
-
-    Parameters
-    ----------
-    text : str
-        ``rain=*0.8`` (factor), ``temperature=+2`` or ``stage=-0.5`` (shift), ``pumping=0`` (value);
-        months behind an at sign: ``rain=*0.8@6-8`` or ``@12,1,2``.
+    ``rain=*0.8`` (factor), ``temperature=+2`` or ``stage=-0.5`` (shift), ``pumping=0`` (value);
+    months behind an at sign: ``rain=*0.8@6-8`` or ``@12,1,2``.
 
     Examples
     --------
@@ -141,17 +136,10 @@ def _months(text: str) -> tuple[int, ...]:
 
 
 def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dataset:
-    """Return observations with changed covariates.
+    """Return observations with changed covariates; changes are applied one after the other.
 
     Raises SchemaError if a covariate does not exist; ValueError if rain would be negative, or a
     value infinite.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    changes : sequence of Change
-        Applied one after the other.
     """
     names = schema.covariate_names(observations)
     kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}

@@ -36,20 +36,10 @@ LEGEND = [*((f"c{number}", name) for number, name in enumerate(OUTLOOK_CLASSES))
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A run after the forecast of the page that published nothing.
+    """A run after the forecast of the page that published nothing."""
 
-    Parameters
-    ----------
-    time : str
-        When it started, UTC.
-    meaning : str
-        Why, in a few words.
-    message : str
-        Its message.
-    """
-
-    time: str
-    meaning: str
+    time: str  # when it started, UTC
+    meaning: str  # why, in a few words
     message: str = ""
 
 

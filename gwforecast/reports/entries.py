@@ -96,20 +96,10 @@ def entries_of(
     *,
     chance: float,
 ) -> list[Entry]:
-    """Return an entry for each well of a forecast, in its order.
+    """Return an entry for each well of an archived forecast of one issue time, in its order.
 
-    Parameters
-    ----------
-    product : xarray.Dataset
-        An archived forecast of one issue time.
-    observations : xarray.Dataset, optional
-        Dimensions (well, time), up to the issue time.
-    verification : pandas.DataFrame, optional
-        Scores as of :func:`gwforecast.verification.archived.verified_scores`.
-    crossings : pandas.DataFrame
-        As of :func:`gwforecast.verification.distribution.crossings`.
-    chance : float
-        Probability of a crossing from which it is marked.
+    The observations end with the issue time. From the probability ``chance`` on a crossing is
+    marked. Scores are as of :func:`gwforecast.verification.archived.verified_scores`.
     """
     own = {} if verification is None else dict(list(verification.groupby("well")))
     crossed = dict(list(crossings.groupby("well")))

@@ -39,12 +39,7 @@ class WellMap:
 def map_of(entries: Sequence[Entry], observations: xr.Dataset | None) -> WellMap | None:
     """Return the map of the wells; None if no coordinates are known.
 
-    Parameters
-    ----------
-    entries : sequence of Entry
-        Wells of the bulletin.
-    observations : xarray.Dataset, optional
-        Contains the coordinates as attributes of the wells: degrees, or x and y in metres.
+    They are attributes of the observed wells: degrees, or x and y in metres.
     """
     names = None if observations is None else schema.coordinate_names(observations)
     if observations is None or names is None:

@@ -32,22 +32,12 @@ SIGNS = {ord("-"): "\N{MINUS SIGN}", ord(","): "\N{THIN SPACE}"}
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with its text.
+    """A picture with its text."""
 
-    Parameters
-    ----------
-    content : bytes
-        PNG.
-    width, height : int
-        Pixels.
-    text : str
-        What it shows, for those who do not see it.
-    """
-
-    content: bytes
-    width: int
+    content: bytes  # PNG
+    width: int  # pixels
     height: int
-    text: str
+    text: str  # what it shows, for those who do not see it
 
     @property
     def inches(self) -> float:
@@ -62,30 +52,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report: a heading, sentences, a table and figures.
-
-    Parameters
-    ----------
-    heading : str
-        Heading.
-    sentences : list of str
-        Shown one below the other.
-    table : pandas.DataFrame, optional
-        Table; columns of numbers are aligned to the right.
-    figures : list of Figure
-        Figures below it.
-    sorts : bool
-        Whether a click on the head of a column sorts the table.
-    links : dict of str to str
-        Addresses of the texts in the first column.
-    """
+    """A part of a report: a heading, sentences, a table and figures."""
 
     heading: str
-    sentences: list[str] = field(default_factory=list)
-    table: pd.DataFrame | None = None
+    sentences: list[str] = field(default_factory=list)  # one below the other
+    table: pd.DataFrame | None = None  # columns of numbers are aligned to the right
     figures: list[Figure] = field(default_factory=list)
-    sorts: bool = False
-    links: dict[str, str] = field(default_factory=dict)
+    sorts: bool = False  # whether a click on the head of a column sorts the table
+    links: dict[str, str] = field(default_factory=dict)  # of the texts in the first column
 
     @property
     def head(self) -> list[str]:
@@ -104,18 +78,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A report.
-
-    Parameters
-    ----------
-    title, subtitle : str
-        Heading, and what it is of in one line.
-    sections : list of Section
-        Parts in their order.
-    """
+    """A report."""
 
     title: str
-    subtitle: str
+    subtitle: str  # what it is of, in one line
     sections: list[Section]
 
     def html(self) -> str:

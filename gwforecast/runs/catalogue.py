@@ -93,11 +93,6 @@ def model_class(name: str) -> type[Forecaster]:
 
     Raises ValueError if the name is unknown.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`MODELS`.
-
     Examples
     --------
     >>> model_class("climatology").name
@@ -196,28 +191,14 @@ def make_forecasters(
     shared: Mapping[str, object],
     leave_wells_out: int | None = None,
 ) -> dict[str, Forecaster]:
-    """Make the forecasters of a run.
+    """Return the forecasters of a run by name, not fitted; the user's own are used as they are.
+
+    Settings in ``shared``, e.g. ``seed``, apply to each named model which has a setting of this
+    name, unless ``settings`` gives it; None means the model's default. With ``leave_wells_out``
+    groups of wells, each group is predicted by a global model that was not trained on it.
 
     Raises ValueError if a name is unknown or given twice, or settings are for a model that is not
     run; TypeError if the model has no such setting.
-
-    Parameters
-    ----------
-    models : sequence of str or Forecaster
-        Names in :data:`MODELS`, or the user's own forecasters, which are used as they are.
-    settings : mapping
-        Settings by model and name; models without any may be among them.
-    shared : mapping
-        Settings by name that apply to each named model which has a setting of this name, unless
-        ``settings`` gives it, e.g. ``seed``; None means the model's default.
-    leave_wells_out : int, optional
-        Number of groups of wells for cross-validation over wells: each group is predicted by a
-        global model that was not trained on it.
-
-    Returns
-    -------
-    dict of str to Forecaster
-        Not fitted, by name, in the order of ``models``.
     """
     made: dict[str, Forecaster] = {}
     for model in models:

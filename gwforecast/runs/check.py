@@ -53,18 +53,7 @@ def check(observations: xr.Dataset, *, changes: bool = True) -> pd.DataFrame:
 
 
 def check_levels(levels: pd.Series | pd.DataFrame) -> pd.DataFrame:
-    """Check the times of levels as they were read, as of today, and return the findings.
-
-    Parameters
-    ----------
-    levels : pandas.Series or pandas.DataFrame
-        Levels by time, in any order.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The findings of :func:`gwforecast.quality.checks.check_levels`.
-    """
+    """Check the times of levels as they were read, in any order, as of today."""
     return checks.check_levels(levels, now=now())
 
 
@@ -76,16 +65,6 @@ def check_data(data: DataSettings) -> pd.DataFrame:
 
     Raises FileNotFoundError if a file is not there; SchemaError if a file cannot be read as data at
     all.
-
-    Parameters
-    ----------
-    data : DataSettings
-        Where the data are.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of ``gwforecast.quality.checks.COLUMNS``.
     """
     given = data.reading()
     naming = {n: v for n, v in given.items() if n in _NAMING}
@@ -155,22 +134,10 @@ _NEXT = """
 
 
 def write_template(data: DataSettings, file: Path) -> str:
-    """Read data and write a configuration, with what was understood as comments.
+    """Read data and write a configuration; return what was understood, which are comments in it.
 
     Raises FileExistsError if the file exists. Raises SchemaError if the data can't be read; the
     message names the setting that is needed.
-
-    Parameters
-    ----------
-    data : DataSettings
-        Files, and how they are read.
-    file : pathlib.Path
-        Configuration to write.
-
-    Returns
-    -------
-    str
-        Attribute ``understood`` of the observations.
     """
     if file.exists():
         raise FileExistsError(

@@ -55,17 +55,8 @@ def draw_evaluation(
 ) -> dict[str, Path]:
     """Draw the figures of an evaluation, as :func:`draw_each` does.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        The evaluation.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    wells : int
-        Number of wells with figures of their own, in the order of the observations; 0 for no
-        figures at all.
-    folder, progress
-        As of :func:`draw_each`.
+    The first ``wells``, in the order of the observations, have figures of their own; 0 for no
+    figures at all.
     """
     if wells == 0:
         return {}
@@ -77,21 +68,10 @@ def draw_evaluation(
 def draw_each(
     figures: Iterable[tuple[str, Draw]], *, folder: Path, progress: Progress | None = None
 ) -> dict[str, Path]:
-    """Draw figures, given as name and callable, as PNG files; warn if one cannot be drawn.
+    """Draw figures as PNG files of the subfolder ``figures``; warn if one cannot be drawn.
 
-    Parameters
-    ----------
-    figures : iterable of (str, callable)
-        Names without the suffix, and functions that draw axes.
-    folder : pathlib.Path
-        Folder of the run; figures are written to its subfolder ``figures``.
-    progress : Progress, optional
-        Progress callback: figures drawn.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Paths of the files, by their names relative to the folder.
+    Figures are names without the suffix and functions that draw axes. Paths are returned by their
+    names relative to the folder.
     """
     from gwforecast import plots  # loads matplotlib
 
@@ -119,17 +99,7 @@ def draw_each(
 def draw_backtest(
     result: Backtest, observations: xr.Dataset, *, folder: Path, progress: Progress | None = None
 ) -> dict[str, Path]:
-    """Draw the figures of a backtest, as :func:`draw_each` does.
-
-    Parameters
-    ----------
-    result : Backtest
-        The backtest.
-    observations : xarray.Dataset
-        Dimensions (well, time), with the wells that have figures of their own.
-    folder, progress
-        As of :func:`draw_each`.
-    """
+    """Draw a backtest as :func:`draw_each` does, with figures of the wells of the data."""
     return draw_each(_of_backtest(result, observations), folder=folder, progress=progress)
 
 

@@ -55,17 +55,9 @@ _FORMULA = re.compile(r"[=+\-@\t\r](?![\d.]*$)")  # except plain numbers
 def file_names(names: Iterable[str]) -> dict[str, str]:
     """Return a safe file name, without its ending, for each name of a well or model.
 
-    Parameters
-    ----------
-    names : iterable of str
-        Any text. Accents are removed, and any character but letters, digits, dots, hyphens and
-        underscores becomes an underscore.
-
-    Returns
-    -------
-    dict of str to str
-        File names by names. If several names would share a file name, ignoring case, those that
-        were changed end with the first digits of their sha256.
+    Accents are removed, and any character but letters, digits, dots, hyphens and underscores
+    becomes an underscore. If several names would share a file name, ignoring case, those that were
+    changed end with the first digits of their sha256.
 
     Examples
     --------
@@ -107,15 +99,7 @@ def _inert(value: object) -> object:
 
 
 def write_predictions(predictions: xr.Dataset, path: Path) -> Path:
-    """Write predictions as compressed NetCDF-4.
-
-    Parameters
-    ----------
-    predictions : xarray.Dataset
-        ``level`` (model, well, time, quantile), m, and ``fitted_through`` (well, time), text.
-    path : pathlib.Path
-        The file.
-    """
+    """Write predictions as compressed NetCDF-4: ``level`` in m, and ``fitted_through`` as text."""
     encoding: dict[str, dict[str, object]] = {
         schema.LEVEL: {"zlib": True, "complevel": 4, "shuffle": True},
         "fitted_through": {"dtype": "S1", "zlib": True, "complevel": 4},
@@ -133,15 +117,7 @@ def write_predictions(predictions: xr.Dataset, path: Path) -> Path:
 
 
 def write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
-    """Write hindcasts as compressed NetCDF-4, levels as 32-bit numbers; return the path.
-
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m.
-    path : pathlib.Path
-        The file.
-    """
+    """Write hindcasts as compressed NetCDF-4, levels as 32-bit numbers; return the path."""
     kept = hindcasts.assign_attrs(
         title="Groundwater level hindcasts", source=f"gwforecast {__version__}"
     )
@@ -159,21 +135,10 @@ def write_hindcasts(hindcasts: xr.Dataset, path: Path) -> Path:
 
 
 def challenge_table(level: xr.DataArray) -> pd.DataFrame:
-    """Return one prediction in the form of the 2022 groundwater modelling challenge.
+    """Return levels (time, quantile), m, in the form of the 2022 groundwater modelling challenge.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dimensions (time, quantile), m, with the quantiles 0.025, 0.5 and 0.975.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``Date``, ``Simulated Head``, ``95% Lower Bound``, ``95% Upper Bound``, one row per step.
-
-    References
-    ----------
-    Collenteur et al. (2024), https://doi.org/10.5194/hess-28-5193-2024.
+    The columns are ``Date``, ``Simulated Head``, ``95% Lower Bound``, ``95% Upper Bound``
+    (Collenteur et al. 2024, https://doi.org/10.5194/hess-28-5193-2024).
     """
     stamps = pd.DatetimeIndex(level[schema.TIME].values)
     whole_days = bool((stamps == stamps.normalize()).all())
@@ -189,19 +154,8 @@ def write_challenge_tables(predictions: xr.Dataset, folder: Path) -> dict[str, P
     """Write ``predictions/<model>/<well>.csv``, and ``predictions.csv`` if there is one well.
 
     ``predictions.csv`` is the table of the blend of the networks if there is one, else of the first
-    model. Levels are in m with four decimals.
-
-    Parameters
-    ----------
-    predictions : xarray.Dataset
-        ``level`` (model, well, time, quantile), m.
-    folder : pathlib.Path
-        The folder of the run.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        The files, by their names relative to the folder.
+    model. Levels are in m with four decimals. The paths are returned by their names relative to the
+    folder.
     """
     wells = file_names(schema.well_names(predictions))
     models = [str(model) for model in predictions[schema.MODEL].values]
@@ -233,13 +187,10 @@ class FolderBusyError(OSError):
 def own_folder(folder: Path | str | None) -> Iterator[None]:
     """Hold the lock of the folder of a run; it is released when the process ends, however it ends.
 
+    The folder is created if it does not exist; without one nothing is locked.
+
     Raises FolderBusyError if another run holds the lock; NotADirectoryError if there is a file of
     this name.
-
-    Parameters
-    ----------
-    folder : pathlib.Path or str, optional
-        Folder of the results, created if it does not exist; without one nothing is locked.
     """
     if folder is None:
         yield
@@ -323,26 +274,10 @@ def write_record(
 ) -> None:
     """Write the record of a run after all other files, and add its path to the result.
 
-    Parameters
-    ----------
-    result : Evaluation, Backtest or Tuning
-        With the paths of all files written.
-    folder : pathlib.Path
-        Folder of the run.
-    watch : Stopwatch
-        Stopwatch of the run.
-    models : mapping
-        Settings by model, as of :func:`forecaster_settings`.
-    inputs : iterable of pathlib.Path
-        Files that the observations were read from.
-    details : mapping
-        Further entries, of the observations or of the issue times.
-    setup : mapping, optional
-        Baseline and cluster, if the run has them.
-    messages : sequence of str, optional
-        Warnings of the workers.
-    name : str
-        Name of the file of the record.
+    ``models``: settings by model, see :func:`forecaster_settings`; ``inputs``: files that the
+    observations were read from; ``details``: further entries, of the observations or of the issue
+    times; ``setup``: baseline and cluster, if the run has them; ``messages``: warnings of the
+    workers.
     """
     record = {
         "started": watch.started,
@@ -362,13 +297,7 @@ def write_record(
 
 
 def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
-    """Return path, size and sha256 of each file, including all files in folders.
-
-    Parameters
-    ----------
-    paths : iterable of pathlib.Path
-        Files and folders, as the user named them.
-    """
+    """Return path, size and sha256 of each file, including all files in folders."""
     files = []
     for path in paths:
         files.extend(sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path])
@@ -379,20 +308,7 @@ def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
 
 
 def describe_observations(observations: xr.Dataset) -> dict[str, object]:
-    """Return a description of the observations of a run as plain values.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-
-    Returns
-    -------
-    dict
-        ``sha256``, number of ``wells``, ``start``, ``end``, names of ``covariates`` and
-        ``attributes``, ``weather_steps``, and ``understood`` where the readers of this package
-        read them.
-    """
+    """Return what the record says of observations, as plain values."""
     said = observations.attrs.get(ATTRIBUTE)
     return {
         "sha256": dataset_sha256(observations),
@@ -407,17 +323,9 @@ def describe_observations(observations: xr.Dataset) -> dict[str, object]:
 
 
 def join_descriptions(parts: Sequence[Mapping[str, Any]]) -> dict[str, object]:
-    """Return the description of the observations of all parts of a run.
+    """Return the description of the observations of all parts of a run, from those of the parts.
 
-    Parameters
-    ----------
-    parts : sequence of mapping
-        At least one, as of :func:`describe_observations` of some wells each, written as JSON.
-
-    Returns
-    -------
-    dict
-        As of :func:`describe_observations`; ``sha256`` is that of the checksums of the parts.
+    Its ``sha256`` is that of the checksums of the parts.
 
     Examples
     --------

@@ -57,32 +57,15 @@ def hindcast(
     refitted: dict[tuple[int, int], Forecaster] | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
-    """Return the forecasts that would have been issued in the test period.
+    """Return the forecasts of a fitted forecaster that would have been issued in the test period.
 
     The forecaster is fitted on the train period. Its intervals are estimated from hindcasts of the
     validation period; then it is refitted through the validation period, and again at the requested
     intervals, each time on what was known at the first issue time that the refit serves.
 
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Fitted, with a method ``forecast``.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well.
-    origins : Origins
-        Issue times, horizon, weather and refits.
-    refitted : dict, optional
-        Refits shared with other forecasters of the same parts, by the identity of the part and the
-        number of the refit; new ones are added.
-    progress : Progress, optional
-        Callback for progress: refits done.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no forecast.
+    The result has ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no
+    forecast. ``refitted``: refits shared with other forecasters of the same parts, by the identity
+    of the part and the number of the refit; new ones are added.
     """
     calibrated = Calibrated(forecaster, horizon=origins.horizon, forcing=origins.forcing)
     interval = calibrated.calibrate(observations, split=split).interval_
@@ -293,16 +276,7 @@ def join_models(
 ) -> tuple[xr.Dataset, pd.DataFrame]:
     """Join hindcasts by model, and return them with a table of outcomes; warn of failures.
 
-    Parameters
-    ----------
-    issued : mapping of str to xarray.Dataset
-        Hindcasts by model.
-    failed : mapping of str to mapping
-        Failed wells and why, by model.
-    excluded : mapping of str to str
-        Wells that cannot be split or scored, and why.
-    forcing : Forcing
-        Weather after the issue times.
+    ``failed``: failed wells and why, by model; ``excluded``: wells that cannot be split or scored.
     """
     models = pd.Index(list(issued), name=schema.MODEL, dtype=object)
     hindcasts = xr.concat(issued.values(), models, join="exact")
@@ -327,21 +301,10 @@ def verify_hindcasts(
     baselines: Sequence[str],
     threshold: float | Mapping[str, float] | None = None,
 ) -> Verification:
-    """Score hindcasts against the levels of the test period.
+    """Score hindcasts (model, well, issue_time, lead_time, quantile) in the test period.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods.
-    baselines : sequence of str
-        Models that skill is measured against.
-    threshold : float or mapping, optional
-        The event is a level below the threshold, m, for all wells or by well; by default a level
-        below the lower tercile of its month in the train and validation periods.
+    The event is a level below the threshold, m, for all wells or by well; by default a level below
+    the lower tercile of its month in the train and validation periods.
     """
     scored = observations.assign({schema.LEVEL: split.levels(observations, "test")})
     known = [name for name in baselines if name in hindcasts[schema.MODEL].values]
@@ -397,17 +360,8 @@ def event_limit(
 def models_to_compare(scores: pd.DataFrame) -> tuple[str, str] | None:
     """Return the blend, first network or first model, and the other one with the lowest CRPS.
 
-    A blend or network is compared with models that are neither.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns model, metric and value.
-
-    Returns
-    -------
-    tuple of (str, str) or None
-        None if there is nothing to compare.
+    A blend or network is compared with models that are neither; None if there are none. ``scores``
+    has the columns model, metric and value.
     """
     models = list(dict.fromkeys(scores["model"]))
     networks = [model for model in (BLEND, *neural_among(models)) if model in models]
@@ -442,16 +396,8 @@ def forecast_status(
 ) -> StatusForecast:
     """Return status against normal and crossings from the hindcasts of the main model.
 
-    Parameters
-    ----------
-    hindcasts : xarray.Dataset
-        ``level`` (model, well, issue_time, lead_time, quantile), m.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods; the reference for normal is the train and validation periods.
-    threshold : float or mapping, optional
-        Level, m, for all wells or by well; a crossing is a level below it.
+    The reference for normal is the train and validation periods; a crossing is a level below the
+    threshold, m, for all wells or by well.
     """
     model = main_model(hindcasts)
     forecast = hindcasts.sel({schema.MODEL: model}, drop=True)

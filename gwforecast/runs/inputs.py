@@ -43,14 +43,9 @@ COMPLETE = np.timedelta64(1, "D")  # a step is complete this long after its time
 def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
     """Read observations from files or from a database, as the settings say.
 
-    Raises ValueError if options of text files are given for a database.
+    ``changes`` are options of the reader that override the settings.
 
-    Parameters
-    ----------
-    data : DataSettings
-        Files or database tables, and how to read them.
-    **changes
-        Options of the reader that override the settings.
+    Raises ValueError if options of text files are given for a database.
     """
     given = data.reading() | changes
     if data.database is None:
@@ -73,19 +68,12 @@ def read_data(data: DataSettings, **changes: Any) -> xr.Dataset:
 
 
 def latest_complete_step(observations: xr.Dataset, now: pd.Timestamp) -> np.datetime64:
-    """Return the last complete step of the time axis, extended to the present.
+    """Return the last complete step of the time axis, extended to the present (naive UTC).
 
     A step is complete one day after its time stamp, as daily and weekly levels are stamped with a
     date.
 
     Raises SchemaError if the data begin after the current time.
-
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    now : pandas.Timestamp
-        The current time, naive UTC.
     """
     times = observations[schema.TIME].values
     frequency = timeline.infer_frequency(times)

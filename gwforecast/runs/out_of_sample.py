@@ -59,30 +59,15 @@ HISTORY_COLUMNS = ["well", "member", "epoch", "loss", "validation_loss"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The predictions of one forecaster.
+    """The predictions of one forecaster."""
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Dimensions (well, time, quantile), m; NaN where there is no prediction.
-    history : pandas.DataFrame
-        Training history of the first fit; no rows for a forecaster without one.
-    failed : dict of str to str
-        Wells without a prediction, and why.
-    spread : xarray.DataArray, optional
-        Spread of the members, m, dims (well, time).
-    held_out : xarray.Dataset, optional
-        ``level`` and ``spread`` (well, time), m, for the rows through the test period, predicted by
-        fits without the levels of these rows.
-    size : xarray.DataArray, optional
-        Factor by which the interval was scaled for the age of the last known error, (well, time).
-    """
-
-    level: xr.DataArray
-    history: pd.DataFrame
-    failed: dict[str, str] = field(default_factory=dict)
-    spread: xr.DataArray | None = None
+    level: xr.DataArray  # (well, time, quantile), m; NaN where there is no prediction
+    history: pd.DataFrame  # training history of the first fit; no rows if it has none
+    failed: dict[str, str] = field(default_factory=dict)  # why, by well
+    spread: xr.DataArray | None = None  # of the members, (well, time), m
+    # level and spread (well, time), m, of the rows through the test period, by fits without them
     held_out: xr.Dataset | None = None
+    # factor (well, time) by which intervals were scaled for the age of the last known error
     size: xr.DataArray | None = None
 
     @property
@@ -101,18 +86,8 @@ class Prediction:
 def fitted_through(observations: xr.Dataset, split: Split) -> xr.DataArray:
     """Return the last period that the fit behind the prediction of each row may be fitted on.
 
-    Parameters
-    ----------
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well.
-
-    Returns
-    -------
-    xarray.DataArray
-        Text, dims (well, time): ``"train"`` up to the end of the validation period,
-        ``"validation"`` up to the end of the test period, ``"test"`` after it.
+    Text, dims (well, time): ``"train"`` up to the end of the validation period, ``"validation"`` up
+    to the end of the test period, ``"test"`` after it.
     """
     wells = {schema.WELL: observations[schema.WELL].values}
     time = observations[schema.TIME]
@@ -143,26 +118,6 @@ def predict(
     together, each well is tried alone, except for networks that all wells share.
 
     Raises the error of the forecaster if no well could be predicted.
-
-    Parameters
-    ----------
-    forecaster : Forecaster
-        Not fitted yet.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well.
-    workers : int, optional
-        Number of processes for a model that is fitted well by well, by default that of the cores;
-        1 where :func:`gwforecast.processes.count_processes` allows no more. Predictions are the
-        same, whatever their number.
-    progress : Progress, optional
-        Callback for progress: members and wells done, of the first process.
-
-    Returns
-    -------
-    Prediction
-        Levels, training history and failures.
     """
 
     def work(wells: list[str]) -> Prediction:
@@ -190,26 +145,10 @@ def predict_all(
 ) -> tuple[dict[str, Prediction], pd.DataFrame]:
     """Return the predictions of each model and the outcome for each well; warn of failures.
 
-    Raises RuntimeError if no model could be fitted.
+    ``excluded``: wells that cannot be split, and why; ``precomputed``: predictions of further
+    models; ``watch``: context manager that times a named stage.
 
-    Parameters
-    ----------
-    forecasters : mapping
-        Forecasters by name, not fitted.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods of each well.
-    excluded : mapping
-        Wells that cannot be split, and why.
-    precomputed : mapping, optional
-        Predictions of further models.
-    workers : int, optional
-        See :func:`predict`.
-    watch : callable
-        Context manager that times a named stage.
-    progress : Progress, optional
-        Callback for progress: models, and members and wells within them.
+    Raises RuntimeError if no model could be fitted.
     """
     kept = {schema.WELL: observations[schema.WELL].values}  # without the excluded wells
     predicted = {

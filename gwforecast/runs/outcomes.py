@@ -28,21 +28,12 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 
 @dataclass(frozen=True)
 class Attempt(Generic[Result]):
-    """The outcome of work on some wells.
+    """The outcome of work on some wells."""
 
-    Parameters
-    ----------
-    done : list of (list of str, object)
-        Wells that were worked on together and the result; a single item if all went well.
-    failed : dict of str to Exception
-        The error of each well that failed.
-    first_error : Exception, optional
-        The error of the work on all wells together.
-    """
-
+    # wells that were worked on together and the result; a single item if all went well
     done: list[tuple[list[str], Result]] = field(default_factory=list)
     failed: dict[str, Exception] = field(default_factory=dict)
-    first_error: Exception | None = None
+    first_error: Exception | None = None  # of the work on all wells together
 
     @property
     def results(self) -> list[Result]:
@@ -70,22 +61,8 @@ def together_or_one_by_one(
 ) -> Attempt[Result]:
     """Do work on all wells together; if that fails, do it on each well alone.
 
-    Parameters
-    ----------
-    work : callable
-        Takes names of wells and returns a result.
-    wells : iterable of str
-        Names of the wells.
-    errors : exception type or tuple of them
-        What counts as a failure; other exceptions are raised.
-    divisible : bool
-        Whether a well may be worked on alone. False for networks that all wells share: then all
-        wells fail if the work on them together fails.
-
-    Returns
-    -------
-    Attempt
-        Results and failures.
+    Exceptions that are not ``errors`` are raised. Networks that all wells share are not
+    ``divisible``: all wells fail if the work on them together fails.
 
     Examples
     --------
@@ -138,17 +115,7 @@ Row = tuple[str, str, str, str]
 
 
 def outcome_rows(model: str, wells: Iterable[str], failed: Mapping[str, str]) -> list[Row]:
-    """Return model, well, status (``"ok"`` or ``"failed"``) and reason; failed wells come first.
-
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    wells : iterable of str
-        The wells it was run for.
-    failed : mapping of str to str
-        Why it failed, by well; may name further wells.
-    """
+    """Return model, well, status (``"ok"`` or ``"failed"``) and reason; failed wells come first."""
     return [
         *((model, well, "failed", reason) for well, reason in failed.items()),
         *((model, well, "ok", "") for well in wells if well not in failed),
@@ -171,15 +138,7 @@ def warn_of_failures(model: str, failed: Mapping[str, str], *, stacklevel: int =
 
 
 def wells_without_values(level: xr.DataArray, *, what: str = "prediction") -> dict[str, str]:
-    """Return the wells at which no level is finite, with this as the reason.
-
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Levels over well and any other dimensions, m.
-    what : str
-        What the levels are, for the message.
-    """
+    """Return the wells at which no level is finite, with this as the reason."""
     empty = level.isnull().all([dim for dim in level.dims if dim != schema.WELL]).values
     wells = np.asarray(level[schema.WELL].values)[empty]
     return {str(well): f"no {what} is finite" for well in wells}
@@ -190,14 +149,7 @@ def wells_without_scores(
 ) -> dict[str, str]:
     """Return the wells with no prediction of any observed level of the test period, and why.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Predicted levels, dims (well, time, quantile), m.
-    observations : xarray.Dataset
-        Dimensions (well, time).
-    split : Split
-        The periods; a well without a test period is not among the wells.
+    ``level`` (well, time, quantile), m; a well without a test period is not among them.
     """
     observed = split.levels(observations, "test").notnull()
     known = level.sel({schema.QUANTILE: 0.5}, drop=True).notnull()

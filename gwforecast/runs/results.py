@@ -110,21 +110,10 @@ class _OfModels(Result):
 def prediction_table(
     level: xr.DataArray, observed: xr.DataArray | None, *, by: list[str]
 ) -> pd.DataFrame:
-    """Return predictions as a long table, without rows that have none.
+    """Return quantiles of levels, m, as a long table, without rows that have none.
 
-    Parameters
-    ----------
-    level : xarray.DataArray
-        Quantiles of levels, m, with dimension quantile.
-    observed : xarray.DataArray, optional
-        Observed levels at the same labels, m.
-    by : list of str
-        Dimensions and coordinates that identify a row.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns ``by``, predicted, lower_95, upper_95 and observed, m.
+    Its columns are dimensions and coordinates that identify a row (``by``), predicted, lower_95,
+    upper_95, and observed where that is known.
     """
     quantiles = level[schema.QUANTILE].values
     columns = {"predicted": level.sel({schema.QUANTILE: 0.5}, drop=True)}

@@ -70,16 +70,12 @@ def restore(
 ) -> Forecaster | Calibrated:
     """Return the fitted forecaster of a state, with its intervals if it was calibrated.
 
+    For the state see :func:`gwforecast.models.bundle.describe` and
+    :meth:`gwforecast.calibration.calibrated.Calibrated.whole_state`; ``classes`` are those of the
+    user.
+
     Raises KeyError, TypeError or ValueError if anything is missing, of another type or shape, or
     not finite.
-
-    Parameters
-    ----------
-    description, arrays : mapping
-        State, see :func:`gwforecast.models.bundle.describe` and
-        :meth:`gwforecast.calibration.calibrated.Calibrated.whole_state`.
-    classes : sequence of type, optional
-        Classes of the user.
     """
     if "kind" in description:
         whole: Forecaster = _restore_part(description, "forecaster", arrays, classes)

@@ -301,13 +301,7 @@ def _records(ended: Sequence[ShardOutcome], entry: str) -> list[dict[str, Any]]:
 
 
 def _require_dask() -> None:
-    """Raise before the work begins if its results could not be joined.
-
-    Raises
-    ------
-    ImportError
-        If Dask is not installed.
-    """
+    """Raise before the work begins if its results could not be joined."""
     if find_spec("dask") is None:
         raise ImportError(
             "Results of shards are joined chunk by chunk by Dask, which is an extra. Received a "
@@ -316,13 +310,7 @@ def _require_dask() -> None:
 
 
 def _concatenate(sources: Sequence[Path], target: Path) -> Path:
-    """Concatenate CSV files with the same columns.
-
-    Raises
-    ------
-    ValueError
-        If two files have different columns.
-    """
+    """Concatenate CSV files with the same columns."""
 
     def write(path: Path) -> None:
         with path.open("wb") as joined:

@@ -195,16 +195,10 @@ def read_subset(settings: Settings, wells: Sequence[str]) -> Inputs:
 
 
 def on_wells(settings: Settings, shard: Shard, work: Callable[[xr.Dataset], Result]) -> Result:
-    """Read the wells of a shard and do work on them.
+    """Read the wells of a shard and do work on those that can be read.
 
-    ``work``: takes the observations (well, time) of the wells that could be read; not called if
-    none could.
-
-    Returns
-    -------
-    dict
-        The value returned by ``work``, with ``refused``, status and reason of each well that could
-        not be read, and ``warnings``, the warnings meant for the user.
+    Return what the work returns, with ``refused``, status and reason of each well that could not be
+    read, and ``warnings``, those meant for the user.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -229,24 +223,11 @@ def run_shards(
 ) -> list[ShardOutcome]:
     """Do the work of all shards, over Dask if the settings say so.
 
-    A shard whose worker dies, or that cannot access a file, is repeated; one that fails for good is
-    reported, and the others continue. Results do not depend on the number of workers.
+    Finished shards are not repeated. A shard whose worker dies, or that cannot access a file, is
+    repeated; one that fails for good is reported, and the others continue. Results do not depend on
+    the number of workers. ``when_done`` receives each outcome as a shard ends, in this process.
 
-    Parameters
-    ----------
-    task : Task
-        A function of a module, which the workers can import.
-    settings : Settings
-        Settings of the run; the table ``cluster`` says where the work is done.
-    shards : sequence of Shard
-        Shards that were finished earlier are not repeated.
-    when_done : callable, optional
-        Receives the outcome of each shard as it ends, in this process.
-
-    Raises
-    ------
-    ImportError
-        If Dask is requested and not installed.
+    Raises ImportError if Dask is requested and not installed.
     """
     outcomes: dict[Shard, ShardOutcome] = {}
     total = sum(len(shard.wells) for shard in shards)

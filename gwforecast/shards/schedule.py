@@ -77,23 +77,12 @@ def train(
     now: pd.Timestamp,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Train champions in shards, over Dask if requested.
+    """Train champions in shards, over Dask if requested; see ``service.schedule.train``.
 
-    The new champions of a shard are adopted as soon as it ends, so interrupted runs resume.
+    The new champions of a shard are adopted as soon as it ends, so interrupted runs resume. Wells
+    of shards that failed are in the table.
 
-    ``settings``, ``through``, ``replace``, ``update``, ``now``, ``progress``: as of
-    :func:`gwforecast.service.schedule.train`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As of :func:`gwforecast.service.train.train`, with the wells that could not be read and
-        those of shards that failed.
-
-    Raises
-    ------
-    ValueError
-        If a requested model is one that all wells share.
+    Raises ValueError if a requested model is one that all wells share.
     """
     refuse_pooled(settings.schedule.models, "Training")
     placed, wells = with_absolute_paths(settings), requested_wells(settings.data)
@@ -159,12 +148,8 @@ def make_product(
 ) -> xr.Dataset:
     """Forecast in shards, over Dask if requested; the archive is locked meanwhile.
 
-    ``issue_time``: by default the last complete step.
-
-    Returns
-    -------
-    xarray.Dataset
-        The forecast of all wells; wells of a shard that failed have the status ``"error"``.
+    Wells of a shard that failed have the status ``"error"``. ``issue_time``: by default the last
+    complete step.
     """
     placed, wells = with_absolute_paths(settings), requested_wells(settings.data)
     observations = require_observations(first_inputs(placed), "A forecast")
