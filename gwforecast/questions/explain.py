@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from math import factorial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,6 +64,13 @@ class Explained(Answer):
         "Response of the level, m, to a lasting rise of a covariate by one unit, its standard "
         "error, and days to 50 and 90 % of it"
     )
+    written = {  # noqa: RUF012
+        "memory.csv": "memory", "contributions.nc": "contributions", "responses.nc": "responses",
+    }  # fmt: skip
+    drawn = {  # noqa: RUF012
+        "_contributions": ("contributions", "contributions"),
+        "_responses": ("step_responses", "responses"),
+    }
 
     def summary(self) -> pd.DataFrame:
         """Return the responses by well and covariate."""
@@ -77,23 +83,6 @@ class Explained(Answer):
         parts = self.contributions["contribution"].to_dataset(GROUP)
         whole = self.contributions[[schema.LEVEL, "base"]].drop_vars(GROUP, errors="ignore")
         return xr.merge([whole, parts]).to_dataframe().reset_index()
-
-    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
-        """Return memory, contributions and responses."""
-        return {
-            "memory.csv": self.memory,
-            "contributions.nc": self.contributions,
-            "responses.nc": self.responses,
-        }
-
-    def figures(self) -> dict[str, Callable[..., Any]]:
-        """Return the drawings of contributions and responses."""
-        from gwforecast import plots  # loads matplotlib
-
-        return {
-            "_contributions": partial(plots.contributions, self.contributions),
-            "_responses": partial(plots.step_responses, self.responses),
-        }
 
 
 def explain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import xarray as xr
@@ -32,13 +32,24 @@ class Answer(Result):
     about: str
     """What the summary shows, with units."""
 
-    def files(self) -> Mapping[str, pd.DataFrame | xr.Dataset]:
-        """Return tables and Datasets by the names of their files."""
-        return {}
+    written: ClassVar[Mapping[str, str]] = {}
+    """Attribute of each file, by its name."""
 
-    def figures(self) -> Mapping[str, Callable[..., Any]]:
+    drawn: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Function of ``plots`` and the attributes that it draws, by the end of the name of a file."""
+
+    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
+        """Return tables and Datasets by the names of their files."""
+        return {name: getattr(self, attribute) for name, attribute in self.written.items()}
+
+    def figures(self) -> dict[str, Callable[..., Any]]:
         """Return functions that draw the axes of a ``well``, by the end of the name of the file."""
-        return {}
+        from gwforecast import plots  # loads matplotlib
+
+        return {
+            end: partial(getattr(plots, name), *(getattr(self, one) for one in attributes))
+            for end, (name, *attributes) in self.drawn.items()
+        }
 
     @property
     def answered(self) -> list[str]:

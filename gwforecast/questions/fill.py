@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -190,23 +190,18 @@ class Filled(Answer):
         scores = {"gap_scores.csv": self.scores} if len(self.scores) else {}
         return {f"{self.name}.csv": self.to_dataframe(), f"{self.name}.nc": self.levels, **scores}
 
-    def figures(self) -> dict[str, Callable[..., object]]:
+    def figures(self) -> dict[str, Callable[..., Any]]:
         """Return the drawing of a record."""
         return {"": self._draw}
 
     def _draw(self, well: str) -> object:
         from gwforecast import plots  # loads matplotlib
 
-        return plots.filled_record(self.levels, well=well, note=self._note(well))
-
-    def _note(self, well: str) -> str | None:
-        if not len(self.scores):
-            return None
-        own = self.scores[(self.scores["well"] == well) & (self.scores["method"] == "fill")]
-        if not len(own):
-            return None
+        scores = self.scores.reindex(columns=["well", "method", "gap_weeks", "rmse"])
+        own = scores[(scores["well"] == well) & (scores["method"] == "fill")]
         parts = [f"{row.gap_weeks} w {row.rmse:.2g} m" for row in own.itertuples()]
-        return "RMSE of artificial gaps: " + ", ".join(parts)
+        note = "RMSE of artificial gaps: " + ", ".join(parts) if parts else None
+        return plots.filled_record(self.levels, well=well, note=note)
 
 
 def fill(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,6 +55,7 @@ class Projected(Answer):
     failed: dict[str, str] = field(default_factory=dict)
 
     about = "Climate projections: change of the mean level from the reference period, m"
+    drawn = {"": ("projections", "levels")}  # noqa: RUF012
 
     def summary(self) -> pd.DataFrame:
         """Return the changes of each period and well over the projections.
@@ -88,12 +87,6 @@ class Projected(Answer):
             "ranges.csv": self.ranges,
             "projections.nc": self.levels,
         }
-
-    def figures(self) -> dict[str, Callable[..., Any]]:
-        """Return the drawing of the projections."""
-        from gwforecast import plots  # loads matplotlib
-
-        return {"": partial(plots.projections, self.levels)}
 
 
 def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> xr.Dataset:

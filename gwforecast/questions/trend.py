@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -186,6 +184,11 @@ class Trends(Answer):
     failed: dict[str, str] = field(default_factory=dict)
 
     about = "Sen's slope with its 95 % interval, m a year, and p-value"
+    written = {  # noqa: RUF012
+        "trends.csv": "trends", "shifts.csv": "shifts", "indices.csv": "indices",
+        "droughts.csv": "droughts", "corrected.nc": "levels",
+    }  # fmt: skip
+    drawn = {"": ("trend", "levels", "trends", "shifts")}  # noqa: RUF012
 
     def summary(self) -> pd.DataFrame:
         """Return the trends, observed and weather-corrected, by well."""
@@ -195,19 +198,6 @@ class Trends(Answer):
     def to_dataframe(self) -> pd.DataFrame:
         """Return observed and weather-corrected levels, m, by well and time."""
         return self.levels.to_dataframe().dropna(how="all").reset_index()
-
-    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
-        """Return trends, shifts, indices, droughts and levels."""
-        names = ("trends", "shifts", "indices", "droughts")
-        return {f"{name}.csv": getattr(self, name) for name in names} | {
-            "corrected.nc": self.levels
-        }
-
-    def figures(self) -> dict[str, Callable[..., Any]]:
-        """Return the drawing of levels and trends."""
-        from gwforecast import plots  # loads matplotlib
-
-        return {"": partial(plots.trend, self.levels, self.trends, self.shifts)}
 
 
 def trend(

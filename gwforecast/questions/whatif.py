@@ -313,6 +313,9 @@ class WhatIf(Answer):
     observed: xr.DataArray
     failed: dict[str, str] = field(default_factory=dict)
 
+    written = {"summary.csv": "differences", "ranges.csv": "ranges", "whatif.nc": "levels"}  # noqa: RUF012
+    drawn = {"": ("scenario", "levels", "observed")}  # noqa: RUF012
+
     @property
     def about(self) -> str:  # type: ignore[override]
         """What the summary shows, with units."""
@@ -327,20 +330,6 @@ class WhatIf(Answer):
         """Return the levels with their 95 % interval, m, by scenario, well and time."""
         by = [SCENARIO, schema.WELL, schema.TIME]
         return prediction_table(self.levels[schema.LEVEL], None, by=by)
-
-    def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
-        """Return differences by month, ranges and levels."""
-        return {
-            "summary.csv": self.differences,
-            "ranges.csv": self.ranges,
-            "whatif.nc": self.levels,
-        }
-
-    def figures(self) -> dict[str, Callable[..., Any]]:
-        """Return the drawing of scenario and difference."""
-        from gwforecast import plots  # loads matplotlib
-
-        return {"": partial(plots.scenario, self.levels, self.observed)}
 
 
 def simulate(

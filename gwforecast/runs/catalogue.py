@@ -19,22 +19,10 @@ if TYPE_CHECKING:
     from gwforecast.models.base import Forecaster
 
 __all__ = [
-    "BLEND",
-    "DEFAULT_BACKTEST",
-    "DEFAULT_MODELS",
-    "DEFAULT_OF_SHARDS",
-    "DEFAULT_SCHEDULE",
-    "MODELS",
-    "blended_among",
-    "is_neural",
-    "is_pooled",
-    "make_forecasters",
-    "model_class",
-    "neural_among",
-    "settings_of",
-    "suited",
-    "with_blend",
-]
+    "BLEND", "DEFAULT_BACKTEST", "DEFAULT_MODELS", "DEFAULT_OF_SHARDS", "DEFAULT_SCHEDULE",
+    "MODELS", "blended_among", "is_neural", "is_pooled", "make_forecasters", "model_class",
+    "neural_among", "settings_of", "suited", "with_blend",
+]  # fmt: skip
 
 
 logger = logging.getLogger(__name__)

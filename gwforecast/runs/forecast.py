@@ -28,14 +28,9 @@ from gwforecast.sequences.origins import known_at, snap_issue_time
 from gwforecast.sequences.split import Split, split_by_fraction
 
 __all__ = [
-    "TRAIN",
-    "VALIDATION",
-    "calibrate",
-    "default_horizon",
-    "fit_calibrated",
-    "forecast",
+    "TRAIN", "VALIDATION", "calibrate", "default_horizon", "fit_calibrated", "forecast",
     "latest_issue_time",
-]
+]  # fmt: skip
 
 
 HORIZON_YEARS = 0.25

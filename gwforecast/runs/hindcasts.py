@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -40,121 +41,110 @@ from gwforecast.verification.significance import compare
 from gwforecast.verification.status import LevelStatus
 
 __all__ = [
-    "event_limit", "forecast_status", "hindcast", "hindcast_all", "join_models",
+    "Hindcasts", "event_limit", "forecast_status", "hindcast_all", "join_models",
     "last_complete_issue", "main_model", "models_to_compare", "verify_hindcasts",
 ]  # fmt: skip
 
 
-_Parts = Mapping[str, Forecaster]
-
-
-def hindcast(
-    forecaster: Forecaster,
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    origins: Origins,
-    refitted: dict[tuple[int, int], Forecaster] | None = None,
-    progress: Progress | None = None,
-) -> xr.Dataset:
-    """Return the forecasts of a fitted forecaster that would have been issued in the test period.
-
-    The forecaster is fitted on the train period. Its intervals are estimated from hindcasts of the
-    validation period; then it is refitted through the validation period, and again at the requested
-    intervals, each time on what was known at the first issue time that the refit serves.
-
-    The result has ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no
-    forecast. ``refitted``: refits shared with other forecasters of the same parts, by the identity
-    of the part and the number of the refit; new ones are added.
-    """
-    calibrated = Calibrated(forecaster, horizon=origins.horizon, forcing=origins.forcing)
-    interval = calibrated.calibrate(observations, split=split).interval_
-    refitted = {} if refitted is None else refitted
-    parts, first = [], forecaster
-    blocks = list(origins.blocks())
-    for number, issue_times in enumerate(blocks):
-        known = split
-        if number:
-            known = extend_split(split, issue_times[0], sliding=origins.sliding)
-        forecaster = _refit(
-            forecaster,
-            first,
-            observations,
-            split=known,
-            number=number,
-            refitted=refitted,
-            progress=progress,
-        )
-        parts.append(_issue(forecaster, observations, issue_times=issue_times, origins=origins))
-        if progress is not None:
-            progress(f"{forecaster.name}: hindcasts", number + 1, len(blocks))
-    issued = parts[0]
-    if len(parts) > 1:  # forecasts from later years have more members of past weather
-        issued = xr.concat(
-            parts, schema.ISSUE_TIME, join="outer", coords="different", compat="equals"
-        )
-    issued = mask_to_period(issued, split, period="test")
-    outcome = observed_at(split.levels(observations, "test"), issued)
-    return interval.apply(issued, observed=outcome)
-
-
-def _refit(
-    forecaster: Forecaster,
-    first: Forecaster,
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    number: int,
-    refitted: dict[tuple[int, int], Forecaster],
-    progress: Progress | None,
-) -> Forecaster:
-    """Return a refit through the validation period; parts already refitted are reused."""
-    if isinstance(forecaster, Corrected) and isinstance(first, Corrected):
-        parts = [
-            _refit(
-                part,
-                origin,
-                observations,
-                split=split,
-                number=number,
-                refitted=refitted,
-                progress=progress,
-            )
-            for part, origin in zip(forecaster.parts, first.parts, strict=True)
-        ]
-        return forecaster.with_parts(parts, observations, split=split)
-    key = (id(first), number)
-    if key not in refitted:
-        report = stage(progress, f"{forecaster.name}: refit {number + 1}")
-        refitted[key] = forecaster.refit(
-            observations, split=split, through="validation", progress=report
-        )
-    return refitted[key]
-
-
-def _issue(
-    forecaster: Forecaster, observations: xr.Dataset, *, issue_times: np.ndarray, origins: Origins
-) -> xr.Dataset:
-    forecast = forecaster.forecast(
-        observations,
-        issue_times=issue_times,
-        horizon=origins.horizon,
-        forcing=origins.forcing,
-    )
-    return schema.validate_forecast(forecast)
-
-
 @dataclass
-class _Hindcasts:
-    """Hindcasts and failures by model, and the errors of models that failed for all wells."""
+class Hindcasts:
+    """Hindcasts of models at some wells, which share data, periods, issue times and refits."""
 
-    issued: dict[str, xr.Dataset] = field(default_factory=dict)
-    failed: dict[str, dict[str, str]] = field(default_factory=dict)
-    errors: dict[str, Exception] = field(default_factory=dict)
+    observations: xr.Dataset
+    split: Split
+    origins: Origins
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    progress: Progress | None = None
+    issued: dict[str, xr.Dataset] = field(default_factory=dict)  # by model
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)  # why, by model and well
+    errors: dict[str, Exception] = field(default_factory=dict)  # of models without any hindcast
+    # by the identity of the part of a model and the number of the refit
+    refitted: dict[tuple[int, int], Forecaster] = field(default_factory=dict)
 
-    def fail(self, model: str, error: Exception) -> None:
-        """Record that a model failed for all wells."""
-        self.failed[model], self.errors[model] = {}, error
+    def of(self, forecaster: Forecaster) -> xr.Dataset:
+        """Return the forecasts that would have been issued in the test period.
+
+        The forecaster is fitted on the train period. Its intervals are estimated from hindcasts of
+        the validation period; then it is refitted through the validation period, and again at the
+        requested intervals, each time on what was known at the first issue time that the refit
+        serves.
+
+        The result has ``level`` (well, issue_time, lead_time, quantile), m; NaN where there is no
+        forecast.
+        """
+        data, split, origins = self.observations, self.split, self.origins
+        calibrated = Calibrated(forecaster, horizon=origins.horizon, forcing=origins.forcing)
+        interval = calibrated.calibrate(data, split=split).interval_
+        parts, first = [], forecaster
+        blocks = list(origins.blocks())
+        for number, issue_times in enumerate(blocks):
+            known = split
+            if number:
+                known = extend_split(split, issue_times[0], sliding=origins.sliding)
+            forecaster = self._refit(forecaster, first, known, number)
+            forecast = forecaster.forecast(
+                data, issue_times=issue_times, horizon=origins.horizon, forcing=origins.forcing
+            )
+            parts.append(schema.validate_forecast(forecast))
+            if self.progress is not None:
+                self.progress(f"{forecaster.name}: hindcasts", number + 1, len(blocks))
+        issued = parts[0]
+        if len(parts) > 1:  # forecasts from later years have more members of past weather
+            issued = xr.concat(
+                parts, schema.ISSUE_TIME, join="outer", coords="different", compat="equals"
+            )
+        issued = mask_to_period(issued, split, period="test")
+        return interval.apply(issued, observed=observed_at(split.levels(data, "test"), issued))
+
+    def _refit(
+        self, forecaster: Forecaster, first: Forecaster, split: Split, number: int
+    ) -> Forecaster:
+        """Return a refit through the validation period; parts already refitted are reused."""
+        if isinstance(forecaster, Corrected) and isinstance(first, Corrected):
+            pairs = zip(forecaster.parts, first.parts, strict=True)
+            parts = [self._refit(part, origin, split, number) for part, origin in pairs]
+            return forecaster.with_parts(parts, self.observations, split=split)
+        key = (id(first), number)
+        if key not in self.refitted:
+            report = stage(self.progress, f"{forecaster.name}: refit {number + 1}")
+            self.refitted[key] = forecaster.refit(
+                self.observations, split=split, through="validation", progress=report
+            )
+        return self.refitted[key]
+
+    def of_all(self, forecasters: Mapping[str, Forecaster]) -> Self:
+        """Fit all models on the wells together, and issue the hindcasts of those that succeed."""
+        fitted: dict[str, Forecaster] = {}
+        for done, (name, forecaster) in enumerate(forecasters.items()):
+            if self.progress is not None:
+                self.progress("models", done, len(forecasters))
+            with self.watch(f"fit {name}"), self._noting(name):
+                fitted[name] = as_forecasting(forecaster).fit(
+                    self.observations, split=self.split, progress=self.progress
+                )
+        for name, forecaster in {**fitted, **self._blend(fitted)}.items():
+            with self.watch(f"hindcast {name}"), self._noting(name):
+                self.issued[name] = self.of(forecaster)
+                own = getattr(forecaster, "failed_", {})
+                self.failed[name] = {str(well): str(reason) for well, reason in own.items()}
+        if self.progress is not None:
+            self.progress("models", len(forecasters), len(forecasters))
+        return self
+
+    @contextmanager
+    def _noting(self, model: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.failed[model], self.errors[model] = {}, error
+
+    def _blend(self, fitted: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
+        blended = [fitted[name] for name in blended_among(fitted)]
+        parts = [part for one in blended if isinstance(one, Corrected) for part in one.parts]
+        if len(parts) < 2:
+            return {}
+        blend = Corrected(parts, name=BLEND).calibrate(self.observations, split=self.split)
+        return {BLEND: blend}
 
 
 def hindcast_all(
@@ -167,104 +157,32 @@ def hindcast_all(
     progress: Progress | None,
 ) -> tuple[dict[str, xr.Dataset], dict[str, dict[str, str]]]:
     """Return hindcasts by model, and failed wells by model; if a model fails, try well by well."""
-    run = partial(_hindcast_models, split=split, origins=origins, watch=watch)
-    made = run(forecasters, observations, progress=progress)
-    every = {schema.WELL: observations[schema.WELL].values}
-    wells = [str(well) for well in every[schema.WELL]]
+    made = Hindcasts(observations, split, origins, watch, progress).of_all(forecasters)
+    wells = schema.well_names(observations)
     for name, error in made.errors.items():
         made.failed[name] = dict.fromkeys(wells, reason_of(error))
-        parts = {name: forecasters[name]} if name in forecasters else _blended(forecasters)
+        blended = blended_among(forecasters) if name not in forecasters else [name]
+        parts = {part: forecasters[part] for part in blended}
         if len(wells) == 1 or any(part.pooled for part in parts.values()):
             continue  # networks that all wells share are not fitted to one well
-        attempt = one_by_one(
-            partial(_hindcast_alone, model=name, parts=parts, data=observations, run=run), wells
-        )
+
+        def alone(some: list[str], name: str = name, parts: Any = parts) -> Hindcasts:
+            own = Hindcasts(select_wells(observations, some), split, origins, watch)
+            own.of_all(copy.deepcopy(parts))
+            if name not in own.issued:
+                raise own.errors.get(name) or next(iter(own.errors.values()))
+            return own
+
+        attempt = one_by_one(alone, wells)
         if attempt.done:
-            issued = [one.issued[name] for one in attempt.results]
-            made.issued[name] = xr.concat(issued, schema.WELL).reindex(every)
+            issued = xr.concat([one.issued[name] for one in attempt.results], schema.WELL)
+            made.issued[name] = issued.reindex({schema.WELL: observations[schema.WELL].values})
         own = {well: why for one in attempt.results for well, why in one.failed[name].items()}
         made.failed[name] = attempt.reasons | own
     if not made.issued:
         reason = next(iter(next(iter(made.failed.values())).values()))
         raise RuntimeError(f"A backtest needs one model that forecasts. Received none. {reason}")
     return {name: made.issued[name] for name in made.failed if name in made.issued}, made.failed
-
-
-def _hindcast_alone(
-    wells: list[str],
-    *,
-    model: str,
-    parts: _Parts,
-    data: xr.Dataset,
-    run: Callable[..., _Hindcasts],
-) -> _Hindcasts:
-    """Return the hindcasts of a model, made of some forecasters, for some wells."""
-    made = run(copy.deepcopy(parts), select_wells(data, wells), progress=None)
-    if model not in made.issued:
-        raise made.errors.get(model) or next(iter(made.errors.values()))
-    return made
-
-
-def _hindcast_models(
-    forecasters: _Parts,
-    observations: xr.Dataset,
-    *,
-    split: Split,
-    origins: Origins,
-    watch: Stopwatch,
-    progress: Progress | None,
-) -> _Hindcasts:
-    """Fit all models on the wells together, and return the hindcasts of those that succeed."""
-    made = _Hindcasts()
-    fitted: dict[str, Forecaster] = {}
-    refitted: dict[tuple[int, int], Forecaster] = {}
-    for done, (name, forecaster) in enumerate(forecasters.items()):
-        if progress is not None:
-            progress("models", done, len(forecasters))
-        with watch(f"fit {name}"):
-            try:
-                fitted[name] = as_forecasting(forecaster).fit(
-                    observations, split=split, progress=progress
-                )
-            except Exception as error:
-                made.fail(name, error)
-    for name, forecaster in {**fitted, **_blend(fitted, observations, split)}.items():
-        with watch(f"hindcast {name}"):
-            try:
-                made.issued[name] = hindcast(
-                    forecaster,
-                    observations,
-                    split=split,
-                    origins=origins,
-                    refitted=refitted,
-                    progress=progress,
-                )
-            except Exception as error:
-                made.fail(name, error)
-            else:
-                own = getattr(forecaster, "failed_", {})
-                made.failed[name] = {str(well): str(reason) for well, reason in own.items()}
-    if progress is not None:
-        progress("models", len(forecasters), len(forecasters))
-    return made
-
-
-def _blended(forecasters: _Parts) -> _Parts:
-    return {name: forecasters[name] for name in blended_among(forecasters)}
-
-
-def _blend(
-    fitted: Mapping[str, Forecaster], observations: xr.Dataset, split: Split
-) -> dict[str, Forecaster]:
-    parts = [
-        part
-        for one in _blended(fitted).values()
-        if isinstance(one, Corrected)
-        for part in one.parts
-    ]
-    if len(parts) < 2:
-        return {}
-    return {BLEND: Corrected(parts, name=BLEND).calibrate(observations, split=split)}
 
 
 def join_models(

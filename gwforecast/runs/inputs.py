@@ -20,16 +20,9 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
 __all__ = [
-    "backtest_arguments",
-    "evaluation_arguments",
-    "fitting_arguments",
-    "latest_complete_step",
-    "make_split",
-    "model_arguments",
-    "prepare",
-    "read_data",
-    "tables_of_search",
-]
+    "backtest_arguments", "evaluation_arguments", "fitting_arguments", "latest_complete_step",
+    "make_split", "model_arguments", "prepare", "read_data", "tables_of_search",
+]  # fmt: skip
 
 
 TEXT_OPTIONS = (

@@ -41,14 +41,7 @@ from gwforecast.runs.outcomes import (
 )
 from gwforecast.sequences.split import PERIODS, Period, Split
 
-__all__ = [
-    "HISTORY_COLUMNS",
-    "Prediction",
-    "blend",
-    "fitted_through",
-    "predict",
-    "predict_all",
-]
+__all__ = ["HISTORY_COLUMNS", "Prediction", "blend", "fitted_through", "predict", "predict_all"]
 
 
 Found = TypeVar("Found", xr.DataArray, xr.Dataset)

@@ -33,16 +33,9 @@ from gwforecast.verification.metrics import METRICS, Metric, level_metrics
 from gwforecast.writing import dump_json, write_text
 
 __all__ = [
-    "REASON",
-    "SEARCHED",
-    "TRIAL_COLUMNS",
-    "Task",
-    "before_test",
-    "make",
-    "run",
-    "scored_rows",
+    "REASON", "SEARCHED", "TRIAL_COLUMNS", "Task", "before_test", "make", "run", "scored_rows",
     "tune",
-]
+]  # fmt: skip
 
 
 SEARCHED = [

@@ -38,17 +38,9 @@ from gwforecast.shards.map import (
 from gwforecast.writing import load_json, write_atomically
 
 __all__ = [
-    "POOLED",
-    "ShardedRun",
-    "read_dataset",
-    "read_table",
-    "refuse_pooled",
-    "refused_wells",
-    "rows_of",
-    "run_result",
-    "warn_of_workers",
-    "write_dataset",
-]
+    "POOLED", "ShardedRun", "read_dataset", "read_table", "refuse_pooled", "refused_wells",
+    "rows_of", "run_result", "warn_of_workers", "write_dataset",
+]  # fmt: skip
 
 
 POOLED = "all"  # purpose of the shard of models that all wells share

@@ -34,21 +34,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = [
-    "SHARDS",
-    "Result",
-    "Shard",
-    "ShardOutcome",
-    "Task",
-    "make_shards",
-    "networks_at_once",
-    "on_wells",
-    "read_subset",
-    "remove_partial",
-    "run_shard",
-    "run_shards",
-    "stored_result",
+    "SHARDS", "Result", "Shard", "ShardOutcome", "Task", "make_shards", "networks_at_once",
+    "on_wells", "read_subset", "remove_partial", "run_shard", "run_shards", "stored_result",
     "with_absolute_paths",
-]
+]  # fmt: skip
 
 
 SHARDS = "shards"  # folder of the results of shards

@@ -30,7 +30,7 @@ from gwforecast.networks.mlp import MLP
 from gwforecast.networks.pretrained import PretrainedLSTM
 from gwforecast.runs import out_of_sample
 from gwforecast.runs.catalogue import BLEND, DEFAULT_BACKTEST, DEFAULT_MODELS, blended_among
-from gwforecast.runs.hindcasts import hindcast
+from gwforecast.runs.hindcasts import Hindcasts
 from gwforecast.runs.results import Origins
 from gwforecast.sequences.audit import REPLACEMENTS, replaced, rows_after
 from gwforecast.sequences.origins import issue_times_of
@@ -210,11 +210,11 @@ def test_hindcasts_know_nothing_after_their_issue_times(name: str, refit_every) 
     issued = issue_times_of(observations, split, period="test", stride=5)
     origins = Origins(issued, HORIZON, refit_every=refit_every)
     one = fitted_once(name)
-    expected = hindcast(one, observations, split=split, origins=origins)["level"]
+    expected = Hindcasts(observations, split, origins).of(one)["level"]
     cut = issued[7]
     for by in REPLACEMENTS:
         changed = replaced(observations, ["level"], rows=after(observations, cut), by=by, seed=3)
-        found = hindcast(one, changed, split=split, origins=origins)["level"]
+        found = Hindcasts(changed, split, origins).of(one)["level"]
         kept = {"issue_time": slice(None, cut)}
         assert found.sel(kept).values.tobytes() == expected.sel(kept).values.tobytes()
 
