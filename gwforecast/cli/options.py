@@ -284,8 +284,8 @@ def _load(context: typer.Context, *, models: bool = True) -> Settings:
     for name, value in context.params.items():
         if name in command.settings and value not in (None, [], ()):
             table, setting = command.settings[name]
-            read = _READ.get(name, _as_it_is)
-            tables.setdefault(table, {})[setting] = read(value)
+            value = list(value) if isinstance(value, tuple) else value
+            tables.setdefault(table, {})[setting] = _READ[name](value) if name in _READ else value
     if context.params.get("shares"):
         tables.setdefault("split", {}).update(_shares(context.params["shares"]))
     file = context.params.get("config")
@@ -308,14 +308,6 @@ def finite(value: float | None) -> float | None:
             f"An option that is a number takes a finite one. Received {value}. Give for example 60."
         )
     return value
-
-
-def _as_it_is(value: Any) -> object:
-    return list(value) if isinstance(value, list | tuple) else value
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
 
 
 def _heights(items: list[str], option: str = "--reference-level") -> object:
@@ -353,14 +345,6 @@ def _rules(items: list[str]) -> object:
     )
 
 
-def _units_by_name(items: list[str]) -> object:
-    return _pairs(
-        items,
-        takes="--covariate-unit takes a covariate and its unit",
-        example="--covariate-unit rain=in",
-    )
-
-
 def _shares(text: str) -> dict[str, object]:
     try:
         train, validation = (float(part) for part in text.split(","))
@@ -372,10 +356,6 @@ def _shares(text: str) -> dict[str, object]:
     return {"train": train, "validation": validation}
 
 
-def _one_or_several(items: list[Path]) -> object:
-    return items[0] if len(items) == 1 else list(items)
-
-
 def _number_or_text(item: str) -> float | str:
     try:
         number = float(item)
@@ -385,11 +365,15 @@ def _number_or_text(item: str) -> float | str:
 
 
 _READ: dict[str, Callable[[Any], object]] = {
-    "covariates": _one_or_several,
+    "covariates": lambda items: items[0] if len(items) == 1 else items,
     "sensor_depth": functools.partial(_heights, option="--sensor-depth"),
     "missing_values": lambda items: [_number_or_text(item) for item in items],
-    "covariate_units": _units_by_name,
-    "models": _names,
+    "covariate_units": functools.partial(
+        _pairs,
+        takes="--covariate-unit takes a covariate and its unit",
+        example="--covariate-unit rain=in",
+    ),
+    "models": lambda text: [name.strip() for name in text.split(",")],
     "fill": _rules,
     "reference_level": _heights,
 }

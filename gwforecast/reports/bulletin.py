@@ -131,7 +131,9 @@ class Bulletin:
             search=len(entries) >= SEARCHED,
             alerts=any(entry.thresholds for entry in entries),
             crossing=[entry for entry in entries if entry.crossing],
-            statuses=[(name, WELL_STATUSES[name]) for name in WELL_STATUSES if _has(entries, name)],
+            statuses=[
+                (s, what) for s, what in WELL_STATUSES.items() if s in {e.status for e in entries}
+            ],
         )
 
     def well_page(self, well: str) -> str:
@@ -245,10 +247,6 @@ def bulletin(
         title=title,
         most_cards=most_cards,
     ).page()
-
-
-def _has(entries: Sequence[Entry], status: str) -> bool:
-    return any(entry.status == status for entry in entries)
 
 
 def _counts(entries: Sequence[Entry]) -> str:

@@ -111,7 +111,8 @@ class _Plane:
             step = nice(span / 3)
             first = np.ceil((middle - span / 2) / step) * step
             for value in np.arange(first, middle + span / 2, step):
-                place = self.at(*(np.array([v]) for v in self._point(side, value)))[0]
+                point = (value, self.middle[1]) if side == "x" else (self.middle[0], value)
+                place = self.at(*map(np.atleast_1d, point))[0]
                 at = round(float(place[0 if side == "x" else 1]), 1)
                 low, high = (LEFT + 24, WIDTH - RIGHT - 24) if side == "x" else (
                     TOP + 10, self.height - BOTTOM - 6
@@ -120,9 +121,6 @@ class _Plane:
                     text = _coordinate(float(value), step, side, degrees=self.degrees)
                     ticks.append({"side": side, "at": at, "text": text})
         return ticks
-
-    def _point(self, side: str, value: float) -> tuple[float, float]:
-        return (value, self.middle[1]) if side == "x" else (self.middle[0], value)
 
     def scale(self) -> dict[str, object]:
         """Return the length of the scale bar on the page, and its text."""

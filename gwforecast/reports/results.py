@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,20 +96,17 @@ def network_report(evaluation: Evaluation, *, links: dict[str, str] | None = Non
     model = _best(scores)
     from gwforecast import plots  # loads matplotlib
 
-    drawn = [
-        _draw(lambda: plots.score_distribution(scores), "distribution of the NSE over the wells")
-    ]
+    drawn = []
     if schema.coordinate_names(observations) is not None:
-        drawn.insert(
-            0, _draw(lambda: plots.score_map(scores, observations, model=model), "map of the NSE")
-        )
+        drawn = _draw(plots.score_map, "map of the NSE", scores, observations, model=model)
+    drawn += _draw(plots.score_distribution, "distribution of the NSE over the wells", scores)
     table = _by_well(scores, model)
     ranked = table.sort_values("NSE")
     ends = pd.concat([ranked.head(EXTREME), ranked.tail(EXTREME)]).drop_duplicates()
     summary = score_summary(scores, metrics=COLUMNS).rename(columns=COLUMNS).reset_index()
     sections = [
         Section("Scores of the test period, median of the wells", [_skill(evaluation)], summary),
-        Section("Where and how", [], None, [one for one in drawn if one is not None]),
+        Section("Where and how", [], None, drawn),
         Section("Worst and best wells", [f"By the NSE of {model}."], ends, links=links or {}),
         Section(
             "All wells", ["A click on the head of a column sorts the table."], table, sorts=True,
@@ -193,29 +189,23 @@ def _best(scores: pd.DataFrame) -> str:
     return str(score_summary(scores, metrics=["nse"]).index[0])
 
 
-def _draw(draw: Callable[[], object], text: str) -> Figure | None:
-    """Return a figure, None with a warning if it cannot be drawn."""
+def _draw(draw: Callable[..., object], text: str, *given: object, **more: object) -> list[Figure]:
+    """Return a figure, none with a warning if it cannot be drawn."""
     from gwforecast.plots import style  # loads matplotlib
 
     try:
-        axes = draw()
+        axes = draw(*given, **more)
     except (ValueError, SchemaError) as error:
         warnings.warn(f"A figure could not be drawn: {text}. {error}", stacklevel=3)
-        return None
+        return []
     ax = axes[0] if isinstance(axes, list) else axes
     content, width, height = style.picture(ax, dpi=DPI)  # type: ignore[arg-type]
-    return Figure(content, width, height, text)
-
-
-def _figures(*drawn: Figure | None) -> list[Figure]:
-    return [one for one in drawn if one is not None]
+    return [Figure(content, width, height, text)]
 
 
 def _of_answer(answer: Answer, well: str) -> Report:
     _require_well(well, answer.answered)
-    figures = _figures(
-        *(_draw(partial(draw, well=well), well) for draw in answer.figures().values())
-    )
+    figures = [one for draw in answer.figures().values() for one in _draw(draw, well, well=well)]
     summary = answer.summary()
     table = summary if summary.index.names == [None] else summary.reset_index()
     sections = [Section("Figures", [], None, figures), Section("Summary", [], table)]
@@ -228,11 +218,10 @@ def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Repo
 
     scores = evaluation.scores[evaluation.scores[schema.WELL] == well]
     model = model or _best(scores)
-    hydrograph = _draw(
-        lambda: evaluation.plot(well=well, model=model), f"hydrograph of {well}, {model}"
-    )
+    shown = f"hydrograph of {well}, {model}"
+    hydrograph = _draw(evaluation.plot, shown, well=well, model=model)
     sections = [
-        Section("Level and prediction", [], None, _figures(hydrograph)),
+        Section("Level and prediction", [], None, hydrograph),
         *_score_sections(scores, _skill(evaluation)),
         Section("Coverage of intervals by year", [], _coverage(evaluation, well, model)),
     ]
@@ -240,12 +229,10 @@ def _of_evaluation(evaluation: Evaluation, well: str, model: str | None) -> Repo
         residuals, predicted = evaluation_residuals(evaluation, model=model, well=well)
         table = residual_diagnostics(residuals, predicted).replace({"ljung_box": "Ljung-Box"})
         drawn = _draw(
-            lambda: plots.residual_diagnostics(residuals, predicted, name=whose(well, model)),
-            "diagnostics of the residuals",
-        )
-        sections.append(
-            Section("Residuals of the validation and test periods", [], table, _figures(drawn))
-        )
+            plots.residual_diagnostics, "diagnostics of the residuals", residuals, predicted,
+            name=whose(well, model),
+        )  # fmt: skip
+        sections.append(Section("Residuals of the validation and test periods", [], table, drawn))
     except SchemaError as error:
         sections.append(Section("Residuals", [str(error)]))
     sections += _contribution_sections(evaluation, well)
@@ -323,9 +310,9 @@ def _contribution_sections(evaluation: Evaluation, well: str) -> list[Section]:
         return []
     deviation = found["contribution"].isel({schema.WELL: 0}).std(schema.TIME).to_series()
     table = deviation.rename("standard deviation, m").reset_index()
-    drawn = _draw(lambda: plots.contributions(found), "contributions of covariates over time")
+    drawn = _draw(plots.contributions, "contributions of covariates over time", found)
     said = f"By the model {EXPLAINED_BY}; Shapley values, which add up to its simulation."
-    return [Section("Contributions of covariates", [said], table, _figures(drawn))]
+    return [Section("Contributions of covariates", [said], table, drawn)]
 
 
 def _of_backtest(
@@ -334,14 +321,14 @@ def _of_backtest(
     scores = result.scores[result.scores[schema.WELL] == well]
     chosen = model or str(forecast_summary(scores, metric="rmse").mean(axis=1).idxmin())
     weather = f"weather after the issue time: {result.origins.forcing.label}"
-    hindcasts = _draw(lambda: result.plot(well=well, model=chosen), "hindcasts")
+    hindcasts = _draw(result.plot, "hindcasts", well=well, model=chosen)
     sections = [
-        Section("Hindcasts", [], None, _figures(hindcasts)),
+        Section("Hindcasts", [], None, hindcasts),
         Section(
             "Examples",
             ["Issue times are spread evenly over the test period, and not chosen by their error."],
             None,
-            _figures(*_examples(result, observations, well, chosen)),
+            list(_examples(result, observations, well, chosen)),
         ),
         *_lead_sections(scores),
         *_comparison(result, well),
@@ -360,7 +347,7 @@ def _of_backtest(
 
 def _examples(
     result: Backtest, observations: xr.Dataset, well: str, model: str
-) -> Iterator[Figure | None]:
+) -> Iterator[Figure]:
     """Yield fan charts of issue times with a complete forecast, or else with any."""
     from gwforecast import plots  # loads matplotlib
 
@@ -372,12 +359,11 @@ def _examples(
     times = known[schema.ISSUE_TIME].values[rows.values]
     places = (np.arange(EXAMPLES) + 0.5) / EXAMPLES * times.size
     for time in times[np.unique(places.astype(int))] if times.size else ():
-        yield _draw(
-            lambda time=time: plots.fan(  # type: ignore[misc]
-                result.hindcasts, observations, well=well, model=model, issue_time=time
-            ),
-            f"forecast of {model} issued {timeline.format_time(time)}",
-        )
+        text = f"forecast of {model} issued {timeline.format_time(time)}"
+        yield from _draw(
+            plots.fan, text, result.hindcasts, observations, well=well, model=model,
+            issue_time=time,
+        )  # fmt: skip
 
 
 def _lead_sections(scores: pd.DataFrame) -> Iterator[Section]:
@@ -400,18 +386,15 @@ def _lead_sections(scores: pd.DataFrame) -> Iterator[Section]:
         shown.loc["n"] = [int(n) for n in scored_pairs(known)["n"].loc[shown.columns]]
         times = known.drop_duplicates("lead").set_index("lead")["lead_time"]
         shown.columns = [lead_label(times[lead]) for lead in shown.columns]
-        drawn = None
+        drawn: list[Figure] = []
         if metric.startswith(DRAWN):
-            drawn = _draw(
-                lambda metric=metric: plots.scores_by_lead(scores, metric=metric),  # type: ignore[misc]
-                f"{heading}, by lead time",
-            )
+            drawn = _draw(plots.scores_by_lead, f"{heading}, by lead time", scores, metric=metric)
         table = shown.rename_axis(schema.MODEL).reset_index()
         yield Section(
             f"{heading}, by lead time",
             [f"{texts[metric][0].upper()}{texts[metric][1:]}; n: pairs."],
             table,
-            _figures(drawn),
+            drawn,
         )
 
 
@@ -443,19 +426,17 @@ def _calibration(
     if len(table):
         who = well if len(result.wells) == 1 else f"{len(result.wells)} wells"
         event = result.verification.event
-        drawn = _draw(
-            lambda: plots.reliability(table, well=who, note=event), f"reliability, {event}"
-        )
+        drawn = _draw(plots.reliability, f"reliability, {event}", table, well=who, note=event)
         columns = ["probability", "frequency", "lower", "upper", "n"]
         said = f"Event: {event}. Forecasts of {who} and all lead times are pooled."
-        yield Section("Reliability", [said], table[columns], _figures(drawn))
+        yield Section("Reliability", [said], table[columns], drawn)
     chosen = result.hindcasts.sel({schema.WELL: [well], schema.MODEL: [model]})
     levels = result.split.levels(observations, "test").sel({schema.WELL: [well]})
     values = pit_values(chosen, levels.to_dataset(name=schema.LEVEL))
     if values.notnull().any():
-        drawn = _draw(lambda: plots.pit(values), "histogram of the PIT")
+        drawn = _draw(plots.pit, "histogram of the PIT", values)
         said = "Bars of equal height: calibrated. High ends: intervals are too narrow."
-        yield Section("Calibration", [said], None, _figures(drawn))
+        yield Section("Calibration", [said], None, drawn)
 
 
 def _coverage_sections(result: Backtest, well: str, model: str) -> Iterator[Section]:

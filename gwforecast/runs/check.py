@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from gwforecast.data.readers import read_levels
 from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.quality import checks
 from gwforecast.runs.files import now
-from gwforecast.runs.inputs import read_data
+from gwforecast.runs.inputs import read_data, relative_paths
 from gwforecast.schema import SchemaError
 
 __all__ = ["check", "check_data", "check_levels", "write_template"]
@@ -147,22 +146,8 @@ def write_template(data: DataSettings, file: Path) -> str:
     stored = str(read_data(data).attrs.get(ATTRIBUTE, ""))
     lines = json.loads(stored) if stored else []
     remarks = "\n".join(f"# {about}: {what}" for about, what in lines)
-    tables = {"data": _relative(data.given(), file)}
+    tables = {"data": relative_paths(data, file.parent)}
     file.parent.mkdir(parents=True, exist_ok=True)
     text = f"# What was understood of the data:\n{remarks}\n\n{dump_toml(tables)}{_NEXT}"
     file.write_text(text, "utf-8")
     return stored
-
-
-def _relative(given: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Return settings whose paths start at the folder of the configuration."""
-    folder = file.resolve().parent
-    made = {}
-    for name, value in given.items():
-        several = value if isinstance(value, list) else [value]
-        if any(isinstance(one, Path) for one in several):
-            paths = [Path(os.path.relpath(Path(one).resolve(), folder)) for one in several]
-            made[name] = paths if isinstance(value, list) else paths[0]
-        else:
-            made[name] = value
-    return made

@@ -35,7 +35,6 @@ from gwforecast.runs.files import Stopwatch
 from gwforecast.runs.out_of_sample import (
     HISTORY_COLUMNS,
     Prediction,
-    blend,
     fitted_through,
     predict_all,
 )
@@ -156,7 +155,6 @@ def evaluate(
         forecasters, used, split, excluded=excluded, precomputed=precomputed,
         workers=workers, watch=watch, progress=report,
     )  # fmt: skip
-    _add_blend(predicted, used, split)
     with watch("score"):
         predictions = _join_models(predicted, used, split)
         scores = score_table(predictions, used, split, baseline=baseline)
@@ -244,13 +242,6 @@ def split_wells(observations: xr.Dataset) -> tuple[Split, dict[str, str]]:
         stacklevel=5,
     )
     return Split(xr.concat(attempt.results, schema.WELL)), excluded
-
-
-def _add_blend(predicted: dict[str, Prediction], observations: xr.Dataset, split: Split) -> None:
-    """Add the blend, if there are two or more of the models that it is made of."""
-    blended = [predicted[name] for name in blended_among(predicted)]
-    if len(blended) > 1:
-        predicted[BLEND] = blend(blended, observations, split=split)
 
 
 def _with_changes(

@@ -302,7 +302,7 @@ def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
     for path in paths:
         files.extend(sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path])
     return [
-        {"path": str(file), "bytes": file.stat().st_size, "sha256": _file_sha256(file)}
+        {"path": str(file), "bytes": file.stat().st_size, "sha256": _sha256(file)}
         for file in dict.fromkeys(files)
     ]
 
@@ -401,7 +401,7 @@ def model_settings(forecasters: Mapping[str, Forecaster]) -> dict[str, object]:
     return {name: forecaster_settings(one) for name, one in forecasters.items()}
 
 
-def _file_sha256(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -21,7 +21,7 @@ from gwforecast.sequences.split import Split, split_by_date, split_by_fraction
 
 __all__ = [
     "backtest_arguments", "evaluation_arguments", "fitting_arguments", "latest_complete_step",
-    "make_split", "model_arguments", "prepare", "read_data", "tables_of_search",
+    "make_split", "model_arguments", "prepare", "read_data", "relative_paths", "tables_of_search",
 ]  # fmt: skip
 
 
@@ -152,20 +152,25 @@ def _boundaries(observations: xr.Dataset, split: Split | None) -> list[np.dateti
     return list(unique[~np.isnat(unique)])
 
 
+def relative_paths(data: DataSettings, folder: Path) -> dict[str, Any]:
+    """Return the given settings of data, with paths that start at a folder."""
+    given = data.given()
+    start = folder.resolve()
+    for name in ("levels", "covariates", "attributes", "barometer"):
+        if data.database is None and given.get(name) is not None:
+            several = given[name] if isinstance(given[name], list) else [given[name]]
+            paths = [Path(os.path.relpath(path.resolve(), start)) for path in several]
+            given[name] = paths if isinstance(given[name], list) else paths[0]
+    return given
+
+
 def tables_of_search(settings: Settings) -> dict[str, Mapping[str, object]]:
     """Return the given settings of data and periods, with paths relative to a search's folder."""
-    folder = settings.tune.folder.resolve()
-    data = settings.data.given()
+    data = relative_paths(settings.data, settings.tune.folder)
     if settings.data.database is not None:
         from gwforecast.data.database import without_password  # loads SQLAlchemy
 
         data["database"] = without_password(settings.data.database)
-    for name in ("levels", "covariates", "attributes", "barometer"):
-        given = data.get(name)
-        if settings.data.database is None and given is not None:
-            several = given if isinstance(given, list) else [given]
-            relative = [Path(os.path.relpath(path.resolve(), folder)) for path in several]
-            data[name] = relative if isinstance(given, list) else relative[0]
     use = list(dict.fromkeys([settings.tune.model, settings.models.baseline]))
     models = {"use": use, "baseline": settings.models.baseline, "seed": settings.models.seed}
     split, output = settings.split.given(), {"folder": "evaluation"}

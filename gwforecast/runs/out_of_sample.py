@@ -29,6 +29,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.per_well import PerWell
 from gwforecast.processes import count_processes, map_in_processes
 from gwforecast.progress import Progress, stage
+from gwforecast.runs.catalogue import BLEND, blended_among
 from gwforecast.runs.outcomes import (
     outcome_rows,
     outcome_table,
@@ -136,7 +137,7 @@ def predict_all(
     watch: Callable[[str], AbstractContextManager[None]],
     progress: Progress | None = None,
 ) -> tuple[dict[str, Prediction], pd.DataFrame]:
-    """Return the predictions of each model and the outcome for each well; warn of failures.
+    """Return the predictions of each model, and of their blend, and outcomes; warn of failures.
 
     ``excluded``: wells that cannot be split, and why; ``precomputed``: predictions of further
     models; ``watch``: context manager that times a named stage.
@@ -172,6 +173,9 @@ def predict_all(
         progress("models", len(forecasters), len(forecasters))
     if not predicted:
         raise RuntimeError(f"A run needs one model that can be fitted. Received none. {rows[0][3]}")
+    blended = [predicted[name] for name in blended_among(predicted)]
+    if len(blended) > 1:
+        predicted[BLEND] = blend(blended, observations, split=split)
     return predicted, outcome_table(rows)
 
 
