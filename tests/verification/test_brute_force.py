@@ -18,7 +18,7 @@ from scipy import stats
 
 from gwforecast import schema
 from gwforecast.questions.trend import drought_table, gxg_table
-from gwforecast.verification.archived import drift
+from gwforecast.verification.archived import LEVEL, coverage_limit
 from gwforecast.verification.distribution import crossing_table, event_probability, pit_values
 from gwforecast.verification.events import (
     brier_scores,
@@ -470,6 +470,6 @@ def test_the_range_of_skill_is_that_of_ratios_not_rejected(seed: int) -> None:
 
 @pytest.mark.parametrize("n", [20, 53, 104])
 def test_the_limit_of_coverage_is_the_binomial_one(n: int) -> None:
-    counts = [k for k in range(n + 1) if stats.binom.cdf(k, n, 0.8) < drift.LEVEL]
-    limit = drift.coverage_limit(float(n))
+    counts = [k for k in range(n + 1) if stats.binom.cdf(k, n, 0.8) < LEVEL]
+    limit = coverage_limit(float(n))
     assert counts[-1] / n <= limit + 1e-3 < (counts[-1] + 1) / n + 1e-3
