@@ -143,9 +143,11 @@ def _refuse_sentinels(values: np.ndarray, times: np.ndarray, what: str) -> None:
     coded = np.zeros(values.shape, bool)
     for code in schema.COMMON_MISSING_CODES:
         coded |= np.isclose(values, code, rtol=1e-6, atol=0.0)
-    usual = np.abs(values[~coded & np.isfinite(values)])
-    # 9999 can be a measured value, e.g. of millimetres, where others are near it
-    coded &= (values < 0) | (np.abs(values) > 2 * usual.max(initial=0.0))
+    usual = values[~coded & np.isfinite(values)]
+    # 9999 can be a measured value, e.g. of millimetres, where others of its sign are near it
+    coded &= np.abs(values) > 2 * np.where(
+        values < 0, -usual.min(initial=0.0), np.abs(usual).max(initial=0.0)
+    )
     suspect = coded | (np.abs(values) >= HUGE)
     if suspect.any():
         first = int(np.flatnonzero(suspect)[0])

@@ -120,7 +120,8 @@ def weather_by_well(
             raise SchemaError(
                 f"Each well needs covariates. Received none for {len(without)} of {len(wells)} "
                 f"wells, {without[0]!r} among them; there are some for "
-                f"{sorted(map(str, given))[:5]}. Add them, or choose wells with wells=[...]."
+                f"{sorted(map(str, given))[:5]}. Add them, choose wells with wells=[...], or "
+                "keep the rows of one station."
             )
         parts = {f"covariates of well {name!r}": given[name] for name in wells}
     frames, cleaning = [], replace(cleaning, notes=made.notes)

@@ -110,10 +110,14 @@ class ClimatologyWeather(Forcing):
         whole = [np.isfinite(values).all(axis=(0, 2)) for values in found.values()]
         sound = np.logical_and.reduce([np.ones(len(starts), bool), *whole])
         kept = np.flatnonzero(sound)[-self.years if self.years else None :]
-        self._check_years(kept.size, horizon=horizon, issue_time=times[issued])
+        members = names[kept]
+        if covariates:
+            self._check_years(kept.size, horizon=horizon, issue_time=times[issued])
+        else:  # a forecast from levels alone needs no weather
+            members = np.array(["none"], dtype=object)
         coords = {
             schema.WELL: observations[schema.WELL].values,
-            schema.FORCING_MEMBER: names[kept],
+            schema.FORCING_MEMBER: members,
             schema.TIME: times_after(observations, times[issued], horizon),
         }
         futures = xr.Dataset(

@@ -291,3 +291,19 @@ def test_static_and_dynamic_level_are_no_wells(tmp_path: Path) -> None:
     rows = [f"P01,2020-01-{day:02d},10.{day},21.{day}" for day in range(1, 29)]
     with pytest.raises(SchemaError, match="2 that could be"):
         read(tmp_path, "Poço,Data,NE (m),ND (m)", *rows)
+
+
+def test_millimetres_below_zero_are_no_codes_where_others_are_near(tmp_path: Path) -> None:
+    rows = [f"2020-01-{day:02d},{-9990 - day}" for day in range(1, 29)]
+    made = read(tmp_path, "date,level [mm NAP]", *rows)
+    assert made["level"].values[0, 8] == pytest.approx(-9.999)
+    with pytest.raises(SchemaError, match="looks like a code"):
+        read(
+            tmp_path, "date,level [mm NAP]", *[r.replace(",-999", ",-1") for r in rows[:8]], rows[8]
+        )
+
+
+def test_a_share_of_the_normal_is_no_level(tmp_path: Path) -> None:
+    rows = [f"2020-01-{day:02d},{50 + day}" for day in range(1, 29)]
+    with pytest.raises(SchemaError, match="needs a column of numbers that is the level"):
+        read(tmp_path, "date,groundwater_percent_of_normal", *rows)

@@ -294,3 +294,14 @@ def test_nothing_after_the_issue_time_changes_climatology(by: str, issued: str) 
         for data in (changed, observations)
     )
     assert found.identical(expected)
+
+
+def test_a_forecast_from_levels_alone_needs_no_years_of_weather() -> None:
+    short = record(steps=900)[["level"]]
+    made = continue_weather(
+        short, issue_time=np.datetime64("2006-05-01", "us"), horizon=30,
+        forcing=ClimatologyWeather(), covariates=[], history=20,
+    )  # fmt: skip
+    assert made.sizes == {"well": 2, "time": 50, "forcing_member": 1}
+    with pytest.raises(SchemaError, match="at least 5 past years"):
+        futures(ClimatologyWeather(), record(steps=900), "2006-05-01")

@@ -105,7 +105,7 @@ WORDS: dict[str, str] = {
     "other": """batt*, voltage, volt, volts, *leitfaehigkeit*, conductivity*, *conductivity,
     ec, salinity, ph, chloride*, chlorid, nitrate, nitrat, tds, geleidbaarheid*, turbidity,
     oxygen, sauerstoff, redox, orp, water density, density, spec cond, specific conductance,
-    o2, no3, drawdown*, *anomal*, sgi, standardised*, standardized*, percentile*, absenkung*,
+    o2, no3, drawdown*, *anomal*, sgi, standardised*, standardized*, *percent*, absenkung*,
     rabattement*, so4, nh4, hco3, doc, lf, fe, mn, ca, cl""",
     "column": """water column, wassersaeule, waterkolom, height above sensor,
     level above sensor, head above sensor, water above sensor, hauteur d eau,
