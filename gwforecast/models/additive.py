@@ -15,7 +15,7 @@ from scipy.interpolate import BSpline
 from statsmodels.gam.api import BSplines, GLMGam
 
 from gwforecast import schema, timeline
-from gwforecast.models.base import setting
+from gwforecast.models.base import lacks_covariate, setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
 from gwforecast.sequences.windows import lagged_means
@@ -92,6 +92,11 @@ class Additive(PerWell[Curves]):
 
     fit_type = Curves
     stored_settings = ("harmonics",)
+
+    @classmethod
+    def unsuited(cls, observations: xr.Dataset) -> str:
+        """Return that a covariate is missing, where there is none but the season."""
+        return lacks_covariate(observations)
 
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather a level depends on."""

@@ -35,7 +35,8 @@ from gwforecast.sequences.origins import gather_forecast, label_projection
 from gwforecast.sequences.split import FOLDS, PERIODS, Period, Split, train_folds
 
 __all__ = [
-    "ALL_WELLS", "Forecaster", "HeldOut", "NeedOfWeather", "check_settings", "setting",
+    "ALL_WELLS", "Forecaster", "HeldOut", "NeedOfWeather", "check_settings",
+    "lacks_covariate", "setting",
     "through_periods", "well_positions", "with_members",
 ]  # fmt: skip
 
@@ -62,6 +63,13 @@ _NOT_STORABLE = (
     "A forecaster is stored by its methods to_state and from_state. Received {!r}, whose class has "
     "none. Write both, or keep this forecaster in the script that fits it."
 )
+
+
+def lacks_covariate(observations: xr.Dataset) -> str:
+    """Return that a model needs a covariate, where there is none but the season; else ``""``."""
+    names = schema.covariate_names(observations)
+    kinds = {schema.covariate_kind(name, observations[name].attrs) for name in names}
+    return "" if kinds - {"season"} else "it needs a covariate"
 
 
 class Forecaster(Displayed, abc.ABC):

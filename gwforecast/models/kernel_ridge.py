@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import find_covariate
 from gwforecast.data.water_balance import EVAPORATION_FACTOR, snow_and_liquid_water, soil_recharge
-from gwforecast.models.base import setting
+from gwforecast.models.base import lacks_covariate, setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
 from gwforecast.models.state import Shape
 from gwforecast.processes import one_blas_thread
@@ -180,9 +180,7 @@ class KernelRidge(PerWell[KernelRegression]):
     @classmethod
     def unsuited(cls, observations: xr.Dataset) -> str:
         """Return that a covariate is missing, where there is none but the season."""
-        names = schema.covariate_names(observations)
-        kinds = {schema.covariate_kind(name, observations[name].attrs) for name in names}
-        return "" if kinds - {"season"} else "it needs a covariate"
+        return lacks_covariate(observations)
 
     def memory(self, frequency: str) -> int:
         """Return how many steps of weather a level depends on: those of thirty years."""

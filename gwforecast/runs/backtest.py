@@ -19,7 +19,7 @@ from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import check_horizon, check_memory
 from gwforecast.progress import Progress, ProgressOption, as_callback
 from gwforecast.runs import files
-from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters, with_blend
+from gwforecast.runs.catalogue import DEFAULT_BACKTEST, make_forecasters, suited, with_blend
 from gwforecast.runs.evaluate import usable_data
 from gwforecast.runs.figures import draw_backtest
 from gwforecast.runs.files import Stopwatch
@@ -119,7 +119,9 @@ def backtest(
     watch = Stopwatch()
     schema.validate_observations(observations)
     shared = {"seed": seed, "members": members, "workers": workers}
-    forecasters = make_forecasters(models, settings=settings or {}, shared=shared)
+    forecasters = make_forecasters(
+        suited(models, observations), settings=settings or {}, shared=shared
+    )
     check_baselines(baselines, with_blend(forecasters), usual=USUAL_BASELINES)
     used, split, excluded = usable_data(
         forecasters, observations, split, simulates=False, without_weather=without_weather

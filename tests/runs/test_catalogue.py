@@ -12,6 +12,7 @@ import xarray as xr
 from gwforecast.config.load import settings_from
 from gwforecast.networks.shared import FEWEST_WELLS
 from gwforecast.runs.catalogue import (
+    DEFAULT_BACKTEST,
     DEFAULT_MODELS,
     DEFAULT_OF_SHARDS,
     DEFAULT_SCHEDULE,
@@ -55,6 +56,9 @@ def test_shards_drop_what_does_not_suit_as_well() -> None:
 def test_without_weather_no_default_needs_it() -> None:
     level = record(1)[["level"]]
     assert suited(DEFAULT_SCHEDULE, level) == ["lstm", "mlp"]
+    assert not {"kernel_ridge", "additive", "pastas"} & set(
+        map(str, suited(DEFAULT_BACKTEST, level))
+    )
     season = level.assign(season=level["level"].assign_attrs(kind="season"))
     assert suited(DEFAULT_SCHEDULE, season) == ["lstm", "mlp"]
 
