@@ -205,10 +205,11 @@ class Calibrated(Displayed):
 
     def _within_bounds(self, level: xr.DataArray, observations: xr.Dataset) -> xr.DataArray:
         """Return levels within the bounds that the levels up to the end of the fit show."""
-        known = observations[schema.LEVEL].sel({schema.WELL: level[schema.WELL].values})
-        through = self.trained_through_.sel({schema.WELL: known[schema.WELL].values})
-        seen = known[schema.TIME] <= through.drop_vars(schema.WELL)
-        return within_bounds(level, bounds_of_record(known.where(seen)))
+        wells = {schema.WELL: level[schema.WELL].values}
+        known = observations[schema.LEVEL].sel(wells).transpose(schema.WELL, schema.TIME)
+        through = self.trained_through_.sel(wells).values[:, None]
+        seen = np.where(known[schema.TIME].values <= through, known.values, np.nan)
+        return within_bounds(level, bounds_of_record(known.copy(deep=False, data=seen)))
 
     def _quantiles(
         self, issued: xr.Dataset, observations: xr.Dataset, shift: np.ndarray | None

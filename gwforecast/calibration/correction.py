@@ -145,12 +145,14 @@ class ErrorModel:
         *,
         since: np.ndarray | None = None,
         start: np.ndarray | None = None,
+        at: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the state of error and level at each step, given the levels up to it.
+        """Return the state of error and level at some steps, given the levels up to each.
 
         Simulated levels are (well, time) or (well, time, member), m, observed ones (well, time),
         NaN where there is none. Levels up to a time ``since`` (well,) are ignored, and ``start``
-        (well, 24) is the state then; by default unknown.
+        (well, 24) is the state then; by default unknown. The positions of the steps ``at`` are by
+        default all.
 
         The result has the shape (well, time[, member], 24), first for the error and then for the
         level: slow component, fast component and slope, m, and their covariance in units of the
@@ -172,6 +174,7 @@ class ErrorModel:
                 year=year,
                 begin=begin[:, None],
                 start=known[:, None, part * STATES : (part + 1) * STATES],
+                at=at,
             )
             for part, (series, parameters) in enumerate(
                 ((observed - values, self.error_),
@@ -265,8 +268,11 @@ def _filter(
     year: float,
     begin: np.ndarray | int = -1,
     start: np.ndarray | None = None,
+    at: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the states (time, ..., 12) of errors (time, ...), NaN where not observed.
+
+    They are those at all steps, or at some positions.
 
     The parameters have shape (..., 6), and the start, the state at the step ``begin``, (..., 12).
     The result has the shape to which all broadcast after time.
@@ -283,10 +289,12 @@ def _filter(
         known = np.where(np.isfinite(start), start, known)
     known = np.broadcast_to(known, (*shape, STATES))
     state, spread = known[..., :3], known[..., 3:].reshape(*shape, 3, 3)
-    states = np.empty((len(errors), *shape, STATES))
+    kept, again = np.unique(np.arange(len(errors)) if at is None else at, return_inverse=True)
+    place = {int(step): number for number, step in enumerate(kept)}
+    states = np.empty((kept.size, *shape, STATES))
     still = min(max(int(np.min(begin)), 0), len(errors))  # steps before any state changes
-    states[:still, ..., :3], states[:still, ..., 3:] = 0.0, spread.reshape(*shape, 9)
-    for step, error in enumerate(errors[still:], start=still):
+    states[kept < still, ..., :3], states[kept < still, ..., 3:] = 0.0, spread.reshape(*shape, 9)
+    for step, error in enumerate(errors[still : kept.max(initial=-1) + 1], start=still):
         # the state at the beginning decays from then on, and does not change before
         moves = np.broadcast_to(step > begin, shape)
         if moves.any():
@@ -304,9 +312,11 @@ def _filter(
             surprise = np.where(seen, error, 0.0) - state[..., 0] - state[..., 1]
             state = state + gain * surprise[..., None]
             spread = spread - gain[..., None] * shared[..., None, :]
-        states[step, ..., :3] = np.where((step >= np.asarray(begin))[..., None], state, 0.0)
-        states[step, ..., 3:] = spread.reshape(*shape, 9)
-    return states
+        if step in place:
+            found = states[place[step]]
+            found[..., :3] = np.where((step >= np.asarray(begin))[..., None], state, 0.0)
+            found[..., 3:] = spread.reshape(*shape, 9)
+    return states if at is None else states[again]
 
 
 class _Trial:

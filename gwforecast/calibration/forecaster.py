@@ -242,7 +242,7 @@ class Corrected(Forecaster):
         projected = self._blended(each, observations)
         times = recent[schema.TIME].values
         issued = timeline.time_positions(times, issue_times, name="issue time")
-        states = self._states(recent, history)[:, issued]
+        states = self._states(recent, history, at=issued)
         weathers = projected.sizes[schema.FORCING_MEMBER]
         # the error of a network at the issue time is the same for every version of the weather
         flat = projected.values.reshape(*projected.shape[:3], -1)
@@ -320,14 +320,17 @@ class Corrected(Forecaster):
         start = max(0, first - self.memory(timeline.infer_frequency(times)))
         return observations.isel({schema.TIME: slice(start, None)}), first - start
 
-    def _states(self, observations: xr.Dataset, history: xr.DataArray) -> np.ndarray:
-        """Return the state of the error model at each step, shape (well, time[, member], 24)."""
+    def _states(
+        self, observations: xr.Dataset, history: xr.DataArray, *, at: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the state of the error model at some steps, shape (well, time[, member], 24)."""
         rows = self._rows(observations)
         return self.error_model_.filter(
             history,
             observations[schema.LEVEL].transpose(schema.WELL, schema.TIME),
             since=self.since_[rows],
             start=self.known_[rows],
+            at=at,
         )
 
     def _central(self, observations: xr.Dataset) -> xr.DataArray:

@@ -81,13 +81,14 @@ class Weather:
 
     def to_days_of(self, levels: Iterable[pd.Series]) -> None:
         """Stamp steps of days at one hour with their days, where levels are of days."""
-        hours = {hour_of(frame.index) for frame in self.frames.values() if len(frame)}
+        frames = {id(frame): frame for frame in self.frames.values()}
+        hours = {hour_of(frame.index) for frame in frames.values() if len(frame)}
         if len(hours) != 1 or not (hour := hours.pop()):
             return
         if all(hour_of(series.index) == pd.Timedelta(0) for series in levels):
             moved = {
-                id(f): f.set_axis(pd.DatetimeIndex(f.index).normalize(), axis=0)
-                for f in self.frames.values()
+                key: frame.set_axis(pd.DatetimeIndex(frame.index).normalize(), axis=0)
+                for key, frame in frames.items()
             }
             self.frames = {well: moved[id(frame)] for well, frame in self.frames.items()}
             self.notes.append(f"time: stamps of the weather at {str(hour)[7:12]} are taken as days")
@@ -284,7 +285,8 @@ def covariate_variables(
             f"{labels}. Correct the name."
         )
     index = pd.DatetimeIndex(times)
-    on_axis = {id(frame): frame.reindex(index) for frame in frames.values()}
+    unique = {id(frame): frame for frame in frames.values()}
+    on_axis = {key: frame.reindex(index) for key, frame in unique.items()}
     days = timeline.days_per_step(timeline.infer_frequency(times)) if columns else 1.0
     made = {}
     stated = {name: _stated_unit(name, weather, units) for name in columns}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -111,21 +110,27 @@ Continued = Callable[[np.datetime64, tuple[str, ...], int], xr.Dataset]
 def continuation(observations: xr.Dataset, *, horizon: int, forcing: Forcing) -> Continued:
     """Return :func:`continue_weather` of observations, which remembers the last result.
 
-    The models of a blend mostly ask for the same weather, and none of them changes it.
+    The models of a blend mostly ask for the same weather, with longer and shorter histories, and
+    none of them changes it.
     """
+    held: dict[tuple[np.datetime64, tuple[str, ...]], tuple[int, xr.Dataset]] = {}
 
-    @lru_cache(maxsize=1)
     def continued(
         issue_time: np.datetime64, covariates: tuple[str, ...], history: int
     ) -> xr.Dataset:
-        return continue_weather(
-            observations,
-            issue_time=issue_time,
-            horizon=horizon,
-            forcing=forcing,
-            covariates=covariates,
-            history=history,
-        )
+        longest, found = held.get((issue_time, covariates), (-1, observations))
+        if longest < history:
+            held.clear()
+            found = continue_weather(
+                observations,
+                issue_time=issue_time,
+                horizon=horizon,
+                forcing=forcing,
+                covariates=covariates,
+                history=history,
+            )
+            held[issue_time, covariates] = history, found
+        return found.isel({schema.TIME: slice(-history - horizon, None)})
 
     return continued
 

@@ -130,6 +130,8 @@ def find_spikes(days: np.ndarray, values: np.ndarray) -> np.ndarray:
     steps = np.diff(values)
     speeds = steps / np.sqrt(np.diff(days))
     limit = SPIKE * natural_change(days, values)
+    if (np.abs(speeds) > limit).sum() < 2:  # a step to the spike and one back
+        return found
     least = 3 * resolution(values)
     for width in range(1, MAX_SPIKE + 1):
         out, back = steps[: steps.size - width], steps[width:]
@@ -171,9 +173,11 @@ def find_flat_lines(values: np.ndarray) -> np.ndarray:
     """
     found = np.zeros(values.size, bool)
     starts, lengths = longest_runs(values)
+    if not values.size or lengths[0] < MIN_FLAT:
+        return found
     fine = resolution(values)
     series = pd.Series(values)
-    spread = quantile(values, 0.95) - quantile(values, 0.05) if values.size else 0.0
+    spread = quantile(values, 0.95) - quantile(values, 0.05)
     for start, length in zip(starts[:20].tolist(), lengths[:20].tolist(), strict=True):
         if length < MIN_FLAT:
             break

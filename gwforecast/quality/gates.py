@@ -68,16 +68,23 @@ class Ranges:
 
     def level(self, well: str) -> LevelRange | None:
         """Return the range of the levels of a well; None without levels."""
-        bounds = self.of(well, schema.LEVEL)
-        if bounds is None or np.isnan(bounds[0]).all():
-            return None
-        return LevelRange(float(np.nanmin(bounds[0])), float(np.nanmax(bounds[0])))
+        return self.levels.get(well)
 
     def of(self, well: str, variable: str) -> np.ndarray | None:
         """Return the bounds of a variable, (window, month, 2); None if it is unknown."""
         if well not in self.rows or variable not in self.variables:
             return None
         return np.asarray(self.bounds[self.rows[well], self.variables.index(variable)])
+
+    @cached_property
+    def levels(self) -> dict[str, LevelRange]:
+        """Range of the levels of each well that has some."""
+        if schema.LEVEL not in self.variables:
+            return {}
+        bounds = self.bounds[:, self.variables.index(schema.LEVEL), 0]
+        low, high = (f.reduce(bounds, axis=(1, 2)).tolist() for f in (np.fmin, np.fmax))
+        ranges = dict(zip(self.wells, map(LevelRange, low, high), strict=True))
+        return {well: one for well, one in ranges.items() if not np.isnan(one.low)}
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -92,7 +99,7 @@ class Ranges:
         times, samples = self.times[row], self.samples[row, column]
         there = ~np.isnat(times) & np.isfinite(samples)
         times, samples = times[there], samples[there]
-        at = np.clip(np.searchsorted(series.times, times), 0, series.times.size - 1)
+        at = np.minimum(np.searchsorted(series.times, times), series.times.size - 1)
         same = (series.times[at] == times) & np.isfinite(series.values[at])
         return (at[same], samples[same]) if same.sum() >= SAMPLES // 2 else None
 

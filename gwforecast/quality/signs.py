@@ -180,16 +180,17 @@ def find_unexplained(
     basis = _explaining(level, covariates)
     if basis is None:
         return None
-    of_training = basis[early]
-    scale = np.sqrt((of_training**2).mean(axis=0))
-    kept = scale > 0
-    columns = of_training[:, kept] / scale[kept]
-    products = columns.T @ columns + 1e-6 * early.size * np.eye(int(kept.sum()))
-    weights = np.linalg.solve(products, columns.T @ level.values[early])
-    errors = level.values[known] - (basis[known][:, kept] / scale[kept]) @ weights
-    days = level.days[known]
     if known[-1] == early[-1]:
         return None
+    basis = basis[known]
+    columns = basis[: early.size]
+    products = columns.T @ columns
+    scale = np.sqrt(np.diag(products) / early.size)  # of columns that are made alike in size
+    scale[scale == 0] = 1.0
+    products = products / np.outer(scale, scale) + 1e-6 * early.size * np.eye(scale.size)
+    weights = np.linalg.solve(products, columns.T @ level.values[early] / scale) / scale
+    errors = level.values[known] - basis @ weights
+    days = level.days[known]
     last = errors[days > days[-1] - PERIOD]
     period = np.floor((days[: early.size] - days[0]) / PERIOD).astype(int)
     count = np.bincount(period)

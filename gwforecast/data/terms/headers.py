@@ -242,25 +242,25 @@ def _split_unit(text: str) -> tuple[str, str | None]:
 
 
 @lru_cache(maxsize=1)
-def _phrases() -> list[tuple[str, str, str]]:
-    """Return meaning, phrase and its longest part without a star, the longest phrases first.
+def _phrases() -> dict[str, list[tuple[str, str]]]:
+    """Return the phrases of each meaning, and of names of heights and depths, longest first.
 
-    Names of both heights and depths are last, with the meaning "".
+    Beside each phrase stands its longest part without a star.
     """
-    found = []
+    found = {}
     for meaning, phrases in (WORDS | {"": EITHER}).items():
         plain = sorted((" ".join(tokens_of_pattern(one)) for one in phrases.split(",")), key=len)
-        found += [(meaning, one, max(one.split("*"), key=len)) for one in reversed(plain) if one]
+        found[meaning] = [(one, max(one.split("*"), key=len)) for one in reversed(plain) if one]
     return found
 
 
-def _matches(joined: str) -> Iterator[tuple[str, str]]:
-    """Yield meanings, and the words among joined ones that a phrase of theirs stands for."""
-    for meaning, phrase, part in _phrases():
+def _matches(meaning: str, joined: str) -> Iterator[str]:
+    """Yield the words among joined ones that a phrase of a meaning stands for."""
+    for phrase, part in _phrases()[meaning]:
         if part in joined:  # few are, and the rest takes longer
             found = _found(phrase, joined)
             if found:
-                yield meaning, found
+                yield found
 
 
 def _found(phrase: str, joined: str) -> str:
@@ -298,7 +298,7 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
         return "height"
     if {"level", "levels", "gwl"} >= words > set():
         return "plain"
-    return "either" if any(not meaning for meaning, _ in _matches(joined)) else ""
+    return "either" if any(_matches("", joined)) else ""
 
 
 @lru_cache(maxsize=1)
@@ -367,9 +367,10 @@ def _meaning(label: str, words: list[str]) -> tuple[str, str]:
     whole = label.lower().replace(" ", "_")
     if whole.endswith(("_cd", "_qc")):
         return "quality", joined
-    for meaning, found in _matches(joined):
-        if _fits(meaning, joined, found):
-            return meaning, found
+    for meaning in _phrases():
+        for found in _matches(meaning, joined):
+            if _fits(meaning, joined, found):
+                return meaning, found
     return "unknown", ""
 
 
