@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -178,12 +177,15 @@ def progress_bars() -> Iterator[ProgressCallback | None]:
     if not errors.is_terminal:
         yield None
         return
+    from rich import progress  # which most commands do not need
+
     name = Column(no_wrap=True, overflow="ellipsis", max_width=44)
     columns = (
-        TextColumn("{task.description}", table_column=name), BarColumn(12), MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True), TextColumn("left"),
+        progress.TextColumn("{task.description}", table_column=name), progress.BarColumn(12),
+        progress.MofNCompleteColumn(), progress.TimeRemainingColumn(compact=True),
+        progress.TextColumn("left"),
     )  # fmt: skip
-    with Progress(*columns, console=errors, transient=True) as bars:
+    with progress.Progress(*columns, console=errors, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def report(task: str, done: float, total: int) -> None:

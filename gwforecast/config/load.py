@@ -81,16 +81,17 @@ class Settings(Section):
     """All settings of a run, one field for each table; those of models are added as they occur."""
 
     data: DataSettings
-    split: SplitSettings = SplitSettings()
-    models: ModelsSettings = ModelsSettings()
-    output: OutputSettings = OutputSettings()
-    backtest: BacktestSettings = BacktestSettings()
-    questions: QuestionSettings = QuestionSettings()
-    tune: TuneSettings = TuneSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
-    bulletin: BulletinSettings = BulletinSettings()
-    alerts: AlertSettings = AlertSettings()
-    cluster: ClusterSettings = ClusterSettings()
+    # defaults need no checks, which take long to prepare
+    split: SplitSettings = SplitSettings.model_construct()
+    models: ModelsSettings = ModelsSettings.model_construct()
+    output: OutputSettings = OutputSettings.model_construct()
+    backtest: BacktestSettings = BacktestSettings.model_construct()
+    questions: QuestionSettings = QuestionSettings.model_construct()
+    tune: TuneSettings = TuneSettings.model_construct()
+    schedule: ScheduleSettings = ScheduleSettings.model_construct()
+    bulletin: BulletinSettings = BulletinSettings.model_construct()
+    alerts: AlertSettings = AlertSettings.model_construct()
+    cluster: ClusterSettings = ClusterSettings.model_construct()
 
     def of_model(self, name: str) -> dict[str, Any]:
         """Return the settings that the user gave for a model, by name."""
