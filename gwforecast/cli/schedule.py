@@ -141,14 +141,13 @@ def _start_light(context: typer.Context) -> None:
     """Keep libraries that the run does not use from being imported.
 
     Where dask and pyarrow are installed, xarray and pandas import them, used or not: a third of the
-    time and of the memory of a forecast of one well. Plugins of pydantic are not looked for, and
-    asyncio, which xarray imports, does without ssl. A process that has imported xarray or pandas
-    already is left as it is. The file is read here without checks, as checking the settings of
-    models imports xarray.
+    time and of the memory of a forecast of one well. Plugins of pydantic are not looked for. A
+    process that has imported xarray or pandas already is left as it is. The file is read here
+    without checks, as checking the settings of models imports xarray.
     """
     if {"pandas", "xarray"} & sys.modules.keys():
         return
-    gc.set_threshold(100_000, 20, 100)  # imported objects are not garbage
+    gc.set_threshold(1_000_000, 20, 100)  # imported objects are not garbage
     path = Path(context.params["config"])
     try:
         tables = tomllib.loads(path.read_text("utf-8-sig"))
@@ -162,11 +161,6 @@ def _start_light(context: typer.Context) -> None:
     if not parquet:
         sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-    import xarray  # noqa: F401
-
-    if sys.modules["ssl"] is None:
-        del sys.modules["ssl"]  # for databases and messages, which import it when they need it
 
 
 def _reads_parquet(data: Mapping[str, object], folder: Path) -> bool:
