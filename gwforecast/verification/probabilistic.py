@@ -309,6 +309,8 @@ def coverage_range(
     >>> [round(float(bound), 2) for bound in coverage_range(0.95, 20.0)]
     [0.75, 1.0]
     """
+    from scipy.special import betaincinv  # a scheduled forecast needs no scipy
+
     inside = np.asarray(value) * np.asarray(independent)
     outside = np.asarray(independent) - inside
     from scipy.special import betaincinv  # scheduled forecasts start without SciPy
