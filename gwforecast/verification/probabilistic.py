@@ -313,7 +313,6 @@ def coverage_range(
 
     inside = np.asarray(value) * np.asarray(independent)
     outside = np.asarray(independent) - inside
-    from scipy.special import betaincinv  # scheduled forecasts start without SciPy
 
     lower = np.where(inside > 0, betaincinv(np.maximum(inside, 1e-9), outside + 1, 0.025), 0.0)
     upper = np.where(outside > 0, betaincinv(inside + 1, np.maximum(outside, 1e-9), 0.975), 1.0)
