@@ -41,7 +41,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.processes import one_blas_thread
+from gwforecast.processes import count_processes, map_in_processes, one_blas_thread
 
 __all__ = ["ErrorModel", "lasting_error"]
 
@@ -414,16 +414,18 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 0.95, 0.99)
 NOISE = 0.1  # share of the remaining variance, in a quarter with the usual number of errors
 BINS_PER_YEAR = 4
 FEWEST_BINS = 4
+WELLS_PER_PROCESS = 20  # starting a process takes as long as the lasting errors of a few wells
 
 
-def lasting_error(errors: xr.DataArray) -> xr.Dataset:
+def lasting_error(errors: xr.DataArray, *, workers: int | None = None) -> xr.Dataset:
     """Return the error that is expected after the last known one, and how large errors will be.
 
     The errors, observed less simulated levels, (well, time), m, are of rows that the simulation was
     not fitted on; NaN elsewhere. The result has the same dims. ``expected``: m, 0 up to the last
     known error of a well. ``deviation`` and ``size``: the root mean square of the errors around it,
     and around 0, relative to that of the known errors around 0; 1 up to the last known error. They
-    are 0, 1 and 1 at wells whose errors are known in fewer than four quarters of a year.
+    are 0, 1 and 1 at wells whose errors are known in fewer than four quarters of a year. Many wells
+    are divided among at most ``workers`` processes, by default as many as there are cores.
 
     Examples
     --------
@@ -445,8 +447,19 @@ def lasting_error(errors: xr.DataArray) -> xr.Dataset:
     times = by_well[schema.TIME].values
     days = (times - times[0]) / np.timedelta64(1, "D")
     bins = (days / timeline.YEAR * BINS_PER_YEAR).astype(int)
-    found = np.stack([np.zeros(by_well.shape), *np.ones((2, *by_well.shape))])
-    for number, own in enumerate(by_well.values):
+    number = count_processes(len(by_well), least=WELLS_PER_PROCESS, most=workers)
+    shares = np.array_split(by_well.values, number)
+    parts = map_in_processes(lambda share: _lasting(share, bins), shares)
+    found = np.concatenate(parts, axis=1)
+    names = ("expected", "deviation", "size")
+    each = {name: by_well.copy(data=one) for name, one in zip(names, found, strict=True)}
+    return xr.Dataset(each).transpose(*errors.dims).drop_attrs()
+
+
+def _lasting(errors: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Return what :func:`lasting_error` does, (3, well, time), from errors (well, time)."""
+    found = np.stack([np.zeros(errors.shape), *np.ones((2, *errors.shape))])
+    for number, own in enumerate(errors):
         known = np.isfinite(own)
         if np.unique(bins[known]).size < FEWEST_BINS:
             continue
@@ -454,9 +467,7 @@ def lasting_error(errors: xr.DataArray) -> xr.Dataset:
         if after.any() and own[known].any():
             with one_blas_thread():
                 found[:, number, after] = _ahead(own[known], bins[known], bins[after])
-    names = ("expected", "deviation", "size")
-    each = {name: by_well.copy(data=one) for name, one in zip(names, found, strict=True)}
-    return xr.Dataset(each).transpose(*errors.dims).drop_attrs()
+    return found
 
 
 def _ahead(errors: np.ndarray, bins: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -175,11 +175,17 @@ def predict_all(
         raise RuntimeError(f"A run needs one model that can be fitted. Received none. {rows[0][3]}")
     blended = [predicted[name] for name in blended_among(predicted)]
     if len(blended) > 1:
-        predicted[BLEND] = blend(blended, observations, split=split)
+        predicted[BLEND] = blend(blended, observations, split=split, workers=workers)
     return predicted, outcome_table(rows)
 
 
-def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split) -> Prediction:
+def blend(
+    parts: Sequence[Prediction],
+    observations: xr.Dataset,
+    *,
+    split: Split,
+    workers: int | None = None,
+) -> Prediction:
     """Return the weighted mean of the predictions of several models.
 
     The mean of forecasts with different errors is better than most of them [1]_. Each model is
@@ -205,6 +211,8 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
         Dimensions (well, time).
     split : Split
         The periods of each well.
+    workers : int, optional
+        Most processes that many wells are divided among; by default one a core.
 
     References
     ----------
@@ -233,21 +241,23 @@ def blend(parts: Sequence[Prediction], observations: xr.Dataset, *, split: Split
     if held_out is not None:
         own = _quantiles(simulation, held_out, observations, split)
         level = level + OWN_SHARE * (own.where(own.notnull(), level) - level)
-        lasting = _lasting_errors(held_out, observations, split)
+        lasting = _lasting_errors(held_out, observations, split, workers)
         level = _scaled(level, lasting["deviation"], moved=lasting["expected"])
         level = _within_bounds(level, observations, split)
     history = pd.DataFrame(columns=HISTORY_COLUMNS)
     return Prediction(level, history, wells_without_values(level), simulation[SPREAD], held_out)
 
 
-def _lasting_errors(held_out: xr.Dataset, observations: xr.Dataset, split: Split) -> xr.Dataset:
+def _lasting_errors(
+    held_out: xr.Dataset, observations: xr.Dataset, split: Split, workers: int | None
+) -> xr.Dataset:
     """Return what the errors of the periods behind its fit say of each row."""
     errors = observations[schema.LEVEL] - held_out[schema.LEVEL]
 
     def lasting(periods: Sequence[Period]) -> xr.Dataset:
         seen = split.levels(observations, *periods)
         varies = seen.max(schema.TIME) > seen.min(schema.TIME)
-        return lasting_error(errors.where(seen.notnull() & varies))
+        return lasting_error(errors.where(seen.notnull() & varies), workers=workers)
 
     return _by_fit(lasting, observations, split)
 
@@ -313,7 +323,7 @@ def _predict(
     parts = map_in_processes(work, shares, patience=SECONDS_PER_WELL * wells.size)
     made = parts[0] if number == 1 else _join_parts(parts, observations[schema.WELL])
     level = _quantiles(made.simulation, made.held_out, observations, split)
-    size = _lasting_errors(made.held_out, observations, split)["size"]
+    size = _lasting_errors(made.held_out, observations, split, workers)["size"]
     level = _within_bounds(_scaled(level, size), observations, split)
     failed = wells_without_values(level) | made.failed
     return Prediction(level, made.history, failed, made.simulation[SPREAD], made.held_out, size)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.calibration import correction
 from gwforecast.calibration.correction import lasting_error
 
 TIMES = pd.date_range("1990-01-01", "2019-12-31", freq="7D")
@@ -102,3 +105,14 @@ def test_errors_that_last_are_small_first_and_grow() -> None:
     assert later[-1] > 2 * later[0]
     assert (np.diff(later) >= -1e-9).all()
     assert np.abs(passing - 1).max() < 0.1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_wells_divided_among_processes_have_the_same_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    errors = ornstein_uhlenbeck(10.0, 7, seed=9)
+    alone = both(errors)
+    monkeypatch.setattr(correction, "count_processes", lambda *_, **__: 3)
+    for divided, expected in zip(both(errors), alone, strict=True):
+        assert divided.tobytes() == expected.tobytes()
