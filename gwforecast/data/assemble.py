@@ -200,8 +200,8 @@ def observations_from_frames(
     }
     wells, notes = list(cleaned), cleaning.notes
     weather = weather_by_well(
-        covariates, wells, source=found.source, cleaning=cleaning, step=step, stamp=step_stamp,
-        own_stamp=covariate_stamp,
+        covariates, wells, source=found.source, cleaning=cleaning, units=covariate_units, step=step,
+        stamp=step_stamp, own_stamp=covariate_stamp,
     )  # fmt: skip
     weather.to_days_of(cleaned.values())
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)
@@ -216,7 +216,7 @@ def observations_from_frames(
     )  # fmt: skip
     level = _above_datum(level, found, reference_level, datum, depth_sign, notes)
     level.attrs |= {ASSUMED: " ".join(assumed)} if assumed else {}
-    dataset = _joined(level, found, weather, covariate_units or {})
+    dataset = _joined(level, found, weather)
     if attributes is not None:
         dataset = dataset.assign(_attributes(attributes, wells, list(map(str, dataset))))
     checked = schema.validate_observations(dataset)
@@ -225,16 +225,14 @@ def observations_from_frames(
     return checked.assign_attrs({ATTRIBUTE: said.to_json(), **chosen_stamp})
 
 
-def _joined(
-    level: xr.DataArray, found: Levels, weather: Weather, units: Mapping[str, str]
-) -> xr.Dataset:
+def _joined(level: xr.DataArray, found: Levels, weather: Weather) -> xr.Dataset:
     """Return levels, flags of dry wells and covariates as one Dataset."""
     dataset = level.to_dataset(name=schema.LEVEL)
     times = dataset[schema.TIME].values
     wells = [str(name) for name in dataset[schema.WELL].values]
     if found.dry:
         dataset = dataset.assign(dry_flag=_dry_flag(found.dry, wells, times))
-    return dataset.assign(covariate_variables(weather, wells, times, units))
+    return dataset.assign(covariate_variables(weather, wells, times))
 
 
 def _dry_flag(

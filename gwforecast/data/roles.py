@@ -367,12 +367,25 @@ def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list
     if len(above) == 1 and all(
         known[n].meaning == "depth" or senses[n] == "relative" for n in others
     ):
+        fixed = [n for n in names if _is_fixed(raw.frame, n, roles)]
+        if fixed == above:  # the height of the ground beside depths
+            roles.left[above[0]] = "the same in all rows of a well"
+            raw.headers[above[0]] = replace(known[above[0]], meaning="place")
+            return _known_levels(raw, {n: known[n] for n in others}, roles)
         count = {n: int(raw.frame[n].notna().sum()) for n in names}
         if count[above[0]] >= _ALIKE * max(count.values()):
             for name in others:
                 roles.left[name] = f"the same level from another point; {above[0]!r} is taken"
             return above
     raise _several(names)
+
+
+def _is_fixed(frame: pd.DataFrame, name: str, roles: Roles) -> bool:
+    """Return whether a column has one value at each well, in more than a few rows."""
+    if len(frame) < LEAST_ROWS:
+        return False
+    well = frame[roles.wells[0]].to_numpy() if roles.wells else np.zeros(len(frame))
+    return bool((frame[name].groupby(well).nunique() <= 1).all())
 
 
 def _is_above(header: Header) -> bool:

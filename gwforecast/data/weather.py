@@ -22,7 +22,7 @@ from gwforecast.data.roles import (
     text_of,
 )
 from gwforecast.data.terms.headers import Header, read_header, tokens
-from gwforecast.data.terms.units import convert_weather
+from gwforecast.data.terms.units import convert_weather, is_rate
 from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.data.text.dated import times_of_index
 from gwforecast.data.text.stamps import local_times
@@ -47,6 +47,7 @@ MOST_PARAMETERS = 30
 """Texts of a column that names the covariates of rows."""
 
 _WEATHER = ("rain", "temperature", "temperature_min", "temperature_max", "evapotranspiration")
+_AMOUNTS = ("rain", "evapotranspiration")
 _OTHERS = ("level", "depth", "value", "unknown", "well")
 
 Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
@@ -76,6 +77,7 @@ class Weather:
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)  # one object where shared
     headers: dict[str, Header] = field(default_factory=dict)  # of columns a layout explains
     notes: list[str] = field(default_factory=list)  # what was decided, and what was left out
+    units: Mapping[str, str] = field(default_factory=dict)  # by name, as they are given
     zone: str | None = None  # time zone of the stamps
     own_stamp: StepStamp | None = None  # where stamps stand in their steps, as the layout says
 
@@ -100,6 +102,7 @@ def weather_by_well(
     *,
     source: str,
     cleaning: Cleaning,
+    units: Mapping[str, str] | None = None,
     step: str | None = None,
     stamp: StepStamp | None = None,
     own_stamp: StepStamp | None = None,
@@ -109,7 +112,7 @@ def weather_by_well(
     Raises SchemaError if a well has none, wells have different ones, or a column is not a
     covariate.
     """
-    made = Weather()
+    made = Weather(units=units or {})
     if covariates is None:
         return made
     given = covariates if isinstance(covariates, Mapping) else None
@@ -227,7 +230,7 @@ def _aggregated(
     side: Literal["left", "right"] = "left" if begins else "right"
     groups = frame.resample(frequency, closed=side, label=side)
     usual = int(groups.size().mode().iloc[0])
-    hows = {name: AGGREGATED.get(kind_of(name, made.headers), "mean") for name in frame.columns}
+    hows = {name: _how(name, made) for name in frame.columns}
     least = usual if frequency == "D" else 0.9 * usual
     sums = [name for name, how in hows.items() if how == "sum" and frequency == "D"]
     rare = {name: often for name in sums if (often := times_a_day(frame[name], usual))}
@@ -245,6 +248,15 @@ def _aggregated(
     )
     aggregated: pd.DataFrame = groups.agg(hows)
     return aggregated.where(groups.count() >= pd.Series(dict.fromkeys(hows, least) | rare))
+
+
+def _how(name: str, made: Weather) -> str:
+    """Return how a covariate is aggregated to longer steps: amounts by sums, rates by means."""
+    kind = kind_of(name, made.headers)
+    unit = _stated_unit(name, made)
+    if unit and convert_weather(kind, unit) and kind in (*_AMOUNTS, "radiation"):
+        return "mean" if is_rate(kind, unit) else "sum"
+    return AGGREGATED.get(kind, "mean")
 
 
 def _not_aggregated(frame: pd.DataFrame, own: StepStamp | None) -> pd.DataFrame:
@@ -269,7 +281,7 @@ def kind_of(name: str, headers: Mapping[str, Header]) -> str:
 
 
 def covariate_variables(
-    weather: Weather, wells: list[str], times: np.ndarray, units: Mapping[str, str]
+    weather: Weather, wells: list[str], times: np.ndarray
 ) -> dict[str, xr.Variable]:
     """Return the covariates on the axis with kind, name and units, dims (well, time).
 
@@ -278,7 +290,7 @@ def covariate_variables(
     frames = weather.frames
     columns = list(next(iter(frames.values())).columns) if frames else []
     labels = [_split_units(name)[0] for name in columns]
-    unknown = [name for name in units if name not in labels]
+    unknown = [name for name in weather.units if name not in labels]
     if unknown:
         raise SchemaError(
             f"Units of covariates are given by their names. Received {unknown[0]!r}; there are "
@@ -289,7 +301,7 @@ def covariate_variables(
     on_axis = {key: frame.reindex(index) for key, frame in unique.items()}
     days = timeline.days_per_step(timeline.infer_frequency(times)) if columns else 1.0
     made = {}
-    stated = {name: _stated_unit(name, weather, units) for name in columns}
+    stated = {name: _stated_unit(name, weather) for name in columns}
     american = any(
         convert_weather("temperature", unit or "") == _FAHRENHEIT
         for name, unit in stated.items() if kind_of(name, weather.headers).startswith("temperature")
@@ -315,7 +327,7 @@ def covariate_variables(
     return made
 
 
-def _stated_unit(name: str, weather: Weather, units: Mapping[str, str]) -> str | None:
+def _stated_unit(name: str, weather: Weather) -> str | None:
     """Return the unit of a covariate as given, or as its header has it; None without any.
 
     What stands in brackets behind a temperature and is no unit, e.g. ``(daily)``, says none.
@@ -325,7 +337,7 @@ def _stated_unit(name: str, weather: Weather, units: Mapping[str, str]) -> str |
     kind = kind_of(name, weather.headers)
     if unit and kind.startswith("temperature") and convert_weather(kind, unit) is None:
         unit = None
-    return units.get(label) or unit or KNOWN_UNITS.get(label.lower())
+    return weather.units.get(label) or unit or KNOWN_UNITS.get(label.lower())
 
 
 def _unit_of_temperature(values: np.ndarray, label: str) -> str | None:

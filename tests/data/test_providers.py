@@ -307,3 +307,14 @@ def test_a_share_of_the_normal_is_no_level(tmp_path: Path) -> None:
     rows = [f"2020-01-{day:02d},{50 + day}" for day in range(1, 29)]
     with pytest.raises(SchemaError, match="needs a column of numbers that is the level"):
         read(tmp_path, "date,groundwater_percent_of_normal", *rows)
+
+
+@pytest.mark.parametrize("wells", [("A", "B"), ("A",)])
+def test_a_height_that_never_changes_beside_depths_is_that_of_the_ground(
+    tmp_path: Path, wells: tuple[str, ...]
+) -> None:
+    rows = [f"{w},2020-01-{day:02d},{9 + day / 10},1000" for w in wells for day in range(1, 29)]
+    with pytest.raises(SchemaError, match=r"'DTW_ft'.*304\.8 m stands beside it"):
+        read(tmp_path, "SiteID,Date,DTW_ft,Elevation_ft", *rows)
+    made = read(tmp_path, "SiteID,Date,DTW_ft,Elevation_ft", *rows, reference_level=304.8)
+    assert made["level"].values[0, 0] == pytest.approx(304.8 - 9.1 * 0.3048)

@@ -379,3 +379,25 @@ def test_empty_cells_of_rain_without_any_zero_are_explained(levels: Path) -> Non
     assert "None of its values is 0" in said[0]
     assert "--fill rain=zero" in said[0]
     assert "missing rain is not zero" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "day"),
+    [("rain (mm/h)", 0.1, 2.4), ("pr (kg m-2 s-1)", 0.1 / 3600, 2.4), ("rain (mm)", 0.1, 2.4),
+     ("global (J/cm2)", 10, 240e4 / 86400), ("global (W/m2)", 10, 10), ("pet (mm/h)", 0.1, 2.4)],
+)  # fmt: skip
+def test_rates_of_hours_are_averaged_and_amounts_are_summed(
+    header: str, value: float, day: float, levels: Path
+) -> None:
+    times = pd.date_range("2016-01-01", periods=24 * 380, freq="h")
+    text = "\n".join([f"time,{header}", *(f"{t:%Y-%m-%d %H:%M},{value:.9f}" for t in times)])
+    made = gw.read_observations(levels, written(levels, text + "\n"), step="D")
+    name = header.split(" ")[0]
+    assert float(made[name].sel(time="2016-02-01").values[0]) == pytest.approx(day, rel=1e-4)
+
+
+def test_tenths_written_as_fractions_are_tenths(levels: Path) -> None:
+    path = written(levels, lines("{d:%Y-%m-%d};{r10};{t10}", "date;Pluie (1/10 mm);Temp (1/10 °C)"))
+    made = gw.read_observations(levels, path)
+    assert made["Pluie"].values[0, 16] == pytest.approx(RAIN[16])
+    assert made["Temp"].values[0, 16] == pytest.approx(WARM[16])

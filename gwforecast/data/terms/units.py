@@ -11,7 +11,15 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["TO_METRES", "LengthUnit", "compact", "convert_weather", "fold", "parse_length"]
+__all__ = [
+    "TO_METRES",
+    "LengthUnit",
+    "compact",
+    "convert_weather",
+    "fold",
+    "is_rate",
+    "parse_length",
+]
 
 TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "dm": 0.1, "ft": 0.3048, "in": 0.0254}
 """Factor to metres by the names of the units of a level."""
@@ -217,7 +225,8 @@ _DAY = 86_400.0  # s
 
 _RAIN = {
     "mm": 1.0, "millimeter": 1.0, "millimetre": 1.0, "mmwater": 1.0, "kgm2": 1.0, "lm2": 1.0,
-    "01mm": 0.1, "cm": 10.0, "m": 1000.0, "mofwaterequivalent": 1000.0, "in": 25.4, "inch": 25.4,
+    "01mm": 0.1, "110mm": 0.1, "mm10": 0.1,
+    "cm": 10.0, "m": 1000.0, "mofwaterequivalent": 1000.0, "in": 25.4, "inch": 25.4,
     "inches": 25.4, "001in": 0.254, "ft": 304.8,
 }  # fmt: skip
 _PER_TIME = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0,
@@ -226,7 +235,8 @@ _PER_TIME = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hr": 3600.0, "hour
 _TEMPERATURE = {
     **dict.fromkeys(("degc", "c", "celsius", "degreec", "degreescelsius", "gradc", "degreesc",
                      "degcelsius", "oc"), (1.0, 0.0)),
-    **dict.fromkeys(("01degc", "01c", "01celsius", "01degreescelsius"), (0.1, 0.0)),
+    **dict.fromkeys(("01degc", "01c", "01celsius", "01degreescelsius", "110degc",
+                     "110c", "degc10", "c10"), (0.1, 0.0)),
     **dict.fromkeys(("k", "kelvin", "degk"), (1.0, -273.15)),
     **dict.fromkeys(("degf", "f", "fahrenheit", "degreesf", "of"), (5 / 9, -32 * 5 / 9)),
 }  # fmt: skip
@@ -268,6 +278,19 @@ def convert_weather(kind: str, unit: str, *, days: float = 1.0) -> tuple[float, 
         factor = table.get(plain or unit.strip())
         return None if factor is None else (factor, 0.0, usual)
     return None
+
+
+def is_rate(kind: str, unit: str) -> bool:
+    """Return whether a unit is one of an amount in a time, not of the amount of a step.
+
+    Examples
+    --------
+    >>> is_rate("rain", "mm/h"), is_rate("rain", "mm"), is_rate("radiation", "J/cm2")
+    (True, False, False)
+    """
+    short, long = convert_weather(kind, unit), convert_weather(kind, unit, days=2.0)
+    changes = short is not None and long is not None and short[0] != long[0]
+    return changes != (kind == "radiation") if short is not None else False
 
 
 def _amount(unit: str, plain: str, days: float) -> tuple[float, float, str] | None:
