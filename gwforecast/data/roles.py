@@ -385,7 +385,8 @@ def _is_fixed(frame: pd.DataFrame, name: str, roles: Roles) -> bool:
     if len(frame) < LEAST_ROWS:
         return False
     well = frame[roles.wells[0]].to_numpy() if roles.wells else np.zeros(len(frame))
-    return bool((frame[name].groupby(well).nunique() <= 1).all())
+    groups = frame[name].groupby(well)
+    return bool((groups.max() == groups.min()).all())
 
 
 def _is_above(header: Header) -> bool:
