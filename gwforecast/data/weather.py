@@ -47,7 +47,6 @@ MOST_PARAMETERS = 30
 """Texts of a column that names the covariates of rows."""
 
 _WEATHER = ("rain", "temperature", "temperature_min", "temperature_max", "evapotranspiration")
-_AMOUNTS = ("rain", "evapotranspiration")
 _OTHERS = ("level", "depth", "value", "unknown", "well")
 
 Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
@@ -254,7 +253,7 @@ def _how(name: str, made: Weather) -> str:
     """Return how a covariate is aggregated to longer steps: amounts by sums, rates by means."""
     kind = kind_of(name, made.headers)
     unit = _stated_unit(name, made)
-    if unit and convert_weather(kind, unit) and kind in (*_AMOUNTS, "radiation"):
+    if unit and convert_weather(kind, unit) and kind in ("rain", "evapotranspiration", "radiation"):
         return "mean" if is_rate(kind, unit) else "sum"
     return AGGREGATED.get(kind, "mean")
 
@@ -302,10 +301,7 @@ def covariate_variables(
     days = timeline.days_per_step(timeline.infer_frequency(times)) if columns else 1.0
     made = {}
     stated = {name: _stated_unit(name, weather) for name in columns}
-    american = any(
-        convert_weather("temperature", unit or "") == _FAHRENHEIT
-        for name, unit in stated.items() if kind_of(name, weather.headers).startswith("temperature")
-    )  # fmt: skip
+    american = any(convert_weather("temperature", u or "") == _FAHRENHEIT for u in stated.values())
     for name in columns:
         stacked = np.stack([on_axis[id(frames[w])][name].to_numpy(float) for w in wells])
         label = _split_units(name)[0]
