@@ -93,7 +93,7 @@ def _bulletin(
     from gwforecast.service.verify import verify
     from gwforecast.verification.distribution import Thresholds
 
-    observations = _observations(settings)
+    observations = _observations(settings, product)
     wanted, alerts = settings.bulletin, settings.alerts
     return Bulletin(
         product=product,
@@ -113,13 +113,23 @@ def _bulletin(
     )
 
 
-def _observations(settings: Settings) -> xr.Dataset | None:
-    """Return the observations; None if they cannot be read, which must not stop the bulletin."""
-    from gwforecast.schema import SchemaError
+def _observations(settings: Settings, product: xr.Dataset) -> xr.Dataset | None:
+    """Return the observations; None if they cannot be read, which must not stop the bulletin.
+
+    Where levels failed a check, those that nobody can have measured are left out.
+    """
+    from gwforecast.schema import WELL, SchemaError
     from gwforecast.service.inputs import read_wells
+    from gwforecast.service.readiness import without_faults
 
     try:
-        return read_wells(settings.data).observations
+        observations = read_wells(settings.data).observations
+        if observations is None:
+            return None
+        failed = product[WELL].values[product["status"].values == "check_failed"]
+        return without_faults(
+            observations, [well for well in failed if well in observations[WELL].values]
+        )
     except (SchemaError, OSError) as error:
         errors.say(f"warning: the page has no figures and no map: {in_words(error)}")
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -23,7 +23,8 @@ from gwforecast.schema import SchemaError
 
 __all__ = [
     "COLUMNS", "FLAGS", "change_findings", "changes_by_regression", "check_levels",
-    "check_observations", "check_series", "quality_flags", "series_of", "well_findings",
+    "check_observations", "check_series", "explaining", "quality_flags", "series_of",
+    "well_findings",
 ]  # fmt: skip
 
 COLUMNS = ["well", "variable", "check", "severity", "n", "first", "last", "value", "message"]
@@ -228,7 +229,7 @@ def well_findings(
     rows += coverage_findings(covariates, span)
     rows += _crossed(covariates)
     if known.size >= LEAST and np.ptp(level.values[known]) > 0:
-        rows += shift_findings(level, lambda: _explaining(level, covariates, step))
+        rows += shift_findings(level, lambda: explaining(level, covariates, step))
         rows += _response(level, covariates, step)
     return rows
 
@@ -260,7 +261,7 @@ def _changes(level: Series, covariates: list[Series]) -> list[Finding]:
         return []
     frequency = level.once_for_times("step", lambda: timeline.infer_frequency(level.times))
     step = 365.25 / timeline.steps_per_year(frequency)
-    columns = _explaining(level, covariates, step)[steps]
+    columns = explaining(level, covariates, step)[steps]
     fitted = columns @ np.linalg.lstsq(columns, level.values[steps], rcond=None)[0]
     errors = np.full(level.values.size, np.nan)
     errors[steps] = level.values[steps] - fitted
@@ -275,7 +276,7 @@ def _season(series: Series) -> np.ndarray:
     )
 
 
-def _explaining(level: Series, covariates: list[Series], step: float) -> np.ndarray:
+def explaining(level: Series, covariates: Sequence[Series], step: float) -> np.ndarray:
     """Return the season, and exponential means of weather and pumping, (time, k), finite."""
     columns = [_season(level)]
     for covariate in covariates:

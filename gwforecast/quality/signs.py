@@ -8,21 +8,20 @@ they flag one in a hundred (``benchmarks/false_alarms.py``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from gwforecast import timeline
-from gwforecast.quality.checks import EXPLAINING, MEMORIES
+from gwforecast.quality.checks import EXPLAINING, explaining
 from gwforecast.quality.faults import quantile
 from gwforecast.quality.gates import Ranges
 from gwforecast.quality.rules import Finding, Series
 
 __all__ = [
-    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_uneven",
-    "find_unexplained", "repeats",
+    "MEASURED", "find_other_record", "find_repeated", "find_still", "find_unlikely", "repeats",
 ]  # fmt: skip
 
 MEASURED = ("level", "rain", "temperature", "temperature_min", "temperature_max")  # not computed
@@ -30,13 +29,12 @@ STILL_DAYS, STILL_STEPS = (84.0, 182.0), 12
 STILL = 0.25  # times the small range of earlier periods of the same length
 SMALLEST = 0.05  # quantile of their ranges that is small; the sensor may have been stuck for longer
 LEAST_PERIODS = 20
-ROUGH, SMOOTH = 1.75, 0.1  # times the largest and the small roughness of earlier periods
 WINDOWS = ((10, 7), (20, 4))  # values that are repeated, and different steps among them
 SAME = 1e-3  # share of the range: levels that differ by less are the same
 LEAST_SAME = 0.2  # share of the levels of the training that are still the same
-PERIOD = 90.0  # d; errors of levels explained by the weather are means over this
-UNEXPLAINED = 2.5  # times the largest mean error of the training
-LEAST_YEARS, LEAST_LEVELS = 4.0, 100
+LEAST_LEVELS = 150  # of the training, for a regression
+RECENT = 30
+TINY = 1e-6  # m
 
 
 def find_still(series: Series) -> Finding | None:
@@ -65,41 +63,6 @@ def find_still(series: Series) -> Finding | None:
                 fix="Check whether the sensor is stuck or clogged, or the values were filled in.",
             )  # fmt: skip
     return None
-
-
-def find_uneven(level: Series) -> Finding | None:
-    """Return a finding if recent levels are far rougher or smoother than ever before.
-
-    Values of two sensors in turn are rougher, interpolated ones smoother. The roughness of a period
-    is its mean absolute second difference.
-    """
-    known = level.measured
-    bends = np.abs(np.diff(level.values[known], 2))
-    width = STILL_STEPS
-    if bends.size < (LEAST_PERIODS + 1) * width:
-        return None
-    before, recent = bends[:-width], float(bends[-width:].mean())
-    rough = np.concatenate(
-        [
-            part[: part.size // width * width].reshape(-1, width).mean(axis=1)
-            for part in (before, before[width // 2 :])
-        ]
-    )
-    most, least = float(rough.max()), quantile(rough, SMALLEST, method="lower")
-    if recent > ROUGH * most:
-        how, limit = "more", most
-    elif recent < SMOOTH * least and np.ptp(level.values[known[-width:]]) > 0:
-        how, limit = "less", least
-    else:
-        return None
-    return level.finding(
-        "uneven", "warning", positions=known[-width:], value=recent,
-        rule="Levels are as smooth as before.",
-        received=f"{width} values that bend by {recent:.3g} m from step to step, far {how} than "
-        f"the {limit:.3g} m of earlier periods,",
-        fix="Check the sensor, and whether the file holds values of two sensors, interpolated or "
-        "model values.",
-    )  # fmt: skip
 
 
 def find_repeated(series: Series) -> Finding | None:
@@ -165,69 +128,117 @@ def find_other_record(level: Series, ranges: Ranges, *, moved: float = 0.0) -> F
     )  # fmt: skip
 
 
-def find_unexplained(
+def find_unlikely(
     level: Series, covariates: Sequence[Series], *, trained_through: np.datetime64
-) -> Finding | None:
-    """Return a finding if recent levels are farther from what the weather explains than ever.
+) -> Iterator[Finding]:
+    """Yield findings of recent levels that are not what earlier levels and the weather lead to.
 
-    Levels of the training are explained by season and exponential means of the weather, by least
-    squares.
+    Levels, and their steps, are explained by season, weather and the level before, by least squares
+    on the training. Each of :data:`STATISTICS` of the last values is compared with those of all
+    earlier periods of that length.
     """
-    known = level.clean
-    early = known[level.times[known] <= trained_through]
-    if early.size < LEAST_LEVELS or np.ptp(level.days[early]) < LEAST_YEARS * 365.25:
+    found = _errors(level, covariates, trained_through)
+    if found is None:
+        return
+    rows, errors = found
+    for check, width, compute, low, high, received, least in STATISTICS:
+        ends = np.r_[np.arange(rows.size - width, width - 1, -width // 2), rows.size]
+        if ends.size <= LEAST_PERIODS:
+            continue
+        *before, now = compute(sliding_window_view(errors, width, axis=1)[:, ends - width])
+        usual, spread = float(np.mean(before)), max(float(np.std(before)), least)
+        if now < usual + low * spread or now > usual + high * spread:
+            yield level.finding(
+                check, "warning", positions=rows[-width:], value=now,
+                rule="Levels change as season, weather and the levels before lead to.",
+                received=received.format(width=width, now=now, size=np.exp([now, usual])),
+                fix="Check the sensor for drift, the file for values of two sensors, in another "
+                "order, interpolated or modelled, the weather, and the well for pumping; if the "
+                "change is real, train the model again.",
+            )  # fmt: skip
+
+
+def _errors(
+    level: Series, covariates: Sequence[Series], trained_through: np.datetime64
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return positions of levels (row,) and their errors (5, row), m; None if they are too few.
+
+    The errors are of the level, explained by season and weather; of the step to it, explained by
+    these and the level before; and of the same explained by the step before too. Then come the
+    steps that the second were to be, and the differences of each step from the one before.
+    """
+    weather = [c for c in covariates if c.kind in EXPLAINING and c.known.size]
+    values = np.full(level.values.size, np.nan)
+    kept = np.union1d(level.clean, level.measured[-RECENT:])  # recent spikes are what is looked for
+    values[kept] = level.values[kept]
+    steps = np.append(np.nan, np.diff(values))
+    rows = np.flatnonzero(np.isfinite(steps[1:] + steps[:-1])) + 1
+    early = int(np.searchsorted(level.times[rows], trained_through, side="right"))
+    if not weather or early < LEAST_LEVELS:
         return None
-    basis = _explaining(level, covariates)
-    if basis is None:
-        return None
-    if known[-1] == early[-1]:
-        return None
-    basis = basis[known]
-    columns = basis[: early.size]
-    products = columns.T @ columns
-    scale = np.sqrt(np.diag(products) / early.size)  # of columns that are made alike in size
+    length = float(level.days[-1] - level.days[0]) / (level.days.size - 1)
+    basis = np.hstack([explaining(level, weather, length), *(_anomaly(c) for c in weather)])
+    centre = float(values[rows[:early]].mean())
+    columns = np.column_stack([basis[rows], values[rows - 1] - centre, steps[rows - 1]])
+    targets = np.array([values[rows] - centre, steps[rows], steps[rows]])
+    products = columns[:early].T @ columns[:early]
+    scale = np.sqrt(np.diag(products) / early)  # of columns that are made alike in size
     scale[scale == 0] = 1.0
-    products = products / np.outer(scale, scale) + 1e-6 * early.size * np.eye(scale.size)
-    weights = np.linalg.solve(products, columns.T @ level.values[early] / scale) / scale
-    errors = level.values[known] - basis @ weights
-    days = level.days[known]
-    last = errors[days > days[-1] - PERIOD]
-    period = np.floor((days[: early.size] - days[0]) / PERIOD).astype(int)
-    count = np.bincount(period)
-    means = np.bincount(period, errors[: early.size])[count > 0] / count[count > 0]
-    most, size = float(np.abs(means).max()), float(last.mean())
-    if last.size < 2 or abs(size) <= UNEXPLAINED * most:
-        return None
-    return level.finding(
-        "unexplained", "warning", positions=known[days > days[-1] - PERIOD], value=size,
-        rule="Levels stay near what season and weather explain.",
-        received=f"levels that are {size:+.3g} m from it on average in {PERIOD:.0f} days; the most "
-        f"in the training was {most:.3g} m;",
-        fix="Check the sensor for drift, and the well for pumping; if the change is real, train "
-        "the model again.",
-    )  # fmt: skip
+    products = products / np.outer(scale, scale) + 1e-6 * early * np.eye(scale.size)
+    right = targets[:, :early] @ columns[:early] / scale
+    explained = []
+    for own, number in zip(right, basis.shape[1] + np.arange(3), strict=True):
+        weights = np.linalg.solve(products[:number, :number], own[:number]) / scale[:number]
+        explained.append(columns[:, :number] @ weights)
+    return rows, np.array([*(targets - explained), explained[1], steps[rows] - steps[rows - 1]])
 
 
-def _explaining(level: Series, covariates: Sequence[Series]) -> np.ndarray | None:
-    """Return intercept, season and means of the weather, (time, k); None without weather."""
-    times = level.times
-    columns = [
-        np.ones((times.size, 1)),
-        level.once_for_times("harmonics", lambda: timeline.harmonics(times, 2)),
-    ]
-    step = float(level.days[-1] - level.days[0]) / max(level.days.size - 1, 1)
-    columns += [
-        covariate.once(("explaining", step), partial(_means, covariate, step))
-        for covariate in covariates
-        if covariate.kind in EXPLAINING and covariate.known.size
-    ]
-    return np.hstack(columns) if len(columns) > 2 else None
+def _anomaly(covariate: Series) -> np.ndarray:
+    """Return the deviations of a covariate from its mean, 0 where it is missing, (time, 1)."""
+    return np.nan_to_num(covariate.values - np.nanmean(covariate.values))[:, None]
 
 
-def _means(covariate: Series, step: float) -> np.ndarray:
-    """Return exponential means of deviations from the mean, (time, memory)."""
-    centred = covariate.values - float(np.mean(covariate.values[covariate.known]))
-    centred = np.r_[0.0, np.where(np.isfinite(centred), centred, 0.0)]
-    keep = [np.exp(-step / memory) for memory in MEMORIES]
-    means = [pd.Series(centred).ewm(alpha=1 - one, adjust=False).mean() for one in keep]
-    return np.column_stack([mean.to_numpy()[1:] for mean in means])
+def _rms(errors: np.ndarray) -> np.ndarray:
+    """Return log root mean squares, (window,)."""
+    return np.asarray(np.log(np.sqrt(np.mean(errors**2, axis=-1)) + TINY))
+
+
+def _usual(errors: np.ndarray) -> np.ndarray:
+    """Return log upper quartiles of sizes, (window,), which one large error does not change."""
+    at = 3 * errors.shape[-1] // 4
+    return np.asarray(np.log(np.partition(np.abs(errors), at, axis=-1)[..., at] + TINY))
+
+
+class Statistic(NamedTuple):
+    """A statistic of the last errors (5, window, width), which earlier ones are compared with."""
+
+    check: str
+    width: int  # number of values
+    compute: Callable[[np.ndarray], np.ndarray]
+    low: float  # limits, in standard deviations of those of earlier periods
+    high: float
+    received: str
+    least: float = 0.2  # such a deviation is at least this
+
+
+STEPS = (
+    "{width} steps that differ by {size[0]:.3g} m from the expected ones, usually {size[1]:.3g} m,"
+)
+STATISTICS = (
+    Statistic("uneven", 20, lambda errors: _usual(errors[2]), -np.inf, 3.5, received=STEPS),
+    Statistic("uneven", 12, lambda errors: _rms(errors[2]), -np.inf, 3.65, received=STEPS),
+    Statistic(
+        "smooth", 20, lambda errors: _usual(errors[4]), -4.5, np.inf,
+        received="{width} levels that bend by {size[0]:.2g} m a step, usually by {size[1]:.2g} m,",
+    ),
+    Statistic(
+        "against", 20, lambda errors: _rms(errors[1] + 2 * errors[3]) - _rms(errors[1]),
+        -3.7, np.inf,
+        received="{width} steps that are the opposite of the expected ones, as never before,",
+    ),
+    Statistic(
+        "unexplained", 12, lambda errors: errors[0].mean(axis=-1), -5.0, 5.0, least=0.0,
+        received="{width} levels that are {now:+.3g} m on average from what season and weather "
+        "explain, more than ever,",
+    ),
+)  # fmt: skip

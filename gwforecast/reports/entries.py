@@ -206,7 +206,7 @@ def _threshold(row: dict[Any, Any], last: float) -> str:
     beyond = last < row["threshold"] if row["side"] == "below" else last > row["threshold"]
     if beyond:
         return f"{row['side']} {row['threshold']:.2f} m: already now"
-    text = f"{row['side']} {row['threshold']:.2f} m: {likely(row['probability'])}"
+    text = f"{row['side']} {row['threshold']:.2f} m: chance {likely(row['probability'])}"
     if not pd.isna(row["by"]):
         text += f", probably by {timeline.format_time(np.datetime64(row['by']))}"
     return text

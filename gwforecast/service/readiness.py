@@ -27,7 +27,7 @@ from gwforecast.timeline import DAYS, day_of_year
 
 __all__ = [
     "FALLBACK", "RECENT", "AgeLimits", "WellForecast", "check_well", "clean_levels",
-    "find_jump", "forecast_by_climatology",
+    "find_jump", "forecast_by_climatology", "without_faults",
 ]  # fmt: skip
 
 
@@ -286,6 +286,20 @@ def clean_levels(data: xr.Dataset, rejected: np.ndarray) -> xr.Dataset:
         good &= (level.values >= usual.low) & (level.values <= usual.high)
     kept = data[schema.LEVEL].copy(data=np.where(good, level.values, np.nan)[None])
     return data.assign({schema.LEVEL: kept})
+
+
+def without_faults(observations: xr.Dataset, wells: Sequence[str]) -> xr.Dataset:
+    """Return observations without the levels of some wells that are codes or far from all others.
+
+    ``observations``: dimensions (well, time). No page may show such levels as measured.
+    """
+    level = observations[schema.LEVEL].copy(deep=True)
+    for well in wells:
+        at = {schema.WELL: [well]}
+        level.loc[at] = clean_levels(observations.sel(at), level[schema.TIME].values[:0])[
+            level.name
+        ]
+    return observations.assign({schema.LEVEL: level})
 
 
 FALLBACK = Climatology.name

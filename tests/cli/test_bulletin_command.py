@@ -51,6 +51,24 @@ def test_page_and_pages_of_the_wells(place: Path, gwforecast) -> None:
     assert "data:image/png" in (place / "page_wells" / "brook.html").read_text("utf-8")
 
 
+def test_a_level_that_failed_a_check_is_not_shown_as_measured(place: Path, gwforecast) -> None:
+    path = place / "wells" / "brook.csv"
+    before = path.read_bytes()
+    levels = pd.read_csv(path)
+    at = levels.index[levels["date"] <= "2010-03-08"][-1]
+    levels.loc[at, "level"] += 300.0
+    levels.to_csv(path, index=False)
+    try:
+        gwforecast("forecast", "run.toml", "--issue-time", "2010-03-08", cwd=place, code=5)
+        gwforecast("bulletin", "run.toml", "--out", "code.html", cwd=place)
+    finally:
+        path.write_bytes(before)
+    page = (place / "code.html").read_text("utf-8")
+    assert "the measurements did not pass a check" in page
+    assert f"{levels['level'][at]:.2f} m" not in page
+    assert f"<strong>{levels['level'][at - 1]:.2f} m</strong> ({levels['date'][at - 1]})" in page
+
+
 def test_a_failed_run_is_recorded_and_on_the_page(place: Path, gwforecast) -> None:
     gwforecast("forecast", "run.toml", "--issue-time", "2010-03-01", cwd=place)
     good = json.loads((place / "archive" / "last_run.json").read_text("utf-8"))

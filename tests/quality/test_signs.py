@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +17,7 @@ from gwforecast.quality.signs import (
     find_other_record,
     find_repeated,
     find_still,
-    find_uneven,
-    find_unexplained,
+    find_unlikely,
 )
 
 TIMES = pd.date_range("2001-01-01", periods=600, freq="W-MON")
@@ -42,9 +42,8 @@ def test_measurements_have_no_sign() -> None:
     for one in (level, rain):
         assert find_still(one) is None
         assert find_repeated(one) is None
-    assert find_uneven(level) is None
     assert find_other_record(level, training_ranges(DATA)) is None
-    assert find_unexplained(level, [rain], trained_through=TRAINED) is None
+    assert not list(find_unlikely(level, [rain], trained_through=TRAINED))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001])
@@ -55,15 +54,30 @@ def test_a_sensor_that_hardly_moves_is_found(noise: float) -> None:
     assert "earlier periods of this length had" in found.message
 
 
-def test_levels_that_are_rougher_or_smoother_than_ever_are_found() -> None:
-    last = level.values[-20:]
-    two_sensors = find_uneven(changed(level, last + np.arange(20) % 2, 20))
-    interpolated = find_uneven(changed(level, np.linspace(last[0], last[-1], 20).round(3), 20))
-    assert two_sensors is not None
-    assert "far more than" in two_sensors.message
-    assert interpolated is not None
-    assert "far less than" in interpolated.message
-    assert find_uneven(level.since(400)) is None  # too few earlier periods
+NOISE = np.random.default_rng(3)
+
+
+@pytest.mark.parametrize(
+    ("check", "last", "change"),
+    [
+        ("uneven", 20, lambda part: part + np.arange(20) % 2),  # two sensors in turn
+        ("smooth", 20, lambda part: np.linspace(part[0], part[-1], 20).round(3)),  # interpolated
+        ("uneven", 10, lambda part: part + NOISE.normal(0, 0.1, 10)),
+        ("uneven", 30, NOISE.permutation),
+        ("uneven", 30, lambda part: part.mean() + 3.0 * (part - part.mean())),
+        ("against", 30, lambda part: 2 * part.mean() - part),
+        ("unexplained", 30, lambda part: part + 0.03 * np.arange(30)),
+    ],
+)
+def test_levels_that_do_not_follow_from_levels_and_weather_are_found(
+    check: str, last: int, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    doubtful = changed(level, change(level.values[-last:]), last)
+    found = list(find_unlikely(doubtful, [rain], trained_through=TRAINED))
+    assert check in [row.check for row in found]
+    assert "Check the sensor for drift" in found[0].message
+    late = doubtful.since(400)  # too few earlier periods
+    assert not list(find_unlikely(late, [rain.since(400)], trained_through=TRAINED))
 
 
 def test_values_that_were_delivered_again_are_found() -> None:
@@ -84,15 +98,13 @@ def test_a_record_with_other_stamps_is_found_and_an_acknowledged_datum_is_none()
     assert find_other_record(moved, ranges, moved=2.0) is None
 
 
-def test_a_slow_drift_is_found_and_a_wet_year_is_none() -> None:
-    ramp = changed(level, level.values[-40:] + 0.03 * np.arange(40), 40)
-    found = find_unexplained(ramp, [rain], trained_through=TRAINED)
-    assert found is not None
-    assert found.value > 0.5
-    wet = np.append(RAIN[:-60], RAIN[-60:] * 2)
-    higher = 20 + (pd.Series(wet).ewm(halflife=12).mean() / 10).to_numpy()
-    wet_level = replace(level, values=higher)
-    assert find_unexplained(wet_level, [replace(rain, values=wet)], trained_through=TRAINED) is None
-    assert find_unexplained(ramp, [], trained_through=TRAINED) is None  # no weather
+def test_a_wet_year_is_no_sign() -> None:
+    wet = np.append(RAIN[:-60], RAIN[-60:] * 1.5)
+    noise = np.random.default_rng(1).normal(0, 0.02, TIMES.size)
+    wet_level = 20 + (pd.Series(wet).ewm(halflife=12).mean() / 10).to_numpy() + noise
+    wet_rain = replace(rain, values=wet)
+    wetter = replace(level, values=wet_level)
+    assert not list(find_unlikely(wetter, [wet_rain], trained_through=TRAINED))
+    assert not list(find_unlikely(wetter, [], trained_through=TRAINED))  # no weather
     early = TIMES[20].to_datetime64()
-    assert find_unexplained(ramp, [rain], trained_through=early) is None  # too short a training
+    assert not list(find_unlikely(wetter, [rain], trained_through=early))  # too short a training

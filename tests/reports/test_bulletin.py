@@ -180,8 +180,8 @@ def test_thresholds_are_in_page_and_map() -> None:
     entries = {entry.name: entry for entry in page.entries}
     assert entries["a"].crossing
     assert not entries["b"].crossing
-    assert entries["b"].thresholds == [("above 30.00 m: below 1 %", False)]
-    unlikely = ("above 30.00 m: below 1 %", False)
+    assert entries["b"].thresholds == [("above 30.00 m: chance below 1 %", False)]
+    unlikely = ("above 30.00 m: chance below 1 %", False)
     assert entries["a"].thresholds == [(f"below {last + 0.05:.2f} m: already now", True), unlikely]
     text = page.page()
     listed = text.partition('id="alerts"')[2].partition("</ul>")[0]

@@ -27,8 +27,7 @@ from gwforecast.quality.signs import (
     find_other_record,
     find_repeated,
     find_still,
-    find_uneven,
-    find_unexplained,
+    find_unlikely,
     repeats,
 )
 from gwforecast.service.readiness import LATE, WellForecast, find_jump
@@ -246,11 +245,12 @@ class Gate:
             for one in (level, *well.covariates)
             for row in one.findings("signs", partial(_signs, one))
         ]
-        more = [find_uneven(level)]
+        unlikely = find_unlikely(level, well.covariates, trained_through=trained_through)
+        more = [
+            next((r for r in unlikely if not (well.changes and r.check == "unexplained")), None)
+        ]
         if self.ranges is not None:
             more.append(find_other_record(level, self.ranges, moved=moved))
-        if not well.changes:
-            more.append(find_unexplained(level, well.covariates, trained_through=trained_through))
         for row in (*found, *more):
             if row is not None:
                 well.lower("degraded", row.message)
