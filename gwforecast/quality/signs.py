@@ -195,7 +195,7 @@ def _errors(
 
 def _anomaly(covariate: Series) -> np.ndarray:
     """Return the deviations of a covariate from its mean, 0 where it is missing, (time, 1)."""
-    return np.nan_to_num(covariate.values - np.nanmean(covariate.values))[:, None]
+    return np.asarray(np.nan_to_num(covariate.values - np.nanmean(covariate.values)))[:, None]
 
 
 def _rms(errors: np.ndarray) -> np.ndarray:
