@@ -69,14 +69,6 @@ def _plain(value: Any) -> Any:
     )
 
 
-_PATHS = (
-    ("data", "levels"), ("data", "covariates"), ("data", "attributes"), ("data", "barometer"),
-    ("output", "folder"), ("backtest", "folder"), ("questions", "folder"),
-    ("questions", "projections"), ("tune", "folder"), ("schedule", "bundles"),
-    ("schedule", "archive"), ("schedule", "weather_forecast"), ("schedule", "head"),
-)  # fmt: skip
-
-
 class Settings(Section):
     """All settings of a run, one field for each table; those of models are added as they occur."""
 
@@ -103,12 +95,14 @@ class Settings(Section):
         return settings_from, (self.model_dump(exclude_unset=True),)
 
 
-def settings_from(tables: Mapping[str, Any]) -> Settings:
+def settings_from(tables: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
     """Return settings from tables by name, those of models among them.
+
+    Paths that are given as text start at the folder, or else at the working directory.
 
     Raises pydantic.ValidationError if a setting is unknown or has a value that it cannot have.
     """
-    return with_tables(Settings, tables).model_validate(tables)
+    return with_tables(Settings, tables).model_validate(tables, context=folder)
 
 
 def load_settings(
@@ -136,7 +130,7 @@ def load_settings(
         if isinstance(tables.setdefault(table, {}), dict):
             tables[table] = {**tables[table], **values}
     try:
-        return settings_from(tables)
+        return settings_from(tables, folder=None if path is None else path.parent)
     except ValidationError as error:
         found = _without_alternatives(error.errors(include_url=False))
         named = {} if options is None else options
@@ -173,14 +167,6 @@ def _read(path: Path) -> dict[str, Any]:
     if isinstance(schedule, dict):  # models and archive lie beside the file, wherever a run starts
         for name in ("bundles", "archive"):
             schedule.setdefault(name, str(ScheduleSettings.model_fields[name].default))
-    for table, name in _PATHS:
-        section = tables.get(table)
-        if table == "data" and isinstance(section, dict) and "database" in section:
-            continue  # names of tables, not of files
-        if isinstance(section, dict) and isinstance(section.get(name), str) and section[name]:
-            section[name] = str(path.parent / section[name])
-        elif isinstance(section, dict) and isinstance(section.get(name), list):
-            section[name] = [str(path.parent / str(one)) for one in section[name]]
     return tables
 
 

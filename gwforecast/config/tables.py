@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from gwforecast.models.state import LONGEST_HORIZON
 from gwforecast.runs.catalogue import DEFAULT_BACKTEST, DEFAULT_MODELS, DEFAULT_SCHEDULE, MODELS
@@ -34,12 +34,21 @@ CHAMPIONS = "champions.json"  # table of the champions in the folder of the sett
 _DURATION = re.compile(r"\d+(\.\d+)? ?(min|h|d|days?)")
 
 
-def _to_path(value: object) -> object:
-    return Path(value) if isinstance(value, str) and value else value
+def _to_path(value: object, info: ValidationInfo) -> object:
+    """Return text as a path; where the settings are of a file, relative to its folder.
+
+    The data of a database are names of tables, not of files.
+    """
+    if not (isinstance(value, str) and value):
+        return value
+    folder = None if info.data.get("database") else info.context
+    return Path(value) if folder is None else folder / value
 
 
-def _to_paths(value: object) -> object:
-    return [_to_path(item) for item in value] if isinstance(value, list) else _to_path(value)
+def _to_paths(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, list):
+        return [_to_path(item, info) for item in value]
+    return _to_path(value, info)
 
 
 def _to_date(value: object) -> object:

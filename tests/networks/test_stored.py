@@ -14,7 +14,6 @@ import xarray as xr
 from gwforecast.networks.cnn import CNN, GlobalCNN
 from gwforecast.networks.forecaster import NeuralForecaster
 from gwforecast.networks.gru import GRU, GlobalGRU
-from gwforecast.networks.inference import restore
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.mlp import MLP, GlobalMLP
 from gwforecast.sequences.split import Split, split_by_fraction
@@ -124,7 +123,7 @@ def test_what_is_not_as_it_must_be_is_refused(name: str, fitted: LSTM) -> None:
     description, arrays = stored(fitted)
     BROKEN[name](description, arrays)
     with pytest.raises((KeyError, TypeError, ValueError)):
-        restore(LSTM, description, arrays)
+        LSTM.from_state(description, arrays)
 
 
 def test_further_wells_need_the_encoding_of_attributes(data: xr.Dataset, split: Split) -> None:
