@@ -26,8 +26,6 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from gwforecast import __version__, schema
-from gwforecast.data.time_axis import weather_steps
-from gwforecast.data.understood import ATTRIBUTE
 from gwforecast.runs.catalogue import BLEND
 from gwforecast.writing import dump_json, load_json, versions, write_atomically, write_text
 
@@ -309,6 +307,9 @@ def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:
 
 def describe_observations(observations: xr.Dataset) -> dict[str, object]:
     """Return what the record says of observations, as plain values."""
+    from gwforecast.data.time_axis import weather_steps  # of the readers, which a status lacks
+    from gwforecast.data.understood import ATTRIBUTE
+
     said = observations.attrs.get(ATTRIBUTE)
     return {
         "sha256": dataset_sha256(observations),
