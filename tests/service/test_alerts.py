@@ -40,7 +40,7 @@ def forecast(
     )  # fmt: skip
     dims = (schema.WELL, schema.ISSUE_TIME, schema.LEAD_TIME, schema.QUANTILE)
     made = made.assign_coords({schema.QUANTILE: list(QUANTILES)}).assign({"level": (dims, ahead)})
-    for name, value in (("status", status), ("reason", "" if status == "ok" else "why")):
+    for name, value in (("status", status), ("reason", "" if status == "ok" else "why.")):
         made[name] = ("well", np.array([value] * len(wells), object))
     return made
 

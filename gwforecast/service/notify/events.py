@@ -148,7 +148,7 @@ def _status_events(product: xr.Dataset, reported: Reported) -> Iterator[Event]:
             because = f": {reason}" if reason else ""
             words = f"{before.replace('_', ' ')} to {status.replace('_', ' ')}"
             details = {"status": status, "previous": before, "reason": reason}
-            text = f"{well} changed from {words}{because}."
+            text = f"{well} changed from {words}{because}".rstrip(".") + "."
             yield Event("status", text, issue_time, well, details)
 
 
