@@ -41,8 +41,10 @@ def to_times(times: object) -> np.ndarray:
     >>> to_times(pd.DatetimeIndex(["2020-01-01 02:00"], tz="Europe/Amsterdam"))
     array(['2020-01-01T01:00:00.000000'], dtype='datetime64[us]')
     """
+    if isinstance(times, np.ndarray) and times.dtype == "datetime64[us]" and times.ndim == 1:
+        return times.copy()
     try:
-        index = pd.DatetimeIndex(times)  # type: ignore[arg-type]
+        index = times if isinstance(times, pd.DatetimeIndex) else pd.DatetimeIndex(times)  # type: ignore[arg-type]
     except (ValueError, TypeError):
         given = times[0] if isinstance(times, list) and len(times) == 1 else times
         raise ValueError(
@@ -51,7 +53,7 @@ def to_times(times: object) -> np.ndarray:
         ) from None
     if index.tz is not None:
         index = index.tz_convert("UTC").tz_localize(None)
-    return index.to_numpy().astype("datetime64[us]")
+    return np.asarray(index.values).astype("datetime64[us]")
 
 
 def format_time(time: np.datetime64 | pd.Timestamp) -> str:

@@ -60,6 +60,7 @@ class LSTMArchitecture(parts.RecurrentArchitecture):
             projected += bias[:, None]
             shape = (*projected.shape[1:3], units)
             hidden, cell = parts.first_state(state, layer, parts=2, shape=shape)
+            cell, new = np.array(cell), np.empty(shape, np.float32)
             states = np.empty((len(projected), *shape), np.float32)
             added = np.empty_like(projected[0])
             for step, gates in enumerate(projected):
@@ -72,8 +73,8 @@ class LSTMArchitecture(parts.RecurrentArchitecture):
                 else:
                     sigmoid, c = parts.logistic(gates), parts.activate(c, name)
                 i, f, _, o = (sigmoid[..., k * units : (k + 1) * units] for k in range(4))
-                cell = f * cell
-                cell += i * c
+                cell *= f
+                cell += np.multiply(i, c, out=new)
                 hidden = np.multiply(o, parts.activate(cell, name), out=states[step])
             ended.append((hidden, cell))
             x = parts.by_sequence(states)

@@ -277,6 +277,7 @@ def _found(phrase: str, joined: str) -> str:
     return found[0].strip() if found else ""
 
 
+_UNSPACED_HEIGHTS = tuple(fold(word) for word in HEIGHT_WORDS if not word.isascii())
 _ABOVE_POINT = re.compile(
     r"\b(?:above|over|ueber|boven) (?:the )?(?:ground|land|surface|gok|toc|gl|gelaende)"
 )
@@ -294,7 +295,7 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
     joined = " ".join(tokens(label))
     if _ABOVE_POINT.search(joined):
         return "either"
-    if words & HEIGHT_WORDS or any(fold(w) in joined for w in HEIGHT_WORDS if not w.isascii()):
+    if words & HEIGHT_WORDS or any(word in joined for word in _UNSPACED_HEIGHTS):
         return "height"
     if {"level", "levels", "gwl"} >= words > set():
         return "plain"
