@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.forecaster import Corrected
 from gwforecast.calibration.intervals import ForecastInterval
 from gwforecast.display import Displayed
 from gwforecast.forcings.base import Forcing, ObservedWeather
@@ -113,11 +114,13 @@ class Calibrated(Displayed):
             observations, split, period="validation", most=most
         ):
             chosen = observations.sel({schema.WELL: wells})
-            past = self.forecaster.forecast(
-                chosen, issue_times=issued, horizon=self.horizon, forcing=self.forcing
-            )
-            past = mask_to_period(schema.validate_forecast(past), split, period="validation")
             levels = split.levels(chosen, "validation")
+            made = {"issue_times": issued, "horizon": self.horizon, "forcing": self.forcing}
+            if isinstance(self.forecaster, Corrected):
+                self.forecaster, past = self.forecaster.weighed(chosen, levels, **made)
+            else:
+                past = self.forecaster.forecast(chosen, **made)
+            past = mask_to_period(schema.validate_forecast(past), split, period="validation")
             parts.append(ForecastInterval().fit(past, observed_at(levels, past)))
             self.hindcasts_.append(parts[-1].apply(past))  # members would need too much memory
         self.interval_ = ForecastInterval.together(parts)

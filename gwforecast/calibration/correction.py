@@ -32,6 +32,7 @@ and larger than those between known years in the years to come.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping
 from itertools import product
@@ -50,8 +51,14 @@ SLOW_YEARS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 FAST_YEARS = (0.02, 0.1)
 FAST_SHARES = (0.0, 0.3, 0.6)
 NOISES = (1e-4, 0.1, 0.5)
-SLOPES = (0.1, 1.0, 10.0)
-SLOPE_YEARS = (0.03, 0.1)
+SLOPES = (0.1, 1.0, 10.0, 100.0)
+SLOPE_YEARS = (0.01, 0.03, 0.1, 0.3)
+FACTORS = ((1, 2.0), (3, 5.0), (4, 3.0), (5, 2.0))
+"""Position among the parameters, and the factor by which it is varied at first: decay time of the
+fast component, noise, slope and its decay time."""
+SHARE_STEP, HIGHEST_SHARE = 0.2, 0.95  # the share of the fast component is varied by steps
+SMALLEST = 1e-6  # noise, and decay time in years
+REFINEMENTS = 6
 LEVEL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LEVEL_WEIGHT_YEARS = (0.01, 0.03, 0.1, 0.3, 1.0)
 DEFAULT = (0.5, 0.1, 0.3, 0.1, 0.0, 0.1)
@@ -59,7 +66,7 @@ DEFAULT = (0.5, 0.1, 0.3, 0.1, 0.0, 0.1)
 of the fast component, noise, slope and its decay time."""
 
 STATES = 12  # slow component, fast component, slope, and their covariance
-MOST_ORIGINS = 200
+MOST_ORIGINS = 2000
 MOST_LEADS = 12
 FEWEST_PAIRS = 20
 KEPT = 5  # best parameters of the first grid, tried with each slope
@@ -93,7 +100,7 @@ class ErrorModel:
     >>> level = xr.DataArray(np.sin(np.arange(800) / 58.0)[None], coords, ("well", "time"))
     >>> model = ErrorModel().fit(level - 1.0, level, horizon=30)
     >>> states = model.filter(level - 1.0, level)
-    >>> ahead = model.correct(
+    >>> ahead, _ = model.forecasts(
     ...     level.values[:, 701:731][:, None] - 1, states=states[:, [700]], wells=["a"],
     ...     frequency="D",
     ... )
@@ -186,32 +193,93 @@ class ErrorModel:
         ).swapaxes(0, 1)
         return found if simulated.ndim == 3 else found[:, :, 0]
 
-    def correct(
-        self, forecast: np.ndarray, *, states: np.ndarray, wells: list[str], frequency: str
-    ) -> np.ndarray:
-        """Return simulated levels after an issue time, corrected with the state at that time.
+    def forecasts(
+        self, simulated: np.ndarray, *, states: np.ndarray, wells: list[str], frequency: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return simulated levels after an issue time, corrected, and forecasts of levels alone.
 
-        The forecast is (well, issue_time, lead_time[, member]), m, with lead times 1, 2, ..., and
-        its states (well, issue_time[, member], 24) are those of :meth:`filter` at the issue times.
+        Parameters
+        ----------
+        simulated : numpy.ndarray
+            Shape (well, issue_time, lead_time[, member]), m, lead times 1, 2, ...
+        states : numpy.ndarray
+            Shape (well, issue_time[, member], 24): states at the issue times from :meth:`filter`.
+        wells : list of str
+            Names of the wells.
+        frequency : str
+            Of the time axis.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Shapes (well, issue_time, lead_time[, member]) and (well, issue_time, lead_time), m.
         """
-        year = timeline.steps_per_year(frequency)
         rows = self._rows(np.array(wells))
-        steps = np.arange(1, forecast.shape[2] + 1)
-        members = (None,) * (forecast.ndim - 3)
-        of_level = np.broadcast_to(
-            self.center_[rows].reshape(-1, *[1] * (forecast.ndim - 1)), forecast.shape
+        of_errors, of_levels = (
+            _remaining(numbers[rows], np.arange(1, simulated.shape[2] + 1), year)[:, None]
+            for numbers in (self.error_, self.level_)
+            for year in [timeline.steps_per_year(frequency)]
         )
-        of_error = forecast
+        members = (None,) * (simulated.ndim - 3)
+        alone = states[:, :, 0] if members else states  # no member has levels of its own
+        corrected = simulated
+        of_level = np.broadcast_to(self.center_[rows][:, None, None], simulated.shape[:3])
         for part in range(3):
-            for_error, for_level = (
-                _remaining(parameters[rows], steps, year)[:, None, :, *members, part]
-                for parameters in (self.error_, self.level_)
-            )
-            of_error = of_error + for_error * states[..., part][:, :, None]
-            of_level = of_level + for_level * states[..., STATES + part][:, :, None]
-        weight, decay = (number[rows][:, None, None, *members] for number in self.level_weight_.T)
-        weight = weight * np.exp(-steps.reshape(-1, *[1] * len(members)) / (decay * year))
-        return np.asarray((1 - weight) * of_error + weight * of_level)
+            of_error = of_errors[..., part]
+            corrected = corrected + of_error[..., *members] * states[..., part][:, :, None]
+            of_level = of_level + of_levels[..., part] * alone[..., STATES + part][:, :, None]
+        return corrected, of_level
+
+    def average(
+        self, corrected: np.ndarray, of_level: np.ndarray, *, wells: list[str], frequency: str
+    ) -> np.ndarray:
+        """Return the mean of the two :meth:`forecasts`, with the weights of the wells."""
+        weights = self.level_weight_[self._rows(np.array(wells))]
+        steps = np.arange(1, corrected.shape[2] + 1)
+        weight = _weights_of_level(weights, steps, timeline.steps_per_year(frequency))[:, None]
+        members = (None,) * (corrected.ndim - 3)
+        weight, of_level = weight[..., *members], of_level[..., *members]
+        return np.asarray((1 - weight) * corrected + weight * of_level)
+
+    def weigh(
+        self,
+        corrected: np.ndarray,
+        of_level: np.ndarray,
+        observed: np.ndarray,
+        *,
+        wells: list[str],
+        frequency: str,
+    ) -> Self:
+        """Return a copy with the weights that suit some hindcasts best.
+
+        Where the weather after the issue time is not known, the forecast from levels alone has a
+        larger share than where it is.
+
+        Parameters
+        ----------
+        corrected, of_level : numpy.ndarray
+            The two :meth:`forecasts`, shape (well, issue_time, lead_time), m.
+        observed : numpy.ndarray
+            Levels at the valid times, of the same shape; NaN where unknown or not to be used.
+        wells : list of str
+            Names of the wells; the others keep their weights.
+        frequency : str
+            Of the time axis.
+        """
+        again = copy.copy(self)
+        again.level_weight_ = self.level_weight_.copy()
+        year = timeline.steps_per_year(frequency)
+        leads = np.unique(np.geomspace(1, observed.shape[2], MOST_LEADS).astype(int))
+        for row, *own in zip(
+            self._rows(np.array(wells)), corrected, of_level, observed, strict=True
+        ):
+            error, level, truth = (values[:, leads - 1] for values in own)
+            enough = np.isfinite(truth).sum(axis=0) >= FEWEST_PAIRS
+            if enough.any():
+                again.level_weight_[row] = _best_weight(
+                    (truth - error)[:, enough], (truth - level)[:, enough], leads[enough], year=year
+                )
+        return again
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the state as plain arrays, for :meth:`from_arrays`."""
@@ -369,20 +437,67 @@ class _Trial:
         slopes = [DEFAULT[4:], *itertools.product(SLOPES, SLOPE_YEARS)]
         second = np.array([(*numbers[:4], *slope) for numbers in best for slope in slopes])
         losses = [self.loss(errors) for errors in self.errors_of(series, second)]
-        return np.asarray(second[int(np.argmin(losses))])
+        return self._refined(series, second[int(np.argmin(losses))], min(losses))
+
+    def _refined(self, series: np.ndarray, parameters: np.ndarray, loss: float) -> np.ndarray:
+        """Return parameters near the given ones with better forecasts of a series (time,).
+
+        One parameter at a time is varied, less and less. The decay time of the slow component stays
+        as it is: forecasts for long lead times depend on it, and have few independent errors.
+        """
+        size = 1.0
+        for _ in range(REFINEMENTS):
+            near = _neighbours(parameters, size)
+            losses = [self.loss(errors) for errors in self.errors_of(series, near)]
+            if min(losses) < loss:
+                parameters, loss = near[int(np.argmin(losses))], min(losses)
+            else:
+                size /= 2
+        return parameters
 
     def best_level_weight(self, error: np.ndarray, level: np.ndarray) -> tuple[float, float]:
         """Return the weight of the forecast from levels alone, and its decay time."""
         of_error, of_level = self.errors_of(self.errors, error), self.errors_of(self.level, level)
-        choices = [
-            (0.0, LEVEL_WEIGHT_YEARS[0]),
-            *itertools.product(LEVEL_WEIGHTS[1:], LEVEL_WEIGHT_YEARS),
-        ]
-        losses = []
-        for start, years in choices:
-            weight = start * np.exp(-self.leads / (years * self.year))
-            losses.append(self.loss((1 - weight) * of_error + weight * of_level))
-        return choices[int(np.argmin(losses))]
+        used = self.used
+        return _best_weight(of_error[:, used], of_level[:, used], self.leads[used], year=self.year)
+
+
+def _neighbours(parameters: np.ndarray, size: float) -> np.ndarray:
+    """Return parameters, shape (neighbour, 6), that differ from the given ones in one number."""
+    found = []
+    for sign in (-size, size):
+        for number, factor in FACTORS:
+            near = parameters.copy()
+            near[number] = max(near[number] * factor**sign, SMALLEST)
+            found.append(near)
+        near = parameters.copy()
+        near[2] = np.clip(near[2] + sign * SHARE_STEP, 0.0, HIGHEST_SHARE)
+        found.append(near)
+    return np.array(found)
+
+
+def _best_weight(
+    of_error: np.ndarray, of_level: np.ndarray, leads: np.ndarray, *, year: float
+) -> tuple[float, float]:
+    """Return the weight of the forecast from levels alone, and its decay time in years.
+
+    The errors have shape (origin, lead_time). The RMSE of the mean, in units of that of the
+    corrected simulation, is averaged over lead times with weights 1 / lead time.
+    """
+    choices = np.array(
+        [(0.0, LEVEL_WEIGHT_YEARS[0]), *itertools.product(LEVEL_WEIGHTS[1:], LEVEL_WEIGHT_YEARS)]
+    )
+    weights = _weights_of_level(choices, leads, year)
+    unit = np.maximum(_rms(of_error), np.finfo(float).tiny)
+    ratios = [_rms((1 - weight) * of_error + weight * of_level) / unit for weight in weights]
+    start, years = choices[int(np.argmin(np.average(ratios, weights=1 / leads, axis=1)))]
+    return float(start), float(years)
+
+
+def _weights_of_level(parameters: np.ndarray, leads: np.ndarray, year: float) -> np.ndarray:
+    """Return the weight of the forecast from levels alone, (..., lead_time), of (..., 2)."""
+    start, years = np.moveaxis(parameters[..., None, :], -1, 0)
+    return np.asarray(start * np.exp(-leads / (years * year)))
 
 
 def _leads(level: np.ndarray, origins: np.ndarray, *, most: int) -> np.ndarray:

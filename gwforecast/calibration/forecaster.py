@@ -22,6 +22,7 @@ from gwforecast.forcings.base import Forcing, continuation
 from gwforecast.models.base import Forecaster
 from gwforecast.models.state import read_text, with_prefix, without_prefix
 from gwforecast.progress import ProgressOption, as_callback, stage
+from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["Corrected", "as_forecasting"]
@@ -109,12 +110,13 @@ class Corrected(Forecaster):
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Estimate weights and fit the error model, with parts that are already fitted."""
         self.wells_ = [str(well) for well in observations[schema.WELL].values]
+        unseen = [
+            simulate_held_out(part, observations, split=split)[schema.LEVEL] for part in self.parts
+        ]
+        levels = split.levels(observations, "train", "validation")
         if len(self.parts) > 1:
-            unseen = [simulate_held_out(part, observations, split=split) for part in self.parts]
-            rows = split.levels(observations, "train", "validation")
-            self.weights_ = blend_weights([one[schema.LEVEL] for one in unseen], rows).values
-        levels = split.levels(observations, "validation")
-        central = self._central(observations)
+            self.weights_ = blend_weights(unseen, levels).values
+        central = self._blended(unseen, observations).median(schema.MEMBER)
         frequency = timeline.infer_frequency(observations[schema.TIME].values)
         horizon = max(1, round(HORIZON_YEARS * timeline.steps_per_year(frequency)))
         self.error_model_ = ErrorModel().fit(central, levels, horizon=horizon)
@@ -226,6 +228,70 @@ class Corrected(Forecaster):
         There is one member for each network and each version of the weather; the coordinates
         ``network`` and ``forcing_member`` of the members identify them.
         """
+        corrected, of_level = self._forecasts(
+            observations, issue_times=issue_times, horizon=horizon, forcing=forcing
+        )
+        return self._average(corrected, of_level, observations)
+
+    def weighed(
+        self,
+        observations: xr.Dataset,
+        levels: xr.DataArray,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> tuple[Self, xr.Dataset]:
+        """Return a copy whose forecasts of some levels are best, and these forecasts.
+
+        A forecast is the mean of the corrected simulation and of a forecast from the levels alone,
+        whose weight is larger where the weather after the issue time is not known.
+
+        Parameters
+        ----------
+        observations, issue_times, horizon, forcing
+            As for :meth:`forecast`.
+        levels : xarray.DataArray
+            Dimensions (well, time), m; NaN where unknown or not to be used.
+        """
+        corrected, of_level = self._forecasts(
+            observations, issue_times=issue_times, horizon=horizon, forcing=forcing
+        )
+        again = copy.copy(self)
+        again.error_model_ = self.error_model_.weigh(
+            corrected[schema.LEVEL].median(schema.MEMBER).values,
+            of_level,
+            observed_at(levels, corrected).values,
+            wells=schema.well_names(observations),
+            frequency=timeline.infer_frequency(observations[schema.TIME].values),
+        )
+        return again, again._average(corrected, of_level, observations)
+
+    def _average(
+        self, corrected: xr.Dataset, of_level: np.ndarray, observations: xr.Dataset
+    ) -> xr.Dataset:
+        """Return the mean of the two :meth:`_forecasts`."""
+        level = self.error_model_.average(
+            corrected[schema.LEVEL].values,
+            of_level,
+            wells=schema.well_names(observations),
+            frequency=timeline.infer_frequency(observations[schema.TIME].values),
+        )
+        return corrected.assign({schema.LEVEL: corrected[schema.LEVEL].copy(data=level)})
+
+    def _forecasts(
+        self,
+        observations: xr.Dataset,
+        *,
+        issue_times: np.ndarray,
+        horizon: int,
+        forcing: Forcing,
+    ) -> tuple[xr.Dataset, np.ndarray]:
+        """Return corrected simulations after each issue time, and forecasts from levels alone.
+
+        The first is ``level`` (well, issue_time, lead_time, member), the other has the shape (well,
+        issue_time, lead_time), m.
+        """
         recent, first = self._recent(observations, issue_times)
         history = self.simulate_from(recent, first)[schema.LEVEL]
         continued = continuation(observations, horizon=horizon, forcing=forcing)
@@ -240,31 +306,29 @@ class Corrected(Forecaster):
             for part in self.parts
         ]
         projected = self._blended(each, observations)
-        times = recent[schema.TIME].values
-        issued = timeline.time_positions(times, issue_times, name="issue time")
+        frequency = timeline.infer_frequency(recent[schema.TIME].values)
+        issued = timeline.time_positions(recent[schema.TIME].values, issue_times, name="issue time")
         states = self._states(recent, history, at=issued)
         weathers = projected.sizes[schema.FORCING_MEMBER]
         # the error of a network at the issue time is the same for every version of the weather
-        flat = projected.values.reshape(*projected.shape[:3], -1)
-        level = self.error_model_.correct(
-            flat,
+        corrected, of_level = self.error_model_.forecasts(
+            projected.values.reshape(*projected.shape[:3], -1),
             states=np.tile(states, (1, 1, weathers, 1)),
-            wells=[str(well) for well in observations[schema.WELL].values],
-            frequency=timeline.infer_frequency(times),
+            wells=schema.well_names(observations),
+            frequency=frequency,
         )
         forecast = schema.label_forecast(
-            level,
+            corrected,
             wells=observations[schema.WELL].values.tolist(),
             issue_times=issue_times,
-            frequency=timeline.infer_frequency(times),
+            frequency=frequency,
         )
         networks = projected.sizes[schema.MEMBER]
-        return forecast.assign_coords(
-            {
-                schema.FORCING_MEMBER: (schema.MEMBER, np.repeat(np.arange(weathers), networks)),
-                schema.NETWORK: (schema.MEMBER, np.tile(np.arange(networks), weathers)),
-            }
-        )
+        members = {
+            schema.FORCING_MEMBER: (schema.MEMBER, np.repeat(np.arange(weathers), networks)),
+            schema.NETWORK: (schema.MEMBER, np.tile(np.arange(networks), weathers)),
+        }
+        return forecast.assign_coords(members), of_level
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted state without that of the parts, for :meth:`from_state`.

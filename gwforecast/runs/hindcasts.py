@@ -75,6 +75,7 @@ class Hindcasts:
         data, split, origins = self.observations, self.split, self.origins
         calibrated = Calibrated(forecaster, horizon=origins.horizon, forcing=origins.forcing)
         interval = calibrated.calibrate(data, split=split).interval_
+        forecaster = calibrated.forecaster
         parts, first = [], forecaster
         blocks = list(origins.blocks())
         for number, issue_times in enumerate(blocks):

@@ -111,7 +111,8 @@ def test_a_filter_goes_on_from_what_was_known(cut: int) -> None:
 
 
 def ahead_of(made: ErrorModel, forecast: np.ndarray, states: np.ndarray) -> np.ndarray:
-    return made.correct(forecast, states=states, wells=["w0"], frequency="D")[0, 0]
+    parts = made.forecasts(forecast, states=states, wells=["w0"], frequency="D")
+    return made.average(*parts, wells=["w0"], frequency="D")[0, 0]
 
 
 def test_a_correction_fades_towards_the_simulation() -> None:
@@ -141,6 +142,37 @@ def test_a_useless_simulation_is_ignored_and_a_perfect_one_is_not() -> None:
     )
     assert perfect == 0.0
     assert useless > 0.0
+
+
+def test_levels_alone_get_the_weight_that_suits_the_hindcasts_of_their_well() -> None:
+    rng = np.random.default_rng(8)
+    observed = rng.normal(size=(2, 200, 40))
+    noisy = observed + np.array([0.1, 10.0])[:, None, None] * rng.normal(size=observed.shape)
+    of_level = observed + rng.normal(size=observed.shape)
+    observed[:, 100:] = np.nan  # unknown outcomes do not count
+    made = model(wells=3, level_weight=(0.5, 0.1))
+    again = made.weigh(noisy, of_level, observed, wells=["w2", "w0"], frequency="D")
+    assert again.level_weight_[2, 0] == 0.0
+    assert again.level_weight_[0].tolist() == [1.0, 1.0]
+    assert again.level_weight_[1].tolist() == [0.5, 0.1]
+    assert made.level_weight_[:, 0].tolist() == [0.5] * 3
+    none = made.weigh(noisy, of_level, np.full_like(observed, np.nan), wells=["w2", "w0"],
+                      frequency="D")  # fmt: skip
+    np.testing.assert_array_equal(none.level_weight_, made.level_weight_)
+
+
+def test_refined_parameters_are_never_worse_and_recover_a_noise_off_the_grid() -> None:
+    rng = np.random.default_rng(9)
+    level = rng.normal(size=3000).cumsum() * 0.1 + rng.normal(size=3000) * 0.2
+    trial = correction._Trial(level, np.zeros(3000), horizon=10, year=365.25)
+    found = trial.best_parameters(trial.level)
+    grid = np.array([[4.0, fast, share, noise, 0.0, 0.1]
+                     for fast in correction.FAST_YEARS for share in correction.FAST_SHARES
+                     for noise in correction.NOISES])  # fmt: skip
+    best = min(trial.loss(errors) for errors in trial.errors_of(trial.level, grid))
+    ours = trial.loss(trial.errors_of(trial.level, found[None])[0])
+    assert ours < best
+    assert 1.0 < found[3] < 20.0  # the variance of the noise is 4 times that of the changes
 
 
 def test_the_settings_of_a_slow_error_fade_slowly() -> None:
@@ -216,12 +248,8 @@ def test_weekly_levels_on_a_daily_axis_are_judged_at_the_weeks() -> None:
     values[days] = error
     levels = series(values)
     made = ErrorModel().fit(xr.zeros_like(levels), levels, horizon=182)
-    ahead = made.correct(
-        np.zeros((1, days.size, 7)),
-        states=states_of(made, levels)[:, days],
-        wells=["w0"],
-        frequency="D",
-    )
-    missed = ahead[0, :-1, 6] - error[1:]
+    states = states_of(made, levels)[:, days]
+    parts = made.forecasts(np.zeros((1, days.size, 7)), states=states, wells=["w0"], frequency="D")
+    missed = made.average(*parts, wells=["w0"], frequency="D")[0, :-1, 6] - error[1:]
     persisted = error[:-1] - error[1:]
     assert np.square(missed[20:]).mean() < 0.9 * np.square(persisted[20:]).mean()
