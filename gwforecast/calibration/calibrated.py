@@ -115,11 +115,14 @@ class Calibrated(Displayed):
         ):
             chosen = observations.sel({schema.WELL: wells})
             levels = split.levels(chosen, "validation")
-            made = {"issue_times": issued, "horizon": self.horizon, "forcing": self.forcing}
             if isinstance(self.forecaster, Corrected):
-                self.forecaster, past = self.forecaster.weighed(chosen, levels, **made)
+                self.forecaster, past = self.forecaster.weighed(
+                    chosen, levels, issue_times=issued, horizon=self.horizon, forcing=self.forcing
+                )
             else:
-                past = self.forecaster.forecast(chosen, **made)
+                past = self.forecaster.forecast(
+                    chosen, issue_times=issued, horizon=self.horizon, forcing=self.forcing
+                )
             past = mask_to_period(schema.validate_forecast(past), split, period="validation")
             parts.append(ForecastInterval().fit(past, observed_at(levels, past)))
             self.hindcasts_.append(parts[-1].apply(past))  # members would need too much memory

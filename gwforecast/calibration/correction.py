@@ -9,6 +9,8 @@ long lead times a forecast tends to the simulation.
 
 The level itself is filtered in the same way, without the simulation. Its forecast is often better
 for the next few days, so the two forecasts are averaged with a weight that decays with lead time.
+It is chosen again for the weather that forecasts are issued with: where that is not known, the
+simulation says less.
 
 The exponentially decaying error is that of transfer function noise models (von Asmuth et al. 2002,
 doi:10.1029/2001WR001136), the damped slope that of Gardner and McKenzie (1985,
@@ -59,7 +61,8 @@ fast component, noise, slope and its decay time."""
 SHARE_STEP, HIGHEST_SHARE = 0.2, 0.95  # the share of the fast component is varied by steps
 SMALLEST = 1e-6  # noise, and decay time in years
 REFINEMENTS = 6
-LEVEL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEVEL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)
+"""Weights of the forecast from levels alone at the issue time; above 1 they decay from 1 later."""
 LEVEL_WEIGHT_YEARS = (0.01, 0.03, 0.1, 0.3, 1.0)
 DEFAULT = (0.5, 0.1, 0.3, 0.1, 0.0, 0.1)
 """Parameters of a well with too few levels: decay times of the slow and the fast component, share
@@ -497,7 +500,7 @@ def _best_weight(
 def _weights_of_level(parameters: np.ndarray, leads: np.ndarray, year: float) -> np.ndarray:
     """Return the weight of the forecast from levels alone, (..., lead_time), of (..., 2)."""
     start, years = np.moveaxis(parameters[..., None, :], -1, 0)
-    return np.asarray(start * np.exp(-leads / (years * year)))
+    return np.minimum(start * np.exp(-leads / (years * year)), 1.0)
 
 
 def _leads(level: np.ndarray, origins: np.ndarray, *, most: int) -> np.ndarray:
