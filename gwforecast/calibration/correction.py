@@ -485,15 +485,16 @@ def _best_weight(
 ) -> tuple[float, float]:
     """Return the weight of the forecast from levels alone, and its decay time in years.
 
-    The errors have shape (origin, lead_time). The RMSE of the mean, in units of that of the
-    corrected simulation, is averaged over lead times with weights 1 / lead time.
+    The errors have shape (origin, lead_time). The mean absolute error, in units of that of the
+    corrected simulation, is averaged over lead times with weights 1 / lead time. Squares would be
+    those of a few events.
     """
     choices = np.array(
         [(0.0, LEVEL_WEIGHT_YEARS[0]), *itertools.product(LEVEL_WEIGHTS[1:], LEVEL_WEIGHT_YEARS)]
     )
     weights = _weights_of_level(choices, leads, year)
-    unit = np.maximum(_rms(corrected), np.finfo(float).tiny)
-    ratios = [_rms((1 - weight) * corrected + weight * of_level) / unit for weight in weights]
+    sizes = [np.nanmean(np.abs((1 - w) * corrected + w * of_level), axis=0) for w in weights]
+    ratios = sizes / np.maximum(sizes[0], np.finfo(float).tiny)
     start, years = choices[int(np.argmin(np.average(ratios, weights=1 / leads, axis=1)))]
     return float(start), float(years)
 
@@ -501,7 +502,7 @@ def _best_weight(
 def _weights_of_level(parameters: np.ndarray, leads: np.ndarray, year: float) -> np.ndarray:
     """Return the weight of the forecast from levels alone, (..., lead_time), of (..., 2)."""
     start, years = np.moveaxis(parameters[..., None, :], -1, 0)
-    return np.minimum(start * np.exp(-leads / (years * year)), 1.0)
+    return np.asarray(np.minimum(start * np.exp(-leads / (years * year)), 1.0))
 
 
 def _leads(level: np.ndarray, origins: np.ndarray, *, most: int) -> np.ndarray:
