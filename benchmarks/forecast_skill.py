@@ -34,12 +34,17 @@ COVERAGE_POINTS = 0.03
 
 
 def daily(folder: Path) -> list[xr.Dataset]:
-    """Return the two wells of the challenge, whose levels stand on daily axes."""
-    found = []
-    for name in ("Netherlands", "Sweden_2"):
-        levels, weather = folder / name / "heads_full.csv", folder / name / "input_data.csv"
-        found.append(gwforecast.read_observations(levels, weather))
-    return found
+    """Return the two wells of the challenge and those of Switzerland, on daily axes."""
+    challenge, swiss = folder / "challenge", folder / "swiss_daily"
+    pairs = [
+        (challenge / name / "heads_full.csv", challenge / name / "input_data.csv")
+        for name in ("Netherlands", "Sweden_2")
+    ]
+    pairs += [
+        (levels, swiss / "weather" / levels.name)
+        for levels in sorted((swiss / "levels").glob("*.csv"))
+    ]
+    return [gwforecast.read_observations(levels, weather) for levels, weather in pairs]
 
 
 def weekly(folder: Path, wells: int) -> list[xr.Dataset]:
@@ -122,7 +127,7 @@ def main() -> int:
     parser.add_argument("--forcing", choices=FORCINGS)
     arguments = parser.parse_args()
     sets = {
-        "daily": lambda: daily(arguments.data / "challenge"),
+        "daily": lambda: daily(arguments.data),
         "weekly": lambda: weekly(arguments.data / "germany_weekly", arguments.wells),
     }
     holds: dict[str, bool] = {}
