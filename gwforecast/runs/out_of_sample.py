@@ -22,9 +22,9 @@ from gwforecast.calibration.blending import (
     simulate_held_out,
 )
 from gwforecast.calibration.calibrated import bounds_of_record, within_bounds
-from gwforecast.calibration.correction import lasting_error
 from gwforecast.calibration.errors import error_reduction
 from gwforecast.calibration.intervals import QUANTILES, SimulationInterval
+from gwforecast.calibration.lasting_error import lasting_error
 from gwforecast.models.base import Forecaster
 from gwforecast.models.per_well import PerWell
 from gwforecast.processes import count_processes, map_in_processes

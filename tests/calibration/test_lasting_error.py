@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from gwforecast.calibration import correction
-from gwforecast.calibration.correction import lasting_error
+from gwforecast.calibration.lasting_error import lasting_error
 
 TIMES = pd.date_range("1990-01-01", "2019-12-31", freq="7D")
 KNOWN = TIMES < "2010-01-01"

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration.correction import lasting_error
 from gwforecast.calibration.intervals import SimulationInterval
+from gwforecast.calibration.lasting_error import lasting_error
 from gwforecast.models.base import Forecaster, through_periods
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.runs import out_of_sample
