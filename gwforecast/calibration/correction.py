@@ -1,11 +1,11 @@
 """A model of the recent error of a simulation, from the levels observed up to an issue time.
 
-The error of a simulation from covariates alone persists
-for days to years, so that recent levels show what it will be next. It is modelled as the sum of a
-slow and a fast component, which both decay exponentially, a damped slope of the slow component, and
-noise that affects one observation only. A Kalman filter estimates the components at each step from
-the levels up to that step, whatever their gaps, so that a single pass serves all issue times. At
-long lead times a forecast tends to the simulation.
+The error of a simulation from covariates alone persists for days to years, so that recent levels
+show what it will be next. It is modelled as the sum of a slow and a fast component, which both
+decay exponentially, a damped slope of the slow component, and noise that affects one observation
+only. A Kalman filter estimates the components at each step from the levels up to that step,
+whatever their gaps, so that a single pass serves all issue times. At long lead times a forecast
+tends to the simulation.
 
 The level itself is filtered in the same way, without the simulation. Its forecast is often better
 for the next few days, so the two forecasts are averaged with a weight that decays with lead time.
@@ -30,7 +30,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 
-__all__ = ["ErrorModel", "lasting_error"]
+__all__ = ["ErrorModel"]
 
 
 SLOW_YEARS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
