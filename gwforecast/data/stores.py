@@ -15,7 +15,9 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.schema import SchemaError
 
-__all__ = ["NETCDF", "is_store", "known_wells", "list_store", "open_netcdf", "read_store"]
+__all__ = [
+    "NETCDF", "check_netcdf", "is_store", "known_wells", "list_store", "open_netcdf", "read_store",
+]  # fmt: skip
 
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 ZARR = ".zarr"
@@ -96,7 +98,7 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
             _check_zarr(path)
             dataset = _open_zarr(path)
         else:
-            _check_netcdf(path)
+            check_netcdf(path)
             dataset = xr.open_dataset(path, engine="h5netcdf")
     except (SchemaError, ImportError):
         raise
@@ -109,8 +111,11 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
         yield dataset
 
 
-def _check_netcdf(path: Path) -> None:
-    """Raise if a file has links, external data, or filters that are not part of HDF5."""
+def check_netcdf(path: Path) -> None:
+    """Check that a NetCDF file has no links, no external data, and no filters from outside HDF5.
+
+    Raises SchemaError if it has, and OSError if it is not NetCDF 4.
+    """
 
     def refuse(name: str, what: str) -> SchemaError:
         return SchemaError(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from gwforecast.data.layouts.grids import read_grids
 from gwforecast.data.readers import list_wells, read_observations
 from gwforecast.data.stores import read_store
 from gwforecast.schema import SchemaError
@@ -93,6 +94,9 @@ def test_stores_that_could_run_code_or_read_other_files_are_refused(tmp_path: Pa
     for name, word in (("external", "another file"), ("link", "a link"), ("virtual", "another")):
         with pytest.raises(SchemaError, match=word):
             read_store(tmp_path / f"{name}.nc")
+        coordinates = pd.DataFrame({"latitude": [52.0], "longitude": [5.0]}, index=["a"])
+        with pytest.raises(SchemaError, match=word):
+            read_grids(tmp_path / f"{name}.nc", ["a"], coordinates)
 
 
 @pytest.mark.parametrize(

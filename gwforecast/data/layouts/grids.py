@@ -16,6 +16,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.data.layouts.base import RawTable
+from gwforecast.data.stores import check_netcdf
 from gwforecast.data.terms.headers import Header, read_header
 from gwforecast.data.terms.units import parse_length
 from gwforecast.schema import SchemaError
@@ -127,7 +128,10 @@ def _coordinates(
 
 def _opened(path: Path) -> xr.Dataset:
     try:
+        check_netcdf(path)
         return xr.open_dataset(path, engine="h5netcdf")
+    except SchemaError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         raise SchemaError(
             f"Gridded weather must be NetCDF 4. Received {path}: {error}. Convert it, e.g. with "
