@@ -198,6 +198,11 @@ def _anomaly(covariate: Series) -> np.ndarray:
     return np.asarray(np.nan_to_num(covariate.values - np.nanmean(covariate.values)))[:, None]
 
 
+def _uneven(errors: np.ndarray) -> np.ndarray:
+    """Return the errors of steps around their median, so that a steady rise is not uneven."""
+    return np.asarray(errors[2] - np.median(errors[2], axis=-1, keepdims=True))
+
+
 def _rms(errors: np.ndarray) -> np.ndarray:
     """Return log root mean squares, (window,)."""
     return np.asarray(np.log(np.sqrt(np.mean(errors**2, axis=-1)) + TINY))
@@ -225,8 +230,8 @@ STEPS = (
     "{width} steps that differ by {size[0]:.3g} m from the expected ones, usually {size[1]:.3g} m,"
 )
 STATISTICS = (
-    Statistic("uneven", 20, lambda errors: _usual(errors[2]), -np.inf, 3.5, received=STEPS),
-    Statistic("uneven", 12, lambda errors: _rms(errors[2]), -np.inf, 3.65, received=STEPS),
+    Statistic("uneven", 20, lambda errors: _usual(_uneven(errors)), -np.inf, 3.5, received=STEPS),
+    Statistic("uneven", 12, lambda errors: _rms(_uneven(errors)), -np.inf, 3.65, received=STEPS),
     Statistic(
         "smooth", 20, lambda errors: _usual(errors[4]), -4.5, np.inf,
         received="{width} levels that bend by {size[0]:.2g} m a step, usually by {size[1]:.2g} m,",
@@ -237,7 +242,7 @@ STATISTICS = (
         received="{width} steps that are the opposite of the expected ones, as never before,",
     ),
     Statistic(
-        "unexplained", 12, lambda errors: errors[0].mean(axis=-1), -5.0, 5.0, least=0.0,
+        "unexplained", 12, lambda errors: errors[0].mean(axis=-1), -5.5, 5.5, least=0.0,
         received="{width} levels that are {now:+.3g} m on average from what season and weather "
         "explain, more than ever,",
     ),

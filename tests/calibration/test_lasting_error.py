@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from gwforecast.calibration import correction
+import gwforecast.calibration.lasting_error as module
 from gwforecast.calibration.lasting_error import lasting_error
 
 TIMES = pd.date_range("1990-01-01", "2019-12-31", freq="7D")
@@ -113,6 +113,6 @@ def test_wells_divided_among_processes_have_the_same_errors(
 ) -> None:
     errors = ornstein_uhlenbeck(10.0, 7, seed=9)
     alone = both(errors)
-    monkeypatch.setattr(correction, "count_processes", lambda *_, **__: 3)
+    monkeypatch.setattr(module, "count_processes", lambda *_, **__: 3)
     for divided, expected in zip(both(errors), alone, strict=True):
         assert divided.tobytes() == expected.tobytes()

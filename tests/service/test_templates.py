@@ -26,7 +26,8 @@ PAGE = (ROOT / "docs" / "schedule.md").read_text("utf-8")
 def commands() -> list[str]:
     """Return what follows the name of the program in all templates, the page and the container."""
     found = []
-    for path in [*sorted(FOLDER.iterdir()), ROOT / "docs" / "schedule.md", ROOT / "README.md"]:
+    templates = sorted(path for path in FOLDER.iterdir() if path.is_file())
+    for path in [*templates, ROOT / "docs" / "schedule.md", ROOT / "README.md"]:
         found += re.findall(
             r"gwforecast ((?:train|forecast|bulletin|alerts|verify|status|backfill) run\.toml"
             r"[^|&#<`\n]*)",
