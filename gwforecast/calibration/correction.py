@@ -257,14 +257,12 @@ class ErrorModel:
         for row, *own in zip(
             self._rows(np.array(wells)), corrected, of_level, observed, strict=True
         ):
-            error, level, truth = (values[:, leads - 1] for values in own)
-            enough = np.isfinite(truth).sum(axis=0) >= FEWEST_PAIRS
+            simulated, alone, truth = (values[:, leads - 1] for values in own)
+            errors = np.stack([truth - simulated, truth - alone])
+            enough = np.isfinite(errors).all(axis=0).sum(axis=0) >= FEWEST_PAIRS
             if enough.any():
                 again.level_weight_[row] = _best_weight(
-                    (truth - error)[:, enough],
-                    (truth - level)[:, enough],
-                    leads=leads[enough],
-                    year=year,
+                    *errors[..., enough], leads=leads[enough], year=year
                 )
         return again
 

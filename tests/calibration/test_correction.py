@@ -161,6 +161,14 @@ def test_levels_alone_get_the_weight_that_suits_the_hindcasts_of_their_well() ->
     np.testing.assert_array_equal(none.level_weight_, made.level_weight_)
 
 
+def test_a_well_without_simulation_keeps_its_weight() -> None:
+    of_level = np.random.default_rng(3).normal(size=(1, 60, 10))
+    made = model(level_weight=(0.5, 0.1))
+    again = made.weigh(np.full_like(of_level, np.nan), of_level, of_level + 1.0, wells=["w0"],
+                       frequency="D")  # fmt: skip
+    assert again.level_weight_.tolist() == [[0.5, 0.1]]
+
+
 def test_refined_parameters_are_never_worse_and_recover_a_noise_off_the_grid() -> None:
     rng = np.random.default_rng(9)
     level = rng.normal(size=3000).cumsum() * 0.1 + rng.normal(size=3000) * 0.2
