@@ -324,7 +324,7 @@ def train(
 ) -> list[Trained]:
     """Train each job's network by Keras.
 
-    Arguments and result are those of :func:`gwforecast.networks.engines.train`.
+    Arguments and result are those of :func:`gwforecast.networks.engines.compiled.train`.
     """
     network, run = compiled_job(architecture, recipe)
     none = np.zeros((0, 0), np.float32)
