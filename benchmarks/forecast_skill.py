@@ -99,6 +99,9 @@ def show(
     ratio = crps.loc[DEFAULT] / others.min()
     worst = (table["rmse"].loc[DEFAULT] / unit).max()
     print(f"{'worst RMSE / persistence':24s}" + "".join(f"{worst[lead]:8.3f}" for lead in leads))
+    for well, own in (table["rmse"].loc[DEFAULT] / unit)[leads].iterrows():
+        if (own > WORSE_THAN_PERSISTENCE).any():
+            print(f"{well:>24s}" + "".join(f"{own[lead]:8.3f}" for lead in leads))
     holds = {
         f"{cadence} {forcing} CRPS": bool((ratio <= 1).all()),
         f"{cadence} {forcing} persistence": bool((worst <= WORSE_THAN_PERSISTENCE).all()),
