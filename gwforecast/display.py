@@ -19,15 +19,33 @@ class Displayed:
     """
 
     def title(self) -> str:
-        """Return what it is, in one line."""
+        """Return what it is, in one line.
+
+        Returns
+        -------
+        str
+            Kind and name, what it holds (wells, models, span), and whether it is fitted.
+        """
         return type(self).__name__
 
     def summary(self) -> pd.DataFrame:
-        """Return what matters most as a short table."""
+        """Return what matters most as a short table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A few rows and columns that fit a screen. Settings where nothing is fitted yet.
+        """
         raise NotImplementedError
 
     def picture(self) -> bytes | None:
-        """Return a small picture as PNG, or None."""
+        """Return a small picture for notebooks.
+
+        Returns
+        -------
+        bytes or None
+            PNG; None where there is nothing to draw.
+        """
         return None
 
     def __repr__(self) -> str:

@@ -87,12 +87,34 @@ class Calibrated(Displayed):
         )
 
     def summary(self) -> pd.DataFrame:
-        """Return the last step that the forecaster was fitted on at each well."""
+        """Return the last step that the forecaster was fitted on at each well.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Column ``trained through``, a row for each well; empty before the calibration.
+        """
         ends = getattr(self, "trained_through_", xr.DataArray([], dims=schema.WELL))
         return ends.astype(str).to_series().rename("trained through").to_frame()
 
     def trained_through(self, well: str) -> np.datetime64:
-        """Return the last step used to fit the forecaster at a well."""
+        """Return the last step used to fit the forecaster at a well.
+
+        Parameters
+        ----------
+        well : str
+            A fitted well.
+
+        Returns
+        -------
+        numpy.datetime64
+            The step.
+
+        Raises
+        ------
+        KeyError
+            If the well was not fitted.
+        """
         position = self.trained_through_.indexes[schema.WELL].get_loc(well)
         return np.datetime64(timeline.to_times(self.trained_through_.values[[position]])[0])
 
@@ -105,6 +127,11 @@ class Calibrated(Displayed):
             Dimensions (well, time).
         split : Split
             The periods of the fit.
+
+        Returns
+        -------
+        Calibrated
+            Itself, with ``interval_`` and ``hindcasts_``.
         """
         single = isinstance(self.forcing, ObservedWeather)
         most = CALIBRATION_ORIGINS if single else CALIBRATION_ORIGINS_OF_ENSEMBLES
@@ -133,7 +160,22 @@ class Calibrated(Displayed):
     def refit(
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
-        """Return a copy whose forecaster is refitted through the validation period."""
+        """Return a copy whose forecaster is refitted through the validation period.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of the fit.
+        progress : Progress or bool, optional
+            Progress callback, called after each well or member; True shows bars.
+
+        Returns
+        -------
+        Calibrated
+            With the same intervals, and without hindcasts.
+        """
         refitted = self.forecaster.refit(
             observations, split=split, through="validation", progress=progress
         )
@@ -142,7 +184,18 @@ class Calibrated(Displayed):
     def update(
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
-        """Return a copy whose forecaster is trained further through the validation period."""
+        """Return a copy whose forecaster is trained further through the validation period.
+
+        Parameters
+        ----------
+        observations, split, progress
+            As for :meth:`refit`.
+
+        Returns
+        -------
+        Calibrated
+            With the same intervals, and without hindcasts.
+        """
         updated = self.forecaster.update(
             observations, split=split, through="validation", progress=progress
         )
@@ -232,6 +285,13 @@ class Calibrated(Displayed):
         """Return the state without that of the forecaster, for :meth:`from_state`.
 
         Weather forecasts are stored as climatology: that of a later issue time is a new one.
+
+        Returns
+        -------
+        dict
+            ``name``, ``horizon``, ``forcing`` and, of a scenario, ``scenario``; plain JSON.
+        dict of str to numpy.ndarray
+            Arrays of the intervals (``interval.*``), ``trained.wells`` and ``trained.through``.
         """
         description = {
             "name": self.name, "horizon": self.horizon, **forcing_to_state(self.forcing),
@@ -243,13 +303,32 @@ class Calibrated(Displayed):
         return description, arrays
 
     def whole_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the state with that of the forecaster, as it is stored."""
+        """Return the state with that of the forecaster, as it is stored.
+
+        Returns
+        -------
+        dict
+            As of :meth:`to_state`, and ``forecaster``, its description.
+        dict of str to numpy.ndarray
+            Arrays of both.
+        """
         description, arrays = self.to_state()
         part, below = describe(self.forecaster)
         return description | {"forecaster": part}, below | arrays
 
     def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
-        """Save to a folder, see :meth:`gwforecast.models.base.Forecaster.save`."""
+        """Save to a folder, from which ``gwforecast.load`` reads it.
+
+        Parameters
+        ----------
+        path, observations
+            As of :meth:`gwforecast.models.base.Forecaster.save`.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+        """
         write_bundle(path, self.whole_state(), observations=observations)
         return Path(path)
 
@@ -263,8 +342,22 @@ class Calibrated(Displayed):
     ) -> Self:
         """Return the calibrated forecaster whose state :meth:`to_state` returned.
 
-        The forecaster is restored. Raises KeyError, TypeError or ValueError if an entry is missing,
-        or has another type or shape.
+        Parameters
+        ----------
+        description, arrays
+            As returned by :meth:`to_state`.
+        forecaster : Forecaster
+            The restored forecaster.
+
+        Returns
+        -------
+        Calibrated
+            It forecasts as the original does.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, or has another type or shape.
         """
         forcing, horizon = forcing_from_state(description), description["horizon"]
         if type(horizon) is not int or horizon < 1:

@@ -17,9 +17,9 @@ from gwforecast.calibration.blending import (
     blend_weights,
     center_and_spread,
 )
-from gwforecast.models.base import Forecaster, NeedOfWeather, through_periods
+from gwforecast.models.base import Forecaster, NeedOfWeather
 from gwforecast.progress import Progress, ProgressOption, as_callback, further
-from gwforecast.sequences.split import Period, Split, split_by_fraction
+from gwforecast.sequences.split import Period, Split, split_by_fraction, through_periods
 
 __all__ = [
     "BLOCKS", "LeaveWellsOut", "blocks_of_years", "fit_all", "fits_without_blocks",

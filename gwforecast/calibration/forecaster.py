@@ -108,7 +108,20 @@ class Corrected(Forecaster):
         return [(part, stage(report, f"{part.name}: {what}")) for part in self.parts]
 
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
-        """Estimate weights and fit the error model, with parts that are already fitted."""
+        """Estimate weights and fit the error model, with parts that are already fitted.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), as the parts were fitted on.
+        split : Split
+            The periods of the fit; no level after the validation period is used.
+
+        Returns
+        -------
+        Corrected
+            Itself.
+        """
         self.wells_ = [str(well) for well in observations[schema.WELL].values]
         unseen = [
             simulate_held_out(part, observations, split=split)[schema.LEVEL] for part in self.parts
@@ -164,9 +177,22 @@ class Corrected(Forecaster):
     ) -> Self:
         """Return a new forecaster with later fits of the parts and the same error model.
 
-        The parts were refitted through the end of a period of the split, on the observations (well,
-        time). The state of the error model at its end is computed with the previous parts, which
-        were not fitted on the latest rows. Other wells are left out.
+        Parameters
+        ----------
+        parts : sequence of Forecaster
+            Refits of the parts through the end of a period.
+        observations : xarray.Dataset
+            Dimensions (well, time), used for the refits. Other wells are left out.
+        split : Split
+            The periods of the refits.
+        through : {"train", "validation", "test"}
+            Last period used by the refits. The state of the error model at its end is computed with
+            the previous parts, which were not fitted on the latest rows.
+
+        Returns
+        -------
+        Corrected
+            This one is not changed.
         """
         again = self._of_wells(observations)
         again.parts = list(parts)
@@ -253,6 +279,13 @@ class Corrected(Forecaster):
             As for :meth:`forecast`.
         levels : xarray.DataArray
             Dimensions (well, time), m; NaN where unknown or not to be used.
+
+        Returns
+        -------
+        Corrected
+            With the weights; this one is not changed.
+        xarray.Dataset
+            Forecasts of :meth:`forecast` with these weights.
         """
         corrected, of_level = self._forecasts(
             observations, issue_times=issue_times, horizon=horizon, forcing=forcing
@@ -334,6 +367,14 @@ class Corrected(Forecaster):
         """Return the fitted state without that of the parts, for :meth:`from_state`.
 
         The parts are stored by :func:`gwforecast.models.bundle.describe`.
+
+        Returns
+        -------
+        dict
+            ``name`` and ``wells``, plain JSON.
+        dict of str to numpy.ndarray
+            Arrays of the error model (``error.*``), ``since``, ``known`` and, unless equal,
+            ``weights``.
         """
         arrays = with_prefix("error", self.error_model_.to_arrays())
         arrays["since"] = self.since_.astype(schema.TIME_DTYPE)
@@ -352,8 +393,22 @@ class Corrected(Forecaster):
     ) -> Self:
         """Return the forecaster whose state :meth:`to_state` returned.
 
-        The parts are restored, in order. Raises KeyError, TypeError or ValueError if an entry is
-        missing, or has another type or shape.
+        Parameters
+        ----------
+        description, arrays
+            As returned by :meth:`to_state`.
+        parts : sequence of Forecaster
+            The restored parts, in order.
+
+        Returns
+        -------
+        Corrected
+            It simulates and forecasts as the original does.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, or has another type or shape.
         """
         restored = cls(parts, name=read_text(description["name"]))
         restored.wells_ = [read_text(well) for well in description["wells"]]

@@ -53,8 +53,6 @@ class Forcing(abc.ABC):
     ) -> xr.Dataset:
         """Return the covariates of the steps after an issue time.
 
-        Raises SchemaError if a series ends before the horizon; series, well and date are named.
-
         Parameters
         ----------
         observations : xarray.Dataset
@@ -72,6 +70,11 @@ class Forcing(abc.ABC):
             Each covariate over (well, forcing_member, time), without NaN. ``forcing_member``
             identifies the members of a weather ensemble, ``time`` holds the ``horizon`` steps after
             the issue time.
+
+        Raises
+        ------
+        SchemaError
+            If a series ends before the horizon; series, well and date are named.
         """
 
 

@@ -15,9 +15,9 @@ from scipy.interpolate import BSpline
 from statsmodels.gam.api import BSplines, GLMGam
 
 from gwforecast import schema, timeline
-from gwforecast.models.base import lacks_covariate, setting
+from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
-from gwforecast.models.state import Shape
+from gwforecast.models.state import Shape, lacks_covariate
 from gwforecast.sequences.windows import lagged_means
 
 __all__ = ["Additive", "Curves"]

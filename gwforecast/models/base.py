@@ -32,22 +32,14 @@ from gwforecast.models.state import check_settings, fitted_wells, setting, setti
 from gwforecast.progress import ProgressOption, taking_progress
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.origins import gather_forecast, label_projection
-from gwforecast.sequences.split import FOLDS, PERIODS, Period, Split, train_folds
+from gwforecast.sequences.split import FOLDS, Period, Split, train_folds
 
-__all__ = [
-    "ALL_WELLS", "Forecaster", "HeldOut", "NeedOfWeather", "check_settings",
-    "lacks_covariate", "setting",
-    "through_periods", "well_positions", "with_members",
-]  # fmt: skip
+__all__ = ["Forecaster", "HeldOut", "NeedOfWeather", "check_settings", "setting", "with_members"]
 
 
 def with_members(level: xr.DataArray) -> xr.DataArray:
     """Return levels with the dimension member, of size 1 where there was none."""
     return level if schema.MEMBER in level.dims else level.expand_dims({schema.MEMBER: [0]}, -1)
-
-
-ALL_WELLS = "all wells"
-"""Name in the training history of the networks that all wells share."""
 
 
 class HeldOut(NamedTuple):
@@ -63,13 +55,6 @@ _NOT_STORABLE = (
     "A forecaster is stored by its methods to_state and from_state. Received {!r}, whose class has "
     "none. Write both, or keep this forecaster in the script that fits it."
 )
-
-
-def lacks_covariate(observations: xr.Dataset) -> str:
-    """Return that a model needs a covariate, where there is none but the season; else ``""``."""
-    names = schema.covariate_names(observations)
-    kinds = {schema.covariate_kind(name, observations[name].attrs) for name in names}
-    return "" if kinds - {"season"} else "it needs a covariate"
 
 
 class Forecaster(Displayed, abc.ABC):
@@ -122,7 +107,13 @@ class Forecaster(Displayed, abc.ABC):
         return f"{type(self).__name__} {self.name!r}, {fitted_wells(self)}"
 
     def summary(self) -> pd.DataFrame:
-        """Return the settings with their defaults."""
+        """Return the settings with their defaults.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each setting, by name, with columns value and default.
+        """
         return settings_table(self)
 
     def __repr__(self) -> str:
@@ -147,6 +138,18 @@ class Forecaster(Displayed, abc.ABC):
             The periods of each well.
         progress : Progress or bool, optional
             Progress callback, called after each well or member; True shows bars.
+
+        Returns
+        -------
+        Forecaster
+            Itself; what was learnt is in attributes that end in an underscore.
+
+        Raises
+        ------
+        SchemaError
+            If a covariate that it needs is missing or has gaps, the frequency does not suit it, or
+            no well has enough levels. A single well that cannot be fitted is a warning, and its
+            levels are NaN later.
         """
 
     @abc.abstractmethod
@@ -160,8 +163,23 @@ class Forecaster(Displayed, abc.ABC):
     ) -> Self:
         """Return a new forecaster, fitted on all rows through the end of a period.
 
-        What :meth:`fit` chose (number of updates, orders, lookbacks) is kept, and the other
-        arguments are those of :meth:`fit`.
+        What :meth:`fit` chose (number of updates, orders, lookbacks) is kept.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), the covariates of the fit.
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used.
+        progress : Progress or bool, optional
+            Progress callback, called after each well or member; True shows bars.
+
+        Returns
+        -------
+        Forecaster
+            Another forecaster of the same class; this one is not changed.
         """
 
     def update(
@@ -174,16 +192,34 @@ class Forecaster(Displayed, abc.ABC):
     ) -> Self:
         """Return a new forecaster that also uses new rows, continuing from this one if it can.
 
-        By default it is a refit, which is fast for all forecasters except networks. The arguments
-        are those of :meth:`refit`.
+        By default it is a refit, which is fast for all forecasters except networks.
+
+        Parameters
+        ----------
+        observations, split, through, progress
+            As for :meth:`refit`; the observations have the rows of the fit and those after it.
+
+        Returns
+        -------
+        Forecaster
+            Another forecaster of the same class; this one is not changed.
         """
         return self.refit(observations, split=split, through=through, progress=progress)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted forecaster as plain JSON values and arrays by name.
 
-        Arrays hold numbers, times or text. NotImplementedError is raised by classes that cannot be
-        stored, see :attr:`storable`.
+        Returns
+        -------
+        dict
+            Description: text, numbers, booleans, None, and lists and dicts of these.
+        dict of str to numpy.ndarray
+            Arrays of numbers, times or text.
+
+        Raises
+        ------
+        NotImplementedError
+            If forecasters of this class cannot be stored, see :attr:`storable`.
         """
         raise NotImplementedError(_NOT_STORABLE.format(self.name))
 
@@ -191,11 +227,20 @@ class Forecaster(Displayed, abc.ABC):
     def from_state(cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the fitted forecaster that :meth:`to_state` described.
 
-        It simulates and forecasts as the original does, to the last bit.
+        Parameters
+        ----------
+        description, arrays
+            As returned by :meth:`to_state`.
 
-        Raises KeyError, TypeError or ValueError if an entry is missing, has another type or shape,
-        or is not finite, and NotImplementedError if forecasters of this class cannot be stored, see
-        :attr:`storable`.
+        Returns
+        -------
+        Forecaster
+            It simulates and forecasts as the original does, to the last bit.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, has another type or shape, or is not finite.
         """
         raise NotImplementedError(_NOT_STORABLE.format(cls.__name__))
 
@@ -205,15 +250,24 @@ class Forecaster(Displayed, abc.ABC):
         The folder holds a manifest (JSON), the arrays and their checksums, and nothing that can be
         executed, as scheduled forecasts store their models. Files of an earlier model are replaced.
 
-        Raises NotImplementedError if forecasters of this class cannot be stored, see
-        :attr:`storable`, and ValueError if it is not fitted.
-
         Parameters
         ----------
         path : pathlib.Path or str
             The folder.
         observations : xarray.Dataset, optional
             Data of the fit; names and units of their covariates, frequency and datum are stored.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        NotImplementedError
+            If forecasters of this class cannot be stored, see :attr:`storable`.
+        ValueError
+            If it is not fitted.
         """
         write_bundle(path, describe(self), observations=observations)
         return Path(path)
@@ -223,30 +277,78 @@ class Forecaster(Displayed, abc.ABC):
 
         Prediction intervals are estimated from the errors on these rows: the validation period,
         and for a quick forecaster also the folds of the train period, each predicted by a fit
-        without it. No level after the validation period is used.
+        without it.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), as fitted; no level after the validation period is used.
+        split : Split
+            The periods of the fit.
+
+        Returns
+        -------
+        list of HeldOut
+            ``rows``, boolean (well, time), and the ``forecaster`` that was not fitted on them.
         """
         parts = [HeldOut(split.rows(observations, "validation"), self)]
         return parts + (_held_out_by_fits(self, observations, split) if self.quick else [])
 
     def fit_without(self, observations: xr.Dataset, split: Split) -> Self:
-        """Return a fit to observations of which a part of the levels is left out, see `held_out`.
+        """Return a fit to observations of which a part of the levels is left out.
 
         By default all choices are made again.
+
+        Parameters
+        ----------
+        observations, split
+            As for :meth:`held_out`; the levels that are left out are NaN.
+
+        Returns
+        -------
+        Forecaster
+            Another forecaster of the same class; this one is not changed.
         """
         return copy.copy(self).fit(observations, split=split)
 
     @classmethod
     def unsuited(cls, observations: xr.Dataset) -> str:  # noqa: ARG003
-        """Return why data do not suit the model, so that it is no default for them, or ``""``."""
+        """Return why data do not suit the model, so that it is no default for them.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+
+        Returns
+        -------
+        str
+            The reason in words; ``""`` where the model suits.
+        """
         return ""
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step for which covariates exist; no level is used.
 
-        It is ``level`` (well, time) or (well, time, member), m above the datum of the levels that
-        were fitted; NaN where there is no prediction.
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), with the covariates and at the frequency of the fit, for any of
+            the fitted wells. The time axis may extend beyond that of the fit on both sides.
 
-        Raises NotImplementedError if the forecaster only works from recent levels.
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` (well, time) or (well, time, member), m above the datum of the levels that
+            were fitted; NaN where there is no prediction: wells that could not be fitted, and
+            mostly steps with a gap in the weather.
+
+        Raises
+        ------
+        NotImplementedError
+            If the forecaster only works from recent levels.
+        SchemaError
+            If a well was not fitted, a covariate is missing, or the frequency is another.
         """
         raise NotImplementedError(
             f"A simulation needs a forecaster that works from covariates alone. Received "
@@ -257,11 +359,34 @@ class Forecaster(Displayed, abc.ABC):
         """Return the simulation from a position of the time axis on; earlier steps may be NaN.
 
         By default all steps are simulated; a subclass may save time by starting later.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), all of them, as the weather before the position is used.
+        first : int
+            Position on the time axis of the first step that is needed.
+
+        Returns
+        -------
+        xarray.Dataset
+            As of :meth:`simulate`.
         """
         return self.simulate(observations)
 
     def memory(self, frequency: str) -> int:
-        """Return how many steps of weather a level may depend on; by default four years."""
+        """Return how many steps of weather a level may depend on; by default four years.
+
+        Parameters
+        ----------
+        frequency : str
+            Frequency of the time axis, e.g. ``"D"``, ``"W-MON"`` or ``"MS"``.
+
+        Returns
+        -------
+        int
+            Number of steps.
+        """
         return round(4 * timeline.steps_per_year(frequency))
 
     def project(
@@ -275,12 +400,25 @@ class Forecaster(Displayed, abc.ABC):
     ) -> xr.DataArray:
         """Return the simulated levels of the steps after each issue time; no level is used.
 
-        The arguments are those of :meth:`forecast`; ``continued`` is what
-        :func:`gwforecast.forcings.base.continuation` returns for them, for several forecasters
-        that share it. The result has the dimensions (well,
-        issue_time, lead_time, forcing_member, member), m: one forcing member for observed weather,
-        and one member for a forecaster without members. Forcing members are numbered if they differ
-        between issue times.
+        Parameters
+        ----------
+        observations, issue_times, horizon, forcing
+            As for :meth:`forecast`.
+        continued : callable, optional
+            Result of :func:`gwforecast.forcings.base.continuation` for these arguments, which
+            forecasters that use the same weather share.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, issue_time, lead_time, forcing_member, member), m: one forcing member
+            for observed weather, and one member for a forecaster without members. Forcing members
+            are numbered if they differ between issue times.
+
+        Raises
+        ------
+        SchemaError
+            If an issue time is not on the time axis, or the weather ends before the horizon.
         """
         if isinstance(forcing, ObservedWeather):
             level = with_members(self.simulate(observations)[schema.LEVEL])
@@ -299,35 +437,104 @@ class Forecaster(Displayed, abc.ABC):
         return label_projection(parts, observations, issue_times=issue_times)
 
     def history(self, frequency: str) -> int:
-        """Return how many steps of weather before an issue time a projection needs."""
+        """Return how many steps of weather before an issue time a projection needs.
+
+        Parameters
+        ----------
+        frequency : str
+            Frequency of the time axis, as for :meth:`memory`.
+
+        Returns
+        -------
+        int
+            Number of steps, by default the memory.
+        """
         return self.memory(frequency)
 
     def states_at(self, observations: xr.Dataset, issue_times: np.ndarray) -> Sequence[Any]:  # noqa: ARG002
-        """Return what a projection continues from at each issue time; by default nothing."""
+        """Return what a projection continues from at each issue time; by default nothing.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        issue_times : numpy.ndarray
+            Shape (issue_time,), steps of the time axis.
+
+        Returns
+        -------
+        sequence
+            A state for each issue time, as :meth:`continue_from` takes it.
+        """
         return [None] * len(issue_times)
 
     def continue_from(self, state: Any, continued: xr.Dataset, horizon: int) -> np.ndarray:  # noqa: ARG002
-        """Return the last levels, (well, lead_time, forcing_member, member), m.
+        """Return the levels of the last steps, those after an issue time.
 
-        The covariates (well, forcing_member, time) continue beyond an issue time.
+        Parameters
+        ----------
+        state
+            What :meth:`states_at` returned for the issue time.
+        continued : xarray.Dataset
+            Covariates (well, forcing_member, time), from :meth:`history` steps before the issue
+            time to ``horizon`` steps after it.
+        horizon : int
+            Number of steps after the issue time.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (well, lead_time, forcing_member, member), m.
         """
         return np.asarray(self.simulate_versions(continued).values[:, -horizon:])
 
     def covariates_of(self, observations: xr.Dataset) -> list[str]:
-        """Return the names of the covariates that are used; by default all."""
+        """Return the names of the covariates that are used; by default all.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+
+        Returns
+        -------
+        list of str
+            Names of variables of the observations, without those that are derived from them.
+        """
         return schema.covariate_names(observations)
 
     def covariates_to_fit(self, observations: xr.Dataset) -> list[str]:
         """Return the names of the covariates that a fit would use; by default all.
 
-        A SchemaError is raised if the observations lack one that it needs.
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+
+        Returns
+        -------
+        list of str
+            Names of variables of the observations; the gaps of these matter to a fit.
+
+        Raises
+        ------
+        SchemaError
+            If the observations lack a covariate that it needs.
         """
         return self.covariates_of(observations)
 
     def simulate_versions(self, observations: xr.Dataset) -> xr.DataArray:
         """Return the levels under each of several versions of the weather.
 
-        From covariates (well, forcing_member, time) to (well, time, forcing_member, member), m.
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            ``level`` (well, time) and covariates (well, forcing_member, time).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, forcing_member, member), m.
         """
         versions = [
             with_members(self.simulate(observations.isel({schema.FORCING_MEMBER: i}))[schema.LEVEL])
@@ -341,9 +548,6 @@ class Forecaster(Displayed, abc.ABC):
         self, observations: xr.Dataset, *, issue_times: np.ndarray, horizon: int, forcing: Forcing
     ) -> xr.Dataset:
         """Return the levels of the steps after each issue time, from what was known then.
-
-        Raises NotImplementedError if the forecaster simulates only, and SchemaError if an issue
-        time is not on the time axis, or the weather ends before the horizon.
 
         Parameters
         ----------
@@ -362,6 +566,13 @@ class Forecaster(Displayed, abc.ABC):
         xarray.Dataset
             ``level`` (well, issue_time, lead_time[, member]), m; NaN where there is no forecast,
             e.g. before the first observed level.
+
+        Raises
+        ------
+        NotImplementedError
+            If the forecaster simulates only; wrap it as ``gwforecast.Corrected([forecaster])``.
+        SchemaError
+            If an issue time is not on the time axis, or the weather ends before the horizon.
         """
         raise NotImplementedError(
             f"A forecast needs a forecaster that uses recent levels. Received {self.name!r}, which "
@@ -386,30 +597,3 @@ def _held_out_by_fits(
                 one = forecaster.fit_without(observations.assign(level=level), split)
                 parts.append(HeldOut(fold == number, one))
     return parts
-
-
-def through_periods(through: Period) -> tuple[Period, ...]:
-    """Return the periods up to and including one.
-
-    Examples
-    --------
-    >>> through_periods("validation")
-    ('train', 'validation')
-    """
-    return PERIODS[: PERIODS.index(through) + 1]
-
-
-def well_positions(observations: xr.Dataset, fitted: np.ndarray, *, name: str) -> np.ndarray:
-    """Return where each well of the observations stands among the fitted wells, shape (well,).
-
-    A SchemaError that names the forecaster is raised if a well was not fitted.
-    """
-    index = {well: i for i, well in enumerate(fitted.tolist())}
-    wells = observations[schema.WELL].values.tolist()
-    unknown = [well for well in wells if well not in index]
-    if unknown:
-        raise SchemaError(
-            f"A forecaster simulates the wells it was fitted on. Received {unknown[0]!r}, which is "
-            f"not one of them. Fit {name!r} with this well."
-        )
-    return np.array([index[well] for well in wells], dtype=np.intp)

@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 from gwforecast import schema, timeline
 from gwforecast.data.covariates import find_covariate
 from gwforecast.data.water_balance import EVAPORATION_FACTOR, snow_and_liquid_water, soil_recharge
-from gwforecast.models.base import lacks_covariate, setting
+from gwforecast.models.base import setting
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
-from gwforecast.models.state import Shape
+from gwforecast.models.state import Shape, lacks_covariate
 from gwforecast.processes import one_blas_thread
 from gwforecast.schema import SchemaError
 

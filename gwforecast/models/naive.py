@@ -19,11 +19,11 @@ from annotated_types import Ge
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing
-from gwforecast.models.base import setting, through_periods, well_positions
+from gwforecast.models.base import setting
 from gwforecast.models.per_well import FittedOnRows
-from gwforecast.models.state import Shape, read_array
+from gwforecast.models.state import Shape, read_array, well_positions
 from gwforecast.progress import Progress
-from gwforecast.sequences.split import Period, Split, require_sequential
+from gwforecast.sequences.split import Period, Split, require_sequential, through_periods
 from gwforecast.timeline import day_of_year, days_since_epoch
 
 __all__ = ["Climatology", "Persistence", "RandomWalkDrift", "SeasonalNaive"]
@@ -47,8 +47,7 @@ class _Naive(FittedOnRows):
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
         """Return the level of every step, (well, time), m; NaN where the forecaster has none.
 
-        Only wells and times of the observations are used. A SchemaError is raised if a well was not
-        fitted.
+        Only wells and times of the observations are used.
         """
         positions = well_positions(observations, self.wells_, name=self.name)
         times = observations[schema.TIME].values.astype(schema.TIME_DTYPE)

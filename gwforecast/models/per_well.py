@@ -61,16 +61,11 @@ from annotated_types import Ge
 
 from gwforecast import schema, timeline
 from gwforecast.models import state
-from gwforecast.models.base import (
-    Forecaster,
-    NeedOfWeather,
-    check_settings,
-    through_periods,
-    well_positions,
-)
+from gwforecast.models.base import Forecaster, NeedOfWeather, check_settings
+from gwforecast.models.state import well_positions
 from gwforecast.progress import DETAIL, Progress, ProgressOption, as_callback
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import Period, Split, require_sequential
+from gwforecast.sequences.split import Period, Split, require_sequential, through_periods
 from gwforecast.sequences.windows import antecedent_columns, lag_edges
 
 __all__ = ["FittedOnRows", "PerWell", "WellRecord", "require_varying"]
@@ -137,8 +132,7 @@ class FittedOnRows(Forecaster):
     ) -> Self:
         """Fit on the train rows; where there is a choice, the validation rows decide.
 
-        A SchemaError is raised if a covariate is missing or the frequency does not suit. A well
-        that cannot be fitted is a warning, and its reason is in ``failed_``.
+        A well that cannot be fitted is a warning, and its reason is in ``failed_``.
         """
         self._learn(
             observations, split, through="train", previous=None, progress=as_callback(progress)
@@ -153,10 +147,7 @@ class FittedOnRows(Forecaster):
         through: Period = "validation",
         progress: ProgressOption = None,
     ) -> Self:
-        """Return a new forecaster, fitted on all rows through a period with the choices of a fit.
-
-        The arguments are those of :meth:`gwforecast.models.base.Forecaster.refit`.
-        """
+        """Return a new forecaster, fitted through a period with the choices of the first fit."""
         fitted = copy.copy(self)
         fitted._learn(
             observations, split, through=through, previous=self, progress=as_callback(progress)
@@ -232,21 +223,63 @@ class PerWell(FittedOnRows, Generic[Fit]):
     def fit_well(self, record: WellRecord, previous: Fit | None) -> Fit:
         """Return the fit of one well; in a refit the choices of the previous fit are kept.
 
-        A ValueError or RuntimeError says why a well cannot be fitted: the rule, what was received,
-        how to fix it.
+        Parameters
+        ----------
+        record : WellRecord
+            Levels and weather of the well.
+        previous : fit_type or None
+            In a refit, the earlier fit of this well, unless it failed; None in a first fit.
+
+        Returns
+        -------
+        fit_type
+            What :meth:`simulate_well` needs, without labels.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            If the well cannot be fitted: the rule, what was received, how to fix it. The others are
+            fitted, and the message is kept in ``failed_``.
         """
 
     @abc.abstractmethod
     def simulate_well(self, fit: Fit, weather: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Return the levels of one well, shape (version, time), m; NaN where there is none.
+        """Return the levels of one well under one or several versions of the weather.
 
-        The weather has the shape (version, time, covariate), one or several versions of it.
+        Parameters
+        ----------
+        fit : fit_type
+            Result of :meth:`fit_well`.
+        weather : numpy.ndarray
+            Shape (version, time, covariate), in the units of the observations; NaN in gaps.
+        times : numpy.ndarray
+            Shape (time,), ``datetime64``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (version, time), m; NaN where there is none.
         """
 
     def choose_covariates(self, observations: xr.Dataset) -> tuple[str, ...]:
         """Return the covariates to use: those of the setting, or by default all.
 
         Covariates of kind ``"season"`` are left out by default where there are harmonics.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+
+        Returns
+        -------
+        tuple of str
+            Names in the order of the columns that :meth:`fit_well` receives.
+
+        Raises
+        ------
+        SchemaError
+            If the model needs a covariate that there is not.
         """
         if self.covariates is not None:
             return tuple(self.covariates)
@@ -258,7 +291,18 @@ class PerWell(FittedOnRows, Generic[Fit]):
         )
 
     def weather_of(self, observations: xr.Dataset) -> np.ndarray:
-        """Return the weather as an array (well, version, time, covariate)."""
+        """Return the weather as an array, a series for each covariate that is used.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Covariates (well, forcing_member, time).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (well, version, time, covariate).
+        """
         dims = (schema.WELL, schema.FORCING_MEMBER, schema.TIME)
         series = [observations[name].transpose(*dims).values for name in self.covariates_]
         shape = tuple(observations.sizes[dim] for dim in dims)
@@ -267,23 +311,80 @@ class PerWell(FittedOnRows, Generic[Fit]):
     def antecedent(
         self, weather: np.ndarray, times: np.ndarray, lookback: int, before: np.ndarray
     ) -> np.ndarray:
-        """Return lagged means of weather (version, time, covariate), and harmonics of the year."""
+        """Return lagged means of the weather, and harmonics of the year.
+
+        Parameters
+        ----------
+        weather : numpy.ndarray
+            Shape (version, time, covariate).
+        times : numpy.ndarray
+            Shape (time,), ``datetime64``.
+        lookback : int
+            Steps of weather that the means cover, the present one included.
+        before : numpy.ndarray
+            Shape (covariate,), weather that stands for the steps before the first one.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (version, time, column), by
+            :func:`gwforecast.sequences.windows.antecedent_columns`.
+        """
         return antecedent_columns(
             weather, times, lookback=lookback, before=before, harmonics=self.harmonics
         )
 
     def antecedent_count(self, lookback: int) -> int:
-        """Return the number of columns of :meth:`antecedent`."""
+        """Return the number of columns of :meth:`antecedent`.
+
+        Parameters
+        ----------
+        lookback : int
+            Steps of weather.
+
+        Returns
+        -------
+        int
+            Means of all covariates, and two columns for each harmonic.
+        """
         return (lag_edges(lookback).size - 1) * len(self.covariates_) + 2 * self.harmonics
 
     def target_of(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the series that is fitted, dims (well, time), m: here the levels."""
+        """Return the series that is fitted, here the levels.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time), m.
+        """
         return observations[schema.LEVEL].transpose(schema.WELL, schema.TIME)
 
     def prepare(
         self, observations: xr.Dataset, split: Split, *, through: Period, previous: Self | None
     ) -> None:
-        """Prepare what all wells share before they are fitted; here nothing."""
+        """Prepare what all wells share before they are fitted; here nothing.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows may be used.
+        previous : forecaster or None
+            In a refit, the forecaster whose choices are kept.
+
+        Raises
+        ------
+        SchemaError
+            If the data do not suit the model.
+        """
 
     def fit_without(self, observations: xr.Dataset, split: Split) -> Self:
         """Return a fit to observations of which levels are left out, with the choices of this fit.
@@ -295,11 +396,7 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return one
 
     def simulate(self, observations: xr.Dataset) -> xr.Dataset:
-        """Return the level of every step, (well, time), m; NaN where the weather is not known.
-
-        Raises SchemaError if a well was not fitted, a covariate is missing, or the frequency is
-        another.
-        """
+        """Return the level of every step, (well, time), m; NaN where the weather is not known."""
         values = self._simulate_arrays(observations.expand_dims({schema.FORCING_MEMBER: 1}))
         return self._labelled(values[:, 0], observations)
 
@@ -359,7 +456,18 @@ class PerWell(FittedOnRows, Generic[Fit]):
         return one
 
     def check_fit(self, fit: Fit) -> None:
-        """Raise a ValueError if a stored fit does not match the settings; here it always does."""
+        """Refuse a stored fit that does not match the settings; here each does.
+
+        Parameters
+        ----------
+        fit : fit_type
+            A fit that was read back, whose entries have the declared types and shapes.
+
+        Raises
+        ------
+        ValueError
+            If numbers of columns, covariates or harmonics differ.
+        """
 
     def _learn(
         self,

@@ -33,12 +33,17 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from gwforecast import schema
+from gwforecast.schema import SchemaError
+
 __all__ = [
-    "LONGEST_HORIZON", "Shape", "check_settings", "fit_from_state", "fit_to_state", "fitted_wells",
-    "read_array", "read_number", "read_text", "read_texts", "read_whole", "setting",
-    "settings_table", "with_prefix", "without_prefix",
+    "LONGEST_HORIZON", "Shape", "check_settings", "fit_from_state", "fit_to_state",
+    "fitted_wells", "lacks_covariate", "read_array", "read_number", "read_text", "read_texts",
+    "read_whole", "setting", "settings_table", "well_positions", "with_prefix",
+    "without_prefix",
 ]  # fmt: skip
 
 
@@ -336,3 +341,26 @@ def _shape_of(hint: Any) -> Shape | None:
     if get_origin(hint) is not Annotated:
         return None
     return next((mark for mark in get_args(hint)[1:] if isinstance(mark, Shape)), None)
+
+
+def well_positions(observations: xr.Dataset, fitted: np.ndarray, *, name: str) -> np.ndarray:
+    """Return where each well of the observations stands among the fitted wells, shape (well,).
+
+    A SchemaError that names the forecaster is raised if a well was not fitted.
+    """
+    index = {well: i for i, well in enumerate(fitted.tolist())}
+    wells = observations[schema.WELL].values.tolist()
+    unknown = [well for well in wells if well not in index]
+    if unknown:
+        raise SchemaError(
+            f"A forecaster simulates the wells it was fitted on. Received {unknown[0]!r}, which is "
+            f"not one of them. Fit {name!r} with this well."
+        )
+    return np.array([index[well] for well in wells], dtype=np.intp)
+
+
+def lacks_covariate(observations: xr.Dataset) -> str:
+    """Return that a model needs a covariate, where there is none but the season; else ``""``."""
+    names = schema.covariate_names(observations)
+    kinds = {schema.covariate_kind(name, observations[name].attrs) for name in names}
+    return "" if kinds - {"season"} else "it needs a covariate"

@@ -20,10 +20,10 @@ from annotated_types import Ge, MinLen
 
 from gwforecast import schema, timeline
 from gwforecast.forcings.base import Forcing, ObservedWeather
-from gwforecast.models.base import Forecaster, NeedOfWeather, setting, well_positions
+from gwforecast.models.base import Forecaster, NeedOfWeather, setting
 from gwforecast.models.linear import Linear
 from gwforecast.models.per_well import PerWell, WellRecord, require_varying
-from gwforecast.models.state import Shape, with_prefix, without_prefix
+from gwforecast.models.state import Shape, well_positions, with_prefix, without_prefix
 from gwforecast.sequences.split import Period, Split
 
 __all__ = ["ETS", "ARMARegression", "StateSpace", "StateSpaceFit", "UnobservedComponents"]

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
-from gwforecast.networks.inference import TrainedNetworks, member_weights_at
+from gwforecast.calibration.blending import member_weights_at
+from gwforecast.networks.inference import TrainedNetworks
 from gwforecast.sequences.windows import lag_edges
 
 if TYPE_CHECKING:

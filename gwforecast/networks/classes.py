@@ -63,7 +63,28 @@ class NormalClassifier(Displayed):
     def fit(
         self, observations: xr.Dataset, *, split: Split, progress: ProgressOption = None
     ) -> Self:
-        """Learn the limits of the classes and train the networks, both on the train rows."""
+        """Learn the limits of the classes and train the networks, both on the train rows.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time).
+        split : Split
+            The periods of each well.
+        progress : Progress or bool, optional
+            Progress callback, called after each network; True shows bars.
+
+        Returns
+        -------
+        NormalClassifier
+            Itself.
+
+        Raises
+        ------
+        SchemaError
+            If a well has fewer than nine levels in the train period, or the network cannot be
+            fitted to the data.
+        """
         self.normal_ = Normal().fit(observations, rows=split.rows(observations, "train"))
         network = copy.copy(self.network)
         network.folds = 1  # no refit follows that would use the levels left out of a first fit
@@ -75,7 +96,15 @@ class NormalClassifier(Displayed):
         return self
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return wells and limits of the classes as plain JSON values and arrays by name."""
+        """Return wells and limits of the classes, without the state of the networks.
+
+        Returns
+        -------
+        dict
+            ``wells``, plain JSON.
+        dict of str to numpy.ndarray
+            ``limits`` of the classes, m, by well and month.
+        """
         limits = self.normal_.limits_
         return {"wells": limits[schema.WELL].values.tolist()}, {"limits": limits.values}
 
@@ -87,7 +116,25 @@ class NormalClassifier(Displayed):
         *,
         parts: Sequence[NeuralForecaster],
     ) -> Self:
-        """Return the fitted classifier that :meth:`to_state` described; each entry is checked."""
+        """Return the fitted classifier that :meth:`to_state` described; each entry is checked.
+
+        Parameters
+        ----------
+        description, arrays
+            As returned by :meth:`to_state`.
+        parts : sequence of NeuralForecaster
+            The restored networks, one.
+
+        Returns
+        -------
+        NormalClassifier
+            Fitted.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, or has another type or shape, or the networks do not classify.
+        """
         (network,) = parts
         if network.architecture_.outputs != len(CLASSES):
             raise ValueError(f"the networks must have an output for each of {CLASSES}")
@@ -99,20 +146,51 @@ class NormalClassifier(Displayed):
     def save(self, path: Path | str, *, observations: xr.Dataset | None = None) -> Path:
         """Save the fitted classifier to a folder, from which ``gwforecast.load`` reads it.
 
-        See :meth:`gwforecast.Forecaster.save`.
+        Parameters
+        ----------
+        path, observations
+            As of :meth:`gwforecast.Forecaster.save`.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
         """
         write_bundle(path, describe(self), observations=observations)
         return Path(path)
 
     def predict_probabilities(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the probability of each class, the mean of the members, (well, time, class)."""
+        """Return the probability of each class, the mean of the members.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), with the covariates of the fit; no level is used.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, class), 0 to 1, classes ``"below"``, ``"near"`` and ``"above"``;
+            NaN where the weather is not known.
+        """
         outputs = self.network_.outputs(observations).mean(schema.MEMBER)
         probability = outputs.rename({"output": "class"}).assign_coords({"class": list(CLASSES)})
         probability.attrs = {"units": "1", "long_name": "probability of the class"}
         return probability.rename("probability")
 
     def predict_classes(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the most probable class, 0 to 2, NaN without a simulation, (well, time)."""
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            As for :meth:`predict_probabilities`.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time): 0 below, 1 near and 2 above normal; NaN without a simulation.
+        """
         probability = self.predict_probabilities(observations)
         known = probability.notnull().all("class")
         classes = probability.fillna(0.0).argmax("class").where(known)

@@ -19,16 +19,13 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.blending import learn_member_weights, member_weights_at
 from gwforecast.data.covariates import DEFAULT_FEATURES
-from gwforecast.models.base import HeldOut, through_periods
+from gwforecast.models.base import HeldOut
 from gwforecast.models.state import check_settings, setting
 from gwforecast.networks import engines
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, cosine_rates, history_of
-from gwforecast.networks.inference import (
-    TrainedNetworks,
-    learn_member_weights,
-    member_weights_at,
-)
+from gwforecast.networks.inference import TrainedNetworks
 from gwforecast.networks.parts import (
     Architecture,
     Count,
@@ -45,7 +42,14 @@ from gwforecast.networks.parts import (
 )
 from gwforecast.progress import Progress, ProgressOption, as_callback, further, with_detail
 from gwforecast.sequences.scale import Scaler
-from gwforecast.sequences.split import FOLDS, Period, Split, train_folds, without_folds
+from gwforecast.sequences.split import (
+    FOLDS,
+    Period,
+    Split,
+    through_periods,
+    train_folds,
+    without_folds,
+)
 from gwforecast.sequences.windows import epoch_starts, sequence_windows
 
 __all__ = ["DROPOUT", "NOISE", "WEIGHT_DECAY", "NeuralForecaster"]
@@ -120,7 +124,7 @@ class NeuralForecaster(TrainedNetworks):
     best_epochs_ : xarray.DataArray
         Epoch of the weights that are kept, dims (well, member); of the last fit, not stored.
     member_weights_ : numpy.ndarray or None
-        Shape (well, member), see :func:`gwforecast.networks.inference.learn_member_weights`.
+        Shape (well, member), see :func:`gwforecast.calibration.blending.learn_member_weights`.
     left_out_ : numpy.ndarray or None
         Fold of the train period that each member left out, shape (member,); None where none did.
     history_ : pandas.DataFrame
@@ -154,7 +158,13 @@ class NeuralForecaster(TrainedNetworks):
     settings_known_ = True  # unless read back from a file that does not have them
 
     def network_settings(self) -> dict[str, object]:
-        """Return the settings of the network's own layers, by default its units and activation."""
+        """Return the settings of the network's own layers, by default its units and activation.
+
+        Returns
+        -------
+        dict of str to object
+            Value by the name that the architecture has for it.
+        """
         own: Any = self
         return {"units": layer_sizes(own.units), "activation": own.activation}
 
@@ -177,7 +187,7 @@ class NeuralForecaster(TrainedNetworks):
         through: Period = "validation",
         progress: ProgressOption = None,
     ) -> Self:
-        """Return a new forecaster trained for the whole schedule, on all rows through a period."""
+        """Return a new forecaster, trained anew on all rows through a period for as many epochs."""
         again = copy.copy(self)
         return again._fit(
             observations, split, through_periods(through), False, as_callback(progress)
@@ -208,8 +218,19 @@ class NeuralForecaster(TrainedNetworks):
         """Return a new forecaster whose training continues with all rows through a period.
 
         Training starts from the present weights, with the present scales and a tenth of the
-        learning rate of a fit. Wells that were not fitted before are left out. The arguments are
-        those of :meth:`refit`; ``epochs`` is by default a tenth of those of a fit.
+        learning rate of a fit. Wells that were not fitted before are left out.
+
+        Parameters
+        ----------
+        observations, split, through, progress
+            As of :meth:`gwforecast.models.base.Forecaster.update`.
+        epochs : int, optional
+            Passes over the training targets; by default a tenth of those of a fit.
+
+        Returns
+        -------
+        NeuralForecaster
+            Another forecaster of the same class; this one is not changed.
         """
         self._check_settings()
         again = copy.copy(self)
@@ -433,8 +454,17 @@ class NeuralForecaster(TrainedNetworks):
     def join_members(parts: Sequence[NeuralForecaster]) -> NeuralForecaster:
         """Return one forecaster with the members of several, as if they were fitted together.
 
-        They were fitted to the same rows with the same settings except members and seed; the member
-        weights are learnt anew from all members.
+        The member weights are learnt anew from all members.
+
+        Parameters
+        ----------
+        parts : sequence of NeuralForecaster
+            Fitted to the same rows, with the same settings except members and seed.
+
+        Returns
+        -------
+        NeuralForecaster
+            Members in the order of the parts.
         """
         joined = copy.copy(parts[0])
         joined.members = sum(part.members for part in parts)

@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.calibration.blending import centre_members, member_weights_at, normalised
 from gwforecast.data.covariates import FEATURES, derive_features, require_covariates
 from gwforecast.models.base import Forecaster, NeedOfWeather
 from gwforecast.models.state import check_settings, read_text, read_whole
@@ -29,13 +30,9 @@ from gwforecast.sequences.scale import Scaler
 from gwforecast.sequences.windows import lag_edges, lagged_means, tile_starts
 from gwforecast.writing import plain
 
-__all__ = [
-    "TrainedNetworks", "centre_members", "learn_member_weights", "member_weights_at", "normalised",
-    "run_networks",
-]  # fmt: skip
+__all__ = ["TrainedNetworks", "run_networks"]
 
 
-LEAST_LOSS = 1e-6  # of scaled levels; keeps the weight of a perfect fit finite
 ROWS_AT_ONCE = 640  # networks times sequences, whose states fit the cache of a core
 RECURRENT_AT_ONCE = 60  # recurrent networks, whose weights fit it
 
@@ -123,12 +120,34 @@ class TrainedNetworks(Forecaster):
         return (0, 1) if self.lagged else (self.lookback_, self.targets_)
 
     def weights_of(self, well: str) -> list[np.ndarray]:
-        """Return the weights of a well's networks, each (member, ...)."""
+        """Return the weights of a well's networks.
+
+        Parameters
+        ----------
+        well : str
+            A fitted well.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            In the order of the network's variables, each (member, ...).
+        """
         position = 0 if self.shared_ else self.wells_.index(well)
         return [weights[position] for weights in self.weights_]
 
     def select_members(self, chosen: np.ndarray) -> Self:
-        """Return a forecaster with some of the members, boolean (member,)."""
+        """Return a forecaster with some of the members.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray
+            Shape (member,), boolean.
+
+        Returns
+        -------
+        TrainedNetworks
+            Of the same class; the weights of the members add up to 1 again.
+        """
         again = copy.copy(self)
         again.seeds_ = [seed for seed, kept in zip(self.seeds_, chosen, strict=True) if kept]
         again.weights_ = [weights[:, chosen] for weights in self.weights_]
@@ -137,7 +156,20 @@ class TrainedNetworks(Forecaster):
         return again
 
     def with_attributes(self, windows: np.ndarray, well: str) -> np.ndarray:
-        """Return windows (..., input) with the attributes of their well after the inputs."""
+        """Return windows with the attributes of their well after the inputs.
+
+        Parameters
+        ----------
+        windows : numpy.ndarray
+            Shape (..., input), scaled.
+        well : str
+            A fitted well.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., input and attribute); the windows themselves where there are no attributes.
+        """
         if self.attributes_ is None:
             return windows
         of_well = self.attributes_[self.wells_.index(well)]
@@ -172,9 +204,18 @@ class TrainedNetworks(Forecaster):
         return xr.Dataset({schema.LEVEL: (tuple(coords), level, attrs)}, coords)
 
     def outputs(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the scaled outputs of the networks, dims (well, time, member, output).
+        """Return the scaled outputs of the networks.
 
-        NaN where a covariate is missing, and at wells that were not fitted.
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            As for :meth:`simulate`.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time, member, output); NaN where a covariate is missing, and at wells
+            that were not fitted.
         """
         wells, values = self._outputs(observations, 0)
         return xr.DataArray(
@@ -407,9 +448,6 @@ class TrainedNetworks(Forecaster):
         of the settings, arrays against the shapes of the described networks. Descriptions without
         ``settings``, of before stored networks could be updated, get those of the architecture,
         and defaults for the others.
-
-        Raises KeyError, TypeError or ValueError if anything is missing, unknown, of another type or
-        shape, or not finite.
         """
         architecture = cls.architecture.from_dict(description["architecture"])
         covariates = [read_text(name) for name in description["covariates"]]
@@ -445,63 +483,6 @@ class TrainedNetworks(Forecaster):
         one.member_weights_ = _member_weights(one, arrays.get("trust"))
         one.weights_ = _weights(one, arrays)
         return one  # type: ignore[no-any-return]
-
-
-def learn_member_weights(losses: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
-    """Return the weight of each member, (well, member), from losses of levels it was not fitted on.
-
-    Members that start in the same way share one weight: that of the inverse square of their mean
-    loss (Bates and Granger 1969, doi:10.1057/jors.1969.103). ``losses`` (well, member) are NaN
-    where a network has none, ``starts`` (member,) the number of the way in which each member
-    starts. The result is None where all members start in the same way.
-
-    Examples
-    --------
-    >>> learn_member_weights(np.array([[0.1, 0.2, 0.1]]), np.array([0, 1, 0]))
-    array([[0.4, 0.2, 0.4]])
-    """
-    ways = np.unique(starts)
-    if ways.size == 1:
-        return None
-    weights = np.empty(losses.shape)
-    for way in ways:
-        same = starts == way
-        loss = np.maximum(losses[:, same].mean(axis=1, keepdims=True), LEAST_LOSS)
-        weights[:, same] = np.nan_to_num(loss**-2.0) / same.sum()
-    return normalised(weights)
-
-
-def normalised(weights: np.ndarray) -> np.ndarray:
-    """Return weights (well, member) that sum to 1, equal ones where all are zero."""
-    weights = np.where((weights == 0).all(axis=1, keepdims=True), 1.0, weights)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def member_weights_at(
-    wells: Sequence[str], weights: np.ndarray | None, *, fitted: Sequence[str]
-) -> np.ndarray | None:
-    """Return the rows (well, member) of some wells; equal weights at wells that were not fitted."""
-    if weights is None:
-        return None
-    equal = np.full(weights.shape[1], 1 / weights.shape[1])
-    known = dict(zip(fitted, weights, strict=True))
-    return np.stack([known.get(well, equal) for well in wells])
-
-
-def centre_members(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Return members (well, ..., member) shifted so that their median is their weighted mean.
-
-    Weights None leave the members as they are.
-
-    Examples
-    --------
-    >>> centre_members(np.array([[0.0, 1.0, 4.0]]), np.array([[0.25, 0.25, 0.5]]))
-    array([[1.25, 2.25, 5.25]])
-    """
-    if weights is None:
-        return values
-    mean = np.einsum("w...m,wm->w...", values, weights)
-    return np.asarray(values + (mean - np.median(values, axis=-1))[..., None])
 
 
 def _from(starts: np.ndarray, first: int) -> np.ndarray:

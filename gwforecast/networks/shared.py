@@ -16,18 +16,19 @@ import numpy as np
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.base import ALL_WELLS, through_periods
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, concatenate_wells, cosine_rates
 from gwforecast.networks.forecaster import UPDATE_RATE, NeuralForecaster
 from gwforecast.networks.parts import Architecture, Count
 from gwforecast.progress import Progress, ProgressOption, as_callback, further
 from gwforecast.sequences.attributes import AttributeEncoder
 from gwforecast.sequences.scale import Scaler
-from gwforecast.sequences.split import Period, Split
+from gwforecast.sequences.split import Period, Split, through_periods
 from gwforecast.sequences.windows import epoch_starts, pooled_starts
 
-__all__ = ["GlobalForecaster"]
+__all__ = ["ALL_WELLS", "GlobalForecaster"]
 
+ALL_WELLS = "all wells"
+"""Name in the training history of the networks that all wells share."""
 MOST_VALIDATED = 100_000  # steps of all validation windows together
 FEWEST_WELLS = 20
 FINE_TUNE_BATCH = 8  # windows in an update at one well
@@ -86,12 +87,29 @@ class GlobalForecaster(NeuralForecaster):
         """Return a forecaster that also simulates further wells, which it was not trained on.
 
         Only the mean and standard deviation of their levels are used, from the rows through a
-        period; the networks do not change. Wells that are known already keep their scales. The
-        observations have the covariates and attributes of the training.
+        period; the networks do not change. Wells that are known already keep their scales.
 
-        Raises ValueError if the networks were fine-tuned, so that wells no longer share them, or
-        the forecaster was read back from a file, which does not contain the encoding of attributes,
-        and SchemaError if a well has no level in the rows.
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), with the covariates and attributes of the training.
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used for the scales.
+
+        Returns
+        -------
+        GlobalForecaster
+            Another forecaster of the same class; this one is not changed.
+
+        Raises
+        ------
+        ValueError
+            If the networks were fine-tuned, so that wells no longer share them, or the forecaster
+            was read back from a file, which does not contain the encoding of attributes.
+        SchemaError
+            If a well has no level in the rows.
         """
         if not self.shared_:
             raise ValueError(
@@ -129,8 +147,28 @@ class GlobalForecaster(NeuralForecaster):
     ) -> Self:
         """Return a forecaster whose networks were trained further at each given well alone.
 
-        Wells must be known, see :meth:`with_wells`. There are ``epochs`` passes over the rows of a
-        well through a period, and the weights of the last one are kept.
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), wells that are known, see :meth:`with_wells`.
+        split : Split
+            The periods of each well.
+        through : {"train", "validation", "test"}
+            Last period whose rows are used.
+        epochs : int
+            Passes over the rows of a well; the weights of the last one are kept.
+        progress : Progress or bool, optional
+            Progress callback, called after each network; True shows bars.
+
+        Returns
+        -------
+        GlobalForecaster
+            A copy of the networks for each given well, and no other wells.
+
+        Raises
+        ------
+        ValueError
+            If the networks have a vector for each well (``embedding``).
         """
         again = copy.copy(self)
         again._check_tuning(epochs)

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema
-from gwforecast.models.base import ALL_WELLS
+from gwforecast.networks.shared import ALL_WELLS
 from gwforecast.progress import DETAIL, Progress
 from gwforecast.runs.catalogue import BLEND, neural_among
 from gwforecast.runs.files import file_names

@@ -18,7 +18,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = [
     "FOLDS", "PERIODS", "Period", "RandomSplit", "Split", "random_split", "require_sequential",
-    "split_by_date", "split_by_fraction", "train_folds", "without_folds",
+    "split_by_date", "split_by_fraction", "through_periods", "train_folds", "without_folds",
 ]  # fmt: skip
 
 
@@ -500,3 +500,14 @@ def random_split(
         for period, chosen in zip(PERIODS, np.split(shuffled, cuts), strict=True):
             names[i, chosen] = period
     return RandomSplit(observed.copy(data=names).drop_attrs().rename("period"))
+
+
+def through_periods(through: Period) -> tuple[Period, ...]:
+    """Return the periods up to and including one.
+
+    Examples
+    --------
+    >>> through_periods("validation")
+    ('train', 'validation')
+    """
+    return PERIODS[: PERIODS.index(through) + 1]

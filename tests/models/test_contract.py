@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
-from gwforecast.models.base import through_periods
 from gwforecast.models.contract import check_forecaster
+from gwforecast.sequences.split import through_periods
 
 MODELS = {
     "linear": lambda: gw.Linear(lookbacks=(8,), strengths=(0.1,)),

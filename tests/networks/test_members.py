@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gwforecast.calibration.blending import centre_members, learn_member_weights, member_weights_at
 from gwforecast.forcings.climatology import ClimatologyWeather
 from gwforecast.networks.gru import GRU
-from gwforecast.networks.inference import (
-    centre_members,
-    learn_member_weights,
-    member_weights_at,
-)
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.sequences.split import Split, split_by_fraction
 

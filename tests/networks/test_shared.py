@@ -8,12 +8,12 @@ import pytest
 import xarray as xr
 
 from gwforecast.calibration.cross_validation import LeaveWellsOut, folds_of_wells
-from gwforecast.models.base import ALL_WELLS
 from gwforecast.networks.cnn import GlobalCNN
 from gwforecast.networks.gru import GlobalGRU
 from gwforecast.networks.inference import run_networks
 from gwforecast.networks.lstm import LSTM, GlobalLSTM
 from gwforecast.networks.mlp import GlobalMLP
+from gwforecast.networks.shared import ALL_WELLS
 from gwforecast.runs.evaluate import evaluate
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.sequences.windows import pooled_starts

@@ -10,14 +10,14 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.base import Forecaster
 from gwforecast.models.kernel_ridge import KernelRidge
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence, RandomWalkDrift, SeasonalNaive
 from gwforecast.models.pastas import Pastas
 from gwforecast.sequences.audit import audit, audit_forecaster, replaced, rows_after
 from gwforecast.sequences.scale import Scaler
-from gwforecast.sequences.split import split_by_date, split_by_fraction
+from gwforecast.sequences.split import split_by_date, split_by_fraction, through_periods
 from gwforecast.sequences.windows import sequence_windows, value_windows
 
 

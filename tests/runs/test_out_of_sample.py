@@ -13,10 +13,10 @@ import xarray as xr
 
 from gwforecast.calibration.intervals import SimulationInterval
 from gwforecast.calibration.lasting_error import lasting_error
-from gwforecast.models.base import Forecaster, through_periods
+from gwforecast.models.base import Forecaster
 from gwforecast.models.naive import Climatology, Persistence
 from gwforecast.runs import out_of_sample
-from gwforecast.sequences.split import split_by_date, split_by_fraction
+from gwforecast.sequences.split import split_by_date, split_by_fraction, through_periods
 
 TIMES = pd.date_range("2000-01-01", "2009-12-31")
 
