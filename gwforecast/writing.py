@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and values as JSON text."""
+"""Files that are written completely or not at all, values as JSON text, sentences in sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "dump_json", "load_json", "plain", "redact", "versions", "write_atomically", "write_text",
+    "clause", "dump_json", "load_json", "plain", "redact", "versions", "write_atomically",
+    "write_text",
 ]  # fmt: skip
 
 
@@ -36,6 +37,17 @@ def redact(text: str) -> str:
     "Received 'postgresql://me:***@host/db?sslpassword=***'."
     """
     return _KEY.sub(r"\1\2***", _USER.sub(r"\1***@", text))
+
+
+def clause(text: object) -> str:
+    """Return a text or the message of an error without its full stop, to be continued.
+
+    Examples
+    --------
+    >>> "; ".join(map(clause, ["The level jumps by 3 m.", "forecast by climatology"]))
+    'The level jumps by 3 m; forecast by climatology'
+    """
+    return re.sub(r"(?<!\.)\.$", "", str(text).strip())
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:

@@ -91,11 +91,14 @@ screen = _Screen(highlight=False, markup=False, width=None if sys.stdout.isatty(
 errors = _Screen(highlight=False, markup=False, stderr=True)
 SHOWN_REPORTS = 3
 _SHOWN: dict[str, bool] = {"traceback": False, "json": False}
+_WARNED: set[str] = set()
+"""Warnings of this run: a file that is read again warns again, and is reported once."""
 LOG = logging.getLogger("gwforecast")
 
 
 def log_as(form: str) -> None:
-    """Set the form of events, warnings and errors on standard error: ``"text"`` or ``"json"``."""
+    """Begin the log of a run on standard error, in the form ``"text"`` or ``"json"``."""
+    _WARNED.clear()
     _SHOWN["json"] = form == "json"
     if _SHOWN["json"]:
         handler = logging.StreamHandler(sys.stderr)
@@ -242,9 +245,11 @@ def show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning as one line on standard error; those for programmers are not printed."""
-    if issubclass(category, DeprecationWarning | PendingDeprecationWarning | FutureWarning):
+    """Print a warning as one line on standard error, once; those for programmers are not."""
+    of_programmers = DeprecationWarning | PendingDeprecationWarning | FutureWarning
+    if issubclass(category, of_programmers) or str(message) in _WARNED:
         return
+    _WARNED.add(str(message))
     if _SHOWN["json"]:
         LOG.warning("%s", clean(str(message)))
         return

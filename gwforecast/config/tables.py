@@ -147,7 +147,10 @@ class DataSettings(Section):
         "File or folder of the weather and other covariates, or several files; gridded NetCDF is "
         "read at the wells' coordinates."
     )
-    attributes: FilePath | None = _say("File of static attributes of the wells.")
+    attributes: FilePath | None = _say(
+        "File of static attributes, a row for each well. If the weather is given by station, a "
+        "column names the station of each well."
+    )
     wells: list[str] | None = _say("Use only these wells.")
     well: str | None = _say("Name of the well, if the file has none.")
     level_column: str | None = _say("Column of the levels, if several columns could be it.")

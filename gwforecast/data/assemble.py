@@ -200,8 +200,8 @@ def observations_from_frames(
     }
     wells, notes = list(cleaned), cleaning.notes
     weather = weather_by_well(
-        covariates, wells, source=found.source, cleaning=cleaning, units=covariate_units, step=step,
-        stamp=step_stamp, own_stamp=covariate_stamp,
+        covariates, wells, source=found.source, cleaning=cleaning, attributes=attributes,
+        units=covariate_units, step=step, stamp=step_stamp, own_stamp=covariate_stamp,
     )  # fmt: skip
     weather.to_days_of(cleaned.values())
     level = _stacked(cleaned, _axis(cleaned, weather, at_step, step_stamp), at_step, step_stamp)

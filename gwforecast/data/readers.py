@@ -31,20 +31,18 @@ from gwforecast.data.layouts.files import READABLE, read_file, read_named_rows
 from gwforecast.data.layouts.grids import is_grid, read_grids
 from gwforecast.data.layouts.loggers import levels_from_pressure
 from gwforecast.data.layouts.records import levels_of_series, side_by_side
-from gwforecast.data.roles import find_roles
+from gwforecast.data.roles import find_roles, is_numeric
 from gwforecast.data.stores import is_store, known_wells, list_store, read_store
 from gwforecast.data.text.delimited import check_exists
+from gwforecast.data.time_axis import hour_of
 from gwforecast.data.understood import ATTRIBUTE, Understood, describe
-from gwforecast.data.weather import (
-    covariates_of_sheets,
-    joined_covariates,
-    sheets_of_weather,
-    table_of_covariates,
-)
+from gwforecast.data.weather import of_each_well, table_of_covariates
 from gwforecast.schema import SchemaError
 
 __all__ = ["list_wells", "read_levels", "read_observations"]
 
+_WEATHER = ("rain", "temperature", "temperature_min", "temperature_max", "evapotranspiration")
+_OTHERS = ("level", "depth", "value", "unknown", "well")
 GENERIC_STEMS = ("heads", "head", "levels", "level", "gw", "gwl", "data", "groundwater",
                  "observations", "heads_full")  # fmt: skip
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -104,7 +102,8 @@ def read_observations(
         Several files are joined. Gridded NetCDF (E-OBS, ERA5-Land, HYRAS) is read at the wells'
         coordinates. Without it, weather beside the levels is used where there is rain.
     attributes : path, optional
-        Table with a row for each well, its name first.
+        Table with a row for each well, its name first. Where the covariates are given by station
+        or region, a column of it names that of each well.
     wells : sequence of str, optional
         Only these wells.
     time_column : str or sequence of str, optional
@@ -284,7 +283,7 @@ class _Reader:
         """Return the table of a file, or tables by well; and what was not read."""
         if not self.path.is_dir():
             parts = read_file(self.path, self.dialect)
-            self.sheets = sheets_of_weather(parts)
+            self.sheets = _sheets_of_weather(parts)
             names = ", ".join(repr(raw.part) for raw in self.sheets)
             notes = [f"covariates: sheets {names} of the workbook"] if names else []
             levels = [raw for raw in parts if all(raw is not other for other in self.sheets)]
@@ -329,11 +328,11 @@ class _Reader:
         wells = list(found.series)
         if not self.weather:
             sheets = self.sheets
-            return covariates_of_sheets(sheets, wells) if sheets else _beside(self.tables, found)
+            return _covariates_of_sheets(sheets, wells) if sheets else _beside(self.tables, found)
         joined: Any = None
         for path in self.weather:
             part = self._of_path(path, found, wells, static, grid)
-            joined = part if joined is None else joined_covariates(joined, part, wells)
+            joined = part if joined is None else _joined(joined, part, wells, static)
         return joined
 
     def _other_sheets(self) -> list[RawTable]:
@@ -341,7 +340,7 @@ class _Reader:
         if self.dialect.sheet is None:
             return self.sheets
         parts = read_file(self.path, replace(self.dialect, sheet=None))
-        return [raw for raw in sheets_of_weather(parts) if raw.part != self.dialect.sheet]
+        return [raw for raw in _sheets_of_weather(parts) if raw.part != self.dialect.sheet]
 
     def _of_path(
         self, path: Path, found: Levels, wells: list[str], static: pd.DataFrame | None, grid: str
@@ -350,7 +349,7 @@ class _Reader:
         if is_grid(path):
             return read_grids(path, wells, static, method=grid)
         if path.resolve() == self.path.resolve() and (sheets := self._other_sheets()):
-            return covariates_of_sheets(sheets, wells)
+            return _covariates_of_sheets(sheets, wells)
         same = path.resolve() == self.path.resolve()  # its columns of levels are no covariates
         drop = (found.source, *found.left, *found.columns) if same else ()
         plain = replace(self.dialect, time_column=(), text_columns=(), header_row=None,
@@ -363,16 +362,14 @@ class _Reader:
             return _covariates_of_parts(parts, wells, drop)
         paired = self.path.is_dir()
         files = _paired(self.path, path)[1] if paired else _files(path)[0]
-        without = [name for name in wells if name not in files]
-        if without:
-            raise SchemaError(
-                f"Each well needs a file of covariates. Received none for {len(without)} of "
-                f"{len(wells)} wells in {path}, {without[0]!r} among them; there are some for "
-                f"{sorted(files)[:3]}. Add them, or choose wells with wells=[...]."
-            )
-        return {
-            name: table_of_covariates(read_file(files[name], plain)[0], drop=drop) for name in wells
+        notes: list[str] = []
+        files = of_each_well(files, wells, static, notes)
+        tables = {
+            file: table_of_covariates(read_file(file, plain)[0], drop=drop)
+            for file in dict.fromkeys(files.values())
         }
+        tables[files[wells[0]]].notes.extend(notes)
+        return {name: tables[files[name]] for name in wells}
 
 
 def _levels_of_parts(parts: list[RawTable], level_column: str | None) -> Any:
@@ -400,7 +397,7 @@ def _covariates_of_parts(parts: list[RawTable], wells: list[str], drop: tuple[st
     if len(parts) == 1 and parts[0].layout != "Delft-FEWS PI-XML":
         return table_of_covariates(parts[0], drop=drop, wells=wells)
     if parts[0].layout != "Delft-FEWS PI-XML":
-        return covariates_of_sheets(parts, wells, drop)
+        return _covariates_of_sheets(parts, wells, drop)
     parts = [raw for raw in parts if raw.header(raw.facts["parameter"]).meaning not in (
         "level", "depth")]  # fmt: skip
     if not parts:
@@ -412,6 +409,98 @@ def _covariates_of_parts(parts: list[RawTable], wells: list[str], drop: tuple[st
     if set(wells) <= set(places):
         return {w: side_by_side([r for r in parts if r.facts["well"] == w], False) for w in wells}
     return side_by_side(parts, len(places) > 1)
+
+
+def _sheets_of_weather(parts: list[RawTable]) -> list[RawTable]:
+    """Return the sheets of a workbook that hold weather and no level, where others hold levels."""
+    found = [
+        raw for raw in parts
+        if raw.part is not None and raw.layout != "Delft-FEWS PI-XML"
+        and any(raw.header(c).kind in _WEATHER for c in raw.frame)
+        and not any(raw.header(c).meaning in _OTHERS for c in raw.frame if is_numeric(raw.frame[c]))
+    ]  # fmt: skip
+    return found if len(found) < len(parts) else []
+
+
+def _covariates_of_sheets(
+    parts: list[RawTable], wells: list[str], drop: tuple[str, ...] = ()
+) -> Any:
+    """Return the covariates of sheets: named as the wells, or for all wells and joined.
+
+    Raises SchemaError if some sheets are named as wells and other wells have none.
+    """
+    tables = {str(raw.part): table_of_covariates(raw, drop=drop, wells=wells) for raw in parts}
+    if set(wells) <= set(tables):
+        return tables
+    if set(wells) & set(tables):
+        without = next(name for name in wells if name not in tables)
+        raise SchemaError(
+            "Sheets of covariates must be named as the wells, or be for all. Received the sheets "
+            f"{list(tables)[:6]} in {parts[0].path}, and none for {without!r}. Add it, or choose "
+            "one with sheet=."
+        )
+    joined: Any = None
+    for part in tables.values():
+        joined = part if joined is None else _joined(joined, part, wells)
+    return joined
+
+
+def _joined(
+    first: Any, second: Any, wells: list[str], attributes: pd.DataFrame | None = None
+) -> Any:
+    """Return covariates of two files together."""
+    if isinstance(first, dict) or isinstance(second, dict):
+        notes: list[str] = []
+        left, right = (
+            of_each_well(side, wells, attributes, notes)
+            if isinstance(side, dict)
+            else dict.fromkeys(wells, side)
+            for side in (first, second)
+        )
+        made: dict[tuple[int, int], RawTable] = {}
+        joined = {}
+        for name in wells:
+            key = (id(left[name]), id(right[name]))
+            if key not in made:
+                made[key] = _joined_tables(left[name], right[name])
+            joined[name] = made[key]
+        joined[wells[0]].notes.extend(notes)
+        return joined
+    return _joined_tables(first, second)
+
+
+def _of_days(raw: RawTable) -> RawTable:
+    """Return a table stamped with its days instead of an hour of them."""
+    if not hour_of(raw.frame.index):
+        return raw
+    days = pd.DatetimeIndex(raw.frame.index).normalize()
+    raw.notes.append(f"time: stamps of {raw.path and raw.path.name} at one hour are taken as days")
+    return raw.changed(frame=raw.frame.set_axis(days, axis=0), times=days)
+
+
+def _joined_tables(first: RawTable, second: RawTable) -> RawTable:
+    clash = [c for c in second.frame.columns if c in first.frame.columns]
+    if clash:
+        raise SchemaError(
+            f"Covariates must have names of their own. Received {str(clash[0])!r} in "
+            f"{first.path} and in {second.path}. Rename one."
+        )
+    for raw in (first, second):
+        if raw.frame.index.has_duplicates:
+            time = raw.frame.index[raw.frame.index.duplicated()][0]
+            raise SchemaError(
+                "Files of covariates that are joined must have each time once. Received "
+                f"{timeline.format_time(time)} twice in {raw.path}. Remove one."
+            )
+    hours = {hour_of(raw.frame.index) for raw in (first, second)}
+    if len(hours) > 1 and None not in hours:  # rain of a date, and a stage of its noon
+        first, second = (_of_days(raw) for raw in (first, second))
+    frame = first.frame.join(second.frame, how="outer")
+    notes = list(dict.fromkeys([*first.notes, *second.notes]))
+    return first.changed(
+        frame=frame, headers={**first.headers, **second.headers}, notes=notes,
+        times=pd.DatetimeIndex(frame.index),
+    )  # fmt: skip
 
 
 def _beside(tables: Any, found: Levels) -> Any:

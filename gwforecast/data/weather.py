@@ -39,15 +39,11 @@ from gwforecast.data.time_axis import (
 from gwforecast.schema import SchemaError
 
 __all__ = [
-    "Weather", "covariate_variables", "covariates_of_sheets", "joined_covariates",
-    "sheets_of_weather", "table_of_covariates", "weather_by_well",
+    "Weather", "covariate_variables", "of_each_well", "table_of_covariates", "weather_by_well",
 ]  # fmt: skip
 
 MOST_PARAMETERS = 30
 """Texts of a column that names the covariates of rows."""
-
-_WEATHER = ("rain", "temperature", "temperature_min", "temperature_max", "evapotranspiration")
-_OTHERS = ("level", "depth", "value", "unknown", "well")
 
 Covariates = pd.DataFrame | RawTable | Mapping[str, pd.DataFrame | RawTable]
 
@@ -101,6 +97,7 @@ def weather_by_well(
     *,
     source: str,
     cleaning: Cleaning,
+    attributes: pd.DataFrame | None = None,
     units: Mapping[str, str] | None = None,
     step: str | None = None,
     stamp: StepStamp | None = None,
@@ -108,39 +105,82 @@ def weather_by_well(
 ) -> Weather:
     """Return a frame of covariates for each well; all have the same columns.
 
+    Covariates by station are those of the wells whose static attributes name the station.
+
     Raises SchemaError if a well has none, wells have different ones, or a column is not a
     covariate.
     """
     made = Weather(units=units or {})
     if covariates is None:
         return made
-    given = covariates if isinstance(covariates, Mapping) else None
-    if given is None:
-        parts: dict[str, object] = {"covariates": covariates}
-    else:
-        without = [name for name in wells if name not in given]
-        if without:
-            raise SchemaError(
-                f"Each well needs covariates. Received none for {len(without)} of {len(wells)} "
-                f"wells, {without[0]!r} among them; there are some for "
-                f"{sorted(map(str, given))[:5]}. Add them, choose wells with wells=[...], or "
-                "keep the rows of one station."
-            )
-        parts = {f"covariates of well {name!r}": given[name] for name in wells}
-    frames, cleaning = [], replace(cleaning, notes=made.notes)
-    for what, part in parts.items():
-        frame = _clean_frame(_table(part, made), what, source, cleaning)
-        frames.append(
-            with_missing_steps(_aggregated(frame, step, stamp, own_stamp, made), what, made.notes)
-        )
-    columns = sorted({tuple(frame.columns) for frame in frames})
+    by_well = isinstance(covariates, Mapping)
+    given = of_each_well(covariates, wells, attributes, made.notes) if by_well else {}
+    cleaning, cleaned = replace(cleaning, notes=made.notes), {}
+    for name in wells if by_well else wells[:1]:
+        part = given[name] if by_well else covariates
+        if id(part) not in cleaned:
+            what = f"covariates of well {name!r}" if by_well else "covariates"
+            frame = _clean_frame(_table(part, made), what, source, cleaning)
+            frame = _aggregated(frame, step, stamp, own_stamp, made)
+            cleaned[id(part)] = with_missing_steps(frame, what, made.notes)
+    columns = sorted({tuple(frame.columns) for frame in cleaned.values()})
     if len(columns) > 1:
         raise SchemaError(
             f"All wells need the same covariates. Received {list(columns[0])} and "
             f"{list(columns[1])}. Add what is missing, or leave it out everywhere."
         )
-    made.frames = dict(zip(wells, frames * (len(wells) if given is None else 1), strict=True))
+    made.frames = {name: cleaned[id(given.get(name, covariates))] for name in wells}
     return made
+
+
+def of_each_well(
+    given: Mapping[str, Any],
+    wells: Sequence[str],
+    attributes: pd.DataFrame | None,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Return the covariates of each well: those with its name, or with that of its station.
+
+    The station stands in the column of the static attributes whose names all have covariates; a
+    note is added that says which.
+
+    Raises SchemaError if a well has none, or several columns name different ones.
+    """
+    without = [name for name in wells if name not in given]
+    if not without:
+        return {name: given[name] for name in wells}
+    stations = {} if attributes is None else _stations(attributes, wells)
+    known = {label: names for label, names in stations.items() if set(names) <= set(given)}
+    label, names = next(iter(known.items()), ("", ()))
+    other = next((one for one, found in known.items() if found != names), None)
+    if other is not None:
+        raise SchemaError(
+            "One column of the static attributes says which covariates a well has. Received "
+            f"{label!r} and {other!r}, which differ. Remove or rename one of them."
+        )
+    if known:
+        notes.append(f"covariates: each well has those of its {label!r} in the static attributes")
+        return dict(zip(wells, (given[name] for name in names), strict=True))
+    there = sorted(map(str, given))
+    part = next((f for f in stations.items() if set(f[1]) & set(given)), None)
+    missing = (
+        [] if part is None else [n for n in zip(wells, part[1], strict=True) if n[1] not in given]
+    )
+    found = f"; its {part[0]!r} is {missing[0][1]!r}" if part and missing else ""
+    raise SchemaError(
+        f"Each well needs covariates. Received none for {len(without)} of {len(wells)} wells, "
+        f"{(missing[0][0] if missing else without[0])!r} among them{found}; there are some for "
+        f"{there[:5]}. Name them as the wells, or give static attributes with attributes= "
+        "(--attributes): a row for each well, and a column with the name of its covariates, such "
+        "as a station. Or choose other wells with wells= (--well)."
+    )
+
+
+def _stations(attributes: pd.DataFrame, wells: Sequence[str]) -> dict[str, list[str]]:
+    """Return what each column of static attributes says of the wells, as text."""
+    table = attributes.set_axis([str(name) for name in attributes.index])
+    table = table[~table.index.duplicated()].reindex(wells)
+    return {str(name): [text_of(value) for value in table[name]] for name in table.columns}
 
 
 def _table(part: object, made: Weather) -> object:
@@ -418,22 +458,11 @@ def table_of_covariates(
     if by_well is None:
         return _of_named_wells(raw.changed(frame=frame[kept]), wells)
     keys = frame[by_well].map({v: text_of(v) for v in frame[by_well].unique()})
-    raw.notes.append(f"covariates: by well, column {by_well!r}")
+    raw.notes.append(f"covariates: by column {by_well!r}")
     return {
         str(key): raw.changed(frame=frame[kept].iloc[rows])
         for key, rows in keys.reset_index(drop=True).groupby(keys.to_numpy()).indices.items()
     }
-
-
-def sheets_of_weather(parts: list[RawTable]) -> list[RawTable]:
-    """Return the sheets of a workbook that hold weather and no level, where others hold levels."""
-    found = [
-        raw for raw in parts
-        if raw.part is not None and raw.layout != "Delft-FEWS PI-XML"
-        and any(raw.header(c).kind in _WEATHER for c in raw.frame)
-        and not any(raw.header(c).meaning in _OTHERS for c in raw.frame if is_numeric(raw.frame[c]))
-    ]  # fmt: skip
-    return found if len(found) < len(parts) else []
 
 
 def _no_covariate(name: str, header: Header, column: pd.Series) -> str | None:
@@ -518,81 +547,3 @@ def _of_named_wells(raw: RawTable, wells: Sequence[str]) -> Covariates:
         )
         for well in wells
     }
-
-
-def covariates_of_sheets(
-    parts: list[RawTable], wells: list[str], drop: tuple[str, ...] = ()
-) -> Any:
-    """Return the covariates of sheets: named as the wells, or for all wells and joined.
-
-    Raises SchemaError if some sheets are named as wells and other wells have none.
-    """
-    tables = {str(raw.part): table_of_covariates(raw, drop=drop, wells=wells) for raw in parts}
-    if set(wells) <= set(tables):
-        return tables
-    if set(wells) & set(tables):
-        without = next(name for name in wells if name not in tables)
-        raise SchemaError(
-            "Sheets of covariates must be named as the wells, or be for all. Received the sheets "
-            f"{list(tables)[:6]} in {parts[0].path}, and none for {without!r}. Add it, or choose "
-            "one with sheet=."
-        )
-    joined: Any = None
-    for part in tables.values():
-        joined = part if joined is None else joined_covariates(joined, part, wells)
-    return joined
-
-
-def joined_covariates(first: Any, second: Any, wells: list[str]) -> Any:
-    """Return covariates of two files together."""
-    if isinstance(first, dict) or isinstance(second, dict):
-        left = first if isinstance(first, dict) else dict.fromkeys(wells, first)
-        right = second if isinstance(second, dict) else dict.fromkeys(wells, second)
-        made: dict[tuple[int, int], RawTable] = {}
-        joined = {}
-        for name in wells:
-            for side in (left, right):
-                if name not in side:
-                    raise SchemaError(
-                        f"Each well needs covariates. Received none for {name!r} in one of the "
-                        f"files; there are some for {sorted(side)[:4]}. Add them."
-                    )
-            key = (id(left[name]), id(right[name]))
-            made.setdefault(key, _joined_tables(left[name], right[name]))
-            joined[name] = made[key]
-        return joined
-    return _joined_tables(first, second)
-
-
-def _of_days(raw: RawTable) -> RawTable:
-    """Return a table stamped with its days instead of an hour of them."""
-    if not hour_of(raw.frame.index):
-        return raw
-    days = pd.DatetimeIndex(raw.frame.index).normalize()
-    raw.notes.append(f"time: stamps of {raw.path and raw.path.name} at one hour are taken as days")
-    return raw.changed(frame=raw.frame.set_axis(days, axis=0), times=days)
-
-
-def _joined_tables(first: RawTable, second: RawTable) -> RawTable:
-    clash = [c for c in second.frame.columns if c in first.frame.columns]
-    if clash:
-        raise SchemaError(
-            f"Covariates must have names of their own. Received {str(clash[0])!r} in "
-            f"{first.path} and in {second.path}. Rename one."
-        )
-    for raw in (first, second):
-        if raw.frame.index.has_duplicates:
-            time = raw.frame.index[raw.frame.index.duplicated()][0]
-            raise SchemaError(
-                "Files of covariates that are joined must have each time once. Received "
-                f"{timeline.format_time(time)} twice in {raw.path}. Remove one."
-            )
-    hours = {hour_of(raw.frame.index) for raw in (first, second)}
-    if len(hours) > 1 and None not in hours:  # rain of a date, and a stage of its noon
-        first, second = (_of_days(raw) for raw in (first, second))
-    frame = first.frame.join(second.frame, how="outer")
-    notes = list(dict.fromkeys([*first.notes, *second.notes]))
-    return first.changed(
-        frame=frame, headers={**first.headers, **second.headers}, notes=notes,
-        times=pd.DatetimeIndex(frame.index),
-    )  # fmt: skip

@@ -25,7 +25,7 @@ import xarray as xr
 from gwforecast import schema, timeline
 from gwforecast.models.state import with_prefix, without_prefix
 from gwforecast.quality.gates import Ranges, training_ranges
-from gwforecast.writing import dump_json, versions, write_atomically, write_text
+from gwforecast.writing import clause, dump_json, versions, write_atomically, write_text
 
 __all__ = [
     "ARRAYS", "MANIFEST", "SUMS", "BundleError", "Stored", "check_fits", "describe", "kind_of",
@@ -187,7 +187,7 @@ def read_bundle(
     except Exception as error:  # whatever it holds, a bundle concerns only its own wells
         raise BundleError(
             f"A bundle must agree with its manifest. Received {str(folder)!r}, which does not: "
-            f"{type(error).__name__}: {error}. Train the model again."
+            f"{type(error).__name__}: {clause(error)}. Train the model again."
         ) from None
 
 

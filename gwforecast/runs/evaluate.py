@@ -44,6 +44,7 @@ from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import PERIODS, Split, split_by_fraction
 from gwforecast.verification.probabilistic import coverage_by_year
 from gwforecast.verification.scoring import check_baselines, score_summary, score_table
+from gwforecast.writing import clause
 
 __all__ = ["TABLES", "evaluate", "split_wells", "usable_data"]
 
@@ -317,7 +318,7 @@ def _cross_validated(
         except Exception as error:
             warnings.warn(
                 f"A model is cross-validated where it simulates each block of years. Received "
-                f"{name!r}: {reason_of(error)}. It has no scores of the cross-validation.",
+                f"{name!r}: {clause(reason_of(error))}. It has no scores of the cross-validation.",
                 stacklevel=4,
             )
     if not found:

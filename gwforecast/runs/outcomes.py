@@ -14,6 +14,7 @@ import xarray as xr
 
 from gwforecast import schema
 from gwforecast.sequences.split import Split
+from gwforecast.writing import clause
 
 __all__ = [
     "OUTCOME_COLUMNS", "Attempt", "one_by_one", "outcome_rows", "outcome_table", "reason_of",
@@ -132,9 +133,10 @@ def warn_of_failures(model: str, failed: Mapping[str, str], *, stacklevel: int =
     if not failed:
         return
     well, reason = next(iter(failed.items()))
-    more = f" So did {len(failed) - 1} more wells." if len(failed) > 1 else ""
-    short = textwrap.shorten(reason, LONGEST_REASON, placeholder=" ...")
-    warnings.warn(f"Model {model!r} failed at well {well!r}: {short}{more}", stacklevel=stacklevel)
+    others = len(failed) - 1
+    more = f" So did {others} more well{'s' * (others > 1)}." if others else ""
+    short = clause(textwrap.shorten(reason, LONGEST_REASON, placeholder=" ..."))
+    warnings.warn(f"Model {model!r} failed at well {well!r}: {short}.{more}", stacklevel=stacklevel)
 
 
 def wells_without_values(level: xr.DataArray, *, what: str = "prediction") -> dict[str, str]:

@@ -30,7 +30,7 @@ from gwforecast.runs.results import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import Split, require_sequential, split_by_fraction
 from gwforecast.verification.metrics import METRICS, Metric, level_metrics
-from gwforecast.writing import dump_json, write_text
+from gwforecast.writing import clause, dump_json, write_text
 
 __all__ = [
     "REASON", "SEARCHED", "TRIAL_COLUMNS", "Task", "before_test", "make", "run", "scored_rows",
@@ -417,7 +417,7 @@ def _gather(optuna: Any, study: Any, task: Task) -> Tuning:
     finished = _finished(study)
     complete = _states(study, "COMPLETE")
     if not complete:
-        reasons = [trial.user_attrs[REASON] for trial in finished]
+        reasons = [clause(trial.user_attrs[REASON]) for trial in finished]
         raise RuntimeError(
             f"A search needs one trial that is complete. Received {len(finished)}, and none is: "
             f"{reasons[0] if reasons else 'there was no time'}. Fix this, or give another space."

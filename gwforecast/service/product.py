@@ -18,7 +18,7 @@ from gwforecast.calibration.intervals import QUANTILES
 from gwforecast.config.load import Settings
 from gwforecast.runs import files
 from gwforecast.service.readiness import WellForecast
-from gwforecast.writing import dump_json
+from gwforecast.writing import clause, dump_json
 
 __all__ = ["checksum_inputs", "checksum_settings", "join_products", "to_product"]
 
@@ -62,7 +62,7 @@ def to_product(
     )
     texts = {
         "status": ("status of the forecast", [w.status for w in wells]),
-        "reason": ("reason for the status", ["; ".join(w.reasons) for w in wells]),
+        "reason": ("reason for the status", ["; ".join(map(clause, w.reasons)) for w in wells]),
         "model": ("forecaster", [w.model for w in wells]),
         "forcing": ("origin of the weather after the issue time", [w.forcing for w in wells]),
         "bundle": ("sha256 of the bundle", [w.bundle for w in wells]),

@@ -12,6 +12,7 @@ import xarray as xr
 
 import gwforecast as gw
 from gwforecast import SchemaError
+from gwforecast.data.samples import sample_path
 
 
 def _book(folder: Path, **sheets: tuple[str, ...]) -> Path:
@@ -87,3 +88,56 @@ def test_damaged_uvf_is_refused(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "x.uvf").write_text(text)
     with pytest.raises(SchemaError, match=said):
         gw.read_observations(tmp_path / "x.uvf")
+
+
+def test_the_weather_of_a_well_is_that_of_the_station_in_its_attributes() -> None:
+    folder = sample_path()
+    made = gw.read_observations(
+        folder / "levels.csv", folder / "weather.csv", attributes=folder / "attributes.csv"
+    )
+    expected = gw.load_sample()
+    for name in ("level", "rain", "temperature", "evapotranspiration"):
+        np.testing.assert_array_equal(made[name].values, expected[name].values)
+    assert made["station"].values.tolist() == expected["station"].values.tolist()
+    said = gw.understood(made).query("about == 'covariates'")["what"].tolist()
+    assert "each well has those of its 'station' in the static attributes" in said
+
+
+def _of_stations(folder: Path, *, folders: bool) -> tuple[pd.DataFrame, list[Path]]:
+    """Write the rain of two stations and the pumping of two wells; return levels and paths."""
+    days = pd.date_range("2020-01-01", periods=40, name="date")
+    level = pd.DataFrame({"w1": 10.0 + np.arange(40) / 100, "w2": 20.0}, index=days)
+    rain = {code: pd.DataFrame({"rain": float(code)}, index=days) for code in (17, 18)}
+    (folder / "rain").mkdir()
+    for code, table in rain.items():
+        table.to_csv(folder / "rain" / f"{code}.csv")
+    pd.concat(rain, names=["station"]).to_csv(folder / "rain.csv")
+    pumping = {well: pd.DataFrame({"pumping": k}, days) for k, well in enumerate(level, 1)}
+    pd.concat(pumping, names=["well"]).to_csv(folder / "pumping.csv")
+    return level, [folder / ("rain" if folders else "rain.csv"), folder / "pumping.csv"]
+
+
+@pytest.mark.parametrize("folders", [True, False])
+def test_covariates_by_station_and_by_well_are_joined(folders: bool, tmp_path: Path) -> None:
+    level, paths = _of_stations(tmp_path, folders=folders)
+    (tmp_path / "attributes.csv").write_text("well,gauge\nw1,18\nw2,17\n")
+    level.to_csv(tmp_path / "levels.csv")
+    made = gw.read_observations(
+        tmp_path / "levels.csv", paths, attributes=tmp_path / "attributes.csv", datum="NAP"
+    )
+    assert made["rain"].values[:, 0].tolist() == [18.0, 17.0]
+    assert made["pumping"].values[:, 0].tolist() == [1.0, 2.0]
+
+
+def test_the_error_of_missing_covariates_says_how_a_station_is_named(tmp_path: Path) -> None:
+    level, paths = _of_stations(tmp_path, folders=False)
+    level.to_csv(tmp_path / "levels.csv")
+    with pytest.raises(SchemaError, match=r"Received none for 2 of 2 wells.*--attributes"):
+        gw.read_observations(tmp_path / "levels.csv", paths[0], datum="NAP")
+    attributes = tmp_path / "attributes.csv"
+    attributes.write_text("well,gauge\nw1,18\nw2,19\n")
+    with pytest.raises(SchemaError, match=r"'w2' among them; its 'gauge' is '19'; there are some"):
+        gw.read_observations(tmp_path / "levels.csv", paths[0], attributes=attributes, datum="NAP")
+    attributes.write_text("well,gauge,other\nw1,18,17\nw2,17,18\n")
+    with pytest.raises(SchemaError, match=r"Received 'gauge' and 'other', which differ"):
+        gw.read_observations(tmp_path / "levels.csv", paths[0], attributes=attributes, datum="NAP")

@@ -87,6 +87,8 @@ def test_failures_come_first_in_the_outcomes_and_are_reported_once() -> None:
         "status": ["failed", "ok"],
         "reason": ["no rain", ""],
     }
-    with pytest.warns(UserWarning, match="'linear' failed at well 'b': no rain So did 1 more"):
+    with pytest.warns(
+        UserWarning, match="'linear' failed at well 'b': no rain. So did 1 more well[.]"
+    ):
         warn_of_failures("linear", {"b": "no rain", "c": "no level"})
     warn_of_failures("linear", {})

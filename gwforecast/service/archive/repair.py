@@ -30,6 +30,7 @@ from gwforecast.service.archive.sealed import (
 from gwforecast.service.champions import Champions
 from gwforecast.service.schedule import Products, products_here
 from gwforecast.service.wells.acknowledge import read_acknowledgements
+from gwforecast.writing import clause
 
 __all__ = ["Repaired", "find_damage", "rebuild_catalogue", "repair"]
 
@@ -159,7 +160,7 @@ def rebuild_catalogue(archive: Archive) -> list[str]:
         try:
             entries.append(read_sealed((archive.folder / name).read_bytes(), name))
         except (ArchiveError, OSError) as error:
-            done.append(f"{error}; it was moved to {LOST}")
+            done.append(f"{clause(error)}; it was moved to {LOST}")
             archive.set_aside(name)
     loose = archive.files()
     for name, size in packed_files(archive.folder).items():
