@@ -200,8 +200,7 @@ def what_if(
             reference=projections.years_of(chosen.reference),
             periods=[projections.years_of(one) for one in chosen.periods],
         )
-    changes = [whatif.parse_change(text) for text in chosen.changes]
-    scenario, _ = prepare(whatif.apply_changes(read, changes), settings)
+    scenario, _ = prepare(whatif.apply_changes(read, chosen.changes), settings)
     scenario = scenario.sel({schema.WELL: observations[schema.WELL].values})
     return written(whatif.whatif, observations, changes=scenario, name=chosen.name)
 

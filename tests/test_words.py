@@ -13,7 +13,7 @@ import xarray as xr
 
 import gwforecast as gw
 from gwforecast import schema, timeline
-from gwforecast.cli.console import in_words, show_warning
+from gwforecast.cli.console import in_words, log_as, show_warning
 from gwforecast.config.load import load_settings
 from gwforecast.sequences.origins import snap_issue_time
 from gwforecast.service.archive import Archive
@@ -47,6 +47,14 @@ def test_other_errors_keep_their_message() -> None:
 def test_warnings_for_programmers_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     show_warning("In a future version of xarray", FutureWarning, "x.py", 1)
     assert capsys.readouterr().err == ""
+
+
+def test_a_warning_is_printed_once_in_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        log_as("text")
+        for _ in range(3):
+            show_warning("Values should be sound.", UserWarning, "x.py", 1)
+        assert capsys.readouterr().err == "warning: Values should be sound.\n"
 
 
 @pytest.mark.parametrize("given", ["foo", "2024-13-45", "2024-02-30"])

@@ -168,9 +168,6 @@ def explain(settings: Settings) -> None:
     for name in ("days_50", "days_90"):
         days = table.pop(name).map("{:.0f}".format)
         table[name.replace("_", " to ") + " %"] = days.where(~uncertain, "-")
-    units = dict(zip(answer.responses["covariate"].values.tolist(),
-                     answer.responses["covariate_units"].values.tolist(), strict=True))  # fmt: skip
-    table.insert(2, "unit", [units[name] for name in table["covariate"]])
     print_table(
         "Response of the level, m, to a lasting rise of a covariate by one unit, and days to 50 "
         "and 90 % of it", table,
@@ -195,7 +192,7 @@ def trend(settings: Settings) -> None:
     from gwforecast.questions.trend import trend as ask
 
     answer, paths = _answer(settings, "trend", ask)
-    columns = ["well", "series", "slope", "lower", "upper", "p_value", "reason"]
+    columns = ["well", "series", "slope", "lower", "upper", "p_value", "months", "reason"]
     print_table("Trend with its 95 % interval, m a year", _with_reasons(answer.trends, columns))
     shifts = answer.shifts.copy()
     shifts["date"] = [f"{date:%Y-%m}" if date == date else "" for date in shifts["date"]]

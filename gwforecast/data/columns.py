@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gwforecast.data.layouts.agencies import OF_CODES, plain_table, recognise, stated_code
-from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.layouts.base import Dialect, RawTable, warn_of_quality
 from gwforecast.data.roles import Roles, find_roles, is_numeric, text_of
 from gwforecast.data.terms.headers import Header, read_header, sense_of, tokens
 from gwforecast.data.terms.units import LengthUnit, parse_length
@@ -113,7 +113,9 @@ def as_table(frame: pd.DataFrame) -> RawTable:
     times = times_of_index(plain.index)
     raw = recognise(RawTable(plain, None, layout="DataFrame", facts=facts))
     if times is not None:
-        return raw.changed(frame=raw.frame.set_axis(times, axis=0), times=times)
+        raw = raw.changed(frame=raw.frame.set_axis(times, axis=0), times=times)
+        warn_of_quality(raw)
+        return raw
     named = [c for c in plain.columns if read_header(c).meaning == "time"]
     if not named:
         raise SchemaError(
@@ -121,7 +123,9 @@ def as_table(frame: pd.DataFrame) -> RawTable:
             f"{', '.join(TIME_WORDS[:4])}, ... Received the columns "
             f"{list(map(str, frame.columns))}. Set the index with pandas.to_datetime."
         )
-    return dated(raw.changed(path=None), Dialect())
+    raw = dated(raw.changed(path=None), Dialect())
+    warn_of_quality(raw)
+    return raw
 
 
 def _from_series(series: pd.Series, well: str | None, default: str) -> Levels:

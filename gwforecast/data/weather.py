@@ -172,7 +172,7 @@ def of_each_well(
         f"{(missing[0][0] if missing else without[0])!r} among them{found}; there are some for "
         f"{there[:5]}. Name them as the wells, or give static attributes with attributes= "
         "(--attributes): a row for each well, and a column with the name of its covariates, such "
-        "as a station. Or choose other wells with wells= (--well)."
+        "as a station. Or choose other wells with wells=[...] (--well)."
     )
 
 

@@ -74,8 +74,10 @@ class Explained(Answer):
 
     def summary(self) -> pd.DataFrame:
         """Return the responses by well and covariate."""
-        columns = ["response", "error", "days_50", "days_90"]
-        table = self.memory.set_index(["well", "covariate"])[columns]
+        columns = ["unit", "response", "error", "days_50", "days_90"]
+        units = self.responses["covariate_units"].to_series()
+        table = self.memory.assign(unit=self.memory["covariate"].map(units))
+        table = table.set_index(["well", "covariate"])[columns]
         return table.sort_index(level="well", sort_remaining=False)
 
     def to_dataframe(self) -> pd.DataFrame:

@@ -62,10 +62,11 @@ class Answer(Result):
         return self.answered
 
     def title(self) -> str:
-        """Return what it is, its wells and its span in one line."""
+        """Return what it is, its models, its wells and its span in one line."""
         wells = self.answered
         named = wells[0] if len(wells) == 1 else f"{len(wells)} wells"
-        return f"{self.about}; {named}, {span_of(self.levels[schema.TIME].values)}"
+        made = f"by {self.levels.attrs['model']}, {named}"
+        return f"{self.about}; {made}, {span_of(self.levels[schema.TIME].values)}"
 
     def plot(self, *, well: str | None = None) -> Any:
         """Draw the most telling figure of a well, by default of the first with an answer."""

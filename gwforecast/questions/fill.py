@@ -155,7 +155,10 @@ class Filled(Answer):
     def about(self) -> str:  # type: ignore[override]
         """What the summary shows, with units."""
         if len(self.scores):
-            return "Records with their gaps filled; RMSE of artificial gaps by method, m"
+            return (
+                "Records with their gaps filled; RMSE of artificial gaps by method, m, coverage of "
+                "the 95 % interval, and n levels"
+            )
         return "Extended records; number of time steps"
 
     def summary(self) -> pd.DataFrame:
@@ -163,8 +166,9 @@ class Filled(Answer):
         if not len(self.scores):
             return pd.crosstab(self.to_dataframe()["well"], self.to_dataframe()["flag"])
         table = self.scores.pivot_table(index="gap_weeks", columns="method", values="rmse")
-        covered = self.scores.groupby("gap_weeks")["coverage_95"].mean()
-        return table[list(METHODS)].assign(coverage_95=covered).rename_axis(columns=None)
+        of_filled = self.scores[self.scores["method"] == METHODS[0]].groupby("gap_weeks")
+        covered, n = of_filled["coverage_95"].mean(), of_filled["n"].sum()
+        return table[list(METHODS)].assign(coverage_95=covered, n=n).rename_axis(columns=None)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the levels as a table: well, time, level, lower, upper (95 %) and flag in words.

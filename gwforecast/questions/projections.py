@@ -54,8 +54,15 @@ class Projected(Answer):
     ranges: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
 
-    about = "Climate projections: change of the mean level from the reference period, m"
     drawn = {"": ("projections", "levels")}  # noqa: RUF012
+
+    @property
+    def about(self) -> str:  # type: ignore[override]
+        """What the summary shows, with units."""
+        return (
+            f"Climate projections: change of the mean level from {self.levels.attrs['reference']}, "
+            "m, median and 5 to 95 % of the projections"
+        )
 
     def summary(self) -> pd.DataFrame:
         """Return the changes of each period and well over the projections.
@@ -188,7 +195,9 @@ def project(
     level = xr.concat(levels, xr.DataArray(names, dims=PROJECTION, name=PROJECTION))
     level.attrs = {**observations[schema.LEVEL].attrs, "units": schema.LEVEL_UNITS}
     table = pd.concat(changes, ignore_index=True)
-    whole = level.to_dataset(name=schema.LEVEL).assign_attrs(model=fits.name)
+    whole = level.to_dataset(name=schema.LEVEL).assign_attrs(
+        model=fits.name, reference=f"{reference[0]} to {reference[1]}"
+    )
     return Projected(whole, table, outside, fits.failed)
 
 

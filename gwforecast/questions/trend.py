@@ -183,7 +183,7 @@ class Trends(Answer):
     levels: xr.Dataset
     failed: dict[str, str] = field(default_factory=dict)
 
-    about = "Sen's slope with its 95 % interval, m a year, and p-value"
+    about = "Sen's slope with its 95 % interval, m a year, p-value, and number of months"
     written = {  # noqa: RUF012
         "trends.csv": "trends", "shifts.csv": "shifts", "indices.csv": "indices",
         "droughts.csv": "droughts", "corrected.nc": "levels",
@@ -192,7 +192,7 @@ class Trends(Answer):
 
     def summary(self) -> pd.DataFrame:
         """Return the trends, observed and weather-corrected, by well."""
-        columns = ["slope", "lower", "upper", "p_value"]
+        columns = ["slope", "lower", "upper", "p_value", "months"]
         return self.trends.set_index(["well", "series"]).reindex(columns=columns)
 
     def to_dataframe(self) -> pd.DataFrame:

@@ -135,8 +135,12 @@ def _months(text: str) -> tuple[int, ...]:
     return tuple(months)
 
 
-def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dataset:
+def apply_changes(
+    observations: xr.Dataset, changes: str | Change | Sequence[str | Change]
+) -> xr.Dataset:
     """Return observations with changed covariates; changes are applied one after the other.
+
+    They may be written as text, see :func:`parse_change`.
 
     Raises SchemaError if a covariate does not exist; ValueError if rain would be negative, or a
     value infinite.
@@ -145,7 +149,8 @@ def apply_changes(observations: xr.Dataset, changes: Sequence[Change]) -> xr.Dat
     kinds = {name: schema.covariate_kind(name, observations[name].attrs) for name in names}
     month = observations[schema.TIME].dt.month.values
     changed = observations
-    for change in changes:
+    for one in [changes] if isinstance(changes, str | Change) else changes:
+        change = parse_change(one) if isinstance(one, str) else one
         chosen = [n for n in names if n == change.covariate] or [
             n for n in names if kinds[n] == change.covariate
         ]
@@ -319,7 +324,7 @@ class WhatIf(Answer):
     @property
     def about(self) -> str:  # type: ignore[override]
         """What the summary shows, with units."""
-        return f"What if, {self.name}: mean difference of the level with its 95 % interval, m"
+        return f"What if, {self.name}: mean difference from the reference with its 95 % interval, m"
 
     def summary(self) -> pd.DataFrame:
         """Return the mean difference of the whole year at each well."""
@@ -368,12 +373,13 @@ def simulate(
     )  # fmt: skip
     level = fits.with_interval(fits.simulate(fits.observations))
     levels = level.assign_attrs(units="m").to_dataset(name=schema.LEVEL)
+    levels.attrs["model"] = fits.name
     return Simulated(levels, fits.observations, fits.failed)
 
 
 def whatif(
     observations: xr.Dataset,
-    changes: Sequence[Change] | xr.Dataset,
+    changes: str | Change | Sequence[str | Change] | xr.Dataset,
     *,
     name: str = SCENARIO,
     models: Sequence[str | Forecaster] = DEFAULT_MODELS,
@@ -399,8 +405,9 @@ def whatif(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
-    changes : sequence of Change or xarray.Dataset
-        Changes of covariates, or observations of the same wells and times with other covariates.
+    changes : str, Change, sequence of these, or xarray.Dataset
+        Changes of covariates, as text in the form of the command line (``"rain=*0.8@6-8"``,
+        ``"pumping=0"``), or observations of the same wells and times with other covariates.
     name : str
         Name of the scenario, which figures, tables and attributes carry.
     models, settings, seed, members, workers, blocks, without_weather, progress

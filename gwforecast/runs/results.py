@@ -17,7 +17,7 @@ from gwforecast.display import Displayed
 from gwforecast.forcings.base import Forcing, ObservedWeather
 from gwforecast.sequences.origins import observed_at
 from gwforecast.sequences.split import Period, Split
-from gwforecast.verification.lead_scoring import forecast_summary
+from gwforecast.verification.lead_scoring import forecast_summary, scored_pairs
 from gwforecast.verification.metrics import METRICS
 from gwforecast.verification.scoring import choose_models, score_summary
 
@@ -133,6 +133,11 @@ def span_of(times: np.ndarray) -> str:
     return f"{first} to {last}"
 
 
+def _range_of(counts: pd.Series) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def one_or_all(wells: int) -> str:
     """Return how the scores of some wells are summarised."""
     return "1 well" if wells == 1 else f"median of {wells} wells"
@@ -198,7 +203,8 @@ class Evaluation(_OfModels):
         models, wells = level.sizes[schema.MODEL], level.sizes[schema.WELL]
         return (
             f"Evaluation of {models} models, {span_of(level[schema.TIME].values)}; scores of the "
-            f"test period, {one_or_all(wells)}"
+            f"test period, {one_or_all(wells)}: rmse and bias in m, skill against {self.baseline}, "
+            "n levels of all wells"
         )
 
     def summary(self, *, period: Period = "test", metrics: Sequence[str] = SUMMARY) -> pd.DataFrame:
@@ -393,12 +399,12 @@ class Backtest(_OfModels):
         return (
             f"Backtest of {level.sizes[schema.MODEL]} models, {issued.size} issue times, "
             f"{span_of(issued)}, {self.origins.horizon} lead times, weather after the issue time: "
-            f"{weather}; RMSE in m by lead "
-            f"time, {one_or_all(level.sizes[schema.WELL])}"
+            f"{weather}; RMSE in m by lead time, {one_or_all(level.sizes[schema.WELL])}, "
+            f"{_range_of(scored_pairs(self.scores)['n'])} levels at each lead time"
         )
 
     def summary(self, *, metric: str = "rmse", leads: int = 6) -> pd.DataFrame:
-        """Return a score by model and lead time, a row for each model; median over wells.
+        """Return a score by model and lead time in steps, a row for each model; median over wells.
 
         Parameters
         ----------
@@ -408,6 +414,10 @@ class Backtest(_OfModels):
             Number of lead times, from the first to the last.
         """
         table = forecast_summary(self.scores, metric=metric)
+        known = METRICS.get(metric)
+        label = metric if known is None else known.label
+        label += f" [{known.units}]" if known and known.units != "1" else ""
+        table.columns.name = f"{label}, steps ahead"
         wanted = np.geomspace(1, table.shape[1], min(leads, table.shape[1])).round().astype(int) - 1
         return table.iloc[:, np.unique(wanted)]
 
@@ -515,7 +525,8 @@ class Tuning(Result):
 
     def summary(self) -> pd.DataFrame:
         """Return the five best trials, with their settings."""
-        return ranked(self).head(5).drop(columns=["reason"]).set_index("number")
+        table = ranked(self).head(5).drop(columns=["reason"]).set_index("number")
+        return table.rename(columns={"value": self.metric})
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return all trials, from best to worst."""

@@ -18,7 +18,7 @@ import xarray as xr
 
 from gwforecast import schema, timeline
 from gwforecast.config.load import dump_toml
-from gwforecast.config.models import Space, check_space, default_space, shown, start, suggest
+from gwforecast.config.space import Space, check_space, default_space, shown, start, suggest
 from gwforecast.models.base import Forecaster
 from gwforecast.models.requirements import require_inputs
 from gwforecast.progress import Progress, ProgressOption, as_callback
@@ -221,7 +221,7 @@ def tune(
     model : str
         Name in :data:`gwforecast.runs.catalogue.MODELS`.
     space : mapping, optional
-        Range by setting, see :data:`gwforecast.config.models.Space`; by default that of the model.
+        Range by setting, see :data:`gwforecast.config.space.Space`; by default that of the model.
     settings : mapping, optional
         Settings of the model that are not searched, by name.
     trials : int

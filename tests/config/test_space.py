@@ -11,7 +11,7 @@ import xarray as xr
 
 import gwforecast as gw
 from gwforecast.config.load import dump_toml
-from gwforecast.config.models import RESERVED, check_space, default_space, start
+from gwforecast.config.space import RESERVED, check_space, default_space, start
 from gwforecast.runs.catalogue import MODELS
 
 pytest.importorskip("optuna")

@@ -318,3 +318,24 @@ def test_a_height_that_never_changes_beside_depths_is_that_of_the_ground(
         read(tmp_path, "SiteID,Date,DTW_ft,Elevation_ft", *rows)
     made = read(tmp_path, "SiteID,Date,DTW_ft,Elevation_ft", *rows, reference_level=304.8)
     assert made["level"].values[0, 0] == pytest.approx(304.8 - 9.1 * 0.3048)
+
+
+def test_levels_that_were_not_at_rest_are_reported_by_their_status(tmp_path: Path) -> None:
+    path = tmp_path / "lev.txt"
+    head = (
+        "agency_cd\tsite_no\tlev_dt\tlev_va\tlev_status_cd\tlev_age_cd\n5s\t15s\t10d\t12s\t1s\t1s"
+    )
+    rows = [
+        f"USGS\t01\t2020-01-0{day}\t{'' if code == 'D' else 30 + day}\t{code}\tA"
+        for day, code in enumerate(["1", "P", "R", "P", "", "D", "Q"], start=1)
+    ]
+    path.write_text("\n".join(["# U.S. Geological Survey", head, *rows, ""]))
+    said = r"4 of 7 measured .*'pumping' \(2\), 'recently pumped' \(1\), 'q' \(1\), first at "
+    with pytest.warns(UserWarning, match=said + r"2020-01-02 in .*lev_status_cd'; they are kept"):
+        made = gw.read_observations(path, reference_level=100.0)
+    assert made["level"].notnull().sum() == 6
+    frame = pd.read_csv(path, sep="\t", comment="#", dtype={"site_no": str}).drop(0)
+    frame = frame.assign(lev_va=frame["lev_va"].astype(float))
+    with pytest.warns(UserWarning, match=said):
+        again = gw.observations_from_frames(frame, reference_level=100.0)
+    np.testing.assert_array_equal(again["level"].values, made["level"].values)

@@ -85,6 +85,12 @@ def test_changes_hold_for_their_months_and_kinds(observations: xr.Dataset) -> No
     assert np.allclose(ratio.where(summer, drop=True), 0.5)
     assert np.allclose(ratio.where(~summer, drop=True), 1.0)
     assert changed["temperature"].equals(observations["temperature"])
+    xr.testing.assert_identical(
+        changed, apply_changes(observations, ["rain=*0.5@6-8", Change("rain", shift=1.0)])
+    )
+    xr.testing.assert_identical(
+        apply_changes(observations, "rain=+1"), apply_changes(observations, Change("rain", 1, 1.0))
+    )
     zero = apply_changes(observations, [Change("rain", value=0.0)])
     assert (zero["rain"] == 0).all()
 

@@ -30,7 +30,7 @@ def backtest(observations: xr.Dataset) -> gw.Backtest:
 def test_an_evaluation_is_a_short_table(evaluation: gw.Evaluation) -> None:
     text = repr(evaluation)
     assert text.startswith("Evaluation of 2 models, 2006-03-20 to 2010-04-27; scores of the test")
-    assert "median of 2 wells" in text
+    assert "median of 2 wells: rmse and bias in m, skill against climatology, n levels" in text
     assert len(text.splitlines()) <= 6
     assert list(evaluation.summary(period="train", metrics=["nse"]).columns) == ["nse", "n"]
 
@@ -51,8 +51,14 @@ def test_its_predictions_are_a_table(evaluation: gw.Evaluation, observations: xr
 
 def test_a_backtest_has_the_same_words(backtest: gw.Backtest) -> None:
     assert repr(backtest).startswith("Backtest of 2 models, ")
-    assert "weather after the issue time: observed; RMSE in m by lead time" in backtest.title()
+    title, table = repr(backtest).split("\n", 1)
+    assert "weather after the issue time: observed; RMSE in m by lead time, median of 2" in title
+    n = backtest.scores.query("metric == 'rmse' and model == 'linear'").groupby("lead")["n"].sum()
+    assert set(n) == {10}
+    assert title.endswith("wells, 10 levels at each lead time")
+    assert table.startswith("RMSE [m], steps ahead")
     assert list(backtest.summary().columns) == [1, 2, 3, 4, 6, 10]
+    assert backtest.summary(metric="coverage_95").columns.name.startswith("coverage of the 95 %")
     table = backtest.to_dataframe()
     assert list(table)[:5] == ["model", "well", "issue_time", "lead_time", "valid_time"]
     at = table["valid_time"] == table["issue_time"] + table["lead_time"]
@@ -128,7 +134,7 @@ def test_answers_have_the_same_words(observations: xr.Dataset, tmp_path: Path) -
     answers += [gw.trend(observations, draws=19, **shared)]
     for answer in answers:
         text = repr(answer)
-        assert "2 wells, 2006-03-20 to 2010-04-27" in text
+        assert "by linear, 2 wells, 2006-03-20 to 2010-04-27" in text
         assert len(text.splitlines()) <= 11
         assert {"well", "time"} <= set(answer.to_dataframe())
         assert "<img" in answer._repr_html_()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,11 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from gwforecast.data.terms.headers import Header, read_header
+from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.units import fold
+from gwforecast.timeline import format_time
 
 __all__ = [
     "DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts", "meanings",
+    "warn_of_quality",
 ]  # fmt: skip
 
 MISSING = (
@@ -30,6 +33,23 @@ MISSING = (
 DRY = ("dry", "trocken", "droog", "sec", "a sec", "seco", "asciutto", "secco", "torr", "toer",
        "torrt", "toert", "well dry", "droogstand", "bijna droog")  # fmt: skip
 """Words for a well without water, folded."""
+
+_REJECTED = """suspect, rejected, bad, invalid, erroneous, error, wrong, unusable, afgekeurd,
+    fehlerhaft, ungueltig, verworfen, falsch, incorrect, incorrecte, douteux, douteuse, erronee,
+    invalide, invalido, sospechoso, dudoso, incorrecto, invalidato, errato, kasserad, forkastet,
+    avvist"""
+REJECTED = frozenset(word.strip() for word in _REJECTED.split(","))
+"""Words of a column of quality for a value that is not to be used, folded."""
+CONDITIONS = {
+    "a": "affected by air pressure", "b": "affected by the tide", "c": "ice", "d": "dry",
+    "e": "recently flowing", "f": "flowing", "g": "nearby flowing", "h": "nearby recently flowing",
+    "i": "injecting", "j": "nearby injecting", "n": "measurement discontinued",
+    "o": "obstruction", "p": "pumping", "r": "recently pumped", "s": "nearby pumping",
+    "t": "nearby recently pumped", "v": "foreign substance", "w": "well destroyed",
+    "x": "affected by surface water", "z": "other",
+}  # fmt: skip
+"""Conditions of a measurement by the code of USGS' column lev_status_cd
+(https://help.waterdata.usgs.gov/codes-and-parameters); blank or 1 is a level at rest."""
 
 
 @dataclass(frozen=True)
@@ -266,3 +286,44 @@ def _keep_zrxp(facts: dict[str, str], line: str) -> None:
         for key, fact in _ZRXP.items():
             if part.startswith(key) and part[len(key) :].strip():
                 facts.setdefault(fact, part[len(key) :].strip("() "))
+
+
+def warn_of_quality(raw: RawTable) -> None:
+    """Warn of values that the provider has rejected, and of levels that were not at rest.
+
+    Words of columns of quality say so, and the codes of USGS; no value is left out.
+    """
+    for name in map(str, raw.frame.columns):
+        of_usgs = " ".join(tokens(name)) == "lev status cd"
+        if raw.header(name).meaning != "quality" and not of_usgs:
+            continue
+        texts = raw.frame[name].astype("str").map(fold, na_action="ignore")
+        _warn_of(
+            raw, name, raw.frame[name].where(texts.isin(REJECTED)), "Values should be sound",
+            "whose quality is",
+        )  # fmt: skip
+        said = texts.where(texts.isin(CONDITIONS.values()))
+        if of_usgs:
+            coded = texts.where(~texts.isin(["1", "1.0", "static", "", "nan"]))
+            said = coded.map(lambda text: CONDITIONS.get(text, text), na_action="ignore")
+        levels = [n for n in map(str, raw.frame.columns) if raw.header(n).is_level]
+        measured = raw.frame[levels].notna().any(axis=1) if levels else said.notna()
+        _warn_of(
+            raw, name, said.where(measured), "Levels should be measured at rest",
+            "measured under other conditions,",
+        )  # fmt: skip
+
+
+def _warn_of(raw: RawTable, name: str, said: pd.Series, rule: str, which: str) -> None:
+    """Warn of the rows of a column of quality with a text, by number, and of the first."""
+    found = said.dropna()
+    if not len(found):
+        return
+    numbers = ", ".join(f"{text!r} ({n})" for text, n in found.value_counts().items())
+    first, place = found.index[0], "" if raw.path is None else f" in {raw.path}"
+    when = f", first at {format_time(first)}" if isinstance(first, pd.Timestamp) else ""
+    warnings.warn(
+        f"{rule}. Received {len(found)} of {len(said)} {which} {numbers}{when}{place}, column "
+        f"{name!r}; they are kept. Empty their cells to leave them out.",
+        stacklevel=2,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from gwforecast.data.layouts.agencies import (
     recognise,
     series_of_pairs,
 )
-from gwforecast.data.layouts.base import Dialect, RawTable
+from gwforecast.data.layouts.base import Dialect, RawTable, warn_of_quality
 from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_workbook
 from gwforecast.data.layouts.records import (
     JSON,
@@ -34,17 +33,10 @@ from gwforecast.data.text.block import is_date
 from gwforecast.data.text.dated import dated
 from gwforecast.data.text.stamps import month_of
 from gwforecast.schema import SchemaError
-from gwforecast.timeline import format_time
 
 __all__ = ["READABLE", "read_file", "read_named_rows"]
 
 XML = (".xml", ".xle")
-_REJECTED = """suspect, rejected, bad, invalid, erroneous, error, wrong, unusable, afgekeurd,
-    fehlerhaft, ungueltig, verworfen, falsch, incorrect, incorrecte, douteux, douteuse, erronee,
-    invalide, invalido, sospechoso, dudoso, incorrecto, invalidato, errato, kasserad, forkastet,
-    avvist"""
-REJECTED = frozenset(word.strip() for word in _REJECTED.split(","))
-"""Words of a column of quality for a value that is not to be used, folded."""
 READABLE = (*delimited.TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 """Suffixes of files that hold tables; upper case as well."""
 
@@ -128,25 +120,8 @@ def _with_times(raw: RawTable, dialect: Dialect) -> list[RawTable]:
     raw = recognise(raw if plain is raw.frame else raw.changed(frame=plain, headers={}))
     raw = loggers.adapt_logger(raw) if raw.layout in ("table", "Excel table") else raw
     raw = dated(raw, dialect)
-    _warn_of_rejected(raw)
+    warn_of_quality(raw)
     return [_without_counters(raw)]
-
-
-def _warn_of_rejected(raw: RawTable) -> None:
-    """Warn of rows that the provider has rejected, by the words of a column of quality."""
-    for name in map(str, raw.frame.columns):
-        if raw.header(name).meaning != "quality":
-            continue
-        rejected = raw.frame[name].astype("str").map(fold, na_action="ignore").isin(REJECTED)
-        if rejected.any():
-            row = int(rejected.to_numpy().argmax())
-            warnings.warn(
-                f"Values should be sound. Received {int(rejected.sum())} of {len(rejected)} whose "
-                f"quality is {raw.frame[name].iloc[row]!r} or alike, first at "
-                f"{format_time(raw.frame.index[row])} in {raw.path}, column {name!r}; they are "
-                "kept. Empty their cells to leave them out.",
-                stacklevel=2,
-            )
 
 
 _OF_YEARS = ("annual", "total", "sum", "mean", "average", "jahr", "anual", "annuel", "summe",
