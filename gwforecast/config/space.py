@@ -1,4 +1,4 @@
-"""Spaces of hyperparameter searches: the ranges that the classes of the models state, or given ones."""
+"""Spaces of hyperparameter searches: ranges that the classes of the models state, or given ones."""
 
 from __future__ import annotations
 
