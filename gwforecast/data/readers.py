@@ -364,11 +364,9 @@ class _Reader:
         files = _paired(self.path, path)[1] if paired else _files(path)[0]
         notes: list[str] = []
         files = of_each_well(files, wells, static, notes)
-        tables = {
-            file: table_of_covariates(read_file(file, plain)[0], drop=drop)
-            for file in dict.fromkeys(files.values())
-        }
-        tables[files[wells[0]]].notes.extend(notes)
+        raws = {file: read_file(file, plain)[0] for file in dict.fromkeys(files.values())}
+        raws[files[wells[0]]].notes.extend(notes)
+        tables = {file: table_of_covariates(raw, drop=drop) for file, raw in raws.items()}
         return {name: tables[files[name]] for name in wells}
 
 

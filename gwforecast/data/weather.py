@@ -113,11 +113,11 @@ def weather_by_well(
     made = Weather(units=units or {})
     if covariates is None:
         return made
-    by_well = isinstance(covariates, Mapping)
-    given = of_each_well(covariates, wells, attributes, made.notes) if by_well else {}
+    given: dict[str, Any] = dict.fromkeys(wells, covariates)
+    if by_well := isinstance(covariates, Mapping):
+        given = of_each_well(covariates, wells, attributes, made.notes)
     cleaning, cleaned = replace(cleaning, notes=made.notes), {}
-    for name in wells if by_well else wells[:1]:
-        part = given[name] if by_well else covariates
+    for name, part in given.items():
         if id(part) not in cleaned:
             what = f"covariates of well {name!r}" if by_well else "covariates"
             frame = _clean_frame(_table(part, made), what, source, cleaning)
@@ -129,7 +129,7 @@ def weather_by_well(
             f"All wells need the same covariates. Received {list(columns[0])} and "
             f"{list(columns[1])}. Add what is missing, or leave it out everywhere."
         )
-    made.frames = {name: cleaned[id(given.get(name, covariates))] for name in wells}
+    made.frames = {name: cleaned[id(part)] for name, part in given.items()}
     return made
 
 
@@ -179,7 +179,7 @@ def of_each_well(
 def _stations(attributes: pd.DataFrame, wells: Sequence[str]) -> dict[str, list[str]]:
     """Return what each column of static attributes says of the wells, as text."""
     table = attributes.set_axis([str(name) for name in attributes.index])
-    table = table[~table.index.duplicated()].reindex(wells)
+    table = table[~table.index.duplicated()].reindex(list(wells))
     return {str(name): [text_of(value) for value in table[name]] for name in table.columns}
 
 
