@@ -116,8 +116,6 @@ def validate_observations(
 ) -> xr.Dataset:
     """Check the form of an observations Dataset and return it unchanged.
 
-    Raises SchemaError if the data do not have this form; the message states rule, data and remedy.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -126,6 +124,16 @@ def validate_observations(
         strictly increasing and regular: daily, weekly or monthly.
     covariates : iterable of str, optional
         Covariates that must be present.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same object.
+
+    Raises
+    ------
+    SchemaError
+        If the data do not have this form; the message states rule, data and remedy.
     """
     if not isinstance(observations, xr.Dataset):
         raise SchemaError(

@@ -427,12 +427,11 @@ def tune(settings: Settings) -> None:
 
 def _print_tuning(tuning: Tuning) -> None:
     """Print the best trials, the best settings, and what to run next."""
-    from gwforecast.runs.results import ranked
     from gwforecast.verification.metrics import METRICS
 
     counts = tuning.trials["state"].value_counts()
     states = ", ".join(f"{n} {state}" for state, n in counts.items())
-    table = ranked(tuning).head(SHOWN).drop(columns=["reason"])
+    table = tuning.to_dataframe().head(SHOWN).drop(columns=["reason"])
     for name in table.columns.drop(["number", "state", "value", "seconds"]):
         table[name] = [f"{v:.4g}" if isinstance(v, float) else v for v in table[name]]
     label = METRICS[tuning.metric].label

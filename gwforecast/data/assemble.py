@@ -70,6 +70,17 @@ def level_from_depth(
     datum : str, optional
         The vertical datum; ``"relative"`` is written where it is not given and the reference is 0.
 
+    Returns
+    -------
+    xarray.DataArray
+        ``level``, the same dims, m above the datum: reference level - depth; NaN stays NaN. The
+        conversion and the datum are in the attributes.
+
+    Raises
+    ------
+    SchemaError
+        If a well has no reference level, or one that is not finite.
+
     Examples
     --------
     >>> depth = xr.DataArray([[1.5]], {"well": ["a"], "time": [0]}, ("well", "time"))
@@ -131,9 +142,6 @@ def observations_from_frames(
 ) -> xr.Dataset:
     """Return levels and weather as observations, dims (well, time).
 
-    Raises SchemaError if the data do not have their form; the message names well, variable and
-    time.
-
     Parameters
     ----------
     levels : pandas.Series, pandas.DataFrame, or mapping of str to these
@@ -178,6 +186,18 @@ def observations_from_frames(
         Sort times that are not in order.
     missing_values : float, str or iterable of these
         Numbers that stand for a missing value, e.g. -9999; texts matter for files.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` (well, time), m, NaN where nothing was observed; each covariate (well, time), NaN
+        in its gaps; static attributes (well,). What was understood (units, signs, steps) is in the
+        attribute ``understood``, read with ``gwforecast.understood``.
+
+    Raises
+    ------
+    SchemaError
+        If the data do not have their form; the message names well, variable and time.
 
     Examples
     --------

@@ -47,14 +47,23 @@ def derive_features(
 ) -> xr.Dataset:
     """Return the observations with derived covariates added.
 
-    Raises ValueError if a feature is not known.
-
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     features : iterable of str
         Names from :data:`FEATURES`. ``"snow"`` is left out where there is no rain or temperature.
+
+    Returns
+    -------
+    xarray.Dataset
+        The observations with new variables (well, time): ``season_sin`` and ``season_cos``
+        (dimensionless), ``liquid_water`` (mm), ... NaN where a covariate that they need has a gap.
+
+    Raises
+    ------
+    ValueError
+        If a feature is not known.
     """
     for feature in features:
         if feature not in FEATURES:
@@ -236,16 +245,23 @@ def require_covariates(
 ) -> xr.Dataset:
     """Return the observations if no covariate has a gap between its first and its last value.
 
-    Raises SchemaError if a value is missing inside a covariate's span, or all of them are: names
-    the covariate, the well, the number of steps and the dates. A covariate may start late or end
-    early.
-
     Parameters
     ----------
     observations : xarray.Dataset
         Dimensions (well, time).
     names : iterable of str, optional
         Covariates; by default all.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same observations. A covariate may start late or end early.
+
+    Raises
+    ------
+    SchemaError
+        If a value is missing inside a covariate's span, or all of them are: names the covariate,
+        the well, the number of steps and the dates.
     """
     found = gaps_in_covariates(observations, names=names)
     if found:
@@ -304,8 +320,6 @@ def fill_covariates(
 ) -> xr.Dataset:
     """Return the observations with gaps in covariates filled by the rules that are given.
 
-    Raises ValueError if a rule is unknown, or ``"zero"`` is given for a kind.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -325,6 +339,11 @@ def fill_covariates(
     -------
     xarray.Dataset
         With ``<name>_flag`` (well, time) for each covariate that had a gap: 0 as given, 1 filled.
+
+    Raises
+    ------
+    ValueError
+        If a rule is unknown, or ``"zero"`` is given for a kind.
     """
     chosen = dict(BY_KIND) if rules == "by_kind" else _checked_rules(observations, rules)
     cuts = timeline.to_times(list(boundaries))

@@ -180,8 +180,6 @@ def read_sql(
 ) -> xr.Dataset:
     """Read observations from the tables or views of a database.
 
-    Raises SchemaError if a table does not exist or lacks a column.
-
     Parameters
     ----------
     url : str
@@ -200,6 +198,16 @@ def read_sql(
         Column of the level, if several columns could be the level.
     **reading
         Further arguments of :func:`gwforecast.data.assemble.observations_from_frames`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Observations, dims (well, time), as of :func:`gwforecast.observations_from_frames`.
+
+    Raises
+    ------
+    SchemaError
+        If a table does not exist or lacks a column.
     """
     engine = connect(url)
     _check_file(engine)

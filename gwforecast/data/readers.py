@@ -87,9 +87,6 @@ def read_observations(
     What was understood is in the attribute ``understood`` of the result; read it as a table with
     ``gwforecast.understood``.
 
-    Raises FileNotFoundError if a file or folder does not exist. Raises SchemaError if a file can't
-    be read as such data; names file, line, column, well or time.
-
     Parameters
     ----------
     levels : path
@@ -127,7 +124,15 @@ at_step, step, step_stamp, covariate_stamp, duplicates, sort
     Returns
     -------
     xarray.Dataset
-        Observations, dims (well, time).
+        Observations, dims (well, time): ``level``, m, NaN where nothing was observed, covariates,
+        and static attributes (well,).
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file or folder does not exist.
+    SchemaError
+        If a file can't be read as such data; names file, line, column, well or time.
     """
     path = Path(levels)
     if isinstance(wells, str):

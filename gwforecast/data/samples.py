@@ -72,9 +72,6 @@ def sample_path(name: str = DEFAULT_SAMPLE) -> Path:
 def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     """Return an embedded, synthetic data set as observations.
 
-    Raises ValueError if there is no data set of that name, and SchemaError if the checksum of a
-    file differs from the published one.
-
     Parameters
     ----------
     name : str
@@ -87,6 +84,13 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
         was observed and in the whole last year; ``rain``, mm/d; ``temperature``, degC;
         ``evapotranspiration``, mm/d; ``pumping``, m3/d, 0 where the well is not pumped; static
         attributes (well,).
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+    SchemaError
+        If the checksum of a file differs from the published one.
 
     Examples
     --------
@@ -122,9 +126,6 @@ def load_sample(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
 def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     """Return the true levels of a synthetic data set: every day, no gaps, no sensor noise.
 
-    Raises ValueError if there is no data set of that name, and SchemaError if the checksum of a
-    file differs from the published one.
-
     Parameters
     ----------
     name : str
@@ -134,6 +135,11 @@ def load_truth(name: str = DEFAULT_SAMPLE) -> xr.Dataset:
     -------
     xarray.Dataset
         A simulation: ``level`` (well, time), m above the synthetic datum.
+
+    Raises
+    ------
+    ValueError, SchemaError
+        As of :func:`load_sample`.
     """
     table = _read(name, "truth.csv", dates=("date",)).set_index("date")
     values = table.to_numpy(float).T
@@ -229,10 +235,6 @@ def fetch_public(
     Each file is verified by its checksum before it is put in place, so interrupted downloads
     resume.
 
-    Raises ValueError if the data set or its checksums are unknown, or a file differs from the
-    published one, ConnectionError if a file cannot be downloaded, and FileExistsError if a file of
-    that name exists with other content.
-
     Parameters
     ----------
     name : str
@@ -251,6 +253,15 @@ def fetch_public(
     -------
     list of pathlib.Path
         The files, in the order of the registry.
+
+    Raises
+    ------
+    ValueError
+        If the data set or its checksums are unknown, or a file differs from the published one.
+    ConnectionError
+        If a file cannot be downloaded.
+    FileExistsError
+        If a file of that name exists with other content.
 
     References
     ----------

@@ -35,8 +35,6 @@ def check_forecaster(
     It is fitted, refitted and run on a small record, and then again on records whose later levels
     and weather were changed. What it must not use must not change what it predicts.
 
-    Raises ValueError if a rule is broken; the message lists each of them with what was received.
-
     Parameters
     ----------
     model : Forecaster or type
@@ -50,6 +48,11 @@ def check_forecaster(
     -------
     pandas.DataFrame
         Columns rule and passed, one row for each rule that was checked.
+
+    Raises
+    ------
+    ValueError
+        If a rule is broken; the message lists each of them with what was received.
 
     Examples
     --------

@@ -27,9 +27,6 @@ def integrated_gradients(
     actual inputs, and multiplied by their difference [1]_. The contributions of all inputs and lags
     sum to the difference between the level and that at the means, up to the error of the average.
 
-    Raises ValueError if there is less than one lookback before a time, or a time is not on the time
-    axis.
-
     Parameters
     ----------
     forecaster : NeuralForecaster
@@ -48,6 +45,11 @@ def integrated_gradients(
         ``difference`` (well, time), m: level minus that at the means. Inputs are covariates,
         including derived ones. Where networks see means over lags, the contribution of a mean is
         spread evenly over its lags.
+
+    Raises
+    ------
+    ValueError
+        If there is less than one lookback before a time, or a time is not on the time axis.
 
     References
     ----------

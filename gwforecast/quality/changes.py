@@ -78,8 +78,6 @@ class Shift:
 def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Trend:
     """Return slope and significance of the trend of a monthly series.
 
-    Raises ValueError if there are less than five years of months.
-
     Parameters
     ----------
     values : numpy.ndarray
@@ -88,6 +86,22 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
         Number of random series that the test is made with.
     seed : int
         Seed of the random series.
+
+    Returns
+    -------
+    Trend
+        ``slope`` with its 95 % interval ``lower`` and ``upper``, m a year, and ``p_value``, the
+        probability of a trend as clear by chance; see :mod:`gwforecast.quality.changes`.
+
+    Raises
+    ------
+    ValueError
+        If there are less than five years of months.
+
+    References
+    ----------
+    Hirsch et al. (1982), doi:10.1029/WR018i001p00107; Gourieroux et al. (1993),
+    doi:10.1002/jae.3950080507.
 
     Examples
     --------
@@ -109,7 +123,21 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
 def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shift:
     """Return place, size and significance of the largest shift of a monthly series.
 
-    Arguments and errors are those of :func:`find_trend`.
+    Parameters
+    ----------
+    values, draws, seed
+        As of :func:`find_trend`.
+
+    Returns
+    -------
+    Shift
+        ``position`` of the first month after it, ``size``, m, and ``p_value``, the probability of a
+        shift as large anywhere by chance; see :mod:`gwforecast.quality.changes`.
+
+    Raises
+    ------
+    ValueError
+        If there are less than five years of months.
 
     Examples
     --------
@@ -128,10 +156,20 @@ def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shif
 
 
 def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
-    """Return the trend of the monthly means of levels (well, time), m, at each well.
+    """Return the trend of the monthly mean levels of each well.
 
-    Columns are well, slope, lower, upper (m a year), p_value, autocorrelation, months, start, end
-    and reason, which is empty or says why there is no trend.
+    Parameters
+    ----------
+    level : xarray.DataArray
+        Dimensions (well, time), m.
+    draws : int
+        Number of random series of a test.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns well, slope, lower, upper (m a year), p_value, autocorrelation, months, start, end
+        and reason, which is empty or says why there is no trend.
     """
     return _table(level, partial(find_trend, draws=draws))
 
@@ -139,10 +177,21 @@ def trend_table(level: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
 def shift_table(errors: xr.DataArray, *, draws: int = DRAWS) -> pd.DataFrame:
     """Return the largest shift of the monthly means of each well.
 
-    Errors (observed - predicted), dims (well, time), m, show a change that the weather does not
-    explain, such as of pumping, of a reference height or of a sensor. Columns are well, date (first
-    month after the shift), size (m), p_value, autocorrelation, months, start, end and reason, which
-    is empty or says why there is no shift.
+    Errors show a change that the weather does not explain, such as of pumping, of a reference
+    height or of a sensor.
+
+    Parameters
+    ----------
+    errors : xarray.DataArray
+        Observed - predicted, dims (well, time), m; NaN where unknown.
+    draws : int
+        Number of random series of a test.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns well, date (first month after the shift), size (m), p_value, autocorrelation,
+        months, start, end and reason, which is empty or says why there is no shift.
     """
     return _table(errors, partial(find_shift, draws=draws))
 

@@ -27,7 +27,12 @@ def evaluation_residuals(
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return residuals and predictions of a model in the validation and test periods of a well.
 
-    Raises ValueError if the evaluation has no observations, as of a run in shards.
+    Parameters
+    ----------
+    evaluation : Evaluation
+        With its observations.
+    model, well : str
+        Names in the evaluation.
 
     Returns
     -------
@@ -35,6 +40,11 @@ def evaluation_residuals(
         Predicted - observed, dims (time,), m; NaN where either is missing, and in the train period.
     xarray.DataArray
         Predicted, dims (time,), m.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation has no observations, as of a run in shards.
     """
     if evaluation.observations is None:
         raise ValueError(
@@ -49,8 +59,6 @@ def evaluation_residuals(
 
 def residual_diagnostics(residuals: xr.DataArray, predicted: xr.DataArray) -> pd.DataFrame:
     """Return tests of the residuals of one well, each with a sentence of what it means.
-
-    Raises SchemaError if there are fewer than 30 residuals.
 
     Parameters
     ----------
@@ -69,6 +77,11 @@ def residual_diagnostics(residuals: xr.DataArray, predicted: xr.DataArray) -> pd
         explains), spread (rank correlation of the absolute residuals with the predicted level) and
         shift (largest shift of the levels against the predictions, m). Tests of mean, level, season
         and spread allow for the autocorrelation by the effective number of residuals.
+
+    Raises
+    ------
+    SchemaError
+        If there are fewer than 30 residuals.
 
     References
     ----------

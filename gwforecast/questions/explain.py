@@ -73,7 +73,13 @@ class Explained(Answer):
     }
 
     def summary(self) -> pd.DataFrame:
-        """Return the responses by well and covariate."""
+        """Return the responses by well and covariate.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns unit (of the covariate), response and error, m for one unit, days_50, days_90.
+        """
         columns = ["unit", "response", "error", "days_50", "days_90"]
         units = self.responses["covariate_units"].to_series()
         table = self.memory.assign(unit=self.memory["covariate"].map(units))
@@ -81,7 +87,14 @@ class Explained(Answer):
         return table.sort_index(level="well", sort_remaining=False)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return level, base and the contribution of each covariate, m, by well and time."""
+        """Return level, base and the contribution of each covariate, by well and time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns well, time, level, base (the level at the means of all covariates) and one for
+            each covariate or group, m: base and contributions sum to the level.
+        """
         parts = self.contributions["contribution"].to_dataset(GROUP)
         whole = self.contributions[[schema.LEVEL, "base"]].drop_vars(GROUP, errors="ignore")
         return xr.merge([whole, parts]).to_dataframe().reset_index()
@@ -102,9 +115,6 @@ def explain(
 ) -> Explained:
     """Explain simulated levels: which covariate contributes how much, and how fast.
 
-    Raises SchemaError if the observations are not valid, or no well can be used; ValueError if
-    there are more than six groups, or a group names an unknown covariate.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -119,6 +129,13 @@ def explain(
     -------
     Explained
         Contributions over time, step responses and memory.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    ValueError
+        If there are more than six groups, or a group names an unknown covariate.
     """
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,

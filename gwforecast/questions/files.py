@@ -39,11 +39,23 @@ class Answer(Result):
     """Function of ``plots`` and the attributes that it draws, by the end of the name of a file."""
 
     def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
-        """Return tables and Datasets by the names of their files."""
+        """Return tables and Datasets by the names of their files.
+
+        Returns
+        -------
+        dict of str to (pandas.DataFrame or xarray.Dataset)
+            What :meth:`write` writes, as CSV and NetCDF.
+        """
         return {name: getattr(self, attribute) for name, attribute in self.written.items()}
 
     def figures(self) -> dict[str, Callable[..., Any]]:
-        """Return functions that draw the axes of a ``well``, by the end of the name of the file."""
+        """Return functions that draw the figures of a well.
+
+        Returns
+        -------
+        dict of str to callable
+            By the end of the name of the file; each is called with ``well`` and returns axes.
+        """
         from gwforecast import plots  # loads matplotlib
 
         return {
@@ -69,13 +81,24 @@ class Answer(Result):
         return f"{self.about}; {made}, {span_of(self.levels[schema.TIME].values)}"
 
     def plot(self, *, well: str | None = None) -> Any:
-        """Draw the most telling figure of a well, by default of the first with an answer."""
+        """Draw the most telling figure of a well.
+
+        Parameters
+        ----------
+        well : str, optional
+            By default the first well with an answer.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or list of matplotlib.axes.Axes
+            The axes.
+        """
         return next(iter(self.figures().values()))(well=well or self.answered[0])
 
     def write(
         self, folder: Path | str, *, figures: int = 12, progress: ProgressOption = None
     ) -> dict[str, Path]:
-        """Write tables as CSV, Datasets as NetCDF and figures as PNG; return their paths by name.
+        """Write tables as CSV, Datasets as NetCDF and figures as PNG.
 
         Parameters
         ----------
@@ -86,6 +109,11 @@ class Answer(Result):
             Number of wells to draw.
         progress : bool or Progress, optional
             Whether progress is shown, or a callback: figures drawn.
+
+        Returns
+        -------
+        dict of str to pathlib.Path
+            Files written, by their names in the folder.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)

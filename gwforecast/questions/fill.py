@@ -162,7 +162,14 @@ class Filled(Answer):
         return "Extended records; number of time steps"
 
     def summary(self) -> pd.DataFrame:
-        """Return the mean score of the artificial gaps, or the number of steps by flag and well."""
+        """Return the mean score of the artificial gaps, or the number of steps by flag and well.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Of filled gaps: RMSE, m, by length of the gap in weeks and method, and the coverage of
+            the 95 % interval. Of extended records: a row for each well, a column for each flag.
+        """
         if not len(self.scores):
             return pd.crosstab(self.to_dataframe()["well"], self.to_dataframe()["flag"])
         table = self.scores.pivot_table(index="gap_weeks", columns="method", values="rmse")
@@ -171,9 +178,13 @@ class Filled(Answer):
         return table[list(METHODS)].assign(coverage_95=covered, n=n).rename_axis(columns=None)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the levels as a table: well, time, level, lower, upper (95 %) and flag in words.
+        """Return the levels as one long table.
 
-        Steps without a level are left out.
+        Returns
+        -------
+        pandas.DataFrame
+            Columns well, time, level, lower_95, upper_95 (m) and flag, in the words of
+            :data:`FLAGS`. Steps without a level are left out.
         """
         words = {number: word for word, number in FLAGS.items()}
         quantiles = self.levels["level_quantiles"]
@@ -229,9 +240,6 @@ def fill(
     a Kalman smoother, see :mod:`gwforecast.questions.smoother`: a short gap is bridged almost as by
     linear interpolation, and a long one follows the simulation. Observed levels stay as they are.
 
-    Raises SchemaError if the observations are not valid, or no well can be used; ValueError if the
-    longest gap is shorter than a step; RuntimeError if no model can simulate any well.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -258,6 +266,15 @@ def fill(
     -------
     Filled
         Levels with flags and intervals, and scores.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    ValueError
+        If the longest gap is shorter than a step.
+    RuntimeError
+        If no model can simulate any well.
 
     Examples
     --------
@@ -317,9 +334,6 @@ def extend(
     Near the record the error of the simulation is known from the levels, so that the interval is
     narrow there; it grows to that of the simulation far away.
 
-    Raises SchemaError if the observations are not valid, or no well can be used; RuntimeError if no
-    model can simulate any well.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -332,6 +346,13 @@ def extend(
     Filled
         Levels with flags and intervals; gaps between levels are left as they are. There are no
         scores.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
+    RuntimeError
+        If no model can simulate any well.
     """
     report = as_callback(progress)
     left_out = left_out_simulation(

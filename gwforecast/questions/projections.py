@@ -67,8 +67,11 @@ class Projected(Answer):
     def summary(self) -> pd.DataFrame:
         """Return the changes of each period and well over the projections.
 
-        Columns median, lower and upper (5 and 95 % of the projections), share_falling, error (mean
-        standard error) and projections (their number).
+        Returns
+        -------
+        pandas.DataFrame
+            Columns median, lower and upper (5 and 95 % of the projections), m, share_falling (of
+            the projections, 0 to 1), error (mean standard error, m) and projections (their number).
         """
         grouped = self.changes.groupby(["well", "period"], sort=False)
         return pd.DataFrame(
@@ -83,7 +86,13 @@ class Projected(Answer):
         )
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the levels, m, by projection, well and time."""
+        """Return the levels as one long table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns projection, well, time and level, m.
+        """
         return self.levels.to_dataframe().reset_index()
 
     def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
@@ -99,9 +108,6 @@ class Projected(Answer):
 def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> xr.Dataset:
     """Read climate projections from NetCDF, with the names and units of the observations.
 
-    Raises SchemaError if a covariate is missing, or there are grids or calendars that cannot be
-    used.
-
     Parameters
     ----------
     paths : pathlib.Path or sequence of pathlib.Path
@@ -114,6 +120,11 @@ def read_projections(paths: Path | Sequence[Path], observations: xr.Dataset) -> 
     -------
     xarray.Dataset
         Covariates (projection, well, time).
+
+    Raises
+    ------
+    SchemaError
+        If a covariate is missing, or there are grids or calendars that cannot be used.
     """
     several = [paths] if isinstance(paths, Path) else list(paths)
     parts = []
@@ -151,9 +162,6 @@ def project(
     model, such as too much rain, cancels as far as the level depends on it in a straight line.
     Climate models that are far off need a bias correction beforehand.
 
-    Raises SchemaError if a covariate is missing, or the steps differ; ValueError if a period has no
-    step.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -172,6 +180,13 @@ def project(
     -------
     Projected
         Levels, and changes by projection and period.
+
+    Raises
+    ------
+    SchemaError
+        If a covariate is missing, or the steps differ.
+    ValueError
+        If a period has no step.
     """
     stacked = _stacked(_renamed(projections, observations, Path("projections")), "")
     _check_steps(stacked, observations)

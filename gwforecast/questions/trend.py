@@ -191,12 +191,25 @@ class Trends(Answer):
     drawn = {"": ("trend", "levels", "trends", "shifts")}  # noqa: RUF012
 
     def summary(self) -> pd.DataFrame:
-        """Return the trends, observed and weather-corrected, by well."""
+        """Return the trends, observed and weather-corrected, by well.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns slope, lower and upper (m a year), p_value and months, the number of months
+            with a level; NaN where there is no trend.
+        """
         columns = ["slope", "lower", "upper", "p_value", "months"]
         return self.trends.set_index(["well", "series"]).reindex(columns=columns)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return observed and weather-corrected levels, m, by well and time."""
+        """Return observed and weather-corrected levels as one long table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns well, time, observed and corrected, m, without steps that have neither.
+        """
         return self.levels.to_dataframe().dropna(how="all").reset_index()
 
 
@@ -220,8 +233,6 @@ def trend(
     one that the weather does not explain, such as of pumping or drainage. Pumping that is a
     covariate is explained by the simulation and therefore taken out too.
 
-    Raises SchemaError if the observations are not valid, or no well can be used.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -235,6 +246,11 @@ def trend(
     -------
     Trends
         Tables of trends, shifts, indices and droughts.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, or no well can be used.
     """
     left_out = left_out_simulation(
         observations, models=models, settings=settings, seed=seed, members=members,

@@ -81,7 +81,20 @@ class Change:
         return said + f", in {when}" * bool(when)
 
     def applied(self, values: np.ndarray, month: np.ndarray) -> np.ndarray:
-        """Return changed values (..., time) of some months (time,)."""
+        """Return changed values of a covariate.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Shape (..., time), in the units of the covariate; NaN stays NaN.
+        month : numpy.ndarray
+            Shape (time,), 1 to 12.
+
+        Returns
+        -------
+        numpy.ndarray
+            The same shape; values of other months are as they were.
+        """
         changed = self.factor * values + self.shift
         if self.value is not None:
             changed = np.where(np.isfinite(values), self.value, np.nan)
@@ -269,12 +282,24 @@ class Simulated(Answer):
     about = "Simulated levels: mean, lowest and highest of each well, m"
 
     def summary(self) -> pd.DataFrame:
-        """Return mean, lowest and highest level of each well."""
+        """Return mean, lowest and highest level of each well.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns mean, min and max, m.
+        """
         level = self.to_dataframe().groupby("well")["predicted"]
         return level.agg(["mean", "min", "max"])
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the levels with their 95 % interval, m, by well and time."""
+        """Return the levels with their 95 % interval as one long table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns well, time, predicted, lower_95 and upper_95, m.
+        """
         return prediction_table(self.levels[schema.LEVEL], None, by=[schema.WELL, schema.TIME])
 
     def files(self) -> dict[str, pd.DataFrame | xr.Dataset]:
@@ -327,12 +352,24 @@ class WhatIf(Answer):
         return f"What if, {self.name}: mean difference from the reference with its 95 % interval, m"
 
     def summary(self) -> pd.DataFrame:
-        """Return the mean difference of the whole year at each well."""
+        """Return the mean difference of the whole year at each well.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Difference, scenario - reference, with its 95 % interval, m; a row for each well.
+        """
         table = self.differences[self.differences["month"] == 0]
         return table.drop(columns="month").set_index("well")
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the levels with their 95 % interval, m, by scenario, well and time."""
+        """Return the levels with their 95 % interval as one long table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns scenario, well, time, predicted, lower_95 and upper_95, m.
+        """
         by = [SCENARIO, schema.WELL, schema.TIME]
         return prediction_table(self.levels[schema.LEVEL], None, by=by)
 
@@ -398,9 +435,6 @@ def whatif(
     model, between models, and between fits that have each left out a block of years, see
     :mod:`gwforecast.questions.fits`. It does not contain what all models leave out.
 
-    Raises SchemaError if a covariate, well or time does not match the observations; ValueError if
-    changed rain is negative, or a changed covariate infinite.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -418,6 +452,13 @@ def whatif(
     -------
     WhatIf
         Levels, difference, summary by month, and how far covariates leave the trained range.
+
+    Raises
+    ------
+    SchemaError
+        If a covariate, well or time does not match the observations.
+    ValueError
+        If changed rain is negative, or a changed covariate infinite.
 
     Warns
     -----

@@ -239,7 +239,30 @@ def bulletin(
     title: str = "Groundwater levels",
     most_cards: int = MOST_CARDS,
 ) -> str:
-    """Return the bulletin of a forecast as HTML; the parameters are those of :class:`Bulletin`."""
+    """Return the bulletin of a forecast as HTML; the same input gives the same text.
+
+    More settings are those of :class:`Bulletin`.
+
+    Parameters
+    ----------
+    product : xarray.Dataset
+        An archived forecast of one issue time.
+    observations : xarray.Dataset, optional
+        Dimensions (well, time). Later values than the issue time are not shown. Without them there
+        are neither figures nor classes against normal, and no map.
+    verification : pandas.DataFrame, optional
+        Scores as of :func:`gwforecast.verification.archived.verified_scores`.
+    title : str
+        Heading of the page.
+    most_cards : int
+        Greatest number of wells with a figure and a table, starting with those whose status is not
+        ``"ok"``. All wells are in the overview.
+
+    Returns
+    -------
+    str
+        A page that needs no other file. Names of wells are always shown as text, never as HTML.
+    """
     return Bulletin(
         product=product,
         observations=observations,

@@ -66,6 +66,11 @@ def well_report(result: Result | Answer, *, well: str, model: str | None = None)
         Model that is shown; by default the blend, or the model with the best score. An answer has
         its own.
 
+    Returns
+    -------
+    Report
+        Its method ``write`` writes it as HTML or PDF, by the end of the file's name.
+
     Raises
     ------
     ValueError
@@ -91,6 +96,16 @@ def network_report(evaluation: Evaluation, *, links: dict[str, str] | None = Non
         With observations.
     links : dict of str to str, optional
         Addresses of the pages of wells.
+
+    Returns
+    -------
+    Report
+        Its method ``write`` writes it as HTML or PDF, by the end of the file's name.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation has no observations, as of a run in shards.
     """
     observations, scores = _checked(evaluation, None), evaluation.scores
     model = _best(scores)

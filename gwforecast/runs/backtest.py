@@ -71,11 +71,6 @@ def backtest(
     the weather is corrected at each issue time by the last observed levels. The weighted mean of
     the networks and ``kernel_ridge``, where there are two or more of them, is added as ``"blend"``.
 
-    Raises SchemaError if the observations are not valid, there is no issue time, or no well has the
-    weather that the models use without gaps and in each period; ValueError if a setting is
-    impossible: a lookback longer than the record, a horizon longer than the test period or the
-    memory, a stride that leaves one issue time; RuntimeError if no model gave a forecast.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -103,6 +98,23 @@ def backtest(
         month, and no crossing is reported.
     split, models, settings, seed, members, workers, without_weather, out, figures, inputs, progress
         As of :func:`gwforecast.evaluate`.
+
+    Returns
+    -------
+    Backtest
+        Hindcasts of each model with their quantiles, scores and skill by lead time, reliability,
+        coverage, status in the months ahead, and failures of models and wells in ``outcomes``.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, there is no issue time, or no well has the weather that
+        the models use without gaps and in each period.
+    ValueError
+        If a setting is impossible: a lookback longer than the record, a horizon longer than the
+        test period or the memory, a stride that leaves one issue time.
+    RuntimeError
+        If no model gave a forecast.
 
     Examples
     --------

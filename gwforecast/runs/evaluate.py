@@ -82,12 +82,6 @@ def evaluate(
     model ``"blend"``. A failure of a model or well is reported in ``outcomes`` and in a warning;
     the others continue.
 
-    Raises SchemaError if the observations are not valid, no well can be split, or no well has the
-    weather that the models use without gaps and in each period. Raises ValueError if a setting is
-    impossible, e.g. a lookback longer than the record, or the baseline is none of the models;
-    without climatology among them there is no skill. Raises RuntimeError if no model could be
-    fitted.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -122,6 +116,24 @@ def evaluate(
         Files that the observations were read from; the record holds their checksums.
     progress : bool or Progress, optional
         True shows bars with stage, well, member and time left; or a callback of your own.
+
+    Returns
+    -------
+    Evaluation
+        Predictions of each model with their quantiles for all times with weather, scores by period
+        and well with the skill against the baseline, findings in the data, and failures of models
+        and wells in ``outcomes``.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, no well can be split, or no well has the weather that the
+        models use without gaps and in each period.
+    ValueError
+        If a setting is impossible, e.g. a lookback longer than the record, or the baseline is none
+        of the models; without climatology among them there is no skill.
+    RuntimeError
+        If no model could be fitted.
 
     Examples
     --------

@@ -286,12 +286,28 @@ def write_record(
         "models": models,
         "inputs": file_checksums(inputs),
         **details,
-        **result.entries(),
+        **_entries(result),
         **({} if messages is None else {"warnings": messages}),
         "seconds": result.seconds,
         "outputs": [*result.paths, name],
     }
     result.paths[name] = write_text(folder / name, dump_json(record))
+
+
+def _entries(result: Evaluation | Backtest | Tuning) -> dict[str, object]:
+    """Return periods and outcomes of a run, or trials and the best one of a search."""
+    from gwforecast.runs.results import Tuning
+
+    if isinstance(result, Tuning):
+        return {
+            "trials": result.trials["state"].value_counts().to_dict(),
+            "best": {"value": result.value, "settings": result.best},
+            "n": result.n,
+        }
+    return {
+        "split": result.split.to_frame().to_dict("records"),
+        "outcomes": result.outcomes.to_dict("records"),
+    }
 
 
 def file_checksums(paths: Iterable[Path]) -> list[dict[str, object]]:

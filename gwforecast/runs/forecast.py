@@ -59,10 +59,6 @@ def forecast(
     Several models are averaged, weighted by well. To issue many forecasts from one fit, use
     :func:`fit_calibrated`.
 
-    Raises SchemaError if the observations are not valid, the weather has gaps, or it ends before
-    the issue time; ValueError if the horizon is more than 10,000 steps, or a lookback longer than
-    the record.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -86,6 +82,13 @@ def forecast(
     xarray.Dataset
         ``level`` (well, issue_time, lead_time, quantile | member), m; ``valid_time``;
         ``last_observation`` (well, issue_time); attributes ``forcing`` and ``model``.
+
+    Raises
+    ------
+    SchemaError
+        If the observations are not valid, the weather has gaps, or it ends before the issue time.
+    ValueError
+        If the horizon is more than 10,000 steps, or a lookback longer than the record.
 
     Examples
     --------
@@ -143,6 +146,12 @@ def fit_calibrated(
         Weather after the issue times, as in :func:`forecast`.
     progress : bool or Progress, optional
         True shows bars with stage, well, member and time left; or a callback of your own.
+
+    Returns
+    -------
+    Calibrated
+        Its method ``forecast`` issues forecasts with quantiles, ``update`` uses new levels, and
+        ``save`` stores it.
     """
     progress = as_callback(progress)
     chosen = [model_class(one)() if isinstance(one, str) else one for one in forecasters]

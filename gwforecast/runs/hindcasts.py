@@ -77,7 +77,8 @@ class Hindcasts:
         interval = calibrated.calibrate(data, split=split).interval_
         forecaster = calibrated.forecaster
         parts, first = [], forecaster
-        blocks = list(origins.blocks())
+        times, every = origins.issue_times, origins.refit_every or len(origins.issue_times)
+        blocks = [times[first : first + every] for first in range(0, len(times), every)]
         for number, issue_times in enumerate(blocks):
             known = split
             if number:

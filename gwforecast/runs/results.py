@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +23,7 @@ from gwforecast.verification.scoring import choose_models, score_summary
 
 __all__ = [
     "Backtest", "Evaluation", "Origins", "Result", "StatusForecast", "Tuning", "Verification",
-    "one_or_all", "prediction_table", "ranked", "span_of",
+    "one_or_all", "prediction_table", "span_of",
 ]  # fmt: skip
 
 
@@ -40,7 +40,13 @@ class Result(Displayed):
     has_page_of_all: ClassVar[bool] = False
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the result as one long table."""
+        """Return the result as one long table, for any other tool.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each value, with plain columns instead of an index; levels in m.
+        """
         raise NotImplementedError
 
     plot: Callable[..., Any]
@@ -63,6 +69,11 @@ class Result(Displayed):
         -------
         pathlib.Path
             The file.
+
+        Raises
+        ------
+        ValueError
+            If the result has no wells or, of a run in shards, no observations.
         """
         # pages are made by a room above this one, which the table of public names knows
         public = import_module(__name__.partition(".")[0])
@@ -91,20 +102,6 @@ class Result(Displayed):
             return style.picture(axes[0] if isinstance(axes, list) else axes, dpi=DPI)[0]
         except (ValueError, KeyError):  # e.g. a result that was joined from shards
             return None
-
-
-class _OfModels(Result):
-    """A result of models at wells in periods, of which the record of the run tells."""
-
-    split: Split
-    outcomes: pd.DataFrame
-
-    def entries(self) -> dict[str, object]:
-        """Return periods and outcomes for the record of the run."""
-        return {
-            "split": self.split.to_frame().to_dict("records"),
-            "outcomes": self.outcomes.to_dict("records"),
-        }
 
 
 def prediction_table(
@@ -147,7 +144,7 @@ SUMMARY = ("nse", "kge_anomaly", "rmse", "bias", "coverage_95", "skill_rmse")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(_OfModels):
+class Evaluation(Result):
     """The result of an evaluation.
 
     Parameters
@@ -208,9 +205,19 @@ class Evaluation(_OfModels):
         )
 
     def summary(self, *, period: Period = "test", metrics: Sequence[str] = SUMMARY) -> pd.DataFrame:
-        """Return the scores of a period, a row for each model, best first; median over wells.
+        """Return the scores of a period, median over the wells.
 
-        The definitions are :func:`gwforecast.verification.scoring.definitions`.
+        Parameters
+        ----------
+        period : {"train", "validation", "test"}
+            Where the levels are scored; those of the other periods were fitted.
+        metrics : sequence of str
+            Names from :func:`gwforecast.verification.scoring.definitions`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each model, best first, and a column for each metric.
         """
         return score_summary(self.scores, period=period, metrics=metrics)
 
@@ -245,6 +252,11 @@ class Evaluation(_OfModels):
             Period shown; by default all levels.
         ax : matplotlib.axes.Axes, optional
             Axes to draw in; by default those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
         """
         from gwforecast import plots
 
@@ -290,12 +302,6 @@ class Origins:
     forcing: Forcing = field(default_factory=ObservedWeather)
     refit_every: int | None = None
     sliding: bool = False
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Yield the issue times that share a fit."""
-        every = self.refit_every or len(self.issue_times)
-        for first in range(0, len(self.issue_times), every):
-            yield self.issue_times[first : first + every]
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,7 +355,7 @@ class StatusForecast:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Backtest(_OfModels):
+class Backtest(Result):
     """The result of a backtest.
 
     Parameters
@@ -404,14 +410,19 @@ class Backtest(_OfModels):
         )
 
     def summary(self, *, metric: str = "rmse", leads: int = 6) -> pd.DataFrame:
-        """Return a score by model and lead time in steps, a row for each model; median over wells.
+        """Return a score by model and lead time, median over the wells.
 
         Parameters
         ----------
         metric : str
             Name from :func:`gwforecast.verification.lead_scoring.lead_definitions`.
         leads : int
-            Number of lead times, from the first to the last.
+            Number of lead times shown, from the first to the last, closer at the start.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each model, and a column for each lead time, in steps.
         """
         table = forecast_summary(self.scores, metric=metric)
         known = METRICS.get(metric)
@@ -457,6 +468,11 @@ class Backtest(_OfModels):
             Text above the axes at the right.
         ax : matplotlib.axes.Axes, optional
             Axes to draw in; by default those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
         """
         from gwforecast import plots
 
@@ -524,18 +540,36 @@ class Tuning(Result):
         )
 
     def summary(self) -> pd.DataFrame:
-        """Return the five best trials, with their settings."""
-        table = ranked(self).head(5).drop(columns=["reason"]).set_index("number")
+        """Return the five best trials, with their settings.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each trial, by number: state, score, seconds and the searched settings.
+        """
+        table = self.to_dataframe().head(5).drop(columns=["reason"]).set_index("number")
         return table.rename(columns={"value": self.metric})
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return all trials, from best to worst."""
-        return ranked(self)
+        """Return all trials from best to worst: complete, then pruned, then failed ones."""
+        order = {"complete": 0, "pruned": 1, "failed": 2}
+        sign = -1 if METRICS[self.metric].larger_is_better else 1
+        keys = self.trials.assign(state=self.trials["state"].map(order))
+        keys["value"] = sign * keys["value"]
+        return self.trials.loc[keys.sort_values(["state", "value", "number"]).index]
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw the score of each trial, see :func:`gwforecast.plots.tuning`.
 
-        In given axes only the trials are drawn, and not the score by setting.
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw in: then only the trials are drawn, and not the score by setting.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes of the trials.
         """
         from gwforecast import plots
 
@@ -544,20 +578,3 @@ class Tuning(Result):
         return plots.tuning(
             self.trials, space=space, metric=self.metric, model=self.model, axes=axes
         )[0]
-
-    def entries(self) -> dict[str, object]:
-        """Return the numbers of trials by state and the best one, for the record of the search."""
-        return {
-            "trials": self.trials["state"].value_counts().to_dict(),
-            "best": {"value": self.value, "settings": self.best},
-            "n": self.n,
-        }
-
-
-def ranked(tuning: Tuning) -> pd.DataFrame:
-    """Return the trials of a search from best to worst: complete, then pruned, then failed ones."""
-    order = {"complete": 0, "pruned": 1, "failed": 2}
-    sign = -1 if METRICS[tuning.metric].larger_is_better else 1
-    keys = tuning.trials.assign(state=tuning.trials["state"].map(order))
-    keys["value"] = sign * keys["value"]
-    return tuning.trials.loc[keys.sort_values(["state", "value", "number"]).index]

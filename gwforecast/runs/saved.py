@@ -31,9 +31,6 @@ def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Any:
     scheduled forecasts are read as well. Neither TensorFlow nor Keras is imported: stored networks
     run in NumPy.
 
-    Raises FileNotFoundError if the folder or one of its files does not exist; BundleError if a
-    checksum does not match, or anything in it has another form than declared.
-
     Parameters
     ----------
     path : pathlib.Path or str
@@ -46,6 +43,13 @@ def load(path: Path | str, *, classes: Sequence[type[Forecaster]] = ()) -> Any:
     -------
     Forecaster, Calibrated or NormalClassifier
         As it was saved, fitted.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or one of its files does not exist.
+    BundleError
+        If a checksum does not match, or anything in it has another form than declared.
 
     Examples
     --------

@@ -209,11 +209,6 @@ def tune(
     An interrupted search gives the same trials when it is resumed. Networks are trained in three
     stages of members; a trial that is worse than the median at a stage is pruned [2]_.
 
-    Raises ImportError if optuna is not installed; SchemaError if the observations do not have their
-    form, or no well can be scored; ValueError if the metric, the number of trials or the space is
-    not valid, or the folder contains another search; TypeError if the model has no such setting;
-    RuntimeError if no trial could be completed.
-
     Parameters
     ----------
     observations : xarray.Dataset
@@ -236,6 +231,26 @@ def tune(
         Tables that ``best.toml`` contains besides that of the model, e.g. ``data`` and ``split``.
     split, seed, members, workers, without_weather, inputs, progress
         As of :func:`gwforecast.evaluate`.
+
+    Returns
+    -------
+    Tuning
+        ``best``, the settings for ``evaluate(..., settings={model: best})``, their score, and all
+        trials.
+
+    Raises
+    ------
+    ImportError
+        If optuna is not installed.
+    SchemaError
+        If the observations do not have their form, or no well can be scored.
+    ValueError
+        If the metric, the number of trials or the space is not valid, or the folder contains
+        another search.
+    TypeError
+        If the model has no such setting.
+    RuntimeError
+        If no trial could be completed.
 
     References
     ----------

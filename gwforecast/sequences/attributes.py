@@ -109,6 +109,11 @@ class AttributeEncoder:
         names : iterable of str, optional
             The attributes; by default all.
 
+        Returns
+        -------
+        AttributeEncoder
+            Itself.
+
         Raises
         ------
         SchemaError
@@ -162,12 +167,18 @@ class AttributeEncoder:
         return bool(held.size < values.size)
 
     def transform(self, observations: xr.Dataset) -> xr.DataArray:
-        """Return the encoded attributes, float64, dims (well, attribute).
+        """Return the encoded attributes.
 
         Parameters
         ----------
         observations : xarray.Dataset
             Static attributes with dims (well,), for any wells.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, attribute), dimensionless: numbers with mean 0 and standard deviation
+            1 over the training wells, categories as codes or columns of 0 and 1.
 
         Raises
         ------
@@ -200,7 +211,13 @@ class AttributeEncoder:
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the state as plain arrays, for :meth:`from_arrays`."""
+        """Return the state as plain arrays, for :meth:`from_arrays`.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            Settings, columns, means and deviations, and the categories of each attribute.
+        """
         numbers = [n for n in self.names_ if n not in self.levels_]
         arrays = {
             "names": np.array(self.names_, dtype=str),
@@ -218,6 +235,16 @@ class AttributeEncoder:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the encoder whose state :meth:`to_arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to numpy.ndarray
+            Its result.
+
+        Returns
+        -------
+        AttributeEncoder
+            Fitted.
 
         Raises
         ------

@@ -202,6 +202,12 @@ def audit(
     through : {"train", "validation", "test"}
         Last period whose rows statistics may use.
 
+    Returns
+    -------
+    LeakageAudit
+        Printed, it shows which rules hold; ``passed`` is whether all do, ``failures`` are the rows
+        of its ``table`` that do not.
+
     Raises
     ------
     TypeError
@@ -251,6 +257,16 @@ def audit_forecaster(
         Replacements. The rule also holds if missing covariates raise a SchemaError.
     name : str
         Name in the table.
+
+    Returns
+    -------
+    LeakageAudit
+        As of :func:`audit`, a row for each rule and replacement.
+
+    Raises
+    ------
+    TypeError
+        If the split is not sequential.
     """
     rows: list[Row] = []
     for proof in _proofs(forecaster_factory, observations, split, tuple(refit_through)):

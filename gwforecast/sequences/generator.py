@@ -220,7 +220,13 @@ class LabelledWindows(Displayed):
         return f"{type(self).__name__}, period {self.period!r}: {windows}"
 
     def summary(self) -> pd.DataFrame:
-        """Return shape and variables of each input."""
+        """Return shape and variables of each input.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns shape (without the batch) and variables, a row for each input.
+        """
         rows = {name: (shape, ", ".join(self.names.get(name, []))) for name, shape in
                 self.shapes.items()}  # fmt: skip
         return pd.DataFrame.from_dict(rows, orient="index", columns=["shape", "variables"])
@@ -246,7 +252,14 @@ class LabelledWindows(Displayed):
         return np.where(inside, times[np.where(inside, steps, 0)], np.datetime64("NaT"))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each window: well, first input, first target and last target."""
+        """Return one row for each window.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns well, first_input, first_target and last_target, in the order of the batches;
+            NaT outside the time axis.
+        """
         frame = pd.DataFrame({"well": self.wells, "first_target": self.times[:, 0]})
         axis = timeline.to_times(self._observations[schema.TIME].values)
         frame["first_input"] = axis[np.maximum(self.windows_.input_start, 0)]

@@ -96,6 +96,11 @@ class Scaler:
         names : iterable of str, optional
             Variables over (well, time); by default the level and all covariates.
 
+        Returns
+        -------
+        Scaler
+            Itself.
+
         Raises
         ------
         SchemaError
@@ -142,6 +147,11 @@ class Scaler:
             Any dimensions with ``well`` among them, or without it if the statistics are pooled.
             A DataArray must have the name of a fitted variable.
 
+        Returns
+        -------
+        xarray.DataArray or xarray.Dataset
+            Like the data: (value - centre) / scale, dimensionless; NaN stays NaN.
+
         Raises
         ------
         SchemaError
@@ -162,7 +172,7 @@ class Scaler:
         *,
         wells: Sequence[str] | None = None,
     ) -> np.ndarray:
-        """Return scaled variables without labels, shape (row, time, variable), float32.
+        """Return scaled variables without labels.
 
         Parameters
         ----------
@@ -172,6 +182,11 @@ class Scaler:
             The variables.
         wells : sequence of str, optional
             Well whose statistics scale each row; by default the wells of the data.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (row, time, variable), float32; NaN in gaps.
         """
         rows = data[schema.WELL].values.tolist() if wells is None else list(wells)
         values = np.empty((*data[schema.LEVEL].shape, len(names)), np.float32)
@@ -189,6 +204,11 @@ class Scaler:
             Any dimensions with ``well`` among them, e.g. (well, time, member).
         name : str
             The variable.
+
+        Returns
+        -------
+        xarray.DataArray
+            Like the data, in the units of the variable: value * scale + centre.
         """
         center, scale = self._labelled(name, data)
         return (data * scale + center).transpose(*data.dims).rename(name)
@@ -196,7 +216,7 @@ class Scaler:
     def statistics(
         self, name: str, wells: Iterable[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return centre and scale of a variable as arrays of shape (well,).
+        """Return centre and scale of a variable.
 
         Parameters
         ----------
@@ -204,6 +224,18 @@ class Scaler:
             The variable.
         wells : iterable of str, optional
             Wells in the requested order; by default the wells of the fit.
+
+        Returns
+        -------
+        numpy.ndarray
+            Centre, shape (well,), in the units of the variable.
+        numpy.ndarray
+            Scale, shape (well,), in the same units.
+
+        Raises
+        ------
+        SchemaError
+            If the variable or a well was not fitted.
         """
         if name not in self.names_:
             raise SchemaError(
@@ -231,7 +263,13 @@ class Scaler:
         return self.center_[positions, j], self.scale_[positions, j]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the state as plain arrays, for :meth:`from_arrays`."""
+        """Return the state as plain arrays, for :meth:`from_arrays`.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            Settings, and centre, scale, first and last row and number of values (well, variable).
+        """
         methods = [self.methods.get(str(name), "standard") for name in self.names_]
         return {
             "names": self.names_,
@@ -249,6 +287,16 @@ class Scaler:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the scaler whose state :meth:`to_arrays` returned.
+
+        Parameters
+        ----------
+        arrays : mapping of str to numpy.ndarray
+            Its result.
+
+        Returns
+        -------
+        Scaler
+            Fitted.
 
         Raises
         ------
@@ -295,6 +343,16 @@ class Scaler:
 
     def joined(self, other: Self) -> Self:
         """Return a scaler with the wells of this and another scaler for the same variables.
+
+        Parameters
+        ----------
+        other : Scaler
+            Fitted to other wells.
+
+        Returns
+        -------
+        Scaler
+            Wells of this one first; neither is changed.
 
         Raises
         ------

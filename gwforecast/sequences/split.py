@@ -49,17 +49,48 @@ class Split:
         _check_bounds(self.bounds)
 
     def start(self, period: Period) -> xr.DataArray:
-        """Return the first step of a period, dims (well,)."""
+        """Return the first step of a period.
+
+        Parameters
+        ----------
+        period : {"train", "validation", "test"}
+            The period.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well,), ``datetime64``; NaT where a well has no such period.
+        """
         return self.bounds[period].sel(edge="start", drop=True)
 
     def end(self, period: Period) -> xr.DataArray:
-        """Return the last step of a period, dims (well,)."""
+        """Return the last step of a period, which belongs to it.
+
+        Parameters
+        ----------
+        period : {"train", "validation", "test"}
+            The period.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well,), ``datetime64``; NaT where a well has no such period.
+        """
         return self.bounds[period].sel(edge="end", drop=True)
 
     def end_through(self, period: Period) -> xr.DataArray:
-        """Return the last step of the periods up to and including one, dims (well,).
+        """Return the last step of the periods up to and including one.
 
-        If a period does not exist, this is the end of the previous one.
+        Parameters
+        ----------
+        period : {"train", "validation", "test"}
+            The last of the periods.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well,), ``datetime64``. If a period does not exist, this is the end of the
+            previous one.
         """
         end = self.end("train")
         for later in PERIODS[1 : PERIODS.index(period) + 1]:
@@ -68,7 +99,19 @@ class Split:
         return end.rename("end")
 
     def rows(self, observations: xr.Dataset, *periods: Period) -> xr.DataArray:
-        """Return which rows lie in any of the periods, boolean, dims (well, time).
+        """Return which rows lie in any of the periods.
+
+        Parameters
+        ----------
+        observations : xarray.Dataset
+            Dimensions (well, time), wells of the split.
+        *periods : {"train", "validation", "test"}
+            The periods.
+
+        Returns
+        -------
+        xarray.DataArray
+            Boolean, dims of the level, (well, time).
 
         Raises
         ------
@@ -87,7 +130,18 @@ class Split:
         return xr.DataArray(inside, level.coords, level.dims, "rows")
 
     def levels(self, observations: xr.Dataset, *periods: Period) -> xr.DataArray:
-        """Return the levels of the periods, NaN elsewhere, dims (well, time), m."""
+        """Return the levels of the periods.
+
+        Parameters
+        ----------
+        observations, *periods
+            As for :meth:`rows`.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions (well, time), m; NaN elsewhere.
+        """
         return observations[schema.LEVEL].where(self.rows(observations, *periods))
 
     def to_frame(self, observations: xr.Dataset | None = None) -> pd.DataFrame:
@@ -122,7 +176,23 @@ class Split:
 
     @classmethod
     def from_frame(cls, table: pd.DataFrame) -> Split:
-        """Return the split given by a table with the columns well, period, start and end."""
+        """Return the split given by a table.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            Columns well, period, start and end, as of :meth:`to_frame`.
+
+        Returns
+        -------
+        Split
+            Wells in the order of the table.
+
+        Raises
+        ------
+        SchemaError
+            If a well has no train period, or its periods overlap or are not in order.
+        """
         wells = list(dict.fromkeys(table[schema.WELL].tolist()))
         coords = {schema.WELL: np.array(wells, dtype=object), "edge": ["start", "end"]}
         bounds = {}
@@ -262,6 +332,11 @@ def split_by_date(
         Last step of the test period; by default the last observed level of each well.
     gap : int
         Number of steps left out at the start of the validation and of the test period.
+
+    Returns
+    -------
+    Split
+        The same for all wells, except where a well starts late or ends early.
 
     Raises
     ------

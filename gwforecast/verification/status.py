@@ -87,6 +87,11 @@ class LevelStatus:
         rows : xarray.DataArray
             Reference levels, boolean, dims (well, time).
 
+        Returns
+        -------
+        LevelStatus
+            Itself.
+
         Raises
         ------
         SchemaError
@@ -119,12 +124,41 @@ class LevelStatus:
             A well of the reference.
         month : int
             1 to 12.
+
+        Returns
+        -------
+        numpy.ndarray
+            The same shape: 50 is the median of the month. NaN stays NaN; a level beyond all of n
+            years has the percentile 100 / (n + 1) or 100 n / (n + 1).
+
+        Raises
+        ------
+        SchemaError
+            If the well is not in the reference.
         """
         known = self._of(well)[month - 1]
         return _percentile(level, known, np.arange(1, known.size + 1) / (known.size + 1))
 
     def level_at(self, percentile: np.ndarray, *, well: str, month: int) -> np.ndarray:
-        """Return the levels of percentiles of a calendar month, m: the inverse of percentile."""
+        """Return the levels of percentiles of a calendar month: the inverse of percentile.
+
+        Parameters
+        ----------
+        percentile : numpy.ndarray
+            Any shape, 0 to 100.
+        well, month
+            As for :meth:`percentile`.
+
+        Returns
+        -------
+        numpy.ndarray
+            The same shape, m; never beyond the levels of the reference.
+
+        Raises
+        ------
+        SchemaError
+            If the well is not in the reference.
+        """
         known = self._of(well)[month - 1]
         positions = 100 * np.arange(1, known.size + 1) / (known.size + 1)
         return np.asarray(np.interp(percentile, positions, known))
@@ -132,10 +166,28 @@ class LevelStatus:
     def index(self, level: np.ndarray, *, well: str, month: int) -> np.ndarray:
         """Return the standardised groundwater index of monthly levels of a calendar month.
 
-        The normal score of the plotting position (i - 0.5) / n (Bloomfield and Marchant 2013,
-        doi:10.5194/hess-17-4769-2013): 0 is the median of the month, -1 a level as low as in one
-        year of six. Of 20 years, the lowest has -1.96 and the highest 1.96; levels beyond them
-        have no other index, as the record does not reach further.
+        The normal score of the plotting position (i - 0.5) / n [1]_: 0 is the median of the month,
+        -1 a level as low as in one year of six. Of 20 years, the lowest has -1.96 and the highest
+        1.96; levels beyond them have no other index, as the record does not reach further.
+
+        Parameters
+        ----------
+        level, well, month
+            As for :meth:`percentile`.
+
+        Returns
+        -------
+        numpy.ndarray
+            The same shape, dimensionless; NaN stays NaN.
+
+        Raises
+        ------
+        SchemaError
+            If the well is not in the reference.
+
+        References
+        ----------
+        .. [1] Bloomfield and Marchant (2013), doi:10.5194/hess-17-4769-2013.
         """
         known = self._of(well)[month - 1]
         percentile = _percentile(level, known, (np.arange(known.size) + 0.5) / known.size)

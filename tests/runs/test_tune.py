@@ -16,7 +16,7 @@ import gwforecast as gw
 from gwforecast.config.load import load_settings
 from gwforecast.runs import tune as module
 from gwforecast.runs.catalogue import make_forecasters
-from gwforecast.runs.results import Tuning, ranked
+from gwforecast.runs.results import Tuning
 from gwforecast.schema import SchemaError
 from gwforecast.sequences.split import split_by_fraction
 from gwforecast.verification.metrics import METRICS
@@ -114,7 +114,7 @@ def test_the_best_is_the_best_of_all_by_brute_force(fen, metric) -> None:
     tried = {window: found[window] for window in tuning.trials["window"]}
     chosen = (max if METRICS[metric].larger_is_better else min)(tried, key=tried.get)
     assert tuning.best == {"window": chosen}
-    assert ranked(tuning)["value"].iloc[0] == tuning.value
+    assert tuning.to_dataframe()["value"].iloc[0] == tuning.value
 
 
 @pytest.mark.parametrize("model", ["mlp", "lstm"])

@@ -89,6 +89,16 @@ class Archive:
 
         The holder may acquire the lock again, for example to publish.
 
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for another run.
+
+        Yields
+        ------
+        None
+            Use it as ``with archive.locked():``.
+
         Raises
         ------
         ArchiveBusyError
@@ -111,8 +121,12 @@ class Archive:
 
         Parameters
         ----------
+        product : xarray.Dataset
+            A forecast of one issue time.
         revise : bool
             Add a revision if the archive has another forecast of the same issue time.
+        timeout : float
+            Seconds to wait for another run.
 
         Returns
         -------
@@ -161,8 +175,19 @@ class Archive:
 
         Parameters
         ----------
+        issue_time : time
+            Issue time of the forecast.
+        reason : str
+            Why; it is kept, and shown by those who read the archive.
+        now : pandas.Timestamp
+            The current time, naive UTC.
         revision : int, optional
             By default the last revision that stands.
+
+        Returns
+        -------
+        Issue
+            The entry that no longer stands.
 
         Raises
         ------
@@ -185,6 +210,11 @@ class Archive:
     def withdrawals(self) -> list[Withdrawal]:
         """Return what was withdrawn, in that order.
 
+        Returns
+        -------
+        list of Withdrawal
+            Issue time, revision, reason and when it was made.
+
         Raises
         ------
         ArchiveError
@@ -193,7 +223,13 @@ class Archive:
         return self._catalogue.notes("withdrawals")
 
     def pruned(self) -> set[Issue]:
-        """Return the issues whose files were removed; their entries and seals stay."""
+        """Return the issues whose files were removed; their entries and seals stay.
+
+        Returns
+        -------
+        set of Issue
+            Empty where nothing was pruned.
+        """
         rows = {(row.issue_time, row.revision) for row in self._catalogue.notes("pruned")}
         if not rows:
             return set()
@@ -201,19 +237,38 @@ class Archive:
         return {issue for issue in entries if (issue.issue_time, issue.revision) in rows}
 
     def note_pruned(self, issues: Iterable[Issue], *, now: pd.Timestamp) -> None:
-        """Note that the files of some issues are removed; the lock must be held."""
+        """Note that the files of some issues are removed; the lock must be held.
+
+        Parameters
+        ----------
+        issues : iterable of Issue
+            Their entries.
+        now : pandas.Timestamp
+            The current time, naive UTC.
+        """
         made = now.floor("s").isoformat()
         rows = [Withdrawal(issue.issue_time, issue.revision, "pruned", made) for issue in issues]
         self._catalogue.note("pruned", rows)
 
     def standing(self) -> list[Issue]:
-        """Return the last revision of each issue time that was not withdrawn, in order of time."""
+        """Return the last revision of each issue time that was not withdrawn.
+
+        Returns
+        -------
+        list of Issue
+            In order of issue time; neither withdrawn nor pruned ones.
+        """
         out = self._withdrawn()
         last = {issue.issue_time: issue for issue in self.issues() if issue not in out}
         return [last[time] for time in sorted(last)]
 
     def issues(self) -> list[Issue]:
-        """Return the entries of the catalogue in order of publication, without those pruned.
+        """Return the entries of the catalogue, without those pruned.
+
+        Returns
+        -------
+        list of Issue
+            In order of publication; revisions and withdrawn ones are included.
 
         Raises
         ------
@@ -224,7 +279,12 @@ class Archive:
         return [one.issue for one in self.chain() if one.issue not in gone]
 
     def chain(self) -> list[Sealed]:
-        """Return the entries of the catalogue with their seals, in order of publication.
+        """Return the entries of the catalogue with their seals.
+
+        Returns
+        -------
+        list of Sealed
+            In order of publication; each has the seal before it and its own.
 
         Raises
         ------
@@ -240,7 +300,13 @@ class Archive:
         return found
 
     def files(self) -> set[str]:
-        """Return the files of forecasts that are in no pack, relative to the archive."""
+        """Return the files of forecasts that are in no pack.
+
+        Returns
+        -------
+        set of str
+            Paths relative to the archive, with ``/``.
+        """
         names = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.nc"))
         return {name for name in names if not name.startswith((LOST, "."))}
 
@@ -249,13 +315,20 @@ class Archive:
 
         Parameters
         ----------
+        issue_time : time
+            Issue time of the forecast.
         revision : int, optional
-            By default the last revision.
+            By default the last revision that was not withdrawn.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level`` (well, issue_time, lead_time, quantile), m, and what was stored with it.
 
         Raises
         ------
         KeyError
-            If there is no such forecast.
+            If there is no such forecast, or it was withdrawn and no revision is given.
         ArchiveError
             If its file is missing or was changed.
         """
@@ -292,11 +365,37 @@ class Archive:
         return {found[key]: reason for key, reason in reasons.items() if key in found}
 
     def open(self, issue: Issue) -> xr.Dataset:
-        """Return the forecast of an entry of the catalogue."""
+        """Return the forecast of an entry of the catalogue.
+
+        Parameters
+        ----------
+        issue : Issue
+            An entry, as of :meth:`issues`.
+
+        Returns
+        -------
+        xarray.Dataset
+            As of :meth:`read`.
+
+        Raises
+        ------
+        ArchiveError
+            If its file is missing, cannot be read or was changed.
+        """
         return from_bytes(io.BytesIO(self.content(issue)))
 
     def content(self, issue: Issue) -> bytes:
         """Return the file of an entry of the catalogue.
+
+        Parameters
+        ----------
+        issue : Issue
+            An entry, as of :meth:`issues`.
+
+        Returns
+        -------
+        bytes
+            A NetCDF file whose checksum is that of the entry.
 
         Raises
         ------
@@ -321,6 +420,11 @@ class Archive:
         """Remove what interrupted runs left: temporary files, and files without an entry.
 
         The lock must be held.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files that were removed.
         """
         litter = sorted(self.folder.rglob(".*.tmp"))
         pending = self._catalogue.pending()
@@ -339,6 +443,11 @@ class Archive:
         deep : bool
             Read every file and compare its checksum; otherwise only that of the last one, and the
             sizes of all files.
+
+        Returns
+        -------
+        list of str
+            A message for each of them; empty if the archive is sound.
         """
         try:
             issues = self.issues()
@@ -372,7 +481,13 @@ class Archive:
             raise damaged(self.folder, f"{issue.file}{', which is missing' if size < 0 else ''}")
 
     def set_aside(self, name: str) -> None:
-        """Move a file to the folder ``lost+found``; the lock must be held."""
+        """Move a file to the folder ``lost+found``; the lock must be held.
+
+        Parameters
+        ----------
+        name : str
+            Path of the file, relative to the archive.
+        """
         target = self.folder / LOST / name.replace("/", "_")
         target.parent.mkdir(exist_ok=True)
         number = 1
