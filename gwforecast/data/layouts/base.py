@@ -302,12 +302,12 @@ def warn_of_quality(raw: RawTable) -> None:
             raw, name, raw.frame[name].where(texts.isin(REJECTED)), "Values should be sound",
             "whose quality is",
         )  # fmt: skip
-        said = texts.where(texts.isin(CONDITIONS.values()))
+        said = texts.where(texts.isin(CONDITIONS[code] for code in "egfhijoprst"))
         if of_usgs:
             coded = texts.where(~texts.isin(["1", "1.0", "static", "", "nan"]))
             said = coded.map(lambda text: CONDITIONS.get(text, text), na_action="ignore")
         levels = [n for n in map(str, raw.frame.columns) if raw.header(n).is_level]
-        measured = raw.frame[levels].notna().any(axis=1) if levels else said.notna()
+        measured = raw.frame[levels].notna().any(axis=1)
         _warn_of(
             raw, name, said.where(measured), "Levels should be measured at rest",
             "measured under other conditions,",
