@@ -32,7 +32,6 @@ def filled_record(
     filled: xr.Dataset,
     *,
     well: str | None = None,
-    period: tuple[str | pd.Timestamp, str | pd.Timestamp] | None = None,
     note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -42,8 +41,6 @@ def filled_record(
     ----------
     filled : xarray.Dataset
         Attribute ``levels`` of a :class:`gwforecast.questions.fill.Filled`.
-    period : tuple, optional
-        First and last date shown; by default all levels.
     note : str, optional
         Text above the axes at the right, such as the scores of artificial gaps.
     """
@@ -52,7 +49,7 @@ def filled_record(
     flag = one["level_flag"]
     observed = one[schema.LEVEL].where(flag == 0)
     made = flag.isin(FILLED_FLAGS)
-    view = prepare.view_of([one[schema.LEVEL]], period=period, split=None, well=well)
+    view = prepare.view_of([one[schema.LEVEL]], period=None, split=None, well=well)
     bounds = one["level_quantiles"].where(made)
     lower, upper = bounds.isel({schema.QUANTILE: 0}), bounds.isel({schema.QUANTILE: -1})
     simulated = one["simulation"].where(one[schema.LEVEL].notnull())
@@ -253,7 +250,7 @@ def _colours(names: list[str]) -> list[str]:
 
 
 @style.styled
-def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None = None) -> Axes:
+def importance(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the permutation importance of covariates, the most important first.
 
     A bar shows the median decrease in NSE of each covariate, and a dot each repeat and well.
@@ -278,7 +275,7 @@ def importance(table: pd.DataFrame, *, note: str | None = None, ax: Axes | None 
         ax.plot(drops, heights, "o", ms=3, mew=0, color=style.PREDICTED, alpha=0.6, zorder=3)
     ax.set_yticks(range(len(medians)), [covariate_label(str(name)) for name in medians.index])
     ax.set(ylim=(len(medians) - 0.4, -0.6), xlabel="decrease in NSE with values of other years")
-    said = note or "bar: median; dot: weather of one other year"
+    said = "bar: median; dot: weather of one other year"
     style.title(ax, prepare.whose(wells_label(table["well"]), table.attrs.get("model")), said)
     style.finish(ax, grid="x").tick_params(axis="y", length=0)
     return ax
@@ -290,7 +287,6 @@ def attribution(
     *,
     well: str | None = None,
     step: str = "steps",
-    note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the cumulative contribution of inputs to the simulated level by lag.
@@ -321,7 +317,7 @@ def attribution(
         xlim=(1, max(2, int(lags[-1]))), ylim=(0, None), xlabel=f"lag before the level [{step}]",
         ylabel="cumulative attribution [%]",
     )  # fmt: skip
-    style.title(ax, prepare.whose(well, explained.attrs.get("model")), note)
+    style.title(ax, prepare.whose(well, explained.attrs.get("model")), None)
     style.legend_below(ax)
     return style.finish(ax, grid="y")
 

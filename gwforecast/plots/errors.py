@@ -81,7 +81,6 @@ def residuals(
     well: str | None = None,
     model: str | None = None,
     split: Split | None = None,
-    note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the residuals (predicted - observed) over time, with the periods shaded and named.
@@ -99,7 +98,7 @@ def residuals(
     largest = max(1.08 * float(np.abs(pair["residual"]).max()), 0.005)
     ax.set(ylim=(-largest, largest), ylabel=RESIDUAL)
     style.date_axis(ax, view)
-    style.title(ax, prepare.whose(well, model), note, pad=5 if split is None else 16)
+    style.title(ax, prepare.whose(well, model), None, pad=5 if split is None else 16)
     return style.finish(ax)
 
 
@@ -152,7 +151,7 @@ def _boxes(ax: Axes, errors: xr.DataArray, *, outliers: bool) -> None:
 
 @style.styled
 def residual_diagnostics(
-    residuals: xr.DataArray, predicted: xr.DataArray, *, name: str = "", note: str | None = None
+    residuals: xr.DataArray, predicted: xr.DataArray, *, name: str = ""
 ) -> list[Axes]:
     """Draw the diagnostics of the residuals of one well.
 
@@ -167,9 +166,7 @@ def residual_diagnostics(
     predicted : xarray.DataArray
         Dimensions (time,), m.
     name : str
-        Name of well and model, above the figure.
-    note : str, optional
-        Text above the figure at the right; by default the years and the number of residuals.
+        Name of well and model, above the figure, beside the years and the number of residuals.
     """
     known = residuals.where(residuals.notnull() & predicted.notnull()).dropna(schema.TIME)
     errors, times = known.values, known[schema.TIME].values
@@ -195,7 +192,7 @@ def residual_diagnostics(
     for part in ("time", "acf", "level"):
         grid[part].axhline(0.0, color=style.INK, lw=0.6)
     span = " to ".join(timeline.format_time(time) for time in (times[0], times[-1]))
-    style.title(grid["time"], name, note or f"{span}, n = {thousands(errors.size)}")
+    style.title(grid["time"], name, f"{span}, n = {thousands(errors.size)}")
     return [style.finish(ax) for ax in grid.values()]
 
 

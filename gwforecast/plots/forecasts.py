@@ -51,15 +51,15 @@ def fan(
     weather: xr.Dataset | None = None,
     normal: bool = False,
     thresholds: Sequence[float] = (),
-    note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a fan chart: the median and intervals of a forecast, with earlier levels and rain.
 
     The median and the intervals are joined to the last observed level before the issue time.
 
-    Levels after the issue time are open dots. Rain is drawn from the top if there is a covariate of
-    this kind, paler after the issue time.
+    Above the axes stand the origin of the weather after the issue time, and the date of the last
+    level if it is older than that. Levels after the issue time are open dots. Rain is drawn from
+    the top if there is a covariate of this kind, paler after the issue time.
 
     Parameters
     ----------
@@ -80,9 +80,6 @@ def fan(
     thresholds : sequence of float
         Levels of alert, m, drawn as dashed lines. One that is further from the levels shown than
         their range is left out, so that the forecast can still be read.
-    note : str, optional
-        Text above the axes at the right; by default the origin of the weather after the issue time,
-        and the date of the last level if it is older than that.
     """
     well = prepare.only_well(forecast, well)
     prepare.only_well(observations, well)
@@ -107,7 +104,7 @@ def fan(
     ax.set_ylabel(level_label(level))
     name = prepare.whose(well, prepare.only_model(forecast, model, well=well), of=forecast)
     known = (_stale(last, shown), WEATHER.get(str(forecast.attrs.get("forcing")), ""))
-    style.title(ax, name, note or "; ".join(text for text in known if text), pad=16)
+    style.title(ax, name, "; ".join(text for text in known if text), pad=16)
     style.legend_below(ax, handles=handles, below=style.date_axis(ax, view))
     return style.finish(ax)
 
@@ -237,14 +234,13 @@ def hindcasts(
     well: str | None = None,
     model: str | None = None,
     stride: int | None = None,
-    note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the medians of forecasts from many issue times over the observed levels.
 
     Successive forecasts alternate between two colours and begin with a dot. With a single lead
     time, the medians of all issue times are joined to one line. Longer spans without a forecast
-    are hatched.
+    are hatched. Above the axes stand the lead times and issue times shown.
 
     Parameters
     ----------
@@ -253,8 +249,6 @@ def hindcasts(
     stride : int, optional
         Draw only every ``stride``-th issue time; by default at most three lines overlap, and at
         most 80 are drawn.
-    note : str, optional
-        Text above the axes at the right; by default the lead times and issue times shown.
     """
     well = prepare.only_well(hindcasts, well)
     prepare.only_well(observations, well)
@@ -286,7 +280,7 @@ def hindcasts(
     name = prepare.whose(well, prepare.only_model(hindcasts, model, well=well), of=hindcasts)
     which = _which(issues[schema.LEAD_TIME].values, stride)
     weather = WEATHER.get(str(hindcasts.attrs.get("forcing")), "")
-    style.title(ax, name, note or "; ".join(text for text in (which, weather) if text))
+    style.title(ax, name, "; ".join(text for text in (which, weather) if text))
     style.legend_below(ax, handles=handles, below=style.date_axis(ax, view))
     return style.finish(ax)
 

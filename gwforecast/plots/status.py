@@ -35,7 +35,6 @@ def classes(
     *,
     observed: xr.DataArray | None = None,
     well: str | None = None,
-    note: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the probabilities of three classes as stacked areas, with the observed class above.
@@ -70,7 +69,7 @@ def classes(
     style.date_axis(ax, view)
     ax.set(ylim=(0, 1.0 if observed is None else 1.38), ylabel="probability")
     ax.set_yticks(np.linspace(0, 1, 5))
-    style.title(ax, well, note)
+    style.title(ax, well, None)
     style.legend_below(ax)
     return style.finish(ax)
 

@@ -455,7 +455,6 @@ class Backtest(Result):
         *,
         well: str | None = None,
         model: str | None = None,
-        note: str | None = None,
         ax: Any = None,
     ) -> Any:
         """Draw the hindcasts of a well, see :func:`gwforecast.plots.hindcasts`.
@@ -464,8 +463,6 @@ class Backtest(Result):
         ----------
         well, model : str, optional
             By default the first well, and the model with the lowest mean RMSE.
-        note : str, optional
-            Text above the axes at the right.
         ax : matplotlib.axes.Axes, optional
             Axes to draw in; by default those of a new figure.
 
@@ -484,9 +481,7 @@ class Backtest(Result):
         well = str(self.hindcasts[schema.WELL].values[0]) if well is None else well
         of_well = self.scores[self.scores[schema.WELL] == well]
         best = model or str(forecast_summary(of_well, metric="rmse").mean(axis=1).idxmin())
-        return plots.hindcasts(
-            self.hindcasts, self.observations, well=well, model=best, note=note, ax=ax
-        )
+        return plots.hindcasts(self.hindcasts, self.observations, well=well, model=best, ax=ax)
 
     @property
     def scores(self) -> pd.DataFrame:
