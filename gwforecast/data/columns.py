@@ -288,7 +288,7 @@ class _Stated:
         for name in self.raw.frame.columns:
             column = self.raw.frame[name]
             meaning = self.raw.header(name).meaning
-            if is_numeric(column) or meaning in ("well", "parameter", "direction"):
+            if is_numeric(column) or meaning in ("well", "parameter", "direction", "quality"):
                 continue
             texts = [str(text).strip() for text in column.dropna().unique()]
             length = parse_length(f"m {texts[0]}") if len(texts) == 1 else None

@@ -587,4 +587,5 @@ def _common_ending(stems: list[str]) -> str:
 
 
 def _well_name(path: Path) -> str:
-    return path.resolve().parent.name if path.stem.lower() in GENERIC_STEMS else path.stem
+    stem = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+    return path.resolve().parent.name if stem.lower() in GENERIC_STEMS else stem

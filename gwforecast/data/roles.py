@@ -17,7 +17,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = [
     "Roles", "find_roles", "is_code", "is_constant", "is_numeric", "refuse_numbers_as_text",
-    "text_of",
+    "refuse_stations", "text_of",
 ]  # fmt: skip
 
 REASONS = {
@@ -145,7 +145,7 @@ def _wells(
         roles.left.update({n: "another name of the well" for n in named if n not in roles.wells})
     else:
         found = _unnamed_wells(raw, free, roles, codes=not chosen)
-        roles.wells = [found] if found else []
+        roles.wells = [found] if found else [n for n in screens if not is_constant(frame[n])][:1]
     _add_screens(raw, screens, roles)
     if not chosen:
         _add_what_parts(raw, headers, roles)
@@ -183,7 +183,7 @@ def _repeated(frame: pd.DataFrame, names: list[str]) -> bool:
 
 def _add_screens(raw: RawTable, screens: list[str], roles: Roles) -> None:
     frame = raw.frame
-    if not roles.wells or not screens:
+    if not roles.wells or not screens or roles.wells == screens[:1]:
         return
     by_well = frame.groupby(roles.wells[0], sort=False)[screens[0]].nunique()
     if raw.layout == "DINOloket" or (by_well > 1).any():
@@ -356,7 +356,13 @@ def _known_levels(raw: RawTable, known: dict[str, Header], roles: Roles) -> list
         return names
     rests = [known[n].rest for n in names]
     states = any(set(tokens(rest)) <= STATES for rest in rests if rest)
-    if (not roles.wells or roles.name) and all(rests) and len(set(rests)) == len(rests):
+    mixed = bool(roles.name) and len({known[n].meaning for n in names}) > 1
+    if (
+        (not roles.wells or roles.name)
+        and all(rests)
+        and len(set(rests)) == len(rests)
+        and (not mixed)
+    ):
         if states:
             raise _several(names)
         roles.wide = True
@@ -452,6 +458,17 @@ def _holds_digits(column: pd.Series) -> bool:
     known = column.dropna().astype(str)
     digits = known.str.fullmatch(r"\s*[<>~]?[+-]?\d[\d.,' ]*\s?(?:[^\W\d]{1,3}\.?|\*)?\s*")
     return len(known) > 0 and bool((digits & ~known.map(is_date)).mean() > 0.5)
+
+
+def refuse_stations(raw: RawTable, names: Sequence[str], wells: Sequence[str]) -> None:
+    """Refuse covariates that are called by numbers, as the stations of a wide table are."""
+    numbers = [n for n in names if re.fullmatch(r"\d{3,}(?:-\d)?", n) and n not in wells]
+    if numbers:
+        raise SchemaError(
+            "A covariate needs the name of what it is. Received columns called by numbers, e.g. "
+            f"{', '.join(map(repr, numbers[:3]))}, which may be stations, in {raw.path}. Keep the "
+            "date and the column of one station, and call it e.g. rain or temperature."
+        )
 
 
 def refuse_numbers_as_text(raw: RawTable, name: str) -> None:

@@ -19,6 +19,7 @@ from gwforecast.data.roles import (
     is_constant,
     is_numeric,
     refuse_numbers_as_text,
+    refuse_stations,
     text_of,
 )
 from gwforecast.data.terms.headers import Header, read_header, tokens
@@ -449,6 +450,7 @@ def table_of_covariates(
             f"{list(map(str, raw.frame.columns))[:12]} in {raw.path}. Check the file and the "
             "decimal mark."
         )
+    refuse_stations(raw, kept, wells)
     unnamed = [n for n in map(str, frame.columns) if re.fullmatch(r"value(?: \d+)?", n)]
     if len(unnamed) > 1:
         raise SchemaError(
@@ -513,12 +515,17 @@ def _one_column_each(raw: RawTable) -> RawTable:
 def _of_one_parameter(raw: RawTable, values: str) -> RawTable:
     """Return a table whose column of values has the name of the only parameter, where one is."""
     frame = raw.frame
-    names = [n for n in map(str, frame.columns) if raw.header(n).meaning == "parameter"]
-    if not names or is_numeric(frame[names[0]]) or not is_constant(frame[names[0]]):
-        return raw
-    name = str(frame[names[0]].dropna().iloc[0]).strip()
+    named = [n for n in map(str, frame.columns) if raw.header(n).meaning == "parameter"]
     units = [n for n in map(str, frame.columns) if raw.header(n).meaning == "unit"]
     unit = str(frame[units[0]].dropna().iloc[0]) if units and is_constant(frame[units[0]]) else None
+    said = [raw.facts.get(fact, "") for fact in ("parameter", "series")]
+    name = next((text for text in said if read_header(text).kind and not named), "")
+    if name:
+        unit = unit or raw.facts.get("unit")
+    elif named and not is_numeric(frame[named[0]]) and is_constant(frame[named[0]]):
+        name = str(frame[named[0]].dropna().iloc[0]).strip()
+    else:
+        return raw
     header = raw.headers.get(name, read_header(name)).with_unit(unit)
     return raw.changed(
         frame=frame.rename(columns={values: name}), headers={**raw.headers, name: header}

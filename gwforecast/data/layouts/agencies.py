@@ -183,29 +183,43 @@ def _series_of_bro(table: pd.DataFrame, names: dict[str, Any]) -> pd.DataFrame:
     if pd.api.types.is_numeric_dtype(stamps.dtype):
         stamps = pd.to_datetime(stamps, unit="ms")
     values = {
-        c: table[c] for name, c in names.items() if "waarde" in name and table[c].notna().any()
+        name: table[c] for name, c in names.items() if "waarde" in name and table[c].notna().any()
     }
     if not values:
         raise SchemaError(
             "A series of the BRO must hold values, in a column named '... Waarde [m]'. Received "
             f"the columns {list(map(str, table.columns))} without any. Check the dossier."
         )
-    return pd.DataFrame({"time": stamps, **values})
+    states = [n for state in ("beoordeeld", "voorlopig", "onbekend") for n in values if state in n]
+    known = pd.DataFrame({name: values[name] for name in states})
+    if len(states) < 2 or (known.max(axis=1) > known.min(axis=1)).any():  # which is right?
+        return pd.DataFrame({"time": stamps, **{str(names[n]): c for n, c in values.items()}})
+    best = values[states[0]]
+    for state in states[1:]:
+        best = best.fillna(values[state])
+    others = {
+        str(names[n]): c for n, c in values.items() if n not in states and "controle" not in n
+    }
+    said = ", else ".join(n.removesuffix(" waarde [m]") for n in states)
+    return pd.DataFrame({"time": stamps, f"waterstand, {said} [m NAP]": best, **others})
 
 
-_STATION = {"station": "stn, stations id, station abbr, station, staid, num poste, id"}
+_STATION = {
+    "station": "stn, stations id, station abbr, station, staid, num poste, id, station code, "
+               "station location",
+}  # fmt: skip
 _GHCN = {
     "rain 0.1 mm": "prcp", "temperature_max 0.1 degC": "tmax", "temperature_min 0.1 degC": "tmin",
     "temperature 0.1 degC": "tavg", "snow mm": "snwd, snow", "wind 0.1 m/s": "awnd",
     "time": "date",
 }  # fmt: skip
 WEATHER: tuple[Known, ...] = (
-    Known("KNMI daily weather", "stn, yyyymmdd",
+    Known("KNMI daily weather", "stn, yyyymmdd | station code, date, rh | station code, date, tg",
           {"rain 0.1 mm": "rh, rd", "evapotranspiration 0.1 mm": "ev24",
            "temperature 0.1 degC": "tg, t", "temperature_min 0.1 degC": "tn",
            "temperature_max 0.1 degC": "tx", "radiation J/cm2": "q", "humidity %": "ug",
            "pressure 0.1 hPa": "pg, p", "wind 0.1 m/s": "fg, fh", "snow cm": "sx",
-           "time": "yyyymmdd", "clock": "hh", "other": "dr, rhx", **_STATION},
+           "time": "yyyymmdd, date", "clock": "hh", "other": "dr, rhx", **_STATION},
           note="units by KNMI's codes (0.1 mm, 0.1 degC); rain of -1 is below 0.05 mm, read as 0"),
     Known("DWD Climate Data Center", "stations id, mess datum",
           {"rain mm": "rsk, rs, r1", "temperature degC": "tmk, tt tu",
@@ -215,12 +229,12 @@ WEATHER: tuple[Known, ...] = (
           others="quality", missing=(-999.0,),
           note="columns by the codes of the DWD; -999 is missing"),
     Known("MeteoSwiss",
-          "station abbr, reference timestamp | stn, time, rre150d0 | stn, time, tre200d0",
+          "station abbr, reference timestamp | rre150d0 | tre200d0",
           {"rain mm": "rre150d0, rka150d0", "temperature degC": "tre200d0",
            "temperature_min degC": "tre200dn", "temperature_max degC": "tre200dx",
            "humidity %": "ure200d0", "pressure hPa": "prestad0", "radiation W/m2": "gre000d0",
            "evapotranspiration mm": "erefaod0", "wind m/s": "fkl010d0", "snow cm": "htoautd0",
-           "time": "time, reference timestamp", **_STATION},
+           "time": "time, date, reference timestamp", **_STATION},
           others="quality", note="columns by the codes of MeteoSwiss; others are left out"),
     Known("NOAA GSOD", "station, date, temp, prcp attributes, frshtt",
           {"temperature degF": "temp", "temperature_max degF": "max",
@@ -317,7 +331,7 @@ def of_one_station(raw: RawTable, known: Known) -> RawTable:
             frame = frame.assign(**{str(name): frame[name].mask(status == 8)})
     station = next((n for n, h in raw.headers.items() if h.meaning == "station"), None)
     if station in frame.columns and known in WEATHER:
-        stations = frame[station].dropna().astype(str).str.strip().unique()
+        stations = frame[station].dropna().astype(str).str.strip().str.removesuffix(".0").unique()
         if len(stations) > 1:
             raise SchemaError(
                 f"A table of weather must hold one station. Received {len(stations)} in column "
@@ -403,7 +417,8 @@ KNOWN: tuple[Known, ...] = (
            "depth cm below MP": "stand cm t o v mp", "depth cm below MV": "stand cm t o v mv",
            "screen": "filternummer", "well": "locatie"}),
     Known("Texas TWDB", "statewellnumber, measurementdate, depthfromlsd",
-          {"depth ft below land surface": "depthfromlsd", "level ft": "waterelevation",
+          {"depth ft below land surface": "depthfromlsd",
+           "level ft": "waterelevation, waterlevelelevation",
            "quality": "changeinwaterlevel, measurementmonth, measurementday, measurementyear, "
                       "measurementnumber",
            "time": "measurementdate"},

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from gwforecast.data.terms.headers import Header, read_header, tokens
 from gwforecast.data.terms.units import fold
@@ -19,7 +20,7 @@ from gwforecast.timeline import format_time
 
 __all__ = [
     "DRY", "MISSING", "Dialect", "Known", "RawTable", "facts_of_lines", "keep_facts", "meanings",
-    "warn_of_quality",
+    "warn_of_periods", "warn_of_quality",
 ]  # fmt: skip
 
 MISSING = (
@@ -27,7 +28,11 @@ MISSING = (
     "---", "----", "-----", "*", "**", "***", "?", "Lücke", "lücke", "Luecke", "k.A.", "missing",
     "Missing", "M", "#NV", "#WERT!", "#VALUE!", "#REF!", "#DIV/0!", "ND", "nd", "N.D.", ".",
     "no data", "No Data", "NoData", "<NA>", "fehlt", "geen data", "manquant",
-    "Nulo", "nulo", "S/D", "s/d", "sin dato", "sin datos",
+    "Nulo", "nulo", "S/D", "s/d", "sin dato", "sin datos", "n.d.", "N/D", "n/d", "#N/D", "#N/V",
+    "sem dados", "brak", "brak danych", "chybí", "saknas", "mangler",
+    "puuttuu", "nessun dato", "n.b.", "///", "\u00d7", "欠測", "缺测", "缺測", "결측", "\u2013",
+    "\u2014",
+    "Eqp", "Mnt", "Ssn", "Dis", "Bkw", "Rat", "ZFl",  # of USGS: equipment, maintenance, season, ...
 )  # fmt: skip
 """Texts that stand for a missing value in many files, whole cells."""
 DRY = ("dry", "trocken", "droog", "sec", "a sec", "seco", "asciutto", "secco", "torr", "toer",
@@ -40,6 +45,8 @@ _REJECTED = """suspect, rejected, bad, invalid, erroneous, error, wrong, unusabl
     avvist"""
 REJECTED = frozenset(word.strip() for word in _REJECTED.split(","))
 """Words of a column of quality for a value that is not to be used, folded."""
+_EVENTS = re.compile(r"\b(?:anomal\w*|pump(?:ing|ed)?|suspect|rejected|excluded?)\b")
+"""Words of a column that says by yes or no that a value is not to be used."""
 CONDITIONS = {
     "a": "affected by air pressure", "b": "affected by the tide", "c": "ice", "d": "dry",
     "e": "recently flowing", "f": "flowing", "g": "nearby flowing", "h": "nearby recently flowing",
@@ -198,6 +205,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
         "parameter", "stationparameter name", "parametertype name", "sachgebiet", "ts name",
         "parameter name", "messgroesse",
     ),
+    "series": ("exportzeitreihe",),
     "easting": ("ostwert", "easting", "rechtswert", "x", "x coordinaat", "longitude", "lon"),
     "northing": ("nordwert", "northing", "hochwert", "y", "y coordinaat", "latitude", "lat"),
     "missing": ("missing value", "missval", "nodata value", "fehlwert"),
@@ -294,13 +302,15 @@ def warn_of_quality(raw: RawTable) -> None:
     Words of columns of quality say so, and the codes of USGS; no value is left out.
     """
     for name in map(str, raw.frame.columns):
-        of_usgs = " ".join(tokens(name)) == "lev status cd"
-        if raw.header(name).meaning != "quality" and not of_usgs:
+        words = " ".join(tokens(name))
+        of_usgs = words == "lev status cd"
+        event = not is_numeric_dtype(raw.frame[name].dtype) and bool(_EVENTS.search(words))
+        if raw.header(name).meaning != "quality" and not of_usgs and not event:
             continue
         texts = raw.frame[name].astype("str").map(fold, na_action="ignore")
+        bad = texts.isin(REJECTED | ({"y", "yes", "true"} if event else set()))
         _warn_of(
-            raw, name, raw.frame[name].where(texts.isin(REJECTED)), "Values should be sound",
-            "whose quality is",
+            raw, name, raw.frame[name].where(bad), "Values should be sound", "whose quality is",
         )  # fmt: skip
         said = texts.where(texts.isin(CONDITIONS[code] for code in "egfhijoprst"))
         if of_usgs:
@@ -312,6 +322,24 @@ def warn_of_quality(raw: RawTable) -> None:
             raw, name, said.where(measured), "Levels should be measured at rest",
             "measured under other conditions,",
         )  # fmt: skip
+
+
+def warn_of_periods(raw: RawTable) -> None:
+    """Warn of amounts of another number of days or hours than most, by a column that says so."""
+    for name in map(str, raw.frame.columns):
+        known = raw.frame[name].dropna()
+        if tokens(name)[:1] != ["period"] or not is_numeric_dtype(known.dtype) or not len(known):
+            continue
+        usual = known.mode().iloc[0]
+        others = known[known != usual]
+        if len(others):
+            warnings.warn(
+                f"Amounts must be of one step. Received {len(others)} of {len(known)} of another "
+                f"period than {usual:g}, the first {others.iloc[0]:g} at "
+                f"{format_time(others.index[0])}, in the column {name!r} of {raw.path}; they are "
+                "kept at their times. Divide them among the days before, or empty their cells.",
+                stacklevel=2,
+            )
 
 
 def _warn_of(raw: RawTable, name: str, said: pd.Series, rule: str, which: str) -> None:

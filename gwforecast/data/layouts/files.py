@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import gzip
 import re
+import zipfile
+import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -15,7 +22,7 @@ from gwforecast.data.layouts.agencies import (
     recognise,
     series_of_pairs,
 )
-from gwforecast.data.layouts.base import Dialect, RawTable, warn_of_quality
+from gwforecast.data.layouts.base import Dialect, RawTable, warn_of_periods, warn_of_quality
 from gwforecast.data.layouts.excel import EXCEL, OLD_EXCEL, hint_of_row, read_workbook
 from gwforecast.data.layouts.records import (
     JSON,
@@ -25,7 +32,7 @@ from gwforecast.data.layouts.records import (
     read_xml_records,
     strip,
 )
-from gwforecast.data.terms.headers import read_header
+from gwforecast.data.terms.headers import read_header, tokens
 from gwforecast.data.terms.units import fold
 from gwforecast.data.terms.words import CALENDAR
 from gwforecast.data.text import delimited
@@ -39,16 +46,20 @@ __all__ = ["READABLE", "read_file", "read_named_rows"]
 XML = (".xml", ".xle")
 READABLE = (*delimited.TABLES, *EXCEL, *XML, ".mon", ".uvf", ".zrx", ".dly")
 """Suffixes of files that hold tables; upper case as well."""
+PACKED = (".gz", ".zip")
+MOST_BYTES = 2 << 30
 
 
 def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
-    """Return the tables of a file, with times.
+    """Return the tables of a file, with times; of a .gz or .zip, those of the file within.
 
     Raises FileNotFoundError if there is no file, and SchemaError if it can't be read as tables
     with times.
     """
     delimited.check_exists(path)
     suffix = path.suffix.lower()
+    if suffix in PACKED:
+        return _of_archive(path, dialect)
     if suffix in OLD_EXCEL:
         raise SchemaError(
             f"A workbook must be .xlsx. Received {path}. Save it as .xlsx, or the sheet as CSV."
@@ -81,6 +92,67 @@ def read_file(path: Path, dialect: Dialect) -> list[RawTable]:
     return _with_hint(
         lambda *given: [delimited.read_delimited(*given)], delimited.hint_of_header, path, dialect
     )
+
+
+def _of_archive(path: Path, dialect: Dialect) -> list[RawTable]:
+    """Return the tables of the only file of an archive, or of one larger than all others."""
+    try:
+        made, inside, others = _unpacked(path, path.stat().st_mtime_ns)
+    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise SchemaError(
+            f"A .gz or .zip must be readable. Received {path}: {error}. Export it again, or unpack "
+            "it."
+        ) from None
+    try:
+        parts = read_file(Path(made.name) / inside, dialect)
+    except SchemaError as error:
+        within = str(Path(made.name) / inside)
+        raise SchemaError(str(error).replace(within, f"{path} ({inside})")) from None
+    notes = [f"archive: {inside} of {path.name}"]
+    notes += [f"left out: {other} of {path.name} (a smaller file)" for other in others]
+    return [raw.changed(path=path, notes=[*notes, *raw.notes]) for raw in parts]
+
+
+@lru_cache(maxsize=4)  # the unpacked file is read again for the lines of messages
+def _unpacked(path: Path, _: int) -> tuple[TemporaryDirectory[str], str, list[str]]:
+    """Return a folder with the unpacked file, its name, and the files that are left out."""
+    made = TemporaryDirectory(prefix="gwforecast-")
+    atexit.register(made.cleanup)
+    if path.suffix.lower() == ".gz":
+        inside, others = path.stem if Path(path.stem).suffix else f"{path.stem}.csv", []
+        with gzip.open(path) as packed:
+            _copied(packed, Path(made.name) / inside, path)
+        return made, inside, others
+    with zipfile.ZipFile(path) as archive:
+        found = [
+            entry for entry in archive.infolist()
+            if not entry.is_dir() and Path(entry.filename).suffix.lower() in (*READABLE, *JSON)
+        ]  # fmt: skip
+        found.sort(key=lambda entry: -entry.file_size)
+        if not found or sum(entry.file_size for entry in found[1:]) > found[0].file_size:
+            raise SchemaError(
+                "An archive must hold one file of data, or one larger than all others. Received "
+                f"{[entry.filename for entry in archive.infolist()][:6]} in {path}. Unpack it, and "
+                "give the file, or a folder with a file for each well."
+            )
+        inside = Path(found[0].filename).name
+        with archive.open(found[0]) as packed:
+            _copied(packed, Path(made.name) / inside, path)
+    return made, inside, [Path(entry.filename).name for entry in found[1:]]
+
+
+def _copied(packed: IO[bytes], path: Path, archive: Path) -> None:
+    """Write a file of an archive, up to a size."""
+    left = MOST_BYTES
+    with path.open("wb") as file:
+        while part := packed.read(1 << 20):
+            left -= len(part)
+            if left < 0:
+                raise SchemaError(
+                    f"A file of an archive must be below {MOST_BYTES >> 30} GiB. Received a larger "
+                    f"one in {archive}. Unpack it."
+                )
+            file.write(part)
 
 
 def _with_hint(
@@ -121,11 +193,13 @@ def _with_times(raw: RawTable, dialect: Dialect) -> list[RawTable]:
     raw = loggers.adapt_logger(raw) if raw.layout in ("table", "Excel table") else raw
     raw = dated(raw, dialect)
     warn_of_quality(raw)
+    warn_of_periods(raw)
     return [_without_counters(raw)]
 
 
 _OF_YEARS = ("annual", "total", "sum", "mean", "average", "jahr", "anual", "annuel", "summe",
              "mittel", "moyenne", "media", "ann")  # fmt: skip
+_WATER_YEAR = r"hydro|water year|abflussjahr|wasserwirtschaft"
 LEAST_DATES = 4  # columns named by dates of a table that has dates in its header
 
 
@@ -149,20 +223,37 @@ def _rows_of_times(raw: RawTable) -> RawTable:
 def _of_months(raw: RawTable, names: list[str]) -> RawTable | None:
     """Return a table of a row a year and a column a month as a long one; None for any other."""
     months = {name: number for name in names if (number := month_of(name))}
-    years = [name for name in names if fold(name).strip() in CALENDAR["year"]]
+    years = [n for n in names if n not in months and set(tokens(n)) & set(CALENDAR["year"])]
+    years = years or [n for n in names if re.search(_WATER_YEAR, fold(n))]
     if sorted(months.values()) != list(range(1, 13)) or len(years) != 1:
         return None
+    order = list(months.values())
+    first = order[0]
+    if first > 1 and not re.search(_WATER_YEAR, fold(years[0])):
+        raise SchemaError(
+            "A row of months must be of one calendar year, or of a year that its header calls "
+            f"hydrological. Received {years[0]!r} before months from {next(iter(months))!r} on in "
+            f"{raw.path}, the first of which may be of the year before. Call it 'hydrological "
+            "year' if they are, or write a row for each month."
+        )
     year = pd.to_numeric(raw.frame[years[0]], errors="coerce")
     if year.isna().any() or (year % 1 != 0).any():
         return None
     others = [n for n in names if n not in (*months, years[0]) and fold(n).strip() not in _OF_YEARS]
     long = raw.frame.melt(id_vars=[years[0], *others], value_vars=list(months))
     month = long["variable"].map(months)
-    stamps = long[years[0]].astype(int).map("{:04d}".format) + month.map("-{:02d}-01".format)
+    before = (month >= first) & (first > 1)  # of a hydrological year, named after its end
+    calendar = long[years[0]].astype(int) - before
+    stamps = calendar.map("{:04d}".format) + month.map("-{:02d}-01".format)
     value = raw.facts.get("parameter") or "value"
     made = long[others].assign(time=stamps.astype("str"), **{value: long["value"]})
     made = made[made[value].notna()].sort_values("time", kind="stable").reset_index(drop=True)
     raw.notes.append("layout: a row for each year and a column for each month")
+    if first > 1:
+        raw.notes.append(
+            "layout: hydrological years, named after the calendar year in which they end; the "
+            f"months from {next(iter(months))!r} to December are of the year before"
+        )
     return raw.changed(frame=made, line=lambda _: 1, dry={})
 
 
@@ -172,7 +263,7 @@ def _of_days(raw: RawTable, names: list[str]) -> RawTable | None:
     The columns are called 1 to 31, or as Chuva01 to Chuva31 of Brazil's rain.
     """
     found = [
-        (name, re.fullmatch(r"(.*?)[ _]?0?([1-9]|[12]\d|3[01])", name.strip())) for name in names
+        (name, re.fullmatch(r"(.*?)[ _]?0?([1-9]|[12]\d|3[01])\.?", name.strip())) for name in names
     ]
     stems: dict[str, dict[int, str]] = {}
     for name, parts in found:

@@ -6,6 +6,7 @@ or on any grid whose cells have a longitude and a latitude (HYRAS).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,8 @@ def _coordinates(
 def _opened(path: Path) -> xr.Dataset:
     try:
         check_netcdf(path)
-        return xr.open_dataset(path, engine="h5netcdf")
+        dataset = xr.open_dataset(path, engine="h5netcdf", decode_times=False)
+        return xr.decode_cf(_in_common_calendar(dataset, path))
     except SchemaError:
         raise
     except (OSError, ValueError, KeyError) as error:
@@ -137,6 +139,37 @@ def _opened(path: Path) -> xr.Dataset:
             f"Gridded weather must be NetCDF 4. Received {path}: {error}. Convert it, e.g. with "
             "nccopy -k nc4."
         ) from None
+
+
+_TO_DAYS = {"days": 1, "hours": 24, "minutes": 1440, "seconds": 86_400}
+
+
+def _in_common_calendar(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Return a dataset whose times of years of 365 days are those of the common calendar."""
+    time = next((name for name in _TIME if name in dataset.variables), "")
+    attrs = dataset[time].attrs if time else {}
+    calendar = str(attrs.get("calendar", "standard")).lower()
+    if calendar in ("standard", "gregorian", "proleptic_gregorian"):
+        return dataset
+    form = r"(days|hours|minutes|seconds) since (\d+)-(\d+)-(\d+)(?:[T ](\d+):(\d+))?"
+    since = re.match(form, str(attrs.get("units", "")))
+    if calendar not in ("noleap", "365_day") or since is None:
+        raise SchemaError(
+            f"Times must be of the common calendar. Received {calendar!r} in {path}, whose dates, "
+            "e.g. 30 February, no level has. Convert it with Dataset.convert_calendar of xarray, "
+            "e.g. convert_calendar('standard', align_on='year')."
+        )
+    year, month, day, hour, minute = (int(part or 0) for part in since.groups()[1:])
+    starts = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
+    first = 365 * year + starts[month - 1] + day - 1 + (hour + minute / 60) / 24
+    days = first + dataset[time].values / _TO_DAYS[since[1]]
+    whole = np.floor(days + 1e-6).astype(np.int64)
+    years, of_year = np.divmod(whole, 365)
+    months = np.searchsorted(starts, of_year, side="right")
+    dates = (12 * (years - 1970) + months - 1).astype("datetime64[M]").astype("datetime64[D]")
+    stamps = dates + (of_year - starts[months - 1])
+    seconds = np.round((days - whole) * 86_400).astype("timedelta64[s]")
+    return dataset.assign_coords({time: (dataset[time].dims, stamps + seconds)})
 
 
 def _variables(dataset: xr.Dataset, path: Path) -> Iterator[tuple[str, xr.DataArray]]:

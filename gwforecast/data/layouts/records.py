@@ -214,7 +214,7 @@ def read_json(path: Path, dialect: Dialect) -> RawTable:
     columns = {str(name): _column(frame[name]) for name in frame.columns}
     raw = RawTable(pd.DataFrame(columns), path, layout="JSON", line=lambda row: row + 1)
     raw.notes.append(f"records: {len(records)}; messages count them as lines")
-    texts = [text for column in columns.values() for text in column.head(50).astype(str)]
+    texts = [text for column in columns.values() for text in column.dropna().head(50).astype(str)]
     comma = any(re.fullmatch(r"[+-]?\d+,\d+", text) for text in texts)
     mark = dialect.decimal or ("," if comma else ".")
     return plain_numbers(raw, mark, dated=True, dialect=dialect)

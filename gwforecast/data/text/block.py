@@ -50,7 +50,7 @@ _CLOCK = re.compile(
 )
 _FORMAT = re.compile(r"^\d{1,3}[sdnfcSDNFC]$")
 _UNIT_CELL = re.compile(
-    r"^[\[(]?(?:%|-|_$|[dhst]$|days?$|hours?$|min$|mm|°|deg|°?[CFK]|degc|hpa|mbar|kpa|pa|psi|w/?m|j/?cm|m/?s|m3|l/s|µs|us/cm|ms/cm|"
+    r"^[\[(]?(?:%|-|_$|[dhst]$|days?$|hours?$|min$|mm|°|deg|°?[CFK]|degc|oc\b|hpa|mbar|kpa|pa|psi|w/?m|m?j/?c?m|m/?s|m3|l/s|µs|us/cm|ms/cm|"
     r"yyyy|dd|hh|tt|jjjj|text|date|datum|zeit|time|string|unit|einheit|number|datetime)",
     re.IGNORECASE,
 )
@@ -77,6 +77,9 @@ def is_number(cell: str) -> bool:
 def is_clock(cell: str) -> bool:
     """Return whether a cell is a time of day, without a date."""
     return _CLOCK.match(cell) is not None
+
+
+LEAST_FACTS = 4  # rows of facts of each column below its name
 
 
 @dataclass(frozen=True)
@@ -168,8 +171,8 @@ def _header(
     units: dict[int, str] = {}
     for i in range(first - 1, -1, -1):
         cells = [cell.strip() for cell in rows[i]]
-        if not any(cells):
-            continue
+        if not any(cell.strip("#-=*") for cell in cells):
+            continue  # nothing, or a rule between the header and the values
         if i == 0 or cells[0].startswith("#"):
             cells[0] = cells[0].lstrip("#").strip() if len(cells) > 1 or width == 1 else cells[0]
         if all(_FORMAT.match(cell) for cell in cells if cell):
@@ -180,16 +183,38 @@ def _header(
         if _is_row_of_facts(rows, i, dates):
             continue
         if _can_be_header(cells, dates, width):
+            top = _top_of_facts(rows, i, dates)
             above = None if dates < len(cells) and cells[dates] else _named_above(rows, i, dates)
             if above is not None:
                 i, units = above
-                cells = [cell.strip() for cell in rows[i]]
+            if top < i:
+                return top, [cell.strip() for cell in rows[top]], {}, first
+            cells = [cell.strip() for cell in rows[i]]
             names = [" ".join(name.split()) for name in cells]
             return i, _stacked(rows, i, _with_below(rows[i + 1 : first], names)), units, first
         if not _is_values(cells, dates):
             return None, _numbered(rows[first], dates), units, first
         first = i  # whose date will be refused
     return None, _numbered(rows[first], dates), units, first
+
+
+def _top_of_facts(rows: Sequence[Sequence[str]], i: int, dates: int) -> int:
+    """Return the header of a table whose columns have facts below their names, each with a key.
+
+    These are at least four rows of one width above the values, none of which names the time, as
+    the stations of CR2 have them; any other table has its header in row ``i``.
+    """
+    keys: list[str] = []
+    top = i
+    for k in range(i, -1, -1):
+        cells = [cell.strip() for cell in rows[k]]
+        key = cells[dates] if dates < len(cells) else ""
+        plain = key and not (is_date(key) or is_number(key) or key in keys or key.endswith(":"))
+        if not plain or len(cells) != len(rows[i]) or read_header(key).meaning == "time":
+            break
+        keys.append(key)
+        top = k
+    return top if len(keys) >= LEAST_FACTS and len(rows[i]) > 1 else i
 
 
 def _is_row_of_facts(rows: Sequence[Sequence[str]], i: int, dates: int) -> bool:
@@ -216,7 +241,7 @@ def is_unit_row(cells: Sequence[str]) -> bool:
     filled = [cell.strip() for cell in cells if cell.strip()]
     if not filled:
         return False
-    known = [bool(parse_length(c) or _UNIT_CELL.match(c)) for c in filled]
+    known = [bool(parse_length(c) or _UNIT_CELL.match(c)) or not c.strip("[]()") for c in filled]
     named = [
         read_header(c).meaning in ("level", "depth", "well", "rain") and parse_length(c) is None
         for c in filled
@@ -399,8 +424,9 @@ def _column(
 ) -> tuple[pd.Series, np.ndarray]:
     """Return a column as numbers and where it says dry; or as it is where it holds only text."""
     text = column.astype("str").str.strip()
-    if dialect.decimal == "," and text.dropna().str.match(_WHOLE[","]).any():
-        text = text.mask(text.str.match(_WHOLE[","]), text.str.replace(".", ""))
+    if dialect.decimal and text.dropna().str.match(_WHOLE[dialect.decimal]).any():
+        other = "." if dialect.decimal == "," else ","
+        text = text.mask(text.str.match(_WHOLE[dialect.decimal]), text.str.replace(other, ""))
     if read_header(str(column.name)).kind in ("rain", "snow") and text.isin(TRACES).any():
         texts = ", ".join(sorted(set(TRACES) & set(text)))
         raw.notes.append(f"trace: {column.name!r} of {texts} is read as 0")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -59,6 +60,10 @@ def _calendar(raw: RawTable) -> list[str]:
         for name in map(str, raw.frame.columns):
             if " ".join(tokens(name)) in words:
                 found.setdefault(part, name)
+    if "month" not in found and "day" in found and "day of year" not in found:
+        days = pd.to_numeric(raw.frame[found["day"]], errors="coerce")
+        if days.max() > 31:
+            found["day of year"] = found.pop("day")
     wanted = ("year", "month", "day") if "month" in found else ("year", "day of year")
     whole = [
         name for name in map(str, raw.frame.columns)
@@ -204,7 +209,10 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
                 f"{raw.line(row)} of {raw.path}. Give the date or remove the row."
             )
         calendar_parts = [part.astype(int) for part in numbers]
-        if " ".join(tokens(names[1])) in CALENDAR["day of year"]:
+        if calendar_parts[0].min() >= _BUDDHIST:
+            calendar_parts[0] -= _ERA
+            raw.notes.append(f"time: {_OF_ERA}")
+        if " ".join(tokens(names[1])) not in CALENDAR["month"]:
             starts = pd.to_datetime(calendar_parts[0].astype(str) + "-01-01")
             return pd.Series(starts + pd.to_timedelta(calendar_parts[1] - 1, unit="D"))
         calendar_parts += [pd.Series(1, frame.index)] * (3 - len(calendar_parts))
@@ -233,6 +241,19 @@ def _joined(raw: RawTable, names: list[str], dialect: Dialect, *, calendar: bool
 
 
 SERIAL_ORIGIN = pd.Timestamp("1899-12-30")
+_ERA, _BUDDHIST = 543, 2400
+_OF_ERA = f"years of the Buddhist calendar, {_ERA} less are those of the common one"
+_BUDDHIST_YEAR = r"(?<!\d)(2[4-6]\d\d)(?=\D|$|(?:0[1-9]|1[0-2])\d{2}(?!\d))"
+
+
+def _in_common_years(text: pd.Series) -> pd.Series | None:
+    """Return text of dates of the Buddhist calendar in years of the common one; else None."""
+    first = str(text.iloc[0]) if len(text) else ""
+    if not re.search(_BUDDHIST_YEAR, first) or re.search(r"(?<!\d)(?:1[6-9]|20|21)\d\d", first):
+        return None
+    if not text.map(lambda cell: bool(re.search(_BUDDHIST_YEAR, cell))).all():
+        return None
+    return text.str.replace(_BUDDHIST_YEAR, lambda m: str(int(m[1]) - _ERA), n=1, regex=True)
 
 
 def read_times(
@@ -261,6 +282,10 @@ def read_times(
         return Stamps(objects, form="dates")
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _of_numbers(column, where, source, date_format)
+    common = _in_common_years(column.astype("str").str.strip())
+    if common is not None and date_format is None:
+        found = read_times(common, day_first=day_first, where=where, source=source)
+        return replace(found, form=f"{found.form}, {_OF_ERA}")
     if len(column) and not column.isna().any():
         fast = StampText(column.astype("str"), where, source, day_first).alike()
         if fast is not None and date_format is None:
@@ -321,6 +346,8 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
     if since is not None:
         return since
     text = pd.Series([f"{value:.0f}" for value in column], index=column.index)
+    if date_format is None and _in_common_years(text) is not None:
+        return read_times(text, where=where, source=source)
     reader = StampText(text, where, source, None)
     return reader.given(date_format) if date_format is not None else reader.found()
 

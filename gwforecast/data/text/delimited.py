@@ -177,12 +177,13 @@ def _refuse_thousands(
     for place, name in enumerate(names):
         length = read_header(name).length
         cells = [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
-        whole = all(re.fullmatch(r"-?\d{1,3}\.\d{3}", cell) for cell in cells)
+        whole = all(re.fullmatch(r"-?\d{1,3}[.,]\d{3}", cell) for cell in cells)
         if length and length.name == "mm" and not dialect.decimal and len(cells) > 1 and whole:
+            mark, other = (".", ",") if "." in cells[0] else (",", ".")
             raise SchemaError(
                 f"The decimal mark must be known. Received {cells[0]!r} in the column {name!r} of "
-                f"{path}, whose point may be one of thousands. Say decimal='.' (--decimal .) if it "
-                "is a decimal mark, or decimal=','."
+                f"{path}, whose {mark!r} may be one of thousands. Say decimal={mark!r} (--decimal "
+                f"{mark}) if it is a decimal mark, or decimal={other!r}."
             )
 
 
@@ -251,7 +252,9 @@ def _find(lines: list[str], path: Path, dialect: Dialect, dated: bool) -> _Layou
         if len(block.names) > 1 or len(rows[block.first]) > 1:
             found.append(((block.numbers, block.count, -rank), delimiter, block, rows))
     if not found or max(found)[0][0] == 0:
-        return _at(lines, _likely_header(lines, candidates[:5]), path, dialect, dated)
+        start, blanks = _likely_header(lines, candidates)
+        dialect = replace(dialect, delimiter=" ") if blanks else dialect
+        return _at(lines, start, path, dialect, dated)
     _, delimiter, block, rows = max(found, key=lambda item: item[0])
     above = rows[: block.first if block.header is None else block.header]
     shift = len(block.names) - max(block.units, default=0) - 1 if delimiter.isspace() else 0
@@ -268,17 +271,22 @@ def _of_nrfa(lines: list[str]) -> _Layout:
     return _Layout(",", names, {}, len(above) - 1, len(above), above, 0)
 
 
-def _likely_header(lines: list[str], delimiters: list[str]) -> int:
-    """Return the first line that names a time among several columns, else the first with text."""
-    for k, line in enumerate(lines):
-        for delimiter in delimiters:
-            cells = [cell for cell in _cells(line.lstrip("# "), delimiter) if cell.strip()]
-            names = {" ".join(tokens(cell)) for cell in cells}
-            calendar = bool(names & set(CALENDAR["year"])) and len(names & CALENDAR_WORDS) > 1
-            timed = any(read_header(cell).meaning == "time" for cell in cells)
-            if len(cells) > 1 and (calendar or timed):
-                return k
-    return next(k for k, line in enumerate(lines) if line.strip())
+def _likely_header(lines: list[str], delimiters: list[str]) -> tuple[int, bool]:
+    """Return the first line that names a time among several columns, and whether by blanks.
+
+    Blanks part the columns where no other delimiter does, and year and month or day are named. The
+    first line with text is returned where none names a time.
+    """
+    for blanks in (False, True):
+        for k, line in enumerate(lines):
+            for delimiter in [one for one in delimiters if (one == " ") == blanks]:
+                cells = [cell for cell in _cells(line.lstrip("# "), delimiter) if cell.strip()]
+                names = {" ".join(tokens(cell)) for cell in cells}
+                calendar = bool(names & set(CALENDAR["year"])) and len(names & CALENDAR_WORDS) > 1
+                timed = not blanks and any(read_header(cell).meaning == "time" for cell in cells)
+                if len(cells) > 1 and (calendar or timed):
+                    return k, blanks
+    return next(k for k, line in enumerate(lines) if line.strip()), False
 
 
 def _at(lines: list[str], start: int, path: Path, dialect: Dialect, dated: bool) -> _Layout:
@@ -424,7 +432,8 @@ def _parsed(
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of lost cells
             if layout.delimiter in ("  ", " "):
-                settings |= {"sep": rf"\s{{{len(layout.delimiter)},}}", "engine": "python"}
+                sep = r"\s+" if layout.delimiter == " " else r"\s{2,}"
+                settings |= {"sep": sep, "engine": "python"}
             else:
                 settings |= {"sep": layout.delimiter, "decimal": layout.decimal}
                 settings |= {"low_memory": False}
@@ -474,12 +483,13 @@ def _without_footer(frame: pd.DataFrame, layout: _Layout) -> tuple[pd.DataFrame,
     if layout.date is None or layout.date >= frame.shape[1]:
         return frame, []
     dates, found = frame.iloc[:, layout.date], []
-    if pd.api.types.is_numeric_dtype(dates.dtype):
+    if pd.api.types.is_numeric_dtype(dates.dtype) and dates.notna().all():
         return frame, []
     for row in range(len(frame) - 1, max(len(frame) - 40, 0), -1):
         cells = [str(cell).strip() for cell in frame.iloc[row] if pd.notna(cell)]
         date = str(dates.iloc[row]).strip().removesuffix(".0")
-        if is_date(date) or any(map(is_number, cells)) or not cells:
+        text = len(cells) == 1 and frame.shape[1] > 2 and " " in cells[0]
+        if is_date(date) or (any(map(is_number, cells)) and not text) or not cells:
             break
         found.append(" ".join(cells))
     return (frame.iloc[: len(frame) - len(found)] if found else frame), found[::-1]
