@@ -119,10 +119,10 @@ def _unpacked(path: Path, _: int) -> tuple[TemporaryDirectory[str], str, list[st
     made = TemporaryDirectory(prefix="gwforecast-")
     atexit.register(made.cleanup)
     if path.suffix.lower() == ".gz":
-        inside, others = path.stem if Path(path.stem).suffix else f"{path.stem}.csv", []
+        inside = path.stem if Path(path.stem).suffix else f"{path.stem}.csv"
         with gzip.open(path) as packed:
             _copied(packed, Path(made.name) / inside, path)
-        return made, inside, others
+        return made, inside, []
     with zipfile.ZipFile(path) as archive:
         found = [
             entry for entry in archive.infolist()
@@ -141,7 +141,7 @@ def _unpacked(path: Path, _: int) -> tuple[TemporaryDirectory[str], str, list[st
     return made, inside, [Path(entry.filename).name for entry in found[1:]]
 
 
-def _copied(packed: IO[bytes], path: Path, archive: Path) -> None:
+def _copied(packed: IO[bytes] | gzip.GzipFile, path: Path, archive: Path) -> None:
     """Write a file of an archive, up to a size."""
     left = MOST_BYTES
     with path.open("wb") as file:
