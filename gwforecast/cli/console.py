@@ -371,9 +371,9 @@ def print_coverage(table: pd.DataFrame, *, by: Literal["model", "lead"]) -> None
     wells = table["well"].nunique()
     of = f"median of {wells} wells" if wells > 1 else "1 well"
     model = f" of {table['model'].iloc[0]}" if by == "lead" else ""
-    print_table(
-        f"95 % interval{model}: share of levels inside, test period, {of}", shown.reset_index()
-    )
+    steps = ", by lead time in steps" * (by == "lead")
+    title = f"95 % interval{model}: share of levels inside, test period, {of}{steps}"
+    print_table(title, shown.reset_index())
     screen.say(note)
 
 

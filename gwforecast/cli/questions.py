@@ -64,12 +64,7 @@ def fill(settings: Settings) -> None:
                     "coverage_95": "cover 95"}  # fmt: skip
         table = filled.summary().reset_index().rename(columns=headings)
         table.columns = table.columns.str.replace("_", " ")
-        wells = filled.scores["well"].nunique()
-        print_table(
-            "Artificial gaps by length: RMSE of each method, m, and share of levels inside the "
-            "95 % interval of the filled ones" + f"; mean of {wells} wells" * (wells > 1),
-            table,
-        )
+        print_table(filled.title(), table)
     _print_flags(filled)
     _finish(settings, "filled", filled, paths)
 
@@ -107,7 +102,9 @@ def simulate(settings: Settings) -> None:
     """
     from gwforecast.questions.whatif import simulate as ask
 
-    _finish(settings, "simulated", *_answer(settings, "simulated", ask))
+    simulated, paths = _answer(settings, "simulated", ask)
+    print_table(simulated.title(), simulated.summary().reset_index())
+    _finish(settings, "simulated", simulated, paths)
 
 
 @takes(*QUESTION, **OWN, **WHATIF)
@@ -168,10 +165,7 @@ def explain(settings: Settings) -> None:
     for name in ("days_50", "days_90"):
         days = table.pop(name).map("{:.0f}".format)
         table[name.replace("_", " to ") + " %"] = days.where(~uncertain, "-")
-    print_table(
-        "Response of the level, m, to a lasting rise of a covariate by one unit, and days to 50 "
-        "and 90 % of it", table,
-    )  # fmt: skip
+    print_table(answer.title(), table)
     if uncertain.any():
         screen.print("- : the response is below twice its standard error.\n")
     _finish(settings, "explained", answer, paths)
@@ -193,7 +187,7 @@ def trend(settings: Settings) -> None:
 
     answer, paths = _answer(settings, "trend", ask)
     columns = ["well", "series", "slope", "lower", "upper", "p_value", "months", "reason"]
-    print_table("Trend with its 95 % interval, m a year", _with_reasons(answer.trends, columns))
+    print_table(answer.title(), _with_reasons(answer.trends, columns))
     shifts = answer.shifts.copy()
     shifts["date"] = [f"{date:%Y-%m}" if date == date else "" for date in shifts["date"]]
     columns = ["well", "date", "size", "p_value", "reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -225,6 +226,7 @@ def _coverage(counts: pd.DataFrame) -> str:
 
 def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Print scores, definitions, failures and paths; exit with 1 if there are failures."""
+    from gwforecast.runs.results import one_or_all, span_of_period
     from gwforecast.verification.scoring import definitions, score_summary, scored_levels
 
     crossed = (evaluation.scores["period"] == "cross-validation").any()
@@ -232,11 +234,10 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
         table = score_summary(evaluation.scores, period=period, metrics=COLUMNS)
         scored = evaluation.scores.query("period == @period and n > 0")
         wells = scored["well"].nunique()
-        name = "Cross-validation, whole record, " if period == "cross-validation" else None
-        title = (name or f"{period} period, ") + (
-            f"median of {wells} wells" if wells > 1 else "1 well"
-        )
-        print_table(title, table.rename(columns=COLUMNS).reset_index())
+        title = "Cross-validation, whole record"
+        if period != "cross-validation":
+            title = f"{period} period, {span_of_period(evaluation.split, period)}"
+        print_table(f"{title}, {one_or_all(wells)}", table.rename(columns=COLUMNS).reset_index())
         screen.say(_coverage(scored_levels(evaluation.scores, period=period)))
         same = scored.query("metric == 'nse'").groupby("well", sort=False)["value"].count()
         equal = [str(well) for well in same.index[same == 0]]
@@ -323,8 +324,9 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
         + (f"median of {wells} wells." if wells > 1 else "1 well."),
         soft_wrap=True,
     )
-    _print_scores(scores)
-    _print_comparison(result.verification.comparison)
+    times = scores.drop_duplicates("lead").set_index("lead")["lead_time"]
+    _print_scores(scores, times)
+    _print_comparison(result.verification.comparison, times)
     coverage = result.verification.coverage
     if len(coverage):
         print_coverage(coverage[coverage["model"] == main_model(result.hindcasts)], by="lead")
@@ -335,11 +337,8 @@ def _print_backtest(result: Backtest, folder: Path) -> None:
     print_failures(result.outcomes)
 
 
-def _print_scores(scores: pd.DataFrame) -> None:
+def _print_scores(scores: pd.DataFrame, times: pd.Series) -> None:
     """Print the scores of some lead times, best model first, with the pairs that they rest on."""
-    import pandas as pd
-
-    from gwforecast.plots.prepare import lead_numbers
     from gwforecast.verification.lead_scoring import (
         forecast_summary,
         lead_definitions,
@@ -347,7 +346,6 @@ def _print_scores(scores: pd.DataFrame) -> None:
     )
 
     definitions = lead_definitions(("persistence", "climatology"))
-    times = scores.drop_duplicates("lead").set_index("lead")["lead_time"]
     order = forecast_summary(scores, metric="rmse").mean(axis=1).sort_values().index
     for metric in BY_LEAD:
         if not (scores["metric"] == metric).any():
@@ -360,10 +358,19 @@ def _print_scores(scores: pd.DataFrame) -> None:
         pairs = scored_pairs(scores[scores["metric"] == metric]).loc[shown.columns]
         for name, heading in (("n", "n"), ("not_scored", "not scored")):
             shown.loc[heading] = [int(number) for number in pairs[name]]
-        numbers, unit = lead_numbers(pd.Index(times[shown.columns]).to_numpy())
-        shown.columns = [f"{number:g}" for number in numbers]
+        shown.columns, unit = _lead_numbers(times, shown.columns)
         shown = shown.rename_axis("model").reset_index()
         print_table(f"{metric} by lead time in {unit}: {definitions[metric]}", shown)
+
+
+def _lead_numbers(times: pd.Series, leads: Sequence[int]) -> tuple[list[str], str]:
+    """Return lead times, given in steps, as numbers in a unit; ``times`` by step."""
+    import pandas as pd
+
+    from gwforecast.plots.prepare import lead_numbers
+
+    numbers, unit = lead_numbers(pd.Index(times[leads]).to_numpy())
+    return [f"{number:g}" for number in numbers], unit
 
 
 def _some(leads: np.ndarray) -> list[int]:
@@ -375,7 +382,7 @@ def _some(leads: np.ndarray) -> list[int]:
     return [int(lead) for lead in leads[np.unique(nearest)]]
 
 
-def _print_comparison(table: pd.DataFrame) -> None:
+def _print_comparison(table: pd.DataFrame, times: pd.Series) -> None:
     """Print the skill against the best other model by lead time, with its 95 % range."""
     if table.empty:
         return
@@ -388,10 +395,12 @@ def _print_comparison(table: pd.DataFrame) -> None:
     wells = table["well"].nunique()
     of = f", median of {wells} wells" if wells > 1 else ""
     first = table.iloc[0]
-    title = (
-        f"Skill in CRPS of {first['model']} against {first['baseline']} by lead time in steps{of}"
+    shown = shown.loc[_some(shown.index.to_numpy())].reset_index()
+    shown["lead"], unit = _lead_numbers(times, shown["lead"].tolist())
+    print_table(
+        f"Skill in CRPS of {first['model']} against {first['baseline']} by lead time in {unit}{of}",
+        shown,
     )
-    print_table(title, shown.loc[_some(shown.index.to_numpy())].reset_index())
 
 
 SHOWN = 10  # trials that are printed

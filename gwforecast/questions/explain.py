@@ -81,7 +81,7 @@ class Explained(Answer):
             Columns unit (of the covariate), response and error, m for one unit, days_50, days_90.
         """
         columns = ["unit", "response", "error", "days_50", "days_90"]
-        units = self.responses["covariate_units"].to_series()
+        units = self.responses["covariate_units"].to_series().replace("", "not stated")
         table = self.memory.assign(unit=self.memory["covariate"].map(units))
         table = table.set_index(["well", "covariate"])[columns]
         return table.sort_index(level="well", sort_remaining=False)

@@ -23,7 +23,7 @@ from gwforecast.verification.scoring import choose_models, score_summary
 
 __all__ = [
     "Backtest", "Evaluation", "Origins", "Result", "StatusForecast", "Tuning", "Verification",
-    "one_or_all", "prediction_table", "span_of",
+    "one_or_all", "prediction_table", "span_of", "span_of_period",
 ]  # fmt: skip
 
 
@@ -130,6 +130,13 @@ def span_of(times: np.ndarray) -> str:
     return f"{first} to {last}"
 
 
+def span_of_period(split: Split, period: Period) -> str:
+    """Return the first start and the last end of a period over the wells in words."""
+    bounds = np.concatenate([split.start(period).values, split.end(period).values])
+    known = np.sort(bounds[~np.isnat(bounds)])
+    return span_of(known) if known.size else "without a date"
+
+
 def _range_of(counts: pd.Series) -> str:
     low, high = int(counts.min()), int(counts.max())
     return f"{low}" if low == high else f"{low} to {high}"
@@ -200,8 +207,8 @@ class Evaluation(Result):
         models, wells = level.sizes[schema.MODEL], level.sizes[schema.WELL]
         return (
             f"Evaluation of {models} models, {span_of(level[schema.TIME].values)}; scores of the "
-            f"test period, {one_or_all(wells)}: rmse and bias in m, skill against {self.baseline}, "
-            "n levels of all wells"
+            f"test period, {span_of_period(self.split, 'test')}, {one_or_all(wells)}: rmse and "
+            f"bias in m, skill against {self.baseline}, n levels of all wells"
         )
 
     def summary(self, *, period: Period = "test", metrics: Sequence[str] = SUMMARY) -> pd.DataFrame:

@@ -96,7 +96,10 @@ def test_explain_writes_contributions_and_memory(place: Path, gwforecast) -> Non
 
 def test_trend_writes_its_tables(place: Path, gwforecast) -> None:
     done = gwforecast("trend", *FILES, "--out", "trend", cwd=place)
-    assert "Trend with its 95 % interval, m a year" in done.stdout
+    assert (
+        "Sen's slope with its 95 % interval, m a year, p-value, and number of months; by"
+        in done.stdout
+    )
     table = pd.read_csv(place / "trend" / "trends.csv")
     assert table["series"].tolist() == ["observed", "weather-corrected"]
     for name in ("shifts.csv", "indices.csv", "droughts.csv"):

@@ -43,7 +43,7 @@ def test_hindcasts_scores_and_figures_are_written(folder: Path, gwforecast) -> N
     assert done.stderr == ""
     assert "weather after the issue time: observed" in done.stdout
     assert "rmse by lead time in weeks: root mean squared error, m" in done.stdout
-    assert "Skill in CRPS of linear against arma_regression by lead time in steps" in done.stdout
+    assert "Skill in CRPS of linear against arma_regression by lead time in weeks" in done.stdout
     assert "95 % interval of linear: share of levels inside, test period, 1 well" in done.stdout
     assert "its 95 % range" in done.stdout
     out = folder / "out"
