@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from gwforecast.config.load import Settings
     from gwforecast.runs.results import Backtest, Evaluation, Tuning
+    from gwforecast.sequences.split import Period
 
 __all__ = ["backtest", "check", "datasets", "demo", "evaluate", "init", "tune"]
 
@@ -236,7 +237,7 @@ def _print_evaluation(evaluation: Evaluation, folder: Path) -> None:
         wells = scored["well"].nunique()
         title = "Cross-validation, whole record"
         if period != "cross-validation":
-            title = f"{period} period, {span_of_period(evaluation.split, period)}"
+            title = f"{period} period, {span_of_period(evaluation.split, cast('Period', period))}"
         print_table(f"{title}, {one_or_all(wells)}", table.rename(columns=COLUMNS).reset_index())
         screen.say(_coverage(scored_levels(evaluation.scores, period=period)))
         same = scored.query("metric == 'nse'").groupby("well", sort=False)["value"].count()
@@ -363,13 +364,13 @@ def _print_scores(scores: pd.DataFrame, times: pd.Series) -> None:
         print_table(f"{metric} by lead time in {unit}: {definitions[metric]}", shown)
 
 
-def _lead_numbers(times: pd.Series, leads: Sequence[int]) -> tuple[list[str], str]:
+def _lead_numbers(times: pd.Series, leads: Iterable[Any]) -> tuple[list[str], str]:
     """Return lead times, given in steps, as numbers in a unit; ``times`` by step."""
     import pandas as pd
 
     from gwforecast.plots.prepare import lead_numbers
 
-    numbers, unit = lead_numbers(pd.Index(times[leads]).to_numpy())
+    numbers, unit = lead_numbers(pd.Index(times.loc[list(leads)]).to_numpy())
     return [f"{number:g}" for number in numbers], unit
 
 
