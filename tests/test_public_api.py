@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -30,6 +32,55 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert name in dir(gwforecast)
     if name != "__version__":
         assert (value.__doc__ or "").strip()
+
+
+def described(docstring: str | None) -> set[str]:
+    """Return the parameters that a docstring describes, and ``"return"`` if it has a result."""
+    parts = re.split(
+        r"^(\w+(?: \w+)*)\n-{3,}\n", inspect.cleandoc(docstring or ""), flags=re.MULTILINE
+    )
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    entries = "\n".join(sections.get(name, "") for name in ("Parameters", "Attributes"))
+    heads = re.findall(r"^(\S.*?)(?: : .*)?$", entries, re.MULTILINE)
+    found = {name.lstrip("*") for head in heads for name in head.split(", ")}
+    return found | ({"return"} if {"Returns", "Yields"} & set(sections) else set())
+
+
+def undescribed(function: object, docstrings: list[str | None]) -> set[str]:
+    """Return the parameters of a function or class, and its return, that no docstring describes."""
+    signature = inspect.signature(inspect.unwrap(function))
+    wanted = set(signature.parameters) - {"self", "cls"}
+    if not inspect.isclass(function) and signature.return_annotation not in ("None", None):
+        wanted.add("return")
+    return wanted.difference(*map(described, docstrings))
+
+
+PUBLIC = [getattr(gwforecast, name) for name in gwforecast.__all__]
+FIGURES = [getattr(gwforecast.plots, name) for name in gwforecast.plots.__all__]
+METRICS = [getattr(gwforecast.metrics, name) for name in gwforecast.metrics.__all__]
+FUNCTIONS = [one for one in [*PUBLIC, *FIGURES, *METRICS] if inspect.isfunction(one)]
+CLASSES = [one for one in PUBLIC if inspect.isclass(one) and not issubclass(one, Exception)]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_a_public_function_describes_each_parameter_and_what_it_returns(function) -> None:
+    assert not undescribed(function, [function.__doc__])
+
+
+@pytest.mark.parametrize("public", CLASSES, ids=lambda public: public.__name__)
+def test_a_public_class_or_its_bases_describe_settings_and_methods(public) -> None:
+    own = [one for one in public.__mro__ if one.__module__.startswith("gwforecast.")]
+    lacking = {"settings": undescribed(public, [one.__doc__ for one in own])}
+    for name in {name for one in own for name in vars(one) if not name.startswith("_")}:
+        method = inspect.getattr_static(public, name)
+        method = getattr(method, "__func__", method)  # of a class method
+        if isinstance(method, property):
+            assert method.__doc__, name
+        elif inspect.isfunction(method):
+            assert method.__doc__, name
+            docstrings = [getattr(vars(one).get(name), "__doc__", None) for one in own]
+            lacking[name] = undescribed(method, docstrings)
+    assert not {name: missing for name, missing in lacking.items() if missing}
 
 
 def test_a_wrong_name_is_an_attribute_error() -> None:

@@ -143,6 +143,11 @@ class SimulationInterval:
             Ratio of future errors to the error of each row, dims (well, time), as returned by
             :func:`gwforecast.calibration.errors.error_reduction`; by default 1.
 
+        Returns
+        -------
+        SimulationInterval
+            Itself.
+
         Raises
         ------
         SchemaError

@@ -133,7 +133,15 @@ class CNN(NeuralForecaster):
 
 @dataclass(kw_only=True, eq=False)
 class GlobalCNN(CNN, GlobalForecaster):
-    """Causal convolutions that all wells share; settings of CNN and :class:`GlobalForecaster`."""
+    """Causal convolutions that all wells share.
+
+    Parameters
+    ----------
+    **settings
+        As of :class:`CNN` (units, kernel_size and activation),
+        :class:`gwforecast.networks.shared.GlobalForecaster` (attributes, categories, embedding and
+        fine_tune) and :class:`gwforecast.networks.forecaster.NeuralForecaster` (all others).
+    """
 
     name: str = "global_cnn"
     units: parts.Positive = setting(64, search=("choice", 32, 64, 128))

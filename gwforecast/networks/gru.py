@@ -84,7 +84,15 @@ class GRU(NeuralForecaster):
 
 @dataclass(kw_only=True, eq=False)
 class GlobalGRU(GRU, GlobalForecaster):
-    """GRU networks that all wells share; settings of GRU and :class:`GlobalForecaster`."""
+    """GRU networks that all wells share.
+
+    Parameters
+    ----------
+    **settings
+        As of :class:`GRU` (units and activation),
+        :class:`gwforecast.networks.shared.GlobalForecaster` (attributes, categories, embedding and
+        fine_tune) and :class:`gwforecast.networks.forecaster.NeuralForecaster` (all others).
+    """
 
     name: str = "global_gru"
     units: parts.LayerSizes = setting((64,), search=("choice", [32], [64], [128]))

@@ -132,7 +132,15 @@ class LSTM(NeuralForecaster):
 
 @dataclass(kw_only=True, eq=False)
 class GlobalLSTM(LSTM, GlobalForecaster):
-    """LSTM networks that all wells share; settings of LSTM and :class:`GlobalForecaster`."""
+    """LSTM networks that all wells share.
+
+    Parameters
+    ----------
+    **settings
+        As of :class:`LSTM` (units, activation and forget_bias),
+        :class:`gwforecast.networks.shared.GlobalForecaster` (attributes, categories, embedding and
+        fine_tune) and :class:`gwforecast.networks.forecaster.NeuralForecaster` (all others).
+    """
 
     name: str = "global_lstm"
     members: parts.MemberCount = 5

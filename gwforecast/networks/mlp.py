@@ -93,7 +93,15 @@ class MLP(NeuralForecaster):
 
 @dataclass(kw_only=True, eq=False)
 class GlobalMLP(MLP, GlobalForecaster):
-    """Dense networks that all wells share; settings of MLP and :class:`GlobalForecaster`."""
+    """Dense networks that all wells share.
+
+    Parameters
+    ----------
+    **settings
+        As of :class:`MLP` (units and activation),
+        :class:`gwforecast.networks.shared.GlobalForecaster` (attributes, categories, embedding and
+        fine_tune) and :class:`gwforecast.networks.forecaster.NeuralForecaster` (all others).
+    """
 
     name: str = "global_mlp"
     units: parts.LayerSizes = setting((64, 32), search=("choice", [32, 16], [64, 32], [128, 64]))

@@ -3,27 +3,6 @@
 Functions take data and return :class:`matplotlib.axes.Axes`, or a list of them; they neither show
 nor save figures. Each draws in the given ``ax``, or in a new figure. Save a figure with
 ``ax.figure.savefig(path, dpi=200)``, and close it with :func:`close` when many are made.
-
-The same words mean the same in all functions:
-
-observations : xarray.Dataset
-    ``level`` (well, time), m, and covariates; rain is known by its kind.
-predictions : xarray.Dataset
-    ``level`` ([model,] well, time[, quantile]), m, on the times of the observations.
-scores : pandas.DataFrame
-    Columns model, well, period, metric, value, n, as returned by
-    :func:`gwforecast.verification.scoring.score_table`.
-well, model : str
-    May be omitted where there is only one.
-split : Split
-    Train, validation and test periods.
-emphasis : iterable of str
-    Models in colour, the others are grey and dashed; by default all have colours.
-note : str
-    Text above the axes at the right.
-
-A ValueError is raised where a well, model, metric or period is unknown, or there is nothing to
-draw.
 """
 
 from gwforecast.plots.answers import (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import re
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -97,7 +99,44 @@ _STYLE: dict[str, Any] = {
     "text.color": INK,
 }
 
-_SHARED = "Arguments without a description are those of all figures, see :mod:`gwforecast.plots`."
+_SHARED = """observations : xarray.Dataset
+    ``level`` (well, time), m, and covariates; rain is known by its kind.
+predictions : xarray.Dataset
+    ``level`` ([model,] well, time[, quantile]), m, on the times of the observations.
+scores : pandas.DataFrame
+    Columns model, well, period, metric, value and n, as of
+    :func:`gwforecast.verification.scoring.score_table`.
+well : str, optional
+    May be omitted where there is only one.
+model : str, optional
+    May be omitted where there is only one.
+metric : str
+    Name of a metric in the scores.
+period : {"train", "validation", "test"}
+    Period that is shown.
+split : Split, optional
+    Train, validation and test periods.
+emphasis : iterable of str, optional
+    Models in colour, the others are grey and dashed; by default all have colours.
+note : str, optional
+    Text above the axes at the right.
+ax : matplotlib.axes.Axes, optional
+    Axes to draw in; by default those of a new figure."""
+"""Parameters that mean the same in all figures, as docstrings describe them."""
+
+_DRAWN = """Returns
+-------
+{}
+
+Raises
+------
+ValueError
+    If a well, model, metric or period is unknown, or there is nothing to draw."""
+
+_RESULT = {
+    "Axes": "matplotlib.axes.Axes\n    Those that were drawn in.",
+    "list[Axes]": "list of matplotlib.axes.Axes\n    The panels of one figure, in their order.",
+}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -116,9 +155,23 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
         mpl.interactive(interactive)
         return drawn
 
-    summary, _, rest = (draw.__doc__ or "").partition("\n\n")
-    wrapper.__doc__ = f"{summary}\n\n    {_SHARED}\n\n{rest}"
+    wrapper.__doc__ = _documented(draw)
     return wrapper
+
+
+def _documented(draw: Callable[..., object]) -> str:
+    """Return the docstring of a figure with the parameters that all figures share, and a result."""
+    text = inspect.cleandoc(draw.__doc__ or "")
+    names = inspect.signature(draw).parameters
+    result = _RESULT.get(str(draw.__annotations__["return"]))
+    if result is None or not names:
+        return text
+    head, _, own = text.partition("\n\nParameters\n----------\n")
+    described: dict[str, str] = {}
+    for entry in re.split(r"\n(?=\S)", f"{_SHARED}\n{own}"):
+        described |= dict.fromkeys(entry.partition(" : ")[0].split(", "), entry)
+    entries = "\n".join(dict.fromkeys(described[name] for name in names if name in described))
+    return f"{head}\n\nParameters\n----------\n{entries}\n\n{_DRAWN.format(result)}\n"
 
 
 def new_axes(ax: Axes | None, *, width: float, height: float) -> Axes:
@@ -151,7 +204,13 @@ def phone_axes() -> Axes:
 
 
 def close(ax: Axes) -> None:
-    """Close the figure of some axes, which frees its memory."""
+    """Close the figure of some axes, which frees its memory.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        What a function of this room returned, or one of several.
+    """
     plt.close(ax.figure)
 
 

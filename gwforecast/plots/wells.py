@@ -142,6 +142,10 @@ def score_by_attribute(
     ----------
     observations : xarray.Dataset
         Dataset with the attribute, dims (well).
+    attribute : str
+        Name of the static attribute: numbers are drawn as points, text as groups.
+    model : str
+        Name of a model in the scores.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     if attribute not in schema.attribute_names(observations):
@@ -186,6 +190,8 @@ def score_map(
     ----------
     observations : xarray.Dataset
         Dataset with the static attributes longitude and latitude, lon and lat, or x and y.
+    model : str
+        Name of a model in the scores.
     """
     table = by_well(scores, metric=metric, period=period, models=[model])[model].dropna()
     names = schema.coordinate_names(observations)

@@ -403,9 +403,26 @@ def as_series(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return both as floating point arrays, after a check of shapes and finite values.
 
-    Observed values are (time,), predicted ones (..., time), with ``trailing`` axes after time: 1
-    for quantiles, members or classes. Raises ValueError if the shapes do not fit, or a value is
-    infinite.
+    Parameters
+    ----------
+    observed : numpy.ndarray
+        Shape (time,).
+    predicted : numpy.ndarray
+        Shape (..., time), with ``trailing`` axes after time.
+    trailing : int
+        1 for quantiles, members or classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Observed, float64.
+    numpy.ndarray
+        Predicted, float64.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or a value is infinite.
     """
     observed, predicted = np.asarray(observed, float), np.asarray(predicted, float)
     axis = predicted.ndim - 1 - trailing
@@ -429,8 +446,22 @@ def as_series(
 def pairs(*, observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of levels (time,), m, in which neither value is NaN.
 
-    Raises ValueError if the arrays are not one-dimensional and of one length, or a value is
-    infinite.
+    Parameters
+    ----------
+    observed, predicted : numpy.ndarray
+        Shape (time,), m.
+
+    Returns
+    -------
+    numpy.ndarray
+        Observed, shape (pair,), m.
+    numpy.ndarray
+        Predicted, shape (pair,), m.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not one-dimensional and of one length, or a value is infinite.
 
     Examples
     --------
@@ -457,9 +488,23 @@ def score_series(
 ) -> Values:
     """Apply a metric to each predicted series, over the rows in which neither value is NaN.
 
-    ``observed`` is (time,), ``predicted`` (..., time); the result is a float or (...). NaN for
-    fewer than ``fewest`` pairs, where ``varying`` and all observed levels are equal, and where not
-    finite.
+    Parameters
+    ----------
+    kernel : callable
+        Takes observed (time,) and predicted (series, time) without NaN, and returns (series,).
+    observed : numpy.ndarray
+        Shape (time,).
+    predicted : numpy.ndarray
+        Shape (..., time).
+    fewest : int
+        Smallest number of pairs.
+    varying : bool
+        Whether the metric needs observed levels that are not all equal.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        Shape (...); NaN for fewer pairs, equal levels where they must vary, and where not finite.
     """
     observed, predicted = as_series(observed, predicted)
     series = predicted.reshape(int(np.prod(predicted.shape[:-1])), observed.size)

@@ -60,13 +60,26 @@ predicted : numpy.ndarray
     Shape (..., time), m.
 """
 
+RETURNS = """
+Returns
+-------
+float or numpy.ndarray
+    Of several series their values, shape (...); NaN with fewer pairs than the metric needs.
+"""
+
 REFERENCE = """reference : float
     Mean level before the scored rows, m; where it is NaN the result is NaN.
 """
 
 
 def level_metrics() -> dict[str, Metric]:
-    """Return the metrics of a central prediction, by name."""
+    """Return the metrics of a central prediction.
+
+    Returns
+    -------
+    dict of str to Metric
+        By name; without those of quantiles and members.
+    """
     return {name: metric for name, metric in METRICS.items() if metric.kind == "level"}
 
 
@@ -188,7 +201,7 @@ def _name(function: Callable[..., Values], written: Callable[..., object], param
     text = inspect.cleandoc(written.__doc__ or "")
     section = re.search(r"^(References|Examples)\n-+$", text, re.MULTILINE)
     at = section.start() if section else len(text)
-    function.__doc__ = f"{text[:at].rstrip()}\n\n{parameters}\n{text[at:]}".rstrip()
+    function.__doc__ = f"{text[:at].rstrip()}\n\n{parameters}{RETURNS}\n{text[at:]}".rstrip()
 
 
 def _hydroeval(function: Callable[..., np.ndarray]) -> Kernel:
