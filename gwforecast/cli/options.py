@@ -229,9 +229,7 @@ class Command(TyperCommand):
         """Write the help, with the descriptions of the settings."""
         for one in self.params:
             if one.name in self.settings:
-                cast("Any", one).help = " ".join(
-                    [_describe(*self.settings[one.name]), self.notes[one.name]]
-                ).strip()
+                cast("Any", one).help = _describe(*self.settings[one.name], self.notes[one.name])
         if self.epilog and "{" in self.epilog:
             from gwforecast.runs.catalogue import MODELS as KNOWN
             from gwforecast.verification.metrics import METRICS
@@ -240,8 +238,11 @@ class Command(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-def _describe(table: str, name: str) -> str:
-    """Return the description of a setting with its default, and the choices where there are."""
+def _describe(table: str, name: str, note: str) -> str:
+    """Return the description of a setting with its choices, default and note.
+
+    The note of a command with another default says it.
+    """
     from gwforecast.config.load import Settings
 
     section = cast("Any", Settings.model_fields[table].annotation)
@@ -257,12 +258,14 @@ def _describe(table: str, name: str) -> str:
         text += f" Available: {', '.join(KNOWN)}."
     else:
         choices = _choices(field.annotation)
-        text += f" One of {', '.join(choices)}." * bool(choices)
+        shown = (text if text.isidentifier() else repr(text) for text in choices)
+        text += f" One of {', '.join(shown)}." * bool(choices)
     if isinstance(default, list) and default:
         default = ", ".join(default)
-    if isinstance(default, str | int | float | Path) and not isinstance(default, bool):
+    said = isinstance(default, bool) or "Default:" in note
+    if isinstance(default, str | int | float | Path) and not said:
         text += f" Default: {default}."
-    return text
+    return f"{text} {note}".strip()
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

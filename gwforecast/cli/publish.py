@@ -172,7 +172,7 @@ def _write_pages(page: Bulletin, folder: Path) -> None:
 def alerts(settings: Settings, dry_run: Dry = False) -> None:
     """Report levels of alert likely to be crossed, changes of status and failed runs, each once.
 
-    By webhook and mail, as the table [alerts] says; without a channel events are printed only.
+    By webhook and mail, as the table 'alerts' says; without a channel events are printed only.
 
     Example: gwforecast alerts run.toml
     """
@@ -272,7 +272,8 @@ def _print_counts(found: Verification) -> None:
     """Print how many forecasts are scored, and why others are not."""
     reasons = found.unscored["reason"].value_counts()
     scored = found.issues - int((~found.unscored["reason"].str.startswith("it was w")).sum())
-    screen.print(f"{found.issues} issue times in the archive, {scored} of them scored.")
+    times = "1 issue time" if found.issues == 1 else f"{found.issues} issue times"
+    screen.print(f"{times} in the archive, {scored} of them scored.")
     for reason, number in reasons.items():
         screen.say(f"  {number} not scored: {reason}")
     if not scored:

@@ -25,14 +25,19 @@ __all__ = ["explain", "extend", "fill", "simulate", "trend", "whatif"]
 Given = TypeVar("Given", bound="Answer")
 SCENARIO = "Scenario"
 
-QUESTION = ("config", *INPUTS, "fill", "models", *FITTING, "figures", *READING)
+QUESTION = ("config", *INPUTS, "fill", *FITTING, "figures", *READING)
+COMMAS = "Separate them by commas. Default:"
 OWN = {
+    "models": option("models.use", panel=MODELS, flag="--models", note=f"{COMMAS} kernel_ridge."),
     "blocks": option("questions.blocks", int, panel=MODELS),
     "out": option("questions.folder", Path, panel=RESULTS, flag="--out"),
 }
 """Options that all questions have, and that stand for another setting elsewhere."""
 
 WHATIF = {
+    "models": option(
+        "models.use", panel=MODELS, flag="--models", note=f"{COMMAS} kernel_ridge, linear."
+    ),
     "change": option("questions.changes", list[str], panel=SCENARIO, note="May be repeated."),
     "name": option("questions.name", panel=SCENARIO),
     "projections": option(
@@ -107,7 +112,7 @@ def simulate(settings: Settings) -> None:
     _finish(settings, "simulated", simulated, paths)
 
 
-@takes(*QUESTION, **OWN, **WHATIF)
+@takes(*QUESTION, **OWN | WHATIF)
 def whatif(settings: Settings) -> None:
     """Simulate levels under changed covariates or climate projections, with the difference.
 

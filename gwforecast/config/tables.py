@@ -252,7 +252,8 @@ class ModelsSettings(Section):
     """Which models are evaluated, and what they share."""
 
     use: Annotated[list[ModelName], Field(min_length=1)] = _say(
-        "Models by name; by default those of the list that suit the data.", list(DEFAULT_MODELS)
+        "Models by name; those of the default that do not suit the data are left out.",
+        list(DEFAULT_MODELS),
     )
     baseline: ModelName = _say("Model that skill is measured against.", "climatology")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = _say("Seed of all random numbers.", 0)

@@ -334,7 +334,9 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a joined table; an empty file is an empty table."""
     if not path.stat().st_size:
         return pd.DataFrame()
-    table = pd.read_csv(path, dtype=dict.fromkeys(("model", "well", "metric", "period"), str))
+    texts = dict.fromkeys(("model", "well", "metric", "period", "variable"), str)
+    table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])  # a well "NA"
+    table = table.fillna({name: "" for name in texts if name in table})
     for name in [column for column in table if column in TIME_COLUMNS]:
         table[name] = pd.to_datetime(table[name])
     if "lead_time" in table and not pd.api.types.is_numeric_dtype(table["lead_time"].dtype):

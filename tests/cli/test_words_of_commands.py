@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from gwforecast.cli.app import app
 from gwforecast.cli.console import print_paths
@@ -61,3 +62,11 @@ def test_the_ten_most_important_paths_are_printed(capsys: pytest.CaptureFixture[
 def test_few_paths_are_all_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_paths({"figures/gaps.png": Path("gaps.png")})
     assert capsys.readouterr().out == "gaps.png\n"
+
+
+@pytest.mark.parametrize(("name", "models"), [("fill", "kernel_ridge"), ("tune", "lstm")])
+def test_the_help_names_the_default_models_of_the_command(name: str, models: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).output
+    words = " ".join(shown.replace("│", " ").split())
+    assert f"Default: {models}." in words
+    assert "Default: lstm, mlp" not in words

@@ -7,6 +7,7 @@ import pytest
 
 from gwforecast.config.load import Settings
 from gwforecast.shards import map as shard_map
+from gwforecast.shards.join import read_table
 from gwforecast.shards.map import Result, Shard, make_shards, run_shard, run_shards
 
 WELLS = ["a", "b", "c", "d", "e"]
@@ -93,3 +94,12 @@ def test_litter_of_workers_that_died_is_swept(settings, tmp_path) -> None:
     litter.mkdir(parents=True)
     run_shards(work, settings, _shards(settings, tmp_path))
     assert not litter.exists()
+
+
+def test_a_well_called_na_and_empty_texts_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "findings.csv"
+    path.write_text("well,variable,message,value\nNA,,No unit.,\n,level,No datum.,2.0\n")
+    table = read_table(path)
+    assert table["well"].tolist() == ["NA", ""]
+    assert table["variable"].tolist() == ["", "level"]
+    assert table["value"].isna().tolist() == [True, False]
