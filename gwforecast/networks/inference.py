@@ -24,6 +24,7 @@ from gwforecast.calibration.blending import centre_members, member_weights_at, n
 from gwforecast.data.covariates import FEATURES, derive_features, require_covariates
 from gwforecast.models.base import Forecaster, NeedOfWeather
 from gwforecast.models.state import check_settings, read_text, read_whole
+from gwforecast.networks.engines import compiled
 from gwforecast.networks.parts import Architecture, State, activate, dense
 from gwforecast.processes import one_blas_thread
 from gwforecast.sequences.scale import Scaler
@@ -34,6 +35,7 @@ __all__ = ["TrainedNetworks", "run_networks"]
 
 
 ROWS_AT_ONCE = 640  # networks times sequences, whose states fit the cache of a core
+STEPS_AT_ONCE = 50_000  # the same times steps, of networks of lags
 RECURRENT_AT_ONCE = 60  # recurrent networks, whose weights fit it
 
 
@@ -47,10 +49,11 @@ def run_networks(
     """Return the outputs of networks at each step of some sequences, and the state at their end.
 
     Many networks of one architecture run together on a leading axis. Weights and formulas are those
-    of Keras, layer by layer, without dropout and noise.
+    of Keras, layer by layer, without dropout and noise. Hidden layers run in the compiled engine
+    where it is there and has them, otherwise in NumPy.
     Weights (network, ...) are in the order of the network's variables, inputs have the shape
-    (network, sequence, step, input) or (1, ...), outputs (network, sequence, step, output), all
-    float32. The state of each recurrent layer, (network, sequence, units), is that at the end of an
+    (group, sequence, step, input), each for as many consecutive networks, outputs (network,
+    sequence, step, output), all float32. The state of each recurrent layer, (network, sequence, units), is that at the end of an
     earlier run, by default zero.
 
     Raises ValueError if a weight has another shape than the architecture's, or a state is given to
@@ -71,15 +74,23 @@ def run_networks(
     inputs = inputs.astype(np.float32, copy=False)
     if architecture.embedding:
         inputs, weights = _embedded(inputs, weights[0]), weights[1:]
-    with one_blas_thread():
+    if compiled.runs(architecture):
+        hidden, ended = compiled.run_hidden(architecture, weights[:-2], inputs, state)
+    else:
+        if 1 < len(inputs) < networks:
+            inputs = np.repeat(inputs, networks // len(inputs), axis=0)
         hidden, ended = architecture.run_hidden(weights[:-2], inputs, state)
-        outputs = dense(hidden, weights[-2], weights[-1])
-    outputs = activate(outputs, architecture.setting("output_activation"))
+    outputs = activate(dense(hidden, weights[-2], weights[-1]), architecture.setting("output_activation"))
     return np.broadcast_to(outputs, (networks, *outputs.shape[1:])), ended
 
 
 def _embedded(inputs: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return inputs whose last one, the number of the well, is replaced by the well's vector."""
+    """Return inputs whose last one, the number of the well, is replaced by the well's vector.
+
+    They are (network, sequence, step, input).
+    """
+    if len(inputs) > 1:
+        inputs = np.repeat(inputs, len(vectors) // len(inputs), axis=0)
     numbers = inputs[..., -1].astype(np.intp)
     networks = np.arange(len(vectors))[:, None, None]
     found = vectors[networks, numbers]  # (network, sequence, step, embedding)
@@ -351,7 +362,7 @@ class TrainedNetworks(Forecaster):
         reach = np.maximum(reach, 0)  # a tile before the data sees zeros, as in the padding
         members, first = len(self.seeds_), int(starts[0])
         rows = members * versions * (1 if self._shares_start(versions) else starts.size)
-        together = 1 if self.lagged else max(1, ROWS_AT_ONCE // rows)
+        together = max(1, STEPS_AT_ONCE // (rows * targets) if self.lagged else ROWS_AT_ONCE // rows)
         if self.architecture_.recurrent:
             together = max(1, min(together, RECURRENT_AT_ONCE // members))
         for number in range(0, n_wells, together):
@@ -360,7 +371,8 @@ class TrainedNetworks(Forecaster):
                 self.with_attributes(padded[number + offset][:, reach], well)
                 for offset, well in enumerate(chosen)
             ])  # fmt: skip
-            found = self._run_tiles(chosen, windows, differs, ends)[..., lookback:, :]
+            with one_blas_thread():
+                found = self._run_tiles(chosen, windows, differs, ends)[..., lookback:, :]
             # (well, member, version, tile, step, output) to (well, version, time, member, output)
             found = found.reshape(len(chosen), members, versions, -1, outputs)
             found = found.transpose(0, 2, 3, 1, 4)[:, :, max(-first, 0) : steps - first]
@@ -390,7 +402,6 @@ class TrainedNetworks(Forecaster):
                 whole[:, :, tile, :end] = self._run_versions(weights, window, int(differs[tile]))
             return whole.reshape(shape)
         flat = windows.reshape(n_wells, versions * tiles, *windows.shape[3:])
-        flat = flat if n_wells == 1 else np.repeat(flat, members, axis=0)
         at_once = flat.shape[1] if self.lagged else max(1, ROWS_AT_ONCE // members)
         found = [
             run_networks(self.architecture_, weights, flat[:, first : first + at_once])[0]
@@ -405,7 +416,6 @@ class TrainedNetworks(Forecaster):
 
         Shape (well * member, version, step, output).
         """
-        windows = np.repeat(windows, len(self.seeds_), axis=0)  # one for each network
         found, state = [], None
         if common:
             before, state = run_networks(self.architecture_, weights, windows[:, :1, :common])

@@ -1,5 +1,8 @@
 """The engine in C: LSTM, GRU and dense networks are trained on the cores of the CPU, without Keras.
 
+Trained networks run in it too, several times as fast as in NumPy, whose results it gives to single
+precision.
+
 One call trains one network from its first to its last weights: batches, noise, dropout, forward and
 backward pass, clipping, decay, optimizer and validation (``source/train.c``). The call holds no
 lock of Python, so each worker is a thread that keeps one core busy. Formulas, losses and optimizers
@@ -21,12 +24,16 @@ import numpy as np
 
 from gwforecast.networks.engines import build
 from gwforecast.networks.engines.jobs import Data, Job, Recipe, Trained, in_threads
-from gwforecast.networks.parts import Architecture
+from gwforecast.networks.parts import Architecture, State
 from gwforecast.progress import Progress
 
-__all__ = ["instruction_sets", "is_available", "loss_and_gradient", "supports", "train"]
+__all__ = [
+    "instruction_sets", "is_available", "loss_and_gradient", "run_hidden", "runs", "supports",
+    "train",
+]  # fmt: skip
 
 KINDS = {"lstm": 0, "gru": 1, "dense": 2}
+_STATES = {"lstm": 2, "gru": 1, "dense": 0}  # arrays of the state of a layer
 ACTIVATIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3}
 LOSSES = {"mse": 0, "nse": 0, "mae": 1, "huber": 2}
 OPTIMIZERS = {"adam": 0, "rmsprop": 1, "sgd": 2}
@@ -54,6 +61,7 @@ class _Setup(ctypes.Structure):
             (name, ctypes.c_double)
             for name in ("weight_decay", "clip_norm", "l2", "dropout", "noise")
         ),
+        ("forward_only", ctypes.c_int64),
     )
 
 
@@ -61,6 +69,15 @@ class _Job(ctypes.Structure):
     """``Job`` of train.c."""
 
     _fields_ = tuple((name, ctypes.c_void_p) for name in _ARRAYS)
+
+
+class _Trained(ctypes.Structure):
+    """``Trained`` of train.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("networks", "sharing")),
+        *((name, ctypes.c_void_p) for name in ("inputs", "weights", "hidden", "states")),
+    )
 
 
 @cache
@@ -93,20 +110,69 @@ def instruction_sets() -> list[str]:
 def supports(architecture: Architecture, recipe: Recipe) -> bool:
     """Return whether the engine trains networks of an architecture by a recipe.
 
-    It has no embeddings, no outputs other than one level, and no activations other than those of
-    ``ACTIVATIONS``, of which a recurrent layer has tanh.
+    It has no embeddings and no outputs other than one level.
     """
+    return (
+        _knows(architecture)
+        and architecture.outputs == 1
+        and architecture.setting("output_activation") == "linear"
+        and not architecture.embedding
+        and recipe.loss in LOSSES
+    )
+
+
+def _knows(architecture: Architecture) -> bool:
+    """Return whether the engine has the hidden layers: of recurrent ones those with tanh."""
     layers = architecture.compiled_layers()
     return (
         layers is not None
         and len(layers) <= MOST_LAYERS
         and all(activation in ACTIVATIONS for _, _, activation in layers)
         and all(kind == "dense" or activation == "tanh" for kind, _, activation in layers)
-        and architecture.outputs == 1
-        and architecture.setting("output_activation") == "linear"
-        and not architecture.embedding
-        and recipe.loss in LOSSES
     )
+
+
+def runs(architecture: Architecture) -> bool:
+    """Return whether trained networks of an architecture run in the engine on this machine."""
+    return _knows(architecture) and is_available()
+
+
+def run_hidden(
+    architecture: Architecture,
+    weights: Sequence[np.ndarray],
+    inputs: np.ndarray,
+    state: State | None,
+    *,
+    instructions: str | None = None,
+) -> tuple[np.ndarray, State]:
+    """Return what :meth:`Architecture.run_hidden` returns, in single precision.
+
+    ``instructions``: as of :func:`train`.
+    """
+    layers = architecture.compiled_layers() or []
+    networks, (rows, steps, width) = len(weights[0]), inputs.shape[1:]
+    ended = [
+        [
+            np.array(np.broadcast_to(part, (networks, rows, units)), np.float32, order="C")
+            for part in (state[number] if state is not None else [0.0] * _STATES[kind])
+        ]
+        for number, (kind, units, _) in enumerate(layers)
+        if _STATES[kind]
+    ]
+    hidden = np.empty((networks, rows, steps, layers[-1][1]), np.float32)
+    if not hidden.size:
+        return hidden, [tuple(parts) for parts in ended]
+    inputs, weights = _plain(inputs), [_plain(one) for one in weights]
+    setup = _Setup(
+        layers=len(layers), inputs=width, batch=rows, targets=steps, forward_only=1, **_kinds(layers)
+    )
+    trained = _Trained(
+        networks=networks, sharing=networks // len(inputs), inputs=inputs.ctypes.data,
+        hidden=hidden.ctypes.data, weights=_addresses(weights),
+        states=_addresses([part for parts in ended for part in parts]),
+    )  # fmt: skip
+    _call("hidden", instructions, setup, trained)
+    return hidden, [tuple(parts) for parts in ended]
 
 
 def train(
@@ -186,27 +252,33 @@ class _Call:
         self.setup = _setup(architecture, recipe, data, job, attributes.shape[1])
 
     def run(self, function: str, instructions: str | None) -> None:
-        """Call a function of the library, without Python's lock."""
-        found = _library()
-        if found is None:
-            raise RuntimeError(MISSING)
-        library, best = found
-        instructions = instructions or best
-        size = getattr(library, f"memory_{instructions}")
-        size.restype = ctypes.c_int64
-        floats = size(ctypes.byref(self.setup))
-        memory = np.empty(4 * floats + ALIGNMENT, np.uint8)
-        address = memory.ctypes.data + -memory.ctypes.data % ALIGNMENT
+        """Call a function of the library."""
         job = _Job(*(self.arrays[name].ctypes.data for name in _ARRAYS))
-        getattr(library, f"{function}_{instructions}")(
-            ctypes.byref(self.setup), ctypes.byref(job), ctypes.c_void_p(address)
-        )
+        _call(function, instructions, self.setup, job)
 
     def shaped_weights(self) -> list[np.ndarray]:
         """Return the weights, or the gradient in their place, in the order of Keras."""
         ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
         parts = np.split(self.weights, ends)
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+def _call(
+    function: str, instructions: str | None, setup: _Setup, arguments: ctypes.Structure
+) -> None:
+    """Call a function of the library, without Python's lock."""
+    found = _library()
+    if found is None:
+        raise RuntimeError(MISSING)
+    library, best = found
+    instructions = instructions or best
+    size = getattr(library, f"memory_{instructions}")
+    size.restype = ctypes.c_int64
+    memory = np.empty(4 * size(ctypes.byref(setup)) + ALIGNMENT, np.uint8)
+    address = memory.ctypes.data + -memory.ctypes.data % ALIGNMENT
+    getattr(library, f"{function}_{instructions}")(
+        ctypes.byref(setup), ctypes.byref(arguments), ctypes.c_void_p(address)
+    )
 
 
 MISSING = (
@@ -245,15 +317,26 @@ def _setup(
         span=data.span,
         first_attribute_row=job.well,
         seed=job.seed,
-        kinds=_filled(KINDS[kind] for kind, _, _ in layers),
-        units=_filled(units for _, units, _ in layers),
-        activations=_filled(ACTIVATIONS[activation] for _, _, activation in layers),
+        **_kinds(layers),
         weight_decay=recipe.weight_decay,
         clip_norm=recipe.clip_norm,
         l2=settings.get("l2", 0.0),
         dropout=settings.get("dropout", 0.0),
         noise=settings.get("noise", 0.0),
     )
+
+
+def _kinds(layers: Sequence[tuple[str, int, str]]) -> dict[str, Any]:
+    return {
+        "kinds": _filled(KINDS[kind] for kind, _, _ in layers),
+        "units": _filled(units for _, units, _ in layers),
+        "activations": _filled(ACTIVATIONS[activation] for _, _, activation in layers),
+    }
+
+
+def _addresses(arrays: Sequence[np.ndarray]) -> Any:
+    pointers = (ctypes.c_void_p * len(arrays))(*(one.ctypes.data for one in arrays))
+    return ctypes.cast(pointers, ctypes.c_void_p)
 
 
 def _filled(values: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -232,3 +233,27 @@ def test_unusual_networks_are_left_to_keras(changed: dict[str, object]) -> None:
     assert not compiled.supports(
         architecture_of("lstm", (8,)), replace(recipe, loss="crossentropy")
     )
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+@pytest.mark.parametrize("units", [(32,), (5, 20)])
+@pytest.mark.parametrize("instructions", compiled.instruction_sets())
+def test_trained_networks_run_as_in_numpy(name, units, instructions):
+    made = architecture_of(name, units)
+    rng = np.random.default_rng(4)
+    shapes = made.weight_shapes()[:-2]
+    weights = [rng.normal(scale=0.3, size=(6, *shape)).astype("f4") for shape in shapes]
+    inputs = rng.normal(size=(3, 2, 40, INPUTS)).astype("f4")  # each for two networks
+    expected, states = made.run_hidden(weights, np.repeat(inputs, 2, axis=0), None)
+    run = partial(compiled.run_hidden, made, instructions=instructions)
+    hidden, ended = run(weights, inputs, None)
+    np.testing.assert_allclose(hidden, expected, atol=2e-6)
+    for received, wanted in zip(ended, states, strict=True):
+        np.testing.assert_allclose(received, wanted, atol=2e-6)
+    # to the last bit alone and continued from a state, which is not changed
+    _, state = run(weights, inputs[:, :, :15], None)
+    for _ in range(2):
+        later, _ = run(weights, inputs[:, :, 15:], state if made.recurrent else None)
+        np.testing.assert_array_equal(later, hidden[:, :, 15:])
+    alone, _ = run([w[3:4] for w in weights], inputs[1:2, 1:], None)
+    np.testing.assert_array_equal(alone[0, 0], hidden[3, 1])

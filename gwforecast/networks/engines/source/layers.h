@@ -35,6 +35,9 @@ typedef struct {
     long steps, rows; /* rows: sequences in this batch */
     long first;       /* step of the first target */
     const float *zeros;
+    /* 0 where nothing follows but the next layer: gates and cells of the last step alone are kept,
+    and the states before the first step are given */
+    long kept;
 } Pass;
 
 /* Weights of a layer in the order of Keras: kernel, recurrent kernel, bias. */
@@ -66,17 +69,18 @@ static void pack_turned(float *packed, const float *padded, long n, long row, lo
             }
 }
 
-static void prepare_layer(Layer *layer, const float *weights, int backward) {
+/* The weights of a dense layer have no recurrent kernel. */
+static void prepare_layer(Layer *layer, const float *kernel, const float *recurrent,
+                          const float *bias, int backward) {
     const long inputs = layer->inputs, units = layer->units, size = layer->size;
-    const long width = layer->width, columns = gates_of[layer->kind] * units;
-    pad_rows(layer->padded, weights, inputs, layer);
+    const long width = layer->width;
+    pad_rows(layer->padded, kernel, inputs, layer);
     pack(layer->kernel, layer->padded, inputs, width, width);
     if (backward && !layer->first_layer)
         pack_turned(layer->turned_kernel, layer->padded, inputs, width, 0, width);
-    weights += inputs * columns;
     if (layer->kind != DENSE) {
         const long joint = layer->kind == LSTM ? width : 2 * size; /* gates by the state itself */
-        pad_rows(layer->padded, weights, units, layer);
+        pad_rows(layer->padded, recurrent, units, layer);
         pack(layer->recurrent, layer->padded, units, joint, width);
         if (backward) pack_turned(layer->turned_recurrent, layer->padded, units, width, 0, joint);
         if (layer->kind == GRU) {
@@ -84,9 +88,8 @@ static void prepare_layer(Layer *layer, const float *weights, int backward) {
             if (backward)
                 pack_turned(layer->turned_candidate, layer->padded, units, width, joint, size);
         }
-        weights += units * columns;
     }
-    pad_rows(layer->bias, weights, 1, layer);
+    pad_rows(layer->bias, bias, 1, layer);
 }
 
 static void through_packed(float *c, long c_row, const float *start, long start_row, const float *a,
@@ -135,29 +138,32 @@ static void lstm_step(float *gates, const float *before, float *cells, float *sh
 }
 
 static void lstm_forward(Layer *layer, const float *x, const Pass *pass) {
-    const long size = layer->size, width = layer->width, rows = pass->rows;
+    const long size = layer->size, width = layer->width, rows = pass->rows, kept = pass->kept;
     for (long t = 0; t < pass->steps; t++) {
-        float *gates = layer->gates + t * rows * width;
-        const long at = t * rows * size, earlier = at - rows * size;
+        float *gates = layer->gates + kept * t * rows * width, *states = layer->states + t * rows * size;
+        float *cells = layer->cells + kept * t * rows * size;
+        float *shown = layer->shown + kept * t * rows * size;
+        const int begun = t || !kept;
         enter_gates(gates, layer, x + t * rows * layer->input_row,
-                    t ? layer->states + earlier : NULL, rows, width);
+                    begun ? states - rows * size : NULL, rows, width);
         for (long r = 0; r < rows; r++)
-            lstm_step(gates + r * width, t ? layer->cells + earlier + r * size : pass->zeros,
-                      layer->cells + at + r * size, layer->shown + at + r * size,
-                      layer->states + at + r * size, size);
+            lstm_step(gates + r * width, begun ? cells + (r - kept * rows) * size : pass->zeros,
+                      cells + r * size, shown + r * size, states + r * size, size);
     }
 }
 
 static void gru_forward(Layer *layer, const float *x, const Pass *pass) {
-    const long size = layer->size, width = layer->width, rows = pass->rows;
+    const long size = layer->size, width = layer->width, rows = pass->rows, kept = pass->kept;
     for (long t = 0; t < pass->steps; t++) {
-        float *gates = layer->gates + t * rows * width, *reset = layer->reset + t * rows * size;
+        float *gates = layer->gates + kept * t * rows * width;
+        float *reset = layer->reset + kept * t * rows * size;
         float *states = layer->states + t * rows * size;
-        const float *before = t ? states - rows * size : pass->zeros;
-        const long before_row = t ? size : 0;
+        const int begun = t || !kept;
+        const float *before = begun ? states - rows * size : pass->zeros;
+        const long before_row = begun ? size : 0;
         through_packed(gates, width, layer->bias, 0, x + t * rows * layer->input_row,
                        layer->input_row, layer->kernel, rows, layer->inputs, width);
-        if (t)
+        if (begun)
             through_packed(gates, width, gates, width, before, size, layer->recurrent, rows,
                            layer->units, 2 * size);
         for (long r = 0; r < rows; r++)
@@ -168,7 +174,7 @@ static void gru_forward(Layer *layer, const float *x, const Pass *pass) {
                 store(g + size, taken);
                 store(reset + r * size + u, taken * load(before + r * before_row + u));
             }
-        if (t)
+        if (begun)
             through_packed(gates + 2 * size, width, gates + 2 * size, width, reset, size,
                            layer->candidate, rows, layer->units, size);
         for (long r = 0; r < rows; r++)

@@ -1,4 +1,5 @@
-/* The training of one network on one core, from its first to its last weights.
+/* The training of one network on one core, from its first to its last weights, and the forward pass
+of trained ones.
 
 Compiled once for each instruction set; NAME(f) is the name of f for this one. The caller gives all
 memory. All numbers are float, all sizes int64_t; matrices are row by row. */
@@ -19,6 +20,7 @@ typedef struct {
     int64_t patience, epochs, updates, validations, length, span, first_attribute_row, seed;
     int64_t kinds[MOST_LAYERS], units[MOST_LAYERS], activations[MOST_LAYERS];
     double weight_decay, clip_norm, l2, dropout, noise;
+    int64_t forward_only; /* no memory for training */
 } Setup;
 
 typedef struct {
@@ -28,6 +30,15 @@ typedef struct {
     float *weights, *losses, *validation_losses; /* written */
     int64_t *epochs;                             /* written: best epoch from 1, epochs run */
 } Job;
+
+/* Trained networks. Each of the inputs (row, step, input) is that of ``sharing`` networks. Arrays of
+hidden, kernels, biases and states begin with the network. */
+typedef struct {
+    int64_t networks, sharing;
+    const float *inputs, *const *weights; /* kernel, recurrent kernel if any, and bias of each layer */
+    float *hidden;                        /* written: (row, step, unit) of the last layer */
+    float *const *states; /* read and written: state, and cell if any, of each recurrent layer */
+} Trained;
 
 typedef struct {
     const Setup *setup;
@@ -54,22 +65,25 @@ static long most(long a, long b) { return a > b ? a : b; }
 static void lay_out_layer(Layer *layer, Arena *arena, const Setup *setup, long steps, int top) {
     const long rows = setup->batch, n = steps * rows, size = layer->size, width = layer->width;
     const long inputs = layer->inputs, units = layer->units, recurrent = layer->kind != DENSE;
+    const long kept = recurrent * (setup->forward_only ? rows : n);
     layer->padded = take(arena, most(inputs, units) * width);
     layer->bias = take(arena, width);
     layer->kernel = take(arena, packed_size(inputs, width));
+    layer->recurrent = take(arena, recurrent * packed_size(units, width));
+    layer->candidate = take(arena, recurrent * packed_size(units, size));
+    layer->states = take(arena, (n + setup->forward_only * rows) * size);
+    layer->states += setup->forward_only * rows * size;
+    layer->gates = take(arena, kept * width);
+    layer->cells = take(arena, (layer->kind == LSTM) * kept * size);
+    layer->shown = take(arena, (layer->kind == LSTM) * kept * size);
+    layer->reset = take(arena, (layer->kind == GRU) * kept * size);
+    if (setup->forward_only) return;
     layer->turned_kernel = take(arena, packed_size(width, ROUNDED(inputs)));
     layer->d_kernel = take(arena, inputs * width);
     layer->d_recurrent = take(arena, recurrent * units * width);
     layer->d_bias = take(arena, width);
-    layer->recurrent = take(arena, recurrent * packed_size(units, width));
     layer->turned_recurrent = take(arena, recurrent * packed_size(width, size));
-    layer->candidate = take(arena, recurrent * packed_size(units, size));
     layer->turned_candidate = take(arena, recurrent * packed_size(size, size));
-    layer->states = take(arena, n * size);
-    layer->gates = take(arena, recurrent * n * width);
-    layer->cells = take(arena, (layer->kind == LSTM) * n * size);
-    layer->shown = take(arena, (layer->kind == LSTM) * n * size);
-    layer->reset = take(arena, (layer->kind == GRU) * n * size);
     layer->factors = take(arena, recurrent ? rows * size : n * size);
     const long fed = top ? setup->targets * rows * size : n * size;
     layer->fed = take(arena, fed);
@@ -108,6 +122,7 @@ static long lay_out(Network *network, const Setup *setup, float *memory) {
     }
     network->n_weights += inputs + 1;
     network->x = take(&arena, n * network->inputs + 32);
+    if (setup->forward_only) return arena.used;
     network->y = take(&arena, setup->targets * setup->batch);
     network->outputs = take(&arena, setup->targets * setup->batch);
     network->d_outputs = take(&arena, setup->targets * setup->batch);
@@ -124,8 +139,10 @@ static void prepare(Network *network, int backward) {
     const float *weights = network->weights;
     for (long i = 0; i < network->setup->layers; i++) {
         Layer *layer = network->layers + i;
-        prepare_layer(layer, weights, backward);
-        weights += layer_weights(layer);
+        const long columns = gates_of[layer->kind] * layer->units, n = layer_weights(layer);
+        prepare_layer(layer, weights, weights + layer->inputs * columns, weights + n - columns,
+                      backward);
+        weights += n;
     }
     const Layer *last = network->layers + network->setup->layers - 1;
     memset(network->head, 0, last->size * sizeof(float));
@@ -166,14 +183,18 @@ static void feed(Layer *layer, const Pass *pass, long first) {
     }
 }
 
+static void forward_layer(Layer *layer, const float *x, const Pass *pass) {
+    (layer->kind == LSTM ? lstm_forward : layer->kind == GRU ? gru_forward : dense_forward)(
+        layer, x, pass);
+}
+
 static void forward(Network *network, const Pass *pass, int training) {
     const Setup *setup = network->setup;
     const float *x = network->x;
     const int drops = training && setup->dropout > 0;
     for (long i = 0; i < setup->layers; i++) {
         Layer *layer = network->layers + i;
-        (layer->kind == LSTM ? lstm_forward : layer->kind == GRU ? gru_forward : dense_forward)(
-            layer, x, pass);
+        forward_layer(layer, x, pass);
         const int top = i == setup->layers - 1;
         if (drops) feed(layer, pass, top ? pass->first : 0);
         x = drops ? layer->fed : layer->states + (top ? pass->first * pass->rows * layer->size : 0);
@@ -348,7 +369,7 @@ static void draw_all(Network *network, const Pass *pass) {
 /* Loss of a batch, and its gradient in network->gradient. */
 static double lose(Network *network, const Job *job, const int32_t *starts) {
     const Setup *setup = network->setup;
-    const Pass pass = {network->steps, setup->batch, setup->lookback, network->zeros};
+    const Pass pass = {network->steps, setup->batch, setup->lookback, network->zeros, 1};
     long count = 0;
     gather(network, job, job->targets, starts, pass.rows);
     draw_all(network, &pass);
@@ -367,7 +388,7 @@ static double validate(Network *network, const Job *job) {
     prepare(network, 0);
     for (long at = 0; at < setup->validations; at += setup->batch) {
         const long left = setup->validations - at, rows = left < setup->batch ? left : setup->batch;
-        const Pass pass = {network->steps, rows, setup->lookback, network->zeros};
+        const Pass pass = {network->steps, rows, setup->lookback, network->zeros, 1};
         gather(network, job, job->held_out, job->validation + at, rows);
         forward(network, &pass, 0);
         sum += sum_losses(network, setup->targets * rows, &count);
@@ -427,5 +448,50 @@ void NAME(gradient)(const Setup *setup, const Job *job, float *memory) {
     start(&network, setup, job, memory);
     job->losses[0] = (float)lose(&network, job, job->starts);
     memcpy(job->weights, network.gradient, network.n_weights * sizeof(float));
+    restore_tiny(state);
+}
+
+static void copy_rows(float *to, long to_row, const float *from, long from_row, long rows, long n) {
+    for (long r = 0; r < rows; r++) memcpy(to + r * to_row, from + r * from_row, n * sizeof(float));
+}
+
+/* Find the hidden values of trained networks at all steps, and their states after the last one. */
+void NAME(hidden)(const Setup *setup, const Trained *trained, float *memory) {
+    Network network;
+    const uint64_t state = ignore_tiny();
+    memset(memory, 0, lay_out(&network, setup, memory) * sizeof(float));
+    const long rows = setup->batch, steps = network.steps, inputs = network.inputs;
+    const Pass pass = {steps, rows, 0, NULL, 0};
+    const Layer *last = network.layers + setup->layers - 1;
+    for (long k = 0; k < trained->networks; k++) {
+        const float *x = network.x, *const *weights = trained->weights;
+        float *const *states = trained->states;
+        if (k % trained->sharing == 0)
+            for (long r = 0; r < rows; r++) /* (row, step) to (step, row) */
+                copy_rows(network.x + r * inputs, rows * inputs,
+                          trained->inputs + (k / trained->sharing * rows + r) * steps * inputs,
+                          inputs, steps, inputs);
+        for (Layer *layer = network.layers; layer <= last; layer++) {
+            const long units = layer->units, size = layer->size, at = k * rows * units;
+            const long columns = gates_of[layer->kind] * units, recurrent = layer->kind != DENSE;
+            prepare_layer(layer, weights[0] + k * layer->inputs * columns,
+                          weights[1] + k * units * columns * recurrent,
+                          weights[1 + recurrent] + k * columns, 0);
+            float *ends[] = {layer->states - rows * size, layer->cells};
+            const int parts = layer->kind == LSTM ? 2 : recurrent;
+            for (int p = 0; p < parts; p++)
+                copy_rows(ends[p], size, states[p] + at, units, rows, units);
+            forward_layer(layer, x, &pass);
+            ends[0] = layer->states + (steps - 1) * rows * size;
+            for (int p = 0; p < parts; p++)
+                copy_rows(states[p] + at, units, ends[p], size, rows, units);
+            x = layer->states;
+            weights += 2 + recurrent;
+            states += parts;
+        }
+        for (long r = 0; r < rows; r++)
+            copy_rows(trained->hidden + (k * rows + r) * steps * last->units, last->units,
+                      x + r * last->size, rows * last->size, steps, last->units);
+    }
     restore_tiny(state);
 }
