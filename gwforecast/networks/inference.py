@@ -80,7 +80,9 @@ def run_networks(
         if 1 < len(inputs) < networks:
             inputs = np.repeat(inputs, networks // len(inputs), axis=0)
         hidden, ended = architecture.run_hidden(weights[:-2], inputs, state)
-    outputs = activate(dense(hidden, weights[-2], weights[-1]), architecture.setting("output_activation"))
+    outputs = activate(
+        dense(hidden, weights[-2], weights[-1]), architecture.setting("output_activation")
+    )
     return np.broadcast_to(outputs, (networks, *outputs.shape[1:])), ended
 
 
@@ -362,7 +364,9 @@ class TrainedNetworks(Forecaster):
         reach = np.maximum(reach, 0)  # a tile before the data sees zeros, as in the padding
         members, first = len(self.seeds_), int(starts[0])
         rows = members * versions * (1 if self._shares_start(versions) else starts.size)
-        together = max(1, STEPS_AT_ONCE // (rows * targets) if self.lagged else ROWS_AT_ONCE // rows)
+        together = max(
+            1, STEPS_AT_ONCE // (rows * targets) if self.lagged else ROWS_AT_ONCE // rows
+        )
         if self.architecture_.recurrent:
             together = max(1, min(together, RECURRENT_AT_ONCE // members))
         for number in range(0, n_wells, together):

@@ -164,7 +164,12 @@ def run_hidden(
         return hidden, [tuple(parts) for parts in ended]
     inputs, weights = _plain(inputs), [_plain(one) for one in weights]
     setup = _Setup(
-        layers=len(layers), inputs=width, batch=rows, targets=steps, forward_only=1, **_kinds(layers)
+        layers=len(layers),
+        inputs=width,
+        batch=rows,
+        targets=steps,
+        forward_only=1,
+        **_kinds(layers),
     )
     trained = _Trained(
         networks=networks, sharing=networks // len(inputs), inputs=inputs.ctypes.data,
