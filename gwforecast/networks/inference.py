@@ -53,8 +53,8 @@ def run_networks(
     where it is there and has them, otherwise in NumPy.
     Weights (network, ...) are in the order of the network's variables, inputs have the shape
     (group, sequence, step, input), each for as many consecutive networks, outputs (network,
-    sequence, step, output), all float32. The state of each recurrent layer, (network, sequence, units), is that at the end of an
-    earlier run, by default zero.
+    sequence, step, output), all float32. The state of each recurrent layer, (network, sequence,
+    units), is that at the end of an earlier run, by default zero.
 
     Raises ValueError if a weight has another shape than the architecture's, or a state is given to
     a network without one.
