@@ -31,6 +31,9 @@ REASONS = {
 """Why a column of a meaning is neither a level nor a covariate."""
 
 _VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "punkt", "ror"})
+_TRUTHS = frozenset({"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "nee", "nej",
+                     "oui", "non", "si", "sí", "não", "sim", "tak", "nie"})  # fmt: skip
+"""What a column says of each row that says yes or no, and names no well."""
 LEAST_ROWS = 8  # of a table whose codes are looked at
 SITES = 0.3  # most sites for a row of a table
 _ALIKE = 0.9  # share of the values that a level above a datum must have of those of a depth
@@ -209,7 +212,7 @@ def _unnamed_wells(
     for name in texts:
         column = frame[name]
         count = column.nunique()
-        if count == 1:
+        if count == 1 or set(column.dropna().astype(str).str.strip().str.lower()) <= _TRUTHS:
             continue
         if column.isna().mean() > 0.2 or count > max(len(frame) / 2, 1):
             if not _holds_digits(column):

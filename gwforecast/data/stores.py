@@ -60,6 +60,8 @@ def read_store(path: Path, *, wells: Sequence[str] | None = None) -> xr.Dataset:
     part = part.rename({dimension: schema.WELL}) if dimension != schema.WELL else part
     times = timeline.to_times(part[schema.TIME].values)
     part = part.assign_coords({schema.WELL: [names[k] for k in chosen], schema.TIME: times})
+    if times.size > 1 and (np.diff(times) < np.timedelta64(0)).all():
+        part = part.isel({schema.TIME: slice(None, None, -1)})  # written from the last to the first
     for name, variable in part.data_vars.items():
         if set(variable.dims) == {schema.WELL, schema.TIME}:
             turned = variable.transpose(schema.WELL, schema.TIME)

@@ -519,6 +519,7 @@ def _of_one_parameter(raw: RawTable, values: str) -> RawTable:
     units = [n for n in map(str, frame.columns) if raw.header(n).meaning == "unit"]
     unit = str(frame[units[0]].dropna().iloc[0]) if units and is_constant(frame[units[0]]) else None
     said = [raw.facts.get(fact, "") for fact in ("parameter", "series")]
+    said.append(raw.path.stem if raw.path else "")
     name = next((text for text in said if read_header(text).kind and not named), "")
     if name:
         unit = unit or raw.facts.get("unit")

@@ -309,3 +309,96 @@ def test_values_named_by_the_lines_above(tmp_path: Path) -> None:
     assert made["N-Tagessummen"].attrs["kind"] == "rain"
     assert made["N-Tagessummen"].attrs["units"] == "mm"
     np.testing.assert_allclose(made["N-Tagessummen"].values[0], RAIN)
+
+
+def test_a_column_of_yes_and_no_names_no_well(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{d:%Y-%m-%d},{40 + k},{'yes' if k < 30 else 'no'}\n" for k, d in enumerate(DAYS)
+    )
+    made = levels_of(tmp_path, f"date,level (m asl),checked\n{rows}")
+    assert made["well"].values.tolist() == ["well"]
+
+
+def test_the_number_for_missing_values_of_json(tmp_path: Path) -> None:
+    series = [
+        {"sourceInfo": {"siteName": f"Well {k}"},
+         "variable": {"variableName": "Depth to water level, ft below land surface",
+                      "unit": {"unitCode": "ft"}, "noDataValue": -999999.0},
+         "values": [{"value": [{"value": "-999999" if j == 3 else f"{10 + k}.00",
+                                "dateTime": f"{d:%Y-%m-%d}T00:00:00.000"}
+                               for j, d in enumerate(DAYS)]}],
+         "name": f"USGS:{k}"}
+        for k in (1, 2)
+    ]  # fmt: skip
+    text = json.dumps({"name": "response", "value": {"timeSeries": series}})
+    made = levels_of(tmp_path, text, "nwis.json", reference_level=100)
+    assert made.sizes["well"] == 2
+    assert np.isnan(made["level"].values[:, 3]).all()
+    assert float(made["level"][0, 0]) == pytest.approx(100 - 11 * 0.3048)
+
+
+def test_lines_of_remarks_among_the_rows(tmp_path: Path) -> None:
+    lines = LEVELS.splitlines()
+    text = "\n".join([*lines[:40], "# logger replaced", *lines[40:]])
+    made = levels_of(tmp_path, text)
+    assert int(made["level"].notnull().sum()) == 90
+    assert "1 lines of remarks" in said(made)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Jahr;Grundwasserstand [m NHN]\n1990;45,1\n1991;45,2\n1992;45,3\n", "years only, 'Jahr'"),
+        ("Well,NE_2012,NE_2013,NE_2014\nA,100,101,102\nB,90,91,92\n", "years only, 'NE_2012'"),
+        ("2015 01 01 00  -3  101\n2015 01 01 01  -4  102\n2015 01 01 02  -5  100\n", "a header"),
+        ('"24919","B","2015","01","01",5.4\n"24919","B","2015","01","02",1.4\n', "a header"),
+    ],
+)
+def test_tables_without_dates_or_header(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        levels_of(tmp_path, text)
+
+
+def test_korean_beyond_the_sample(tmp_path: Path) -> None:
+    days = pd.date_range("2015-01-01", periods=1200, freq="D")
+    rows = "".join(f"가평가평,{d:%Y%m%d},{40 + k / 100:.2f}\n" for k, d in enumerate(days))
+    made = levels_of(tmp_path, ("관측소명,관측일자,수위(el.m)\n" + rows).encode("cp949"))
+    assert made["well"].values.tolist() == ["가평가평"]
+
+
+def test_values_named_by_the_file(tmp_path: Path) -> None:
+    rows = "".join(f"{d:%Y-%m-%d},{r}\n" for d, r in zip(DAYS, RAIN, strict=True))
+    made = weather_of(tmp_path, "date,value\n" + rows, "rain.csv")
+    assert made["rain"].attrs["kind"] == "rain"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_gridded_steps_are_stamped_by_their_bounds(tmp_path: Path, turned: bool) -> None:
+    ends = np.arange(1, 91.0)  # days since the first, each value of the day before
+    rain = np.array(RAIN)[:, None, None].repeat(2, 1).repeat(2, 2)
+    order = slice(None, None, -1) if turned else slice(None)
+    time = {"units": "days since 2015-01-01", "bounds": "time_bnds"}
+    dataset = xr.Dataset(
+        {"rain": (("time", "lat", "lon"), rain[order], {"units": "mm"}),
+         "time_bnds": (("time", "bnds"), np.c_[ends - 1, ends][order])},
+        {"time": ("time", ends[order], time), "lat": [52.0, 53.0], "lon": [9.0, 10.0]},
+    )  # fmt: skip
+    dataset.to_netcdf(tmp_path / "rain.nc")
+    (tmp_path / "places.csv").write_text("well,latitude,longitude\nw,52.1,9.1\n")
+    (tmp_path / "w.csv").write_text(LEVELS)
+    made = gw.read_observations(
+        tmp_path / "w.csv", tmp_path / "rain.nc", attributes=tmp_path / "places.csv"
+    )
+    np.testing.assert_allclose(made["rain"].values[0], RAIN)
+    assert "beginnings of its time bounds" in said(made)
+
+
+def test_a_store_from_the_last_time_to_the_first(tmp_path: Path) -> None:
+    level = np.arange(90.0)
+    made = xr.Dataset(
+        {"level": (("time", "well"), level[::-1, None], {"units": "m"})},
+        {"time": DAYS[::-1], "well": ["a"]},
+    )
+    made.to_netcdf(tmp_path / "levels.nc")
+    read = gw.read_observations(tmp_path / "levels.nc")
+    assert read["level"].values[0].tolist() == level.tolist()

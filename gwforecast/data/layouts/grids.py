@@ -162,14 +162,22 @@ def _in_common_calendar(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     year, month, day, hour, minute = (int(part or 0) for part in since.groups()[1:])
     starts = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
     first = 365 * year + starts[month - 1] + day - 1 + (hour + minute / 60) / 24
-    days = first + dataset[time].values / _TO_DAYS[since[1]]
-    whole = np.floor(days + 1e-6).astype(np.int64)
-    years, of_year = np.divmod(whole, 365)
-    months = np.searchsorted(starts, of_year, side="right")
-    dates = (12 * (years - 1970) + months - 1).astype("datetime64[M]").astype("datetime64[D]")
-    stamps = dates + (of_year - starts[months - 1])
-    seconds = np.round((days - whole) * 86_400).astype("timedelta64[s]")
-    return dataset.assign_coords({time: (dataset[time].dims, stamps + seconds)})
+
+    def dates(values: np.ndarray) -> np.ndarray:
+        days = first + values / _TO_DAYS[since[1]]
+        whole = np.floor(days + 1e-6).astype(np.int64)
+        years, of_year = np.divmod(whole, 365)
+        months = np.searchsorted(starts, of_year, side="right")
+        begins = (12 * (years - 1970) + months - 1).astype("datetime64[M]").astype("datetime64[D]")
+        seconds = np.round((days - whole) * 86_400).astype("timedelta64[s]")
+        return np.asarray(begins + (of_year - starts[months - 1]) + seconds)
+
+    kept = {key: text for key, text in attrs.items() if key == "bounds"}
+    made = {time: (dataset[time].dims, dates(dataset[time].values), kept)}
+    name = str(kept.get("bounds", ""))
+    if name in dataset.variables:
+        made[name] = (dataset[name].dims, dates(dataset[name].values), {})
+    return dataset.assign(made)
 
 
 def _variables(dataset: xr.Dataset, path: Path) -> Iterator[tuple[str, xr.DataArray]]:
@@ -245,11 +253,25 @@ def _at(
             f"{cell.distance:.1f} km away, in {path}: it may lie in the sea. Move the well's "
             "coordinates to the nearest cell on land."
         )
-    times = pd.DatetimeIndex(point["time"].values)
+    times, said = _beginnings(dataset, point)
     steps = np.diff(times.to_numpy())
     if len(steps) and (steps % np.timedelta64(1, "D") == np.timedelta64(0)).all():
         times = times.floor("D")  # daily values are stamped at noon, or at the end of the day
-    return pd.Series(values, times), f"{where}, {cell.distance:.1f} km away"
+    if len(steps) and (steps < np.timedelta64(0)).all():
+        times, values, said = times[::-1], values[::-1], f"{said}, in order of time"
+    return pd.Series(values, times), f"{where}, {cell.distance:.1f} km away{said}"
+
+
+def _beginnings(dataset: xr.Dataset, point: xr.DataArray) -> tuple[pd.DatetimeIndex, str]:
+    """Return the times of values, those of steps with bounds by their beginnings, and a note."""
+    times = pd.DatetimeIndex(point["time"].values)
+    bounds = dataset.get(str(point["time"].attrs.get("bounds", "")))
+    if bounds is None or bounds.dtype.kind != "M" or bounds.shape != (len(times), 2):
+        return times, ""
+    begins, ends = (pd.DatetimeIndex(bounds.values[:, k]) for k in (0, 1))
+    if not (begins < ends).all() or begins.equals(times):
+        return times, ""
+    return begins, ", stamped by the beginnings of its time bounds"
 
 
 def _axes(

@@ -187,6 +187,8 @@ def side_by_side(parts: list[RawTable], named: bool) -> RawTable:
     return parts[0].changed(frame=frame, headers=headers, times=pd.DatetimeIndex(frame.index))
 
 
+_NO_DATA = ("nodatavalue", "missingvalue", "fillvalue")
+"""Fields of JSON that name the number for a missing value."""
 JSON = (".json", ".geojson", ".jsonl", ".ndjson")
 
 
@@ -212,12 +214,17 @@ def read_json(path: Path, dialect: Dialect) -> RawTable:
         )
     frame = pd.DataFrame(records)
     columns = {str(name): _column(frame[name]) for name in frame.columns}
+    codes = [name for name in columns if re.sub(r"[\W_]", "", name.lower()) in _NO_DATA]
+    missing = {str(code) for name in codes for code in columns.pop(name).dropna().unique()}
     raw = RawTable(pd.DataFrame(columns), path, layout="JSON", line=lambda row: row + 1)
     raw.notes.append(f"records: {len(records)}; messages count them as lines")
     texts = [text for column in columns.values() for text in column.dropna().head(50).astype(str)]
     comma = any(re.fullmatch(r"[+-]?\d+,\d+", text) for text in texts)
     mark = dialect.decimal or ("," if comma else ".")
-    return plain_numbers(raw, mark, dated=True, dialect=dialect)
+    made = plain_numbers(raw, mark, dated=True, dialect=dialect)
+    numbers = made.frame.select_dtypes("number")
+    given = [float(code) for code in missing if is_number(code)]
+    return made.changed(frame=made.frame.assign(**numbers.mask(numbers.isin(given))))
 
 
 _OF_XML = {

@@ -10,6 +10,7 @@ from typing import Literal
 
 from gwforecast.data.terms.units import LengthUnit, compact, fold, parse_length
 from gwforecast.data.terms.words import (
+    CALENDAR_WORDS,
     CLOCK_WORDS,
     DATUM_WORDS,
     EITHER,
@@ -305,7 +306,7 @@ def sense_of(label: str) -> Literal["height", "plain", "either", ""]:
 @lru_cache(maxsize=1)
 def _all_words() -> tuple[frozenset[str], tuple[str, ...]]:
     """Return the words of all tables, and those of languages without blanks between words."""
-    listed = [*WORDS.values(), *TIME_WORDS]
+    listed = [*WORDS.values(), *TIME_WORDS, *CALENDAR_WORDS]
     parts = {part.strip("*") for words in listed for part in tokens_of_pattern(words)}
     return frozenset(p for p in parts if len(p) > 3), tuple(p for p in parts if not p.isascii())
 
@@ -351,6 +352,7 @@ def _exact_phrases() -> dict[str, str]:
 
 
 _EXACT = {name: kind for kind, names in KINDS.items() for name in names if len(name) > 1}
+del _EXACT["waterlevel"]  # of a well as well
 
 
 def _meaning(label: str, words: list[str]) -> tuple[str, str]:

@@ -346,6 +346,12 @@ def unique_names(names: Sequence[str], where: str) -> list[str]:
     for place, name in enumerate(names):
         if name and name in made:
             if read_header(name).meaning not in ("time", "quality", "index"):
+                if is_number(name) or is_date(name):
+                    raise SchemaError(
+                        f"A table must have a header. Received the value {name!r} twice in its "
+                        f"place, in {where}. Write a line with the names of the columns above, "
+                        "e.g. date,level or year,month,day,rain."
+                    )
                 raise SchemaError(
                     f"Columns must have names of their own. Received {name!r} twice in {where}. "
                     "Rename one, or write the names of the wells into the row above."

@@ -110,6 +110,21 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
     for name in columns[:3]:
         if _has_dates(raw.frame[name]):
             return [name, *_usable_clock(raw, clocks)]
+    years = [n for n in columns if " ".join(tokens(n)) in CALENDAR["year"]]
+    dated = [n for n in columns if re.fullmatch(r"\D*(?:19|20)\d\d", n)]
+    if years or len(dated) > 2:
+        raise SchemaError(
+            "Times must be dates of days, weeks, months or quarters. Received years only, "
+            f"{(years or dated)[0]!r}, in {raw.path}; a level a year is too rare to be modelled. "
+            "Export the levels with their dates."
+        )
+    values = [n for n in columns if is_date(n) or re.fullmatch(r"[-+\d.,: ]+", n)]
+    if 2 * len(values) > len(columns):
+        raise SchemaError(
+            f"A table must have a header. Received the values {columns[:6]} in its place, in "
+            f"{raw.path}. Write a line with the names of the columns above them, e.g. date,level "
+            "or year,month,day,rain."
+        )
     raise SchemaError(
         f"A table must have a column of times, first or named {', '.join(TIME_WORDS[:3])}. "
         f"Received the columns {columns[:8]} in {raw.path}. Name it 'date', or give its name with "
@@ -149,10 +164,13 @@ def _without_empty(raw: RawTable, name: str) -> RawTable:
     times = frame[name]
     missing = times.isna().to_numpy()
     others = frame.drop(columns=name)
-    if not missing.any() and not _ends_oddly(times):
+    if not missing.any() and not _ends_oddly(times) and not _has_remarks(times):
         return raw
     empty = others.isna().all(axis=1).to_numpy()
-    drop = missing & empty
+    remarks = empty & times.astype("str").str.startswith("#").fillna(False).to_numpy(bool)
+    if remarks.any():
+        raw.notes.append(f"left out: {int(remarks.sum())} lines of remarks among the rows")
+    drop = (missing & empty) | remarks
     tail = _tail(times, empty)
     kept = ~drop
     if tail is not None:
@@ -161,7 +179,7 @@ def _without_empty(raw: RawTable, name: str) -> RawTable:
             f"left out: {len(kept) - tail} lines below the table, from line {line(tail)} "
             f"({str(times.iloc[tail])[:40]!r})"
         )
-    elif drop.any():
+    elif (drop & ~remarks).any():
         raw.notes.append(f"left out: {int(drop.sum())} lines without any value")
     if kept.all():
         return raw
@@ -170,6 +188,10 @@ def _without_empty(raw: RawTable, name: str) -> RawTable:
     dry = {column: mask[rows] for column, mask in raw.dry.items()}
     made = made.reset_index(drop=True)
     return raw.changed(frame=made, dry=dry, line=lambda row: line(int(rows[row])))
+
+
+def _has_remarks(times: pd.Series) -> bool:
+    return times.dtype in ("object", "str") and bool(times.str.startswith("#").any())
 
 
 def _ends_oddly(times: pd.Series) -> bool:

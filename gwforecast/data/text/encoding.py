@@ -17,6 +17,7 @@ __all__ = ["LINE_ENDS", "Text", "decoded"]
 
 SAMPLED = 65_536  # bytes from which the layout is found
 LINES = 300  # of them
+MOST_STRANGE = 20_000  # bytes of lines beyond ASCII by which an encoding is known
 LINE_ENDS = r"\r\n|\n|\r"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -116,7 +117,9 @@ def _encoding(raw: bytes, path: Path) -> str:
 
 def _of_one_byte(raw: bytes, path: Path) -> str:
     """Return an encoding that is none of Unicode: cp1252 where its letters are usual ones."""
-    strange = b"\n".join(line for line in raw.split(b"\n") if not line.isascii())[:20_000]
+    strange = b"\n".join(line for line in raw.split(b"\n") if not line.isascii())
+    if len(strange) > MOST_STRANGE:  # whole lines, as a letter may have two bytes
+        strange = strange[:MOST_STRANGE].rpartition(b"\n")[0] or strange
     if not _is_dense(strange):
         try:
             western = strange.decode("cp1252")
