@@ -110,12 +110,12 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
     for name in columns[:3]:
         if _has_dates(raw.frame[name]):
             return [name, *_usable_clock(raw, clocks)]
-    years = [n for n in columns if " ".join(tokens(n)) in CALENDAR["year"]]
+    only = [n for n in columns if " ".join(tokens(n)) in CALENDAR["year"]]
     dated = [n for n in columns if re.fullmatch(r"\D*(?:19|20)\d\d", n)]
-    if years or len(dated) > 2:
+    if only or len(dated) > 2:
         raise SchemaError(
             "Times must be dates of days, weeks, months or quarters. Received years only, "
-            f"{(years or dated)[0]!r}, in {raw.path}; a level a year is too rare to be modelled. "
+            f"{(only or dated)[0]!r}, in {raw.path}; a level a year is too rare to be modelled. "
             "Export the levels with their dates."
         )
     values = [n for n in columns if is_date(n) or re.fullmatch(r"[-+\d.,: ]+", n)]
