@@ -110,22 +110,27 @@ def _time_columns(raw: RawTable, dialect: Dialect) -> list[str]:
     for name in columns[:3]:
         if _has_dates(raw.frame[name]):
             return [name, *_usable_clock(raw, clocks)]
+    raise _without_times(raw, columns)
+
+
+def _without_times(raw: RawTable, columns: list[str]) -> SchemaError:
+    """Return the error of a table in which no column holds times."""
     only = [n for n in columns if " ".join(tokens(n)) in CALENDAR["year"]]
     dated = [n for n in columns if re.fullmatch(r"\D*(?:19|20)\d\d", n)]
     if only or len(dated) > 2:
-        raise SchemaError(
+        return SchemaError(
             "Times must be dates of days, weeks, months or quarters. Received years only, "
             f"{(only or dated)[0]!r}, in {raw.path}; a level a year is too rare to be modelled. "
             "Export the levels with their dates."
         )
     values = [n for n in columns if is_date(n) or re.fullmatch(r"[-+\d.,: ]+", n)]
     if 2 * len(values) > len(columns):
-        raise SchemaError(
+        return SchemaError(
             f"A table must have a header. Received the values {columns[:6]} in its place, in "
             f"{raw.path}. Write a line with the names of the columns above them, e.g. date,level "
             "or year,month,day,rain."
         )
-    raise SchemaError(
+    return SchemaError(
         f"A table must have a column of times, first or named {', '.join(TIME_WORDS[:3])}. "
         f"Received the columns {columns[:8]} in {raw.path}. Name it 'date', or give its name with "
         "time_column=; where the header stands lower in the file, give its line with header_row=."
