@@ -95,7 +95,8 @@ class Calibrated(Displayed):
             Column ``trained through``, a row for each well; empty before the calibration.
         """
         ends = getattr(self, "trained_through_", xr.DataArray([], dims=schema.WELL))
-        return ends.astype(str).to_series().rename("trained through").to_frame()
+        shown = ends.to_series().map(timeline.format_time)
+        return shown.rename("trained through").to_frame()
 
     def trained_through(self, well: str) -> np.datetime64:
         """Return the last step used to fit the forecaster at a well.

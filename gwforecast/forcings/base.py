@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -85,6 +86,7 @@ def times_after(observations: xr.Dataset, issue_time: np.datetime64, horizon: in
     return np.asarray(timeline.valid_times(timeline.to_times([issue_time]), steps, frequency)[0])
 
 
+@dataclass(frozen=True)
 class ObservedWeather(Forcing):
     """Observed weather after the issue time: perfect foresight, not available in operation."""
 

@@ -117,7 +117,7 @@ def find_trend(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Tren
     keep, random = _without_change(values, anomalies, _detrended, draws, seed)
     p_value = _share_as_large(np.abs(_kendall(random)), abs(_kendall(values[None])[0]))
     low, high = np.quantile(np.nanstd(anomalies) * _sen_slopes(random), [0.025, 0.975])
-    return Trend(slope, slope + low, slope + high, p_value, keep, months)
+    return Trend(slope, slope + float(low), slope + float(high), p_value, keep, months)
 
 
 def find_shift(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Shift:

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast import schema, timeline
+from gwforecast.display import Displayed
 from gwforecast.schema import SchemaError
 
 __all__ = [
@@ -26,8 +27,11 @@ Period = Literal["train", "validation", "test"]
 PERIODS: tuple[Period, ...] = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+SHOWN = 8  # wells of a printed split
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Displayed):
     """First and last step, both inclusive, of each period of each well.
 
     Parameters
@@ -47,6 +51,20 @@ class Split:
 
     def __post_init__(self) -> None:
         _check_bounds(self.bounds)
+
+    def title(self) -> str:
+        """Return the number of wells, and how many of them are shown."""
+        wells = self.bounds.sizes[schema.WELL]
+        shown = f", the first {SHOWN}" if wells > SHOWN else ""
+        return f"Periods of {wells} well{'s' * (wells > 1)}{shown}"
+
+    def summary(self) -> pd.DataFrame:
+        """Return first and last step of each period in words, a row for each well."""
+        table = self.to_frame().head(SHOWN * len(PERIODS))
+        edges = zip(table["start"], table["end"], strict=True)
+        spans = ["-" if pd.isna(a) else f"{a:%Y-%m-%d} to {b:%Y-%m-%d}" for a, b in edges]
+        wells = pd.Index(table[schema.WELL].unique(), name=schema.WELL)
+        return pd.DataFrame(np.reshape(spans, (-1, len(PERIODS))), wells, list(PERIODS))
 
     def start(self, period: Period) -> xr.DataArray:
         """Return the first step of a period.
@@ -480,8 +498,8 @@ def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
     return np.asarray(kept.reshape(-1, targets.shape[1]))
 
 
-@dataclass(frozen=True, eq=False)
-class RandomSplit:
+@dataclass(frozen=True, eq=False, repr=False)
+class RandomSplit(Displayed):
     """Rows assigned at random to periods; not accepted where sequences are needed.
 
     Parameters
@@ -491,6 +509,15 @@ class RandomSplit:
     """
 
     periods: xr.DataArray
+
+    def title(self) -> str:
+        """Return what it is."""
+        return "Levels assigned to periods at random; number of levels by well"
+
+    def summary(self) -> pd.DataFrame:
+        """Return the number of levels of each period and well."""
+        counts = {name: (self.periods == name).sum(schema.TIME).to_series() for name in PERIODS}
+        return pd.DataFrame(counts)
 
     def rows(self, observations: xr.Dataset, *periods: Period) -> xr.DataArray:
         """Return which rows lie in any of the periods, boolean, dims (well, time)."""

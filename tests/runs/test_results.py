@@ -143,6 +143,20 @@ def test_answers_have_the_same_words(observations: xr.Dataset, tmp_path: Path) -
         assert page.count("<img") == len(answer.figures())
 
 
+def test_a_split_is_shown_as_dates(observations: xr.Dataset) -> None:
+    split = gw.split_by_fraction(observations)
+    title, header, _, first, _ = repr(split).splitlines()
+    assert title == "Periods of 2 wells"
+    assert header.split() == ["train", "validation", "test"]
+    start, end = (f"{split.bounds['test'].values[0][k]:.10}" for k in (0, 1))
+    assert first.endswith(f"{start} to {end}")
+    with pytest.warns(UserWarning, match="leaks"):
+        at_random = repr(gw.random_split(observations)).splitlines()
+    known = int(observations["level"].isel(well=0).notnull().sum())
+    assert sum(map(int, at_random[-2].split()[1:])) == known
+    assert repr(gw.ObservedWeather()) == "ObservedWeather()"
+
+
 def test_what_has_no_settings_is_shown(observations: xr.Dataset) -> None:
     assert repr(gw.Persistence()) == "Persistence(), not fitted"
     assert repr(gw.Corrected(gw.Linear())) == "Corrected(parts=[Linear(), not fitted]), not fitted"
