@@ -42,17 +42,10 @@ from gwforecast.networks.parts import (
 )
 from gwforecast.progress import Progress, ProgressOption, as_callback, further, with_detail
 from gwforecast.sequences.scale import Scaler
-from gwforecast.sequences.split import (
-    FOLDS,
-    Period,
-    Split,
-    through_periods,
-    train_folds,
-    without_folds,
-)
+from gwforecast.sequences.split import FOLDS, Period, Split, through_periods, train_folds
 from gwforecast.sequences.windows import epoch_starts, sequence_windows
 
-__all__ = ["DROPOUT", "NOISE", "WEIGHT_DECAY", "NeuralForecaster"]
+__all__ = ["DROPOUT", "NOISE", "WEIGHT_DECAY", "NeuralForecaster", "without_folds"]
 
 DROPOUT = ("float", 0.0, 0.6)
 NOISE = ("float", 0.0, 0.4)
@@ -482,3 +475,16 @@ class NeuralForecaster(TrainedNetworks):
         joined.history_ = pd.concat([by_well.get_group(well) for well in wells], ignore_index=True)
         joined.member_weights_ = joined._learn_member_weights()
         return joined
+
+
+def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
+    """Return targets (well, time) with those of each fold of :func:`train_folds` removed in turn.
+
+    Shape (well * fold, time), with the rows of a well next to each other. A well whose targets all
+    lie in one fold keeps them.
+    """
+    left_out = fold.values[:, None] == np.arange(fold.attrs["folds"])[:, None]
+    kept = np.where(left_out, np.nan, targets[:, None])
+    alone = ~np.isfinite(kept).any(axis=2, keepdims=True)
+    kept = np.where(alone, targets[:, None], kept).astype(targets.dtype)
+    return np.asarray(kept.reshape(-1, targets.shape[1]))

@@ -19,7 +19,7 @@ from gwforecast.schema import SchemaError
 
 __all__ = [
     "FOLDS", "PERIODS", "Period", "RandomSplit", "Split", "random_split", "require_sequential",
-    "split_by_date", "split_by_fraction", "through_periods", "train_folds", "without_folds",
+    "split_by_date", "split_by_fraction", "through_periods", "train_folds",
 ]  # fmt: skip
 
 
@@ -485,19 +485,6 @@ def train_folds(observations: xr.Dataset, split: Split, *, folds: int = FOLDS) -
     return fold.assign_attrs(folds=folds)
 
 
-def without_folds(targets: np.ndarray, fold: xr.DataArray) -> np.ndarray:
-    """Return targets (well, time) with those of each fold of :func:`train_folds` removed in turn.
-
-    Shape (well * fold, time), with the rows of a well next to each other. A well whose targets all
-    lie in one fold keeps them.
-    """
-    left_out = fold.values[:, None] == np.arange(fold.attrs["folds"])[:, None]
-    kept = np.where(left_out, np.nan, targets[:, None])
-    alone = ~np.isfinite(kept).any(axis=2, keepdims=True)
-    kept = np.where(alone, targets[:, None], kept).astype(targets.dtype)
-    return np.asarray(kept.reshape(-1, targets.shape[1]))
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class RandomSplit(Displayed):
     """Rows assigned at random to periods; not accepted where sequences are needed.
@@ -529,14 +516,11 @@ class RandomSplit(Displayed):
         return observations[schema.LEVEL].where(self.rows(observations, *periods))
 
     def start(self, period: Period) -> NoReturn:
-        """Raise a TypeError: random rows have no first step."""
+        """Raise a TypeError: random rows have no first and no last step."""
         require_sequential(self)
         raise AssertionError(period)
 
-    def end(self, period: Period) -> NoReturn:
-        """Raise a TypeError: random rows have no last step."""
-        require_sequential(self)
-        raise AssertionError(period)
+    end = start
 
 
 def random_split(

@@ -10,10 +10,10 @@ from gwforecast.calibration.blending import simulate_held_out
 from gwforecast.models.base import Forecaster
 from gwforecast.models.linear import Linear
 from gwforecast.models.naive import Climatology, Persistence
-from gwforecast.networks.forecaster import NeuralForecaster
+from gwforecast.networks.forecaster import NeuralForecaster, without_folds
 from gwforecast.networks.lstm import LSTM
 from gwforecast.networks.mlp import GlobalMLP
-from gwforecast.sequences.split import Split, split_by_fraction, train_folds, without_folds
+from gwforecast.sequences.split import Split, split_by_fraction, train_folds
 
 SMALL = {"members": 6, "epochs": 4, "lookback": 30, "targets": 30, "units": (4,), "folds": 3}
 
