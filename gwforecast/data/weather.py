@@ -23,7 +23,7 @@ from gwforecast.data.roles import (
     text_of,
 )
 from gwforecast.data.terms.headers import Header, read_header, tokens
-from gwforecast.data.terms.units import convert_weather, is_rate
+from gwforecast.data.terms.units import convert_weather, fold, is_rate
 from gwforecast.data.terms.words import CALENDAR_WORDS
 from gwforecast.data.text.dated import times_of_index
 from gwforecast.data.text.stamps import local_times
@@ -43,6 +43,8 @@ __all__ = [
     "Weather", "covariate_variables", "of_each_well", "table_of_covariates", "weather_by_well",
 ]  # fmt: skip
 
+_CUMULATIVE = r"cumul|kumul|acumul|accumulat|aufsummiert|running total|since"
+MOST_RESETS = 0.02  # of the steps of cumulative rain, as each year or at an emptied gauge
 MOST_PARAMETERS = 30
 """Texts of a column that names the covariates of rows."""
 
@@ -121,7 +123,7 @@ def weather_by_well(
     for name, part in given.items():
         if id(part) not in cleaned:
             what = f"covariates of well {name!r}" if by_well else "covariates"
-            frame = _clean_frame(_table(part, made), what, source, cleaning)
+            frame = _amounts(_clean_frame(_table(part, made), what, source, cleaning), made)
             frame = _aggregated(frame, step, stamp, own_stamp, made)
             cleaned[id(part)] = with_missing_steps(frame, what, made.notes)
     columns = sorted({tuple(frame.columns) for frame in cleaned.values()})
@@ -223,6 +225,21 @@ def _clean_frame(frame: object, what: str, source: str, cleaning: Cleaning) -> p
         _check_covariate(frame[name], label, what, source)
         columns[str(name)] = cleaning.series(frame[name], f"{what}, column {label!r}")
     return pd.DataFrame(columns, index=None if columns else frame.index)
+
+
+def _amounts(frame: pd.DataFrame, made: Weather) -> pd.DataFrame:
+    """Return rain that its header calls cumulative, and that hardly ever falls, by step."""
+    amounts = {}
+    for name in map(str, frame.columns):
+        rises = frame[name].diff()
+        rare = (rises < 0).mean() < MOST_RESETS
+        if kind_of(name, made.headers) == "rain" and re.search(_CUMULATIVE, fold(name)) and rare:
+            amounts[name] = rises.where(rises.isna() | (rises >= 0), frame[name])
+            made.notes.append(
+                f"rain: {name} adds up to {frame[name].max():.6g} and begins anew "
+                f"{int((rises < 0).sum())} times; its rises are taken as the amounts of the steps"
+            )
+    return frame.assign(**amounts)
 
 
 def _check_covariate(values: pd.Series, label: str, what: str, source: str) -> None:

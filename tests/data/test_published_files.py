@@ -402,3 +402,84 @@ def test_a_store_from_the_last_time_to_the_first(tmp_path: Path) -> None:
     made.to_netcdf(tmp_path / "levels.nc")
     read = gw.read_observations(tmp_path / "levels.nc")
     assert read["level"].values[0].tolist() == level.tolist()
+
+
+def workbook(path: Path, **sheets: list[list[object]]) -> Path:
+    """Write a workbook of rows by sheet."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def test_a_sheet_of_years_and_months_with_a_mean(tmp_path: Path) -> None:
+    rows = [["Year", *MONTHS], *([y, *range(40, 52)] for y in (2015, 2016)), ["Mean", *[45] * 12]]
+    made = gw.read_observations(workbook(tmp_path / "w.xlsx", S=rows))
+    assert made["level"].values[0].tolist() == [*range(40, 52)] * 2
+    text = "\n".join(",".join(map(str, row)) for row in rows)
+    assert levels_of(tmp_path, text)["level"].equals(made["level"].assign_coords(well=["well"]))
+    assert "1 rows of all years" in said(made)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_sheet_with_dates_in_its_header(tmp_path: Path, as_text: bool) -> None:
+    dates = [f"{d:%Y-%m-%d}" if as_text else d.to_pydatetime() for d in DAYS[::30]]
+    dates += ["2015-06-30" if as_text else pd.Timestamp("2015-06-30").to_pydatetime()]
+    rows = [["Well", *dates], ["A", 40, 41, 42, 43], ["B", 50, 51, 52, 53]]
+    made = gw.read_observations(workbook(tmp_path / "w.xlsx", S=rows))
+    assert made["well"].values.tolist() == ["A", "B"]
+    assert float(made["level"].sel(well="B", time="2015-06-30").item()) == 53
+
+
+def test_a_sheet_of_a_summary_is_left_out(tmp_path: Path) -> None:
+    levels = [["Date", "Level (m asl)"], *([d.to_pydatetime(), 40.0] for d in DAYS)]
+    path = workbook(tmp_path / "w.xlsx", Levels=levels, Summary=[["Month", *MONTHS], ["mean", 1]])
+    assert "left out: sheet 'Summary'" in said(gw.read_observations(path))
+
+
+def test_pairs_of_columns_behind_a_counter(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[None, "P1", None, "P2", None]]
+    rows += [[None, "Datum", "Abstich [m]", "Datum", "Abstich [m]"]]
+    rows += [[k, d.to_pydatetime(), 5.0, d.to_pydatetime(), 6.0] for k, d in enumerate(DAYS)]
+    made = gw.read_observations(workbook(tmp_path / "w.xlsx", S=rows), reference_level=100)
+    assert made["well"].values.tolist() == ["P1", "P2"]
+    assert made["level"].values[:, 0].tolist() == [95, 94]
+
+
+def test_a_header_behind_a_mark_of_remarks_parted_by_blanks(tmp_path: Path) -> None:
+    rows = "".join(f"{d:%Y-%m-%dT%H:%M:%S} {40 + k}.5\n" for k, d in enumerate(DAYS))
+    made = levels_of(tmp_path, "# time level\n" + rows, "w.dat")
+    assert made["level"].values[0, :2].tolist() == [40.5, 41.5]
+
+
+def test_the_minus_of_typesetting(tmp_path: Path) -> None:
+    rows = "".join(f"{d:%d.%m.%Y};\u22125,{k:02d}\n" for k, d in enumerate(DAYS))
+    made = levels_of(tmp_path, "Datum;Flurabstand [m]\n" + rows, reference_level=50)
+    assert float(made["level"][0, 1]) == pytest.approx(44.99)
+
+
+def test_days_without_their_zero_in_a_form_of_digits(tmp_path: Path) -> None:
+    rows = "".join(f"{d:%d%m%Y},{40 + k}\n" for k, d in enumerate(DAYS))
+    made = levels_of(tmp_path, "Date,Level (m asl)\n" + rows, date_format="%d%m%Y")
+    assert pd.DatetimeIndex(made["time"].values).equals(DAYS)
+
+
+def test_cumulative_rain_is_taken_by_its_rises(tmp_path: Path) -> None:
+    total = np.cumsum(RAIN)
+    total[45:] -= total[44]  # emptied
+    rows = "".join(f"{d:%Y-%m-%d},{t}\n" for d, t in zip(DAYS, total, strict=True))
+    made = weather_of(tmp_path, "date,cumulative rainfall (mm)\n" + rows, "r.csv")
+    np.testing.assert_allclose(made["cumulative rainfall"].values[0], [np.nan, *RAIN[1:]])
+    assert "begins anew 1 times" in said(made)
+    rows = "".join(f"{d:%Y-%m-%d},{r}\n" for d, r in zip(DAYS, RAIN, strict=True))
+    made = weather_of(tmp_path, "date,24 h accumulated rain (mm)\n" + rows, "r.csv")
+    np.testing.assert_allclose(made["24 h accumulated rain"].values[0], RAIN)

@@ -396,7 +396,7 @@ KNOWN: tuple[Known, ...] = (
            "quality": "original parameter, original direction, original unit, accuracy value, "
                       "observation method"}),
     Known("California DWR, periodic measurements", "site code, msmt date, gse wse",
-          {"level ft NAVD88": "wse", "depth ft below ground": "gse wse",
+          {"level ft NAVD88": "wse, gwe", "depth ft below ground": "gse wse",
            "depth ft below measuring point": "rpe wse", "place ft": "wlm rpe, wlm gse, rpe gse",
            "quality": "stn id", "index": "wlm id", "well": "site code"}),
     Known("California DWR, continuous measurements", "station, msmt date, gse wse",
@@ -516,7 +516,12 @@ def series_of_pairs(raw: RawTable) -> list[RawTable]:
     ]  # fmt: skip
     dates = [k for k in dates if _holds_dates(raw.frame.iloc[:, k])]
     ends = [*dates[1:], len(names)]
-    if len(dates) < 2 or dates[0] != 0 or any(b - a < 2 for a, b in zip(dates, ends, strict=True)):
+    counters = [n.startswith("Unnamed") or read_header(n).meaning == "index" for n in names]
+    if (
+        len(dates) < 2
+        or not all(counters[: dates[0]])
+        or any(b - a < 2 for a, b in zip(dates, ends, strict=True))
+    ):
         return [raw]
     values = [names[a + 1] for a in dates]
     if any(read_header(value).meaning in ("quality", "time", "clock") for value in values):

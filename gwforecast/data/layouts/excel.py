@@ -10,8 +10,16 @@ from typing import Any
 import pandas as pd
 
 from gwforecast.data.layouts.base import Dialect, RawTable, facts_of_lines
-from gwforecast.data.terms.headers import read_header
-from gwforecast.data.text.block import find_block, likely_header, plain_numbers, unique_names
+from gwforecast.data.terms.headers import read_header, tokens
+from gwforecast.data.terms.words import CALENDAR
+from gwforecast.data.text.block import (
+    find_block,
+    is_date,
+    likely_header,
+    plain_numbers,
+    unique_names,
+)
+from gwforecast.data.text.stamps import month_of
 from gwforecast.schema import SchemaError
 
 __all__ = ["EXCEL", "hint_of_row", "read_workbook"]
@@ -106,7 +114,7 @@ def _sheet(sheet: Any, name: str, path: Path, dialect: Dialect, dated: bool) -> 
     if not names:
         return None
     frame = _frame(rows[first:], names, dated)
-    if frame.shape[0] == 0:
+    if frame.shape[0] == 0 or (dated and block is None and _of_words(frame)):
         return None
     facts = facts_of_lines(texts[:header])
     facts["above"] = " ".join(" ".join(cells) for cells in texts[:header])[:4000]
@@ -128,14 +136,27 @@ def _decimal(texts: list[list[str]]) -> str:
 
 
 def _first(texts: list[list[str]], dated: bool) -> int | None:
-    """Return the first row that can be a header; with dates below, it must name a time."""
+    """Return the first row that can be a header; with dates below, it must name a time.
+
+    Months or dates beside each other may stand in it as well.
+    """
     for k, cells in enumerate(texts[:60]):
         filled = [cell for cell in cells if cell]
         if len(filled) < 2:
             continue
-        if not dated or any(read_header(cell).meaning == "time" for cell in filled):
+        yearly = any(set(tokens(cell)) & set(CALENDAR["year"]) for cell in filled)
+        across = yearly and len({month_of(cell) for cell in filled} - {None}) == 12
+        across |= sum(map(is_date, filled)) >= max(4, len(filled) / 2)
+        if not dated or across or any(read_header(cell).meaning == "time" for cell in filled):
             return k
     return None
+
+
+def _of_words(frame: pd.DataFrame) -> bool:
+    """Return whether the columns that are named as times hold no digit, as in a summary."""
+    named = [n for n in map(str, frame.columns) if read_header(n).meaning == "time"]
+    texts = [frame[n].dropna().astype("str") for n in named]
+    return bool(named) and not any(text.str.contains(r"\d").any() for text in texts)
 
 
 def _text(cell: object) -> str:

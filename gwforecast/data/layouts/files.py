@@ -198,7 +198,8 @@ def _with_times(raw: RawTable, dialect: Dialect) -> list[RawTable]:
 
 
 _OF_YEARS = ("annual", "total", "sum", "mean", "average", "jahr", "anual", "annuel", "summe",
-             "mittel", "moyenne", "media", "ann")  # fmt: skip
+             "mittel", "mittelwert", "moyenne", "media", "ann", "min", "max", "minimum",
+             "maximum")  # fmt: skip
 _WATER_YEAR = r"hydro|water year|abflussjahr|wasserwirtschaft"
 LEAST_DATES = 4  # columns named by dates of a table that has dates in its header
 
@@ -236,6 +237,10 @@ def _of_months(raw: RawTable, names: list[str]) -> RawTable | None:
             f"{raw.path}, the first of which may be of the year before. Call it 'hydrological "
             "year' if they are, or write a row for each month."
         )
+    means = raw.frame[years[0]].astype("str").map(fold, na_action="ignore").isin(_OF_YEARS)
+    if means.any():
+        raw = raw.changed(frame=raw.frame[~means].reset_index(drop=True))
+        raw.notes.append(f"left out: {int(means.sum())} rows of all years")
     year = pd.to_numeric(raw.frame[years[0]], errors="coerce")
     if year.isna().any() or (year % 1 != 0).any():
         return None

@@ -14,6 +14,7 @@ import pandas as pd
 from gwforecast.data.layouts.base import DRY, MISSING, Dialect, RawTable
 from gwforecast.data.terms.headers import read_header, tokens
 from gwforecast.data.terms.units import fold, parse_length
+from gwforecast.data.terms.words import CALENDAR
 from gwforecast.schema import SchemaError
 
 __all__ = [
@@ -44,7 +45,9 @@ _DATE = re.compile(
     r")\s*$",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"^\s*[<>~]?\s*[+-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*$")
+_NUMBER = re.compile(
+    r"^\s*[<>~]?\s*[+\u2212-]?(?:\d[\d .,'\u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*$"
+)
 _CLOCK = re.compile(
     r"^\s*(?:\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?|\d{4} ?(?:UTC|GMT)|--:--)\s*$"
 )
@@ -173,6 +176,8 @@ def _header(
         cells = [cell.strip() for cell in rows[i]]
         if not any(cell.strip("#-=*") for cell in cells):
             continue  # nothing, or a rule between the header and the values
+        if cells[0] == "#" and len(cells) == width + 1:  # parted by blanks
+            cells = cells[1:]
         if i == 0 or cells[0].startswith("#"):
             cells[0] = cells[0].lstrip("#").strip() if len(cells) > 1 or width == 1 else cells[0]
         if all(_FORMAT.match(cell) for cell in cells if cell):
@@ -187,9 +192,9 @@ def _header(
             above = None if dates < len(cells) and cells[dates] else _named_above(rows, i, dates)
             if above is not None:
                 i, units = above
+                cells = [cell.strip() for cell in rows[i]]
             if top < i:
                 return top, [cell.strip() for cell in rows[top]], {}, first
-            cells = [cell.strip() for cell in rows[i]]
             names = [" ".join(name.split()) for name in cells]
             return i, _stacked(rows, i, _with_below(rows[i + 1 : first], names)), units, first
         if not _is_values(cells, dates):
@@ -414,6 +419,7 @@ def plain_numbers(raw: RawTable, decimal: str, *, dated: bool, dialect: Dialect)
             continue
         plain = header.is_text or header.meaning in ("time", "quality", "zone", "direction")
         plain |= pd.api.types.is_datetime64_any_dtype(column.dtype)
+        plain |= " ".join(tokens(name)) in CALENDAR["year"]  # Mean below the years
         if plain or name in dialect.text_columns or (not dated and place == 0):
             made[name] = column
         else:

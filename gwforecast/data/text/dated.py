@@ -376,9 +376,16 @@ def _of_numbers(column: pd.Series, where: Where, source: str, date_format: str |
     if date_format is None and _in_common_years(text) is not None:
         return read_times(text, where=where, source=source)
     reader = StampText(text, where, source, None)
-    return reader.given(date_format) if date_format is not None else reader.found()
+    if date_format is None:
+        return reader.found()
+    codes = re.findall("%(.)", date_format)
+    if date_format == "".join(f"%{code}" for code in codes) and set(codes) <= set(_DIGITS):
+        reader.text = text.str.zfill(sum(_DIGITS[code] for code in codes))  # 01012015 is 1012015
+    return reader.given(date_format)
 
 
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3}
+"""Digits of the codes of a form of times."""
 _COUNTS = {"mjd": 40_587, "modified": 40_587, "datenum": 719_529, "matlab": 719_529,
            "ordinal": 719_163}  # fmt: skip
 """Number of 1970-01-01 in counts of days, by a word of the header."""

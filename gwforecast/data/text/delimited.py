@@ -364,7 +364,7 @@ def _delimiter(header: str, lines: list[str], path: Path, given: str | None) -> 
 def _decimal(rows: list[list[str]], delimiter: str) -> str:
     """Return the decimal mark; a comma between commas counts where its cell is quoted."""
     with_comma = re.compile(r"^[<>~]?[+-]?\d*(?:[ '.\u00a0\u202f]?\d{3})*,\d+$")
-    cells = [cell.strip() for row in rows for cell in row]
+    cells = [cell.strip().replace("\u2212", "-") for row in rows for cell in row]
     commas = [cell for cell in cells if with_comma.match(cell)]
     points = [cell for cell in cells if re.match(r"^[+-]?\d+\.\d+$", cell) and not is_date(cell)]
     if delimiter == ",":  # "1,234" between quotes could be a thousand
