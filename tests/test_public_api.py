@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -58,11 +59,19 @@ def undescribed(function: object, docstrings: list[str | None]) -> set[str]:
 PUBLIC = [getattr(gwforecast, name) for name in gwforecast.__all__]
 FIGURES = [getattr(gwforecast.plots, name) for name in gwforecast.plots.__all__]
 METRICS = [getattr(gwforecast.metrics, name) for name in gwforecast.metrics.__all__]
-FUNCTIONS = [one for one in [*PUBLIC, *FIGURES, *METRICS] if inspect.isfunction(one)]
+REFERENCE = re.findall(
+    r"^   (gwforecast.*)$", (ROOT / "docs/reference.md").read_text("utf-8"), re.M
+)
+LISTED = [pkgutil.resolve_name(name) for name in REFERENCE]
+FUNCTIONS = {one for one in [*PUBLIC, *FIGURES, *METRICS, *LISTED] if inspect.isfunction(one)}
 CLASSES = [one for one in PUBLIC if inspect.isclass(one) and not issubclass(one, Exception)]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize(
+    "function",
+    sorted(FUNCTIONS, key=lambda one: one.__name__),
+    ids=lambda function: function.__name__,
+)
 def test_a_public_function_describes_each_parameter_and_what_it_returns(function) -> None:
     assert not undescribed(function, [function.__doc__])
 

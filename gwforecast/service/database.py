@@ -77,6 +77,13 @@ def read_forecast(url: str, issue_time: object, *, table: str = "forecast") -> x
     ----------
     url, table : str
         See :func:`write_forecast`.
+    issue_time : time
+        Issue time of the forecast.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``level`` (well, issue_time, lead_time, quantile), m, and what was stored with it.
 
     Raises
     ------

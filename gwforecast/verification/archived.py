@@ -253,15 +253,27 @@ COVERAGE = "coverage_80"
 def drift(
     forecasts: Iterable[VerifiedForecast], observations: xr.Dataset, *, quantiles: np.ndarray
 ) -> pd.DataFrame:
-    """Return the statistics of drift of each well, from forecasts as of :func:`verified_forecasts`.
+    """Return the statistics of drift of each well.
 
     Of each valid time the forecast with the shortest lead is taken, so that no outcome counts
     twice; of these the latest.
 
-    Columns are well, statistic, value, threshold, n, since (first time that is examined, or of a
-    step), drifts. ``coverage_80``: share of outcomes inside; ``skill_climatology``: of the RMSE,
-    which drifts where it is significantly below 0; both with thresholds that allow for the
-    autocorrelation of errors and for a year of weekly looks. ``step``: see :func:`step_in`.
+    Parameters
+    ----------
+    forecasts : iterable of VerifiedForecast
+        As of :func:`verified_forecasts`.
+    observations : xarray.Dataset
+        Dimensions (well, time); only its time axis is used.
+    quantiles : numpy.ndarray
+        Shape (quantile,).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns well, statistic, value, threshold, n, since (first time that is examined, or of a
+        step), drifts. ``coverage_80``: share of outcomes inside; ``skill_climatology``: of the
+        RMSE, which drifts where it is significantly below 0; both with thresholds that allow for
+        the autocorrelation of errors and for a year of weekly looks. ``step``: see :func:`step_in`.
     """
     latest: dict[str, dict[np.datetime64, tuple[int, VerifiedForecast, int]]] = defaultdict(dict)
     axis = observations[schema.TIME].values
