@@ -49,14 +49,22 @@ class Displayed:
         return None
 
     def __repr__(self) -> str:
-        return f"{self.title()}\n{self.summary().round(3).to_string()}"
+        return f"{self.title()}\n{_rounded(self.summary()).to_string()}"
 
     def _repr_html_(self) -> str:
         """Return the page that notebooks show."""
-        table = self.summary().round(3).to_html(border=0, na_rep="", justify="left")
+        table = _rounded(self.summary()).to_html(border=0, na_rep="", justify="left")
         content = self.picture()
         shown = ""
         if content is not None:
             encoded = base64.b64encode(content).decode("ascii")
             shown = f'<img alt="" style="max-width: 640px" src="data:image/png;base64,{encoded}">'
         return f"<div><p><b>{escape(self.title())}</b></p>{table}{shown}</div>"
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return numbers with three decimals; a column in which some would be 0 has three digits."""
+    size = table.select_dtypes("float").abs()
+    small = ((size > 1e-9) & (size < 5e-4)).any()
+    texts = {name: table[name].map("{:.3g}".format) for name in small.index[small]}
+    return table.round(3).assign(**texts)

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from gwforecast.data.assemble import observations_from_frames
+from gwforecast.data.roles import text_of
 from gwforecast.data.terms.headers import read_header
 from gwforecast.schema import SchemaError
 from gwforecast.writing import redact
@@ -189,7 +190,7 @@ def read_sql(
         schema. NULL means that no level was observed. Times with a time zone are converted to UTC.
     covariates : str, optional
         Table with a column of times and one for each covariate, and a column of wells where the
-        covariates differ by well.
+        covariates differ by well, or of stations that a column of the attributes names.
     attributes : str, optional
         Table with a row for each well and a column for each static attribute.
     wells : sequence of str, optional
@@ -216,17 +217,19 @@ def read_sql(
         well = _named(long, levels, "well")
         _check_found(long[well], wells, levels)
         frames = _by_well(long, well, levels)
+        static, named = None, wells
+        if attributes is not None:
+            static = _table(engine, attributes, wells=wells)
+            static = static.set_index(_named(static, attributes, "well"))
+            if wells is not None:  # and the stations whose weather they have
+                named = [*wells, *map(text_of, static.to_numpy().ravel())]
         weather: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None
         if covariates is not None:
-            table = _table(engine, covariates, wells=wells)
+            table = _table(engine, covariates, wells=named)
             column = _find(table, "well")
             weather = _timed(table, covariates)
             if column is not None:
                 weather = _by_well(table, column, covariates)
-        static = None
-        if attributes is not None:
-            static = _table(engine, attributes, wells=wells)
-            static = static.set_index(_named(static, attributes, "well"))
     finally:
         engine.dispose()
     return observations_from_frames(

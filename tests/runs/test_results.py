@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import gwforecast as gw
+from gwforecast.display import Displayed
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,16 @@ def test_models_show_the_settings_that_were_changed(observations: xr.Dataset) ->
     assert repr(model) == "Linear(lookbacks=(8,)), fitted at 2 wells"
     assert model.title() == "Linear 'linear', fitted at 2 wells"
     assert "lookbacks" in model._repr_html_()
+
+
+def test_small_numbers_are_not_shown_as_zero() -> None:
+    class Sample(Displayed):
+        def summary(self) -> pd.DataFrame:
+            return pd.DataFrame({"response": [0.83512, -6.14e-5], "days": [84.0, 27.0]})
+
+    lines = [line.split() for line in repr(Sample()).splitlines()]
+    assert lines == [["Sample"], ["response", "days"], ["0", "0.835", "84.0"],
+                     ["1", "-6.14e-05", "27.0"]]  # fmt: skip
 
 
 def test_names_are_escaped() -> None:

@@ -236,3 +236,23 @@ def test_simultaneous_writers_and_readers_see_whole_forecasts(postgres: str) -> 
 def test_an_unreachable_database_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="issue it again when the database can be reached"):
         write_forecast(product(), f"sqlite:///{tmp_path / 'nowhere' / 'wells.db'}")
+
+
+def test_weather_by_station_is_read_for_the_wells_that_name_it(tmp_path: Path) -> None:
+    url, time = f"sqlite:///{tmp_path / 'wells.db'}", pd.date_range("2020-01-01", periods=5)
+    engine = connect(url)
+    levels = pd.DataFrame({"time": time, "level": 1.0})
+    rain = pd.DataFrame({"time": time, "rain": 1.0})
+    sites = pd.DataFrame({"well": ["a", "b", "c"], "gauge": [7, 8, 7]})
+    with engine.begin() as connection:
+        pd.concat([levels.assign(well=w) for w in "abc"]).to_sql("levels", connection)
+        weather = [rain.assign(station=k, rain=float(k)) for k in (7, 8)]
+        pd.concat(weather).to_sql("weather", connection, index=False)
+        sites.to_sql("sites", connection, index=False)
+    engine.dispose()
+    for wells, expected in ((None, [7.0, 8.0, 7.0]), (["b", "c"], [8.0, 7.0])):
+        made = read_sql(
+            url, "levels", "weather", attributes="sites", wells=wells, level_column="level",
+            datum="NAP",
+        )  # fmt: skip
+        assert made["rain"].values[:, 0].tolist() == expected
