@@ -32,8 +32,15 @@ REASONS = {
 
 _VAGUE_WELLS = frozenset({"code", "id", "codigo", "codice", "point", "punkt", "ror"})
 _TRUTHS = frozenset({"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "nee", "nej",
-                     "oui", "non", "si", "sí", "não", "sim", "tak", "nie"})  # fmt: skip
-"""What a column says of each row that says yes or no, and names no well."""
+                     "oui", "non", "si", "sí", "não", "sim", "tak", "nie", "manual", "logger",
+                     "datalogger", "datenlogger", "automatic", "automatisch", "manuell",
+                     "handmessung", "lichtlot", "tape", "transducer", "diver", "measured",
+                     "estimated"})  # fmt: skip
+"""Texts of a column that says yes or no of each row, or how it was measured, and names no well."""
+_PLACES = frozenset({"ort", "standort", "place", "lieu", "lugar", "luogo", "plaats", "miejsce",
+                     "where", "plats", "sted", "local"})  # fmt: skip
+"""Words of a header that name the place, whatever its texts are."""
+NEAR = 0.3  # of the spread of levels, by which those of one well differ from row to row
 LEAST_ROWS = 8  # of a table whose codes are looked at
 SITES = 0.3  # most sites for a row of a table
 _ALIKE = 0.9  # share of the values that a level above a datum must have of those of a depth
@@ -222,6 +229,7 @@ def _unnamed_wells(
     if len(found) > 1:
         return _one_of(frame, found, roles)
     if found:
+        _refuse_states(raw, headers, found[0])
         return found[0]
     if not frame.index.has_duplicates:
         if codes:
@@ -232,6 +240,33 @@ def _unnamed_wells(
         if is_numeric(frame[n]) and h.meaning in ("unknown", "index") and _resolves(frame, n)
     ]  # fmt: skip
     return found[0] if len(found) == 1 else None
+
+
+def _refuse_states(raw: RawTable, headers: dict[str, Header], name: str) -> None:
+    """Refuse a column of a few words beside levels that go on where the words change.
+
+    Such words may be the observers of one well, or the names of wells with alike levels.
+    """
+    frame = raw.frame
+    levels = [n for n, h in headers.items() if h.is_level and is_numeric(frame[n])]
+    words = frame[name].dropna().astype(str)
+    known = headers[name].meaning != "unknown" or _holds_digits(words)
+    known |= bool(_PLACES & set(tokens(name)))
+    if known or len(levels) != 1 or frame.index.has_duplicates or len(frame) < LEAST_ROWS:
+        return
+    ordered = frame[[name, levels[0]]].dropna().sort_index()
+    changes = (ordered[name] != ordered[name].shift()).to_numpy()[1:]
+    steps = ordered[levels[0]].diff().abs().to_numpy()[1:]
+    middle = ordered[levels[0]].median()
+    spread = float((ordered[levels[0]] - middle).abs().median())
+    if changes.any() and float(np.median(steps[changes])) < NEAR * spread:
+        shown = ", ".join(map(repr, words.unique()[:4].tolist()))
+        raise SchemaError(
+            "A column of a few words beside a level may name the well. Received "
+            f"{name!r} with {shown}{_in(raw)}, where the level goes on as they change. Say "
+            f"well_column={name!r} (--well-column) if it does, or leave the column out if it "
+            "does not."
+        )
 
 
 def _refuse_codes(raw: RawTable, headers: dict[str, Header]) -> None:

@@ -483,3 +483,33 @@ def test_cumulative_rain_is_taken_by_its_rises(tmp_path: Path) -> None:
     rows = "".join(f"{d:%Y-%m-%d},{r}\n" for d, r in zip(DAYS, RAIN, strict=True))
     made = weather_of(tmp_path, "date,24 h accumulated rain (mm)\n" + rows, "r.csv")
     np.testing.assert_allclose(made["24 h accumulated rain"].values[0], RAIN)
+
+
+def wave(label: str, texts: list[str]) -> str:
+    """Return a table of one slow wave with a column of texts."""
+    rows = [f"{d:%Y-%m-%d},{40 + np.sin(k / 20):.2f},{texts[k]}" for k, d in enumerate(DAYS)]
+    return f"date,level (m asl),{label}\n" + "\n".join(rows) + "\n"
+
+
+def test_ways_of_measuring_name_no_well(tmp_path: Path) -> None:
+    texts = ["Manual" if k % 7 == 0 else "Logger" for k in range(90)]
+    assert levels_of(tmp_path, wave("kind", texts))["well"].values.tolist() == ["well"]
+
+
+def test_words_beside_a_level_that_goes_on_are_asked_for(tmp_path: Path) -> None:
+    texts = ["Smith"] * 40 + ["Jones"] * 50
+    with pytest.raises(SchemaError, match=r"'by' with 'Smith', 'Jones'.*well_column='by'"):
+        levels_of(tmp_path, wave("by", texts))
+    made = levels_of(tmp_path, wave("by", texts), well_column="by")
+    assert made["well"].values.tolist() == ["Smith", "Jones"]
+    plain = "\n".join(line.rpartition(",")[0] for line in wave("by", texts).splitlines())
+    assert levels_of(tmp_path, plain).sizes["well"] == 1
+
+
+def test_words_beside_levels_apart_are_wells(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{d:%Y-%m-%d},{50 if k % 2 else 40}.{k:02d},{'North' if k % 2 else 'South'}\n"
+        for k, d in enumerate(DAYS)
+    )
+    made = levels_of(tmp_path, "date,level (m asl),where\n" + rows)
+    assert set(made["well"].values.tolist()) == {"North", "South"}

@@ -26,7 +26,7 @@ TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "dm": 0.1, "ft": 0.3048, "in": 0
 
 _SPELLINGS = {
     "m": ("m", "meter", "meters", "metre", "metres", "mtr", "metros", "metri", "metro", "м",
-        "метр", "метров", "米", "公尺", "ม", "م", "מ"),
+        "метр", "метров", "米", "公尺", "ม", "เมตร", "م", "מ"),
     "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres", "zentimeter", "см",
         "公分"),
     "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres", "мм", "毫米"),
