@@ -58,7 +58,9 @@ def derive_features(
     -------
     xarray.Dataset
         The observations with new variables (well, time): ``season_sin`` and ``season_cos``
-        (dimensionless), ``liquid_water`` (mm), ... NaN where a covariate that they need has a gap.
+        (dimensionless), ``snow_storage`` (mm), ``liquid_water`` (rain and melt, in the units of the
+        rain), ``potential_evapotranspiration`` (mm a step), ``rain_0.25y`` and ``rain_1y`` (means
+        of rain with a fading memory). NaN at steps at which a covariate that they need is missing.
 
     Raises
     ------

@@ -257,8 +257,9 @@ class LabelledWindows(Displayed):
         Returns
         -------
         pandas.DataFrame
-            Columns well, first_input, first_target and last_target, in the order of the batches;
-            NaT outside the time axis.
+            Columns well, first_input, first_target and last_target, in the order of the batches.
+            The first input of a padded window is the first step; a target outside the time axis is
+            NaT.
         """
         frame = pd.DataFrame({"well": self.wells, "first_target": self.times[:, 0]})
         axis = timeline.to_times(self._observations[schema.TIME].values)

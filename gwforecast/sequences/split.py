@@ -354,13 +354,15 @@ def split_by_date(
     Returns
     -------
     Split
-        The same for all wells, except where a well starts late or ends early.
+        The same for all wells, except for the end of the test period; NaT where no step is left.
 
     Raises
     ------
     SchemaError
         If the dates are not in order or within the data, or a well has no level in the train
         period.
+    ValueError
+        If the gap is negative.
     """
     first, second = _date(validation_start), _date(test_start)
     times = observations[schema.TIME].values
