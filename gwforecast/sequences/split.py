@@ -204,12 +204,7 @@ class Split(Displayed):
         Returns
         -------
         Split
-            Wells in the order of the table.
-
-        Raises
-        ------
-        SchemaError
-            If a well has no train period, or its periods overlap or are not in order.
+            Wells in the order of the table; a SchemaError is raised as by :class:`Split`.
         """
         wells = list(dict.fromkeys(table[schema.WELL].tolist()))
         coords = {schema.WELL: np.array(wells, dtype=object), "edge": ["start", "end"]}
@@ -358,11 +353,9 @@ def split_by_date(
 
     Raises
     ------
-    SchemaError
-        If the dates are not in order or within the data, or a well has no level in the train
-        period.
-    ValueError
-        If the gap is negative.
+    SchemaError, ValueError
+        If the dates are not in order or within the data, a well has no level in the train period,
+        or the gap is negative.
     """
     first, second = _date(validation_start), _date(test_start)
     times = observations[schema.TIME].values
