@@ -292,6 +292,11 @@ def check_lookbacks(forecasters: Mapping[str, Forecaster], observations: xr.Data
 
 def check_horizon(horizon: int, *, available: int | None = None, what: str = "") -> None:
     """Refuse a horizon below 1, above 10,000 steps, or above those available in ``what``."""
+    if not isinstance(horizon, int | np.integer):
+        raise TypeError(
+            f"The horizon of a forecast is a number of steps. Received {horizon!r}. Give for "
+            "example 90."
+        )
     if horizon < 1:
         raise ValueError(
             f"The horizon of a forecast is at least 1 step. Received {horizon}. Correct it."

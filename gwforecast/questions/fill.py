@@ -244,7 +244,7 @@ def fill(
     ----------
     observations : xarray.Dataset
         Dimensions (well, time): ``level`` in m, NaN in gaps, and covariates.
-    models : sequence of str or Forecaster
+    models : str, or sequence of str or Forecaster
         Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters; several are averaged.
     settings : mapping, optional
         Settings by model and name.

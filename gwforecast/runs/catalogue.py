@@ -161,7 +161,7 @@ def suited(
 
     What is left out is logged. Models that somebody has named are kept; they fail with the reason.
     """
-    if tuple(models) not in (
+    if isinstance(models, str) or tuple(models) not in (
         DEFAULT_MODELS, DEFAULT_OF_SHARDS, DEFAULT_BACKTEST, DEFAULT_SCHEDULE
     ):  # fmt: skip
         return models
@@ -181,6 +181,8 @@ def make_forecasters(
 ) -> dict[str, Forecaster]:
     """Return the forecasters of a run by name, not fitted; the user's own are used as they are.
 
+    A single name stands for a list of one.
+
     Settings in ``shared``, e.g. ``seed``, apply to each named model which has a setting of this
     name, unless ``settings`` gives it; None means the model's default. With ``leave_wells_out``
     groups of wells, each group is predicted by a global model that was not trained on it.
@@ -189,7 +191,7 @@ def make_forecasters(
     run; TypeError if the model has no such setting.
     """
     made: dict[str, Forecaster] = {}
-    for model in models:
+    for model in [models] if isinstance(models, str) else models:
         if isinstance(model, str):
             forecaster = _make(model, dict(settings.get(model, {})), shared)
         else:

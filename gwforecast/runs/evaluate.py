@@ -41,7 +41,7 @@ from gwforecast.runs.out_of_sample import (
 from gwforecast.runs.outcomes import reason_of, select_wells, together_or_one_by_one
 from gwforecast.runs.results import Evaluation
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.split import PERIODS, Split, split_by_fraction
+from gwforecast.sequences.split import PERIODS, Split, require_sequential, split_by_fraction
 from gwforecast.verification.probabilistic import coverage_by_year
 from gwforecast.verification.scoring import check_baselines, score_summary, score_table
 from gwforecast.writing import clause
@@ -88,7 +88,7 @@ def evaluate(
         Dimensions (well, time): ``level`` in m, covariates, static attributes.
     split : Split, optional
         The periods; by default the first 60 % of the levels of each well, the next 20 %, the rest.
-    models : sequence of str or Forecaster
+    models : str, or sequence of str or Forecaster
         Names of :data:`gwforecast.runs.catalogue.MODELS`, or forecasters.
     settings : mapping, optional
         Settings by model and name, e.g. ``{"lstm": {"units": [64]}}``.
@@ -203,7 +203,10 @@ def usable_data(
 
     Raises SchemaError or ValueError if no well can be used, or a setting is impossible.
     """
-    split, excluded = (split, {}) if split is not None else split_wells(observations)
+    excluded: dict[str, str] = {}
+    if split is None:
+        split, excluded = split_wells(observations)
+    split = require_sequential(split)
     used, unusable = require_inputs(
         forecasters,
         observations.drop_sel({schema.WELL: list(excluded)}),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import gwforecast as gw
 from gwforecast.config.load import settings_from
 from gwforecast.networks.shared import FEWEST_WELLS
 from gwforecast.runs.catalogue import (
@@ -71,3 +72,14 @@ def test_a_default_that_is_left_out_is_none_of_the_users_settings() -> None:
     assert "global_lstm" not in made
     with pytest.raises(ValueError, match="Received settings for 'gru'"):
         make_forecasters(["lstm"], settings={"gru": {"units": 4}}, shared={})
+
+
+def test_a_name_alone_is_one_model() -> None:
+    observations = gw.load_sample().isel(well=[0], time=slice(3000, 4500))
+    assert list(make_forecasters("linear", settings={}, shared={})) == ["linear"]
+    evaluation = gw.evaluate(observations, models="climatology")
+    assert evaluation.predictions["model"].values.tolist() == ["climatology"]
+    with pytest.raises(TypeError, match=r"Received a str\. Use split_by_fraction"):
+        gw.evaluate(observations, models="climatology", split="2010-01-01")
+    with pytest.raises(TypeError, match=r"number of steps\. Received '90D'"):
+        gw.backtest(observations, models="climatology", baselines=[], horizon="90D")
