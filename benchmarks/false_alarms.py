@@ -67,7 +67,7 @@ def check(
     past = known_at(observations, issue)
     ((level, covariates),) = series_of(past)
     well = check_well(level, covariates, issue_time=issue, limits=AgeLimits())
-    Gate(ranges, issue, {}).check(well, trained_through=trained)
+    Gate(ranges, issue, {}).check([well], trained_through={well.name: trained})
     return [well.status, *well.reasons]
 
 

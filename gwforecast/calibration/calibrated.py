@@ -119,6 +119,18 @@ class Calibrated(Displayed):
         position = self.trained_through_.indexes[schema.WELL].get_loc(well)
         return np.datetime64(timeline.to_times(self.trained_through_.values[[position]])[0])
 
+    def trained_through_by_well(self) -> dict[str, np.datetime64]:
+        """Return the last step used to fit the forecaster at each well.
+
+        Returns
+        -------
+        dict of str to numpy.datetime64
+            A step for each fitted well.
+        """
+        ends = timeline.to_times(self.trained_through_.values)
+        wells = self.trained_through_[schema.WELL].values
+        return {str(well): np.datetime64(end) for well, end in zip(wells, ends, strict=True)}
+
     def calibrate(self, observations: xr.Dataset, *, split: Split) -> Self:
         """Estimate the intervals from hindcasts of the validation period.
 

@@ -301,9 +301,7 @@ def _gate_others(
         except Exception:  # noqa: S112 - reported where a model is to forecast
             continue
         gate = Gate(manifest.get("ranges"), request.issue_time, request.limits)
-        for well in group:
-            if well.name in fitted.trained_through_[schema.WELL].values:
-                gate.check(well, trained_through=fitted.trained_through(well.name))
+        gate.check(group, trained_through=fitted.trained_through_by_well())
 
 
 def _forecast_group(
@@ -319,9 +317,7 @@ def _forecast_group(
             well.lower("model_missing" if missing else "model_invalid", str(error))
         return
     gate = Gate(manifest.get("ranges"), request.issue_time, request.limits)
-    for well in group:
-        if well.name in fitted.trained_through_[schema.WELL].values:
-            gate.check(well, trained_through=fitted.trained_through(well.name))
+    gate.check(group, trained_through=fitted.trained_through_by_well())
     good = [well for well in group if not well.barred]
     for usable, part in _by_weather(good, request, gate):
         _forecast_part(part, request, fitted, name=name, gate=gate, usable=usable)

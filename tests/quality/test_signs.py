@@ -12,7 +12,7 @@ import xarray as xr
 
 from gwforecast.quality.checks import series_of
 from gwforecast.quality.gates import training_ranges
-from gwforecast.quality.rules import Series
+from gwforecast.quality.rules import Finding, Series
 from gwforecast.quality.signs import (
     find_other_record,
     find_repeated,
@@ -33,6 +33,18 @@ DATA = xr.Dataset(
 ((level, (rain,)),) = series_of(DATA)
 
 
+def unlikely(
+    one: Series, covariates: list[Series], through: np.datetime64 = TRAINED
+) -> list[Finding]:
+    """Return the findings of one well; beside other wells they are the same."""
+    (found,) = find_unlikely([(one, covariates)], trained_through=[through])
+    beside = [(one.with_values(np.roll(one.values, 3)), covariates), (one, covariates)]
+    assert [
+        (row.check, row.message) for row in find_unlikely(beside, trained_through=[through] * 2)[1]
+    ] == [(row.check, row.message) for row in found]
+    return found
+
+
 def changed(series: Series, values: np.ndarray, last: int) -> Series:
     """Return a series with other last values."""
     return replace(series, values=np.append(series.values[:-last], values))
@@ -43,7 +55,7 @@ def test_measurements_have_no_sign() -> None:
         assert find_still(one) is None
         assert find_repeated(one) is None
     assert find_other_record(level, training_ranges(DATA)) is None
-    assert not list(find_unlikely(level, [rain], trained_through=TRAINED))
+    assert not unlikely(level, [rain])
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001])
@@ -73,11 +85,11 @@ def test_levels_that_do_not_follow_from_levels_and_weather_are_found(
     check: str, last: int, change: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     doubtful = changed(level, change(level.values[-last:]), last)
-    found = list(find_unlikely(doubtful, [rain], trained_through=TRAINED))
+    found = unlikely(doubtful, [rain])
     assert check in [row.check for row in found]
     assert "Check the sensor for drift" in found[0].message
     late = doubtful.since(400)  # too few earlier periods
-    assert not list(find_unlikely(late, [rain.since(400)], trained_through=TRAINED))
+    assert not unlikely(late, [rain.since(400)])
 
 
 def test_values_that_were_delivered_again_are_found() -> None:
@@ -104,7 +116,7 @@ def test_a_wet_year_is_no_sign() -> None:
     wet_level = 20 + (pd.Series(wet).ewm(halflife=12).mean() / 10).to_numpy() + noise
     wet_rain = replace(rain, values=wet)
     wetter = replace(level, values=wet_level)
-    assert not list(find_unlikely(wetter, [wet_rain], trained_through=TRAINED))
-    assert not list(find_unlikely(wetter, [], trained_through=TRAINED))  # no weather
+    assert not unlikely(wetter, [wet_rain])
+    assert not unlikely(wetter, [])  # no weather
     early = TIMES[20].to_datetime64()
-    assert not list(find_unlikely(wetter, [rain], trained_through=early))  # too short a training
+    assert not unlikely(wetter, [rain], early)  # too short a training

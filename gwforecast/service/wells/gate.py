@@ -82,18 +82,28 @@ class Gate:
     issue_time: np.datetime64  # issue time of the forecasts
     limits: Mapping[str, tuple[float, float]]  # bottom and top by well, m
 
-    def check(self, well: WellForecast, *, trained_through: np.datetime64) -> None:
-        """Bar a well whose inputs are impossible, and reject the levels that no one may use."""
-        if well.series is None:
-            return
+    def check(
+        self, wells: Sequence[WellForecast], *, trained_through: Mapping[str, np.datetime64]
+    ) -> None:
+        """Bar wells whose inputs are impossible, and reject the levels that no one may use.
+
+        Wells that are not in ``trained_through`` are left as they are.
+        """
+        checked = [
+            well for well in wells if well.series is not None and well.name in trained_through
+        ]
+        for well in checked:
+            self._check_inputs(well, trained_through[well.name])
+        kept = [well for well in checked if not well.barred]
+        self._check_signs(kept, [trained_through[well.name] for well in kept])
+
+    def _check_inputs(self, well: WellForecast, trained_through: np.datetime64) -> None:
         if self.ranges is None:
             well.reasons.append(GATE_OFF)
         self._check_covariates(well)
         self._check_record(well, trained_through)
         self._check_levels(well, trained_through)
         self._check_steps(well, trained_through)
-        if not well.barred:
-            self._check_signs(well, trained_through)
 
     def check_forecast(self, well: WellForecast, level: np.ndarray, *, moved: float) -> str:
         """Return why a forecast (lead_time, quantile), m, is impossible; empty if it is possible.
@@ -235,24 +245,26 @@ class Gate:
                     "and the model was trained before that; train it again",
                 )
 
-    def _check_signs(self, well: WellForecast, trained_through: np.datetime64) -> None:
-        """Lower the status of a well for signs that recent values are no measurements."""
-        assert well.series is not None  # noqa: S101 - set by check_well
-        moved = datum_since(well.changes, trained_through)
-        level = self._good(well)
-        found = [
-            row
-            for one in (level, *well.covariates)
-            for row in one.findings("signs", partial(_signs, one))
-        ]
-        unlikely = find_unlikely(level, well.covariates, trained_through=trained_through)
-        more = [
-            next((r for r in unlikely if not (well.changes and r.check == "unexplained")), None)
-        ]
-        if self.ranges is not None:
-            more.append(find_other_record(level, self.ranges, moved=moved))
-        for row in (*found, *more):
-            if row is not None:
+    def _check_signs(
+        self, wells: Sequence[WellForecast], trained_through: Sequence[np.datetime64]
+    ) -> None:
+        """Lower the status of wells for signs that recent values are no measurements."""
+        records = [(self._good(well), well.covariates) for well in wells]
+        unlikely = find_unlikely(records, trained_through=trained_through)
+        for well, (level, covariates), own, through in zip(
+            wells, records, unlikely, trained_through, strict=True
+        ):
+            found = [
+                row
+                for one in (level, *covariates)
+                for row in one.findings("signs", partial(_signs, one))
+            ]
+            found += [r for r in own if not (well.changes and r.check == "unexplained")][:1]
+            if self.ranges is not None:
+                moved = datum_since(well.changes, through)
+                other = find_other_record(level, self.ranges, moved=moved)
+                found += [] if other is None else [other]
+            for row in found:
                 well.lower("degraded", row.message)
 
 
