@@ -513,3 +513,20 @@ def test_words_beside_levels_apart_are_wells(tmp_path: Path) -> None:
     )
     made = levels_of(tmp_path, "date,level (m asl),where\n" + rows)
     assert set(made["well"].values.tolist()) == {"North", "South"}
+
+
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [
+        ("Water level in m below ground", 1), ("Groundwater level in cm below top of casing", 0.01),
+        ("Wasserstand in cm unter GOK", 0.01), ("Depth to water in inches below ground", 0.0254),
+        ("Levels in centimeters below surface", 0.01), ("Depth to water (in)", 0.0254),
+    ],
+)  # fmt: skip
+def test_in_before_a_unit_is_no_inch(tmp_path: Path, header: str, factor: float) -> None:
+    rows = "".join(f"{d:%Y-%m-%d},{500 + k}\n" for k, d in enumerate(DAYS))
+    made = levels_of(tmp_path, f"date,{header}\n{rows}", reference_level=0)
+    assert float(made["level"][0, 0]) == pytest.approx(-500 * factor)
+    above = levels_of(tmp_path, f"{header}\ndate,A,B\n{rows.replace(chr(10), ',1' + chr(10))}",
+                      reference_level=0)  # fmt: skip
+    assert float(above["level"].sel(well="A")[0]) == pytest.approx(-500 * factor)

@@ -157,8 +157,13 @@ def parse_length(text: str) -> LengthUnit | None:
     ('NN', 'below')
     >>> parse_length("FT").name, parse_length("mNAP").datum, parse_length("m b.g.l.").datum
     ('ft', 'NAP', None)
+    >>> parse_length("in cm below ground").name, parse_length("in below ground").name
+    ('cm', 'in')
     """
     written = text.strip().strip("[]()").strip()
+    named = re.match(r"in\s+(?=(\w+))", written, re.IGNORECASE)  # in cm below ground
+    if named and named[1].lower() in _CANONICAL:
+        written = written[named.end() :]
     if written in ("'", "\u2019"):
         return LengthUnit("ft")
     if written in ('"', "\u201d"):
