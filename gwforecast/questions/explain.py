@@ -136,6 +136,8 @@ def explain(
         If the observations are not valid, or no well can be used.
     ValueError
         If there are more than six groups, or a group names an unknown covariate.
+    TypeError
+        If the groups are no mapping.
     """
     fits = fit_models(
         observations, models=models, settings=settings, seed=seed, members=members,
@@ -163,7 +165,8 @@ def contributions(
     season that a model knows from a covariate; the season that it knows from the date is in the
     base.
 
-    Raises ValueError if there are more than six groups, or a group names an unknown covariate.
+    Raises ValueError if there are more than six groups, or a group names an unknown covariate, and
+    TypeError if they are no mapping.
 
     Parameters
     ----------
@@ -230,8 +233,14 @@ def _groups(
             group = name if kind == "other" else kind.removesuffix("_min").removesuffix("_max")
             if kind != "season":
                 chosen.setdefault(group, []).append(name)
+    elif not isinstance(groups, Mapping):
+        raise TypeError(
+            f"Groups are a dictionary of names and covariates. Received {groups!r}. Use "
+            "groups={'rain': ['rr'], 'other': [...]}."
+        )
     else:
-        chosen = {group: list(some) for group, some in groups.items()}
+        chosen = {group: [some] if isinstance(some, str) else list(some)
+                  for group, some in groups.items()}  # fmt: skip
     unknown = [name for some in chosen.values() for name in some if name not in names]
     if unknown or not chosen:
         raise ValueError(

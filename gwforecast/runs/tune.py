@@ -248,7 +248,7 @@ def tune(
         If the metric, the number of trials or the space is not valid, or the folder contains
         another search.
     TypeError
-        If the model has no such setting.
+        If the model is no name, or has no such setting.
     RuntimeError
         If no trial could be completed.
 
@@ -270,6 +270,11 @@ def tune(
     True
     """
     optuna, watch = _optuna(), Stopwatch()
+    if not isinstance(model, str):
+        raise TypeError(
+            f"A search is for one model, by its name. Received {model!r}. Use model='lstm', and "
+            "call tune again for each further model."
+        )
     _check_numbers(trials, timeout, metric)
     fixed = dict(settings or {})
     if members is not None and is_neural(model):

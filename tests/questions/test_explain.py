@@ -114,6 +114,10 @@ def test_groups_are_checked(observations: xr.Dataset) -> None:
     fits = fit_models(observations, models=["linear"], blocks=2)
     joined = contributions(fits, groups={"all": ["rain", "pumping"]})
     assert joined["covariate"].values.tolist() == ["all"]
+    alone = contributions(fits, groups={"wells": "pumping", "rest": ["rain"]})
+    assert alone["covariate"].values.tolist() == ["wells", "rest"]
+    with pytest.raises(TypeError, match="Groups are a dictionary"):
+        contributions(fits, groups=["rain"])
     with pytest.raises(ValueError, match="Groups are of the covariates rain, pumping"):
         contributions(fits, groups={"x": ["snow"]})
     with pytest.raises(ValueError, match="at most 6 groups"):

@@ -343,6 +343,7 @@ def test_loggers_of_optuna_are_as_before(fen, capfd) -> None:
 
 
 BAD_CALLS = [
+    ({"model": ["lstm"]}, TypeError, "A search is for one model, by its name"),
     ({"model": "arima"}, ValueError, "A search is for one of the models"),
     ({"model": "drift"}, ValueError, "A search needs a model with settings"),
     ({"metric": "bias"}, ValueError, "must be one of nse"),
