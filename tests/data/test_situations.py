@@ -266,6 +266,9 @@ REFUSED: dict[str, tuple[str, dict[str, object], str]] = {
         rows(lambda d, v: f"{d:%Y-%m-%d},{v},1250.25", "date,DTW (m),TOC elev (m)"), {}, "1250.25 m stands beside"),
     "mostly negative depths": (
         plain("date,DTW (m)", level=lambda v: f"{12.1 - v:.2f}"), {"reference_level": 1}, "both signs"),
+    "depths that change their sign": (
+        rows(lambda d, v: f"{d:%Y-%m-%d},{v if d.day > 9 else -v}", "date,DTW (m)"), {"reference_level": 20},
+        "all in one way.*values, the first on.*depth_sign='positive_down'"),
 }  # fmt: skip
 
 
@@ -283,6 +286,17 @@ def test_any_encoding(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(plain("Datum;Grundwasserstand [m ü. NN]", level=comma).encode(encoding))
     assert gw.read_observations(path)["level"].attrs["vertical_datum"] == "NN"
+
+
+def test_a_level_may_pass_the_point_that_depths_are_measured_from(tmp_path: Path) -> None:
+    days = pd.date_range("2001-01-01", periods=400)
+    depths = 0.3 + np.sin(np.arange(400) / 20)
+    (tmp_path / "x.csv").write_text(
+        "date,DTW (m)\n"
+        + "".join(f"{d:%Y-%m-%d},{v:.2f}\n" for d, v in zip(days, depths, strict=True))
+    )
+    made = gw.read_observations(tmp_path / "x.csv", reference_level=1.0)
+    np.testing.assert_allclose(made["level"].values[0], 1 - depths.round(2), atol=1e-9)
 
 
 def test_dry_is_a_flag(tmp_path: Path) -> None:
