@@ -350,23 +350,31 @@ FEWEST_FLIPPED = 3
 """Depths of the other sign in a record; fewer are spikes, which the checks report."""
 
 
-def _flipped(depths: np.ndarray) -> np.ndarray:
-    """Return which negative depths, in chronological order, continue the others with sign turned.
+def _refuse_flipped(depths: xr.DataArray) -> None:
+    """Raise SchemaError if some depths (time,) continue the others with their sign turned.
 
     A level that passes the point goes through 0 in usual steps; a turned sign is a leap to the same
     distance on the other side.
     """
-    negative = depths < 0
-    sizes = np.abs(depths)
+    negative, sizes = depths.values < 0, np.abs(depths.values)
     turns = np.diff(negative.astype(int)) != 0
     if not turns.any():
-        return negative & False
+        return
     usual = max(float(np.quantile(np.abs(np.diff(sizes)), 0.75)), 0.01)
-    leaps = turns & (np.abs(np.diff(depths)) > 10 * usual) & (np.abs(np.diff(sizes)) < 3 * usual)
-    # a negative value is turned if the run of them that it belongs to begins or ends with a leap
+    leaps = np.abs(np.diff(depths.values)) > 10 * usual
+    at = np.flatnonzero(turns & leaps & (np.abs(np.diff(sizes)) < 3 * usual))
+    # values are turned if the run of negative ones that they belong to begins or ends with a leap
     runs = np.concatenate([[0], np.cumsum(turns)])
-    at = np.flatnonzero(leaps)
-    return negative & np.isin(runs, np.concatenate([runs[at], runs[at + 1]]))
+    flipped = negative & np.isin(runs, np.concatenate([runs[at], runs[at + 1]]))
+    if flipped.sum() >= FEWEST_FLIPPED:
+        first = str(depths[schema.TIME].values[flipped][0])[:10]
+        raise SchemaError(
+            "Depths must be positive down or negative down, all in one way. Received both for well "
+            f"{str(depths[schema.WELL].item())!r}: {int(flipped.sum())} of {flipped.size} values, "
+            f"the first on {first}, continue the others if their sign is turned. Correct it, or "
+            "say depth_sign='positive_down' (--depth-sign positive_down) if the water did stand "
+            "above the point."
+        )
 
 
 def _positive_down(
@@ -392,15 +400,8 @@ def _positive_down(
                 f"well {name!r}, {known.min():g} to {known.max():g} m, most of them negative. Say "
                 "depth_sign='negative_down' (--depth-sign negative_down) or 'positive_down'."
             )
-        if sign is None and (flipped := _flipped(known)).sum() >= FEWEST_FLIPPED:
-            first = values[schema.TIME].values[np.isfinite(row)][flipped][0]
-            raise SchemaError(
-                "Depths must be positive down or negative down, all in one way. Received both for "
-                f"well {name!r}: {int(flipped.sum())} of {known.size} values, the first on "
-                f"{str(first)[:10]}, continue the others if their sign is turned. Correct it, or "
-                "say depth_sign='positive_down' (--depth-sign positive_down) if the water did "
-                "stand above the point."
-            )
+        if sign is None:
+            _refuse_flipped(values.isel({schema.WELL: k}).dropna(schema.TIME))
         if sign == "negative_down" or (sign is None and negative):
             turned.append(k)
     if not turned:
