@@ -163,7 +163,7 @@ def _documented(draw: Callable[..., object]) -> str:
     """Return the docstring of a figure with the parameters that all figures share, and a result."""
     text = inspect.cleandoc(draw.__doc__ or "")
     names = inspect.signature(draw).parameters
-    result = _RESULT.get(str(draw.__annotations__["return"]))
+    result = _RESULT.get(str(draw.__annotations__.get("return")))
     if result is None or not names:
         return text
     head, _, own = text.partition("\n\nParameters\n----------\n")
