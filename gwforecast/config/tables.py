@@ -287,7 +287,7 @@ class BacktestSettings(Section):
     )
     horizon: Horizon | None = _say("Number of lead times, in steps; by default 3 months.")
     stride: Positive | None = _say(
-        "Steps from one issue time to the next; by default a week or one step."
+        "Steps from one issue time to the next; by default a week (8 days if daily) or one step."
     )
     start: Date | None = _say("First issue time, e.g. 2015-01-01.")
     end: Date | None = _say("Last issue time.")

@@ -27,7 +27,7 @@ from gwforecast.runs.forecast import HORIZON_YEARS
 from gwforecast.runs.hindcasts import forecast_status, hindcast_all, join_models, verify_hindcasts
 from gwforecast.runs.results import Backtest, Origins
 from gwforecast.schema import SchemaError
-from gwforecast.sequences.origins import issue_times_of
+from gwforecast.sequences.origins import issue_times_of, over_weekdays
 from gwforecast.sequences.split import Split
 from gwforecast.verification.scoring import check_baselines
 
@@ -82,6 +82,8 @@ def backtest(
         Number of lead times; by default a quarter of a year.
     stride : int, optional
         Steps from one issue time to the next; by default a week, or one step where that is longer.
+        On a daily axis it is eight days, so that the issue times are on all days of the week:
+        levels beside pumps and hydropower have a weekly rhythm.
     start, end : str or pandas.Timestamp, optional
         First and last issue time; by default those of the test period with known weather.
     issue_times : sequence of time, optional
@@ -282,7 +284,7 @@ def _horizon_and_stride(frequency: str, horizon: int | None, stride: int | None)
     year = timeline.steps_per_year(frequency)
     if horizon is not None:
         check_horizon(horizon)
-    default = max(1, round(STRIDE_DAYS * year / 365.25))
+    default = over_weekdays(max(1, round(STRIDE_DAYS * year / 365.25)), frequency)
     return horizon or max(1, round(HORIZON_YEARS * year)), default if stride is None else stride
 
 

@@ -16,7 +16,7 @@ from gwforecast.sequences.split import Period, Split
 
 __all__ = [
     "extend_split", "gather_forecast", "issue_times_of", "known_at", "label_projection",
-    "mask_to_period", "observed_at", "snap_issue_time", "spread_issue_times",
+    "mask_to_period", "observed_at", "over_weekdays", "snap_issue_time", "spread_issue_times",
 ]  # fmt: skip
 
 
@@ -123,6 +123,20 @@ def issue_times_of(
     return found
 
 
+def over_weekdays(stride: int, frequency: str) -> int:
+    """Return a number of steps by which issue times pass through all days of the week.
+
+    Levels beside pumps and hydropower have a weekly rhythm. With a multiple of seven days all
+    issue times are on one weekday, whose next day is not like the others.
+
+    Examples
+    --------
+    >>> over_weekdays(7, "D"), over_weekdays(10, "D"), over_weekdays(7, "W-MON")
+    (8, 10, 7)
+    """
+    return stride + 1 if frequency == "D" and stride % 7 == 0 else stride
+
+
 def spread_issue_times(
     observations: xr.Dataset, split: Split, *, period: Period, most: int
 ) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -140,7 +154,8 @@ def spread_issue_times(
     groups: dict[int, list[str]] = {}
     for well, begin, end in zip(names, first, last, strict=True):
         count = int(((times >= begin) & (times <= end)).sum())  # none where there is no period
-        groups.setdefault(max(1, math.ceil(count / most)), []).append(well)
+        stride = over_weekdays(max(1, math.ceil(count / most)), frequency)
+        groups.setdefault(stride, []).append(well)
     for stride, wells in groups.items():
         every = issue_times_of(observations.sel({schema.WELL: wells}), split, period=period)
         numbers = timeline.steps_since_epoch(every[0], frequency) + np.arange(every.size)

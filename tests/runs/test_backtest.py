@@ -229,3 +229,18 @@ def test_the_last_step_is_the_issue_time_by_default() -> None:
     found = gw.forecast(data, models=["linear"], horizon=3)
     assert found["issue_time"].values[0] == data["time"].values[-1]
     assert found["level"].notnull().all()
+
+
+def test_issue_times_of_daily_levels_are_on_all_days_of_the_week() -> None:
+    time = pd.date_range("2010-01-01", "2013-12-31", name="time")
+    rain = np.random.default_rng(0).gamma(0.3, 8.0, time.size)
+    level = 50 + pd.Series(rain).ewm(halflife=40).mean().to_numpy() + 0.3 * (time.day_of_week < 5)
+    observations = xr.Dataset(
+        {"level": (("well", "time"), level[None]), "rain": (("well", "time"), rain[None])},
+        {"well": ["a"], "time": time},
+    )
+    result = gw.backtest(observations, models=["linear", "persistence"], horizon=7)
+    issued = pd.DatetimeIndex(result.hindcasts["issue_time"].values)
+    # on a single weekday the next day would be like all others, or the only one that is not
+    assert set(issued.day_of_week) == set(range(7))
+    assert set(np.diff(issued).astype("timedelta64[D]").astype(int)) == {8}
